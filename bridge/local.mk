@@ -1,0 +1,1 @@
+# what bridge/ builds, installs and checks

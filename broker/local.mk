@@ -1,0 +1,1 @@
+# what broker/ builds, installs and checks

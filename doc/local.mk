@@ -1,0 +1,1 @@
+# what doc/ builds, installs and checks

@@ -1,0 +1,1 @@
+# what fcgi/ builds, installs and checks

@@ -1,0 +1,48 @@
+/*  daemon.h - what every daemon does alike: signals, readiness, listening sockets, descriptors. */
+#ifndef ZC_DAEMON_H
+#define ZC_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*  Exit statuses. */
+#define ZC_EXIT_OK 0
+#define ZC_EXIT_FAILURE 1 /* something went wrong while running or starting */
+#define ZC_EXIT_USAGE 2   /* command line or configuration */
+
+/*  Tells systemd (sd_notify's datagram on NOTIFY_SOCKET): "READY=1", "STOPPING=1", "RELOADING=1".
+ *  Does nothing where NOTIFY_SOCKET isn't set. */
+void zc_notify (const char *state);
+
+/*  Opens a non-blocking, close-on-exec listening socket: "HOST:PORT", ":PORT" (loopback), a path
+ *  or "unix:PATH". A stale socket file whose server is gone is replaced; one that answers is not.
+ *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
+ *  in `error` that names the address, what happened, and what to do. */
+int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
+/*  Removes the file of a socket made by zc_listen, if the address is one. */
+void zc_unlisten (const char *address);
+/*  accept4 with SOCK_NONBLOCK|SOCK_CLOEXEC. Returns the descriptor; -1 with errno EAGAIN when
+ *  nobody waits; -1 with EMFILE/ENFILE when descriptors ran out: the caller stops accepting for a
+ *  while (zc_accept_pause_ms), which leaves peers in the backlog. Transient errors of one peer
+ *  (ECONNABORTED and the like) are passed over. */
+int zc_accept (int listener);
+#define ZC_ACCEPT_PAUSE_MS 100
+/*  "127.0.0.1:5000", "[::1]:5000" or "unix" of a connected socket's peer. */
+void zc_peer_name (int fd, char *text, size_t size);
+/*  Raises the soft limit of descriptors to the hard limit. Returns it. */
+uint64_t zc_raise_descriptor_limit (void);
+
+/*  Runs `worker` in `count` processes, restarts one that dies (with backoff), passes SIGTERM,
+ *  SIGINT and SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit
+ *  status. With count 1 there is no fork: it calls the worker in this process. */
+int zc_processes (unsigned count, int (*worker) (void *arg, unsigned index), void *arg);
+
+/*  A random number in [low, high], for spreads and jitter. */
+unsigned zc_random_between (unsigned low, unsigned high);
+/*  Milliseconds since 1970, and of the monotonic clock. */
+uint64_t zc_wall_ms (void);
+uint64_t zc_mono_ms (void);
+uint64_t zc_mono_us (void);
+
+#endif

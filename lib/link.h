@@ -1,0 +1,30 @@
+/*  link.h - a worker's connection to the broker on a libuv loop: SUB for messages, control for
+ *  answers, and a monitor that tells of every reconnect before the first message after it. */
+#ifndef ZC_LINK_H
+#define ZC_LINK_H
+
+#include <uv.h>
+#include "lib/control.h"
+#include "lib/hub.h"
+#include "lib/pump.h"
+
+typedef struct zc_link zc_link_t;
+
+typedef struct {
+    const char *subscribe; /* the broker's XPUB endpoint */
+    const char *control;   /* the broker's ROUTER endpoint */
+    int hwm;               /* messages queued on SUB; default 10000 */
+    size_t max_payload;    /* bytes */
+} zc_link_config_t;
+
+/*  NULL with an errno where an endpoint is malformed. A broker that isn't there is retried for
+ *  ever. The hub is attached with zc_link_attach before the loop runs. */
+zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config);
+void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump);
+void zc_link_destroy (zc_link_t **self_p);
+
+const zc_upstream_t *zc_link_upstream (zc_link_t *self);
+zc_control_t *zc_link_control (zc_link_t *self); /* for PUBLISH */
+bool zc_link_connected (const zc_link_t *self);
+
+#endif

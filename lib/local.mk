@@ -1,0 +1,19 @@
+noinst_LIBRARIES += libzcast.a
+libzcast_a_SOURCES = \
+	lib/buf.c lib/buf.h \
+	lib/id.c lib/id.h \
+	lib/text.c lib/text.h \
+	lib/message.c lib/message.h \
+	lib/encoding.c lib/encoding.h \
+	lib/sse.c lib/sse.h \
+	lib/feed.c lib/feed.h \
+	lib/client.c lib/client.h \
+	lib/hub.c lib/hub.h \
+	lib/pump.c lib/pump.h \
+	lib/control.c lib/control.h \
+	lib/link.c lib/link.h \
+	lib/options.c lib/options.h \
+	lib/log.c lib/log.h \
+	lib/daemon.c lib/daemon.h \
+	lib/limit.c lib/limit.h \
+	lib/worker.c lib/worker.h

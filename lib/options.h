@@ -1,0 +1,83 @@
+/*  options.h - configuration: one table per program makes its command line, its keys in zcast.conf,
+ *  its --help, and the checks of each value.
+ *
+ *  Sources, later ones win: the default, section `common` of the file (only for keys in the
+ *  program's table), the program's section, the command line. No I/O but reading the file. */
+#ifndef ZC_OPTIONS_H
+#define ZC_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    ZC_OPT_TEXT,     /* any text; min..max bound its length in bytes */
+    ZC_OPT_ENDPOINT, /* a ZeroMQ endpoint: tcp://HOST:PORT, ipc://PATH, inproc://NAME */
+    ZC_OPT_BOOL,     /* yes/no, true/false, on/off, 1/0; on the command line the name alone: yes */
+    ZC_OPT_NUMBER,   /* decimal */
+    ZC_OPT_SIZE,     /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024 */
+    ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d */
+    ZC_OPT_SECONDS,  /* duration; a bare number is seconds; stored as milliseconds */
+    ZC_OPT_CHOICE,   /* one of `choices`, separated by '|' */
+    ZC_OPT_MAP,      /* a section of name = value pairs; on the command line NAME=VALUE, repeatable */
+    ZC_OPT_LIST,     /* repeatable text; in the file the key may repeat */
+} zc_opt_type_t;
+
+typedef struct {
+    const char *name;     /* key and long option */
+    char letter;          /* short option, or 0 */
+    zc_opt_type_t type;
+    const char *preset;   /* the default as text; NULL: unset */
+    int64_t min, max;     /* of numbers, sizes (bytes) and durations (milliseconds) */
+    const char *choices;  /* ZC_OPT_CHOICE */
+    const char *argument; /* what --help calls the value */
+    const char *help;     /* one line */
+    bool reload;          /* takes effect on SIGHUP */
+} zc_option_t;
+#define ZC_OPTION_END                                                                              \
+    {                                                                                              \
+        NULL, 0, ZC_OPT_TEXT, NULL, 0, 0, NULL, NULL, NULL, false                                  \
+    }
+
+typedef struct {
+    const char *program;        /* "zcast-fcgi" */
+    const char *section;        /* its section in zcast.conf, e.g. "fcgi"; NULL: command line only */
+    const char *usage;          /* after the program's name: "[OPTION…]" */
+    const char *summary;        /* one sentence */
+    const char *epilog;         /* examples; may be NULL */
+    const zc_option_t *options; /* ends with ZC_OPTION_END; zc_common_options are added */
+} zc_program_t;
+
+/*  Options of every daemon: config, check (-t), log-level, syslog, help, version. */
+extern const zc_option_t zc_common_options[];
+
+typedef struct zc_options zc_options_t;
+
+/*  Reads command line and file. Returns NULL where the program should end at once: *status is then
+ *  its exit status (0 after --help, --version and a good -t; 2 after a mistake, which was printed
+ *  to stderr as one line: file:line or option, key, what was expected). Words that are not options
+ *  are kept for zc_options_word. */
+zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status);
+void zc_options_destroy (zc_options_t **self_p);
+/*  Reads the file again. Returns 0, or -1 with one line in `error` and nothing changed. Options
+ *  without `reload` whose value changed are named in `error` with return 1 (others took effect). */
+int zc_options_reload (zc_options_t *self, char *error, size_t size);
+
+/*  The name must be in the table (asserted). Text is NULL where unset; borrowed until reload. */
+const char *zc_options_text (const zc_options_t *self, const char *name);
+int64_t zc_options_number (const zc_options_t *self, const char *name);
+bool zc_options_bool (const zc_options_t *self, const char *name);
+/*  Pairs of a ZC_OPT_MAP, or values of a ZC_OPT_LIST (name is then NULL), in order. Returns false
+ *  past the end. */
+bool zc_options_item (const zc_options_t *self, const char *name, size_t index, const char **key,
+                      const char **value);
+const char *zc_options_word (const zc_options_t *self, size_t index); /* NULL past the end */
+
+/*  Parsers of values, for the tables of the tests. Return 0, or -1 where the text isn't one. */
+int zc_option_parse_size (const char *text, int64_t *bytes);
+int zc_option_parse_duration (const char *text, int64_t bare_unit_ms, int64_t *ms);
+
+/*  An endpoint that others than this machine can reach (tcp and not loopback). */
+bool zc_endpoint_exposed (const char *endpoint);
+
+#endif

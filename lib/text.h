@@ -1,0 +1,32 @@
+/*  text.h - checks and small parsers on text from outside. No I/O, no allocation. */
+#ifndef ZC_TEXT_H
+#define ZC_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ZC_TOPIC_MAX 1024 /* bytes */
+
+/*  Whole, shortest-form UTF-8 without surrogates (RFC 3629 §3). The empty string is valid. */
+bool zc_utf8_valid (const void *bytes, size_t len);
+/*  UTF-8 without control characters (U+0000..U+001F, U+007F..U+009F). */
+bool zc_text_plain (const void *bytes, size_t len);
+/*  A topic: 1 to ZC_TOPIC_MAX bytes of plain text. */
+bool zc_topic_valid (const void *bytes, size_t len);
+/*  Decodes %XX and '+' (application/x-www-form-urlencoded) from `in` into `out`, which has room
+ *  for `len` bytes. Returns the decoded length, or -1 on a broken escape. */
+long zc_url_decode (const char *in, size_t len, char *out);
+/*  Iterates "name=value&…": takes the next pair off *query, which shrinks. Returns false at the
+ *  end. Name and value are still encoded, and borrowed. */
+typedef struct {
+    const char *at;
+    size_t len;
+} zc_slice_t;
+bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value);
+/*  Decimal digits only, no sign, at most `max`. Returns 0 or -1. */
+int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value);
+/*  Standard base64 with padding (RFC 4648 §4) of `len` bytes; writes 4*((len+2)/3) characters. */
+void zc_base64 (const void *bytes, size_t len, char *out);
+
+#endif

@@ -1,0 +1,1 @@
+# what tests/bench/ builds, installs and checks

@@ -1,0 +1,1 @@
+# what tests/browser/ builds, installs and checks

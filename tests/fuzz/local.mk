@@ -1,0 +1,1 @@
+# what tests/fuzz/ builds, installs and checks

@@ -1,0 +1,1 @@
+# what tests/integration/ builds, installs and checks

@@ -1,0 +1,1 @@
+# what tests/unit/ builds, installs and checks

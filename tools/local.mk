@@ -1,0 +1,1 @@
+# what tools/ builds, installs and checks

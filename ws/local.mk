@@ -1,0 +1,1 @@
+# what ws/ builds, installs and checks

@@ -1,0 +1,1 @@
+# what www/ builds, installs and checks
