@@ -1,1 +1,4 @@
-# what tests/unit/ builds, installs and checks
+# Unit tests, one per module (cmocka). Append your lines between if and endif.
+if CMOCKA
+
+endif
