@@ -1,1 +1,304 @@
+/*  control.c - a DEALER and a table of what it waits for.
+ *
+ *  Each request goes out as `#<hex>` verb argument…; the tag comes back in front of every answer,
+ * so answers find their request in any order, and one that was given up is recognised and dropped.
+ *  Plain libzmq calls, since payloads pass here and czmq's zmsg would copy each frame once more.
+ *
+ *  ZeroMQ keeps what was queued while the broker is away and sends it after the reconnect, but what
+ *  was on its way when a connection broke is lost without a word: only the timeout tells. Deadlines
+ *  are scanned, not sorted: the earliest is remembered, so the scan runs only when one is due. */
 #include "lib/control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define S_BUCKETS 1024 /* power of two; numbers are consecutive, so chains stay short */
+#define S_FRAMES 8     /* the longest answer has five; what is beyond is dropped */
+#define S_QUEUE 1000   /* requests that wait for the broker in ZeroMQ's queue */
+#define S_TAG_SIZE 20  /* '#', 16 digits, NUL */
+#define S_HEARTBEAT_MS 2000
+#define S_HEARTBEAT_TIMEOUT_MS 6000
+
+typedef struct s_request {
+    struct s_request *next; /* in its bucket */
+    uint64_t number;
+    uint64_t deadline; /* monotonic milliseconds; 0: none */
+    zc_control_fn fn;
+    void *arg;
+} s_request_t;
+
+struct zc_control {
+    void *socket;
+    uint64_t last;     /* number of the last request */
+    uint64_t earliest; /* no deadline is before this; UINT64_MAX: there is none */
+    size_t pending;
+    s_request_t *buckets[S_BUCKETS];
+};
+
+static uint64_t s_now_ms (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void s_set (void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt (socket, option, &value, sizeof value);
+    assert (rc == 0);
+    (void)rc;
+}
+
+zc_control_t *zc_control_new (void *context, const char *endpoint)
+{
+    zc_control_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->earliest = UINT64_MAX;
+    self->socket = zmq_socket (context, ZMQ_DEALER);
+    if (!self->socket)
+        goto fail;
+    s_set (self->socket, ZMQ_LINGER, 0);
+    s_set (self->socket, ZMQ_SNDHWM, S_QUEUE);
+    s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
+    s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
+    s_set (self->socket, ZMQ_HEARTBEAT_IVL, S_HEARTBEAT_MS);
+    s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, S_HEARTBEAT_TIMEOUT_MS);
+    if (zmq_connect (self->socket, endpoint) != 0)
+        goto fail;
+    return self;
+fail:;
+    int error = errno;
+    if (self->socket)
+        zmq_close (self->socket);
+    free (self);
+    errno = error;
+    return NULL;
+}
+
+/*  Takes the request out of the table; the caller frees it. NULL where it isn't there. */
+static s_request_t *s_take (zc_control_t *self, uint64_t number)
+{
+    s_request_t **at = &self->buckets[number % S_BUCKETS];
+    while (*at && (*at)->number != number)
+        at = &(*at)->next;
+    s_request_t *request = *at;
+    if (request) {
+        *at = request->next;
+        self->pending--;
+    }
+    return request;
+}
+
+static s_request_t *s_find (zc_control_t *self, uint64_t number)
+{
+    s_request_t *request = self->buckets[number % S_BUCKETS];
+    while (request && request->number != number)
+        request = request->next;
+    return request;
+}
+
+static void s_give_up (zc_control_t *self, uint64_t number)
+{
+    s_request_t *request = s_take (self, number);
+    request->fn (request->arg, NULL, 0);
+    free (request);
+}
+
+void zc_control_destroy (zc_control_t **self_p)
+{
+    zc_control_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    for (size_t i = 0; i < S_BUCKETS; i++)
+        while (self->buckets[i])
+            s_give_up (self, self->buckets[i]->number);
+    zmq_close (self->socket);
+    free (self);
+}
+
+static int s_send (void *socket, const void *bytes, size_t len, int flags)
+{
+    int rc;
+    do
+        rc = zmq_send (socket, bytes, len, flags | ZMQ_DONTWAIT);
+    while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -1 : 0;
+}
+
+uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
+                             unsigned timeout_ms, zc_control_fn fn, void *arg)
+{
+    assert (count > 0);
+    uint64_t number = self->last + 1;
+    char tag[S_TAG_SIZE];
+    int len = snprintf (tag, sizeof tag, "#%llx", (unsigned long long)number);
+    if (s_send (self->socket, tag, (size_t)len, ZMQ_SNDMORE) != 0) {
+        errno = EAGAIN;
+        return 0;
+    }
+    /*  Once the first frame is taken, so are the others; where the connection is torn down in
+     *  between, ZeroMQ drops the rest, and the timeout tells. */
+    for (size_t i = 0; i < count; i++)
+        s_send (self->socket, frames[i].at, frames[i].len, i + 1 < count ? ZMQ_SNDMORE : 0);
+
+    s_request_t *request = malloc (sizeof *request);
+    if (!request)
+        abort ();
+    s_request_t **bucket = &self->buckets[number % S_BUCKETS];
+    uint64_t deadline = timeout_ms ? s_now_ms () + timeout_ms : 0;
+    *request = (s_request_t){*bucket, number, deadline, fn, arg};
+    *bucket = request;
+    self->last = number;
+    self->pending++;
+    if (deadline && deadline < self->earliest)
+        self->earliest = deadline;
+    return number;
+}
+
+void zc_control_cancel (zc_control_t *self, uint64_t request)
+{
+    free (s_take (self, request));
+}
+
+void zc_control_reset (zc_control_t *self)
+{
+    for (size_t i = 0; i < S_BUCKETS; i++)
+        while (self->buckets[i])
+            zc_control_cancel (self, self->buckets[i]->number);
+    self->earliest = UINT64_MAX;
+}
+
+size_t zc_control_pending (const zc_control_t *self)
+{
+    return self->pending;
+}
+
+int zc_control_fd (zc_control_t *self)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    zmq_getsockopt (self->socket, ZMQ_FD, &fd, &size);
+    return fd;
+}
+
+/*  Receives one message: up to S_FRAMES frames, the rest is dropped. Returns how many frames were
+ *  kept, 0 where nothing waits. The caller closes them. */
+static size_t s_receive (void *socket, zmq_msg_t *frames)
+{
+    size_t count = 0;
+    zmq_msg_t beyond;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = count < S_FRAMES ? &frames[count] : &beyond;
+        zmq_msg_init (frame);
+        int rc;
+        do
+            rc = zmq_msg_recv (frame, socket, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0)
+            break;
+        more = zmq_msg_more (frame);
+        if (frame == &beyond)
+            zmq_msg_close (frame);
+        else
+            count++;
+    }
+    return count;
+}
+
+/*  The number in a tag "#<hex>"; 0 where it isn't one of ours. */
+static uint64_t s_tag_number (zc_slice_t tag)
+{
+    if (tag.len < 2 || tag.len > 17 || tag.at[0] != '#')
+        return 0;
+    uint64_t number = 0;
+    for (size_t i = 1; i < tag.len; i++) {
+        char c = tag.at[i];
+        if (c >= '0' && c <= '9')
+            number = number << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            number = number << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return 0;
+    }
+    return number;
+}
+
+static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count)
+{
+    uint64_t number = count >= 2 ? s_tag_number (frames[0]) : 0;
+    s_request_t *request = number ? s_find (self, number) : NULL;
+    if (!request)
+        return; /* cancelled, timed out, or not for us */
+    bool more = frames[1].len == 3 && memcmp (frames[1].at, "MSG", 3) == 0;
+    zc_control_fn fn = request->fn;
+    void *arg = request->arg;
+    if (!more)
+        free (s_take (self, number));
+    fn (arg, frames + 1, count - 1);
+}
+
+static void s_expire (zc_control_t *self)
+{
+    uint64_t now = s_now_ms ();
+    if (now < self->earliest)
+        return;
+    uint64_t earliest = UINT64_MAX;
+    self->earliest = UINT64_MAX; /* a callback's own new request sets it */
+    for (size_t i = 0; i < S_BUCKETS; i++) {
+        s_request_t *request = self->buckets[i];
+        while (request) {
+            if (request->deadline && request->deadline <= now) {
+                s_give_up (self, request->number);
+                request = self->buckets[i]; /* the callback may have changed the chain */
+                continue;
+            }
+            if (request->deadline && request->deadline < earliest)
+                earliest = request->deadline;
+            request = request->next;
+        }
+    }
+    if (earliest < self->earliest)
+        self->earliest = earliest;
+}
+
+int zc_control_read (zc_control_t *self, int max)
+{
+    int handled = 0;
+    zmq_msg_t frames[S_FRAMES];
+    zc_slice_t slices[S_FRAMES];
+    while (handled < max) {
+        size_t count = s_receive (self->socket, frames);
+        if (count == 0)
+            break;
+        for (size_t i = 0; i < count; i++)
+            slices[i] = (zc_slice_t){zmq_msg_data (&frames[i]), zmq_msg_size (&frames[i])};
+        s_answer (self, slices, count);
+        for (size_t i = 0; i < count; i++)
+            zmq_msg_close (&frames[i]);
+        handled++;
+    }
+    s_expire (self);
+    return handled;
+}
+
+int zc_control_wait (zc_control_t *self, int timeout_ms)
+{
+    uint64_t now = s_now_ms ();
+    long wait = timeout_ms;
+    if (self->earliest != UINT64_MAX) {
+        long until = self->earliest > now ? (long)(self->earliest - now) : 0;
+        if (wait < 0 || until < wait)
+            wait = until;
+    }
+    zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
+    zmq_poll (&item, 1, wait);
+    return zc_control_read (self, 1000);
+}

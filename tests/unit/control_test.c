@@ -1,0 +1,281 @@
+/*  control_test.c - a ROUTER in the same process plays the broker. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lib/control.h"
+
+#define S_ENDPOINT "inproc://control_test"
+
+typedef struct {
+    void *context, *router;
+    zc_control_t *control;
+} s_bench_t;
+
+/*  What callbacks saw, as text: "OK 1-0;" "GONE;" … */
+typedef struct {
+    char text[512];
+    s_bench_t *bench; /* where the callback asks again */
+    int again;
+} s_seen_t;
+
+static int s_setup (void **state)
+{
+    static s_bench_t bench;
+    bench.context = zmq_ctx_new ();
+    bench.router = zmq_socket (bench.context, ZMQ_ROUTER);
+    int no_linger = 0;
+    zmq_setsockopt (bench.router, ZMQ_LINGER, &no_linger, sizeof no_linger);
+    assert_int_equal (zmq_bind (bench.router, S_ENDPOINT), 0);
+    bench.control = zc_control_new (bench.context, S_ENDPOINT);
+    assert_non_null (bench.control);
+    *state = &bench;
+    return 0;
+}
+
+static int s_teardown (void **state)
+{
+    s_bench_t *bench = *state;
+    zc_control_destroy (&bench->control);
+    assert_null (bench->control);
+    zc_control_destroy (&bench->control);
+    zmq_close (bench->router);
+    zmq_ctx_term (bench->context);
+    return 0;
+}
+
+static void s_note (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_seen_t *seen = arg;
+    size_t used = strlen (seen->text);
+    if (count == 0)
+        used += (size_t)snprintf (seen->text + used, sizeof seen->text - used, "GONE");
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf (seen->text + used, sizeof seen->text - used, "%s%.*s",
+                                  i ? " " : "", (int)frames[i].len, frames[i].at);
+    snprintf (seen->text + used, sizeof seen->text - used, ";");
+    if (seen->again) {
+        seen->again--;
+        zc_slice_t ping = {"PING", 4};
+        assert_int_not_equal (zc_control_request (seen->bench->control, &ping, 1, 20, s_note, seen),
+                              0);
+    }
+}
+
+static uint64_t s_ask (s_bench_t *bench, const char *verb, unsigned timeout, s_seen_t *seen)
+{
+    zc_slice_t frames[2] = {{verb, strlen (verb)}, {"x", 1}};
+    return zc_control_request (bench->control, frames, 2, timeout, s_note, seen);
+}
+
+typedef struct {
+    char peer[64], tag[64], verb[64];
+    int peer_len;
+} s_request_t;
+
+static void s_broker_receive (s_bench_t *bench, s_request_t *request)
+{
+    memset (request, 0, sizeof *request);
+    request->peer_len = zmq_recv (bench->router, request->peer, sizeof request->peer, 0);
+    zmq_recv (bench->router, request->tag, sizeof request->tag - 1, 0);
+    zmq_recv (bench->router, request->verb, sizeof request->verb - 1, 0);
+    char rest[64];
+    int more = 1;
+    size_t size = sizeof more;
+    while (zmq_getsockopt (bench->router, ZMQ_RCVMORE, &more, &size) == 0 && more)
+        zmq_recv (bench->router, rest, sizeof rest, 0);
+}
+
+static void s_broker_send (s_bench_t *bench, const s_request_t *request, const char *tag,
+                           const char *verb, const char *argument)
+{
+    zmq_send (bench->router, request->peer, (size_t)request->peer_len, ZMQ_SNDMORE);
+    zmq_send (bench->router, tag, strlen (tag), ZMQ_SNDMORE);
+    zmq_send (bench->router, verb, strlen (verb), ZMQ_SNDMORE);
+    zmq_send (bench->router, argument, strlen (argument), 0);
+}
+
+static void s_wait_pending (s_bench_t *bench, size_t pending)
+{
+    for (int i = 0; i < 2000 && zc_control_pending (bench->control) > pending; i++)
+        zc_control_wait (bench->control, 10);
+    assert_int_equal (zc_control_pending (bench->control), pending);
+}
+
+static void s_answers_in_any_order (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t a = {0}, b = {0};
+    s_request_t first, second;
+    uint64_t one = s_ask (bench, "PUBLISH", 0, &a);
+    uint64_t two = s_ask (bench, "STATS", 0, &b);
+    assert_true (one && two && one != two);
+    s_broker_receive (bench, &first);
+    s_broker_receive (bench, &second);
+    assert_string_equal (first.verb, "PUBLISH");
+    s_broker_send (bench, &second, second.tag, "OK", "{}");
+    s_broker_send (bench, &first, first.tag, "OK", "1-0");
+    s_wait_pending (bench, 0);
+    assert_string_equal (a.text, "OK 1-0;");
+    assert_string_equal (b.text, "OK {};");
+}
+
+static void s_msg_is_followed_by_more (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_request_t request;
+    s_ask (bench, "REPLAY", 0, &seen);
+    s_broker_receive (bench, &request);
+    s_broker_send (bench, &request, request.tag, "MSG", "a");
+    s_broker_send (bench, &request, request.tag, "MSG", "b");
+    s_broker_send (bench, &request, request.tag, "END", "2-0");
+    s_broker_send (bench, &request, request.tag, "MSG", "late");
+    s_wait_pending (bench, 0);
+    zc_control_wait (bench->control, 20);
+    assert_string_equal (seen.text, "MSG a;MSG b;END 2-0;");
+}
+
+static void s_strange_answers_are_dropped (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_request_t request;
+    s_ask (bench, "PING", 0, &seen);
+    s_broker_receive (bench, &request);
+    const char *tags[] = {"", "#", "#zz", "#ffff", "1", "#11112222333344445555", "#0"};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        s_broker_send (bench, &request, tags[i], "OK", "wrong");
+    zmq_send (bench->router, request.peer, (size_t)request.peer_len, ZMQ_SNDMORE);
+    zmq_send (bench->router, request.tag, strlen (request.tag), 0); /* a tag and nothing else */
+    zmq_send (bench->router, request.peer, (size_t)request.peer_len, ZMQ_SNDMORE);
+    zmq_send (bench->router, request.tag, strlen (request.tag), ZMQ_SNDMORE);
+    for (int i = 0; i < 20; i++)
+        zmq_send (bench->router, "MSG", 3, i < 19 ? ZMQ_SNDMORE : 0);
+    s_broker_send (bench, &request, request.tag, "OK", "right");
+    s_wait_pending (bench, 0);
+    assert_string_equal (seen.text, "MSG MSG MSG MSG MSG MSG MSG;OK right;");
+}
+
+static void s_time_runs_out (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0}, patient = {0};
+    s_request_t request;
+    s_ask (bench, "PING", 30, &seen);
+    s_ask (bench, "PING", 0, &patient);
+    s_wait_pending (bench, 1);
+    assert_string_equal (seen.text, "GONE;");
+    s_broker_receive (bench, &request);
+    s_broker_send (bench, &request, request.tag, "OK", "too late");
+    s_broker_receive (bench, &request);
+    s_broker_send (bench, &request, request.tag, "OK", "good");
+    s_wait_pending (bench, 0);
+    assert_string_equal (seen.text, "GONE;");
+    assert_string_equal (patient.text, "OK good;");
+}
+
+static void s_callback_may_ask_again (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {.bench = bench, .again = 2};
+    s_ask (bench, "PING", 20, &seen);
+    s_wait_pending (bench, 0);
+    assert_string_equal (seen.text, "GONE;GONE;GONE;");
+}
+
+static void s_cancel_and_reset (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_request_t request;
+    uint64_t number = s_ask (bench, "PING", 0, &seen);
+    zc_control_cancel (bench->control, number);
+    zc_control_cancel (bench->control, number);
+    assert_int_equal (zc_control_pending (bench->control), 0);
+    s_broker_receive (bench, &request);
+    s_broker_send (bench, &request, request.tag, "OK", "1");
+    for (int i = 0; i < 100; i++)
+        s_ask (bench, "PING", 5, &seen);
+    zc_control_reset (bench->control);
+    assert_int_equal (zc_control_pending (bench->control), 0);
+    zc_control_wait (bench->control, 30);
+    assert_string_equal (seen.text, "");
+}
+
+static void s_destroy_gives_up (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_ask (bench, "PING", 0, &seen);
+    s_ask (bench, "PING", 0, &seen);
+    zc_control_destroy (&bench->control);
+    assert_string_equal (seen.text, "GONE;GONE;");
+}
+
+static void s_full_queue (void **state)
+{
+    s_bench_t *bench = *state;
+    zc_control_t *alone = zc_control_new (bench->context, "ipc:///nonexistent/zcast-test");
+    assert_non_null (alone);
+    s_seen_t seen = {0};
+    zc_slice_t ping = {"PING", 4};
+    size_t sent = 0;
+    while (sent < 100000 && zc_control_request (alone, &ping, 1, 0, s_note, &seen) != 0)
+        sent++;
+    assert_int_equal (errno, EAGAIN);
+    assert_in_range (sent, 100, 10000);
+    assert_int_equal (zc_control_pending (alone), sent);
+    zc_control_reset (alone);
+    zc_control_destroy (&alone);
+}
+
+static void s_bad_endpoint (void **state)
+{
+    s_bench_t *bench = *state;
+    assert_null (zc_control_new (bench->context, "nonsense"));
+    assert_int_equal (errno, EINVAL);
+}
+
+/*  The descriptor is edge-triggered: after a read that returned 0 a new answer makes it readable.
+ */
+static void s_descriptor (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_request_t request;
+    for (int round = 0; round < 3; round++) {
+        s_ask (bench, "PING", 0, &seen);
+        while (zc_control_read (bench->control, 10) > 0)
+            ;
+        s_broker_receive (bench, &request);
+        s_broker_send (bench, &request, request.tag, "OK", "1");
+        zmq_pollitem_t item = {NULL, zc_control_fd (bench->control), ZMQ_POLLIN, 0};
+        assert_int_equal (zmq_poll (&item, 1, 20000), 1);
+        s_wait_pending (bench, 0);
+    }
+    assert_string_equal (seen.text, "OK 1;OK 1;OK 1;");
+}
+
+#define S_TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        S_TEST (s_answers_in_any_order),
+        S_TEST (s_msg_is_followed_by_more),
+        S_TEST (s_strange_answers_are_dropped),
+        S_TEST (s_time_runs_out),
+        S_TEST (s_callback_may_ask_again),
+        S_TEST (s_cancel_and_reset),
+        S_TEST (s_destroy_gives_up),
+        S_TEST (s_full_queue),
+        S_TEST (s_bad_endpoint),
+        S_TEST (s_descriptor),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
