@@ -3,6 +3,7 @@ libzcast_a_SOURCES = \
 	lib/buf.c lib/buf.h \
 	lib/id.c lib/id.h \
 	lib/text.c lib/text.h \
+	lib/query.c lib/query.h \
 	lib/message.c lib/message.h \
 	lib/encoding.c lib/encoding.h \
 	lib/sse.c lib/sse.h \

@@ -6,4 +6,9 @@ TESTS += tests/unit/control_test
 tests_unit_control_test_SOURCES = tests/unit/control_test.c
 tests_unit_control_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/query_test
+TESTS += tests/unit/query_test
+tests_unit_query_test_SOURCES = tests/unit/query_test.c
+tests_unit_query_test_LDADD = $(UNIT_LIBS)
+
 endif
