@@ -1,1 +1,13 @@
-# what tests/integration/ builds, installs and checks
+# Integration tests: private daemons, web servers and Redis in temporary folders. Debian's python3, whose packages they use.
+PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider
+
+EXTRA_DIST += \
+	tests/integration/conftest.py \
+	tests/integration/stack.py
+
+check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS)
+	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/integration
+
+check-local: check-integration
+
+.PHONY: check-integration

@@ -1,0 +1,29 @@
+"""Fixtures of the integration tests: `stack` (see stack.py)."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from stack import Stack  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    setattr(item, f"report_{call.when}", outcome.get_result())
+
+
+@pytest.fixture
+def stack(request):
+    made = Stack()
+    yield made
+    wrong = made.close()
+    failed = getattr(request.node, "report_call", None) is None or request.node.report_call.failed
+    if wrong or failed:
+        print(made.logs())
+    made.remove()
+    if wrong:
+        pytest.fail("; ".join(wrong), pytrace=False)
