@@ -157,7 +157,7 @@ class Daemon:
         wait_for(check, f"{self.name} {what}")
         return self
 
-    def signal(self, number):
+    def send_signal(self, number):
         os.kill(self.pid, number)
 
     def pause(self):
