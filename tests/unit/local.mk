@@ -11,4 +11,14 @@ TESTS += tests/unit/query_test
 tests_unit_query_test_SOURCES = tests/unit/query_test.c
 tests_unit_query_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/record_test
+TESTS += tests/unit/record_test
+tests_unit_record_test_SOURCES = tests/unit/record_test.c
+tests_unit_record_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/framing_test
+TESTS += tests/unit/framing_test
+tests_unit_framing_test_SOURCES = tests/unit/framing_test.c
+tests_unit_framing_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+
 endif

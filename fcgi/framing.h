@@ -1,0 +1,46 @@
+/*  framing.h - wraps a stream of bytes into STDOUT records at the moment it is sent. No I/O.
+ *
+ *  A feed holds plain Server-Sent Events, the same for every request id and for plain CGI. What has
+ *  gathered for a client goes out as one record (or a few, of 65535 bytes at most), in one system
+ *  call. Where the socket takes only a part, the record has been promised to the web server: the
+ *  rest of it is owed, and comes first the next time. */
+#ifndef ZC_FRAMING_H
+#define ZC_FRAMING_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+#include "lib/buf.h"
+
+#define ZC_FRAMING_RECORDS 4 /* records in one call */
+#define ZC_FRAMING_IOV 16    /* pieces in one call */
+
+/*  Of the record that was begun and not finished; public, to be embedded. */
+typedef struct {
+    uint16_t content; /* bytes of its content that are owed */
+    uint8_t header;   /* bytes of its header that are owed, before the content */
+} zc_framing_t;
+
+/*  One call's worth of bytes, ready for sendmsg. */
+typedef struct {
+    struct iovec iov[ZC_FRAMING_IOV];
+    int count;                               /* of iov */
+    int records;                             /* begun or gone on with */
+    zc_framing_t record[ZC_FRAMING_RECORDS]; /* what of each will be sent if all is taken... */
+    uint16_t missing[ZC_FRAMING_RECORDS];    /* ...and the content that is promised beyond it */
+    uint8_t headers[ZC_FRAMING_RECORDS][8];
+} zc_framing_plan_t;
+
+/*  Plans to send the bytes of iov[0..count) (borrowed) as records of request `id`. What the plan
+ * has no room for is left for the next one. */
+void zc_framing_plan (const zc_framing_t *self, uint16_t id, const struct iovec *iov, int count,
+                      zc_framing_plan_t *plan);
+/*  The socket took `sent` bytes of the plan. Returns how many of them were content. */
+size_t zc_framing_sent (zc_framing_t *self, const zc_framing_plan_t *plan, size_t sent);
+
+/*  Every record that was begun is whole: other records may be sent now. */
+bool zc_framing_idle (const zc_framing_t *self);
+/*  Makes good what is owed with empty lines, which a stream of events passes over between two of
+ *  them: appends the bytes to `out`. */
+void zc_framing_fill (zc_framing_t *self, uint16_t id, zc_buf_t *out);
+
+#endif

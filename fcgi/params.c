@@ -1,0 +1,180 @@
+/*  params.c - a pair is two lengths, a name and a value; each may be cut by the end of a record at
+ *  any byte, so the reader keeps which of the four parts it is in and how much of it is to come.
+ *  The alternative, to gather the whole stream first, would hold up to ZC_PARAMS_MAX for each peer
+ *  that stops half way. */
+#include "fcgi/params.h"
+
+#include <assert.h>
+#include <fastcgi.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/buf.h"
+
+const char *const zc_param_names[ZC_PARAM_COUNT] = {
+    "QUERY_STRING", "REQUEST_METHOD", "HTTP_LAST_EVENT_ID",
+    "HTTP_ORIGIN",  "REMOTE_ADDR",    "REMOTE_PORT",
+};
+const char *const zc_value_names[ZC_VALUE_COUNT] = {
+    FCGI_MAX_CONNS,
+    FCGI_MAX_REQS,
+    FCGI_MPXS_CONNS,
+};
+
+typedef enum { PART_NAME_LENGTH, PART_VALUE_LENGTH, PART_NAME, PART_VALUE } s_part_t;
+
+struct zc_params {
+    const char *const *names;         /* wanted */
+    unsigned count;                   /* of names */
+    size_t limit;                     /* bytes that may still come */
+    s_part_t part;                    /* of the pair being read */
+    unsigned length_bytes;            /* bytes of the current length still to come; 0: none yet */
+    uint32_t left[2];                 /* bytes of its name and of its value still to come */
+    unsigned name_len;                /* bytes in name */
+    char name[ZC_PARAM_NAME_MAX + 1]; /* what has come of its name; what is too long is no match */
+    int wanted;                       /* index of its name, -1: not wanted */
+    zc_buf_t bytes;                   /* the kept values */
+    struct {
+        bool here;
+        size_t at, len; /* in bytes */
+    } value[ZC_PARAMS_NAMES];
+};
+
+zc_params_t *zc_params_new (const char *const *names, size_t count, size_t limit)
+{
+    assert (count <= ZC_PARAMS_NAMES);
+    zc_params_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->names = names;
+    self->count = (unsigned)count;
+    self->limit = limit;
+    return self;
+}
+
+void zc_params_destroy (zc_params_t **self_p)
+{
+    if (!*self_p)
+        return;
+    zc_buf_clear (&(*self_p)->bytes);
+    free (*self_p);
+    *self_p = NULL;
+}
+
+static int s_lookup (const zc_params_t *self)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        if (strlen (self->names[i]) == self->name_len &&
+            memcmp (self->names[i], self->name, self->name_len) == 0)
+            return (int)i;
+    return -1;
+}
+
+/*  One byte of a length: 7 bits alone, or 31 bits in four bytes where the first has its top bit
+ *  set. */
+static void s_length (zc_params_t *self, uint8_t byte)
+{
+    uint32_t *length = &self->left[self->part - PART_NAME_LENGTH];
+    if (self->length_bytes == 0) {
+        *length = byte & 0x7fu;
+        self->length_bytes = byte & 0x80 ? 3 : 0;
+    } else {
+        *length = *length << 8 | byte;
+        self->length_bytes--;
+    }
+    if (self->length_bytes == 0)
+        self->part++;
+}
+
+static size_t s_name (zc_params_t *self, const uint8_t *bytes, size_t len)
+{
+    size_t step = len < self->left[0] ? len : self->left[0];
+    size_t room = sizeof self->name - self->name_len;
+    size_t kept = step < room ? step : room;
+    memcpy (self->name + self->name_len, bytes, kept);
+    self->name_len += (unsigned)kept;
+    self->left[0] -= (uint32_t)step;
+    return step;
+}
+
+static size_t s_value (zc_params_t *self, const uint8_t *bytes, size_t len)
+{
+    size_t step = len < self->left[1] ? len : self->left[1];
+    if (self->wanted >= 0) {
+        zc_buf_add (&self->bytes, bytes, step);
+        self->value[self->wanted].len += step;
+    }
+    self->left[1] -= (uint32_t)step;
+    return step;
+}
+
+/*  Passes over parts that are complete, which empty ones are at once. */
+static void s_settle (zc_params_t *self)
+{
+    if (self->part == PART_NAME && self->left[0] == 0) {
+        self->part = PART_VALUE;
+        self->wanted = s_lookup (self);
+        if (self->wanted >= 0) {
+            self->value[self->wanted].here = true;
+            self->value[self->wanted].at = self->bytes.len;
+            self->value[self->wanted].len = 0;
+        }
+    }
+    if (self->part == PART_VALUE && self->left[1] == 0) {
+        self->part = PART_NAME_LENGTH;
+        self->name_len = 0;
+    }
+}
+
+int zc_params_read (zc_params_t *self, const uint8_t *bytes, size_t len)
+{
+    while (len > 0) {
+        size_t step = 1;
+        if (self->part <= PART_VALUE_LENGTH) {
+            s_length (self, *bytes);
+            if (self->part == PART_NAME && (uint64_t)self->left[0] + self->left[1] >= self->limit)
+                return -1;
+        } else if (self->part == PART_NAME)
+            step = s_name (self, bytes, len);
+        else
+            step = s_value (self, bytes, len);
+        if (step > self->limit)
+            return -1;
+        self->limit -= step;
+        bytes += step;
+        len -= step;
+        s_settle (self);
+    }
+    return 0;
+}
+
+bool zc_params_whole (const zc_params_t *self)
+{
+    return self->part == PART_NAME_LENGTH && self->length_bytes == 0;
+}
+
+void zc_params_read_environment (zc_params_t *self)
+{
+    for (unsigned i = 0; i < self->count; i++) {
+        const char *text = getenv (self->names[i]);
+        if (!text)
+            continue;
+        self->value[i].here = true;
+        self->value[i].at = self->bytes.len;
+        self->value[i].len = strlen (text);
+        zc_buf_adds (&self->bytes, text);
+    }
+}
+
+bool zc_params_has (const zc_params_t *self, unsigned name)
+{
+    return self->value[name].here;
+}
+
+zc_slice_t zc_params_get (const zc_params_t *self, unsigned name)
+{
+    if (self->value[name].len == 0)
+        return (zc_slice_t){"", 0};
+    return (zc_slice_t){(const char *)self->bytes.data + self->value[name].at,
+                        self->value[name].len};
+}

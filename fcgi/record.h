@@ -1,0 +1,60 @@
+/*  record.h - FastCGI 1.0 records as a responder sees them: bytes in, events and bytes out, no I/O.
+ *
+ *  One zc_record_t per connection reads what the web server sends, cut anywhere, and answers by
+ *  itself all that a responder must answer besides its response: GET_VALUES, management records of
+ *  unknown type, roles other than responder, a second request on a connection that has one. What is
+ *  left for its owner are the events below. */
+#ifndef ZC_RECORD_H
+#define ZC_RECORD_H
+
+#include "fcgi/params.h"
+#include "lib/buf.h"
+
+typedef enum {
+    ZC_RECORD_MORE,    /* all bytes are taken */
+    ZC_RECORD_REQUEST, /* a request's parameters are complete: zc_record_take_params */
+    ZC_RECORD_ABORT,   /* the web server gave the active request up: end it */
+    ZC_RECORD_CLOSE,   /* a request was refused, and its connection closes once `out` is sent */
+    ZC_RECORD_ERROR,   /* these are not FastCGI 1.0 records: close; see zc_record_strerror */
+} zc_record_event_t;
+
+/*  Public so that a connection can embed it: ten thousand idle ones count every byte. */
+typedef struct {
+    uint8_t scratch[8];  /* a header, or the body of BEGIN_REQUEST, while it is incomplete */
+    uint8_t have;        /* bytes in scratch */
+    uint8_t part;        /* header, content or padding; see record.c */
+    uint8_t type;        /* of the record being read */
+    uint8_t padding;     /* bytes of its padding still to come */
+    uint16_t left;       /* bytes of its content still to come */
+    uint16_t id;         /* its request id */
+    uint16_t request;    /* id of the active request; 0: none */
+    uint8_t error;       /* why ZC_RECORD_ERROR */
+    bool keep;           /* the active request, or the last one, asked for KEEP_CONN */
+    zc_params_t *params; /* owned; of a request that is still being read, else NULL */
+    zc_params_t *values; /* owned; names in a GET_VALUES that is being read, else NULL */
+} zc_record_t;
+
+void zc_record_init (zc_record_t *self);
+/*  Frees what it owns; it can be initialised again. */
+void zc_record_clear (zc_record_t *self);
+
+/*  Takes bytes off *bytes and *len until something happened or none are left. Answers to the web
+ *  server are appended to `out`, whole records. After ZC_RECORD_ERROR it always returns that. */
+zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size_t *len,
+                                  zc_buf_t *out);
+const char *zc_record_strerror (const zc_record_t *self);
+
+/*  The parameters of the request that was just announced; caller owns the result. */
+zc_params_t *zc_record_take_params (zc_record_t *self);
+/*  Nothing of a request has been read that isn't ended. */
+bool zc_record_idle (const zc_record_t *self);
+/*  The active request's response is complete: appends the end of STDOUT and END_REQUEST. What the
+ *  web server still sends for it is passed over, and another request may begin. */
+void zc_record_finish (zc_record_t *self, zc_buf_t *out);
+
+/*  Writes a record header (8 bytes). */
+void zc_record_header (uint8_t *out, uint8_t type, uint16_t id, uint16_t length);
+/*  Appends a STDOUT record of up to 65535 bytes for the active request. */
+void zc_record_stdout (const zc_record_t *self, zc_buf_t *out, const void *bytes, size_t len);
+
+#endif
