@@ -384,9 +384,11 @@ class Stack:
         text = (SOURCE / "etc" / sample).read_text()
         for default, ours in {
             "/run/zcast/sse.sock": str(self.fcgi_socket),
-            "127.0.0.1:8081": f"127.0.0.1:{self.ws_port}",
-            "127.0.0.1:8080": f"127.0.0.1:{self.web_port}",
+            "8081": str(self.ws_port),
+            "8080": str(self.web_port),
             "/usr/share/zcast/www": str(SOURCE / "www"),
+            "/etc/lighttpd": str(SOURCE / "etc/lighttpd"),
+            "/etc/apache2": str(SOURCE / "etc/apache"),
             "/usr/sbin/zcast-fcgi": str(BUILD / PROGRAMS["zcast-fcgi"]),
             "/etc/zcast/zcast.conf": str(self.config_file()),
         }.items():
@@ -431,14 +433,13 @@ class Stack:
         argv = ["lighttpd", "-D", "-f", main]
         return self.start("lighttpd", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), **how)
 
-    def apache(self, edit=lambda text: text):
+    def apache(self, edit=lambda text: text, **how):
         """Apache on the samples of etc/apache."""
         self.web_port = self.web_port or free_port()
-        main = self.render("apache/private.conf", "apache.conf", edit)
-        self.render("apache/zcast.conf", "apache-zcast.conf", edit)
-        argv = ["apache2", "-X", "-d", self.folder, "-f", main]
+        main = self.render("apache/private.conf", "apache.conf", lambda text: edit(text.replace("Include zcast.conf", "Include zcast.conf.apache")))
+        self.render("apache/zcast.conf", "zcast.conf.apache", edit)
         argv = ["apache2", "-DFOREGROUND", "-d", self.folder, "-f", main]
-        return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)))
+        return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), **how)
 
     # -- ZeroMQ
 
