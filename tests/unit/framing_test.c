@@ -88,7 +88,8 @@ static void s_run (uint32_t seed)
         struct iovec iov[4];
         zc_framing_plan_t plan;
         if (there == done || s_random (2)) /* more has gathered */
-            there += s_random ((uint32_t)(total - there)) + (there < total);
+            there += s_random ((uint32_t)(total - there) + 1);
+        there += there == done;
         int count = s_cut (&stream, done, there, iov, 1 + (int)s_random (4));
         zc_framing_plan (&framing, 777, iov, count, &plan);
         size_t size = s_plan_size (&plan);
