@@ -1,4 +1,8 @@
 # what ws/ builds, installs and checks
 noinst_LIBRARIES += libzws.a
 libzws_a_SOURCES = \
-	ws/head.c ws/head.h
+	ws/head.c ws/head.h \
+	ws/frame.c ws/frame.h \
+	ws/encoding.c ws/encoding.h \
+	ws/receiver.c ws/receiver.h \
+	ws/command.c ws/command.h

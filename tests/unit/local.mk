@@ -25,4 +25,9 @@ TESTS += tests/unit/head_test
 tests_unit_head_test_SOURCES = tests/unit/head_test.c
 tests_unit_head_test_LDADD = libzws.a $(UNIT_LIBS) $(WSLAY_LIBS)
 
+check_PROGRAMS += tests/unit/receiver_test
+TESTS += tests/unit/receiver_test
+tests_unit_receiver_test_SOURCES = tests/unit/receiver_test.c
+tests_unit_receiver_test_LDADD = libzws.a $(UNIT_LIBS) $(WSLAY_LIBS)
+
 endif

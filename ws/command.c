@@ -1,0 +1,221 @@
+/*  command.c - see command.h. jansson parses (it bounds the depth by itself); answers are written
+ *  by hand, as they are all one line. */
+#include "ws/command.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/encoding.h"
+
+static int s_fail (zc_command_t *self, const char *code, const char *error)
+{
+    self->code = code;
+    self->error = error;
+    return -1;
+}
+
+/*  A member's text; at is NULL where it is missing. False where it is something else. */
+static bool s_text (zc_command_t *self, const char *name, zc_slice_t *text)
+{
+    json_t *member = json_object_get (self->root, name);
+    *text = (zc_slice_t){NULL, 0};
+    if (!member || json_is_null (member))
+        return true;
+    if (!json_is_string (member))
+        return false;
+    *text = (zc_slice_t){json_string_value (member), json_string_length (member)};
+    return true;
+}
+
+/*  Keeps `ref`, and else the `id`, as JSON text for the answer. */
+static void s_take_ref (zc_command_t *self)
+{
+    json_t *ref = json_object_get (self->root, "ref");
+    if (!ref)
+        ref = json_object_get (self->root, "id");
+    if (json_is_string (ref) || json_is_integer (ref))
+        self->ref = json_dumps (ref, JSON_ENCODE_ANY);
+}
+
+static int s_take_topics (zc_command_t *self, size_t max_topics)
+{
+    json_t *topics = json_object_get (self->root, "topics");
+    size_t count = json_array_size (topics);
+    if (!json_is_array (topics) || count == 0)
+        return s_fail (self, "topics", "topics is an array of at least one topic");
+    if (count > max_topics)
+        return s_fail (self, "topics", "too many topics");
+    self->topics = calloc (count, sizeof *self->topics);
+    if (!self->topics)
+        abort ();
+    for (; self->count < count; self->count++) {
+        json_t *topic = json_array_get (topics, self->count);
+        zc_slice_t text = {json_string_value (topic), json_string_length (topic)};
+        if (!text.at || !zc_topic_valid (text.at, text.len))
+            return s_fail (self, "topics",
+                           "a topic is 1 to 1024 bytes of text without control characters");
+        self->topics[self->count] = text;
+    }
+    return 0;
+}
+
+static int s_base64_value (char c)
+{
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+/*  Standard base64 with padding (RFC 4648 §4). */
+static bool s_decode_base64 (zc_buf_t *out, zc_slice_t text)
+{
+    if (text.len % 4 != 0)
+        return false;
+    size_t padding = 0;
+    while (padding < 2 && text.len > 0 && text.at[text.len - 1] == '=')
+        padding++, text.len--;
+    uint32_t bits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int value = s_base64_value (text.at[i]);
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        if (i % 4 != 0)
+            zc_buf_addc (out, (char)(bits >> (6 - 2 * (i % 4))));
+    }
+    return true;
+}
+
+static int s_take_payload (zc_command_t *self)
+{
+    zc_slice_t data, base64;
+    if (!s_text (self, "data", &data) || !s_text (self, "base64", &base64) ||
+        (data.at != NULL) == (base64.at != NULL))
+        return s_fail (self, "payload", "publish has either data or base64, as a string");
+    if (data.at) {
+        self->payload = data;
+        return 0;
+    }
+    if (!s_decode_base64 (&self->decoded, base64))
+        return s_fail (self, "payload", "base64 is malformed");
+    self->payload = (zc_slice_t){(const char *)self->decoded.data, self->decoded.len};
+    return 0;
+}
+
+static int s_take_publish (zc_command_t *self)
+{
+    if (!s_text (self, "topic", &self->topic) || !zc_topic_valid (self->topic.at, self->topic.len))
+        return s_fail (self, "topic",
+                       "a topic is 1 to 1024 bytes of text without control characters");
+    if (!s_text (self, "event", &self->event) || !s_text (self, "id", &self->id) ||
+        !zc_text_plain (self->event.at, self->event.len) ||
+        !zc_text_plain (self->id.at, self->id.len) || self->event.len > ZC_EVENT_MAX ||
+        self->id.len > ZC_EVENT_ID_MAX)
+        return s_fail (self, "headers",
+                       "event and id are strings of at most 256 bytes without control characters");
+    return s_take_payload (self);
+}
+
+static int s_take_type (zc_command_t *self, size_t max_topics)
+{
+    static const char *const types[] = {"subscribe", "unsubscribe", "ping", "publish"};
+    const char *type = json_string_value (json_object_get (self->root, "type"));
+    size_t i = 0;
+    while (i < 4 && (!type || strcmp (type, types[i]) != 0))
+        i++;
+    self->type = (zc_command_type_t)i;
+    switch (self->type) {
+    case ZC_COMMAND_SUBSCRIBE:
+    case ZC_COMMAND_UNSUBSCRIBE:
+        return s_take_topics (self, max_topics);
+    case ZC_COMMAND_PING:
+        return 0;
+    case ZC_COMMAND_PUBLISH:
+        return s_take_publish (self);
+    default:
+        return s_fail (self, "type", "type is subscribe, unsubscribe, publish or ping");
+    }
+}
+
+int zc_command_parse (zc_command_t *self, const void *text, size_t len, size_t max_topics)
+{
+    memset (self, 0, sizeof *self);
+    self->root = json_loadb (text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    if (!json_is_object ((json_t *)self->root))
+        return s_fail (self, "json", "a message is one JSON object");
+    s_take_ref (self);
+    return s_take_type (self, max_topics);
+}
+
+void zc_command_clear (zc_command_t *self)
+{
+    json_decref (self->root);
+    free (self->topics);
+    free (self->ref);
+    zc_buf_clear (&self->decoded);
+    memset (self, 0, sizeof *self);
+}
+
+static void s_begin_answer (zc_buf_t *out, const char *type, const char *ref)
+{
+    zc_buf_adds (out, "{\"type\":\"");
+    zc_buf_adds (out, type);
+    zc_buf_addc (out, '"');
+    if (ref) {
+        zc_buf_adds (out, ",\"ref\":");
+        zc_buf_adds (out, ref);
+    }
+}
+
+void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count)
+{
+    s_begin_answer (out, "subscribed", ref);
+    zc_buf_adds (out, ",\"topics\":[");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            zc_buf_addc (out, ',');
+        zc_json_string (out, topics[i].at, topics[i].len);
+    }
+    zc_buf_adds (out, "]}");
+}
+
+void zc_answer_pong (zc_buf_t *out, const char *ref)
+{
+    s_begin_answer (out, "pong", ref);
+    zc_buf_addc (out, '}');
+}
+
+void zc_answer_published (zc_buf_t *out, const char *ref, zc_slice_t id)
+{
+    s_begin_answer (out, "published", ref);
+    zc_buf_adds (out, ",\"id\":");
+    zc_json_string (out, id.at, id.len);
+    zc_buf_addc (out, '}');
+}
+
+/*  What is not UTF-8 (it can only have come from a broker that breaks the protocol) is left out. */
+static void s_add_text (zc_buf_t *out, zc_slice_t text)
+{
+    bool good = zc_utf8_valid (text.at, text.len);
+    zc_json_string (out, text.at, good ? text.len : 0);
+}
+
+void zc_answer_error (zc_buf_t *out, const char *ref, zc_slice_t code, zc_slice_t message)
+{
+    s_begin_answer (out, "error", ref);
+    zc_buf_adds (out, ",\"code\":");
+    s_add_text (out, code);
+    zc_buf_adds (out, ",\"message\":");
+    s_add_text (out, message);
+    zc_buf_addc (out, '}');
+}
+
+void zc_answer_reconnect (zc_buf_t *out, unsigned after_ms)
+{
+    s_begin_answer (out, "reconnect", NULL);
+    zc_buf_addf (out, ",\"after\":%u}", after_ms);
+}

@@ -1,0 +1,51 @@
+/*  command.h - what a client of zcast.v1 says, and what it is answered: JSON in and out, no I/O.
+ *
+ *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"]}
+ *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"]}
+ *    {"type":"ping"}                              {"type":"pong"}
+ *    {"type":"publish","topic":"a","data":"…"}    {"type":"published","id":"…"}
+ *    anything wrong                               {"type":"error","code":"…","message":"…"}
+ *
+ *  `publish` takes `base64` instead of `data`, and may have `event` and `id` (the publisher's own).
+ *  A `ref` (a string or an integer) in any of them comes back in the answer; without one, the `id`
+ *  of a publish does. */
+#ifndef ZC_COMMAND_H
+#define ZC_COMMAND_H
+
+#include "lib/buf.h"
+#include "lib/text.h"
+
+typedef enum {
+    ZC_COMMAND_SUBSCRIBE,
+    ZC_COMMAND_UNSUBSCRIBE,
+    ZC_COMMAND_PING,
+    ZC_COMMAND_PUBLISH,
+} zc_command_type_t;
+
+typedef struct {
+    zc_command_type_t type;
+    zc_slice_t *topics; /* owned; of subscribe and unsubscribe; each is valid */
+    size_t count;
+    zc_slice_t topic; /* of publish; valid */
+    zc_slice_t payload;
+    zc_slice_t event, id;     /* plain text of a bounded length, or empty */
+    char *ref;                /* owned; JSON text, or NULL */
+    const char *code, *error; /* what is wrong with it; NULL: nothing */
+    void *root;               /* owned: what the slices lie in */
+    zc_buf_t decoded;         /* owned: base64, decoded */
+} zc_command_t;
+
+/*  Parses a client's message. Returns 0, or -1 with code and error set (and ref, where it could be
+ *  read). In both cases zc_command_clear follows. */
+int zc_command_parse (zc_command_t *self, const void *text, size_t len, size_t max_topics);
+void zc_command_clear (zc_command_t *self);
+
+/*  Answers, as JSON text. `ref` may be NULL. */
+void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count);
+void zc_answer_pong (zc_buf_t *out, const char *ref);
+void zc_answer_published (zc_buf_t *out, const char *ref, zc_slice_t id);
+void zc_answer_error (zc_buf_t *out, const char *ref, zc_slice_t code, zc_slice_t message);
+/*  {"type":"reconnect","after":ms}: the daemon is about to go. */
+void zc_answer_reconnect (zc_buf_t *out, unsigned after_ms);
+
+#endif
