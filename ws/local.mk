@@ -1,6 +1,6 @@
 # what ws/ builds, installs and checks
-noinst_LIBRARIES += libzws.a
-libzws_a_SOURCES = \
+noinst_LIBRARIES += ws/libparts.a
+ws_libparts_a_SOURCES = \
 	ws/head.c ws/head.h \
 	ws/frame.c ws/frame.h \
 	ws/encoding.c ws/encoding.h \

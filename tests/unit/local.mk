@@ -20,14 +20,15 @@ check_PROGRAMS += tests/unit/framing_test
 TESTS += tests/unit/framing_test
 tests_unit_framing_test_SOURCES = tests/unit/framing_test.c
 tests_unit_framing_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/head_test
 TESTS += tests/unit/head_test
 tests_unit_head_test_SOURCES = tests/unit/head_test.c
-tests_unit_head_test_LDADD = libzws.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_head_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
 
 check_PROGRAMS += tests/unit/receiver_test
 TESTS += tests/unit/receiver_test
 tests_unit_receiver_test_SOURCES = tests/unit/receiver_test.c
-tests_unit_receiver_test_LDADD = libzws.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_receiver_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
 
 endif
