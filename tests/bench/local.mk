@@ -1,1 +1,27 @@
-# what tests/bench/ builds, installs and checks
+# The bench: `make bench`, `make bench-quick`. Its programs are built when they are asked for.
+BENCH_PROGRAMS = tests/bench/load tests/bench/floor tests/bench/threaded_fcgi
+EXTRA_PROGRAMS += $(BENCH_PROGRAMS)
+CLEANFILES += $(BENCH_PROGRAMS)
+
+tests_bench_load_SOURCES = tests/bench/load.c tests/bench/load.h tests/bench/load_clients.c \
+	tests/bench/load_publisher.c tests/bench/load_account.c
+tests_bench_load_LDADD = libzcast.a $(ZMQ_LIBS)
+
+tests_bench_floor_SOURCES = tests/bench/floor.c
+
+tests_bench_threaded_fcgi_SOURCES = tests/bench/threaded_fcgi.c
+tests_bench_threaded_fcgi_LDADD = $(FCGI_LIBS) $(ZMQ_LIBS) -lpthread
+
+BENCH_PYTHON = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
+	tests/bench/systems/__init__.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
+	tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
+	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
+	tests/bench/systems/zcast_ws.py
+EXTRA_DIST += $(BENCH_PYTHON)
+
+
+# About 45 minutes; `make bench BENCH_FLAGS='--quick --case 1'` for a part of it.
+bench: all $(BENCH_PROGRAMS)
+	ZCAST_BUILD=$(abs_top_builddir) /usr/bin/python3 $(top_srcdir)/tests/bench/run.py $(BENCH_FLAGS)
+
+.PHONY: bench

@@ -1,0 +1,142 @@
+/*  load_account.c - what the kernel says that others used: CPU from the scheduler's own account
+ *  (/proc/PID/task/TID/schedstat, nanoseconds, not ticks), memory from smaps_rollup. */
+#include "tests/bench/load.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool s_has (const zl_group_t *self, int pid)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->pid[i] == pid)
+            return true;
+    return false;
+}
+
+static void s_add (zl_group_t *self, int pid)
+{
+    if (self->count < sizeof self->pid / sizeof *self->pid && !s_has (self, pid))
+        self->pid[self->count++] = pid;
+}
+
+static int s_parent (int pid)
+{
+    char path[64], line[512];
+    snprintf (path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen (path, "r");
+    if (!file)
+        return -1;
+    char *text = fgets (line, sizeof line, file);
+    fclose (file);
+    char *end = text ? strrchr (text, ')') : NULL;
+    int parent = -1;
+    return end && sscanf (end + 1, " %*c %d", &parent) == 1 ? parent : -1;
+}
+
+/*  A child's number may be below its parent's, so until nothing new is found. */
+static void s_add_descendants (zl_group_t *self)
+{
+    unsigned before;
+    do {
+        before = self->count;
+        DIR *proc = opendir ("/proc");
+        for (struct dirent *entry; proc && (entry = readdir (proc));)
+            if (isdigit ((unsigned char)*entry->d_name) &&
+                s_has (self, s_parent (atoi (entry->d_name))))
+                s_add (self, atoi (entry->d_name));
+        if (proc)
+            closedir (proc);
+    } while (self->count > before);
+}
+
+bool zl_group_parse (zl_group_t *self, char *text)
+{
+    char *value = strchr (text, '=');
+    if (!value)
+        return false;
+    *value++ = 0;
+    *self = (zl_group_t){.name = text};
+    for (char *pid = strtok (value, "+"); pid; pid = strtok (NULL, "+"))
+        s_add (self, atoi (pid));
+    s_add_descendants (self);
+    return self->count > 0;
+}
+
+/*  The number after `label` in a file, or the first number where label is empty; 0 if none. */
+static int64_t s_number (const char *path, const char *label)
+{
+    FILE *file = fopen (path, "r");
+    char line[512];
+    int64_t value = 0;
+    while (file && fgets (line, sizeof line, file)) {
+        const char *at = strstr (line, label);
+        if (at && sscanf (at + strlen (label), "%ld", &value) == 1)
+            break;
+    }
+    if (file)
+        fclose (file);
+    return value;
+}
+
+static int64_t s_process_cpu (int pid)
+{
+    char path[300];
+    int64_t sum = 0;
+    snprintf (path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir (path);
+    for (struct dirent *entry; tasks && (entry = readdir (tasks));)
+        if (isdigit ((unsigned char)*entry->d_name)) {
+            snprintf (path, sizeof path, "/proc/%d/task/%s/schedstat", pid, entry->d_name);
+            sum += s_number (path, "");
+        }
+    if (tasks)
+        closedir (tasks);
+    return sum;
+}
+
+int64_t zl_group_cpu (const zl_group_t *self)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < self->count; i++)
+        sum += s_process_cpu (self->pid[i]);
+    return sum;
+}
+
+static int64_t s_sum (const zl_group_t *self, const char *file, const char *label)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < self->count; i++) {
+        char path[64];
+        snprintf (path, sizeof path, "/proc/%d/%s", self->pid[i], file);
+        sum += s_number (path, label);
+    }
+    return sum * 1024;
+}
+
+int64_t zl_group_pss (const zl_group_t *self)
+{
+    return s_sum (self, "smaps_rollup", "Pss:");
+}
+
+int64_t zl_group_anon (const zl_group_t *self)
+{
+    return s_sum (self, "smaps_rollup", "Pss_Anon:");
+}
+
+int64_t zl_group_rss (const zl_group_t *self)
+{
+    return s_sum (self, "status", "RssAnon:");
+}
+
+int64_t zl_socket_memory (void)
+{
+    return s_number ("/proc/net/sockstat", " mem ") * 4096;
+}
+
+int64_t zl_slab_memory (void)
+{
+    return s_number ("/proc/meminfo", "Slab:") * 1024;
+}
