@@ -1,7 +1,7 @@
 # The bench: `make bench`, `make bench-quick`. Its programs are built when they are asked for.
-BENCH_PROGRAMS = tests/bench/load tests/bench/floor tests/bench/threaded_fcgi
-EXTRA_PROGRAMS += $(BENCH_PROGRAMS)
-CLEANFILES += $(BENCH_PROGRAMS)
+BENCH_BUILT = tests/bench/load tests/bench/floor tests/bench/threaded_fcgi
+EXTRA_PROGRAMS += $(BENCH_BUILT)
+CLEANFILES += $(BENCH_BUILT)
 
 tests_bench_load_SOURCES = tests/bench/load.c tests/bench/load.h tests/bench/load_clients.c \
 	tests/bench/load_publisher.c tests/bench/load_account.c
@@ -12,16 +12,16 @@ tests_bench_floor_SOURCES = tests/bench/floor.c
 tests_bench_threaded_fcgi_SOURCES = tests/bench/threaded_fcgi.c
 tests_bench_threaded_fcgi_LDADD = $(FCGI_LIBS) $(ZMQ_LIBS) -lpthread
 
-BENCH_PYTHON = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
+BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
 	tests/bench/systems/__init__.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
 	tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
 	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
 	tests/bench/systems/zcast_ws.py
-EXTRA_DIST += $(BENCH_PYTHON)
+EXTRA_DIST += $(BENCH_FILES)
 
 
 # About 45 minutes; `make bench BENCH_FLAGS='--quick --case 1'` for a part of it.
-bench: all $(BENCH_PROGRAMS)
+bench: all $(BENCH_BUILT)
 	ZCAST_BUILD=$(abs_top_builddir) /usr/bin/python3 $(top_srcdir)/tests/bench/run.py $(BENCH_FLAGS)
 
 .PHONY: bench
