@@ -4,3 +4,20 @@ nobase_dist_samples_DATA = \
 	etc/apache/private.conf etc/apache/zcast-retry.asis etc/apache/zcast.conf \
 	etc/lighttpd/private.conf etc/lighttpd/zcast-retry.lua etc/lighttpd/zcast.conf \
 	etc/nginx/private.conf etc/nginx/zcast-http.conf etc/nginx/zcast.conf
+
+# The units, with the paths of this installation in place of the distribution's.
+systemdunitdir = $(prefix)/lib/systemd/system
+UNITS = \
+	etc/systemd/zcast-broker.service etc/systemd/zcast-fcgi.service etc/systemd/zcast-fcgi.socket \
+	etc/systemd/zcast-redis.service etc/systemd/zcast-ws.service
+EXTRA_DIST += $(UNITS)
+
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(systemdunitdir)"
+	for unit in $(UNITS); do \
+	  sed -e 's|/usr/sbin/|$(sbindir)/|' -e 's|/etc/zcast/|$(sysconfdir)/zcast/|' "$(srcdir)/$$unit" \
+	    > "$(DESTDIR)$(systemdunitdir)/$${unit##*/}" || exit 1; \
+	done
+
+uninstall-local:
+	for unit in $(UNITS); do rm -f "$(DESTDIR)$(systemdunitdir)/$${unit##*/}"; done

@@ -3,7 +3,8 @@ PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/py
 
 EXTRA_DIST += \
 	tests/integration/conftest.py \
-	tests/integration/stack.py
+	tests/integration/stack.py \
+	tests/integration/test_web_samples.py
 
 check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS)
 	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/integration
