@@ -53,6 +53,13 @@ struct zc_client {
 void zc_client_add (zc_client_t *self, const void *bytes, size_t len);
 /*  Bytes waiting to be sent to it: private and feed. */
 size_t zc_client_lag (const zc_client_t *self);
+/*  What to send next, as one or two runs of bytes (borrowed until the next change of client or
+ *  feed). Returns how many runs: 0 where there is nothing. */
+size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2]);
+/*  `len` bytes of what zc_client_gather gave were sent. */
+void zc_client_sent (zc_client_t *self, size_t len);
+/*  Frees the private bytes. zc_hub_leave does it too. */
+void zc_client_clear (zc_client_t *self);
 /*  True when all it was to be sent is with the kernel. */
 bool zc_client_drained (const zc_client_t *self);
 

@@ -17,10 +17,9 @@ zc_feed_t *zc_feed_new (zc_id_t start);
 void zc_feed_destroy (zc_feed_t **self_p);
 
 /*  Appends one message's encoded bytes (copied). `id` is above zc_feed_last. `event_hash` is
- *  zc_feed_hash of the publisher's own id, or 0 where it gave none. `topic` is an opaque key that
- *  zc_feed_latest groups by. */
+ *  zc_feed_hash of the publisher's own id, or 0 where it gave none. */
 void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
-                     uint64_t event_hash, uintptr_t topic);
+                     uint64_t event_hash);
 /*  Appends bytes that are not a message (heartbeat, stated gap): they are sent in their turn, and
  *  never found by zc_feed_seek. */
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len);
@@ -44,8 +43,8 @@ int zc_feed_find (const zc_feed_t *self, uint64_t event_hash, zc_id_t *id);
 uint64_t zc_feed_boundary (const zc_feed_t *self, uint64_t position);
 /*  The id that a client at boundary `position` is complete up to. */
 zc_id_t zc_feed_id_at (const zc_feed_t *self, uint64_t position);
-/*  Appends the newest message of each topic, from `position` on, to `out`. Returns their count. */
-size_t zc_feed_latest (const zc_feed_t *self, uint64_t position, zc_buf_t *out);
+/*  Whether it holds the message with this id. */
+bool zc_feed_has (const zc_feed_t *self, zc_id_t id);
 /*  Where the newest message starts: a client that is there waits for one message only. */
 uint64_t zc_feed_newest (const zc_feed_t *self);
 

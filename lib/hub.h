@@ -40,11 +40,14 @@ typedef struct {
      *  `disconnect`, then skip, then latest. */
     zc_slow_t (*slow_policy) (void *arg, zc_slice_t topic);
     void *slow_arg;
+    /*  The wall clock, in ms since 1970; NULL: what the last tick said. */
+    uint64_t (*wall_ms) (void);
 } zc_hub_config_t;
 
 typedef struct {
-    uint64_t received, duplicates, malformed, delivered, bytes;
-    uint64_t holes, repaired, gaps, fetches, syncs;
+    uint64_t received, duplicates, unmatched, delivered, late;
+    uint64_t holes, repaired, gaps, fetches, syncs, reconnects;
+    uint64_t wanted; /* sends that flushing every message at once would have taken */
     uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, clients_total;
     uint64_t clients, channels, topics, feed_bytes;
 } zc_hub_stats_t;
@@ -88,9 +91,19 @@ const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
 /*  Up to `max` clients with the greatest lag, worst first. Returns how many. */
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
 
-/*  For the pump: channels with bytes that not all clients have had. */
-zc_channel_t *zc_hub_next_dirty (zc_hub_t *self);
-size_t zc_channel_clients (const zc_channel_t *channel, zc_client_t ***clients);
+/*  For the pump. A channel is dirty from when bytes were appended until a round has taken it. A
+ *  round passes over all clients of the channels that were dirty when it began: each call of
+ *  zc_hub_next_to_flush gives the next client to send to, NULL at the round's end. It may be left
+ *  at any point and gone on with later, with clients coming and going meanwhile. */
+bool zc_hub_dirty (const zc_hub_t *self);
+bool zc_hub_in_round (const zc_hub_t *self);
+void zc_hub_begin_round (zc_hub_t *self);
+zc_client_t *zc_hub_next_to_flush (zc_hub_t *self);
+/*  Clients that got private bytes by something else than a call for them; NULL when none is left. */
+zc_client_t *zc_hub_next_ready (zc_hub_t *self);
+/*  A client that doesn't follow the feed yet has no private bytes left: it may get more. */
+void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client);
+/*  NULL as long as the channel hasn't got one. */
 zc_feed_t *zc_channel_feed (const zc_channel_t *channel);
 
 #endif

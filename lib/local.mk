@@ -9,7 +9,10 @@ libzcast_a_SOURCES = \
 	lib/sse.c lib/sse.h \
 	lib/feed.c lib/feed.h \
 	lib/client.c lib/client.h \
-	lib/hub.c lib/hub.h \
+	lib/table.c lib/table.h \
+	lib/hub.c lib/hub.h lib/hub_private.h \
+	lib/channel.c \
+	lib/join.c \
 	lib/pump.c lib/pump.h \
 	lib/control.c lib/control.h \
 	lib/link.c lib/link.h \

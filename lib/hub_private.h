@@ -1,0 +1,207 @@
+/*  hub_private.h - what hub.c, channel.c and join.c share, and nobody else sees.
+ *
+ *  hub.c      topics, order and repair, the questions to the broker
+ *  channel.c  sets of topics, their feed, and holding back while a topic is being repaired
+ *  join.c     clients that don't follow the feed yet: resume, move, skip */
+#ifndef ZC_HUB_PRIVATE_H
+#define ZC_HUB_PRIVATE_H
+
+#include "lib/hub.h"
+#include "lib/table.h"
+
+/*  A vector of pointers whose order doesn't matter. */
+typedef struct {
+    void **items; /* owned; what it points at is borrowed */
+    size_t count, cap;
+} zc_vector_t;
+void zc_vector_add (zc_vector_t *self, void *item);
+/*  Removes the item where it is there; the last one takes its place. */
+void zc_vector_drop (zc_vector_t *self, const void *item);
+void zc_vector_clear (zc_vector_t *self);
+
+typedef enum {
+    ZC_TOPIC_NEW,    /* subscribed; the broker hasn't confirmed it yet */
+    ZC_TOPIC_LIVE,   /* complete up to `complete`, and growing */
+    ZC_TOPIC_REPAIR, /* a hole after `complete` is being fetched */
+} zc_topic_state_t;
+
+typedef struct {
+    zc_slice_t name;      /* key; owned */
+    zc_topic_state_t state;
+    zc_id_t complete;     /* everything up to here has been handed to the channels */
+    zc_id_t verified;     /* the broker said that nothing follows `complete` up to here */
+    zc_id_t need;         /* NEW, REPAIR: history must reach this far before the topic is LIVE */
+    zc_id_t seen;         /* NEW, REPAIR: newest live message held back */
+    bool asked;           /* a sync with this topic is wanted or under way */
+    bool keeps_latest;    /* some channel has policy `latest` */
+    uint64_t fetch;       /* token of the repair under way, or 0 */
+    zc_message_t *latest; /* newest message; kept for policy `latest` only */
+    zc_vector_t channels; /* of zc_channel_t: those that have this topic */
+} zc_topic_t;
+
+typedef enum {
+    ZC_CHANNEL_NEW,      /* some topic isn't confirmed yet; there is no feed */
+    ZC_CHANNEL_BACKFILL, /* fetching what its first clients missed */
+    ZC_CHANNEL_LIVE,
+} zc_channel_state_t;
+
+struct zc_channel {
+    zc_slice_t key; /* encoding and topics; owned */
+    zc_hub_t *hub;
+    const zc_encoding_t *encoding;
+    zc_channel_state_t state;
+    zc_slow_t policy;
+    zc_topic_t **topics; /* owned array; borrowed topics, sorted by name */
+    zc_slice_t *names;   /* owned array; borrowed from topics */
+    size_t topic_count;
+    zc_feed_t *feed;     /* owned; NULL until LIVE */
+    zc_id_t start;       /* until LIVE: everything after this is in pending or will come */
+    unsigned holds;      /* topics that are not LIVE */
+    zc_vector_t clients; /* of zc_client_t, in slots */
+    zc_vector_t joins;   /* of zc_join_t */
+    zc_message_t **pending; /* owned: held back, in order of arrival */
+    size_t pending_count, pending_cap, pending_bytes;
+    zc_vector_t gaps;    /* of zc_gap_t, owned: stated when the feed gets there */
+    uint64_t fetch;      /* token of a backfill, or 0 */
+    zc_id_t backfill_since;
+    zc_buf_t topic_list; /* names with LF between them, for fetch */
+    uint64_t touched_ms; /* when bytes were last appended */
+    uint64_t empty_ms;   /* when its last client left; 0: it has some */
+    size_t flush_left;   /* clients [0, flush_left) are still to be flushed in this round */
+    bool dirty;          /* in the hub's list for the next round */
+    bool flushing;       /* in the hub's list of this round */
+    bool unsettled;      /* in the hub's list of channels to release */
+};
+
+typedef struct {
+    zc_id_t since, from;
+    zc_topic_t *topic;
+} zc_gap_t;
+
+typedef enum {
+    ZC_JOIN_RESUME, /* after `at` (or the own id in `since`), by feed or by pages of history */
+    ZC_JOIN_SKIP,   /* fell behind at `at`: goes to the newest when it can be sent something */
+} zc_join_kind_t;
+
+struct zc_join {
+    zc_join_kind_t kind;
+    zc_client_t *client;
+    char *since;         /* owned: the last id as it came; NULL for a move or a skip */
+    size_t since_len;
+    zc_id_t at;          /* complete up to here */
+    bool known;          /* `at` means something; false for an own id not yet looked up */
+    bool earliest;       /* asked for all there is */
+    bool fresh;          /* came without a last id: nothing before it is missed */
+    bool verdict;        /* still owed */
+    bool checked;        /* the broker knows positions up to `at` */
+    uint64_t fetch;      /* token of the page under way, or 0 */
+    zc_buf_t page;       /* encoded messages of that page */
+    uint64_t page_count;
+};
+
+typedef enum { ZC_ASK_SYNC, ZC_ASK_REPAIR, ZC_ASK_BACKFILL, ZC_ASK_PAGE } zc_ask_kind_t;
+
+typedef struct {
+    uint64_t token;
+    zc_ask_kind_t kind;
+    void *about;        /* topic, channel or join; NULL once that is gone */
+    zc_vector_t topics; /* SYNC: those asked for, in order; NULL where one is gone */
+} zc_ask_t;
+
+typedef struct {
+    const zc_encoding_t *encoding;
+    zc_buf_t bytes;
+    zc_id_t id; /* of the message in bytes */
+} zc_encoded_t;
+
+#define ZC_ENCODINGS_MAX 8
+
+struct zc_hub {
+    zc_hub_config_t config;
+    zc_upstream_t upstream;
+    zc_table_t topics;       /* owns zc_topic_t */
+    zc_table_t channels;     /* owns zc_channel_t */
+    zc_vector_t dirty;       /* of zc_channel_t: have bytes that not all clients have had */
+    zc_vector_t flushing;    /* of zc_channel_t: being flushed; NULL where one is gone */
+    zc_vector_t asks;        /* owns zc_ask_t: questions under way */
+    zc_vector_t sync_wanted; /* of zc_topic_t */
+    zc_vector_t unsettled;   /* of zc_channel_t: to be looked at by zc_hub_settle */
+    uint64_t next_token;
+    bool connected;
+    bool suspect;            /* something may be lost: channels of several topics hold back */
+    bool reconcile;          /* ask about every topic with the next sync */
+    size_t syncing;          /* syncs under way */
+    bool reconciling;        /* they ask about every topic */
+    zc_id_t round_dropped;   /* least `dropped` of their answers */
+    zc_id_t head;            /* newest position heard of */
+    zc_id_t received;        /* the last message that came live */
+    zc_id_t dropped;         /* reconciled up to this drop of the broker's */
+    uint64_t now_ms;         /* of the last tick, wall clock */
+    uint64_t position_ms;    /* when the broker's head was last asked for */
+    uint64_t idle_ms;        /* when quiet topics were last asked about */
+    zc_id_t idle_head;       /* and the head then */
+    zc_encoded_t encoded[ZC_ENCODINGS_MAX];
+    zc_hub_stats_t stats;
+    zc_vector_t ready;       /* of zc_client_t: got private bytes outside of a call of theirs */
+};
+
+/*  hub.c */
+zc_topic_t *zc_hub_topic (zc_hub_t *self, zc_slice_t name);
+void zc_hub_topic_release (zc_hub_t *self, zc_topic_t *topic, zc_channel_t *channel);
+uint64_t zc_hub_ask_fetch (zc_hub_t *self, zc_ask_kind_t kind, void *about, zc_slice_t since,
+                           zc_slice_t topics);
+void zc_hub_forget_ask (zc_hub_t *self, uint64_t token);
+void zc_hub_want_sync (zc_hub_t *self, zc_topic_t *topic);
+void zc_hub_send_sync (zc_hub_t *self);
+/*  The message's bytes in an encoding; made once for all channels. Borrowed until the next call. */
+const zc_buf_t *zc_hub_encode (zc_hub_t *self, const zc_encoding_t *encoding,
+                               const zc_message_t *message);
+void zc_hub_ready (zc_hub_t *self, zc_client_t *client);
+/*  Releases what can be released, and lets joins go on. */
+void zc_hub_settle (zc_hub_t *self);
+/*  The topic can't go on from here without history up to `need`. */
+void zc_hub_topic_repair (zc_hub_t *self, zc_topic_t *topic, zc_id_t need);
+
+/*  Applies the policy to a client that lags too far. It may be gone afterwards. */
+void zc_hub_check_lag (zc_hub_t *self, zc_client_t *client);
+
+/*  channel.c */
+zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
+                              const zc_slice_t *topics, size_t count);
+void zc_channel_destroy (zc_channel_t **self_p);
+/*  A live message of one of its topics: to the feed, or held back. False where there is no more
+ *  room to hold it back: the topic must be repaired later. */
+bool zc_channel_message (zc_channel_t *self, const zc_message_t *message);
+/*  Holds a message back whatever the room. */
+void zc_channel_hold (zc_channel_t *self, const zc_message_t *message);
+/*  Whether more can be held back. */
+bool zc_channel_has_room (const zc_channel_t *self);
+void zc_channel_gap (zc_channel_t *self, zc_topic_t *topic, zc_id_t since, zc_id_t from);
+/*  Something changed that may let held messages or joins go on; done by zc_hub_settle. */
+void zc_channel_unsettle (zc_channel_t *self);
+void zc_channel_settle (zc_channel_t *self);
+/*  Takes what verified positions allow: moves the feed's last id on without bytes. */
+void zc_channel_advance (zc_channel_t *self);
+void zc_channel_backfilled (zc_channel_t *self, zc_id_t floor, uint64_t remaining);
+void zc_channel_add (zc_channel_t *self, zc_client_t *client);
+void zc_channel_remove (zc_channel_t *self, zc_client_t *client);
+/*  Puts bytes that are no message into the feed. */
+void zc_channel_heartbeat (zc_channel_t *self);
+void zc_channel_mark_dirty (zc_channel_t *self);
+/*  Applies the slow policy to every client beyond max_lag, then lets old bytes go. */
+void zc_channel_trim (zc_channel_t *self, zc_id_t oldest);
+
+/*  join.c */
+zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind);
+void zc_join_destroy (zc_join_t **self_p);
+/*  Goes on as far as possible; destroys the join when the client follows the feed. */
+void zc_join_try (zc_join_t *self);
+void zc_join_page_message (zc_join_t *self, const zc_message_t *message);
+void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t since, bool unknown,
+                       uint64_t remaining);
+/*  The link was lost: forgets the page under way. */
+void zc_join_reset (zc_join_t *self);
+/*  A slow client jumps to the newest as soon as it takes bytes again. */
+void zc_join_skip (zc_client_t *client);
+
+#endif
