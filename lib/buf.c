@@ -37,7 +37,7 @@ void zc_buf_adds (zc_buf_t *self, const char *text)
 
 void zc_buf_addc (zc_buf_t *self, char c)
 {
-    *zc_buf_reserve (self, 1) = (uint8_t) c;
+    *zc_buf_reserve (self, 1) = (uint8_t)c;
     self->len++;
 }
 
@@ -48,9 +48,9 @@ void zc_buf_addf (zc_buf_t *self, const char *format, ...)
     va_copy (again, args);
     int len = vsnprintf (NULL, 0, format, args);
     assert (len >= 0);
-    char *to = (char *) zc_buf_reserve (self, (size_t) len + 1);
-    vsnprintf (to, (size_t) len + 1, format, again);
-    self->len += (size_t) len;
+    char *to = (char *)zc_buf_reserve (self, (size_t)len + 1);
+    vsnprintf (to, (size_t)len + 1, format, again);
+    self->len += (size_t)len;
     va_end (again);
     va_end (args);
 }
@@ -58,7 +58,7 @@ void zc_buf_addf (zc_buf_t *self, const char *format, ...)
 const char *zc_buf_str (zc_buf_t *self)
 {
     *zc_buf_reserve (self, 1) = 0;
-    return (const char *) self->data;
+    return (const char *)self->data;
 }
 
 void zc_buf_shift (zc_buf_t *self, size_t count)
@@ -73,5 +73,5 @@ void zc_buf_shift (zc_buf_t *self, size_t count)
 void zc_buf_clear (zc_buf_t *self)
 {
     free (self->data);
-    *self = (zc_buf_t) ZC_BUF_INIT;
+    *self = (zc_buf_t)ZC_BUF_INIT;
 }

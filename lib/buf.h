@@ -13,9 +13,9 @@ typedef struct {
     size_t cap;    /* bytes allocated */
 } zc_buf_t;
 
-#define ZC_BUF_INIT                                                                                \
-    {                                                                                              \
-        NULL, 0, 0                                                                                 \
+#define ZC_BUF_INIT \
+    {               \
+        NULL, 0, 0  \
     }
 
 /*  Makes room for `more` bytes after len and returns where they go. Aborts when memory is gone,

@@ -3,8 +3,8 @@
  *  The feed is in the order of ids over all its topics, so that one id says all a client needs to
  *  come back with. Therefore a channel holds messages back while one of its topics is being
  *  repaired (channels without that topic flow on), and, if it has several topics, while the hub
- *  suspects that something was lost: the next message of one topic doesn't show the hole of another.
- *  What is held back is bounded; beyond that it's left to a repair from history. */
+ *  suspects that something was lost: the next message of one topic doesn't show the hole of
+ * another. What is held back is bounded; beyond that it's left to a repair from history. */
 #include "lib/hub_private.h"
 
 #include <assert.h>
@@ -100,7 +100,7 @@ zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
         zc_buf_addc (&key, '\n');
         zc_buf_add (&key, sorted[i].at, sorted[i].len);
     }
-    zc_slice_t name = {(const char *) key.data, key.len};
+    zc_slice_t name = {(const char *)key.data, key.len};
     zc_channel_t *self = zc_table_get (&hub->channels, name);
     if (!self)
         self = s_new (hub, encoding, name, sorted, count);
@@ -146,7 +146,7 @@ void zc_channel_destroy (zc_channel_t **self_p)
     zc_feed_destroy (&self->feed);
     free (self->topics);
     free (self->names);
-    free ((char *) (uintptr_t) self->key.at);
+    free ((char *)(uintptr_t)self->key.at);
     free (self);
     *self_p = NULL;
 }
@@ -161,7 +161,7 @@ zc_feed_t *zc_channel_feed (const zc_channel_t *self)
 void zc_channel_add (zc_channel_t *self, zc_client_t *client)
 {
     client->channel = self;
-    client->slot = (uint32_t) self->clients.count;
+    client->slot = (uint32_t)self->clients.count;
     zc_vector_add (&self->clients, client);
     self->empty_ms = 0;
 }
@@ -207,9 +207,8 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
         return;
     }
     const zc_buf_t *bytes = zc_hub_encode (hub, self->encoding, message);
-    uint64_t hash = message->event_id.len
-                        ? zc_feed_hash (message->event_id.at, message->event_id.len)
-                        : 0;
+    uint64_t hash =
+        message->event_id.len ? zc_feed_hash (message->event_id.at, message->event_id.len) : 0;
     if (late) { /* can only be without a broker that states its drops; better late than never */
         hub->stats.late++;
         zc_feed_append_control (self->feed, bytes->data, bytes->len);
@@ -227,8 +226,8 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
 
 static bool s_held (const zc_channel_t *self)
 {
-    return self->state != ZC_CHANNEL_LIVE || self->holds > 0
-           || (self->hub->suspect && self->topic_count > 1);
+    return self->state != ZC_CHANNEL_LIVE || self->holds > 0 ||
+           (self->hub->suspect && self->topic_count > 1);
 }
 
 bool zc_channel_has_room (const zc_channel_t *self)
@@ -274,13 +273,13 @@ void zc_channel_gap (zc_channel_t *self, zc_topic_t *topic, zc_id_t since, zc_id
 
 static int s_compare_messages (const void *a, const void *b)
 {
-    const zc_message_t *left = *(zc_message_t *const *) a, *right = *(zc_message_t *const *) b;
+    const zc_message_t *left = *(zc_message_t *const *)a, *right = *(zc_message_t *const *)b;
     return (left->id > right->id) - (left->id < right->id);
 }
 
 static int s_compare_gaps (const void *a, const void *b)
 {
-    const zc_gap_t *left = *(zc_gap_t *const *) a, *right = *(zc_gap_t *const *) b;
+    const zc_gap_t *left = *(zc_gap_t *const *)a, *right = *(zc_gap_t *const *)b;
     return (left->from > right->from) - (left->from < right->from);
 }
 
@@ -306,7 +305,7 @@ static void s_state_gap (zc_channel_t *self, const zc_gap_t *gap)
 static void s_state_gaps (zc_channel_t *self, zc_id_t id)
 {
     size_t done = 0;
-    while (done < self->gaps.count && ((zc_gap_t *) self->gaps.items[done])->from <= id) {
+    while (done < self->gaps.count && ((zc_gap_t *)self->gaps.items[done])->from <= id) {
         s_state_gap (self, self->gaps.items[done]);
         free (self->gaps.items[done++]);
     }
@@ -351,8 +350,8 @@ static void s_release (zc_channel_t *self)
     }
     s_state_gaps (self, limit);
     for (size_t i = 0; i < done; i++) {
-        self->pending_bytes -= sizeof **self->pending + self->pending[i]->payload.len
-                               + self->pending[i]->meta.len;
+        self->pending_bytes -=
+            sizeof **self->pending + self->pending[i]->payload.len + self->pending[i]->meta.len;
         free (self->pending[i]);
     }
     self->pending_count -= done;
@@ -385,7 +384,7 @@ static bool s_backfill (zc_channel_t *self)
         return false;
     char since[ZC_ID_SIZE];
     zc_slice_t text = {since, zc_id_format (oldest, since)};
-    zc_slice_t topics = {(const char *) self->topic_list.data, self->topic_list.len};
+    zc_slice_t topics = {(const char *)self->topic_list.data, self->topic_list.len};
     self->state = ZC_CHANNEL_BACKFILL;
     self->backfill_since = oldest;
     self->fetch = zc_hub_ask_fetch (self->hub, ZC_ASK_BACKFILL, self, text, topics);

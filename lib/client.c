@@ -20,7 +20,7 @@ static void s_finish_frame (zc_client_t *self)
     size_t len;
     const uint8_t *bytes = zc_feed_bytes (feed, self->cursor, &len);
     uint64_t boundary = zc_feed_boundary (feed, self->cursor);
-    zc_buf_add (self->private_, bytes, (size_t) (boundary - self->cursor));
+    zc_buf_add (self->private_, bytes, (size_t)(boundary - self->cursor));
     self->cursor = boundary;
 }
 
@@ -42,7 +42,7 @@ size_t zc_client_lag (const zc_client_t *self)
 {
     size_t lag = self->private_ ? self->private_->len - self->private_sent : 0;
     zc_feed_t *feed = s_feed (self);
-    return feed ? lag + (size_t) (zc_feed_head (feed) - self->cursor) : lag;
+    return feed ? lag + (size_t)(zc_feed_head (feed) - self->cursor) : lag;
 }
 
 bool zc_client_drained (const zc_client_t *self)
@@ -62,7 +62,7 @@ size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2])
     if (feed) {
         const uint8_t *bytes = zc_feed_bytes (feed, self->cursor, &len);
         if (len)
-            iov[count++] = (struct iovec){(void *) (uintptr_t) bytes, len};
+            iov[count++] = (struct iovec){(void *)(uintptr_t)bytes, len};
     }
     return count;
 }
@@ -72,7 +72,7 @@ void zc_client_sent (zc_client_t *self, size_t len)
     if (self->private_) {
         size_t rest = self->private_->len - self->private_sent;
         if (len < rest) {
-            self->private_sent += (uint32_t) len;
+            self->private_sent += (uint32_t)len;
             return;
         }
         zc_client_clear (self);

@@ -13,7 +13,7 @@ void zc_json_string (zc_buf_t *out, const char *bytes, size_t len)
     if (len == 0)
         bytes = "";
     for (size_t i = 0; i < len; i++) {
-        uint8_t c = (uint8_t) bytes[i];
+        uint8_t c = (uint8_t)bytes[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
         zc_buf_add (out, bytes + done, i - done);
@@ -32,13 +32,14 @@ void zc_json_string (zc_buf_t *out, const char *bytes, size_t len)
 static void s_add_id (zc_buf_t *out, zc_id_t id)
 {
     zc_buf_addc (out, '"');
-    out->len += zc_id_format (id, (char *) zc_buf_reserve (out, ZC_ID_SIZE));
+    out->len += zc_id_format (id, (char *)zc_buf_reserve (out, ZC_ID_SIZE));
     zc_buf_addc (out, '"');
 }
 
 void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict)
 {
-    zc_buf_adds (out, verdict->gap ? "{\"status\":\"gap\",\"since\":" : "{\"status\":\"continued\",\"since\":");
+    zc_buf_adds (out, verdict->gap ? "{\"status\":\"gap\",\"since\":"
+                                   : "{\"status\":\"continued\",\"since\":");
     zc_json_string (out, verdict->since.at, verdict->since.len);
     if (verdict->gap) {
         zc_buf_adds (out, ",\"from\":");
@@ -48,7 +49,7 @@ void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict)
         zc_buf_adds (out, ",\"topic\":");
         zc_json_string (out, verdict->topic.at, verdict->topic.len);
     }
-    zc_buf_addf (out, ",\"replayed\":%llu}", (unsigned long long) verdict->replayed);
+    zc_buf_addf (out, ",\"replayed\":%llu}", (unsigned long long)verdict->replayed);
 }
 
 void zc_message_json (zc_buf_t *out, const zc_message_t *message)
@@ -72,7 +73,7 @@ void zc_message_json (zc_buf_t *out, const zc_message_t *message)
     } else {
         zc_buf_adds (out, ",\"base64\":\"");
         size_t len = 4 * ((data.len + 2) / 3);
-        zc_base64 (data.at, data.len, (char *) zc_buf_reserve (out, len));
+        zc_base64 (data.at, data.len, (char *)zc_buf_reserve (out, len));
         out->len += len;
         zc_buf_addc (out, '"');
     }

@@ -7,12 +7,12 @@
 #include "lib/message.h"
 
 typedef struct {
-    bool gap;            /* false: continued */
-    zc_slice_t since;    /* the client's last id, as it came (plain text) */
-    zc_id_t from;        /* where the replay begins (a gap only) */
-    uint64_t replayed;   /* messages that follow from history */
-    zc_id_t position;    /* the id a client holds once it has seen this verdict */
-    zc_slice_t topic;    /* a gap in a running stream names its topic; empty: all */
+    bool gap;          /* false: continued */
+    zc_slice_t since;  /* the client's last id, as it came (plain text) */
+    zc_id_t from;      /* where the replay begins (a gap only) */
+    uint64_t replayed; /* messages that follow from history */
+    zc_id_t position;  /* the id a client holds once it has seen this verdict */
+    zc_slice_t topic;  /* a gap in a running stream names its topic; empty: all */
 } zc_verdict_t;
 
 /*  Every function appends whole frames to `out` and nothing else; none does I/O. */

@@ -27,9 +27,9 @@ struct zc_feed {
     s_entry_t *entries; /* owned; first..count are live */
     size_t first, count, entries_cap;
     zc_id_t start, last;
-    uint64_t messages;  /* appended since the feed began */
-    uint64_t newest;    /* position of the newest message */
-    bool event_ids;     /* some live or past message had one */
+    uint64_t messages; /* appended since the feed began */
+    uint64_t newest;   /* position of the newest message */
+    bool event_ids;    /* some live or past message had one */
 };
 
 zc_feed_t *zc_feed_new (zc_id_t start)
@@ -54,7 +54,7 @@ void zc_feed_destroy (zc_feed_t **self_p)
 
 static size_t s_live (const zc_feed_t *self)
 {
-    return (size_t) (self->head - self->tail);
+    return (size_t)(self->head - self->tail);
 }
 
 static void s_make_room (zc_feed_t *self, size_t len)
@@ -160,7 +160,7 @@ void zc_feed_advance (zc_feed_t *self, zc_id_t id)
 const uint8_t *zc_feed_bytes (const zc_feed_t *self, uint64_t position, size_t *len)
 {
     assert (position >= self->tail && position <= self->head);
-    *len = (size_t) (self->head - position);
+    *len = (size_t)(self->head - position);
     return *len ? self->data + self->dead + (position - self->tail) : NULL;
 }
 
@@ -233,7 +233,7 @@ zc_id_t zc_feed_id_at (const zc_feed_t *self, uint64_t position)
 static size_t s_entry_len (const zc_feed_t *self, size_t index)
 {
     uint64_t end = index + 1 == self->count ? self->head : self->entries[index + 1].position;
-    return (size_t) (end - self->entries[index].position);
+    return (size_t)(end - self->entries[index].position);
 }
 
 bool zc_feed_has (const zc_feed_t *self, zc_id_t id)

@@ -70,10 +70,10 @@ void zc_hub_destroy (zc_hub_t **self_p)
         return;
     s_destroy_channels (self);
     while (self->asks.count)
-        zc_hub_forget_ask (self, ((zc_ask_t *) self->asks.items[0])->token);
+        zc_hub_forget_ask (self, ((zc_ask_t *)self->asks.items[0])->token);
     for (size_t i = 0; i < ZC_ENCODINGS_MAX; i++)
         zc_buf_clear (&self->encoded[i].bytes);
-    zc_vector_t *lists[] = {&self->dirty, &self->flushing, &self->asks,
+    zc_vector_t *lists[] = {&self->dirty,       &self->flushing,  &self->asks,
                             &self->sync_wanted, &self->unsettled, &self->ready};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         zc_vector_clear (lists[i]);
@@ -126,7 +126,7 @@ void zc_hub_topic_release (zc_hub_t *self, zc_topic_t *topic, zc_channel_t *chan
     }
     zc_vector_clear (&topic->channels);
     free (topic->latest);
-    free ((char *) (uintptr_t) topic->name.at);
+    free ((char *)(uintptr_t)topic->name.at);
     free (topic);
 }
 
@@ -136,7 +136,7 @@ static void s_set_state (zc_topic_t *topic, zc_topic_state_t state)
     topic->state = state;
     for (size_t i = 0; i < topic->channels.count; i++) {
         zc_channel_t *channel = topic->channels.items[i];
-        channel->holds += (unsigned) was - (unsigned) is;
+        channel->holds += (unsigned)was - (unsigned)is;
         zc_channel_unsettle (channel);
     }
 }
@@ -228,7 +228,7 @@ static void s_send_one_sync (zc_hub_t *self, void **topics, size_t count)
     }
     self->syncing++;
     self->stats.syncs++;
-    self->upstream.sync (self->upstream.self, ask->token, (const char *) list.data, list.len);
+    self->upstream.sync (self->upstream.self, ask->token, (const char *)list.data, list.len);
     zc_buf_clear (&list);
 }
 
@@ -408,8 +408,8 @@ static void s_end_suspicion (zc_hub_t *self)
     size_t at = 0;
     zc_channel_t *channel;
     while ((channel = zc_table_next (&self->channels, &at)))
-        if (channel->pending_count || channel->gaps.count || channel->joins.count
-            || channel->state != ZC_CHANNEL_LIVE)
+        if (channel->pending_count || channel->gaps.count || channel->joins.count ||
+            channel->state != ZC_CHANNEL_LIVE)
             zc_channel_unsettle (channel);
 }
 
@@ -449,8 +449,7 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
     zc_hub_settle (self);
 }
 
-static void s_fetched_topic_message (zc_hub_t *self, zc_topic_t *topic,
-                                     const zc_message_t *message)
+static void s_fetched_topic_message (zc_hub_t *self, zc_topic_t *topic, const zc_message_t *message)
 {
     self->stats.repaired++;
     for (size_t i = 0; i < topic->channels.count; i++)
@@ -532,7 +531,7 @@ void zc_hub_disconnected (zc_hub_t *self)
 {
     self->connected = false;
     while (self->asks.count)
-        zc_hub_forget_ask (self, ((zc_ask_t *) self->asks.items[0])->token);
+        zc_hub_forget_ask (self, ((zc_ask_t *)self->asks.items[0])->token);
     self->syncing = 0;
     self->sync_wanted.count = 0;
     size_t at = 0;
@@ -590,7 +589,7 @@ static bool s_is_earliest (zc_slice_t text)
     return text.len == 8 && memcmp (text.at, "earliest", 8) == 0;
 }
 
-static void s_resume (zc_hub_t *self, zc_client_t *client, zc_slice_t last_id)
+static void s_resume (zc_client_t *client, zc_slice_t last_id)
 {
     zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
     bool sound = last_id.len <= ZC_EVENT_ID_MAX && zc_text_plain (last_id.at, last_id.len);
@@ -616,7 +615,7 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
     self->stats.clients_total++;
     client->join = NULL;
     if (last_id.len) {
-        s_resume (self, client, last_id);
+        s_resume (client, last_id);
     } else if (channel->feed) {
         client->cursor = zc_feed_head (channel->feed);
     } else {
@@ -684,9 +683,9 @@ size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics)
 void zc_hub_check_lag (zc_hub_t *self, zc_client_t *client)
 {
     zc_channel_t *channel = client->channel;
-    if (!client->blocked || client->leaving || client->join
-        || zc_client_lag (client) <= self->config.max_lag
-        || client->cursor >= zc_feed_newest (channel->feed))
+    if (!client->blocked || client->leaving || client->join ||
+        zc_client_lag (client) <= self->config.max_lag ||
+        client->cursor >= zc_feed_newest (channel->feed))
         return;
     if (channel->policy != ZC_SLOW_DISCONNECT) {
         zc_join_skip (client);

@@ -30,12 +30,12 @@ typedef struct {
 typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
 
 typedef struct {
-    size_t max_lag;          /* bytes; default 1 MiB */
-    size_t retain;           /* bytes a feed keeps for those who come back; default max_lag */
-    unsigned retain_ms;      /* and for how long; default 60 s */
-    unsigned linger_ms;      /* how long a channel outlives its last client; default 5 s */
-    unsigned heartbeat_ms;   /* a quiet channel gets a heartbeat this often; default 15 s */
-    unsigned max_topics;     /* topics a client may ask for; default 100 */
+    size_t max_lag;        /* bytes; default 1 MiB */
+    size_t retain;         /* bytes a feed keeps for those who come back; default max_lag */
+    unsigned retain_ms;    /* and for how long; default 60 s */
+    unsigned linger_ms;    /* how long a channel outlives its last client; default 5 s */
+    unsigned heartbeat_ms; /* a quiet channel gets a heartbeat this often; default 15 s */
+    unsigned max_topics;   /* topics a client may ask for; default 100 */
     /*  The policy for a topic set: called with each topic; the strictest answer of a set is
      *  `disconnect`, then skip, then latest. */
     zc_slow_t (*slow_policy) (void *arg, zc_slice_t topic);
@@ -84,6 +84,8 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
  *  zc_hub_connected has reconciled every topic. */
 void zc_hub_disconnected (zc_hub_t *self);
 void zc_hub_connected (zc_hub_t *self);
+/*  After a batch of the calls above: lets channels and clients go on that waited for them. */
+void zc_hub_settle (zc_hub_t *self);
 /*  Several times a second: heartbeats, lingering channels, retention, reconciling. */
 void zc_hub_tick (zc_hub_t *self, uint64_t now_ms);
 
@@ -99,7 +101,8 @@ bool zc_hub_dirty (const zc_hub_t *self);
 bool zc_hub_in_round (const zc_hub_t *self);
 void zc_hub_begin_round (zc_hub_t *self);
 zc_client_t *zc_hub_next_to_flush (zc_hub_t *self);
-/*  Clients that got private bytes by something else than a call for them; NULL when none is left. */
+/*  Clients that got private bytes by something else than a call for them; NULL when none is left.
+ */
 zc_client_t *zc_hub_next_ready (zc_hub_t *self);
 /*  A client that doesn't follow the feed yet has no private bytes left: it may get more. */
 void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client);

@@ -26,7 +26,7 @@ typedef enum {
 } zc_topic_state_t;
 
 typedef struct {
-    zc_slice_t name;      /* key; owned */
+    zc_slice_t name; /* key; owned */
     zc_topic_state_t state;
     zc_id_t complete;     /* everything up to here has been handed to the channels */
     zc_id_t verified;     /* the broker said that nothing follows `complete` up to here */
@@ -54,15 +54,15 @@ struct zc_channel {
     zc_topic_t **topics; /* owned array; borrowed topics, sorted by name */
     zc_slice_t *names;   /* owned array; borrowed from topics */
     size_t topic_count;
-    zc_feed_t *feed;     /* owned; NULL until LIVE */
-    zc_id_t start;       /* until LIVE: everything after this is in pending or will come */
-    unsigned holds;      /* topics that are not LIVE */
-    zc_vector_t clients; /* of zc_client_t, in slots */
-    zc_vector_t joins;   /* of zc_join_t */
+    zc_feed_t *feed;        /* owned; NULL until LIVE */
+    zc_id_t start;          /* until LIVE: everything after this is in pending or will come */
+    unsigned holds;         /* topics that are not LIVE */
+    zc_vector_t clients;    /* of zc_client_t, in slots */
+    zc_vector_t joins;      /* of zc_join_t */
     zc_message_t **pending; /* owned: held back, in order of arrival */
     size_t pending_count, pending_cap, pending_bytes;
-    zc_vector_t gaps;    /* of zc_gap_t, owned: stated when the feed gets there */
-    uint64_t fetch;      /* token of a backfill, or 0 */
+    zc_vector_t gaps; /* of zc_gap_t, owned: stated when the feed gets there */
+    uint64_t fetch;   /* token of a backfill, or 0 */
     zc_id_t backfill_since;
     zc_buf_t topic_list; /* names with LF between them, for fetch */
     uint64_t touched_ms; /* when bytes were last appended */
@@ -86,16 +86,16 @@ typedef enum {
 struct zc_join {
     zc_join_kind_t kind;
     zc_client_t *client;
-    char *since;         /* owned: the last id as it came; NULL for a move or a skip */
+    char *since; /* owned: the last id as it came; NULL for a move or a skip */
     size_t since_len;
-    zc_id_t at;          /* complete up to here */
-    bool known;          /* `at` means something; false for an own id not yet looked up */
-    bool earliest;       /* asked for all there is */
-    bool fresh;          /* came without a last id: nothing before it is missed */
-    bool verdict;        /* still owed */
-    bool checked;        /* the broker knows positions up to `at` */
-    uint64_t fetch;      /* token of the page under way, or 0 */
-    zc_buf_t page;       /* encoded messages of that page */
+    zc_id_t at;     /* complete up to here */
+    bool known;     /* `at` means something; false for an own id not yet looked up */
+    bool earliest;  /* asked for all there is */
+    bool fresh;     /* came without a last id: nothing before it is missed */
+    bool verdict;   /* still owed */
+    bool checked;   /* the broker knows positions up to `at` */
+    uint64_t fetch; /* token of the page under way, or 0 */
+    zc_buf_t page;  /* encoded messages of that page */
     uint64_t page_count;
 };
 
@@ -128,21 +128,21 @@ struct zc_hub {
     zc_vector_t unsettled;   /* of zc_channel_t: to be looked at by zc_hub_settle */
     uint64_t next_token;
     bool connected;
-    bool suspect;            /* something may be lost: channels of several topics hold back */
-    bool reconcile;          /* ask about every topic with the next sync */
-    size_t syncing;          /* syncs under way */
-    bool reconciling;        /* they ask about every topic */
-    zc_id_t round_dropped;   /* least `dropped` of their answers */
-    zc_id_t head;            /* newest position heard of */
-    zc_id_t received;        /* the last message that came live */
-    zc_id_t dropped;         /* reconciled up to this drop of the broker's */
-    uint64_t now_ms;         /* of the last tick, wall clock */
-    uint64_t position_ms;    /* when the broker's head was last asked for */
-    uint64_t idle_ms;        /* when quiet topics were last asked about */
-    zc_id_t idle_head;       /* and the head then */
+    bool suspect;          /* something may be lost: channels of several topics hold back */
+    bool reconcile;        /* ask about every topic with the next sync */
+    size_t syncing;        /* syncs under way */
+    bool reconciling;      /* they ask about every topic */
+    zc_id_t round_dropped; /* least `dropped` of their answers */
+    zc_id_t head;          /* newest position heard of */
+    zc_id_t received;      /* the last message that came live */
+    zc_id_t dropped;       /* reconciled up to this drop of the broker's */
+    uint64_t now_ms;       /* of the last tick, wall clock */
+    uint64_t position_ms;  /* when the broker's head was last asked for */
+    uint64_t idle_ms;      /* when quiet topics were last asked about */
+    zc_id_t idle_head;     /* and the head then */
     zc_encoded_t encoded[ZC_ENCODINGS_MAX];
     zc_hub_stats_t stats;
-    zc_vector_t ready;       /* of zc_client_t: got private bytes outside of a call of theirs */
+    zc_vector_t ready; /* of zc_client_t: got private bytes outside of a call of theirs */
 };
 
 /*  hub.c */
@@ -157,8 +157,6 @@ void zc_hub_send_sync (zc_hub_t *self);
 const zc_buf_t *zc_hub_encode (zc_hub_t *self, const zc_encoding_t *encoding,
                                const zc_message_t *message);
 void zc_hub_ready (zc_hub_t *self, zc_client_t *client);
-/*  Releases what can be released, and lets joins go on. */
-void zc_hub_settle (zc_hub_t *self);
 /*  The topic can't go on from here without history up to `need`. */
 void zc_hub_topic_repair (zc_hub_t *self, zc_topic_t *topic, zc_id_t need);
 

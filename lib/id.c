@@ -3,8 +3,8 @@
 
 #include "lib/text.h"
 
-#define S_COUNTER_MAX (((uint64_t) 1 << ZC_ID_COUNTER_BITS) - 1)
-#define S_MS_MAX (((uint64_t) 1 << (64 - ZC_ID_COUNTER_BITS)) - 1)
+#define S_COUNTER_MAX (((uint64_t)1 << ZC_ID_COUNTER_BITS) - 1)
+#define S_MS_MAX (((uint64_t)1 << (64 - ZC_ID_COUNTER_BITS)) - 1)
 
 static int s_part (const char *text, size_t len, uint64_t max, uint64_t *value)
 {
@@ -19,8 +19,8 @@ int zc_id_parse (const char *text, size_t len, zc_id_t *id)
     while (dash < len && text[dash] != '-')
         dash++;
     uint64_t ms, counter;
-    if (dash == len || s_part (text, dash, S_MS_MAX, &ms) != 0
-        || s_part (text + dash + 1, len - dash - 1, S_COUNTER_MAX, &counter) != 0)
+    if (dash == len || s_part (text, dash, S_MS_MAX, &ms) != 0 ||
+        s_part (text + dash + 1, len - dash - 1, S_COUNTER_MAX, &counter) != 0)
         return -1;
     *id = ms << ZC_ID_COUNTER_BITS | counter;
     return 0;
@@ -31,7 +31,7 @@ static size_t s_digits (uint64_t value, char *out)
     char reversed[20];
     size_t len = 0;
     do {
-        reversed[len++] = (char) ('0' + value % 10);
+        reversed[len++] = (char)('0' + value % 10);
         value /= 10;
     } while (value);
     for (size_t i = 0; i < len; i++)

@@ -12,10 +12,10 @@
 
 typedef uint64_t zc_id_t;
 
-#define ZC_ID_NONE ((zc_id_t) 0)      /* before everything: "0-0" */
-#define ZC_ID_MAX ((zc_id_t) UINT64_MAX)
+#define ZC_ID_NONE ((zc_id_t)0) /* before everything: "0-0" */
+#define ZC_ID_MAX ((zc_id_t)UINT64_MAX)
 #define ZC_ID_COUNTER_BITS 20
-#define ZC_ID_SIZE 24                 /* bytes that the longest text needs, with its NUL */
+#define ZC_ID_SIZE 24 /* bytes that the longest text needs, with its NUL */
 
 /*  Parses `text` (not NUL-terminated) exactly: digits, '-', digits, both in range, no leading zero
  *  but in "0". Returns 0, or -1 where it isn't an id (*id is then untouched). */

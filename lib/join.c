@@ -80,7 +80,7 @@ static void s_fetch (zc_join_t *self)
     zc_slice_t since = s_since (self);
     if (self->known)
         since = (zc_slice_t){text, zc_id_format (self->at, text)};
-    zc_slice_t topics = {(const char *) channel->topic_list.data, channel->topic_list.len};
+    zc_slice_t topics = {(const char *)channel->topic_list.data, channel->topic_list.len};
     if (!channel->hub->connected)
         return; /* tried again when it is */
     channel->hub->stats.resumed_broker += self->verdict;
@@ -104,8 +104,8 @@ static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
     zc_feed_t *feed = channel->feed;
-    if (!self->known && !self->earliest
-        && zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0)
+    if (!self->known && !self->earliest &&
+        zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0)
         self->known = true;
     uint64_t position, count;
     if (self->known && zc_feed_seek (feed, self->at, &position, &count) == 0) {
@@ -194,7 +194,7 @@ void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t sin
 
 static int s_compare_latest (const void *a, const void *b)
 {
-    const zc_topic_t *left = *(zc_topic_t *const *) a, *right = *(zc_topic_t *const *) b;
+    const zc_topic_t *left = *(zc_topic_t *const *)a, *right = *(zc_topic_t *const *)b;
     return (left->latest->id > right->latest->id) - (left->latest->id < right->latest->id);
 }
 
@@ -212,8 +212,7 @@ static uint64_t s_latest (zc_join_t *self, zc_buf_t *bytes)
     }
     qsort (topics, count, sizeof *topics, s_compare_latest);
     for (size_t i = 0; i < count; i++) {
-        const zc_buf_t *one =
-            zc_hub_encode (channel->hub, channel->encoding, topics[i]->latest);
+        const zc_buf_t *one = zc_hub_encode (channel->hub, channel->encoding, topics[i]->latest);
         zc_buf_add (bytes, one->data, one->len);
     }
     free (topics);

@@ -26,5 +26,6 @@ void zc_link_destroy (zc_link_t **self_p);
 const zc_upstream_t *zc_link_upstream (zc_link_t *self);
 zc_control_t *zc_link_control (zc_link_t *self); /* for PUBLISH */
 bool zc_link_connected (const zc_link_t *self);
+uint64_t zc_link_malformed (const zc_link_t *self);
 
 #endif

@@ -30,7 +30,7 @@ int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice
     const char *space = len ? memchr (text, ' ', len) : NULL;
     if (!space)
         return ZC_ETOPIC;
-    size_t topic_len = (size_t) (space - text);
+    size_t topic_len = (size_t)(space - text);
     *topic = (zc_slice_t){text, topic_len};
     *payload = (zc_slice_t){space + 1, len - topic_len - 1};
     return 0;
@@ -53,7 +53,7 @@ static int s_next_header (zc_slice_t *rest, s_header_t *header)
     if (rest->len == 0)
         return 0;
     const char *end = memchr (rest->at, '\n', rest->len);
-    size_t len = end ? (size_t) (end - rest->at) : rest->len;
+    size_t len = end ? (size_t)(end - rest->at) : rest->len;
     size_t step = len + (end ? 1 : 0);
     const char *line = rest->at;
     header->line = (zc_slice_t){line, step};
@@ -62,7 +62,7 @@ static int s_next_header (zc_slice_t *rest, s_header_t *header)
     const char *colon = len ? memchr (line, ':', len) : NULL;
     if (!colon || colon == line)
         return -1;
-    size_t name_len = (size_t) (colon - line);
+    size_t name_len = (size_t)(colon - line);
     size_t skip = name_len + 1;
     if (skip < len && line[skip] == ' ')
         skip++;
@@ -80,8 +80,8 @@ static int s_publish_header (zc_message_t *message, const s_header_t *header)
 {
     uint64_t number;
     zc_slice_t value = header->value;
-    if (!zc_text_plain (header->name.at, header->name.len)
-        || memchr (header->name.at, ' ', header->name.len))
+    if (!zc_text_plain (header->name.at, header->name.len) ||
+        memchr (header->name.at, ' ', header->name.len))
         return ZC_EHEADER;
     if (s_is (header->name, "event")) {
         if (!s_short_plain (value, ZC_EVENT_MAX))
@@ -114,8 +114,8 @@ int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payloa
         return ZC_ESIZE;
     if (headers.len == 0)
         return 0;
-    if (!zc_utf8_valid (headers.at, headers.len) || memchr (headers.at, '\0', headers.len)
-        || memchr (headers.at, '\r', headers.len))
+    if (!zc_utf8_valid (headers.at, headers.len) || memchr (headers.at, '\0', headers.len) ||
+        memchr (headers.at, '\r', headers.len))
         return ZC_EHEADER;
     s_header_t header;
     int rc;
@@ -129,7 +129,7 @@ int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payloa
 
 static void s_position (zc_buf_t *out, const char *name, size_t name_len, zc_id_t id)
 {
-    char *to = (char *) zc_buf_reserve (out, name_len + ZC_ID_SIZE + 1);
+    char *to = (char *)zc_buf_reserve (out, name_len + ZC_ID_SIZE + 1);
     memcpy (to, name, name_len);
     size_t len = name_len + zc_id_format (id, to + name_len);
     to[len] = '\n';
@@ -144,8 +144,8 @@ void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc
         s_position (out, "dropped: ", 9, dropped);
     s_header_t header;
     while (headers.len > 0 && s_next_header (&headers, &header) == 1) {
-        if (s_is (header.name, "prev") || s_is (header.name, "dropped")
-            || s_is (header.name, "event-id"))
+        if (s_is (header.name, "prev") || s_is (header.name, "dropped") ||
+            s_is (header.name, "event-id"))
             continue;
         if (s_is (header.name, "id"))
             zc_buf_add (out, "event-", 6);
@@ -183,11 +183,9 @@ static int s_delivery_header (zc_message_t *message, const s_header_t *header)
     return 0;
 }
 
-int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
-                       zc_slice_t meta)
+int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload, zc_slice_t meta)
 {
-    *message = (zc_message_t){
-        .topic = topic, .payload = payload, .meta = meta, .prev = ZC_ID_MAX};
+    *message = (zc_message_t){.topic = topic, .payload = payload, .meta = meta, .prev = ZC_ID_MAX};
     if (!zc_topic_valid (topic.at, topic.len))
         return ZC_ETOPIC;
     s_header_t header;
@@ -214,11 +212,12 @@ bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value)
 zc_message_t *zc_message_copy (const zc_message_t *message)
 {
     const zc_message_t *from = message;
-    zc_message_t *copy = malloc (sizeof *copy + from->topic.len + from->payload.len + from->meta.len);
+    zc_message_t *copy =
+        malloc (sizeof *copy + from->topic.len + from->payload.len + from->meta.len);
     if (!copy)
         abort ();
     *copy = *from;
-    char *at = (char *) (copy + 1);
+    char *at = (char *)(copy + 1);
     zc_slice_t *whole[] = {&copy->topic, &copy->payload, &copy->meta};
     for (size_t i = 0; i < 3; i++) {
         if (whole[i]->len)

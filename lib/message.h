@@ -10,9 +10,9 @@
 #include "lib/id.h"
 #include "lib/text.h"
 
-#define ZC_HEADERS_MAX 8192   /* bytes of headers a publisher may send */
-#define ZC_EVENT_ID_MAX 256   /* bytes of a publisher's own id */
-#define ZC_EVENT_MAX 256      /* bytes of an event type */
+#define ZC_HEADERS_MAX 8192 /* bytes of headers a publisher may send */
+#define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
+#define ZC_EVENT_MAX 256    /* bytes of an event type */
 
 /*  A message as delivered. All slices are borrowed from whoever parsed it, but in a copy made by
  *  zc_message_copy, where they lie in the same allocation. */
@@ -30,11 +30,11 @@ typedef struct {
 } zc_message_t;
 
 enum {
-    ZC_EFRAMES = -1,  /* not one, two or three frames */
-    ZC_ETOPIC = -2,   /* not a valid topic */
-    ZC_ESIZE = -3,    /* payload or headers too large */
-    ZC_EHEADER = -4,  /* headers are not lines of `name: value`, or one has a bad value */
-    ZC_EMETA = -5,    /* meta has no valid id or prev */
+    ZC_EFRAMES = -1, /* not one, two or three frames */
+    ZC_ETOPIC = -2,  /* not a valid topic */
+    ZC_ESIZE = -3,   /* payload or headers too large */
+    ZC_EHEADER = -4, /* headers are not lines of `name: value`, or one has a bad value */
+    ZC_EMETA = -5,   /* meta has no valid id or prev */
 };
 /*  One sentence for a code above, without a full stop. */
 const char *zc_message_strerror (int code);

@@ -1,1 +1,240 @@
+/*  pump.c - rounds: every client of every channel that has something new gets one send.
+ *
+ *  One send costs about the same whether it carries one message or thirty, so the way to carry more
+ *  is to send less often. Two things say how long to wait for more: what flushing each message at
+ *  once would cost of a second (rate of wanted sends times the measured cost of one), and whether
+ *  the far side has taken what it got in the last round (SIOCOUTQ of a sample; clients that block).
+ *  Both are zero when the load is light, and then everything goes out at once. */
 #include "lib/pump.h"
+
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#define S_SLICE 256        /* sends before the loop looks at other things */
+#define S_LOAD_FREE 0.20   /* of a core: up to here flush at once */
+#define S_LOAD_FULL 0.80   /* from here on wait for max_delay */
+#define S_WINDOW_US 100000 /* over which the rate is measured */
+#define S_SAMPLE 8         /* clients whose send queue is looked at */
+
+struct zc_pump {
+    uv_idle_t idle;   /* goes on with a round that was cut */
+    uv_timer_t timer; /* starts the next round */
+    zc_hub_t *hub;    /* borrowed */
+    uint64_t max_delay_us;
+    uint64_t round_us; /* when the last round began */
+    double cost_us;    /* of one send, smoothed */
+    double rate;       /* wanted sends a second, smoothed */
+    uint64_t window_us, window_wanted;
+    double far_us; /* interval that the far side asks for */
+    unsigned sampled, behind;
+    zc_pump_stats_t stats;
+};
+
+static uint64_t s_now_us (void)
+{
+    return uv_hrtime () / 1000;
+}
+
+/*  One client. */
+
+static void s_set_blocked (zc_client_t *client, bool was, bool blocked)
+{
+    client->blocked = blocked;
+    if (was != blocked)
+        client->transport->want_write (client, blocked);
+}
+
+void zc_pump_send (zc_pump_t *self, zc_client_t *client)
+{
+    if (client->leaving)
+        return;
+    bool was = client->blocked, blocked = false;
+    client->blocked = false;
+    struct iovec iov[2];
+    for (;;) {
+        size_t count = zc_client_gather (client, iov);
+        if (count == 0 && client->join) {
+            zc_hub_client_drained (self->hub, client);
+            count = zc_client_gather (client, iov);
+        }
+        if (count == 0)
+            break;
+        size_t total = iov[0].iov_len + (count > 1 ? iov[1].iov_len : 0);
+        long sent = client->transport->write (client, iov, (int)count);
+        self->stats.sends++;
+        if (sent < 0) {
+            client->leaving = true;
+            client->transport->gone (client, ZC_GONE_ERROR);
+            return;
+        }
+        self->stats.bytes += (uint64_t)sent;
+        zc_client_sent (client, (size_t)sent);
+        if ((size_t)sent < total) {
+            blocked = true;
+            self->stats.blocked++;
+            break;
+        }
+    }
+    s_set_blocked (client, was, blocked);
+}
+
+/*  The interval. */
+
+static void s_measure_rate (zc_pump_t *self, uint64_t now)
+{
+    uint64_t passed = now - self->window_us;
+    if (passed < S_WINDOW_US)
+        return;
+    uint64_t wanted = zc_hub_stats (self->hub)->wanted;
+    double rate = (double)(wanted - self->window_wanted) * 1e6 / (double)passed;
+    self->rate = passed > 10 * S_WINDOW_US ? rate : (self->rate + rate) / 2;
+    self->window_us = now;
+    self->window_wanted = wanted;
+}
+
+static void s_measure_far_side (zc_pump_t *self)
+{
+    if (self->sampled == 0)
+        return;
+    if (2 * self->behind > self->sampled)
+        self->far_us += (double)self->max_delay_us / 8;
+    else
+        self->far_us -= (double)self->max_delay_us / 16;
+    double max = (double)self->max_delay_us;
+    self->far_us = self->far_us < 0 ? 0 : self->far_us > max ? max : self->far_us;
+    self->sampled = self->behind = 0;
+}
+
+static uint64_t s_interval_us (zc_pump_t *self)
+{
+    double load = self->rate * self->cost_us / 1e6;
+    double share = (load - S_LOAD_FREE) / (S_LOAD_FULL - S_LOAD_FREE);
+    share = share < 0 ? 0 : share > 1 ? 1 : share;
+    double interval = share * (double)self->max_delay_us;
+    if (interval < self->far_us)
+        interval = self->far_us;
+    self->stats.interval_us = (unsigned)interval;
+    return (uint64_t)interval;
+}
+
+/*  Has the far side read what this client got in the last round? */
+static void s_sample (zc_pump_t *self, const zc_client_t *client)
+{
+    int queued = 0;
+    if (self->sampled >= S_SAMPLE || client->fd < 0)
+        return;
+    self->sampled++;
+    if (ioctl (client->fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+        self->behind++;
+}
+
+/*  Rounds. */
+
+static void s_idle (uv_idle_t *idle);
+static void s_timer (uv_timer_t *timer);
+
+/*  Goes on with the round; leaves it to the next turn of the loop after a slice. */
+static void s_slice (zc_pump_t *self)
+{
+    uint64_t began = s_now_us ();
+    unsigned sends = 0;
+    zc_client_t *client = NULL;
+    while (sends < S_SLICE && (client = zc_hub_next_to_flush (self->hub))) {
+        s_sample (self, client);
+        zc_pump_send (self, client);
+        sends++;
+    }
+    if (sends >= 16) {
+        double cost = (double)(s_now_us () - began) / sends;
+        self->cost_us += (cost - self->cost_us) / 16;
+    }
+    if (client)
+        uv_idle_start (&self->idle, s_idle);
+    else
+        uv_idle_stop (&self->idle);
+}
+
+static void s_begin_round (zc_pump_t *self, uint64_t now)
+{
+    self->round_us = now;
+    self->stats.rounds++;
+    s_measure_far_side (self);
+    zc_hub_begin_round (self->hub);
+    s_slice (self);
+}
+
+static void s_send_ready (zc_pump_t *self)
+{
+    zc_client_t *client;
+    while ((client = zc_hub_next_ready (self->hub)))
+        if (!client->blocked)
+            zc_pump_send (self, client);
+}
+
+void zc_pump_kick (zc_pump_t *self)
+{
+    s_send_ready (self);
+    if (zc_hub_in_round (self->hub) || !zc_hub_dirty (self->hub))
+        return;
+    uint64_t now = s_now_us ();
+    s_measure_rate (self, now);
+    uint64_t due = self->round_us + s_interval_us (self);
+    if (now >= due)
+        s_begin_round (self, now);
+    else if (!uv_is_active ((uv_handle_t *)&self->timer))
+        uv_timer_start (&self->timer, s_timer, (due - now + 999) / 1000, 0);
+}
+
+static void s_idle (uv_idle_t *idle)
+{
+    zc_pump_t *self = idle->data;
+    s_slice (self);
+    if (!zc_hub_in_round (self->hub))
+        zc_pump_kick (self);
+}
+
+static void s_timer (uv_timer_t *timer)
+{
+    zc_pump_kick (timer->data);
+}
+
+zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
+{
+    zc_pump_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->hub = hub;
+    self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+    self->cost_us = 3;
+    self->window_us = s_now_us ();
+    uv_idle_init (loop, &self->idle);
+    uv_timer_init (loop, &self->timer);
+    self->idle.data = self->timer.data = self;
+    return self;
+}
+
+static void s_timer_closed (uv_handle_t *handle)
+{
+    free (handle->data); /* the idle handle was closed before it */
+}
+
+void zc_pump_destroy (zc_pump_t **self_p)
+{
+    zc_pump_t *self = *self_p;
+    if (!self)
+        return;
+    uv_close ((uv_handle_t *)&self->idle, NULL);
+    uv_close ((uv_handle_t *)&self->timer, s_timer_closed);
+    *self_p = NULL;
+}
+
+void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms)
+{
+    self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+}
+
+const zc_pump_stats_t *zc_pump_stats (const zc_pump_t *self)
+{
+    return &self->stats;
+}

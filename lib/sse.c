@@ -29,9 +29,9 @@ static void s_field (zc_buf_t *out, const char *name, zc_slice_t value)
 static size_t s_line (const char *at, size_t len)
 {
     const char *lf = memchr (at, '\n', len);
-    size_t line = lf ? (size_t) (lf - at) : len;
+    size_t line = lf ? (size_t)(lf - at) : len;
     const char *cr = memchr (at, '\r', line);
-    return cr ? (size_t) (cr - at) : line;
+    return cr ? (size_t)(cr - at) : line;
 }
 
 /*  One `data:` line for each line of the payload; CR, LF and CRLF all end one. Anything less would
@@ -56,7 +56,7 @@ static void s_data_url (zc_buf_t *out, zc_slice_t data)
 {
     zc_buf_adds (out, "data: data:application/octet-stream;base64,");
     size_t len = 4 * ((data.len + 2) / 3);
-    zc_base64 (data.at, data.len, (char *) zc_buf_reserve (out, len));
+    zc_base64 (data.at, data.len, (char *)zc_buf_reserve (out, len));
     out->len += len;
     zc_buf_addc (out, '\n');
 }
@@ -64,7 +64,7 @@ static void s_data_url (zc_buf_t *out, zc_slice_t data)
 static void s_end (zc_buf_t *out, zc_id_t id)
 {
     zc_buf_add (out, "id: ", 4);
-    out->len += zc_id_format (id, (char *) zc_buf_reserve (out, ZC_ID_SIZE));
+    out->len += zc_id_format (id, (char *)zc_buf_reserve (out, ZC_ID_SIZE));
     zc_buf_add (out, "\n\n", 2);
 }
 
@@ -129,5 +129,5 @@ static void s_heartbeat_event (zc_buf_t *out, zc_id_t position)
 }
 
 const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat};
-const zc_encoding_t zc_encoding_sse_json = {
-    "sse+json", s_message_as_json, s_verdict, s_heartbeat_event};
+const zc_encoding_t zc_encoding_sse_json = {"sse+json", s_message_as_json, s_verdict,
+                                            s_heartbeat_event};

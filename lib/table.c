@@ -11,7 +11,7 @@ void zc_table_init (zc_table_t *self)
 {
     *self = (zc_table_t){.secret = 0x9e3779b97f4a7c15u};
     if (getrandom (&self->secret, sizeof self->secret, GRND_NONBLOCK) < 0)
-        self->secret ^= (uint64_t) (uintptr_t) self; /* early boot: less secret, still works */
+        self->secret ^= (uint64_t)(uintptr_t)self; /* early boot: less secret, still works */
 }
 
 void zc_table_clear (zc_table_t *self)
@@ -23,8 +23,8 @@ void zc_table_clear (zc_table_t *self)
 
 static uint64_t s_mix (uint64_t a, uint64_t b)
 {
-    __uint128_t product = (__uint128_t) a * b;
-    return (uint64_t) product ^ (uint64_t) (product >> 64);
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /*  Eight bytes a step, folded by 64x64 multiplication. */
@@ -45,7 +45,7 @@ static uint64_t s_hash (uint64_t secret, zc_slice_t key)
 
 static zc_slice_t s_key (const void *object)
 {
-    return *(const zc_slice_t *) object;
+    return *(const zc_slice_t *)object;
 }
 
 static size_t s_home (const zc_table_t *self, const void *object)

@@ -7,8 +7,12 @@
 static size_t s_sequence (const uint8_t *at, size_t left, uint32_t *code)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3
-                 : at[0] < 0xf5 ? 4 : 0;
+    size_t len = at[0] < 0x80   ? 1
+                 : at[0] < 0xc2 ? 0
+                 : at[0] < 0xe0 ? 2
+                 : at[0] < 0xf0 ? 3
+                 : at[0] < 0xf5 ? 4
+                                : 0;
     if (len == 0 || len > left)
         return 0;
     uint32_t value = len == 1 ? at[0] : at[0] & (0x7fu >> len);
@@ -87,7 +91,7 @@ long zc_url_decode (const char *in, size_t len, char *out)
         if (c == '%') {
             if (len - i < 3 || s_hex (in[i + 1]) < 0 || s_hex (in[i + 2]) < 0)
                 return -1;
-            c = (char) (s_hex (in[i + 1]) << 4 | s_hex (in[i + 2]));
+            c = (char)(s_hex (in[i + 1]) << 4 | s_hex (in[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = ' ';
@@ -101,7 +105,7 @@ bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value)
 {
     while (query->len > 0) {
         const char *end = memchr (query->at, '&', query->len);
-        size_t len = end ? (size_t) (end - query->at) : query->len;
+        size_t len = end ? (size_t)(end - query->at) : query->len;
         zc_slice_t pair = {query->at, len};
         size_t step = len + (end ? 1 : 0);
         query->at += step;
@@ -109,7 +113,7 @@ bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value)
         if (len == 0)
             continue;
         const char *equals = memchr (pair.at, '=', len);
-        size_t name_len = equals ? (size_t) (equals - pair.at) : len;
+        size_t name_len = equals ? (size_t)(equals - pair.at) : len;
         size_t skip = name_len + (equals ? 1 : 0);
         *name = (zc_slice_t){pair.at, name_len};
         *value = (zc_slice_t){pair.at + skip, len - skip};
@@ -126,7 +130,7 @@ int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value)
     for (size_t i = 0; i < len; i++) {
         if (text[i] < '0' || text[i] > '9')
             return -1;
-        uint64_t digit = (uint64_t) (text[i] - '0');
+        uint64_t digit = (uint64_t)(text[i] - '0');
         if (digit > max || sum > (max - digit) / 10)
             return -1;
         sum = sum * 10 + digit;
@@ -142,8 +146,8 @@ void zc_base64 (const void *bytes, size_t len, char *out)
     const uint8_t *in = bytes;
     for (size_t i = 0; i < len; i += 3, out += 4) {
         size_t left = len - i;
-        uint32_t word = (uint32_t) in[i] << 16 | (left > 1 ? (uint32_t) in[i + 1] << 8 : 0)
-                        | (left > 2 ? in[i + 2] : 0u);
+        uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                        (left > 2 ? in[i + 2] : 0u);
         out[0] = alphabet[word >> 18];
         out[1] = alphabet[word >> 12 & 63];
         out[2] = left > 1 ? alphabet[word >> 6 & 63] : '=';
