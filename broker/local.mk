@@ -1,1 +1,14 @@
 # what broker/ builds, installs and checks
+noinst_LIBRARIES += broker/libbroker.a
+broker_libbroker_a_SOURCES = \
+	broker/broker.c broker/broker.h broker/inside.h \
+	broker/control.c \
+	broker/request.c broker/request.h \
+	broker/outbox.c broker/outbox.h \
+	broker/jobs.c broker/jobs.h \
+	broker/syncs.c broker/syncs.h \
+	broker/stats.c broker/stats.h \
+	broker/history.h broker/history_memory.c \
+	broker/topics.c broker/topics.h \
+	broker/dedup.c broker/dedup.h \
+	broker/table.c broker/table.h

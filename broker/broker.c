@@ -1,0 +1,507 @@
+/*  broker.c - the way of a message: receive, stamp, keep, send.
+ *
+ *  One thread, and raw zmq_msg_t: the frames that a publisher sent are the frames that subscribers
+ *  get. A turn of the loop takes in what has gathered, up to a limit, and reads the clock once. */
+#include "broker/inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "lib/options.h"
+
+#define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
+#define S_SUBSCRIPTION_MAX 8192 /* bytes */
+#define S_SUSPECT_FIRST_MS 250
+#define S_SUSPECT_MOST_MS 10000
+#define S_DRAIN_MS 3000  /* for what is on its way when stopping */
+#define S_LINGER_MS 1000 /* for what is in ZeroMQ's queues then */
+
+/*  Sending. */
+
+/*  A subscriber's queue is full. Those of the others get the message: NODROP off, ZeroMQ passes
+ * over the full one, whose first frame it refuses, and with it the rest.
+ *
+ *  From then on ZeroMQ passes over that subscriber without a word, until it has read half of its
+ *  queue: EAGAIN comes once, not with every message lost. So `dropped` has to move on by itself,
+ *  for as long as that may be: it isn't said when it is over. It moves less and less often, at
+ *  least every ten seconds, and only where something was published: what it costs is that workers
+ *  look whether they are complete. */
+static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
+{
+    int events, off = 0, on = 1;
+    size_t size = sizeof events;
+    /*  What ZeroMQ knows of the queues may be a millisecond old: this makes it look. */
+    zmq_getsockopt (self->xpub, ZMQ_EVENTS, &events, &size);
+    int rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    if (rc >= 0 || errno != EAGAIN)
+        return rc;
+    static zc_log_limit_t limit;
+    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber doesn't keep up: its queue is full");
+    zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &off, sizeof off);
+    rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &on, sizeof on);
+    self->counters->dropped++;
+    self->dropped = self->head;
+    self->suspect = true;
+    self->suspect_ms = S_SUSPECT_FIRST_MS;
+    self->suspect_at_ms = self->mono_ms + self->suspect_ms;
+    return rc;
+}
+
+static void s_suspect (zc_broker_t *self)
+{
+    if (!self->suspect || self->mono_ms < self->suspect_at_ms)
+        return;
+    self->dropped = self->head;
+    if ((self->suspect_ms *= 2) > S_SUSPECT_MOST_MS)
+        self->suspect_ms = S_SUSPECT_MOST_MS;
+    self->suspect_at_ms = self->mono_ms + self->suspect_ms;
+}
+
+static void s_send (zc_broker_t *self, zc_item_t *item)
+{
+    int rc = zmq_msg_send (&item->topic, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    if (rc < 0 && errno == EAGAIN)
+        rc = s_drop (self, &item->topic);
+    /*  The first frame has decided who gets the message: the rest can't be refused. */
+    if (rc >= 0) {
+        zmq_msg_send (&item->payload, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+        zmq_msg_send (&item->meta, self->xpub, ZMQ_DONTWAIT);
+    }
+}
+
+/*  History is done with a message: called by it, in the order of positions. */
+static void s_settled (void *arg, zc_item_t *item, bool kept)
+{
+    zc_broker_t *self = arg;
+    /*  A publisher that waits for an answer is told, and can try again. Others are never told, so
+     *  that theirs is delivered even where it couldn't be kept. */
+    if (kept || !item->origin) {
+        self->head = item->id;
+        item->where->sent = item->id;
+        self->counters->published++;
+        self->counters->bytes += zmq_msg_size (&item->payload);
+        s_send (self, item);
+    }
+    if (item->origin || self->copies || !kept)
+        zc_control_settled (self, item, kept);
+}
+
+/*  Taking in. */
+
+static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
+{
+    static zc_log_limit_t limit;
+    self->counters->refused++;
+    const char *peer = zmq_msg_gets (frame, "Peer-Address");
+    zc_log_limited (&limit, ZC_LOG_WARN, "%s: refused a message: %s", peer ? peer : "publisher",
+                    zc_message_strerror (code));
+}
+
+static zc_slice_t s_slice (zmq_msg_t *frame)
+{
+    return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
+}
+
+/*  Where the publisher's own id is within meta. */
+static void s_find_event (zc_item_t *item)
+{
+    zc_slice_t value, meta = s_slice (&item->meta);
+    if (zc_header_find (meta, "event-id", &value)) {
+        item->event_at = (uint16_t)(value.at - meta.at);
+        item->event_len = (uint16_t)value.len;
+    }
+}
+
+static void s_set_expiry (zc_item_t *item, zc_slice_t headers, uint64_t now_ms)
+{
+    zc_slice_t ttl;
+    uint64_t seconds;
+    if (zc_header_find (headers, "ttl", &ttl) &&
+        zc_text_u64 (ttl.at, ttl.len, UINT32_MAX, &seconds) == 0)
+        item->expires_ms = now_ms + seconds * 1000;
+}
+
+static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *message,
+                     zc_slice_t headers)
+{
+    item->id = self->last = zc_id_next (self->last, self->wall_ms);
+    self->meta.len = 0;
+    zc_meta_write (&self->meta, item->id, item->where->last, self->dropped, headers);
+    item->where->last = item->id;
+    zc_frame_set (&item->meta, self->meta.data, self->meta.len);
+    item->expires_ms = 0;
+    item->event_len = 0;
+    if (headers.len) {
+        s_set_expiry (item, headers, self->wall_ms);
+        if (message->event_id.len)
+            s_find_event (item);
+    }
+}
+
+/*  item->topic and item->payload are set. */
+static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_t headers,
+                       zc_origin_t *origin)
+{
+    zc_item_t *item = &self->item;
+    item->where = zc_topics_use (self->topics, message->topic);
+    item->origin = origin;
+    s_stamp (self, item, message, headers);
+    if (message->event_id.len)
+        zc_dedup_add (self->dedup, message->topic, message->event_id, item->id, self->mono_ms);
+    zc_history_append (self->history, item);
+}
+
+void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
+                        const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin)
+{
+    /*  A small frame's bytes move with it. */
+    zmq_msg_move (&self->item.topic, topic);
+    zmq_msg_move (&self->item.payload, payload);
+    zc_message_t moved = *message;
+    moved.topic = s_slice (&self->item.topic);
+    s_publish (self, &moved, headers, origin);
+}
+
+/*  `topic payload` in one frame becomes two. */
+static int s_split (zc_item_t *item)
+{
+    zc_slice_t topic, payload;
+    int rc = zc_publish_split (zmq_msg_data (&item->topic), zmq_msg_size (&item->topic), &topic,
+                               &payload);
+    if (rc != 0)
+        return rc;
+    zmq_msg_t name;
+    zc_frame_set (&name, topic.at, topic.len);
+    zmq_msg_close (&item->payload);
+    zc_frame_set (&item->payload, payload.at, payload.len);
+    zmq_msg_move (&item->topic, &name);
+    zmq_msg_close (&name);
+    return 0;
+}
+
+static bool s_duplicate (zc_broker_t *self, const zc_message_t *message)
+{
+    zc_id_t id;
+    if (!message->event_id.len ||
+        !zc_dedup_find (self->dedup, message->topic, message->event_id, self->mono_ms, &id))
+        return false;
+    self->counters->duplicates++;
+    return true;
+}
+
+/*  One message of `count` frames that came from a publisher. */
+static int s_take (zc_broker_t *self, int count)
+{
+    zc_item_t *item = &self->item;
+    if (count > 3)
+        return ZC_EFRAMES;
+    int rc = count == 1 ? s_split (item) : 0;
+    if (rc != 0)
+        return rc;
+    zc_slice_t headers = count == 3 ? s_slice (&self->headers) : (zc_slice_t){NULL, 0};
+    zc_message_t message;
+    rc = zc_publish_parse (&message, s_slice (&item->topic), s_slice (&item->payload), headers,
+                           self->config.max_payload);
+    if (rc == 0 && !s_duplicate (self, &message))
+        s_publish (self, &message, headers, NULL);
+    return rc;
+}
+
+static int s_receive_frame (void *socket, zmq_msg_t *frame)
+{
+    int rc;
+    do
+        rc = zmq_msg_recv (frame, socket, ZMQ_DONTWAIT);
+    while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+/*  Receives a message into the item. Returns its count of frames (of more than three, the last
+ *  ones are lost), 0 where there is none. */
+static int s_receive (zc_broker_t *self)
+{
+    zmq_msg_t *into[] = {&self->item.topic, &self->item.payload, &self->headers};
+    int count = 0;
+    zmq_msg_t *frame;
+    do {
+        frame = into[count < 3 ? count : 2];
+        if (s_receive_frame (self->xsub, frame) < 0)
+            break;
+        count++;
+    } while (zmq_msg_more (frame));
+    return count;
+}
+
+/*  True where more may wait. */
+static bool s_take_in (zc_broker_t *self)
+{
+    for (int i = 0; i < S_BATCH; i++) {
+        if (zc_history_full (self->history))
+            return false;
+        int count = s_receive (self);
+        if (count == 0)
+            return false;
+        self->counters->received++;
+        int rc = s_take (self, count);
+        if (rc != 0)
+            s_refused (self, &self->item.topic, rc);
+    }
+    return true;
+}
+
+/*  Subscriptions: \1 or \0, then the topic; a nonce begins with another \1. */
+static void s_subscription (zc_broker_t *self, zmq_msg_t *frame)
+{
+    const uint8_t *at = zmq_msg_data (frame);
+    size_t len = zmq_msg_size (frame);
+    if (len == 0 || at[0] > 1) {
+        self->counters->ignored++;
+    } else if (at[0] == 0) {
+        if (self->counters->subscriptions)
+            self->counters->subscriptions--;
+    } else {
+        self->counters->subscriptions++;
+        if (len > 2 && at[1] == 1 && len - 2 <= ZC_NONCE_MAX)
+            zc_syncs_seen (self->syncs, (zc_slice_t){(const char *)at + 2, len - 2}, self->mono_ms);
+    }
+}
+
+static bool s_subscriptions (zc_broker_t *self)
+{
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
+    int left = S_BATCH;
+    while (left-- > 0 && s_receive_frame (self->xpub, &frame) >= 0)
+        s_subscription (self, &frame);
+    zmq_msg_close (&frame);
+    return left < 0;
+}
+
+/*  The loop. */
+
+static void s_read_clocks (zc_broker_t *self)
+{
+    self->wall_ms = zc_wall_ms ();
+    self->mono_ms = zc_mono_ms ();
+}
+
+/*  One turn. True where there is more to do at once. */
+static bool s_turn (zc_broker_t *self)
+{
+    s_read_clocks (self);
+    bool more = s_subscriptions (self);
+    more |= s_take_in (self);
+    more |= zc_control_serve (self);
+    zc_history_flush (self->history);
+    zc_history_settle (self->history);
+    more |= zc_history_trim (self->history, self->wall_ms);
+    s_suspect (self);
+    zc_control_turn (self);
+    zc_stats_tick (self->stats, self->mono_ms);
+    return more;
+}
+
+static void s_wait (zc_broker_t *self, int signal_fd, bool *signalled, bool more)
+{
+    zmq_pollitem_t items[] = {{self->xpub, 0, ZMQ_POLLIN, 0},
+                              {self->xsub, 0, ZMQ_POLLIN, 0},
+                              {self->router, 0, ZMQ_POLLIN, 0},
+                              {NULL, signal_fd, ZMQ_POLLIN, 0},
+                              {NULL, self->history->fd, ZMQ_POLLIN, 0}};
+    int patience = more ? 0 : zc_control_patience (self);
+    int count = self->history->fd < 0 ? 4 : 5;
+    /*  While history is full, publishers wait: they are not looked at. */
+    if (zc_history_full (self->history))
+        items[1].events = items[2].events = 0;
+    if (zmq_poll (items, count, patience) > 0)
+        *signalled |= (items[3].revents & ZMQ_POLLIN) != 0;
+}
+
+/*  Stopping: what publishers have sent is taken in, and what waits for history is answered. */
+static void s_drain (zc_broker_t *self)
+{
+    uint64_t until = zc_mono_ms () + S_DRAIN_MS;
+    while (zc_mono_ms () < until) {
+        bool more = s_turn (self), ignored = false;
+        if (!more && !zc_history_busy (self->history) && zc_jobs_size (self->jobs) == 0 &&
+            zc_outbox_waiting (self->outbox) == 0)
+            break;
+        s_wait (self, -1, &ignored, more);
+    }
+}
+
+void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), void *arg)
+{
+    bool stopping = false;
+    while (!stopping) {
+        bool signalled = false;
+        s_wait (self, signal_fd, &signalled, s_turn (self));
+        if (signalled)
+            stopping = stop (arg);
+    }
+    s_drain (self);
+}
+
+/*  Sockets. */
+
+/*  Another server may be listening on a socket file: ZeroMQ would take it away without a word. */
+static bool s_ipc_in_use (const char *endpoint)
+{
+    if (strncmp (endpoint, "ipc://", 6) != 0)
+        return false;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen (endpoint + 6) >= sizeof address.sun_path)
+        return false;
+    strcpy (address.sun_path, endpoint + 6);
+    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool used = fd >= 0 && connect (fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close (fd);
+    return used;
+}
+
+static void s_set (void *socket, int option, int value)
+{
+    zmq_setsockopt (socket, option, &value, sizeof value);
+}
+
+/*  What every socket that others reach needs: ZeroMQ's defaults are unlimited or off. */
+static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hwm,
+                       int64_t max_frame)
+{
+    void *socket = zmq_socket (self->context, type);
+    if (!socket)
+        return NULL;
+    zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &max_frame, sizeof max_frame);
+    s_set (socket, ZMQ_SNDHWM, hwm);
+    s_set (socket, ZMQ_RCVHWM, hwm);
+    s_set (socket, ZMQ_HANDSHAKE_IVL, 5000);
+    s_set (socket, ZMQ_HEARTBEAT_IVL, 5000);
+    s_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
+    s_set (socket, ZMQ_HEARTBEAT_TTL, 15000);
+    s_set (socket, ZMQ_BACKLOG, 1024);
+    s_set (socket, ZMQ_LINGER, S_LINGER_MS);
+    s_set (socket, ZMQ_IPV6, strchr (endpoint, '[') != NULL);
+    return socket;
+}
+
+static int s_bind (zc_broker_t *self, void *socket, const char *role, const char *endpoint,
+                   char *error, size_t size)
+{
+    if (!self->config.insecure && zc_endpoint_exposed (endpoint)) {
+        snprintf (error, size,
+                  "%s: %s can be reached from other machines, and has no CURVE: use a loopback "
+                  "address, or say insecure",
+                  role, endpoint);
+        return -1;
+    }
+    errno = EADDRINUSE;
+    if (s_ipc_in_use (endpoint) || zmq_bind (socket, endpoint) != 0) {
+        snprintf (error, size, "%s: can't bind %s: %s", role, endpoint, zmq_strerror (errno));
+        return -1;
+    }
+    char real[256];
+    size_t len = sizeof real;
+    if (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len) == 0)
+        zc_info ("%s endpoint %s", role, real);
+    return 0;
+}
+
+static int s_open (zc_broker_t *self, char *error, size_t size)
+{
+    const zc_broker_config_t *config = &self->config;
+    /*  A single frame holds topic, space and payload; FETCH, ten thousand topics. */
+    int64_t message = (int64_t)config->max_payload + ZC_TOPIC_MAX + 1;
+    int64_t topics = (int64_t)ZC_TOPICS_MAX * (ZC_TOPIC_MAX + 1);
+    if (message < ZC_HEADERS_MAX)
+        message = ZC_HEADERS_MAX;
+    self->xsub = s_socket (self, ZMQ_XSUB, config->publish, config->publish_hwm, message);
+    self->xpub =
+        s_socket (self, ZMQ_XPUB, config->subscribe, config->subscribe_hwm, S_SUBSCRIPTION_MAX);
+    self->router = s_socket (self, ZMQ_ROUTER, config->control, config->control_hwm,
+                             message > topics ? message : topics);
+    if (!self->xsub || !self->xpub || !self->router) {
+        snprintf (error, size, "no ZeroMQ socket: %s", zmq_strerror (errno));
+        return -1;
+    }
+    s_set (self->xpub, ZMQ_XPUB_NODROP, 1);
+    s_set (self->xpub, ZMQ_XPUB_VERBOSER, 1);
+    s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
+    zmq_send (self->xsub, "\1", 1, 0); /* history keeps also what nobody listens to */
+    if (s_bind (self, self->router, "control", config->control, error, size) != 0 ||
+        s_bind (self, self->xpub, "subscribe", config->subscribe, error, size) != 0 ||
+        s_bind (self, self->xsub, "publish", config->publish, error, size) != 0)
+        return -1;
+    return 0;
+}
+
+void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
+{
+    self->config.max_payload = config->max_payload;
+    self->config.limits = self->history->limits = config->limits;
+    zc_dedup_configure (self->dedup, config->dedup_window_ms, config->dedup_max);
+    zc_topics_set_max (self->topics, config->max_topics);
+}
+
+zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,
+                            zc_topics_t **topics_p, zc_id_t last, char *error, size_t size)
+{
+    zc_broker_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->config = *config;
+    self->history = *history_p;
+    self->topics = *topics_p;
+    *history_p = NULL;
+    *topics_p = NULL;
+    self->last = self->head = last;
+    s_read_clocks (self);
+    self->dedup = zc_dedup_new ();
+    self->stats = zc_stats_new (self->mono_ms);
+    self->counters = zc_stats_counters (self->stats);
+    self->history->settled = s_settled;
+    self->history->arg = self;
+    zmq_msg_init (&self->item.topic);
+    zmq_msg_init (&self->item.payload);
+    zmq_msg_init (&self->item.meta);
+    zmq_msg_init (&self->headers);
+    zc_broker_configure (self, config);
+    self->context = zmq_ctx_new ();
+    zmq_ctx_set (self->context, ZMQ_IO_THREADS, config->io_threads);
+    if (s_open (self, error, size) != 0)
+        zc_broker_destroy (&self);
+    else
+        zc_control_start (self);
+    return self;
+}
+
+void zc_broker_destroy (zc_broker_t **self_p)
+{
+    zc_broker_t *self = *self_p;
+    if (!self)
+        return;
+    zc_history_destroy (&self->history); /* settles what is on its way */
+    zc_control_stop (self);
+    zc_topics_destroy (&self->topics);
+    zc_dedup_destroy (&self->dedup);
+    zc_stats_destroy (&self->stats);
+    zmq_msg_close (&self->item.topic);
+    zmq_msg_close (&self->item.payload);
+    zmq_msg_close (&self->item.meta);
+    zmq_msg_close (&self->headers);
+    zc_buf_clear (&self->meta);
+    void *sockets[] = {self->xsub, self->xpub, self->router};
+    for (size_t i = 0; i < 3; i++)
+        if (sockets[i])
+            zmq_close (sockets[i]);
+    zmq_ctx_term (self->context);
+    free (self);
+    *self_p = NULL;
+}

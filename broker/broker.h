@@ -1,0 +1,34 @@
+/*  broker.h - the broker: what publishers send is ordered, stamped, kept, and given to subscribers;
+ *  control answers for it (doc/protocol.md). */
+#ifndef ZC_BROKER_H
+#define ZC_BROKER_H
+
+#include "broker/history.h"
+
+typedef struct {
+    const char *publish, *subscribe, *control;   /* endpoints */
+    int publish_hwm, subscribe_hwm, control_hwm; /* messages queued for or from each peer */
+    int io_threads;
+    size_t max_payload;
+    bool insecure; /* endpoints beyond this machine are allowed */
+    size_t max_topics;
+    uint64_t dedup_window_ms;
+    size_t dedup_max;
+    zc_history_limits_t limits;
+} zc_broker_config_t;
+
+typedef struct zc_broker zc_broker_t;
+
+/*  Takes the history. `topics` (taken) is what is known of them, and `last` the last position given
+ *  before. The strings of config are borrowed. Returns NULL with one sentence in `error`. */
+zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,
+                            zc_topics_t **topics_p, zc_id_t last, char *error, size_t size);
+void zc_broker_destroy (zc_broker_t **self_p);
+/*  What can change while it runs: limits, max_payload, dedup, max_topics. */
+void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config);
+
+/*  Runs until `stop`, called whenever `signal_fd` is readable, says true; then answers what is on
+ *  its way, within a few seconds. */
+void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), void *arg);
+
+#endif

@@ -1,0 +1,352 @@
+/*  control.c - the verbs, one function each. */
+#include "broker/inside.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config.h"
+#include "lib/log.h"
+
+#define S_REQUESTS 100  /* handled in one turn */
+#define S_REPLAYED 2000 /* messages replayed in one turn, then requests wait */
+#define S_COPIES_MAX 10000
+#define S_TICK_MS 250 /* the loop sleeps at most so long */
+
+static void s_position (zc_buf_t *out, zc_id_t id)
+{
+    char *text = (char *)zc_buf_reserve (out, ZC_ID_SIZE);
+    out->len += zc_id_format (id, text);
+}
+
+static void s_ok_position (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
+{
+    char text[ZC_ID_SIZE];
+    zc_outbox_ok (self->outbox, route, text, zc_id_format (id, text));
+}
+
+static void s_error (zc_broker_t *self, const zc_route_t *route, const char *code, const char *text)
+{
+    self->counters->errors++;
+    zc_outbox_error (self->outbox, route, code, text);
+}
+
+/*  PUBLISH. */
+
+static const char s_unkept[] = "history can't take it now: try again";
+
+static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id)
+{
+    zc_origin_t *origin = malloc (sizeof *origin);
+    if (!origin)
+        abort ();
+    *origin = (zc_origin_t){NULL, id, *route};
+    return origin;
+}
+
+/*  It was published before. Where that is still on its way into history, the answer waits too. */
+static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
+{
+    self->counters->duplicates++;
+    if (id <= self->head) {
+        s_ok_position (self, route, id);
+    } else if (self->copy_count >= S_COPIES_MAX) {
+        s_error (self, route, "busy", "too many requests at once: try again");
+    } else {
+        zc_origin_t *origin = s_origin (route, id);
+        origin->next = self->copies;
+        self->copies = origin;
+        self->copy_count++;
+    }
+}
+
+static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    const zc_message_t *message = &request->message;
+    zc_id_t id;
+    self->counters->received++;
+    if (message->event_id.len &&
+        zc_dedup_find (self->dedup, message->topic, message->event_id, self->mono_ms, &id)) {
+        s_duplicate (self, route, id);
+        return;
+    }
+    /*  Topic and payload follow identity, delimiter, tag and verb. */
+    zmq_msg_t *topic = self->frames + 2 + request->delimiter + (request->tag.len > 0);
+    zc_broker_publish (self, topic, topic + 1, message, request->headers, s_origin (route, 0));
+}
+
+static void s_answer (zc_broker_t *self, const zc_route_t *route, zc_item_t *item, bool kept)
+{
+    if (kept)
+        s_ok_position (self, route, item->id);
+    else
+        s_error (self, route, "history", s_unkept);
+}
+
+/*  What wasn't kept, and is told so, was never published: its own id is free again. */
+static void s_unpublish (zc_broker_t *self, zc_item_t *item)
+{
+    self->counters->failed++;
+    if (item->event_len)
+        zc_dedup_remove (
+            self->dedup, (zc_slice_t){item->where->name, item->where->len},
+            (zc_slice_t){(char *)zmq_msg_data (&item->meta) + item->event_at, item->event_len},
+            item->id);
+}
+
+void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
+{
+    zc_origin_t *origin = item->origin;
+    if (!kept && origin)
+        s_unpublish (self, item);
+    /*  A copy of what was delivered, though not kept, was published too. */
+    for (zc_origin_t **at = &self->copies; *at;) {
+        zc_origin_t *copy = *at;
+        if (copy->id == item->id) {
+            s_answer (self, &copy->route, item, kept || !origin);
+            *at = copy->next;
+            free (copy);
+            self->copy_count--;
+        } else {
+            at = &copy->next;
+        }
+    }
+    if (origin)
+        s_answer (self, &origin->route, item, kept);
+    free (origin);
+}
+
+/*  REPLAY and FETCH. */
+
+static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    if (!zc_jobs_start (self->jobs, route, request, self->head))
+        s_error (self, route, "busy", "too many replays at once: try again");
+}
+
+/*  SYNC. */
+
+static void s_synced (void *arg, const zc_route_t *route, zc_slice_t topics)
+{
+    zc_broker_t *self = arg;
+    zc_request_t list = {.list = topics};
+    zc_buf_t lasts = ZC_BUF_INIT;
+    size_t at = 0;
+    zc_slice_t name;
+    while (zc_request_topic (&list, &at, &name)) {
+        const zc_topic_t *topic = zc_topics_find (self->topics, name);
+        if (lasts.len)
+            zc_buf_addc (&lasts, '\n');
+        s_position (&lasts, topic ? topic->sent : zc_topics_forgotten (self->topics));
+    }
+    char head[ZC_ID_SIZE], dropped[ZC_ID_SIZE];
+    zc_slice_t frames[] = {{"OK", 2},
+                           {head, zc_id_format (self->head, head)},
+                           {dropped, zc_id_format (self->dropped, dropped)},
+                           {(char *)lasts.data, lasts.len}};
+    zc_outbox_answer (self->outbox, route, frames, 4);
+    zc_buf_clear (&lasts);
+}
+
+static void s_unsynced (void *arg, const zc_route_t *route, zc_slice_t topics)
+{
+    (void)topics;
+    s_error (arg, route, "internal", "no subscription to this nonce has come within ten seconds");
+}
+
+static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    if (request->nonce.len == 0)
+        s_synced (self, route, request->list);
+    else if (!zc_syncs_ask (self->syncs, request->nonce, route, request->list, self->mono_ms))
+        s_error (self, route, "busy", "too many SYNCs wait: try again");
+}
+
+/*  STATS, REPORT, PING. */
+
+static void s_json_position (json_t *json, const char *name, zc_id_t id)
+{
+    char text[ZC_ID_SIZE];
+    zc_id_format (id, text);
+    json_object_set_new (json, name, json_string (text));
+}
+
+static json_t *s_json_history (zc_broker_t *self)
+{
+    zc_history_stats_t stats = {0};
+    zc_history_stats (self->history, &stats);
+    json_t *json =
+        json_pack ("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "kind", self->history->ops->kind, "state",
+                   stats.error ? "failed" : "ok", "messages", (json_int_t)stats.messages, "bytes",
+                   (json_int_t)stats.bytes, "trimmed", (json_int_t)stats.trimmed, "lost",
+                   (json_int_t)stats.lost, "commits", (json_int_t)stats.commits, "syncs",
+                   (json_int_t)stats.syncs);
+    if (stats.error)
+        json_object_set_new (json, "error", json_string (stats.error));
+    s_json_position (json, "floor", stats.floor);
+    return json;
+}
+
+static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    (void)request;
+    json_t *json = zc_stats_json (self->stats, self->mono_ms);
+    json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
+    s_json_position (json, "head", self->head);
+    json_t *dropped = json_pack ("{s:I}", "count", (json_int_t)self->counters->dropped);
+    s_json_position (dropped, "position", self->dropped);
+    json_object_set_new (json, "dropped", dropped);
+    json_object_set_new (json, "history", s_json_history (self));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {{"topics", zc_topics_size (self->topics)},
+                   {"jobs", zc_jobs_size (self->jobs)},
+                   {"replayed", zc_jobs_messages (self->jobs)},
+                   {"syncs", zc_syncs_waiting (self->syncs)},
+                   {"unread", zc_outbox_waiting (self->outbox)},
+                   {"unanswered", zc_outbox_dropped (self->outbox)},
+                   {"remembered", zc_dedup_size (self->dedup)}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new (json, numbers[i].name, json_integer ((json_int_t)numbers[i].value));
+    char *text = json_dumps (json, JSON_COMPACT);
+    zc_outbox_ok (self->outbox, route, text, strlen (text));
+    free (text);
+    json_decref (json);
+}
+
+static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    const char *error = zc_stats_report (self->stats, request->name, request->json, self->mono_ms);
+    if (error) {
+        s_error (self, route, "arguments", error);
+    } else {
+        zc_slice_t ok = {"OK", 2};
+        zc_outbox_answer (self->outbox, route, &ok, 1);
+    }
+}
+
+static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+{
+    (void)request;
+    zc_outbox_ok (self->outbox, route, PACKAGE_VERSION, strlen (PACKAGE_VERSION));
+}
+
+/*  Requests. */
+
+static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *route,
+                                        const zc_request_t *request) = {
+    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay, [ZC_SYNC] = s_sync,
+    [ZC_STATS] = s_stats,     [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
+
+static void s_handle (zc_broker_t *self, size_t count)
+{
+    zc_request_t request;
+    zc_route_t route;
+    const char *text;
+    const char *code =
+        zc_request_parse (&request, self->slices + 1, count - 1, self->config.max_payload, &text);
+    zc_route_set (&route, &self->frames[0], &request);
+    if (code) {
+        static zc_log_limit_t limit;
+        zc_log_limited (&limit, ZC_LOG_DEBUG, "refused a request: %s: %s", code, text);
+        s_error (self, &route, code, text);
+    } else {
+        self->counters->requests[request.verb]++;
+        s_verbs[request.verb](self, &route, &request);
+    }
+}
+
+/*  The identity, the frames of the longest request, and one more, by which it is too long. */
+#define S_FRAMES (ZC_REQUEST_FRAMES + 2)
+
+/*  Receives a request into frames and slices. Returns its count of frames with the identity, 0
+ * where there is none. What doesn't fit is lost. */
+static size_t s_receive (zc_broker_t *self)
+{
+    size_t count = 0, at;
+    do {
+        at = count < S_FRAMES ? count++ : S_FRAMES - 1;
+        int rc;
+        do
+            rc = zmq_msg_recv (&self->frames[at], self->router, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0)
+            return 0;
+        self->slices[at] =
+            (zc_slice_t){zmq_msg_data (&self->frames[at]), zmq_msg_size (&self->frames[at])};
+    } while (zmq_msg_more (&self->frames[at]));
+    return count;
+}
+
+/*  Lets go of what the frames hold, which may be large. */
+static void s_release (zc_broker_t *self, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        zmq_msg_close (&self->frames[i]);
+        zmq_msg_init (&self->frames[i]);
+    }
+}
+
+bool zc_control_serve (zc_broker_t *self)
+{
+    uint64_t replayed = zc_jobs_messages (self->jobs);
+    for (int i = 0; i < S_REQUESTS; i++) {
+        if (zc_history_full (self->history))
+            return false;
+        size_t count = s_receive (self);
+        if (count == 0)
+            return false;
+        s_handle (self, count);
+        s_release (self, count);
+        if (zc_jobs_messages (self->jobs) - replayed > S_REPLAYED)
+            break;
+    }
+    return true;
+}
+
+void zc_control_turn (zc_broker_t *self)
+{
+    zc_outbox_retry (self->outbox);
+    zc_jobs_run (self->jobs);
+    zc_syncs_expire (self->syncs, self->mono_ms);
+}
+
+int zc_control_patience (const zc_broker_t *self)
+{
+    zc_jobs_state_t state = zc_jobs_state (self->jobs);
+    if (state == ZC_JOBS_READY)
+        return 0;
+    /*  ZeroMQ doesn't tell when a ROUTER's peer reads again. */
+    return state == ZC_JOBS_BLOCKED || zc_outbox_waiting (self->outbox) ? 1 : S_TICK_MS;
+}
+
+void zc_control_start (zc_broker_t *self)
+{
+    self->outbox = zc_outbox_new (self->router);
+    self->jobs = zc_jobs_new (self->history, self->topics, self->outbox);
+    self->syncs = zc_syncs_new (s_synced, s_unsynced, self);
+    self->frames = malloc (S_FRAMES * sizeof *self->frames);
+    self->slices = malloc (S_FRAMES * sizeof *self->slices);
+    if (!self->frames || !self->slices)
+        abort ();
+    for (size_t i = 0; i < S_FRAMES; i++)
+        zmq_msg_init (&self->frames[i]);
+}
+
+void zc_control_stop (zc_broker_t *self)
+{
+    if (self->frames)
+        s_release (self, S_FRAMES);
+    free (self->frames);
+    free (self->slices);
+    zc_jobs_destroy (&self->jobs);
+    zc_outbox_destroy (&self->outbox);
+    zc_syncs_destroy (&self->syncs);
+    while (self->copies) {
+        zc_origin_t *copy = self->copies;
+        self->copies = copy->next;
+        free (copy);
+    }
+}

@@ -1,0 +1,64 @@
+/*  inside.h - the broker's own state, for broker.c (the way of a message) and control.c (requests).
+ */
+#ifndef ZC_INSIDE_H
+#define ZC_INSIDE_H
+
+#include "broker/broker.h"
+#include "broker/dedup.h"
+#include "broker/jobs.h"
+#include "broker/stats.h"
+#include "broker/syncs.h"
+
+/*  A request whose answer waits for history. */
+typedef struct zc_origin {
+    struct zc_origin *next; /* of those that wait for another's message */
+    zc_id_t id;             /* which */
+    zc_route_t route;
+} zc_origin_t;
+
+struct zc_broker {
+    zc_broker_config_t config;
+    void *context, *xsub, *xpub, *router;
+    zc_history_t *history;
+    zc_topics_t *topics;
+    zc_dedup_t *dedup;
+    zc_stats_t *stats;
+    zc_counters_t *counters;
+    /*  control.c */
+    zc_outbox_t *outbox;
+    zc_jobs_t *jobs;
+    zc_syncs_t *syncs;
+    zmq_msg_t *frames;   /* of the request being handled */
+    zc_slice_t *slices;  /* the same, as bytes */
+    zc_origin_t *copies; /* PUBLISHes of what was published before, and isn't settled yet */
+    size_t copy_count;
+    /*  broker.c */
+    zc_item_t item; /* the message being taken in */
+    zmq_msg_t headers;
+    zc_buf_t meta;
+    zc_id_t last;    /* the last position given */
+    zc_id_t head;    /* the last one delivered */
+    zc_id_t dropped; /* the last one that some subscriber may have lost to its full queue */
+    bool suspect;    /* one may still be losing, in silence: see s_drop in broker.c */
+    uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` is moved on */
+    uint64_t wall_ms, mono_ms;          /* read once a turn */
+};
+
+/*  Orders and keeps one message, and answers `origin` (taken; may be NULL) when that is done. Takes
+ *  the frames. `headers` is within a frame that lives until the return. */
+void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
+                        const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin);
+
+/*  control.c */
+void zc_control_start (zc_broker_t *self);
+void zc_control_stop (zc_broker_t *self);
+/*  Handles requests, a bounded number. True where more may wait. */
+bool zc_control_serve (zc_broker_t *self);
+/*  Once a turn: jobs, answers that wait, old nonces. */
+void zc_control_turn (zc_broker_t *self);
+/*  How long the loop may sleep for control's sake, in milliseconds. */
+int zc_control_patience (const zc_broker_t *self);
+/*  A message that requests wait for is settled. */
+void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept);
+
+#endif

@@ -1,0 +1,204 @@
+/*  main.c - zcast-broker: options, history, signals. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "broker/broker.h"
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "lib/options.h"
+
+static const zc_option_t s_options[] = {
+    {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
+     "where publishers connect", false},
+    {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",
+     "where subscribers connect", false},
+    {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",
+     "where requests are answered", false},
+    {"insecure", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
+     "allow endpoints that other machines can reach, without CURVE", false},
+    {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE", "largest payload of a message",
+     false},
+    {"max-topics", 0, ZC_OPT_NUMBER, "100000", 1, 100000000, NULL, "N",
+     "topics remembered; the least recently used make room", true},
+    {"publish-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",
+     "messages queued from each publisher", false},
+    {"subscribe-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",
+     "messages queued for each subscriber; beyond that it loses some, and is told", false},
+    {"control-hwm", 0, ZC_OPT_NUMBER, "1000", 1, 100000000, NULL, "N",
+     "requests queued from, and answers queued for, each peer", false},
+    {"io-threads", 0, ZC_OPT_NUMBER, "1", 1, 64, NULL, "N", "ZeroMQ's threads", false},
+    {"dedup-window", 0, ZC_OPT_SECONDS, "10m", 0, 86400000, NULL, "TIME",
+     "how long a publisher's own id is remembered, so that a retry isn't published twice", true},
+    {"dedup-max", 0, ZC_OPT_NUMBER, "100000", 0, 100000000, NULL, "N",
+     "how many of them are remembered", true},
+    {"history", 0, ZC_OPT_TEXT, "memory", 1, 4096, NULL, "memory|lmdb:PATH",
+     "where history is kept", false},
+    {"history-messages", 0, ZC_OPT_NUMBER, "1000000", 0, INT64_MAX, NULL, "N",
+     "messages kept in all", true},
+    {"history-bytes", 0, ZC_OPT_SIZE, "256M", 0, INT64_MAX, NULL, "SIZE", "bytes kept in all",
+     true},
+    {"history-age", 0, ZC_OPT_SECONDS, "24h", 0, INT64_MAX, NULL, "TIME", "how long they are kept",
+     true},
+    {"topic-messages", 0, ZC_OPT_NUMBER, "10000", 0, INT64_MAX, NULL, "N",
+     "messages kept of each topic", true},
+    {"topic-bytes", 0, ZC_OPT_SIZE, "16M", 0, INT64_MAX, NULL, "SIZE", "bytes kept of each topic",
+     true},
+    {"topic-age", 0, ZC_OPT_SECONDS, "24h", 0, INT64_MAX, NULL, "TIME",
+     "how long a topic's messages are kept", true},
+    ZC_OPTION_END,
+};
+
+static const zc_program_t s_program = {
+    .program = "zcast-broker",
+    .section = "broker",
+    .usage = "[OPTION...]",
+    .summary = "Orders what is published, keeps its history, and gives it to subscribers.",
+    .epilog = "Examples:\n"
+              "  zcast-broker\n"
+              "  zcast-broker --history lmdb:/var/lib/zcast\n"
+              "  zcast-broker --publish ipc:///run/zcast/publish --config /etc/zcast.conf\n",
+    .options = s_options,
+};
+
+typedef struct {
+    zc_options_t *options;
+    zc_broker_t *broker;
+    int signal_fd;
+} s_main_t;
+
+static void s_configure (zc_broker_config_t *config, const zc_options_t *options)
+{
+    *config = (zc_broker_config_t){
+        .publish = zc_options_text (options, "publish"),
+        .subscribe = zc_options_text (options, "subscribe"),
+        .control = zc_options_text (options, "control"),
+        .publish_hwm = (int)zc_options_number (options, "publish-hwm"),
+        .subscribe_hwm = (int)zc_options_number (options, "subscribe-hwm"),
+        .control_hwm = (int)zc_options_number (options, "control-hwm"),
+        .io_threads = (int)zc_options_number (options, "io-threads"),
+        .max_payload = (size_t)zc_options_number (options, "max-payload"),
+        .insecure = zc_options_bool (options, "insecure"),
+        .max_topics = (size_t)zc_options_number (options, "max-topics"),
+        .dedup_window_ms = (uint64_t)zc_options_number (options, "dedup-window"),
+        .dedup_max = (size_t)zc_options_number (options, "dedup-max"),
+        .limits = {
+            .messages = (uint64_t)zc_options_number (options, "history-messages"),
+            .bytes = (uint64_t)zc_options_number (options, "history-bytes"),
+            .age_ms = (uint64_t)zc_options_number (options, "history-age"),
+            .topic_messages = (uint64_t)zc_options_number (options, "topic-messages"),
+            .topic_bytes = (uint64_t)zc_options_number (options, "topic-bytes"),
+            .topic_age_ms = (uint64_t)zc_options_number (options, "topic-age"),
+        }};
+}
+
+static void s_reload (s_main_t *self)
+{
+    char error[512];
+    zc_notify ("RELOADING=1");
+    int rc = zc_options_reload (self->options, error, sizeof error);
+    if (rc < 0) {
+        zc_error ("not reloaded: %s", error);
+    } else {
+        zc_broker_config_t config;
+        s_configure (&config, self->options);
+        zc_broker_configure (self->broker, &config);
+        zc_info ("reloaded");
+        if (rc > 0)
+            zc_warn ("takes effect with the next start: %s", error);
+    }
+    zc_notify ("READY=1");
+}
+
+/*  Handles the signals that wait. True where it is time to stop. */
+static bool s_signals (void *arg)
+{
+    s_main_t *self = arg;
+    struct signalfd_siginfo info;
+    bool stop = false;
+    while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            s_reload (self);
+        else
+            stop = true;
+    }
+    if (stop) {
+        zc_info ("stopping");
+        zc_notify ("STOPPING=1");
+    }
+    return stop;
+}
+
+static int s_signal_fd (void)
+{
+    sigset_t set;
+    sigemptyset (&set);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
+    sigprocmask (SIG_BLOCK, &set, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    signal (SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write */
+    return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void s_evict (void *history, zc_topic_t *topic)
+{
+    zc_history_evict (history, topic);
+}
+
+static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
+{
+    size_t max = (size_t)zc_options_number (options, "max-topics");
+    if (strcmp (zc_options_text (options, "history"), "memory") != 0) {
+        zc_error ("history: memory or lmdb:PATH");
+        return NULL;
+    }
+    /*  Nobody knows what was published before this. */
+    *last = zc_id_from_ms (zc_wall_ms ()) - 1;
+    zc_history_t *history = zc_history_memory_new ();
+    *topics = zc_topics_new (max, *last, s_evict, history);
+    return history;
+}
+
+static int s_run (s_main_t *self)
+{
+    zc_broker_config_t config;
+    zc_topics_t *topics;
+    zc_id_t last;
+    char error[512];
+    s_configure (&config, self->options);
+    zc_history_t *history = s_history (self->options, &topics, &last);
+    if (!history)
+        return ZC_EXIT_FAILURE;
+    self->broker = zc_broker_new (&config, &history, &topics, last, error, sizeof error);
+    if (!self->broker) {
+        zc_error ("%s", error);
+        return ZC_EXIT_FAILURE;
+    }
+    zc_info ("ready");
+    zc_notify ("READY=1");
+    zc_broker_run (self->broker, self->signal_fd, s_signals, self);
+    zc_broker_destroy (&self->broker);
+    zc_info ("stopped");
+    return ZC_EXIT_OK;
+}
+
+int main (int argc, char **argv)
+{
+    int status;
+    s_main_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
+    if (!self.options)
+        return status;
+    zc_log_open (s_program.program,
+                 zc_log_parse_level (zc_options_text (self.options, "log-level")),
+                 zc_options_bool (self.options, "syslog"));
+    zc_raise_descriptor_limit ();
+    self.signal_fd = s_signal_fd ();
+    status = s_run (&self);
+    close (self.signal_fd);
+    zc_options_destroy (&self.options);
+    return status;
+}

@@ -1,0 +1,49 @@
+/*  outbox.h - answers on the control endpoint: the way back to whoever asked, without ever waiting
+ *  for a peer that doesn't read. */
+#ifndef ZC_OUTBOX_H
+#define ZC_OUTBOX_H
+
+#include <zmq.h>
+#include "broker/request.h"
+
+/*  Where an answer goes, and what it begins with. */
+typedef struct {
+    uint8_t identity_len, tag_len;
+    bool delimiter;
+    uint8_t identity[255];
+    uint8_t tag[ZC_TAG_MAX];
+} zc_route_t;
+
+void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_request_t *request);
+bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other);
+
+typedef enum {
+    ZC_SENT,
+    ZC_BLOCKED, /* the peer doesn't read fast enough: try again later */
+    ZC_GONE,    /* there is no such peer any more */
+} zc_sent_t;
+
+typedef struct zc_outbox zc_outbox_t;
+
+/*  `router` is a ROUTER socket with ZMQ_ROUTER_MANDATORY (borrowed). */
+zc_outbox_t *zc_outbox_new (void *router);
+void zc_outbox_destroy (zc_outbox_t **self_p);
+
+/*  Sends one frame list now, or not at all. The frames are taken where it was sent. */
+zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
+                          size_t count);
+/*  An answer of plain frames (copied). Where the peer is blocked it waits its turn; only where too
+ *  many wait is it dropped, and counted. */
+void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slice_t *frames,
+                       size_t count);
+void zc_outbox_ok (zc_outbox_t *self, const zc_route_t *route, const void *bytes, size_t len);
+void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
+                      const char *text);
+/*  Tries again to send what waits. */
+void zc_outbox_retry (zc_outbox_t *self);
+size_t zc_outbox_waiting (const zc_outbox_t *self);
+uint64_t zc_outbox_dropped (const zc_outbox_t *self);
+
+void zc_frame_set (zmq_msg_t *frame, const void *bytes, size_t len);
+
+#endif

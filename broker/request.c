@@ -1,0 +1,215 @@
+/*  request.c - one table row a verb: its name, its count of arguments, its check. */
+#include "broker/request.h"
+
+#include <string.h>
+
+typedef struct {
+    const char *code, *text;
+} s_error_t;
+
+static const s_error_t *s_publish (zc_request_t *self, const zc_slice_t *args, size_t count,
+                                   size_t max_payload)
+{
+    static const s_error_t topic = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
+                                             "characters"};
+    static const s_error_t payload = {"payload", "the payload is larger than max-payload"};
+    static const s_error_t headers = {
+        "headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; event and id "
+                   "are plain text of at most 256 bytes, retry and ttl digits"};
+    if (count == 3)
+        self->headers = args[2];
+    switch (zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload)) {
+    case 0:
+        return NULL;
+    case ZC_ETOPIC:
+        return &topic;
+    case ZC_ESIZE:
+        return args[1].len > max_payload ? &payload : &headers;
+    default:
+        return &headers;
+    }
+}
+
+static bool s_is (zc_slice_t slice, const char *text)
+{
+    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
+}
+
+static const s_error_t *s_since (zc_request_t *self, zc_slice_t since)
+{
+    static const s_error_t bad = {
+        "since", "since is a position, 'earliest', or a publisher's own id of 1 to 256 bytes of "
+                 "plain text"};
+    if (zc_id_parse (since.at, since.len, &self->since) == 0)
+        self->since_kind = ZC_SINCE_POSITION;
+    else if (s_is (since, "earliest"))
+        self->since_kind = ZC_SINCE_EARLIEST;
+    else if (since.len >= 1 && since.len <= ZC_EVENT_ID_MAX && zc_text_plain (since.at, since.len))
+        self->since_kind = ZC_SINCE_EVENT;
+    else
+        return &bad;
+    self->since_event = since;
+    return NULL;
+}
+
+static const s_error_t *s_topics (const zc_request_t *self)
+{
+    static const s_error_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
+                                           "characters"};
+    static const s_error_t many = {"arguments", "at most 10000 topics"};
+    size_t at = 0, count = 0;
+    zc_slice_t topic;
+    while (zc_request_topic (self, &at, &topic)) {
+        if (!zc_topic_valid (topic.at, topic.len))
+            return &bad;
+        if (++count > ZC_TOPICS_MAX)
+            return &many;
+    }
+    return NULL;
+}
+
+static const s_error_t *s_replay (zc_request_t *self, const zc_slice_t *args, size_t count,
+                                  size_t max_payload)
+{
+    (void)max_payload;
+    self->frames = args + 1;
+    self->frame_count = count - 1;
+    const s_error_t *error = s_since (self, args[0]);
+    return error ? error : s_topics (self);
+}
+
+static const s_error_t *s_fetch (zc_request_t *self, const zc_slice_t *args, size_t count,
+                                 size_t max_payload)
+{
+    static const s_error_t number = {"arguments",
+                                     "count is a number of at least 1, bytes a number"};
+    static const s_error_t none = {"topic", "at least one topic"};
+    (void)count, (void)max_payload;
+    const s_error_t *error = s_since (self, args[0]);
+    if (error)
+        return error;
+    if (zc_text_u64 (args[1].at, args[1].len, UINT64_MAX, &self->count) != 0 || self->count == 0 ||
+        zc_text_u64 (args[2].at, args[2].len, UINT64_MAX, &self->bytes) != 0)
+        return &number;
+    self->list = args[3];
+    return self->list.len == 0 ? &none : s_topics (self);
+}
+
+static const s_error_t *s_sync (zc_request_t *self, const zc_slice_t *args, size_t count,
+                                size_t max_payload)
+{
+    static const s_error_t nonce = {"arguments", "a nonce has at most 64 bytes"};
+    (void)count, (void)max_payload;
+    self->nonce = args[0];
+    self->list = args[1];
+    return self->nonce.len > ZC_NONCE_MAX ? &nonce : s_topics (self);
+}
+
+static const s_error_t *s_report (zc_request_t *self, const zc_slice_t *args, size_t count,
+                                  size_t max_payload)
+{
+    static const s_error_t name = {"arguments", "a name is 1 to 256 bytes of plain text"};
+    static const s_error_t json = {"arguments", "a report has at most 65536 bytes"};
+    (void)count, (void)max_payload;
+    self->name = args[0];
+    self->json = args[1];
+    if (self->name.len < 1 || self->name.len > ZC_NAME_MAX ||
+        !zc_text_plain (self->name.at, self->name.len))
+        return &name;
+    return self->json.len > ZC_REPORT_MAX ? &json : NULL;
+}
+
+typedef struct {
+    const char *name;
+    size_t min, max; /* arguments */
+    const s_error_t *(*check) (zc_request_t *self, const zc_slice_t *args, size_t count,
+                               size_t max_payload);
+    const char *usage;
+} s_verb_t;
+
+static const s_verb_t s_verbs[ZC_VERBS] = {
+    [ZC_PUBLISH] = {"PUBLISH", 2, 3, s_publish, "PUBLISH topic payload [headers]"},
+    [ZC_REPLAY] = {"REPLAY", 2, ZC_TOPICS_MAX + 1, s_replay, "REPLAY since topic..."},
+    [ZC_FETCH] = {"FETCH", 4, 4, s_fetch, "FETCH since count bytes topics"},
+    [ZC_SYNC] = {"SYNC", 2, 2, s_sync, "SYNC nonce topics"},
+    [ZC_STATS] = {"STATS", 0, 0, NULL, "STATS has no arguments"},
+    [ZC_REPORT] = {"REPORT", 2, 2, s_report, "REPORT name json"},
+    [ZC_PING] = {"PING", 0, 0, NULL, "PING has no arguments"},
+};
+
+const char *zc_verb_name (zc_verb_t verb)
+{
+    return s_verbs[verb].name;
+}
+
+static const s_verb_t *s_verb_find (zc_slice_t name)
+{
+    for (size_t i = 0; i < ZC_VERBS; i++)
+        if (s_is (name, s_verbs[i].name))
+            return &s_verbs[i];
+    return NULL;
+}
+
+/*  Takes delimiter and tag off. Returns the frames taken, or -1 where the tag is too long. */
+static long s_envelope (zc_request_t *self, const zc_slice_t *frames, size_t count)
+{
+    size_t at = 0;
+    if (at < count && frames[at].len == 0) {
+        self->delimiter = true;
+        at++;
+    }
+    if (at < count && frames[at].len > 0 && frames[at].at[0] == '#') {
+        if (frames[at].len > ZC_TAG_MAX)
+            return -1;
+        self->tag = frames[at++];
+    }
+    return (long)at;
+}
+
+const char *zc_request_parse (zc_request_t *self, const zc_slice_t *frames, size_t count,
+                              size_t max_payload, const char **text)
+{
+    *self = (zc_request_t){0};
+    long taken = s_envelope (self, frames, count);
+    if (taken < 0) {
+        *text = "a tag has at most 64 bytes";
+        return "arguments";
+    }
+    frames += taken;
+    count -= (size_t)taken;
+    const s_verb_t *verb = count ? s_verb_find (frames[0]) : NULL;
+    if (!verb) {
+        *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, STATS, REPORT, PING"
+                      : "a request begins with a verb";
+        return "verb";
+    }
+    self->verb = (zc_verb_t)(verb - s_verbs);
+    count--;
+    if (count < verb->min || count > verb->max) {
+        *text = verb->usage;
+        return "arguments";
+    }
+    const s_error_t *error =
+        verb->check ? verb->check (self, frames + 1, count, max_payload) : NULL;
+    *text = error ? error->text : NULL;
+    return error ? error->code : NULL;
+}
+
+bool zc_request_topic (const zc_request_t *self, size_t *at, zc_slice_t *topic)
+{
+    if (self->frame_count) {
+        if (*at == self->frame_count)
+            return false;
+        *topic = self->frames[(*at)++];
+        return true;
+    }
+    /*  An empty list has no topics; else each LF has one on either side. */
+    if (self->list.len == 0 || *at > self->list.len)
+        return false;
+    const char *begin = self->list.at + *at;
+    size_t left = self->list.len - *at;
+    const char *end = left ? memchr (begin, '\n', left) : NULL;
+    *topic = (zc_slice_t){begin, end ? (size_t)(end - begin) : left};
+    *at += topic->len + 1;
+    return true;
+}

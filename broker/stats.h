@@ -1,0 +1,35 @@
+/*  stats.h - the broker's counters, the workers' reports, and the JSON that STATS answers. */
+#ifndef ZC_STATS_H
+#define ZC_STATS_H
+
+#include "broker/request.h"
+
+typedef struct {
+    uint64_t received;      /* messages from publishers, on PUB and control */
+    uint64_t published;     /* given to subscribers */
+    uint64_t bytes;         /* of their payloads */
+    uint64_t refused;       /* malformed */
+    uint64_t duplicates;    /* published before, by their own id */
+    uint64_t failed;        /* refused since history couldn't take them */
+    uint64_t dropped;       /* messages that some subscriber lost to its full queue */
+    uint64_t ignored;       /* what came on the subscribe endpoint and was no subscription */
+    uint64_t errors;        /* requests answered with ERR */
+    uint64_t subscriptions; /* now */
+    uint64_t requests[ZC_VERBS];
+} zc_counters_t;
+
+typedef struct zc_stats zc_stats_t;
+
+zc_stats_t *zc_stats_new (uint64_t now_ms);
+void zc_stats_destroy (zc_stats_t **self_p);
+zc_counters_t *zc_stats_counters (zc_stats_t *self);
+
+/*  Keeps a worker's report. Returns NULL, or why not: not a JSON object, too many reports. */
+const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t json, uint64_t now_ms);
+/*  About once a second: rates, and reports that have grown old. `now_ms` doesn't step back. */
+void zc_stats_tick (zc_stats_t *self, uint64_t now_ms);
+
+/*  A new jansson object with counters, rates, requests and workers; the caller adds the rest. */
+void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms);
+
+#endif

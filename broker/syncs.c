@@ -1,0 +1,175 @@
+/*  syncs.c - a table of nonces, and a queue of the same by age. */
+#include "broker/syncs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "broker/table.h"
+
+#define S_KEEP_MS 10000
+#define S_SEEN_MAX 20000
+#define S_WAITING_MAX 10000
+#define S_WAITING_BYTES (64u << 20) /* of lists of topics */
+
+typedef struct s_nonce {
+    zc_node_t node;
+    struct s_nonce *older, *newer;
+    uint64_t at_ms;
+    zc_route_t *route; /* of a SYNC that waits; NULL: the nonce was seen */
+    size_t topics_len;
+    uint8_t len;
+    char bytes[]; /* nonce, topics */
+} s_nonce_t;
+
+struct zc_syncs {
+    zc_table_t table;
+    s_nonce_t *oldest, *newest;
+    size_t waiting, waiting_bytes, seen;
+    zc_syncs_fn answer, expire;
+    void *arg;
+};
+
+typedef struct {
+    zc_slice_t nonce;
+    bool waiting;
+} s_key_t;
+
+zc_syncs_t *zc_syncs_new (zc_syncs_fn answer, zc_syncs_fn expire, void *arg)
+{
+    zc_syncs_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    zc_table_init (&self->table);
+    self->answer = answer;
+    self->expire = expire;
+    self->arg = arg;
+    return self;
+}
+
+static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
+{
+    if (nonce->older)
+        nonce->older->newer = nonce->newer;
+    else
+        self->oldest = nonce->newer;
+    if (nonce->newer)
+        nonce->newer->older = nonce->older;
+    else
+        self->newest = nonce->older;
+    zc_table_remove (&self->table, &nonce->node);
+    if (nonce->route) {
+        self->waiting--;
+        self->waiting_bytes -= nonce->topics_len;
+    } else {
+        self->seen--;
+    }
+    free (nonce->route);
+    free (nonce);
+}
+
+void zc_syncs_destroy (zc_syncs_t **self_p)
+{
+    zc_syncs_t *self = *self_p;
+    if (!self)
+        return;
+    while (self->oldest)
+        s_remove (self, self->oldest);
+    zc_table_clear (&self->table);
+    free (self);
+    *self_p = NULL;
+}
+
+static void s_add (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, zc_slice_t topics,
+                   uint64_t now_ms)
+{
+    s_nonce_t *added = malloc (sizeof *added + nonce.len + topics.len);
+    if (!added)
+        abort ();
+    *added = (s_nonce_t){.older = self->newest,
+                         .at_ms = now_ms,
+                         .topics_len = topics.len,
+                         .len = (uint8_t)nonce.len};
+    memcpy (added->bytes, nonce.at, nonce.len);
+    if (topics.len)
+        memcpy (added->bytes + nonce.len, topics.at, topics.len);
+    if (route) {
+        if (!(added->route = malloc (sizeof *route)))
+            abort ();
+        *added->route = *route;
+        self->waiting++;
+        self->waiting_bytes += topics.len;
+    } else {
+        self->seen++;
+    }
+    if (self->newest)
+        self->newest->newer = added;
+    else
+        self->oldest = added;
+    self->newest = added;
+    zc_table_insert (&self->table, &added->node, zc_hash (nonce.at, nonce.len, 1));
+}
+
+static bool s_same (const zc_node_t *node, const void *arg)
+{
+    const s_nonce_t *nonce = (const s_nonce_t *)node;
+    const s_key_t *key = arg;
+    return (nonce->route != NULL) == key->waiting && nonce->len == key->nonce.len &&
+           memcmp (nonce->bytes, key->nonce.at, nonce->len) == 0;
+}
+
+static s_nonce_t *s_find (const zc_syncs_t *self, zc_slice_t nonce, bool waiting)
+{
+    s_key_t key = {nonce, waiting};
+    return (s_nonce_t *)zc_table_find (&self->table, zc_hash (nonce.at, nonce.len, 1), s_same,
+                                       &key);
+}
+
+static zc_slice_t s_topics (const s_nonce_t *nonce)
+{
+    return (zc_slice_t){nonce->bytes + nonce->len, nonce->topics_len};
+}
+
+void zc_syncs_seen (zc_syncs_t *self, zc_slice_t nonce, uint64_t now_ms)
+{
+    s_nonce_t *found;
+    while ((found = s_find (self, nonce, true))) {
+        self->answer (self->arg, found->route, s_topics (found));
+        s_remove (self, found);
+    }
+    if ((found = s_find (self, nonce, false)))
+        s_remove (self, found);
+    for (s_nonce_t *old = self->oldest; old && self->seen >= S_SEEN_MAX;) {
+        s_nonce_t *newer = old->newer;
+        if (!old->route)
+            s_remove (self, old);
+        old = newer;
+    }
+    s_add (self, nonce, NULL, (zc_slice_t){NULL, 0}, now_ms);
+}
+
+bool zc_syncs_ask (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, zc_slice_t topics,
+                   uint64_t now_ms)
+{
+    if (s_find (self, nonce, false)) {
+        self->answer (self->arg, route, topics);
+        return true;
+    }
+    if (self->waiting >= S_WAITING_MAX || self->waiting_bytes + topics.len > S_WAITING_BYTES)
+        return false;
+    s_add (self, nonce, route, topics, now_ms);
+    return true;
+}
+
+void zc_syncs_expire (zc_syncs_t *self, uint64_t now_ms)
+{
+    while (self->oldest && now_ms - self->oldest->at_ms >= S_KEEP_MS) {
+        s_nonce_t *nonce = self->oldest;
+        if (nonce->route)
+            self->expire (self->arg, nonce->route, s_topics (nonce));
+        s_remove (self, nonce);
+    }
+}
+
+size_t zc_syncs_waiting (const zc_syncs_t *self)
+{
+    return self->waiting;
+}

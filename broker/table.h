@@ -1,0 +1,37 @@
+/*  table.h - a hash table of nodes that live inside what they index. Knows no keys: the caller
+ *  brings hash and comparison. Doubles as it fills, a few buckets with every insertion, so that no
+ *  single insertion stalls the broker. */
+#ifndef ZC_TABLE_H
+#define ZC_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct zc_node {
+    struct zc_node *next;
+    uint64_t hash;
+} zc_node_t;
+
+typedef struct {
+    zc_node_t **buckets;
+    size_t mask;     /* buckets - 1, a power of two less one */
+    size_t size;     /* nodes */
+    zc_node_t **old; /* the smaller table that is being emptied; NULL: none */
+    size_t old_mask, moved;
+} zc_table_t;
+
+void zc_table_init (zc_table_t *self);
+/*  Frees the buckets, not the nodes. */
+void zc_table_clear (zc_table_t *self);
+void zc_table_insert (zc_table_t *self, zc_node_t *node, uint64_t hash);
+/*  The node must be in the table. */
+void zc_table_remove (zc_table_t *self, zc_node_t *node);
+/*  The first node with this hash for which `same` is true of `key`; NULL where there is none. */
+zc_node_t *zc_table_find (const zc_table_t *self, uint64_t hash,
+                          bool (*same) (const zc_node_t *node, const void *key), const void *key);
+
+/*  A hash that outsiders can't predict (seeded once a process). */
+uint64_t zc_hash (const void *bytes, size_t len, uint64_t seed);
+
+#endif
