@@ -31,4 +31,14 @@ TESTS += tests/unit/receiver_test
 tests_unit_receiver_test_SOURCES = tests/unit/receiver_test.c
 tests_unit_receiver_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
 
+check_PROGRAMS += tests/unit/command_test
+TESTS += tests/unit/command_test
+tests_unit_command_test_SOURCES = tests/unit/command_test.c
+tests_unit_command_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+
+check_PROGRAMS += tests/unit/frame_test
+TESTS += tests/unit/frame_test
+tests_unit_frame_test_SOURCES = tests/unit/frame_test.c
+tests_unit_frame_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+
 endif

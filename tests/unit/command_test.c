@@ -1,0 +1,196 @@
+/*  What clients of zcast.v1 say, and the answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ws/command.h"
+
+static int s_parse (zc_command_t *command, const char *text)
+{
+    return zc_command_parse (command, text, strlen (text), 3);
+}
+
+static void s_assert_slice (zc_slice_t slice, const char *text, size_t len)
+{
+    assert_int_equal (slice.len, len);
+    if (len > 0)
+        assert_memory_equal (slice.at, text, len);
+}
+
+static void test_topics (void **state)
+{
+    (void)state;
+    zc_command_t command;
+    assert_int_equal (
+        s_parse (&command, "{\"type\":\"subscribe\",\"topics\":[\"a\",\"caf\\u00e9\"],\"ref\":7}"),
+        0);
+    assert_int_equal (command.type, ZC_COMMAND_SUBSCRIBE);
+    assert_int_equal (command.count, 2);
+    s_assert_slice (command.topics[0], "a", 1);
+    s_assert_slice (command.topics[1], "caf\xc3\xa9", 5);
+    assert_string_equal (command.ref, "7");
+    zc_command_clear (&command);
+    assert_int_equal (s_parse (&command, " {\"topics\":[\"x\"],\"type\":\"unsubscribe\"} "), 0);
+    assert_int_equal (command.type, ZC_COMMAND_UNSUBSCRIBE);
+    assert_null (command.ref);
+    zc_command_clear (&command);
+    assert_int_equal (s_parse (&command, "{\"type\":\"ping\",\"ref\":\"\\\"\"}"), 0);
+    assert_int_equal (command.type, ZC_COMMAND_PING);
+    assert_string_equal (command.ref, "\"\\\"\"");
+    zc_command_clear (&command);
+    zc_command_clear (&command); /* twice is fine */
+}
+
+static const struct {
+    const char *text, *payload;
+    size_t len;
+    const char *event, *id, *ref;
+} publishes[] = {
+    {"\"data\":\"hello\"", "hello", 5, "", "", NULL},
+    {"\"data\":\"\"", "", 0, "", "", NULL},
+    {"\"data\":\"a\\u0000b\",\"event\":\"tick\",\"id\":\"own-1\"", "a\0b", 3, "tick", "own-1",
+     "\"own-1\""},
+    {"\"data\":\"x\",\"base64\":null,\"id\":\"i\",\"ref\":-3", "x", 1, "", "i", "-3"},
+    {"\"base64\":\"\"", "", 0, "", "", NULL},
+    {"\"base64\":\"/w==\"", "\xff", 1, "", "", NULL},
+    {"\"base64\":\"AP8=\"", "\0\xff", 2, "", "", NULL},
+    {"\"base64\":\"AP+/\"", "\0\xff\xbf", 3, "", "", NULL},
+    {"\"base64\":\"AP+/AA==\"", "\0\xff\xbf\0", 4, "", "", NULL},
+};
+
+static void test_publish (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof publishes / sizeof *publishes; i++) {
+        zc_command_t command;
+        zc_buf_t text = ZC_BUF_INIT;
+        zc_buf_addf (&text, "{\"type\":\"publish\",\"topic\":\"t\",%s}", publishes[i].text);
+        assert_int_equal (zc_command_parse (&command, text.data, text.len, 1), 0);
+        assert_int_equal (command.type, ZC_COMMAND_PUBLISH);
+        s_assert_slice (command.topic, "t", 1);
+        s_assert_slice (command.payload, publishes[i].payload, publishes[i].len);
+        s_assert_slice (command.event, publishes[i].event, strlen (publishes[i].event));
+        s_assert_slice (command.id, publishes[i].id, strlen (publishes[i].id));
+        if (publishes[i].ref)
+            assert_string_equal (command.ref, publishes[i].ref);
+        else
+            assert_null (command.ref);
+        zc_command_clear (&command);
+        zc_buf_clear (&text);
+    }
+}
+
+#define PUBLISH "{\"type\":\"publish\",\"topic\":\"t\","
+static const struct {
+    const char *code, *text;
+} bad[] = {
+    {"json", ""},
+    {"json", "x"},
+    {"json", "[]"},
+    {"json", "null"},
+    {"json", "\"ping\""},
+    {"json", "{\"type\":\"ping\"}{}"},
+    {"json", "{\"type\":\"ping\",\"type\":\"ping\"}"},
+    {"json", "{\"type\":\"ping\""},
+    {"json", "{\"a\":1e999,\"type\":\"ping\"}"},
+    {"type", "{}"},
+    {"type", "{\"type\":null}"},
+    {"type", "{\"type\":1}"},
+    {"type", "{\"type\":\"\"}"},
+    {"type", "{\"type\":\"Ping\"}"},
+    {"type", "{\"type\":\"message\"}"},
+    {"topics", "{\"type\":\"subscribe\"}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":\"a\"}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[1]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\",null]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"\"]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\\n\"]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\\u0000\"]}"},
+    {"topics", "{\"type\":\"unsubscribe\",\"topics\":[\"1\",\"2\",\"3\",\"4\"]}"},
+    {"topic", "{\"type\":\"publish\",\"data\":\"\"}"},
+    {"topic", "{\"type\":\"publish\",\"topic\":1,\"data\":\"\"}"},
+    {"topic", "{\"type\":\"publish\",\"topic\":\"\\u0007\",\"data\":\"\"}"},
+    {"payload", "{\"type\":\"publish\",\"topic\":\"t\"}"},
+    {"payload", PUBLISH "\"data\":1}"},
+    {"payload", PUBLISH "\"data\":\"\",\"base64\":\"\"}"},
+    {"payload", PUBLISH "\"base64\":\"A\"}"},
+    {"payload", PUBLISH "\"base64\":\"A===\"}"},
+    {"payload", PUBLISH "\"base64\":\"AP+\"}"},
+    {"payload", PUBLISH "\"base64\":\"AP-_\"}"},
+    {"payload", PUBLISH "\"base64\":\"A=AA\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":\"a\\nid: b\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":1}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":\"\\r\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":2}"},
+};
+
+static void test_bad (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        zc_command_t command;
+        assert_int_equal (s_parse (&command, bad[i].text), -1);
+        assert_string_equal (command.code, bad[i].code);
+        assert_non_null (command.error);
+        zc_command_clear (&command);
+    }
+}
+
+/*  Nesting as deep as a message can be is refused, not followed. */
+static void test_deep (void **state)
+{
+    (void)state;
+    static char text[65536];
+    zc_command_t command;
+    memset (text, '[', sizeof text);
+    assert_int_equal (zc_command_parse (&command, text, sizeof text, 3), -1);
+    assert_string_equal (command.code, "json");
+    zc_command_clear (&command);
+}
+
+static void s_assert_text (zc_buf_t *out, const char *text)
+{
+    assert_string_equal (zc_buf_str (out), text);
+    zc_buf_clear (out);
+}
+
+static zc_slice_t s_slice (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static void test_answers (void **state)
+{
+    (void)state;
+    zc_buf_t out = ZC_BUF_INIT;
+    zc_slice_t topics[] = {s_slice ("a"), s_slice ("\"b\"")};
+    zc_answer_subscribed (&out, NULL, topics, 2);
+    s_assert_text (&out, "{\"type\":\"subscribed\",\"topics\":[\"a\",\"\\\"b\\\"\"]}");
+    zc_answer_subscribed (&out, "7", NULL, 0);
+    s_assert_text (&out, "{\"type\":\"subscribed\",\"ref\":7,\"topics\":[]}");
+    zc_answer_pong (&out, "\"x\"");
+    s_assert_text (&out, "{\"type\":\"pong\",\"ref\":\"x\"}");
+    zc_answer_published (&out, NULL, s_slice ("17-0"));
+    s_assert_text (&out, "{\"type\":\"published\",\"id\":\"17-0\"}");
+    zc_answer_error (&out, NULL, s_slice ("json"), s_slice ("no\n"));
+    s_assert_text (&out, "{\"type\":\"error\",\"code\":\"json\",\"message\":\"no\\n\"}");
+    zc_answer_error (&out, NULL, s_slice ("\xff"), s_slice ("no"));
+    s_assert_text (&out, "{\"type\":\"error\",\"code\":\"\",\"message\":\"no\"}");
+    zc_answer_reconnect (&out, 1500);
+    s_assert_text (&out, "{\"type\":\"reconnect\",\"after\":1500}");
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_topics),  cmocka_unit_test (test_publish),
+        cmocka_unit_test (test_bad),     cmocka_unit_test (test_deep),
+        cmocka_unit_test (test_answers),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
