@@ -57,7 +57,7 @@ static zc_slice_t s_trim (zc_slice_t text)
 /*  Takes what stands before `end` off the text, and `end` with it. False where it isn't there. */
 static bool s_cut (zc_slice_t *text, char end, zc_slice_t *part)
 {
-    const char *at = memchr (text->at, end, text->len);
+    const char *at = text->len > 0 ? memchr (text->at, end, text->len) : NULL;
     if (!at)
         return false;
     *part = (zc_slice_t){text->at, (size_t)(at - text->at)};
@@ -273,14 +273,14 @@ int zc_head_check (zc_head_t *self)
 /*  "1.2.3.4", "1.2.3.4:80", "::1", "[::1]", "[::1]:80" */
 bool zc_head_forwarded (const zc_head_t *self, char *text, size_t size)
 {
-    zc_slice_t from = self->forwarded, part;
+    zc_slice_t from = self->forwarded, part, port;
     if (from.len > 0 && from.at[0] == '[') {
         from.at++, from.len--;
         if (!s_cut (&from, ']', &part))
             return false;
     } else {
         part = from;
-        if (s_cut (&from, ':', &part) && memchr (from.at, ':', from.len))
+        if (s_cut (&from, ':', &part) && s_cut (&from, ':', &port))
             part = self->forwarded; /* more than one colon: IPv6 */
     }
     if (part.len == 0 || part.len >= size)

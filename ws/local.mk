@@ -1,8 +1,18 @@
-# what ws/ builds, installs and checks
+# The parts without I/O are a library, so that the tests link what the program runs.
 noinst_LIBRARIES += ws/libparts.a
 ws_libparts_a_SOURCES = \
-	ws/head.c ws/head.h \
-	ws/frame.c ws/frame.h \
+	ws/command.c ws/command.h \
 	ws/encoding.c ws/encoding.h \
-	ws/receiver.c ws/receiver.h \
-	ws/command.c ws/command.h
+	ws/frame.c ws/frame.h \
+	ws/head.c ws/head.h \
+	ws/receiver.c ws/receiver.h
+
+sbin_PROGRAMS += ws/zcast-ws
+ws_zcast_ws_SOURCES = \
+	ws/handshake.c \
+	ws/server.c ws/server.h \
+	ws/session.c ws/session.h \
+	ws/talk.c \
+	ws/zcast-ws.c
+ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \
+	$(WSLAY_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS)

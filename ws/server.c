@@ -1,0 +1,221 @@
+/*  server.c - see server.h. A few connections are accepted at a time, so that processes that share
+ *  the socket share the clients. */
+#include "ws/server.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "ws/session.h"
+
+#define ACCEPT_MAX 16  /* connections taken at once */
+#define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
+#define TICK_MS 250    /* how often deadlines are looked at, at most */
+#define CLOSE_MS 2000  /* for the client's half of a close */
+
+static zc_log_limit_t s_limit_files;
+
+static unsigned s_number (const zc_server_t *self, const char *name)
+{
+    return (unsigned)zc_options_number (self->options, name);
+}
+
+static void s_configure (zc_server_t *self)
+{
+    const char *trust = zc_options_text (self->options, "trust-proxy");
+    unsigned silence = s_number (self, "pong-timeout");
+    self->path = zc_options_text (self->options, "path");
+    self->test_echo = zc_options_bool (self->options, "test-echo");
+    self->allow_publish = zc_options_bool (self->options, "allow-publish");
+    self->trust = strcmp (trust, "always") == 0  ? ZC_TRUST_ALWAYS
+                  : strcmp (trust, "never") == 0 ? ZC_TRUST_NEVER
+                                                 : ZC_TRUST_LOCAL;
+    self->max_head = s_number (self, "max-head");
+    self->max_message = s_number (self, "max-message");
+    self->max_payload = s_number (self, "max-payload");
+    self->max_topics = s_number (self, "max-topics");
+    self->max_per_address = s_number (self, "max-connections-per-address");
+    self->rate = s_number (self, "rate");
+    self->burst = s_number (self, "burst");
+    self->address_rate = s_number (self, "address-rate");
+    self->address_burst = s_number (self, "address-burst");
+    self->patience[ZC_SESSION_HEAD] = s_number (self, "head-timeout");
+    self->patience[ZC_SESSION_OPEN] = silence - silence / 3;
+    self->patience[ZC_SESSION_PINGED] = silence / 3;
+    self->patience[ZC_SESSION_CLOSING] = CLOSE_MS;
+}
+
+bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin)
+{
+    const char *key, *allowed;
+    bool any = false;
+    for (size_t i = 0; zc_options_item (self->options, "allow-origin", i, &key, &allowed); i++) {
+        any = true;
+        if (strlen (allowed) == origin.len && memcmp (allowed, origin.at, origin.len) == 0)
+            return true;
+    }
+    return !any || !origin.at; /* only browsers send one, and only they must be held off */
+}
+
+/*  Deadlines. */
+
+static void s_on_timer (uv_timer_t *timer)
+{
+    zc_server_t *self = timer->data;
+    uint32_t now = (uint32_t)uv_now (timer->loop);
+    unsigned handled = 0;
+    for (size_t i = 0; i < sizeof self->queues / sizeof *self->queues; i++) {
+        zc_session_t *first;
+        while (handled < EXPIRE_MAX && (first = TAILQ_FIRST (&self->queues[i])) &&
+               now - first->since >= self->patience[i]) {
+            zc_session_expire (first);
+            handled++;
+        }
+    }
+    if (!uv_is_closing ((uv_handle_t *)timer))
+        uv_timer_start (timer, s_on_timer, handled < EXPIRE_MAX ? TICK_MS : 1, 0);
+}
+
+/*  Accepting. */
+
+static void s_on_poll (uv_poll_t *poll, int status, int events);
+
+static void s_on_pause_over (uv_timer_t *timer)
+{
+    zc_server_t *self = timer->data;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
+}
+
+/*  Descriptors ran out. Peers wait in the backlog until some are free. */
+static void s_pause (zc_server_t *self)
+{
+    zc_log_limited (&s_limit_files, ZC_LOG_WARN,
+                    "out of file descriptors: new connections wait (raise the limit: LimitNOFILE, "
+                    "ulimit -n)");
+    self->stats.out_of_files++;
+    uv_poll_stop (&self->poll);
+    uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
+}
+
+static void s_on_poll (uv_poll_t *poll, int status, int events)
+{
+    zc_server_t *self = poll->data;
+    (void)status, (void)events;
+    for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+        int fd = zc_accept (self->listener);
+        if (fd < 0) {
+            if (errno != EAGAIN)
+                s_pause (self);
+            return;
+        }
+        self->stats.accepted++;
+        zc_session_new (self, fd);
+    }
+}
+
+/*  The service. */
+
+static int s_start (void *arg, zc_worker_t *worker)
+{
+    zc_server_t *self = arg;
+    uv_loop_t *loop = zc_worker_loop (worker);
+    self->worker = worker;
+    s_configure (self);
+    self->timer.data = self->pause.data = self->poll.data = self;
+    if (uv_poll_init (loop, &self->poll, self->listener) != 0) {
+        zc_error ("the listening socket can't be watched");
+        return -1;
+    }
+    uv_timer_init (loop, &self->timer);
+    uv_timer_init (loop, &self->pause);
+    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
+    uv_timer_start (&self->timer, s_on_timer, TICK_MS, 0);
+    return 0;
+}
+
+static void s_stop (zc_server_t *self)
+{
+    if (!uv_is_closing ((uv_handle_t *)&self->timer))
+        uv_close ((uv_handle_t *)&self->timer, NULL);
+    zc_worker_stop (self->worker);
+}
+
+void zc_server_left (zc_server_t *self)
+{
+    if (--self->stats.sessions == 0 && self->draining)
+        s_stop (self);
+}
+
+static void s_on_drain (void *arg)
+{
+    zc_server_t *self = arg;
+    self->draining = true;
+    uv_close ((uv_handle_t *)&self->poll, NULL);
+    uv_close ((uv_handle_t *)&self->pause, NULL);
+    self->stats.sessions++; /* holds off the end while the queues are walked */
+    for (size_t i = 0; i < ZC_SESSION_CLOSING; i++) {
+        zc_session_t *first;
+        while ((first = TAILQ_FIRST (&self->queues[i])))
+            zc_session_restart (first);
+    }
+    zc_server_left (self);
+}
+
+static void s_on_abort (void *arg)
+{
+    zc_server_t *self = arg;
+    for (size_t i = 0; i < sizeof self->queues / sizeof *self->queues; i++) {
+        zc_session_t *first;
+        while ((first = TAILQ_FIRST (&self->queues[i])))
+            zc_session_drop (first);
+    }
+}
+
+static void s_on_reload (void *arg)
+{
+    s_configure (arg);
+}
+
+static void s_on_stats (void *arg, void *json_object)
+{
+    zc_server_t *self = arg;
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"accepted", self->stats.accepted},   {"opened", self->stats.opened},
+        {"refused", self->stats.refused},     {"messages", self->stats.messages},
+        {"published", self->stats.published}, {"violations", self->stats.violations},
+        {"limited", self->stats.limited},     {"silent", self->stats.silent},
+        {"slow", self->stats.slow},           {"out_of_files", self->stats.out_of_files},
+        {"sessions", self->stats.sessions},   {"addresses", zc_addresses_size (self->addresses)},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        json_object_set_new (json_object, figures[i].name,
+                             json_integer ((json_int_t)figures[i].value));
+}
+
+int zc_server_run (zc_options_t *options, int listener, unsigned index)
+{
+    zc_server_t self = {.options = options, .listener = listener};
+    const zc_service_t service = {
+        .arg = &self,
+        .start = s_start,
+        .drain = s_on_drain,
+        .abort = s_on_abort,
+        .reload = s_on_reload,
+        .stats = s_on_stats,
+    };
+    char name[32];
+    snprintf (name, sizeof name, "ws.%u", index);
+    for (size_t i = 0; i < sizeof self.queues / sizeof *self.queues; i++)
+        TAILQ_INIT (&self.queues[i]);
+    self.addresses = zc_addresses_new ();
+    int status = zc_worker_run (options, name, &service);
+    zc_addresses_destroy (&self.addresses);
+    return status;
+}

@@ -1,0 +1,62 @@
+/*  server.h - zcast-ws: a listening socket and its sessions on a worker's loop. */
+#ifndef ZC_SERVER_H
+#define ZC_SERVER_H
+
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "lib/limit.h"
+#include "lib/options.h"
+#include "lib/worker.h"
+
+#define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
+
+typedef struct zc_session zc_session_t;
+typedef TAILQ_HEAD (zc_sessions, zc_session) zc_sessions_t;
+
+typedef enum { ZC_TRUST_LOCAL, ZC_TRUST_ALWAYS, ZC_TRUST_NEVER } zc_trust_t;
+
+typedef struct {
+    uint64_t accepted;     /* connections */
+    uint64_t opened;       /* handshakes that were completed */
+    uint64_t refused;      /* those that were not */
+    uint64_t messages;     /* from clients */
+    uint64_t published;    /* of these, taken by the broker */
+    uint64_t violations;   /* closed with 1002, 1007 or 1009 */
+    uint64_t limited;      /* refused with 429, or closed for sending too much */
+    uint64_t silent;       /* dropped for giving no sign of life */
+    uint64_t slow;         /* dropped for falling behind */
+    uint64_t out_of_files; /* times that accepting had to pause */
+    uint64_t sessions;     /* now */
+} zc_server_stats_t;
+
+typedef struct {
+    /*  Configuration. */
+    const char *path; /* borrowed from options */
+    bool test_echo, allow_publish;
+    zc_trust_t trust;
+    size_t max_head, max_message, max_payload, max_topics;
+    unsigned patience[4]; /* ms, by zc_session_state_t up to ZC_SESSION_CLOSING */
+    double rate, burst, address_rate, address_burst; /* messages */
+    unsigned max_per_address;
+    /*  State. */
+    zc_worker_t *worker;       /* borrowed */
+    zc_options_t *options;     /* borrowed */
+    int listener;              /* borrowed */
+    uv_poll_t poll;            /* of listener */
+    uv_timer_t timer;          /* looks after deadlines */
+    uv_timer_t pause;          /* descriptors ran out: accepts again after it */
+    zc_sessions_t queues[4];   /* by zc_session_state_t */
+    zc_addresses_t *addresses; /* owned */
+    bool draining;
+    zc_server_stats_t stats;
+} zc_server_t;
+
+/*  Serves until drained; `index` tells processes apart. Returns the exit status. */
+int zc_server_run (zc_options_t *options, int listener, unsigned index);
+/*  True where a page of this origin may connect. */
+bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin);
+/*  A session has gone: ends the process where it was the last that a drain waited for. */
+void zc_server_left (zc_server_t *self);
+
+#endif

@@ -1,0 +1,342 @@
+/*  session.c - see session.h.
+ *
+ *  An idle client costs this struct, a slot in its channel, and nothing else: the handshake's
+ *  buffer, the receiver and private bytes exist only while they hold something.
+ *
+ *  A connection that fails is shut for writing and read to its end for a moment. To close it with
+ *  unread bytes would reset it, and the client could lose the close frame that says why. */
+#include "ws/session.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "ws/command.h"
+#include "ws/frame.h"
+
+#define READ_MAX 65536   /* bytes read at once */
+#define UNREAD_MAX 65536 /* private bytes that a client may leave before it isn't read any more */
+
+static zc_log_limit_t s_limit_close, s_limit_gone;
+
+void zc_session_name (const zc_session_t *self, char *text, size_t size)
+{
+    zc_peer_name (self->client.fd, text, size);
+    size_t len = strlen (text);
+    if (self->address && strncmp (text, self->address, strlen (self->address)) != 0)
+        snprintf (text + len, size - len, " for %s", self->address);
+}
+
+static bool s_is_open (const zc_session_t *self)
+{
+    return self->state == ZC_SESSION_OPEN || self->state == ZC_SESSION_PINGED;
+}
+
+/*  Queues. */
+
+static uint32_t s_now (const zc_session_t *self)
+{
+    return (uint32_t)uv_now (zc_worker_loop (self->server->worker));
+}
+
+void zc_session_enter (zc_session_t *self, zc_session_state_t state)
+{
+    TAILQ_REMOVE (&self->server->queues[self->state], self, link);
+    self->state = state;
+    self->since = s_now (self);
+    TAILQ_INSERT_TAIL (&self->server->queues[state], self, link);
+}
+
+/*  A sign of life. The clock counts milliseconds, and a queue is in its order: so a busy client is
+ *  not moved again within one. */
+static void s_alive (zc_session_t *self)
+{
+    if (self->state == ZC_SESSION_PINGED ||
+        (self->state == ZC_SESSION_OPEN && self->since != s_now (self)))
+        zc_session_enter (self, ZC_SESSION_OPEN);
+}
+
+/*  The end. */
+
+static void s_on_closed (uv_handle_t *handle)
+{
+    zc_session_t *self = handle->data;
+    zc_receiver_destroy (&self->receiver);
+    zc_handshake_destroy (&self->handshake);
+    free (self->address);
+    free (self->last_id);
+    free (self);
+}
+
+void zc_session_drop (zc_session_t *self)
+{
+    zc_server_t *server = self->server;
+    if (self->state == ZC_SESSION_CLOSED)
+        return;
+    TAILQ_REMOVE (&server->queues[self->state], self, link);
+    self->state = ZC_SESSION_CLOSED;
+    zc_hub_leave (zc_worker_hub (server->worker), &self->client);
+    zc_talk_forget (self);
+    if (self->address)
+        zc_addresses_leave (server->addresses, self->address);
+    uv_close ((uv_handle_t *)&self->poll, s_on_closed);
+    close (self->client.fd);
+    self->client.fd = -1;
+    zc_server_left (server);
+}
+
+/*  Sending. */
+
+static void s_on_poll (uv_poll_t *poll, int status, int events);
+
+static size_t s_unread (const zc_session_t *self)
+{
+    const zc_buf_t *bytes = self->client.private_;
+    return bytes ? bytes->len - self->client.private_sent : 0;
+}
+
+static void s_update_poll (zc_session_t *self)
+{
+    bool read = self->deaf || s_unread (self) <= UNREAD_MAX;
+    uint8_t events = (read ? UV_READABLE : 0) | (self->want_write ? UV_WRITABLE : 0);
+    if (self->state == ZC_SESSION_CLOSED || events == self->events)
+        return;
+    self->events = events;
+    uv_poll_start (&self->poll, events, s_on_poll);
+}
+
+/*  What follows once everything is with the kernel. */
+static void s_after_flush (zc_session_t *self)
+{
+    if (self->state != ZC_SESSION_CLOSING || !zc_client_drained (&self->client))
+        return;
+    if (self->said_close) {
+        zc_session_drop (self);
+    } else if (self->deaf && !self->shut) {
+        shutdown (self->client.fd, SHUT_WR);
+        self->shut = true;
+    }
+}
+
+void zc_session_flush (zc_session_t *self)
+{
+    if (self->state == ZC_SESSION_CLOSED)
+        return;
+    zc_pump_send (zc_worker_pump (self->server->worker), &self->client);
+    s_after_flush (self);
+    s_update_poll (self);
+}
+
+void zc_session_send (zc_session_t *self, unsigned opcode, const void *payload, size_t len)
+{
+    zc_buf_t frame = ZC_BUF_INIT;
+    if (!s_is_open (self))
+        return;
+    zc_frame_add (&frame, opcode, payload, len);
+    zc_client_add (&self->client, frame.data, frame.len);
+    zc_buf_clear (&frame);
+    zc_session_flush (self);
+}
+
+static long s_write (zc_client_t *client, const struct iovec *iov, int count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                             .msg_iovlen = (size_t)count};
+    ssize_t sent = sendmsg (client->fd, &message, MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    return sent;
+}
+
+static void s_want_write (zc_client_t *client, bool on)
+{
+    zc_session_t *self = (zc_session_t *)client;
+    self->want_write = on;
+    s_update_poll (self);
+}
+
+static void s_gone (zc_client_t *client, zc_gone_t why)
+{
+    zc_session_t *self = (zc_session_t *)client;
+    bool slow = why == ZC_GONE_SLOW;
+    char name[128];
+    if (self->state == ZC_SESSION_CLOSED)
+        return;
+    zc_session_name (self, name, sizeof name);
+    self->server->stats.slow += slow;
+    zc_log_limited (&s_limit_gone, slow ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: dropped: %s", name,
+                    slow ? "it fell too far behind" : strerror (errno));
+    zc_session_drop (self);
+}
+
+static void s_describe (zc_client_t *client, char *text, size_t size)
+{
+    zc_session_name ((zc_session_t *)client, text, size);
+}
+
+static const zc_transport_t s_transport = {"ws", s_write, s_want_write, s_gone, s_describe};
+
+/*  Closing. */
+
+/*  The hub frees private bytes of who leaves, but the frame that was begun must be finished, and
+ *  a close frame follows it. */
+void zc_session_leave_hub (zc_session_t *self)
+{
+    zc_client_t *client = &self->client;
+    zc_client_add (client, "", 0);
+    zc_buf_t *kept = client->private_;
+    client->private_ = NULL;
+    zc_hub_leave (zc_worker_hub (self->server->worker), client);
+    client->private_ = kept;
+}
+
+static void s_log_close (zc_session_t *self, unsigned code, const char *reason)
+{
+    char name[128];
+    bool usual = code == ZC_CLOSE_NORMAL || code == ZC_CLOSE_AWAY || code == ZC_CLOSE_NO_STATUS ||
+                 code == ZC_CLOSE_RESTART;
+    zc_session_name (self, name, sizeof name);
+    zc_log_limited (&s_limit_close, usual ? ZC_LOG_DEBUG : ZC_LOG_INFO, "%s: closed %u %s", name,
+                    code, reason);
+}
+
+void zc_session_close (zc_session_t *self, unsigned code, const char *reason)
+{
+    zc_buf_t frame = ZC_BUF_INIT;
+    if (!s_is_open (self))
+        return;
+    s_log_close (self, code, reason);
+    zc_session_leave_hub (self);
+    zc_session_enter (self, ZC_SESSION_CLOSING);
+    zc_frame_add_close (&frame, code, reason);
+    zc_client_add (&self->client, frame.data, frame.len);
+    zc_buf_clear (&frame);
+    zc_session_flush (self);
+}
+
+/*  Closes for what the client sent: nothing that follows can be understood. */
+static void s_fail (zc_session_t *self, unsigned code)
+{
+    if (self->state != ZC_SESSION_CLOSING)
+        self->server->stats.violations++;
+    self->deaf = true;
+    zc_session_close (self, code,
+                      code == ZC_CLOSE_TOO_BIG    ? "message too large"
+                      : code == ZC_CLOSE_NOT_UTF8 ? "text is not UTF-8"
+                                                  : "protocol error");
+    s_after_flush (self);
+}
+
+void zc_session_restart (zc_session_t *self)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    if (self->state == ZC_SESSION_HEAD) {
+        zc_handshake_refuse (self, 503, "restarting, come back soon");
+        return;
+    }
+    if (self->mode == ZC_MODE_V1 && s_is_open (self)) {
+        zc_answer_reconnect (&text, zc_worker_retry (self->server->worker));
+        zc_session_send (self, ZC_FRAME_TEXT, text.data, text.len);
+        zc_buf_clear (&text);
+    }
+    zc_session_close (self, ZC_CLOSE_RESTART, "restarting, come back soon");
+}
+
+void zc_session_expire (zc_session_t *self)
+{
+    char name[128];
+    switch (self->state) {
+    case ZC_SESSION_HEAD:
+        zc_handshake_refuse (self, 408, "the request head took too long");
+        break;
+    case ZC_SESSION_OPEN:
+        zc_session_enter (self, ZC_SESSION_PINGED);
+        zc_session_send (self, ZC_FRAME_PING, NULL, 0);
+        break;
+    case ZC_SESSION_PINGED:
+        self->server->stats.silent++;
+        zc_session_name (self, name, sizeof name);
+        zc_log_limited (&s_limit_gone, ZC_LOG_INFO, "%s: dropped: no sign of life", name);
+        zc_session_drop (self);
+        break;
+    default:
+        zc_session_drop (self);
+    }
+}
+
+/*  Reading. */
+
+void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len)
+{
+    size_t max = self->mode == ZC_MODE_ECHO ? ZC_ECHO_MAX : self->server->max_message;
+    if (self->deaf)
+        return;
+    if (self->state == ZC_SESSION_HEAD) {
+        zc_handshake_read (self, bytes, len);
+        return;
+    }
+    s_alive (self);
+    unsigned code = zc_receiver_feed (&self->receiver, bytes, len, max, zc_talk_frame, self);
+    if (code != 0)
+        s_fail (self, code);
+}
+
+static void s_read (zc_session_t *self)
+{
+    static uint8_t bytes[READ_MAX];
+    ssize_t len = recv (self->client.fd, bytes, sizeof bytes, 0);
+    if (len > 0)
+        zc_session_take (self, bytes, (size_t)len);
+    else if (len == 0 || (errno != EAGAIN && errno != EINTR))
+        zc_session_drop (self);
+    s_update_poll (self);
+}
+
+static void s_on_poll (uv_poll_t *poll, int status, int events)
+{
+    zc_session_t *self = poll->data;
+    if (status < 0) {
+        zc_session_drop (self);
+        return;
+    }
+    if (events & UV_WRITABLE) {
+        s_alive (self); /* the peer's kernel acknowledged something */
+        zc_session_flush (self);
+    }
+    if (events & UV_READABLE && self->state != ZC_SESSION_CLOSED)
+        s_read (self);
+}
+
+void zc_session_new (zc_server_t *server, int fd)
+{
+    int on = 1;
+    zc_session_t *self = calloc (1, sizeof *self);
+    zc_handshake_t *handshake = calloc (1, sizeof *handshake);
+    if (!self || !handshake)
+        abort ();
+    if (uv_poll_init (zc_worker_loop (server->worker), &self->poll, fd) != 0) {
+        close (fd);
+        free (handshake);
+        free (self);
+        return;
+    }
+    setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket */
+    self->poll.data = self;
+    self->client.transport = &s_transport;
+    self->client.fd = fd;
+    self->server = server;
+    self->handshake = handshake;
+    zc_head_init (&handshake->head, server->max_head);
+    self->state = ZC_SESSION_HEAD;
+    self->since = s_now (self);
+    TAILQ_INSERT_TAIL (&server->queues[ZC_SESSION_HEAD], self, link);
+    server->stats.sessions++;
+    s_update_poll (self);
+}

@@ -1,0 +1,299 @@
+/*  talk.c - what a client says once its WebSocket is open.
+ *
+ *  A publish is answered when the broker has answered; until then the session keeps it in a list,
+ *  so that a client that leaves takes nothing with it that the answer would need. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "ws/command.h"
+#include "ws/encoding.h"
+#include "ws/frame.h"
+#include "ws/session.h"
+
+#define PUBLISHES_MAX 64         /* of one client, not yet answered */
+#define PUBLISH_TIMEOUT_MS 10000 /* for the broker's answer */
+
+struct zc_publish {
+    LIST_ENTRY (zc_publish) link; /* in the session's publishes */
+    zc_session_t *session;        /* borrowed; NULL once that is gone */
+    char *ref;                    /* owned; JSON text, or NULL */
+};
+
+static zc_log_limit_t s_limit_rate;
+
+static zc_slice_t s_slice (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static void s_send_text (zc_session_t *self, zc_buf_t *text)
+{
+    zc_session_send (self, ZC_FRAME_TEXT, text->data, text->len);
+    zc_buf_clear (text);
+}
+
+static void s_answer_error (zc_session_t *self, const char *ref, zc_slice_t code,
+                            zc_slice_t message)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_answer_error (&text, ref, code, message);
+    s_send_text (self, &text);
+}
+
+/*  Publishing. */
+
+static void s_publish_destroy (zc_publish_t *self)
+{
+    if (self->session) {
+        LIST_REMOVE (self, link);
+        self->session->publishing--;
+    }
+    free (self->ref);
+    free (self);
+}
+
+void zc_talk_forget (zc_session_t *self)
+{
+    zc_publish_t *publish;
+    while ((publish = LIST_FIRST (&self->publishes))) {
+        LIST_REMOVE (publish, link);
+        publish->session = NULL;
+    }
+    self->publishing = 0;
+}
+
+/*  In raw mode there is no answer but the end. */
+static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t code,
+                              zc_slice_t message)
+{
+    char reason[128] = "";
+    if (self->mode == ZC_MODE_V1) {
+        s_answer_error (self, ref, code, message);
+        return;
+    }
+    size_t len = message.len < sizeof reason ? message.len : sizeof reason - 1;
+    if (zc_text_plain (message.at, len))
+        memcpy (reason, message.at, len);
+    zc_session_close (self, ZC_CLOSE_POLICY, reason);
+}
+
+static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    self->server->stats.published++;
+    if (self->mode != ZC_MODE_V1)
+        return;
+    zc_answer_published (&text, ref, id);
+    s_send_text (self, &text);
+}
+
+static bool s_verb_is (zc_slice_t frame, const char *verb)
+{
+    return frame.len == strlen (verb) && memcmp (frame.at, verb, frame.len) == 0;
+}
+
+static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_publish_t *publish = arg;
+    zc_session_t *self = publish->session;
+    if (!self)
+        ;
+    else if (count == 0)
+        s_publish_failed (self, publish->ref, s_slice ("timeout"),
+                          s_slice ("the broker did not answer"));
+    else if (count >= 2 && s_verb_is (frames[0], "OK") &&
+             zc_text_plain (frames[1].at, frames[1].len))
+        s_publish_done (self, publish->ref, frames[1]);
+    else if (count >= 3 && s_verb_is (frames[0], "ERR"))
+        s_publish_failed (self, publish->ref, frames[1], frames[2]);
+    else
+        s_publish_failed (self, publish->ref, s_slice ("internal"),
+                          s_slice ("the broker's answer makes no sense"));
+    s_publish_destroy (publish);
+}
+
+static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
+                       zc_slice_t headers)
+{
+    zc_control_t *control = zc_link_control (zc_worker_link (self->server->worker));
+    zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
+    uint64_t sent = 0;
+    if (payload.len > self->server->max_payload) {
+        s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
+        return;
+    }
+    zc_publish_t *publish = calloc (1, sizeof *publish);
+    if (!publish)
+        abort ();
+    publish->session = self;
+    publish->ref = ref ? strdup (ref) : NULL;
+    LIST_INSERT_HEAD (&self->publishes, publish, link);
+    self->publishing++;
+    if (self->publishing <= PUBLISHES_MAX)
+        sent = zc_control_request (control, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
+    if (sent == 0) {
+        s_publish_destroy (publish);
+        s_publish_failed (self, ref, s_slice ("busy"),
+                          s_slice ("too many messages wait for the broker: try again"));
+    }
+}
+
+static void s_add_header (zc_buf_t *out, const char *name, zc_slice_t value)
+{
+    if (value.len > 0)
+        zc_buf_addf (out, "%s: %.*s\n", name, (int)value.len, value.at);
+}
+
+static void s_publish_command (zc_session_t *self, const zc_command_t *command)
+{
+    zc_buf_t headers = ZC_BUF_INIT;
+    if (!self->server->allow_publish) {
+        s_answer_error (self, command->ref, s_slice ("forbidden"),
+                        s_slice ("publishing by clients is switched off"));
+        return;
+    }
+    s_add_header (&headers, "event", command->event);
+    s_add_header (&headers, "id", command->id);
+    s_publish (self, command->ref, command->topic, command->payload,
+               (zc_slice_t){(const char *)headers.data, headers.len});
+    zc_buf_clear (&headers);
+}
+
+/*  Subscriptions. */
+
+static bool s_contains (const zc_slice_t *topics, size_t count, zc_slice_t topic)
+{
+    for (size_t i = 0; i < count; i++)
+        if (topics[i].len == topic.len && memcmp (topics[i].at, topic.at, topic.len) == 0)
+            return true;
+    return false;
+}
+
+static void s_set_topics (zc_session_t *self, const zc_slice_t *topics, size_t count)
+{
+    zc_hub_t *hub = zc_worker_hub (self->server->worker);
+    if (count == 0) {
+        zc_session_leave_hub (self);
+    } else if (self->client.channel) {
+        zc_hub_move (hub, &self->client, topics, count);
+    } else {
+        char *last_id = self->last_id;
+        self->last_id = NULL;
+        zc_hub_join (hub, &self->client, &zc_encoding_ws_json, topics, count,
+                     s_slice (last_id ? last_id : ""));
+        free (last_id);
+    }
+}
+
+/*  Adds the command's topics to those it has, or takes them away. */
+static void s_change_topics (zc_session_t *self, const zc_command_t *command)
+{
+    const zc_slice_t *had;
+    size_t had_count = self->client.channel ? zc_hub_topics (&self->client, &had) : 0, count = 0;
+    bool add = command->type == ZC_COMMAND_SUBSCRIBE;
+    zc_slice_t *topics = calloc (had_count + command->count, sizeof *topics);
+    zc_buf_t text = ZC_BUF_INIT;
+    if (!topics)
+        abort ();
+    for (size_t i = 0; i < had_count; i++)
+        if (add || !s_contains (command->topics, command->count, had[i]))
+            topics[count++] = had[i];
+    for (size_t i = 0; add && i < command->count; i++)
+        if (!s_contains (topics, count, command->topics[i]))
+            topics[count++] = command->topics[i];
+    if (count > self->server->max_topics) {
+        s_answer_error (self, command->ref, s_slice ("topics"), s_slice ("too many topics"));
+    } else {
+        zc_answer_subscribed (&text, command->ref, topics, count);
+        if (count != had_count)
+            s_set_topics (self, topics, count);
+        s_send_text (self, &text);
+    }
+    free (topics);
+}
+
+static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
+{
+    zc_command_t command;
+    zc_buf_t text = ZC_BUF_INIT;
+    if (zc_command_parse (&command, data, len, self->server->max_topics) != 0) {
+        s_answer_error (self, command.ref, s_slice (command.code), s_slice (command.error));
+    } else if (command.type == ZC_COMMAND_PING) {
+        zc_answer_pong (&text, command.ref);
+        s_send_text (self, &text);
+    } else if (command.type == ZC_COMMAND_PUBLISH) {
+        s_publish_command (self, &command);
+    } else {
+        s_change_topics (self, &command);
+    }
+    zc_command_clear (&command);
+}
+
+/*  A message without a sub-protocol is a payload for the one topic that it is connected to. */
+static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
+{
+    const zc_slice_t *topics;
+    if (!self->server->allow_publish)
+        zc_session_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
+    else if (zc_hub_topics (&self->client, &topics) != 1)
+        zc_session_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
+    else
+        s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));
+}
+
+static bool s_within_rate (zc_session_t *self)
+{
+    zc_server_t *server = self->server;
+    uint64_t now = uv_now (zc_worker_loop (server->worker));
+    zc_bucket_t *shared =
+        self->address ? zc_addresses_bucket (server->addresses, self->address) : NULL;
+    return zc_bucket_take (&self->bucket, server->rate, server->burst, 1, now) &&
+           (!shared ||
+            zc_bucket_take (shared, server->address_rate, server->address_burst, 1, now));
+}
+
+static void s_message (zc_session_t *self, unsigned opcode, const uint8_t *data, size_t len)
+{
+    self->server->stats.messages++;
+    if (self->mode == ZC_MODE_ECHO)
+        zc_session_send (self, opcode, data, len);
+    else if (self->mode == ZC_MODE_RAW)
+        s_raw (self, data, len);
+    else if (opcode == ZC_FRAME_TEXT)
+        s_command (self, data, len);
+    else
+        s_answer_error (self, NULL, s_slice ("json"), s_slice ("a message is one JSON object"));
+}
+
+/*  The client closes, or answers our close frame. */
+static void s_on_close (zc_session_t *self, const uint8_t *body, size_t len)
+{
+    unsigned code = zc_close_code (body, len);
+    self->said_close = true;
+    if (self->state == ZC_SESSION_CLOSING)
+        zc_session_flush (self);
+    else
+        zc_session_close (self, code, "");
+}
+
+unsigned zc_talk_frame (void *arg, unsigned opcode, const uint8_t *data, size_t len)
+{
+    zc_session_t *self = arg;
+    if (opcode == ZC_FRAME_CLOSE && self->state != ZC_SESSION_CLOSED)
+        s_on_close (self, data, len);
+    if (opcode == ZC_FRAME_PONG || self->state > ZC_SESSION_PINGED)
+        return 0;
+    if (self->mode != ZC_MODE_ECHO && !s_within_rate (self)) {
+        char name[128];
+        zc_session_name (self, name, sizeof name);
+        zc_log_limited (&s_limit_rate, ZC_LOG_INFO, "%s: more messages than allowed", name);
+        self->server->stats.limited++;
+        zc_session_close (self, ZC_CLOSE_POLICY, "too many messages");
+    } else if (opcode == ZC_FRAME_PING) {
+        zc_session_send (self, ZC_FRAME_PONG, data, len);
+    } else {
+        s_message (self, opcode, data, len);
+    }
+    return 0;
+}

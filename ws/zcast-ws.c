@@ -1,0 +1,102 @@
+/*  zcast-ws - serves topics to browsers by WebSocket. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "ws/server.h"
+
+#define BACKLOG 4096
+
+static const zc_option_t s_options[] = {
+    {"listen", 'l', ZC_OPT_TEXT, "127.0.0.1:8081", 1, 255, NULL, "HOST:PORT|PATH",
+     "where clients, or the web server in front, connect", false},
+    {"socket-mode", 0, ZC_OPT_TEXT, "0660", 3, 4, NULL, "MODE",
+     "permissions of a Unix socket, in octal", false},
+    {"processes", 'n', ZC_OPT_NUMBER, "1", 1, 256, NULL, "N",
+     "processes that share the listening socket", false},
+    {"path", 0, ZC_OPT_TEXT, "/ws", 1, 255, NULL, "PATH",
+     "the path that clients ask for; / is always served", false},
+    {"test-echo", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
+     "serve /echo, which returns each message: for conformance tests only", false},
+    {"allow-publish", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "clients may publish", true},
+    {"allow-origin", 0, ZC_OPT_LIST, NULL, 0, 0, NULL, "ORIGIN",
+     "pages of this origin may connect; repeatable; without it, all may", true},
+    {"trust-proxy", 0, ZC_OPT_CHOICE, "local", 0, 0, "local|always|never", "WHO",
+     "whose X-Forwarded-For to believe: local (loopback and Unix sockets), always or never", true},
+    {"max-head", 0, ZC_OPT_SIZE, "8K", 256, 1 << 20, NULL, "SIZE", "largest request head", true},
+    {"head-timeout", 0, ZC_OPT_SECONDS, "10s", 100, 600000, NULL, "TIME",
+     "for a request head to be complete", true},
+    {"pong-timeout", 0, ZC_OPT_SECONDS, "30s", 300, 3600000, NULL, "TIME",
+     "a client that is silent for so long, also when pinged, is dropped", true},
+    {"max-message", 0, ZC_OPT_SIZE, "64K", 128, 1 << 30, NULL, "SIZE",
+     "largest message of a client", true},
+    {"rate", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",
+     "messages a second of one client; 0: no limit", true},
+    {"burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N", "and how many at once", true},
+    {"address-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",
+     "messages a second of one address; 0: no limit", true},
+    {"address-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",
+     true},
+    {"max-connections-per-address", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",
+     "connections of one address (IPv6: of a /64); 0: no limit", true},
+    ZC_WORKER_OPTIONS,
+    ZC_OPTION_END,
+};
+
+static const zc_program_t s_program = {
+    .program = "zcast-ws",
+    .section = "ws",
+    .usage = "[OPTION…]",
+    .summary = "Serves topics to browsers by WebSocket.",
+    .epilog = "A client connects to ws://HOST:PORT/ws?topic=NAME, with sub-protocol zcast.v1 for "
+              "JSON.\n"
+              "Examples:\n"
+              "  zcast-ws --listen 127.0.0.1:8081\n"
+              "  zcast-ws --listen /run/zcast/ws.sock --processes 2\n",
+    .options = s_options,
+};
+
+typedef struct {
+    zc_options_t *options;
+    int listener;
+} s_program_t;
+
+static int s_work (void *arg, unsigned index)
+{
+    s_program_t *self = arg;
+    return zc_server_run (self->options, self->listener, index);
+}
+
+static int s_serve (zc_options_t *options)
+{
+    const char *listen = zc_options_text (options, "listen");
+    unsigned mode = 0;
+    char error[256];
+    if (sscanf (zc_options_text (options, "socket-mode"), "%o", &mode) != 1 || mode > 0777) {
+        fprintf (stderr, "zcast-ws: socket-mode: expected permissions in octal, such as 0660\n");
+        return ZC_EXIT_USAGE;
+    }
+    s_program_t self = {options, zc_listen (listen, mode, BACKLOG, error, sizeof error)};
+    if (self.listener < 0) {
+        fprintf (stderr, "zcast-ws: %s\n", error);
+        return ZC_EXIT_FAILURE;
+    }
+    zc_raise_descriptor_limit ();
+    unsigned count = (unsigned)zc_options_number (options, "processes");
+    int status = zc_processes (count, s_work, &self);
+    close (self.listener);
+    zc_unlisten (listen);
+    return status;
+}
+
+int main (int argc, char **argv)
+{
+    int status;
+    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
+    if (!options)
+        return status;
+    status = s_serve (options);
+    zc_options_destroy (&options);
+    return status;
+}
