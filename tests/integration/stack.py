@@ -113,11 +113,12 @@ def can_connect(address):
 class Daemon:
     """A process that a test started, with its log."""
 
-    def __init__(self, name, argv, folder, env=None, clean=True, stdin=subprocess.DEVNULL, pass_fds=(), limit_fds=None):
+    def __init__(self, name, argv, folder, env=None, clean=None, stdin=subprocess.DEVNULL, pass_fds=(), limit_fds=None):
         self.name = name
         self.argv = [str(word) for word in argv]
         self.log_path = folder / f"{name}.log"
-        self.clean = clean  # whether it must end with status 0 when told to stop
+        # whether it must end with status 0 when told to stop: ours must
+        self.clean = Path(self.argv[0]).name in PROGRAMS if clean is None else clean
         self.killed = False
         self._log = open(self.log_path, "ab")
         command = self.argv
@@ -387,7 +388,7 @@ class Stack:
             "8081": str(self.ws_port),
             "8080": str(self.web_port),
             "/usr/share/zcast/www": str(SOURCE / "www"),
-            "/etc/lighttpd": str(SOURCE / "etc/lighttpd"),
+            "/etc/lighttpd": str(self.folder),
             "/etc/apache2": str(SOURCE / "etc/apache"),
             "/usr/sbin/zcast-fcgi": str(BUILD / PROGRAMS["zcast-fcgi"]),
             "/etc/zcast/zcast.conf": str(self.config_file()),
@@ -422,14 +423,16 @@ class Stack:
             argv += ["-g", "user root;"]
         return self.start("nginx", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), **how)
 
-    def lighttpd(self, *samples, edit=lambda text: text, **how):
-        """lighttpd on the samples of etc/lighttpd: zcast.conf, or others named instead."""
+    def lighttpd(self, events="events.conf", edit=lambda text: text, **how):
+        """lighttpd on the samples of etc/lighttpd; `events`: which of its ways /events goes."""
         self.web_port = self.web_port or free_port()
-        main = self.render("lighttpd/private.conf", "lighttpd.conf", edit)
-        for sample in samples or ("zcast.conf",):
-            self.render(f"lighttpd/{sample}", f"lighttpd-{sample}", edit)
-            with main.open("a") as text:
-                text.write(f'include "lighttpd-{sample}"\n')
+        (self.folder / "zcast").mkdir(exist_ok=True)
+        for path in (SOURCE / "etc/lighttpd").iterdir():
+            made = self.render(f"lighttpd/{path.name}", f"zcast/{path.name}", edit)
+            made.chmod(path.stat().st_mode)
+        main = (self.folder / "zcast/private.conf").rename(self.folder / "lighttpd.conf")
+        zcast = self.folder / "zcast/zcast.conf"
+        zcast.write_text(zcast.read_text().replace('include "zcast/events.conf"', f'include "zcast/{events}"'))
         argv = ["lighttpd", "-D", "-f", main]
         return self.start("lighttpd", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), **how)
 

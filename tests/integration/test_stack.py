@@ -236,7 +236,7 @@ def test_started_by_spawn_fcgi(stack):
 def test_started_by_lighttpd(stack):
     """lighttpd's bin-path: it starts the worker, and again when it ends."""
     stack.broker()
-    web = stack.lighttpd("zcast.conf", "zcast-spawn.conf")
+    web = stack.lighttpd("events-spawn.conf")
     with stack.sse("a", reconnect=True) as sse:
         sse.wait_open()
         stack.publish("a", "0")
@@ -250,7 +250,7 @@ def test_started_by_lighttpd(stack):
 def test_as_a_plain_cgi_program(stack):
     """One process for each client."""
     stack.broker()
-    web = stack.lighttpd("zcast.conf", "zcast-cgi.conf")
+    web = stack.lighttpd("events-cgi.conf")
     clients = [stack.sse("a") for _ in range(3)]
     for client in clients:
         client.wait_open()

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /usr/sbin/zcast-fcgi --config /etc/zcast/zcast.conf
