@@ -1,1 +1,2 @@
-# what doc/ builds, installs and checks
+# Documentation.
+EXTRA_DIST += doc/deployment.md doc/protocol.md

@@ -1,10 +1,10 @@
 # Integration tests: private daemons, web servers and Redis in temporary folders. Debian's python3, whose packages they use.
 PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
-EXTRA_DIST += \
-	tests/integration/conftest.py \
-	tests/integration/stack.py \
-	tests/integration/test_web_samples.py
+EXTRA_DIST += tests/integration
+
+dist-hook:
+	find "$(distdir)" -name __pycache__ -type d -exec rm -r {} +
 
 check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS)
 	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/integration
