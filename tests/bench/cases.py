@@ -83,33 +83,186 @@ def complete(label):
     return check
 
 
+def difference(label, other, figure, limit, text, unit):
+    def check(rows):
+        pairs = zip(rows.get(label, []), rows.get(other, []))
+        return [goal(text, [figure(a) - figure(b) for a, b in pairs if a and b], limit, unit)]
+    return check
+
+
+def at_most(label, figure, limit, text, unit=""):
+    return lambda rows: [goal(text, each(rows, label, figure), limit, unit)]
+
+
+def group(run, name):
+    return run["raw"]["groups"][name]
+
+
+def memory_per_client(name):
+    """Anonymous memory of a group of processes, what clients added to it."""
+    def figure(run):
+        own = group(run, name)
+        return (own["anon_ready"] - own["anon_empty"]) / run["raw"]["clients"]
+    return figure
+
+
+def memory_growth(name):
+    """MiB by which a group grew at most while it was sending."""
+    def figure(run):
+        own = group(run, name)
+        return (own["anon_peak"] - own["anon_ready"]) / 2**20
+    return figure
+
+
+def idle_percent(name):
+    return lambda run: 100 * group(run, name)["idle_cpu_ns"] / 1e9 / run["raw"]["idle_s"]
+
+
+# ---- ways of measuring other than: publish for so many seconds ----
+
+def idle(bench, place, system, entry):
+    arguments = ["--rate", 0.1, "--seconds", 0.1, "--settle", 2, "--idle", bench.seconds + 2]
+    return bench.load(place, system, arguments + entry.arguments)
+
+
+def connects(bench, place, system, entry):
+    """The rate of a static file over new connections, and of new streams, from the same nginx."""
+    connect = system.load[system.load.index("--connect") + 1]
+    count, window = 5000, ["--window", 256]
+    static = system.__class__(system.groups, ["--transport", "http", "--connect", connect,
+                                              "--path", "/1k.html", "--clients", count])
+    first = bench.load(place, static, window)
+    streams = bench.load(place, system, ["--clients", count, "--rate", 0.1, "--seconds", 0.1,
+                                         *window, *entry.arguments])
+    streams["static_rate"] = count / first["connect_s"]
+    streams["stream_rate"] = count / streams["connect_s"]
+    streams["relation"] = streams["stream_rate"] / streams["static_rate"]
+    return streams
+
+
+def storm(bench, place, system, entry):
+    run = bench.load(place, system, ["--clients", 5000, "--window", 256, "--rate", 20,
+                                     "--seconds", 3, "--storm", 20, *entry.arguments])
+    raw = run["raw"]
+    run["storm_s"], run["storm_connect_s"] = raw["storm_s"], raw["storm_connect_s"]
+    run["relation"] = raw["storm_s"] / raw["connect_s"]
+    return run
+
+
+def command(argv):
+    """A program of ours that prints one line of JSON."""
+    def measure(bench, place, system, entry):
+        del system, entry
+        return bench.command(place, argv)
+    return measure
+
+
 CLIENTS_1000 = ["--clients", 1000, "--rate", 40]
 CLIENTS_500 = ["--clients", 500]
+CLIENTS_10000 = ["--clients", 10000, "--connect-rate", 2500]
 FLOOR = Entry("floor", "floor", "ws", CLIENTS_1000)
+LIGHT_SSE = Entry("zcast", "zcast_fcgi", "sse", CLIENTS_1000)
+MANY_TOPICS = ["--clients", 5000, "--path", "/events?topic=own/%d&topic=shared",
+               "--topic", "own/%d", "--topics", 5000, "--shared", "shared", "--rate", 2000,
+               "--shared-rate", 5]
+LARGE = ["--clients", 200, "--payload", 65536, "--rate", 50]
+HUGE = ["--clients", 50, "--payload", 1048576, "--rate", 2]
+QUIET = ["--heartbeat=300s"]
+
+
+def ws(label, load, **options):
+    return Entry(label, "zcast_ws", "ws", load, **options)
+
+
+def sse(label, load, **options):
+    return Entry(label, "zcast_fcgi", "sse", load, **options)
+
 
 CASES = {
     1: Case("WebSocket direct, 1,000 clients, 40 msg/s",
-            [FLOOR, Entry("zcast", "zcast_ws", "ws", CLIENTS_1000),
+            [FLOOR, ws("zcast", CLIENTS_1000),
              Entry("Nchan", "nchan", "ws", CLIENTS_1000),
-             Entry("ws (npm)", "ws_example", "ws", CLIENTS_1000)],
+             Entry("ws (npm)", "ws_example", "ws", CLIENTS_1000),
+             Entry("Pushpin", "pushpin", "ws", CLIENTS_1000)],
             [cpu_ratio("zcast", "floor", 1.05), complete("zcast")]),
     2: Case("WebSocket direct, 500 clients, 1,000 msg/s",
             [Entry("floor", "floor", "ws", CLIENTS_1000),
-             Entry("zcast", "zcast_ws", "ws", CLIENTS_500 + ["--rate", 1000]),
+             ws("zcast", CLIENTS_500 + ["--rate", 1000]),
              Entry("Nchan", "nchan", "ws", CLIENTS_500 + ["--rate", 1000]),
              Entry("ws (npm)", "ws_example", "ws", CLIENTS_500 + ["--rate", 1000])],
             [cpu_ratio("zcast", "floor", 0.15,
                        text="CPU per delivery ≤ 0.15 × floor's at case 1"),
              latency("zcast", "p99", 60), complete("zcast")]),
     3: Case("SSE, nginx + FastCGI, 500 clients, 400 msg/s",
-            [Entry("zcast", "zcast_fcgi", "sse", CLIENTS_500 + ["--rate", 400]),
+            [sse("zcast", CLIENTS_500 + ["--rate", 400]),
              Entry("Nchan", "nchan", "sse", CLIENTS_500 + ["--rate", 400]),
              Entry("thread a client", "threaded", "sse", CLIENTS_500 + ["--rate", 400])],
             [cpu_ratio("zcast", "Nchan", 1.0, without_broker, text="worker + nginx ≤ 1 × Nchan"),
              latency("zcast", "p50", 20), latency("zcast", "p99", 60), complete("zcast")]),
     4: Case("SSE, nginx + FastCGI, 500 clients, 1,000 msg/s",
-            [Entry("zcast", "zcast_fcgi", "sse", CLIENTS_500 + ["--rate", 1000]),
+            [sse("zcast", CLIENTS_500 + ["--rate", 1000]),
              Entry("Nchan", "nchan", "sse", CLIENTS_500 + ["--rate", 1000]),
              Entry("thread a client", "threaded", "sse", CLIENTS_500 + ["--rate", 1000])],
             [cpu_ratio("zcast", "Nchan", 0.4), latency("zcast", "p99", 100), complete("zcast")]),
+    5: Case("SSE, nginx + FastCGI, 1,000 clients, 40 msg/s",
+            [FLOOR, LIGHT_SSE, sse("zcast, max-delay 0", CLIENTS_1000, options=["--max-delay=0"]),
+             Entry("Nchan", "nchan", "sse", CLIENTS_1000),
+             Entry("thread a client", "threaded", "sse", CLIENTS_1000),
+             Entry("Pushpin", "pushpin", "sse", CLIENTS_1000)],
+            [cpu_ratio("zcast", "floor", 0.5, part("worker"),
+                       text="the worker's own share ≤ 0.5 × floor"),
+             difference("zcast", "zcast, max-delay 0", lambda run: run["p50_ms"], 1,
+                        "p50 within 1 ms of flushing at once", " ms"), complete("zcast")]),
+    6: Case("10,000 idle connections",
+            [ws("zcast, WebSocket", CLIENTS_10000, measure=idle, options=QUIET),
+             sse("zcast, SSE", CLIENTS_10000, measure=idle, options=QUIET, workers=2),
+             Entry("Nchan, WebSocket", "nchan", "ws", CLIENTS_10000, measure=idle),
+             Entry("Nchan, SSE", "nchan", "sse", CLIENTS_10000, measure=idle)],
+            [at_most("zcast, SSE", memory_per_client("worker"), 400,
+                     "user memory per SSE client in the worker ≤ 400 bytes", " bytes"),
+             at_most("zcast, WebSocket", memory_per_client("ws"), 800,
+                     "user memory per WebSocket client ≤ 800 bytes", " bytes"),
+             at_most("zcast, SSE", idle_percent("worker"), 0.5,
+                     "worker's CPU while nothing happens ≤ 0.5 %", " %"),
+             at_most("zcast, WebSocket", idle_percent("ws"), 0.5,
+                     "WebSocket daemon's CPU while nothing happens ≤ 0.5 %", " %")]),
+    7: Case("5,000 clients connect through nginx as fast as they can",
+            [sse("zcast", [], measure=connects)],
+            [lambda rows: [goal("streams ≥ 0.8 × static files over new connections",
+                                each(rows, "zcast", lambda run: run["relation"]), 0.8, " ×",
+                                at_least=True)]]),
+    8: Case("5,000 topics, 5,000 clients on [own topic, one shared], 2,000 + 5 msg/s",
+            [LIGHT_SSE, sse("zcast, 5,000 topics", MANY_TOPICS)],
+            [cpu_ratio("zcast, 5,000 topics", "zcast", 1.3, text="CPU per delivery ≤ 1.3 × case 5's"),
+             complete("zcast, 5,000 topics")]),
+    10: Case("reconnect storm: 5,000 reset and back with their last id",
+             [sse("zcast", [], measure=storm)],
+             [at_most("zcast", lambda run: run["relation"], 1.2,
+                      "all current ≤ 1.2 × the time of connecting them the first time", " ×"),
+              complete("zcast")]),
+    11: Case("64 KiB payloads, 200 clients, 50 msg/s; 1 MiB, 50 clients, 2 msg/s",
+             [ws("WebSocket, 64 KiB", LARGE), ws("WebSocket, 1 MiB", HUGE),
+              sse("SSE, 64 KiB", LARGE), sse("SSE, 1 MiB", HUGE)],
+             [at_most("WebSocket, 64 KiB", memory_growth("ws"), 200 / 16 / 2,
+                      "memory grows by less than half a copy per client (64 KiB, ws)", " MiB"),
+              at_most("SSE, 64 KiB", memory_growth("worker"), 200 / 16 / 2,
+                      "memory grows by less than half a copy per client (64 KiB, SSE)", " MiB"),
+              at_most("WebSocket, 1 MiB", memory_growth("ws"), 25,
+                      "memory grows by less than half a copy per client (1 MiB, ws)", " MiB"),
+              at_most("SSE, 1 MiB", memory_growth("worker"), 25,
+                      "memory grows by less than half a copy per client (1 MiB, SSE)", " MiB"),
+              complete("WebSocket, 1 MiB"), complete("SSE, 1 MiB")]),
+    12: Case("growth: 100, 1,000 and 10,000 clients, one and two processes",
+             [ws("ws, 100", ["--clients", 100, "--rate", 40]), ws("ws, 1,000", CLIENTS_1000),
+              ws("ws, 10,000", CLIENTS_10000 + ["--rate", 4]),
+              ws("ws, 1,000, two processes", CLIENTS_1000, processes=2),
+              sse("sse, 100", ["--clients", 100, "--rate", 400]),
+              sse("sse, 1,000", ["--clients", 1000, "--rate", 200]),
+              sse("sse, 10,000", CLIENTS_10000 + ["--rate", 20], workers=2),
+              sse("sse, 1,000, two processes", ["--clients", 1000, "--rate", 200], processes=2)],
+             [cpu_ratio("ws, 1,000", "ws, 100", 1.15), cpu_ratio("ws, 10,000", "ws, 1,000", 1.15),
+              cpu_ratio("sse, 1,000", "sse, 100", 1.15),
+              cpu_ratio("sse, 10,000", "sse, 1,000", 1.15),
+              cpu_ratio("ws, 1,000, two processes", "ws, 1,000", 1.15),
+              cpu_ratio("sse, 1,000, two processes", "sse, 1,000", 1.15)]),
 }

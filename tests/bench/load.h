@@ -32,7 +32,9 @@ typedef struct {
     const char *header;  /* added to every request; NULL: none */
     unsigned clients, window, receivers;
     double connect_rate; /* per second; 0: as fast as the window allows */
-    const char *publish; /* zmq:ENDPOINT, http:HOST:PORT/PATH (%s: topic), ws:…, raw:HOST:PORT */
+    const char *publish; /* zmq:ENDPOINT, push:ENDPOINT, http:HOST:PORT/PATH (%s: topic), ws:…,
+                            raw:HOST:PORT */
+    const char *body;    /* http, push: %s: the payload; NULL: the payload alone */
     const char *topic;   /* %d: the topic's number */
     unsigned topics;     /* client i is on topic i % topics */
     const char *shared;  /* a second topic that all clients are on; NULL: none */

@@ -52,6 +52,7 @@ typedef struct {
     int epoll;
     s_client_t *clients;
     unsigned count, started, pending; /* pending: handshakes under way */
+    unsigned *again, agains;          /* clients whose handshake failed: they try again */
     int64_t start, now;               /* now: taken once a read */
     uint8_t *bytes;
     bool resuming;
@@ -271,6 +272,8 @@ static void s_close (s_receiver_t *self, s_client_t *client)
     } else {
         self->pending--;
         atomic_fetch_add (&self->figures->failed, 1);
+        if (atomic_load (&self->board->command) != ZL_RESET)
+            self->again[self->agains++] = (unsigned)(client - self->clients);
     }
     client->state = S_CLOSED;
 }
@@ -366,7 +369,7 @@ static void s_start (s_receiver_t *self, s_client_t *client)
     client->fd = zl_connect (self->options->connect, true, self->options->rcvbuf);
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = client};
     if (client->fd < 0 || epoll_ctl (self->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0)
-        s_close (self, client);
+        s_close (self, client); /* and it tries again with the loop's next turn */
 }
 
 static void s_body (s_receiver_t *self, s_client_t *client, const uint8_t *bytes, size_t len)
@@ -436,6 +439,8 @@ static void s_start_some (s_receiver_t *self)
     uint64_t due = rate > 0 ? (uint64_t)((double)(zl_now () - self->start) * rate / 1e9) : ~0ull;
     while (self->started < self->count && self->pending < options->window && self->started < due)
         s_start (self, &self->clients[self->started++]);
+    for (unsigned n = self->agains; n && self->pending < options->window; n--)
+        s_start (self, &self->clients[self->again[--self->agains]]);
 }
 
 /*  A client is current once it has all that was published; checked while storms are timed. */
@@ -457,6 +462,7 @@ static void s_obey (s_receiver_t *self, int command)
         for (unsigned i = 0; i < self->count; i++)
             s_close (self, &self->clients[i]);
         self->started = self->count;
+        self->agains = 0;
     } else if (command == ZL_RECONNECT) {
         self->resuming = true;
         self->started = 0;
@@ -481,7 +487,8 @@ static void s_loop (s_receiver_t *self)
     struct epoll_event events[512];
     while (command != ZL_QUIT) {
         s_start_some (self);
-        bool busy = self->started < self->count && self->pending < self->options->window;
+        bool busy =
+            (self->agains || self->started < self->count) && self->pending < self->options->window;
         int n = epoll_wait (self->epoll, events, 512, busy ? 1 : 5);
         for (int i = 0; i < n; i++) {
             s_client_t *client = events[i].data.ptr;
@@ -490,7 +497,7 @@ static void s_loop (s_receiver_t *self)
             else if (client->state == S_HEAD || client->state == S_OPEN)
                 s_readable (self, client);
             s_check_current (self, client);
-            if (self->started < self->count)
+            if (self->agains || self->started < self->count)
                 s_start_some (self);
         }
         int wish = atomic_load (&self->board->command);
@@ -509,6 +516,7 @@ int zl_receiver_run (const zl_options_t *options, zl_board_t *board, unsigned nu
                          .start = zl_now (),
                          .bytes = malloc (READ_SIZE)};
     self.clients = calloc (options->clients, sizeof *self.clients);
+    self.again = calloc (options->clients, sizeof *self.again);
     for (unsigned i = number; i < options->clients; i += options->receivers)
         self.clients[self.count++] = (s_client_t){.number = i, .fd = -1};
     s_loop (&self);

@@ -21,7 +21,7 @@
 typedef struct {
     const zl_options_t *options;
     zl_board_t *board;
-    char kind; /* z, h, w, r: first letter of options->publish */
+    char kind; /* z, p, h, w, r: first letter of options->publish */
     void *context, *socket;
     int fd;
     const char *path; /* http, ws: may hold %s */
@@ -30,7 +30,8 @@ typedef struct {
     size_t out_sent; /* of which sent */
     char tail[16];   /* end of the previous read, where a status line may have been cut */
     size_t tail_len;
-    char *payload;
+    char *payload, *body;
+    size_t body_size;
 } s_publisher_t;
 
 static const char *s_after (const char *text, const char *prefix)
@@ -39,16 +40,17 @@ static const char *s_after (const char *text, const char *prefix)
 }
 
 /*  An XPUB is a PUB that shows subscriptions: with it we know when messages get through. */
-static bool s_open_zmq (s_publisher_t *self, const char *endpoint)
+static bool s_open_zmq (s_publisher_t *self, const char *endpoint, int type)
 {
     int unlimited = 0, linger = 0;
     self->context = zmq_ctx_new ();
-    self->socket = zmq_socket (self->context, ZMQ_XPUB);
+    self->socket = zmq_socket (self->context, type);
     zmq_setsockopt (self->socket, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
     zmq_setsockopt (self->socket, ZMQ_LINGER, &linger, sizeof linger);
     if (zmq_connect (self->socket, endpoint) != 0)
         return false;
-    zmq_pollitem_t item = {.socket = self->socket, .events = ZMQ_POLLIN};
+    short event = type == ZMQ_XPUB ? ZMQ_POLLIN : ZMQ_POLLOUT;
+    zmq_pollitem_t item = {.socket = self->socket, .events = event};
     return zmq_poll (&item, 1, 10000) == 1;
 }
 
@@ -89,7 +91,9 @@ static bool s_open (s_publisher_t *self)
     const char *rest, *how = self->options->publish;
     self->kind = *how;
     if ((rest = s_after (how, "zmq:")))
-        return s_open_zmq (self, rest);
+        return s_open_zmq (self, rest, ZMQ_XPUB);
+    if ((rest = s_after (how, "push:")))
+        return s_open_zmq (self, rest, ZMQ_PUSH);
     if ((rest = s_after (how, "http:")) || (rest = s_after (how, "ws:")) ||
         (rest = s_after (how, "raw:")))
         return s_open_stream (self, rest);
@@ -119,7 +123,7 @@ static void s_count_answers (s_publisher_t *self, const char *bytes, size_t len)
 
 static void s_service (s_publisher_t *self)
 {
-    if (self->kind == 'z')
+    if (self->socket)
         return;
     static char bytes[65536];
     for (ssize_t got; (got = recv (self->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
@@ -158,13 +162,24 @@ static void s_put_frame_head (zc_buf_t *out, size_t len)
     zc_buf_add (out, head, n + 4); /* a mask of zeros is a valid mask */
 }
 
+static const char *s_body (s_publisher_t *self, size_t *len)
+{
+    if (!self->options->body)
+        return self->payload;
+    zl_pattern (self->body, self->body_size, self->options->body, self->payload);
+    *len = strlen (self->body);
+    return self->body;
+}
+
 static void s_put (s_publisher_t *self, const char *topic)
 {
     size_t len = self->options->payload;
+    const char *body = self->payload;
     zc_buf_t *out = &self->out;
     if (self->kind == 'h') {
         char path[2048];
         zl_pattern (path, sizeof path, self->path, topic);
+        body = s_body (self, &len);
         zc_buf_adds (out, "POST ");
         zc_buf_adds (out, path);
         zc_buf_addf (out,
@@ -178,7 +193,7 @@ static void s_put (s_publisher_t *self, const char *topic)
                            (uint8_t)len};
         zc_buf_add (out, size, 4);
     }
-    zc_buf_add (out, self->payload, len);
+    zc_buf_add (out, body, len);
 }
 
 static void s_publish (s_publisher_t *self, uint32_t number, int64_t intended)
@@ -198,6 +213,10 @@ static void s_publish (s_publisher_t *self, uint32_t number, int64_t intended)
     if (self->kind == 'z') {
         zmq_send (self->socket, topic, strlen (topic), ZMQ_SNDMORE);
         zmq_send (self->socket, self->payload, options->payload, 0);
+    } else if (self->kind == 'p') {
+        size_t len = options->payload;
+        const char *body = s_body (self, &len);
+        zmq_send (self->socket, body, len, 0);
     } else
         s_put (self, topic);
     atomic_fetch_add (&board->sent[number], 1);
@@ -225,7 +244,7 @@ static void s_wait (s_publisher_t *self, int64_t until)
         if (left <= 0)
             return;
         bool busy = self->out.len > 0;
-        struct pollfd item = {.fd = self->kind == 'z' ? -1 : self->fd,
+        struct pollfd item = {.fd = self->socket ? -1 : self->fd,
                               .events = (short)(POLLIN | (busy ? POLLOUT : 0))};
         struct timespec timeout = {left / 1000000000, left % 1000000000};
         if (ppoll (&item, 1, &timeout, NULL) > 0 && (item.revents & (POLLHUP | POLLERR)))
@@ -265,8 +284,10 @@ int zl_publisher_run (const zl_options_t *options, zl_board_t *board)
     /*  Keeping to the schedule matters more than being fair; where it isn't allowed, lateness
      *  shows in the report. */
     (void)setpriority (PRIO_PROCESS, 0, -10);
-    self.payload = malloc (options->payload);
+    self.payload = calloc (1, options->payload + 1);
     memset (self.payload, 'x', options->payload);
+    self.body_size = options->payload + 1 + (options->body ? strlen (options->body) : 0);
+    self.body = malloc (self.body_size);
     if (!s_open (&self)) {
         fprintf (stderr, "load: can't publish to %s\n", options->publish);
         atomic_store (&board->failed, true);

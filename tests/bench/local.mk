@@ -14,7 +14,7 @@ tests_bench_threaded_fcgi_LDADD = $(FCGI_LIBS) $(ZMQ_LIBS) -lpthread
 
 BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
 	tests/bench/systems/__init__.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
-	tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
+	tests/bench/systems/pushpin.py tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
 	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
 	tests/bench/systems/zcast_ws.py
 EXTRA_DIST += $(BENCH_FILES)

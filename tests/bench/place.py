@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
@@ -134,6 +135,18 @@ class Place:
             if time.monotonic() > deadline or any(p.poll() is not None for p in self.processes):
                 raise RuntimeError(f"nothing listens at {address}\n{self.logs()}")
             time.sleep(0.02)
+
+    def wait_http(self, port, path, seconds=20):
+        """Until a GET is answered 200."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
+                    return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{path}: {error}\n{self.logs()}") from error
+            time.sleep(0.05)
 
     def nginx(self, body, modules=(), workers=1):
         text = NGINX.format(

@@ -10,7 +10,6 @@ measured is kept in doc/performance.json, so that single cases can be repeated.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ class Bench:
         self.missing = {}
 
     def load(self, place, system, arguments):
-        argv = [place.built("tests/bench/load"), *system.load]
+        argv = [place.built("tests/bench/load"), *system.load, "--limit", "60"]
         for name, pid in system.groups.items():
             argv += ["--group", f"{name}={pid}"]
         done = subprocess.run(argv + [str(word) for word in arguments], capture_output=True,
@@ -41,9 +40,18 @@ class Bench:
             raise RuntimeError(f"{' '.join(argv)}\n{done.stderr}{place.logs()}")
         return figures(json.loads(done.stdout))
 
+    def command(self, place, argv):
+        """A program of the build that prints one line of JSON."""
+        done = subprocess.run([place.built(argv[0]), *argv[1:]], capture_output=True, text=True,
+                              timeout=300, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(argv)}\n{done.stderr}")
+        return json.loads(done.stdout)
+
     def once(self, entry):
         with Place() as place:
-            system = place.system(entry.system, entry.transport, **entry.options)
+            system = entry.system and place.system(entry.system, entry.transport,
+                                                   **entry.options)
             return entry.measure(self, place, system)
 
     def turns(self, entries):
