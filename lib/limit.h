@@ -9,7 +9,8 @@
 /*  A bucket of `burst` tokens that refills at `rate` tokens a second. rate 0: no limit. */
 typedef struct {
     double tokens;
-    uint64_t at_ms; /* 0: full, never used */
+    uint64_t at_ms;   /* 0: full, never used */
+    uint64_t full_ms; /* when it will be full again, as of the last take */
 } zc_bucket_t;
 bool zc_bucket_take (zc_bucket_t *self, double rate, double burst, double count, uint64_t now_ms);
 

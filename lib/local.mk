@@ -16,8 +16,9 @@ libzcast_a_SOURCES = \
 	lib/pump.c lib/pump.h \
 	lib/control.c lib/control.h \
 	lib/link.c lib/link.h \
-	lib/options.c lib/options.h \
+	lib/options.c lib/options.h lib/options_private.h \
+	lib/option_value.c lib/option_help.c lib/zpl.c lib/zpl.h \
 	lib/log.c lib/log.h \
-	lib/daemon.c lib/daemon.h \
+	lib/daemon.c lib/daemon.h lib/listen.c lib/processes.c \
 	lib/limit.c lib/limit.h \
 	lib/worker.c lib/worker.h

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef enum {
     ZC_OPT_TEXT,     /* any text; min..max bound its length in bytes */
@@ -19,39 +20,46 @@ typedef enum {
     ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d */
     ZC_OPT_SECONDS,  /* duration; a bare number is seconds; stored as milliseconds */
     ZC_OPT_CHOICE,   /* one of `choices`, separated by '|' */
-    ZC_OPT_MAP,      /* a section of name = value pairs; on the command line NAME=VALUE, repeatable */
-    ZC_OPT_LIST,     /* repeatable text; in the file the key may repeat */
+    ZC_OPT_MAP,      /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
+    ZC_OPT_LIST,     /* repeatable text; min..max bound the length of each */
 } zc_opt_type_t;
 
 typedef struct {
-    const char *name;     /* key and long option */
-    char letter;          /* short option, or 0 */
+    const char *name; /* key and long option */
+    char letter;      /* short option, or 0 */
     zc_opt_type_t type;
     const char *preset;   /* the default as text; NULL: unset */
     int64_t min, max;     /* of numbers, sizes (bytes) and durations (milliseconds) */
-    const char *choices;  /* ZC_OPT_CHOICE */
+    const char *choices;  /* ZC_OPT_CHOICE; of a ZC_OPT_MAP: what its values are, or NULL */
     const char *argument; /* what --help calls the value */
     const char *help;     /* one line */
     bool reload;          /* takes effect on SIGHUP */
 } zc_option_t;
-#define ZC_OPTION_END                                                                              \
-    {                                                                                              \
-        NULL, 0, ZC_OPT_TEXT, NULL, 0, 0, NULL, NULL, NULL, false                                  \
+#define ZC_OPTION_END                                             \
+    {                                                             \
+        NULL, 0, ZC_OPT_TEXT, NULL, 0, 0, NULL, NULL, NULL, false \
     }
 
+typedef struct zc_options zc_options_t;
+
 typedef struct {
-    const char *program;        /* "zcast-fcgi" */
-    const char *section;        /* its section in zcast.conf, e.g. "fcgi"; NULL: command line only */
-    const char *usage;          /* after the program's name: "[OPTION…]" */
-    const char *summary;        /* one sentence */
-    const char *epilog;         /* examples; may be NULL */
+    const char *program; /* "zcast-fcgi" */
+    const char *section; /* its section in zcast.conf, e.g. "fcgi"; NULL: command line only */
+    const char *usage;   /* after the program's name: "[OPTION…]" */
+    const char *summary; /* one sentence */
+    const char *epilog;  /* examples; may be NULL */
     const zc_option_t *options; /* ends with ZC_OPTION_END; zc_common_options are added */
+    unsigned words; /* how many words that are not options it takes; more are a mistake */
+    /*  What the table can't say: values that don't go together. May be NULL. Returns NULL, or the
+     *  name of the option at fault with what is wrong in `error`. Called by zc_options_new, -t and
+     *  zc_options_reload. */
+    const char *(*verify) (const zc_options_t *options, char *error, size_t size);
 } zc_program_t;
 
-/*  Options of every daemon: config, check (-t), log-level, syslog, help, version. */
+/*  Options of every program: config, check (-t), log-level, syslog, help, version; the first two
+ *  only where it has a section. --help=conf and --help=man print what the two functions at the end
+ *  print. */
 extern const zc_option_t zc_common_options[];
-
-typedef struct zc_options zc_options_t;
 
 /*  Reads command line and file. Returns NULL where the program should end at once: *status is then
  *  its exit status (0 after --help, --version and a good -t; 2 after a mistake, which was printed
@@ -79,5 +87,10 @@ int zc_option_parse_duration (const char *text, int64_t bare_unit_ms, int64_t *m
 
 /*  An endpoint that others than this machine can reach (tcp and not loopback). */
 bool zc_endpoint_exposed (const char *endpoint);
+
+/*  A sample of the program's section in zcast.conf, every key commented out at its default. */
+void zc_options_write_conf (const zc_program_t *program, FILE *out);
+/*  The OPTIONS part of its man page, in man(7). */
+void zc_options_write_man (const zc_program_t *program, FILE *out);
 
 #endif

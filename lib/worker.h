@@ -71,7 +71,7 @@ typedef struct zc_worker zc_worker_t;
          NULL,                                                                              \
          0,                                                                                 \
          0,                                                                                 \
-         NULL,                                                                              \
+         "disconnect|skip|latest",                                                          \
          "PREFIX=POLICY",                                                                   \
          "the policy for topics that start with a prefix",                                  \
          true},                                                                             \
