@@ -1,4 +1,5 @@
 # what broker/ builds, installs and checks
+sbin_PROGRAMS += broker/zcast-broker
 noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
 	broker/broker.c broker/broker.h broker/inside.h \
@@ -12,3 +13,5 @@ broker_libbroker_a_SOURCES = \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h \
 	broker/table.c broker/table.h
+broker_zcast_broker_SOURCES = broker/main.c
+broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) -lpthread
