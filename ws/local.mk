@@ -6,3 +6,13 @@ ws_libparts_a_SOURCES = \
 	ws/frame.c ws/frame.h \
 	ws/head.c ws/head.h \
 	ws/receiver.c ws/receiver.h
+
+sbin_PROGRAMS += ws/zcast-ws
+ws_zcast_ws_SOURCES = \
+	ws/handshake.c \
+	ws/server.c ws/server.h \
+	ws/session.c ws/session.h \
+	ws/talk.c \
+	ws/zcast-ws.c
+ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \
+	$(WSLAY_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS)

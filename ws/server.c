@@ -177,10 +177,12 @@ static void s_on_abort (void *arg)
 
 static void s_on_reload (void *arg)
 {
-    s_configure (arg);
+    zc_server_t *self = arg;
+    s_configure (self);
+    zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
 }
 
-static void s_on_stats (void *arg, void *json_object)
+static void s_on_stats (void *arg, void *json)
 {
     zc_server_t *self = arg;
     const struct {
@@ -194,9 +196,10 @@ static void s_on_stats (void *arg, void *json_object)
         {"slow", self->stats.slow},           {"out_of_files", self->stats.out_of_files},
         {"sessions", self->stats.sessions},   {"addresses", zc_addresses_size (self->addresses)},
     };
+    json_t *own = json_object ();
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        json_object_set_new (json_object, figures[i].name,
-                             json_integer ((json_int_t)figures[i].value));
+        json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
+    json_object_set_new (json, "ws", own);
 }
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)

@@ -96,6 +96,8 @@ int main (int argc, char **argv)
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
     if (!options)
         return status;
+    zc_log_open (s_program.program, zc_log_parse_level (zc_options_text (options, "log-level")),
+                 zc_options_bool (options, "syslog"));
     status = s_serve (options);
     zc_options_destroy (&options);
     return status;
