@@ -68,15 +68,21 @@ static int s_work (void *arg, unsigned index)
     return zc_server_run (self->options, self->listener, index);
 }
 
+static int s_usage (const char *mistake)
+{
+    fprintf (stderr, "zcast-ws: %s\n", mistake);
+    return ZC_EXIT_USAGE;
+}
+
 static int s_serve (zc_options_t *options)
 {
     const char *listen = zc_options_text (options, "listen");
     unsigned mode = 0;
     char error[256];
-    if (sscanf (zc_options_text (options, "socket-mode"), "%o", &mode) != 1 || mode > 0777) {
-        fprintf (stderr, "zcast-ws: socket-mode: expected permissions in octal, such as 0660\n");
-        return ZC_EXIT_USAGE;
-    }
+    if (sscanf (zc_options_text (options, "socket-mode"), "%o", &mode) != 1 || mode > 0777)
+        return s_usage ("socket-mode: expected permissions in octal, such as 0660");
+    if (zc_options_text (options, "path")[0] != '/')
+        return s_usage ("path: expected a path that begins with /");
     s_program_t self = {options, zc_listen (listen, mode, BACKLOG, error, sizeof error)};
     if (self.listener < 0) {
         fprintf (stderr, "zcast-ws: %s\n", error);
