@@ -50,8 +50,12 @@ static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
     self->topics[index] = topic;
     self->names[index] = topic->name;
     zc_vector_add (&topic->channels, self);
-    if (topic->state != ZC_TOPIC_LIVE)
+    if (topic->state != ZC_TOPIC_LIVE) {
         self->holds++;
+        /* what came live meanwhile is held in other channels: this one needs it from history */
+        if (topic->need < topic->seen)
+            topic->need = topic->seen;
+    }
     if (topic->state != ZC_TOPIC_NEW && topic->complete > self->start)
         self->start = topic->complete;
     if (self->policy == ZC_SLOW_LATEST)
@@ -202,7 +206,8 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
 {
     zc_hub_t *hub = self->hub;
     bool late = message->id <= zc_feed_last (self->feed);
-    if (late && zc_feed_has (self->feed, message->id)) {
+    if (late &&
+        (message->id <= zc_feed_start (self->feed) || zc_feed_has (self->feed, message->id))) {
         hub->stats.duplicates++;
         return;
     }
@@ -257,6 +262,8 @@ bool zc_channel_message (zc_channel_t *self, const zc_message_t *message)
     if (!zc_channel_has_room (self))
         return false;
     zc_channel_hold (self, message);
+    if (!s_held (self))
+        zc_channel_unsettle (self);
     return true;
 }
 
@@ -280,7 +287,7 @@ static int s_compare_messages (const void *a, const void *b)
 static int s_compare_gaps (const void *a, const void *b)
 {
     const zc_gap_t *left = *(zc_gap_t *const *)a, *right = *(zc_gap_t *const *)b;
-    return (left->from > right->from) - (left->from < right->from);
+    return (left->since > right->since) - (left->since < right->since);
 }
 
 static void s_state_gap (zc_channel_t *self, const zc_gap_t *gap)
@@ -292,20 +299,19 @@ static void s_state_gap (zc_channel_t *self, const zc_gap_t *gap)
                             .since = {since, zc_id_format (gap->since, since)},
                             .from = gap->from,
                             .topic = gap->topic->name};
-    zc_feed_advance (self->feed, gap->from);
     verdict.position = zc_feed_last (self->feed);
     zc_buf_t bytes = ZC_BUF_INIT;
     self->encoding->verdict (&bytes, &verdict);
-    zc_feed_append_control (self->feed, bytes.data, bytes.len);
+    zc_feed_append_gap (self->feed, bytes.data, bytes.len, gap->from);
     zc_buf_clear (&bytes);
     zc_channel_mark_dirty (self);
 }
 
-/*  States the gaps that end at or before `id`. */
+/*  States the gaps that begin before `id`: ahead of what was saved from within them. */
 static void s_state_gaps (zc_channel_t *self, zc_id_t id)
 {
     size_t done = 0;
-    while (done < self->gaps.count && ((zc_gap_t *)self->gaps.items[done])->from <= id) {
+    while (done < self->gaps.count && ((zc_gap_t *)self->gaps.items[done])->since < id) {
         s_state_gap (self, self->gaps.items[done]);
         free (self->gaps.items[done++]);
     }
@@ -316,12 +322,31 @@ static void s_state_gaps (zc_channel_t *self, zc_id_t id)
     }
 }
 
+static zc_id_t s_known (const zc_topic_t *topic)
+{
+    return topic->verified > topic->complete ? topic->verified : topic->complete;
+}
+
+/*  What history gave may be ahead of what is still on its way live, on other topics. A position is
+ *  safe once something later has come live, or the broker has said of every topic that there is
+ *  nothing more up to it. */
+static zc_id_t s_safe (const zc_channel_t *self)
+{
+    if (self->topic_count == 1)
+        return ZC_ID_MAX;
+    zc_id_t least = ZC_ID_MAX;
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (s_known (self->topics[i]) < least)
+            least = s_known (self->topics[i]);
+    return least > self->hub->received ? least : self->hub->received;
+}
+
 /*  The position up to which nothing is missing on any topic. */
 static zc_id_t s_limit (const zc_channel_t *self)
 {
     if (self->hub->suspect && self->topic_count > 1)
         return ZC_ID_NONE;
-    zc_id_t limit = ZC_ID_MAX;
+    zc_id_t limit = s_safe (self);
     for (size_t i = 0; i < self->topic_count && self->holds; i++) {
         const zc_topic_t *topic = self->topics[i];
         if (topic->state == ZC_TOPIC_NEW)
@@ -344,7 +369,7 @@ static void s_release (zc_channel_t *self)
     size_t done = 0;
     for (; done < self->pending_count && self->pending[done]->id <= limit; done++) {
         zc_message_t *message = self->pending[done];
-        s_state_gaps (self, message->id - 1);
+        s_state_gaps (self, message->id);
         if (message->id > self->start && (done == 0 || message->id != self->pending[done - 1]->id))
             s_append (self, message);
     }
@@ -406,12 +431,19 @@ void zc_channel_advance (zc_channel_t *self)
     if (s_held (self) || self->pending_count)
         return;
     zc_id_t least = ZC_ID_MAX;
-    for (size_t i = 0; i < self->topic_count; i++) {
-        const zc_topic_t *topic = self->topics[i];
-        zc_id_t known = topic->verified > topic->complete ? topic->verified : topic->complete;
-        least = known < least ? known : least;
-    }
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (s_known (self->topics[i]) < least)
+            least = s_known (self->topics[i]);
     zc_feed_advance (self->feed, least);
+}
+
+/*  Nothing may come live soon to show that what is held back is safe: the broker knows. */
+static void s_ask_for_safety (zc_channel_t *self)
+{
+    zc_id_t newest = self->pending[self->pending_count - 1]->id; /* sorted by s_release */
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (s_known (self->topics[i]) < newest)
+            zc_hub_want_sync (self->hub, self->topics[i]);
 }
 
 void zc_channel_unsettle (zc_channel_t *self)
@@ -432,6 +464,8 @@ void zc_channel_settle (zc_channel_t *self)
     if (self->state != ZC_CHANNEL_LIVE)
         return;
     s_release (self);
+    if (self->pending_count && !s_held (self))
+        s_ask_for_safety (self);
     zc_channel_advance (self);
     for (size_t i = self->joins.count; i-- > 0;)
         if (i < self->joins.count)

@@ -27,6 +27,7 @@ struct zc_feed {
     s_entry_t *entries; /* owned; first..count are live */
     size_t first, count, entries_cap;
     zc_id_t start, last;
+    zc_id_t gap;       /* something up to here is missing from it, and was stated */
     uint64_t messages; /* appended since the feed began */
     uint64_t newest;   /* position of the newest message */
     bool event_ids;    /* some live or past message had one */
@@ -129,6 +130,18 @@ void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len)
 {
     s_append (self, bytes, len, (s_entry_t){.id = self->last});
+}
+
+void zc_feed_append_gap (zc_feed_t *self, const void *bytes, size_t len, zc_id_t until)
+{
+    zc_feed_append_control (self, bytes, len);
+    if (until > self->gap)
+        self->gap = until;
+}
+
+zc_id_t zc_feed_gap (const zc_feed_t *self)
+{
+    return self->gap;
 }
 
 uint64_t zc_feed_head (const zc_feed_t *self)

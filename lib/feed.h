@@ -23,6 +23,11 @@ void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
 /*  Appends bytes that are not a message (heartbeat, stated gap): they are sent in their turn, and
  *  never found by zc_feed_seek. */
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len);
+/*  The same for a gap that ends at `until`. */
+void zc_feed_append_gap (zc_feed_t *self, const void *bytes, size_t len, zc_id_t until);
+/*  The greatest `until`: a client that resumes from before it may have missed something that the
+ *  feed never had, and must be told. ZC_ID_NONE: nothing is missing. */
+zc_id_t zc_feed_gap (const zc_feed_t *self);
 
 uint64_t zc_feed_head (const zc_feed_t *self); /* the position after the last byte */
 uint64_t zc_feed_tail (const zc_feed_t *self); /* the oldest position still held */

@@ -53,8 +53,17 @@ zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstre
     return self;
 }
 
+static void s_unsubscribe_nothing (void *self, const char *topic, size_t len)
+{
+    (void)self;
+    (void)topic;
+    (void)len;
+}
+
 static void s_destroy_channels (zc_hub_t *self)
 {
+    /* the link may be gone already, and takes its subscriptions with it */
+    self->upstream.unsubscribe = s_unsubscribe_nothing;
     size_t at = 0;
     zc_channel_t *channel;
     while ((channel = zc_table_next (&self->channels, &at))) {
@@ -397,7 +406,7 @@ static void s_synced_topic (zc_hub_t *self, zc_topic_t *topic, zc_id_t last, zc_
     }
     for (size_t i = 0; i < topic->channels.count; i++) {
         zc_channel_t *channel = topic->channels.items[i];
-        if (channel->joins.count || channel->state != ZC_CHANNEL_LIVE)
+        if (channel->joins.count || channel->pending_count || channel->state != ZC_CHANNEL_LIVE)
             zc_channel_unsettle (channel);
     }
 }
@@ -570,7 +579,7 @@ void zc_hub_connected (zc_hub_t *self)
 static zc_id_t s_now_position (const zc_hub_t *self)
 {
     zc_id_t clock = zc_id_from_ms (self->config.wall_ms ? self->config.wall_ms () : self->now_ms);
-    return clock > self->head ? clock : self->head;
+    return clock > self->head ? clock - 1 : self->head; /* all of this millisecond still counts */
 }
 
 static char *s_copy_text (zc_slice_t text)
@@ -621,7 +630,8 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
     } else {
         zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
         join->at = s_now_position (self);
-        join->known = join->fresh = true;
+        join->known = true;
+        join->fresh = self->stats.reconnects == 0;
     }
     zc_channel_unsettle (channel);
     zc_hub_settle (self);
@@ -641,6 +651,7 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
         zc_vector_drop (&old->joins, join);
     } else {
         size_t len;
+        zc_client_add (client, "", 0); /* the rest of the message it is in */
         const uint8_t *rest = zc_feed_bytes (old->feed, client->cursor, &len);
         zc_client_add (client, rest, len);
         client->cursor += len;

@@ -91,7 +91,7 @@ struct zc_join {
     zc_id_t at;     /* complete up to here */
     bool known;     /* `at` means something; false for an own id not yet looked up */
     bool earliest;  /* asked for all there is */
-    bool fresh;     /* came without a last id: nothing before it is missed */
+    bool fresh;     /* came before there ever was a broker: can't have missed anything */
     bool verdict;   /* still owed */
     bool checked;   /* the broker knows positions up to `at` */
     uint64_t fetch; /* token of the page under way, or 0 */

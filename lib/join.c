@@ -100,6 +100,37 @@ static void s_wait_for_feed (zc_join_t *self)
     zc_hub_send_sync (channel->hub);
 }
 
+static void s_later_gap (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
+{
+    char since[ZC_ID_SIZE];
+    zc_verdict_t verdict = {.gap = true,
+                            .since = {since, zc_id_format (self->at, since)},
+                            .from = floor,
+                            .position = floor};
+    s_add_verdict (self, &verdict, bytes);
+}
+
+/*  A feed may lack something, too: what was gone from history when its worker asked for it. */
+static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
+{
+    zc_channel_t *channel = self->client->channel;
+    zc_id_t gap = zc_feed_gap (channel->feed);
+    zc_buf_t bytes = ZC_BUF_INIT;
+    if (self->verdict) {
+        zc_verdict_t verdict = {.gap = gap > self->at,
+                                .since = s_since (self),
+                                .from = gap,
+                                .replayed = count,
+                                .position = self->at};
+        channel->hub->stats.resumed_feed++;
+        s_add_verdict (self, &verdict, &bytes);
+    } else if (gap > self->at && !self->fresh) {
+        s_later_gap (self, gap, &bytes);
+    }
+    if (bytes.len)
+        s_add (self, &bytes);
+}
+
 static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
@@ -109,14 +140,7 @@ static void s_try_resume (zc_join_t *self)
         self->known = true;
     uint64_t position, count;
     if (self->known && zc_feed_seek (feed, self->at, &position, &count) == 0) {
-        if (self->verdict) {
-            zc_buf_t bytes = ZC_BUF_INIT;
-            zc_verdict_t verdict = {
-                .since = s_since (self), .replayed = count, .position = self->at};
-            channel->hub->stats.resumed_feed++;
-            s_add_verdict (self, &verdict, &bytes);
-            s_add (self, &bytes);
-        }
+        s_verdict_from_feed (self, count);
         s_follow (self, position);
     } else if (self->known && self->checked && self->at > zc_feed_last (feed)) {
         s_wait_for_feed (self);
@@ -149,16 +173,6 @@ static void s_first_verdict (zc_join_t *self, zc_id_t head, zc_id_t floor, bool 
         verdict.from = head;
     if (verdict.gap)
         verdict.position = verdict.from;
-    s_add_verdict (self, &verdict, bytes);
-}
-
-static void s_later_gap (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
-{
-    char since[ZC_ID_SIZE];
-    zc_verdict_t verdict = {.gap = true,
-                            .since = {since, zc_id_format (self->at, since)},
-                            .from = floor,
-                            .position = floor};
     s_add_verdict (self, &verdict, bytes);
 }
 

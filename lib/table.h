@@ -12,6 +12,8 @@ typedef struct {
     uint64_t secret;
 } zc_table_t;
 
+/*  Set by tests: every table iterates in the same order in every run. */
+extern bool zc_table_repeatable;
 void zc_table_init (zc_table_t *self);
 /*  Frees the table, not the objects. */
 void zc_table_clear (zc_table_t *self);

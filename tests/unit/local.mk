@@ -40,5 +40,9 @@ check_PROGRAMS += tests/unit/frame_test
 TESTS += tests/unit/frame_test
 tests_unit_frame_test_SOURCES = tests/unit/frame_test.c
 tests_unit_frame_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+check_PROGRAMS += tests/unit/continuity_test
+TESTS += tests/unit/continuity_test
+tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
+tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 
 endif
