@@ -630,7 +630,7 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
     } else {
         zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
         join->at = s_now_position (self);
-        join->known = true;
+        join->known = join->guess = true;
         join->fresh = self->stats.reconnects == 0;
     }
     zc_channel_unsettle (channel);

@@ -190,7 +190,7 @@ void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t sin
         s_first_verdict (self, head, floor, unknown, remaining, &bytes);
     else if (floor > self->at && !self->fresh)
         s_later_gap (self, floor, &bytes);
-    else if (self->at > head && !self->fresh)
+    else if (self->at > head && !self->guess)
         s_later_gap (self, head, &bytes); /* a broker that lost its past came back */
     if (self->at > head)
         self->at = head;
