@@ -1,0 +1,462 @@
+/** zcast.js without a browser: node --test tests/browser */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { backoffDelay, parseFrame, streamAddress, subscribe } from '../../www/zcast.js';
+import { World, random } from './world.mjs';
+
+/** @type {World} */
+let world;
+
+/** A subscription that keeps what it was told. */
+function listen(topics, options = {}) {
+  const heard = { data: [], verdicts: [], states: [], errors: [] };
+  heard.sub = subscribe(topics, (message) => heard.data.push(message.data), {
+    onContinuity: (verdict) => heard.verdicts.push(verdict),
+    onState: (status) => heard.states.push(status),
+    onError: (error) => heard.errors.push(error),
+    ...options,
+  });
+  return heard;
+}
+
+const addresses = () => world.opened.map((url) => `${url.pathname}${url.search}`);
+
+describe('pure parts', () => {
+  test('backoff doubles its bound up to the largest, and draws evenly below it', () => {
+    const limits = { backoff: 1000, maxBackoff: 30000 };
+    const bounds = [0, 1, 2, 3, 4, 5, 6, 1000].map((failures) => backoffDelay(failures, limits, () => 1));
+    assert.deepEqual(bounds, [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+    assert.equal(backoffDelay(9, limits, () => 0), 0);
+    assert.equal(backoffDelay(9, limits, () => 0.5), 15000);
+  });
+
+  test('addresses carry topics, format and the last id, whatever is in them', () => {
+    globalThis.location = { href: 'https://example.test/dash/' };
+    const settings = { sse: '/events', ws: 'ws?x=1' };
+    assert.equal(
+      streamAddress('sse', ['a b', 'ü&='], '1-0', settings),
+      'https://example.test/events?topic=a+b&topic=%C3%BC%26%3D&format=zcast.v1&last-event-id=1-0',
+    );
+    assert.equal(streamAddress('ws', ['a'], '', settings), 'wss://example.test/dash/ws?x=1&topic=a');
+    delete globalThis.location;
+  });
+
+  test('frames', () => {
+    const message = { id: '1-0', topic: 't', event: 'e' };
+    const good = [
+      [{ ...message, data: 'ü\n' }, { kind: 'message', id: '1-0', message: { ...message, data: 'ü\n' } }],
+      [{ ...message, base64: '/wA=' }, { kind: 'message', id: '1-0', message: { ...message, data: Uint8Array.of(255, 0) } }],
+      [{ type: 'heartbeat', id: '2-0' }, { kind: 'heartbeat', id: '2-0' }],
+      [{ type: 'pong' }, { kind: 'heartbeat', id: '' }],
+      [{ type: 'reconnect', after: 70 }, { kind: 'reconnect', after: 70 }],
+      [{ type: 'error', code: 'topic', message: 'no' }, { kind: 'error', code: 'topic', message: 'no' }],
+      [
+        { id: '3-0', topic: '', event: 'zcast.continuity', data: '{"status":"gap","since":"1-0","replayed":2}' },
+        { kind: 'verdict', id: '3-0', verdict: { status: 'gap', since: '1-0', replayed: 2 } },
+      ],
+      // somebody may publish an event of that name
+      [
+        { ...message, event: 'zcast.continuity', data: 'x' },
+        { kind: 'message', id: '1-0', message: { ...message, event: 'zcast.continuity', data: 'x' } },
+      ],
+    ];
+    for (const [frame, expected] of good) assert.deepEqual(parseFrame(JSON.stringify(frame)), expected);
+    for (const text of ['', '{', 'null', '{"id":"1-0","topic":"t","base64":"*"}'])
+      assert.equal(parseFrame(text).kind, 'error', text);
+  });
+});
+
+describe('one tab', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  for (const transport of ['sse', 'ws']) {
+    test(`${transport}: messages, then a cut: it comes back with the last id and misses nothing`, async () => {
+      const heard = listen('a', { transport });
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+      world.publish('a', 'one');
+      world.publish('b', 'not ours');
+      await world.settle();
+      world.cut();
+      world.publish('a', 'two');
+      await world.settle();
+      assert.equal(heard.sub.state, 'waiting');
+      await world.pass(5000);
+      assert.deepEqual(heard.data, ['one', 'two']);
+      assert.deepEqual(heard.verdicts.map(({ status, replayed }) => [status, replayed]), [['continued', 1]]);
+      world.publish('a', 'three');
+      await world.settle();
+      assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    });
+
+    test(`${transport}: a quiet client resumes from what the heartbeat said`, async () => {
+      const heard = listen('a', { transport });
+      await world.settle();
+      world.publish('b');
+      world.heartbeat();
+      await world.settle();
+      assert.equal(heard.sub.lastId, world.history[0].id);
+    });
+
+    test(`${transport}: silence ends a connection, heartbeats keep it`, async () => {
+      listen('a', { transport });
+      for (let i = 0; i < 10; i++) {
+        await world.pass(15000);
+        world.heartbeat();
+      }
+      assert.equal(world.opened.length, 1);
+      await world.pass(44000);
+      assert.equal(world.opened.length, 1);
+      await world.pass(3000);
+      assert.equal(world.opened.length, 2);
+    });
+
+    test(`${transport}: a server that refuses is asked less and less often, and found again`, async () => {
+      world.refuse.add(transport);
+      world.final = true;
+      const heard = listen('a', { transport });
+      await world.pass(600_000);
+      const tries = world.opened.length;
+      assert.ok(tries > 20 && tries < 150, `${tries} in ten minutes`);
+      assert.ok(heard.states.every(({ delay = 0 }) => delay <= 30000));
+      world.refuse.clear();
+      await world.pass(31000);
+      assert.equal(heard.sub.state, 'open');
+      world.publish('a', 'one');
+      await world.settle();
+      assert.deepEqual(heard.data, ['one']);
+    });
+  }
+
+  test('auto: prefers SSE, and falls back at once where that is refused', async () => {
+    world.refuse.add('sse');
+    world.final = true;
+    const heard = listen('a');
+    await world.pass(100);
+    assert.deepEqual(addresses(), ['/events?topic=a&format=zcast.v1', '/ws?topic=a']);
+    assert.deepEqual([heard.sub.state, heard.sub.transport], ['open', 'ws']);
+  });
+
+  test('auto: a proxy that lets the head through and holds the events back', async () => {
+    world.mute.add('sse');
+    const heard = listen('a', { since: 'earliest' });
+    world.publish('a', 'one');
+    await world.pass(9000);
+    assert.equal(heard.sub.transport, 'sse');
+    await world.pass(2000);
+    assert.equal(heard.sub.transport, 'ws');
+    assert.deepEqual(heard.data, ['one']);
+  });
+
+  test('auto: while one transport is down the other takes over, with the last id', async () => {
+    const heard = listen('a');
+    await world.settle();
+    world.publish('a', 'one');
+    await world.settle();
+    world.refuse.add('sse');
+    world.cut();
+    world.publish('a', 'two');
+    await world.pass(20000);
+    assert.equal(heard.sub.transport, 'ws');
+    assert.deepEqual(heard.data, ['one', 'two']);
+  });
+
+  test('use: changes the transport in the middle; what the old connection still says is not heard twice', async () => {
+    const heard = listen('a', { transport: 'sse' });
+    await world.settle();
+    world.publish('a', 'one');
+    await world.settle();
+    world.publish('a', 'two'); // on its way when we leave
+    heard.sub.use('ws');
+    world.publish('a', 'three');
+    await world.pass(100);
+    assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    assert.equal(heard.sub.transport, 'ws');
+    heard.sub.use('sse');
+    await world.pass(100);
+    world.publish('a', 'four');
+    await world.settle();
+    assert.deepEqual(heard.data, ['one', 'two', 'three', 'four']);
+  });
+
+  test('a repeat in a replay is dropped; the same own id on another topic is another message', async () => {
+    const heard = listen(['a', 'b'], { transport: 'sse' });
+    await world.settle();
+    world.publish('a', 'one', 'x');
+    world.publish('b', 'two', 'x');
+    world.publish('a', 'three', 'y');
+    await world.settle();
+    world.history[2].id = 'z'; // the server has forgotten that id, and begins at the start
+    world.position = () => 0;
+    world.cut();
+    world.history.push({ id: 'w', topic: 'a', event: 'message', data: 'four' });
+    await world.pass(5000);
+    assert.deepEqual(heard.data, ['one', 'two', 'three', 'three', 'four']);
+  });
+
+  test('a gap is told before what follows', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    world.publish('a', 'one');
+    await world.settle();
+    world.cut();
+    for (let i = 0; i < 5; i++) world.publish('a');
+    world.floor = 4;
+    await world.pass(5000);
+    assert.deepEqual(heard.verdicts.map(({ status, replayed }) => [status, replayed]), [['gap', 2]]);
+    assert.deepEqual(heard.data, ['one', '4', '5']);
+  });
+
+  test('ws: a server that drains says when to come back', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    for (const connection of world.connections) connection.say({ type: 'reconnect', after: 7000 });
+    await world.settle();
+    world.cut();
+    await world.pass(6900);
+    assert.equal(world.opened.length, 1);
+    assert.equal(heard.states.at(-1).delay, 7000);
+    await world.pass(200);
+    assert.equal(world.opened.length, 2);
+  });
+
+  test('pause, resume, close', async () => {
+    const heard = listen('a', { transport: 'sse' });
+    await world.settle();
+    world.publish('a', 'one');
+    await world.settle();
+    heard.sub.pause();
+    world.publish('a', 'two');
+    await world.pass(60000);
+    assert.deepEqual([heard.sub.state, world.opened.length, world.connections.size], ['paused', 1, 0]);
+    heard.sub.resume();
+    await world.pass(100);
+    assert.deepEqual(heard.data, ['one', 'two']);
+    world.publish('a', 'on its way');
+    heard.sub.close();
+    await world.pass(60000);
+    heard.sub.resume();
+    heard.sub.add('b');
+    await world.pass(60000);
+    assert.deepEqual(heard.data, ['one', 'two']);
+    assert.deepEqual([heard.sub.state, world.opened.length, world.timers.size], ['closed', 2, 0]);
+  });
+
+  test('topics can be added and taken away', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    heard.sub.add('b', 'c');
+    await world.pass(100);
+    world.publish('b', 'one');
+    await world.settle();
+    heard.sub.remove('b');
+    await world.pass(100);
+    world.publish('b', 'two');
+    world.publish('a', 'three');
+    await world.settle();
+    assert.deepEqual(heard.data, ['one', 'three']);
+    assert.deepEqual(heard.sub.topics, ['a', 'c']);
+    heard.sub.remove('a', 'c');
+    await world.pass(60000);
+    assert.equal(world.connections.size, 0);
+    heard.sub.add('a');
+    await world.pass(100);
+    assert.equal(heard.sub.state, 'open');
+  });
+
+  test('a browser without a transport, and a bad address, are told and not fatal', async () => {
+    globalThis.EventSource = undefined;
+    const heard = listen('a');
+    await world.pass(100);
+    assert.equal(heard.sub.transport, 'ws');
+    assert.equal(heard.errors.length, 1);
+  });
+});
+
+describe('tabs that share', () => {
+  afterEach(() => world.restore());
+
+  const tabs = (count, options = {}) =>
+    Array.from({ length: count }, (_, tab) =>
+      world.as(tab + 1, () => listen(['a', 'b'], { transport: 'ws', share: true, ...options })),
+    );
+
+  test('one connection, everyone hears; the next one takes over', async () => {
+    world = new World(3);
+    const [first, second, third] = tabs(3);
+    await world.pass(100);
+    world.publish('a', 'one');
+    await world.settle();
+    assert.equal(world.connections.size, 1);
+    world.kill(world.leader());
+    world.publish('b', 'two');
+    await world.pass(100);
+    world.publish('a', 'three');
+    await world.settle();
+    const alive = [first, second, third].filter((_, i) => !world.dead.has(i + 1));
+    assert.equal(alive.length, 2);
+    for (const heard of alive) assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    assert.equal(world.connections.size, 1);
+    assert.deepEqual(alive.map((heard) => heard.sub.status.role).sort(), ['follower', 'leader']);
+  });
+
+  test('a newcomer with a past reads it on its own, then shares', async () => {
+    world = new World(4);
+    const [old] = tabs(1);
+    await world.pass(100);
+    for (let i = 0; i < 5; i++) world.publish('a');
+    await world.settle();
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: 'earliest' }));
+    await world.pass(100);
+    world.publish('b', 'last');
+    await world.pass(100);
+    assert.deepEqual(late.data, ['0', '1', '2', '3', '4', 'last']);
+    assert.deepEqual(old.data, late.data);
+    assert.equal(world.connections.size, 1);
+  });
+
+  test('a follower changes the transport for all', async () => {
+    world = new World(5);
+    const all = tabs(3);
+    await world.pass(100);
+    const follower = all.find((heard) => heard.sub.status.role === 'follower');
+    world.as(all.indexOf(follower) + 1, () => follower.sub.use('sse'));
+    await world.pass(100);
+    world.publish('a', 'one');
+    await world.settle();
+    assert.deepEqual([...world.connections].map(({ kind }) => kind), ['sse']);
+    for (const heard of all) {
+      assert.deepEqual(heard.data, ['one']);
+      assert.equal(heard.sub.transport, 'sse');
+    }
+  });
+
+  test('a leader that is stuck loses its place', async () => {
+    world = new World(6);
+    const all = tabs(3);
+    await world.pass(100);
+    const stuck = world.leader();
+    world.stuck.add(stuck);
+    world.publish('a', 'one');
+    await world.pass(300_000);
+    assert.notEqual(world.leader(), stuck);
+    all.forEach((heard, i) => assert.deepEqual(heard.data, i + 1 === stuck ? [] : ['one']));
+    world.stuck.clear();
+    await world.pass(60_000);
+    world.publish('b', 'two');
+    await world.settle();
+    for (const heard of all) assert.deepEqual(heard.data, ['one', 'two']);
+    assert.equal(world.connections.size, 1);
+  });
+
+  test('a newcomer with a past shares at the first heartbeat, on a quiet topic', async () => {
+    world = new World(10);
+    tabs(1);
+    await world.pass(100);
+    world.publish('a', 'one');
+    await world.settle();
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: 'earliest' }));
+    await world.pass(100);
+    world.heartbeat();
+    await world.settle();
+    world.publish('a', 'two');
+    await world.pass(100);
+    assert.deepEqual(late.data, ['one', 'two']);
+    assert.deepEqual([world.connections.size, world.opened.length], [1, 2]);
+  });
+
+  test('a newcomer whose own connection is always ahead of the leader shares all the same', async () => {
+    world = new World(11);
+    tabs(1);
+    await world.pass(100);
+    const slow = [...world.connections][0];
+    const say = slow.say.bind(slow);
+    const behind = [];
+    slow.say = (frame) => behind.push(frame) > 2 && say(behind.shift());
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: 'earliest' }));
+    for (let i = 0; i < 10; i++) {
+      world.publish('a');
+      await world.settle();
+    }
+    assert.equal(world.connections.size, 1);
+    behind.splice(0).forEach(say);
+    await world.settle();
+    assert.deepEqual(late.data, Array.from({ length: 10 }, (_, i) => String(i)));
+  });
+
+  test('without Web Locks every tab has its own connection', async () => {
+    world = new World(8);
+    delete globalThis.navigator.locks;
+    tabs(2);
+    await world.pass(100);
+    assert.equal(world.connections.size, 2);
+  });
+
+  /** Tabs come, go and die, connections are cut, clients switch; each tab must have heard one unbroken run of messages. */
+  async function life(seed, share) {
+    world = new World(seed);
+    const draw = random(seed ^ 0x5bd1e995);
+    const all = [];
+    const alive = () => all.filter(({ tab }) => !world.dead.has(tab));
+    const acts = [
+      [40, () => world.publish(draw() < 0.5 ? 'a' : 'b')],
+      [20, () => world.pass(Math.floor(draw() * 3000))],
+      [60, () => world.step()],
+      [4, () => world.heartbeat()],
+      [3, () => world.cut(() => draw() < 0.7)],
+      [2, () => alive().length > 1 && world.kill(alive()[Math.floor(draw() * alive().length)].tab)],
+      [2, () => world.stuck.size ? world.stuck.clear() : draw() < 0.3 && world.stuck.add(world.leader())],
+      [1, () => world.pass(Math.floor(draw() * 100_000))],
+      [2, () => alive().length > 1 && world.leader() && world.kill(world.leader())],
+      [3, () => {
+        const { tab, sub } = alive()[Math.floor(draw() * alive().length)] ?? {};
+        if (sub) world.as(tab, () => sub.use(['auto', 'sse', 'ws'][Math.floor(draw() * 3)]));
+      }],
+      [3, () => {
+        const { tab, sub } = alive()[Math.floor(draw() * alive().length)] ?? {};
+        if (sub) world.as(tab, () => (sub.state === 'paused' ? sub.resume() : sub.pause()));
+      }],
+      [6, () => {
+        if (alive().length >= 5) return;
+        const tab = all.length + 1;
+        const since = draw() < 0.3 ? 'earliest' : '';
+        all.push({ tab, since, ...world.as(tab, () => listen(['a', 'b'], { share, since })) });
+      }],
+    ];
+    const total = acts.reduce((sum, [weight]) => sum + weight, 0);
+    for (let i = 0; i < 400; i++) {
+      let at = draw() * total;
+      await acts.find(([weight]) => (at -= weight) < 0)[1]();
+    }
+    world.stuck.clear();
+    await world.pass(5000);
+    for (const { tab, sub } of alive()) world.as(tab, () => sub.resume());
+    for (let i = 0; i < 10; i++) {
+      await world.pass(15000);
+      world.heartbeat();
+    }
+    await world.settle();
+    const end = world.history.at(-1)?.data;
+    for (const { tab, since, data, verdicts } of all) {
+      const first = since ? 0 : Number(data[0] ?? 0);
+      const expected = Array.from({ length: data.length }, (_, i) => String(first + i));
+      assert.deepEqual(data, expected, `seed ${seed}, tab ${tab}: not an unbroken run`);
+      assert.ok(verdicts.every(({ status }) => status === 'continued'), `seed ${seed}: a gap where there is none`);
+      if (!world.dead.has(tab) && data.length) assert.equal(data.at(-1), end, `seed ${seed}, tab ${tab}: not current`);
+    }
+    if (share && alive().length) assert.equal(world.connections.size, 1, `seed ${seed}: more than one connection`);
+    const heard = all.reduce((sum, { data }) => sum + data.length, 0);
+    world.restore();
+    return heard;
+  }
+
+  for (const share of [true, false]) {
+    test(`any life of ${share ? 'shared tabs' : 'single tabs'}: no message lost, none twice`, async () => {
+      const [from, count] = process.env.ZCAST_SEED ? [Number(process.env.ZCAST_SEED), 1] : [Number(process.env.ZCAST_FROM ?? 1), Number(process.env.ZCAST_RUNS ?? 60)];
+      let heard = 0;
+      for (let seed = from; seed < from + count; seed++) heard += await life(seed, share);
+      assert.ok(heard > 50 * count, `only ${heard} messages`);
+    });
+  }
+});
