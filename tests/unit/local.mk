@@ -45,4 +45,19 @@ TESTS += tests/unit/continuity_test
 tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
 tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/feed_test
+TESTS += tests/unit/feed_test
+tests_unit_feed_test_SOURCES = tests/unit/feed_test.c
+tests_unit_feed_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/sse_test
+TESTS += tests/unit/sse_test
+tests_unit_sse_test_SOURCES = tests/unit/sse_test.c
+tests_unit_sse_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/hashtable_test
+TESTS += tests/unit/hashtable_test
+tests_unit_hashtable_test_SOURCES = tests/unit/hashtable_test.c
+tests_unit_hashtable_test_LDADD = $(UNIT_LIBS)
+
 endif
