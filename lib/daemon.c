@@ -3,6 +3,7 @@
 #include "lib/daemon.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,4 +94,24 @@ void zc_notify (const char *state)
     }
     if (s_notify (path, state) != 0)
         zc_warn ("NOTIFY_SOCKET %s: %s", path, strerror (errno));
+}
+
+static void s_mask_signals (int how)
+{
+    sigset_t signals;
+    sigemptyset (&signals);
+    sigaddset (&signals, SIGTERM);
+    sigaddset (&signals, SIGINT);
+    sigaddset (&signals, SIGHUP);
+    sigprocmask (how, &signals, NULL);
+}
+
+void zc_hold_signals (void)
+{
+    s_mask_signals (SIG_BLOCK);
+}
+
+void zc_release_signals (void)
+{
+    s_mask_signals (SIG_UNBLOCK);
 }

@@ -33,6 +33,13 @@ void zc_peer_name (int fd, char *text, size_t size);
 /*  Raises the soft limit of descriptors to the hard limit. Returns it. */
 uint64_t zc_raise_descriptor_limit (void);
 
+/*  Holds SIGTERM, SIGINT and SIGHUP back. To be called before anything that others wait for, such
+ *  as a listening socket: zc_worker_run, and zc_processes, let them in once they are heard, so a
+ *  program that is told to stop while it starts ends as if it had started. */
+void zc_hold_signals (void);
+/*  Lets them in. */
+void zc_release_signals (void);
+
 /*  Runs `worker` in `count` processes, restarts one that dies (with backoff), passes SIGTERM,
  *  SIGINT and SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit
  *  status. With count 1 there is no fork: it calls the worker in this process. */

@@ -27,7 +27,7 @@
 typedef struct s_question {
     zc_link_t *link;
     struct s_question *next, **from; /* in the link's list */
-    uint64_t token;
+    uint64_t token, request;
     char nonce[40]; /* subscribed for a SYNC; "": none */
 } s_question_t;
 
@@ -84,6 +84,7 @@ static void s_question_end (s_question_t *question)
     zc_link_t *self = question->link;
     if (*question->nonce)
         zmq_setsockopt (self->sub, ZMQ_UNSUBSCRIBE, question->nonce, strlen (question->nonce));
+    zc_control_cancel (self->control, question->request);
     *question->from = question->next;
     if (question->next)
         question->next->from = question->from;
@@ -92,7 +93,6 @@ static void s_question_end (s_question_t *question)
 
 static void s_lost (zc_link_t *self)
 {
-    zc_control_reset (self->control);
     while (self->questions)
         s_question_end (self->questions);
     if (self->hub)
@@ -183,7 +183,9 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
     const char *nonce = *question->nonce ? question->nonce + 1 : "";
     zc_slice_t request[] = {{"SYNC", 4}, {nonce, strlen (nonce)}, {topics, len}};
     s_want_again (self);
-    if (!zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question)) {
+    question->request =
+        zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question);
+    if (!question->request) {
         /* the queue is full: like no answer, but not from inside the hub's call */
         s_question_end (question);
         uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
@@ -225,7 +227,9 @@ static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *to
                             {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
                             {topics, len}};
     s_want_again (self);
-    if (!zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question)) {
+    question->request =
+        zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question);
+    if (!question->request) {
         s_question_end (question);
         uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
     }
@@ -255,7 +259,6 @@ static void s_set_connected (zc_link_t *self, bool connected)
     } else if (!self->connected && connected) {
         zc_info ("broker: %s", self->ever_connected ? "connected again" : "connected");
         self->ever_connected = true;
-        zc_control_reset (self->control);
         self->connected = true;
         zc_hub_connected (self->hub);
     }
@@ -475,7 +478,6 @@ void zc_link_destroy (zc_link_t **self_p)
     zc_link_t *self = *self_p;
     if (!self)
         return;
-    zc_control_reset (self->control);
     self->hub = NULL;
     while (self->questions)
         s_question_end (self->questions);
@@ -493,9 +495,17 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self)
     return &self->upstream;
 }
 
-zc_control_t *zc_link_control (zc_link_t *self)
+uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t count,
+                          unsigned timeout_ms, zc_control_fn fn, void *arg)
 {
-    return self->control;
+    uint64_t number = zc_control_request (self->control, frames, count, timeout_ms, fn, arg);
+    s_want_again (self);
+    return number;
+}
+
+void zc_link_tick (zc_link_t *self)
+{
+    s_drain (self);
 }
 
 bool zc_link_connected (const zc_link_t *self)

@@ -194,7 +194,7 @@ static void s_report (zc_worker_t *self)
         return;
     zc_slice_t request[] = {
         {"REPORT", 6}, {self->name, strlen (self->name)}, {text, strlen (text)}};
-    zc_control_request (zc_link_control (self->link), request, 3, S_REPORT_MS, s_reported, NULL);
+    zc_link_request (self->link, request, 3, S_REPORT_MS, s_reported, NULL);
     free (text);
 }
 
@@ -205,7 +205,7 @@ static void s_tick (uv_timer_t *timer)
     zc_worker_t *self = timer->data;
     uint64_t now = zc_mono_ms ();
     zc_hub_tick (self->hub, zc_wall_ms ());
-    zc_pump_kick (self->pump);
+    zc_link_tick (self->link);
     if (now - self->reported_ms >= S_REPORT_MS) {
         self->reported_ms = now;
         s_report (self);
@@ -257,6 +257,7 @@ static void s_start_signals (zc_worker_t *self)
         self->signals[i].data = self;
         uv_signal_start (&self->signals[i], s_signal, numbers[i]);
     }
+    zc_release_signals ();
 }
 
 static int s_open (zc_worker_t *self)

@@ -116,7 +116,7 @@ static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
 static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers)
 {
-    zc_control_t *control = zc_link_control (zc_worker_link (self->server->worker));
+    zc_link_t *link = zc_worker_link (self->server->worker);
     zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
     uint64_t sent = 0;
     if (payload.len > self->server->max_payload) {
@@ -131,7 +131,7 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     LIST_INSERT_HEAD (&self->publishes, publish, link);
     self->publishing++;
     if (self->publishing <= PUBLISHES_MAX)
-        sent = zc_control_request (control, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
+        sent = zc_link_request (link, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
     if (sent == 0) {
         s_publish_destroy (publish);
         s_publish_failed (self, ref, s_slice ("busy"),

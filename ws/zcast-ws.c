@@ -85,6 +85,7 @@ static int s_serve (zc_options_t *options)
         return s_usage ("socket-mode: expected permissions in octal, such as 0660");
     if (zc_options_text (options, "path")[0] != '/')
         return s_usage ("path: expected a path that begins with /");
+    zc_hold_signals ();
     s_program_t self = {options, zc_listen (listen, mode, BACKLOG, error, sizeof error)};
     if (self.listener < 0) {
         fprintf (stderr, "zcast-ws: %s\n", error);

@@ -173,7 +173,6 @@ def test_subscribe_and_unsubscribe(ws):
         client.send_json({"type": "subscribe", "topics": ["a", "b"], "ref": 1})
         assert of_type(client, "subscribed") == {"type": "subscribed", "ref": 1, "topics": ["a", "b"]}
         ws.publish("a", "1")
-        ws.publish("c", "no")
         wait_events(client, 1)
         client.send_json({"type": "subscribe", "topics": ["c", "a"], "ref": "x"})
         client.send_json({"type": "unsubscribe", "topics": ["a", "zzz"], "ref": "y"})
@@ -182,7 +181,7 @@ def test_subscribe_and_unsubscribe(ws):
         assert [(m["ref"], sorted(m["topics"])) for m in answers] == [("x", ["a", "b", "c"]), ("y", ["b", "c"])]
         for topic in "abc":
             ws.publish(topic, "2")
-        assert [made["topic"] for made in wait_events(client, 3)] == ["a", "b", "c"]
+        assert [made["topic"] for made in wait_events(client, 3)] == ["a", "b", "c"], client.messages
         client.send_json({"type": "unsubscribe", "topics": ["b", "c"]})
         wait_for(lambda: json.loads(client.messages[-1]).get("topics") == [], "the answer")
         ws.publish("b", "3")
@@ -403,7 +402,7 @@ def test_message_rate_of_an_address(stack):
     raws = [Raw(stack.ws_port) for _ in range(4)]
     for n, raw in enumerate(raws):
         raw.open(X_Forwarded_For="192.0.2.1" if n < 3 else "192.0.2.2")
-    for n in range(30):
+    for n in range(90):
         raws[n % 3].frame(FIN | PING, b"x")
     codes = []
     for raw in raws[:3]:
@@ -465,6 +464,10 @@ def test_silent_peer_is_dropped(stack):
 def test_client_gone_is_released(ws):
     """However clients leave, descriptors come back."""
     daemon = ws.daemons[-1]
+    with ws.websocket("a") as client:  # so that it is connected to the broker
+        client.wait_open()
+        ws.publish("a", "x")
+        client.wait(1)
     before = daemon.fds()
     for round in range(3):
         raws = [Raw(ws.ws_port) for _ in range(50)]
