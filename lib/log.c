@@ -96,12 +96,13 @@ static size_t s_prefix (char *out, size_t size, zc_log_level_t level)
     return len + (size_t)more;
 }
 
-/*  Cuts where a character of UTF-8 begins. */
-static size_t s_cut (const char *text, size_t len)
+/*  The length without a last character of UTF-8 of which a part may be missing. */
+static size_t s_whole (const char *text, size_t len)
 {
-    while (len > 0 && ((uint8_t)text[len] & 0xc0) == 0x80)
-        len--;
-    return len;
+    size_t at = len;
+    while (at > 0 && ((uint8_t)text[at - 1] & 0xc0) == 0x80)
+        at--;
+    return at > 0 && (uint8_t)text[at - 1] >= 0xc0 ? at - 1 : len;
 }
 
 static void s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_out)
@@ -112,7 +113,7 @@ static void s_vlog (zc_log_level_t level, const char *format, va_list args, unsi
     size_t len = want < 0 ? 0 : (size_t)want;
     bool cut = len >= sizeof text;
     if (cut)
-        len = s_cut (text, sizeof text - 1);
+        len = s_whole (text, sizeof text - 1);
     size_t at = s_log.to_syslog ? 0 : s_prefix (line, 160, level);
     at += s_escape (text, len, line + at);
     if (cut)

@@ -59,5 +59,54 @@ check_PROGRAMS += tests/unit/hashtable_test
 TESTS += tests/unit/hashtable_test
 tests_unit_hashtable_test_SOURCES = tests/unit/hashtable_test.c
 tests_unit_hashtable_test_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/buf_test
+TESTS += tests/unit/buf_test
+tests_unit_buf_test_SOURCES = tests/unit/buf_test.c tests/unit/unit.h
+tests_unit_buf_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/id_test
+TESTS += tests/unit/id_test
+tests_unit_id_test_SOURCES = tests/unit/id_test.c tests/unit/unit.h
+tests_unit_id_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/text_test
+TESTS += tests/unit/text_test
+tests_unit_text_test_SOURCES = tests/unit/text_test.c tests/unit/unit.h
+tests_unit_text_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/message_test
+TESTS += tests/unit/message_test
+tests_unit_message_test_SOURCES = tests/unit/message_test.c tests/unit/unit.h
+tests_unit_message_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/limit_test
+TESTS += tests/unit/limit_test
+tests_unit_limit_test_SOURCES = tests/unit/limit_test.c tests/unit/unit.h
+tests_unit_limit_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/log_test
+TESTS += tests/unit/log_test
+tests_unit_log_test_SOURCES = tests/unit/log_test.c tests/unit/unit.h
+tests_unit_log_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/zpl_test
+TESTS += tests/unit/zpl_test
+tests_unit_zpl_test_SOURCES = tests/unit/zpl_test.c tests/unit/unit.h
+tests_unit_zpl_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/options_test
+TESTS += tests/unit/options_test
+tests_unit_options_test_SOURCES = tests/unit/options_test.c tests/unit/unit.h
+tests_unit_options_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/daemon_test
+TESTS += tests/unit/daemon_test
+tests_unit_daemon_test_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
+tests_unit_daemon_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/processes_test
+TESTS += tests/unit/processes_test
+tests_unit_processes_test_SOURCES = tests/unit/processes_test.c tests/unit/unit.h
+tests_unit_processes_test_LDADD = $(UNIT_LIBS)
 
 endif

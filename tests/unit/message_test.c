@@ -1,0 +1,242 @@
+/*  The envelope: what publishers may send, what meta the broker makes of it, what workers take. */
+#include "tests/unit/unit.h"
+
+#include "lib/message.h"
+
+#define MAX 16 /* max_payload in these tests */
+
+static zc_slice_t s_text (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static void test_split (void **state)
+{
+    (void)state;
+    zc_slice_t topic, payload;
+    assert_int_equal (zc_publish_split ("room hello all", 14, &topic, &payload), 0);
+    assert_slice (topic, "room");
+    assert_slice (payload, "hello all");
+    assert_int_equal (zc_publish_split ("room ", 5, &topic, &payload), 0);
+    assert_slice (payload, "");
+    assert_int_equal (zc_publish_split (" x", 2, &topic, &payload), 0);
+    assert_slice (topic, "");
+    assert_int_equal (zc_publish_split ("room", 4, &topic, &payload), ZC_ETOPIC);
+    assert_int_equal (zc_publish_split ("", 0, &topic, &payload), ZC_ETOPIC);
+    assert_int_equal (zc_publish_split (NULL, 0, &topic, &payload), ZC_ETOPIC);
+}
+
+static const struct {
+    const char *headers, *event, *event_id, *retry;
+    bool is_private;
+} s_headers_good[] = {
+    {"", "", "", "", false},
+    {"event: tick\n", "tick", "", "", false},
+    {"event:tick", "tick", "", "", false},
+    {"event:  tick\n", " tick", "", "", false},
+    {"id: order 7\nretry: 3000\nprivate:\n", "", "order 7", "3000", true},
+    {"x-unknown: \xc3\xa9\tz\nttl: 60\ncontent-type: text/plain\n", "", "", "", false},
+    {"event: a\nevent: b\n", "b", "", "", false},
+    {"id: 1-0\nprev: 99\n", "", "1-0", "", false},
+    {"Event: x\n", "", "", "", false},
+    {"a: b: c\nempty:\n", "", "", "", false},
+};
+
+static const zc_slice_t s_headers_bad[] = {
+    SLICE ("event"),
+    SLICE (": x\n"),
+    SLICE ("event: x\n\n"),
+    SLICE ("\n"),
+    SLICE ("event: \n"),
+    SLICE ("id:\n"),
+    SLICE ("event: a\rb\n"),
+    SLICE ("event: a\0b\n"),
+    SLICE ("event: \x1b\n"),
+    SLICE ("id: \xc2\x85\n"),
+    SLICE ("x: \xff\n"),
+    SLICE ("retry: soon\n"),
+    SLICE ("retry: -1\n"),
+    SLICE ("retry:\n"),
+    SLICE ("ttl: 1.5\n"),
+    SLICE ("ttl: 4294967296"),
+    SLICE ("two words: x\n"),
+    SLICE ("a\tb: x\n"),
+    SLICE ("x: 1\r\ny: 2\r\n"),
+};
+
+static void test_headers_good (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_headers_good); i++) {
+        zc_message_t message;
+        int rc = zc_publish_parse (&message, s_text ("t"), s_text ("p"),
+                                   s_text (s_headers_good[i].headers), MAX);
+        if (rc != 0)
+            fail_msg ("good[%zu]: %s", i, zc_message_strerror (rc));
+        assert_slice (message.event, s_headers_good[i].event);
+        assert_slice (message.event_id, s_headers_good[i].event_id);
+        assert_slice (message.retry, s_headers_good[i].retry);
+        assert_int_equal (message.private_, s_headers_good[i].is_private);
+    }
+}
+
+static void test_headers_bad (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_headers_bad); i++) {
+        zc_message_t message;
+        if (zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_headers_bad[i], MAX) !=
+            ZC_EHEADER)
+            fail_msg ("bad[%zu] was taken", i);
+    }
+}
+
+static int s_publish (zc_slice_t topic, zc_slice_t payload, zc_slice_t headers)
+{
+    zc_message_t message;
+    return zc_publish_parse (&message, topic, payload, headers, MAX);
+}
+
+static void test_limits (void **state)
+{
+    (void)state;
+    zc_slice_t none = {NULL, 0};
+    char big[ZC_HEADERS_MAX + 1];
+    memset (big, 'x', sizeof big);
+    big[1] = ':';
+    assert_int_equal (s_publish (s_text (""), none, none), ZC_ETOPIC);
+    assert_int_equal (s_publish (s_text ("a\n"), none, none), ZC_ETOPIC);
+    assert_int_equal (s_publish (s_text ("\xff"), none, none), ZC_ETOPIC);
+    assert_int_equal (s_publish (s_text ("t"), none, none), 0);
+    assert_int_equal (s_publish (s_text ("t"), (zc_slice_t){big, MAX}, none), 0);
+    assert_int_equal (s_publish (s_text ("t"), (zc_slice_t){big, MAX + 1}, none), ZC_ESIZE);
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, ZC_HEADERS_MAX}), 0);
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, sizeof big}), ZC_ESIZE);
+    memcpy (big, "event:", 6);
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 6 + ZC_EVENT_MAX}), 0);
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 7 + ZC_EVENT_MAX}),
+                      ZC_EHEADER);
+    memcpy (big, "id:", 3);
+    big[3] = big[4] = big[5] = 'x';
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 3 + ZC_EVENT_ID_MAX}), 0);
+    assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 4 + ZC_EVENT_ID_MAX}),
+                      ZC_EHEADER);
+}
+
+static void test_meta (void **state)
+{
+    (void)state;
+    static const struct {
+        zc_id_t dropped;
+        const char *headers, *meta;
+    } cases[] = {
+        {0, "", "id: 5-1\nprev: 5-0\n"},
+        {1, "", "id: 5-1\nprev: 5-0\ndropped: 0-1\n"},
+        {0, "event: x\nid: mine", "id: 5-1\nprev: 5-0\nevent: x\nevent-id: mine\n"},
+        {0, "prev: 9-9\ndropped: 9-9\nevent-id: forged\nx: y\n", "id: 5-1\nprev: 5-0\nx: y\n"},
+        {0, "id:tight\n", "id: 5-1\nprev: 5-0\nevent-id:tight\n"},
+    };
+    zc_id_t id = zc_id_from_ms (5) + 1;
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_buf_t out = ZC_BUF_INIT;
+        zc_meta_write (&out, id, id - 1, cases[i].dropped, s_text (cases[i].headers));
+        assert_string_equal (zc_buf_str (&out), cases[i].meta);
+        zc_message_t message;
+        zc_slice_t meta = {(const char *)out.data, out.len};
+        assert_int_equal (zc_delivery_parse (&message, s_text ("t"), s_text ("p"), meta), 0);
+        assert_int_equal (message.id, id);
+        assert_int_equal (message.prev, id - 1);
+        assert_int_equal (message.dropped, cases[i].dropped);
+        zc_buf_clear (&out);
+    }
+}
+
+static const char *const s_meta_bad[] = {
+    "",
+    "id: 5-1\n",
+    "prev: 5-0\n",
+    "id: 5-1\nprev: 5-1\n",
+    "id: 5-1\nprev: 6-0\n",
+    "id: 5\nprev: 4-0\n",
+    "id: 5-1\nprev: x\n",
+    "id: 5-1\nprev: 5-0\ndropped: x\n",
+    "id: 5-1\nprev: 5-0\nnothing\n",
+    "id: 5-1\nprev: 5-0\n\n",
+    "id: 5-1\nprev: 5-0\nevent: \n",
+    "id: 5-1\nprev: 5-0\nevent-id: \x01\n",
+    "id: 5-1\nprev: 5-0\nretry: x\n",
+};
+
+static void test_delivery (void **state)
+{
+    (void)state;
+    zc_message_t message;
+    zc_slice_t meta = SLICE ("id: 5-1\nprev: 0-0\nevent: e\nretry: 7\nprivate: \nlater: new\n");
+    assert_int_equal (zc_delivery_parse (&message, s_text ("t"), s_text ("p"), meta), 0);
+    assert_slice (message.topic, "t");
+    assert_slice (message.payload, "p");
+    assert_slice (message.event, "e");
+    assert_slice (message.retry, "7");
+    assert_true (message.private_);
+    assert_int_equal (message.meta.len, meta.len);
+    assert_int_equal (zc_delivery_parse (&message, s_text (""), s_text ("p"), meta), ZC_ETOPIC);
+    for (size_t i = 0; i < LENGTH (s_meta_bad); i++)
+        if (zc_delivery_parse (&message, s_text ("t"), s_text ("p"), s_text (s_meta_bad[i])) !=
+            ZC_EMETA)
+            fail_msg ("bad[%zu] was taken", i);
+}
+
+static void test_find (void **state)
+{
+    (void)state;
+    zc_slice_t value, headers = SLICE ("a: 1\nab: 2\na: 3");
+    assert_true (zc_header_find (headers, "a", &value));
+    assert_slice (value, "1");
+    assert_true (zc_header_find (headers, "ab", &value));
+    assert_slice (value, "2");
+    assert_false (zc_header_find (headers, "b", &value));
+    assert_false (zc_header_find (headers, "A", &value));
+    assert_false (zc_header_find ((zc_slice_t){NULL, 0}, "a", &value));
+}
+
+static void test_copy_stands_alone (void **state)
+{
+    (void)state;
+    char topic[] = "topic", payload[] = "pay",
+         meta[] = "id: 5-1\nprev: 0-0\nevent: e\nevent-id: i\n";
+    zc_message_t message;
+    assert_int_equal (zc_delivery_parse (&message, s_text (topic), s_text (payload), s_text (meta)),
+                      0);
+    zc_message_t *copy = zc_message_copy (&message);
+    memset (topic, '#', sizeof topic - 1);
+    memset (payload, '#', sizeof payload - 1);
+    memset (meta, '#', sizeof meta - 1);
+    assert_slice (copy->topic, "topic");
+    assert_slice (copy->payload, "pay");
+    assert_slice (copy->event, "e");
+    assert_slice (copy->event_id, "i");
+    assert_int_equal (copy->retry.len, 0);
+    assert_int_equal (copy->id, zc_id_from_ms (5) + 1);
+    free (copy);
+}
+
+static void test_sentences (void **state)
+{
+    (void)state;
+    for (int code = ZC_EMETA; code <= ZC_EFRAMES; code++) {
+        assert_true (strlen (zc_message_strerror (code)) > 10);
+        assert_string_not_equal (zc_message_strerror (code), zc_message_strerror (0));
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_split),       cmocka_unit_test (test_headers_good),
+        cmocka_unit_test (test_headers_bad), cmocka_unit_test (test_limits),
+        cmocka_unit_test (test_meta),        cmocka_unit_test (test_delivery),
+        cmocka_unit_test (test_find),        cmocka_unit_test (test_copy_stands_alone),
+        cmocka_unit_test (test_sentences),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,333 @@
+/*  The master of worker processes: restarts, signals, exit statuses, and no orphans.
+ *
+ *  Each test runs a master in a process of its own. Workers tell the test what they do by bytes in
+ *  a pipe, which also tells when the last of them is gone: it is then at its end. */
+#include "tests/unit/unit.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/daemon.h"
+
+#define PATIENCE_MS 30000
+
+typedef struct {
+    int pipe[2];
+    pid_t master;
+} s_fixture_t;
+
+typedef struct {
+    char what;
+    unsigned index;
+    pid_t pid;
+} s_report_t;
+
+static int s_pipe; /* where workers write */
+static volatile sig_atomic_t s_signal;
+
+static void s_on_signal (int number)
+{
+    s_signal = number;
+}
+
+static void s_tell (char what, unsigned index)
+{
+    s_report_t report = {what, index, getpid ()};
+    if (write (s_pipe, &report, sizeof report) != sizeof report)
+        _exit (9);
+}
+
+static void s_expect_from (s_fixture_t *self, s_report_t *report)
+{
+    struct pollfd wait = {self->pipe[0], POLLIN, 0};
+    assert_int_equal (poll (&wait, 1, PATIENCE_MS), 1);
+    assert_int_equal (read (self->pipe[0], report, sizeof *report), sizeof *report);
+}
+
+/*  Forks a master of `count` workers. It leaves without cmocka's clean-up. */
+static void s_begin (s_fixture_t *self, unsigned count, int (*worker) (void *, unsigned), void *arg)
+{
+    assert_int_equal (pipe (self->pipe), 0);
+    self->master = fork ();
+    assert_true (self->master >= 0);
+    if (self->master > 0) {
+        close (self->pipe[1]);
+        return;
+    }
+    close (self->pipe[0]);
+    s_pipe = self->pipe[1];
+    if (!freopen ("/dev/null", "w", stderr))
+        _exit (9);
+    _exit (zc_processes (count, worker, arg));
+}
+
+/*  Waits for the master and for the end of the pipe: no worker is left. Returns its exit status. */
+static int s_finish (s_fixture_t *self)
+{
+    int status;
+    s_report_t report;
+    struct pollfd wait = {self->pipe[0], POLLIN, 0};
+    do
+        assert_int_equal (poll (&wait, 1, PATIENCE_MS), 1);
+    while (read (self->pipe[0], &report, sizeof report) > 0);
+    assert_int_equal (waitpid (self->master, &status, 0), self->master);
+    close (self->pipe[0]);
+    return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+}
+
+/*  Reports its start, then every signal; ends at SIGTERM and SIGINT with the status in `arg`. */
+static int s_obedient (void *arg, unsigned index)
+{
+    sigset_t all, none;
+    sigfillset (&all);
+    sigemptyset (&none);
+    sigprocmask (SIG_SETMASK, &all, NULL);
+    signal (SIGHUP, s_on_signal);
+    signal (SIGTERM, s_on_signal);
+    signal (SIGINT, s_on_signal);
+    s_tell ('s', index);
+    while (true) {
+        s_signal = 0;
+        while (!s_signal)
+            sigsuspend (&none);
+        s_tell (s_signal == SIGHUP ? 'h' : s_signal == SIGINT ? 'i' : 't', index);
+        if (s_signal != SIGHUP)
+            return arg ? *(int *)arg : 0;
+    }
+}
+
+static void s_expect_each (s_fixture_t *self, char what, unsigned count, pid_t *pids)
+{
+    unsigned seen = 0;
+    for (unsigned i = 0; i < count; i++) {
+        s_report_t report;
+        s_expect_from (self, &report);
+        assert_int_equal (report.what, what);
+        assert_true (report.index < count);
+        seen |= 1u << report.index;
+        if (pids)
+            pids[report.index] = report.pid;
+    }
+    assert_int_equal (seen, (1u << count) - 1);
+}
+
+static void test_one_needs_no_fork (void **state)
+{
+    (void)state;
+    int status = 5, pipes[2];
+    assert_int_equal (pipe (pipes), 0);
+    s_pipe = pipes[1];
+    pid_t pid = fork ();
+    if (pid == 0) {
+        sigset_t term;
+        sigemptyset (&term);
+        sigaddset (&term, SIGTERM);
+        sigprocmask (SIG_BLOCK, &term, NULL);
+        raise (SIGTERM);
+        _exit (zc_processes (1, s_obedient, &status));
+    }
+    s_report_t report;
+    assert_int_equal (read (pipes[0], &report, sizeof report), sizeof report);
+    assert_int_equal (report.pid, pid);
+    int result;
+    waitpid (pid, &result, 0);
+    assert_int_equal (WEXITSTATUS (result), 5);
+    close (pipes[0]);
+    close (pipes[1]);
+}
+
+static void test_stop (void **state)
+{
+    (void)state;
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < LENGTH (numbers); i++) {
+        s_fixture_t fixture;
+        s_begin (&fixture, 3, s_obedient, NULL);
+        s_expect_each (&fixture, 's', 3, NULL);
+        kill (fixture.master, SIGHUP);
+        s_expect_each (&fixture, 'h', 3, NULL);
+        kill (fixture.master, numbers[i]);
+        s_expect_each (&fixture, numbers[i] == SIGINT ? 'i' : 't', 3, NULL);
+        assert_int_equal (s_finish (&fixture), 0);
+    }
+}
+
+static void test_status_of_the_worst (void **state)
+{
+    (void)state;
+    int status = 1;
+    s_fixture_t fixture;
+    s_begin (&fixture, 2, s_obedient, &status);
+    s_expect_each (&fixture, 's', 2, NULL);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 1);
+}
+
+static void test_restart (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    pid_t pids[2];
+    s_begin (&fixture, 2, s_obedient, NULL);
+    s_expect_each (&fixture, 's', 2, pids);
+    for (int i = 0; i < 3; i++) {
+        s_report_t report;
+        kill (pids[1], SIGKILL);
+        s_expect_from (&fixture, &report);
+        assert_int_equal (report.what, 's');
+        assert_int_equal (report.index, 1);
+        assert_int_not_equal (report.pid, pids[1]);
+        pids[1] = report.pid;
+    }
+    /* The other one didn't notice. */
+    assert_int_equal (kill (pids[0], 0), 0);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
+/*  A worker that always fails is started again ever more slowly: no storm. */
+static int s_failing (void *arg, unsigned index)
+{
+    (void)arg;
+    s_tell ('s', index);
+    return 1;
+}
+
+static void test_backoff (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_report_t report;
+    s_begin (&fixture, 2, s_failing, NULL);
+    uint64_t start = zc_mono_ms ();
+    for (int i = 0; i < 2 * 4; i++)
+        s_expect_from (&fixture, &report);
+    /* The fourth start of each comes after 100 + 200 + 400 ms. */
+    assert_true (zc_mono_ms () - start >= 650);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
+/*  One says that it was told nonsense, at once: the others are stopped, and that is the status. */
+static int s_mistaken (void *arg, unsigned index)
+{
+    return index == 1 ? 2 : s_obedient (arg, index);
+}
+
+static void test_usage_ends_all (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_begin (&fixture, 3, s_mistaken, NULL);
+    assert_int_equal (s_finish (&fixture), 2);
+}
+
+/*  Workers don't outlive a master that was killed. */
+static void test_master_killed (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_begin (&fixture, 2, s_obedient, NULL);
+    s_expect_each (&fixture, 's', 2, NULL);
+    kill (fixture.master, SIGKILL);
+    s_expect_each (&fixture, 't', 2, NULL);
+    assert_int_equal (s_finish (&fixture), 128 + SIGKILL);
+}
+
+/*  A worker that was stopped before it listened to signals did what it was told. */
+static int s_deaf (void *arg, unsigned index)
+{
+    (void)arg;
+    s_tell ('s', index);
+    while (pause () == -1)
+        continue;
+    return 0;
+}
+
+static void test_stop_of_the_unready (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    pid_t pids[2];
+    s_begin (&fixture, 2, s_deaf, NULL);
+    s_expect_each (&fixture, 's', 2, pids);
+    /* A reload doesn't end those that aren't ready for one. */
+    kill (fixture.master, SIGHUP);
+    kill (pids[0], SIGHUP);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
+/*  systemd hears from the master alone, once. */
+static int s_notifying (void *arg, unsigned index)
+{
+    zc_notify ("READY=1");
+    return s_obedient (arg, index);
+}
+
+static void test_readiness (void **state)
+{
+    (void)state;
+    char name[64], text[64];
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    snprintf (name, sizeof name, "@zcast-processes-%ld", (long)getpid ());
+    memcpy (own.sun_path + 1, name + 1, strlen (name) - 1);
+    int fd = socket (AF_UNIX, SOCK_DGRAM, 0);
+    socklen_t len = (socklen_t)(offsetof (struct sockaddr_un, sun_path) + strlen (name));
+    assert_int_equal (bind (fd, (struct sockaddr *)&own, len), 0);
+    struct timeval patience = {PATIENCE_MS / 1000, 0};
+    setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setenv ("NOTIFY_SOCKET", name, 1);
+    s_fixture_t fixture;
+    s_begin (&fixture, 3, s_notifying, NULL);
+    unsetenv ("NOTIFY_SOCKET");
+    s_expect_each (&fixture, 's', 3, NULL);
+    kill (fixture.master, SIGHUP);
+    s_expect_each (&fixture, 'h', 3, NULL);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+    static const char *const expected[] = {"READY=1", "RELOADING=1\nMONOT", "READY=1",
+                                           "STOPPING=1"};
+    for (size_t i = 0; i < LENGTH (expected); i++) {
+        ssize_t got = recv (fd, text, sizeof text - 1, 0);
+        assert_true (got > 0);
+        text[got] = 0;
+        assert_memory_equal (text, expected[i], strlen (expected[i]));
+    }
+    assert_int_equal (recv (fd, text, sizeof text, MSG_DONTWAIT), -1);
+    close (fd);
+}
+
+/*  Whoever started us may have it ignored. */
+static void test_sigchld_ignored (void **state)
+{
+    (void)state;
+    signal (SIGCHLD, SIG_IGN);
+    s_fixture_t fixture;
+    s_begin (&fixture, 2, s_obedient, NULL);
+    signal (SIGCHLD, SIG_DFL);
+    s_expect_each (&fixture, 's', 2, NULL);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_one_needs_no_fork),
+        cmocka_unit_test (test_stop),
+        cmocka_unit_test (test_status_of_the_worst),
+        cmocka_unit_test (test_restart),
+        cmocka_unit_test (test_backoff),
+        cmocka_unit_test (test_usage_ends_all),
+        cmocka_unit_test (test_master_killed),
+        cmocka_unit_test (test_stop_of_the_unready),
+        cmocka_unit_test (test_readiness),
+        cmocka_unit_test (test_sigchld_ignored),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+/*  Checks on text from outside: UTF-8, topics, escapes, queries, numbers, base64. */
+#include "tests/unit/unit.h"
+
+#include "lib/text.h"
+
+/*  The checks see a copy in memory of exactly this size, so that a read past it is seen. */
+static bool s_on_exact (bool (*check) (const void *, size_t), zc_slice_t text)
+{
+    char *copy = malloc (text.len ? text.len : 1);
+    memcpy (copy, text.at, text.len);
+    bool result = check (copy, text.len);
+    free (copy);
+    return result;
+}
+
+static const zc_slice_t s_utf8_good[] = {
+    SLICE (""),
+    SLICE ("plain text that is longer than a word of eight bytes"),
+    SLICE ("a\0b"),
+    SLICE ("\x7f\x01\n"),
+    SLICE ("caf\xc3\xa9"),
+    SLICE ("\xc2\x80 \xdf\xbf"),
+    SLICE ("\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf"),
+    SLICE ("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"),
+    SLICE ("1234567\xe2\x82\xac"),
+    SLICE ("12345678\xf0\x9f\x98\x80"),
+};
+
+static const zc_slice_t s_utf8_bad[] = {
+    SLICE ("\x80"),
+    SLICE ("\xbf"),
+    SLICE ("\xc0\x80"),
+    SLICE ("\xc1\xbf"),
+    SLICE ("\xc3"),
+    SLICE ("\xc3\x28"),
+    SLICE ("\xc3\xc3"),
+    SLICE ("\xe0\x9f\xbf"),
+    SLICE ("\xe2\x82"),
+    SLICE ("\xe2\x28\xa1"),
+    SLICE ("\xed\xa0\x80"),
+    SLICE ("\xed\xbf\xbf"),
+    SLICE ("\xf0\x8f\xbf\xbf"),
+    SLICE ("\xf0\x9f\x98"),
+    SLICE ("\xf4\x90\x80\x80"),
+    SLICE ("\xf5\x80\x80\x80"),
+    SLICE ("\xf8\x88\x80\x80\x80"),
+    SLICE ("\xfe"),
+    SLICE ("\xff"),
+    SLICE ("12345678\x80"),
+    SLICE ("1234567\xc3"),
+    SLICE ("123456789012345\xe2\x82"),
+};
+
+static void test_utf8 (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_utf8_good); i++)
+        if (!s_on_exact (zc_utf8_valid, s_utf8_good[i]))
+            fail_msg ("good[%zu] was refused", i);
+    for (size_t i = 0; i < LENGTH (s_utf8_bad); i++)
+        if (s_on_exact (zc_utf8_valid, s_utf8_bad[i]))
+            fail_msg ("bad[%zu] was taken", i);
+}
+
+/*  Every code point in the form that UTF-8 gives it is taken, but for surrogates. */
+static void test_utf8_every_code_point (void **state)
+{
+    (void)state;
+    for (uint32_t code = 0x80; code < 0x110000; code++) {
+        uint8_t text[4];
+        size_t len = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+        uint32_t rest = code;
+        for (size_t i = len - 1; i > 0; i--, rest >>= 6)
+            text[i] = (uint8_t)(0x80 | (rest & 0x3f));
+        text[0] = (uint8_t)((0xf00u >> len) | rest);
+        bool surrogate = code >= 0xd800 && code < 0xe000;
+        assert_int_equal (zc_utf8_valid (text, len), !surrogate);
+    }
+}
+
+static const zc_slice_t s_not_plain[] = {
+    SLICE ("\0"),  SLICE ("a\nb"),       SLICE ("\x1b[2J"),          SLICE ("\x7f"),
+    SLICE ("\t"),  SLICE ("\xc2\x80"),   SLICE ("\xc2\x9f"),         SLICE ("\xff"),
+    SLICE ("a\r"), SLICE ("12345678\n"), SLICE ("\xc3\xa9\xc2\x85"),
+};
+
+static void test_plain (void **state)
+{
+    (void)state;
+    assert_true (s_on_exact (zc_text_plain, SLICE ("")));
+    assert_true (s_on_exact (zc_text_plain, SLICE ("a b~!")));
+    assert_true (s_on_exact (zc_text_plain, SLICE ("\xc2\xa0\xc3\xa9\xe2\x82\xac")));
+    for (size_t i = 0; i < LENGTH (s_not_plain); i++)
+        if (s_on_exact (zc_text_plain, s_not_plain[i]))
+            fail_msg ("[%zu] was taken", i);
+}
+
+static void test_topic (void **state)
+{
+    (void)state;
+    char long_one[ZC_TOPIC_MAX + 1];
+    memset (long_one, 't', sizeof long_one);
+    assert_false (zc_topic_valid ("", 0));
+    assert_true (zc_topic_valid ("a", 1));
+    assert_true (zc_topic_valid ("host/metrics \xc3\xa9", 15));
+    assert_false (zc_topic_valid ("a\nb", 3));
+    assert_true (zc_topic_valid (long_one, ZC_TOPIC_MAX));
+    assert_false (zc_topic_valid (long_one, ZC_TOPIC_MAX + 1));
+}
+
+static const struct {
+    const char *in, *out; /* out NULL: refused */
+} s_escapes[] = {
+    {"", ""},           {"abc", "abc"}, {"a+b", "a b"}, {"%41%7a", "Az"}, {"%C3%a9", "\xc3\xa9"},
+    {"100%25", "100%"}, {"%", NULL},    {"%4", NULL},   {"a%zz", NULL},   {"%4g", NULL},
+    {"ok%2", NULL},     {"%%41", NULL}, {"%-1", NULL},  {"%2B", "+"},
+};
+
+static void test_url_decode (void **state)
+{
+    (void)state;
+    char out[32];
+    for (size_t i = 0; i < LENGTH (s_escapes); i++) {
+        long len = zc_url_decode (s_escapes[i].in, strlen (s_escapes[i].in), out);
+        if (!s_escapes[i].out) {
+            assert_int_equal (len, -1);
+            continue;
+        }
+        assert_int_equal (len, strlen (s_escapes[i].out));
+        assert_memory_equal (out, s_escapes[i].out, (size_t)len);
+    }
+    assert_int_equal (zc_url_decode ("%00", 3, out), 1);
+    assert_int_equal (out[0], 0);
+    /* An escape whose digits lie behind the end. */
+    assert_int_equal (zc_url_decode ("%41", 2, out), -1);
+}
+
+static void test_query (void **state)
+{
+    (void)state;
+    zc_slice_t query = SLICE ("&a=1&&b&=c&d==&e="), name, value;
+    static const char *const expected[][2] = {
+        {"a", "1"}, {"b", ""}, {"", "c"}, {"d", "="}, {"e", ""}};
+    for (size_t i = 0; i < LENGTH (expected); i++) {
+        assert_true (zc_query_next (&query, &name, &value));
+        assert_slice (name, expected[i][0]);
+        assert_slice (value, expected[i][1]);
+    }
+    assert_false (zc_query_next (&query, &name, &value));
+    assert_false (zc_query_next (&query, &name, &value));
+}
+
+static const struct {
+    const char *text;
+    uint64_t max;
+    bool good;
+    uint64_t value;
+} s_numbers[] = {
+    {"0", 0, true, 0},
+    {"007", 10, true, 7},
+    {"18446744073709551615", UINT64_MAX, true, UINT64_MAX},
+    {"18446744073709551616", UINT64_MAX, false, 0},
+    {"184467440737095516150", UINT64_MAX, false, 0},
+    {"10", 9, false, 0},
+    {"9", 9, true, 9},
+    {"5", 3, false, 0},
+    {"", 9, false, 0},
+    {"-1", 9, false, 0},
+    {"+1", 9, false, 0},
+    {" 1", 9, false, 0},
+    {"1 ", 9, false, 0},
+    {"1.0", 9, false, 0},
+    {"0x1", 99, false, 0},
+};
+
+static void test_u64 (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_numbers); i++) {
+        uint64_t value = 77;
+        int rc =
+            zc_text_u64 (s_numbers[i].text, strlen (s_numbers[i].text), s_numbers[i].max, &value);
+        if ((rc == 0) != s_numbers[i].good)
+            fail_msg ("\"%s\": %d", s_numbers[i].text, rc);
+        assert_int_equal (value, s_numbers[i].good ? s_numbers[i].value : 77);
+    }
+}
+
+/*  RFC 4648 §10. */
+static void test_base64 (void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+        {"\xfb\xff\xfe", "+//+"},
+    };
+    for (size_t i = 0; i < LENGTH (pairs); i++) {
+        size_t len = strlen (pairs[i][0]), out_len = 4 * ((len + 2) / 3);
+        char *out = malloc (out_len + 1);
+        out[out_len] = 0;
+        zc_base64 (pairs[i][0], len, out);
+        assert_string_equal (out, pairs[i][1]);
+        free (out);
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_utf8),  cmocka_unit_test (test_utf8_every_code_point),
+        cmocka_unit_test (test_plain), cmocka_unit_test (test_topic),
+        cmocka_unit_test (test_query), cmocka_unit_test (test_url_decode),
+        cmocka_unit_test (test_u64),   cmocka_unit_test (test_base64),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
