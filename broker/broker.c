@@ -5,6 +5,7 @@
 #include "broker/inside.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,14 @@
 #include <unistd.h>
 #include "lib/daemon.h"
 #include "lib/log.h"
-#include "lib/options.h"
 
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
 #define S_SUBSCRIPTION_MAX 8192 /* bytes */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
-#define S_DRAIN_MS 3000  /* for what is on its way when stopping */
+#define S_QUIET_MS 100   /* when stopping: nothing more arrives */
+#define S_LATE_MS 500    /* and if it still does, it has had its time */
+#define S_DRAIN_MS 3000  /* for what is on its way then */
 #define S_LINGER_MS 1000 /* for what is in ZeroMQ's queues then */
 
 /*  Sending. */
@@ -292,48 +294,62 @@ static void s_read_clocks (zc_broker_t *self)
     self->mono_ms = zc_mono_ms ();
 }
 
-/*  One turn. True where there is more to do at once. */
-static bool s_turn (zc_broker_t *self)
+/*  What is not reading from publishers or of requests. True where there is more to do at once. */
+static bool s_settle (zc_broker_t *self)
 {
-    s_read_clocks (self);
-    bool more = s_subscriptions (self);
-    more |= s_take_in (self);
-    more |= zc_control_serve (self);
     zc_history_flush (self->history);
     zc_history_settle (self->history);
-    more |= zc_history_trim (self->history, self->wall_ms);
+    bool more = zc_history_trim (self->history, self->wall_ms);
     s_suspect (self);
     zc_control_turn (self);
     zc_stats_tick (self->stats, self->mono_ms);
     return more;
 }
 
-static void s_wait (zc_broker_t *self, int signal_fd, bool *signalled, bool more)
+static bool s_turn (zc_broker_t *self)
 {
-    zmq_pollitem_t items[] = {{self->xpub, 0, ZMQ_POLLIN, 0},
-                              {self->xsub, 0, ZMQ_POLLIN, 0},
-                              {self->router, 0, ZMQ_POLLIN, 0},
-                              {NULL, signal_fd, ZMQ_POLLIN, 0},
-                              {NULL, self->history->fd, ZMQ_POLLIN, 0}};
-    int patience = more ? 0 : zc_control_patience (self);
-    int count = self->history->fd < 0 ? 4 : 5;
-    /*  While history is full, publishers wait: they are not looked at. */
-    if (zc_history_full (self->history))
-        items[1].events = items[2].events = 0;
-    if (zmq_poll (items, count, patience) > 0)
-        *signalled |= (items[3].revents & ZMQ_POLLIN) != 0;
+    s_read_clocks (self);
+    bool more = s_subscriptions (self);
+    more |= s_take_in (self);
+    more |= zc_control_serve (self);
+    more |= s_settle (self);
+    return more;
 }
 
-/*  Stopping: what publishers have sent is taken in, and what waits for history is answered. */
-static void s_drain (zc_broker_t *self)
+/*  Sleeps until there is something to do, at most so long. True where a signal waits. */
+static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
-    uint64_t until = zc_mono_ms () + S_DRAIN_MS;
-    while (zc_mono_ms () < until) {
-        bool more = s_turn (self), ignored = false;
-        if (!more && !zc_history_busy (self->history) && zc_jobs_size (self->jobs) == 0 &&
-            zc_outbox_waiting (self->outbox) == 0)
-            break;
-        s_wait (self, -1, &ignored, more);
+    /*  While history is full, publishers wait: they are not looked at. */
+    short in = reading && !zc_history_full (self->history) ? ZMQ_POLLIN : 0;
+    zmq_pollitem_t items[] = {{self->xpub, 0, ZMQ_POLLIN, 0},
+                              {self->xsub, 0, in, 0},
+                              {self->router, 0, in, 0},
+                              {NULL, signal_fd, ZMQ_POLLIN, 0},
+                              {NULL, self->history->fd, ZMQ_POLLIN, 0}};
+    int patience = zc_control_patience (self);
+    zmq_poll (items, self->history->fd < 0 ? 4 : 5, patience < most ? patience : most);
+    return (items[3].revents & ZMQ_POLLIN) != 0;
+}
+
+/*  Stopping: for a moment, what has been sent still arrives and is taken in; then what waits for
+ *  history, and for slow readers, has some time. */
+static void s_drain (zc_broker_t *self, int signal_fd)
+{
+    uint64_t begin = zc_mono_ms (), quiet = begin, handled = 0;
+    do {
+        bool more = s_turn (self);
+        uint64_t now = self->counters->received + self->counters->errors;
+        if (now != handled)
+            quiet = self->mono_ms;
+        handled = now;
+        s_wait (self, signal_fd, true, more ? 0 : S_QUIET_MS / 4);
+    } while (self->mono_ms - quiet < S_QUIET_MS && self->mono_ms - begin < S_LATE_MS);
+    while (self->mono_ms - begin < S_DRAIN_MS &&
+           (zc_history_busy (self->history) || zc_jobs_size (self->jobs) ||
+            zc_outbox_waiting (self->outbox))) {
+        s_wait (self, signal_fd, false, S_QUIET_MS / 4);
+        s_read_clocks (self);
+        s_settle (self);
     }
 }
 
@@ -341,12 +357,11 @@ void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), 
 {
     bool stopping = false;
     while (!stopping) {
-        bool signalled = false;
-        s_wait (self, signal_fd, &signalled, s_turn (self));
-        if (signalled)
+        bool more = s_turn (self);
+        if (s_wait (self, signal_fd, true, more ? 0 : INT_MAX))
             stopping = stop (arg);
     }
-    s_drain (self);
+    s_drain (self, signal_fd);
 }
 
 /*  Sockets. */
@@ -365,6 +380,13 @@ static bool s_ipc_in_use (const char *endpoint)
     if (fd >= 0)
         close (fd);
     return used;
+}
+
+/*  ZeroMQ leaves them behind. */
+static void s_remove_ipc (const char *endpoint)
+{
+    if (strncmp (endpoint, "ipc://", 6) == 0)
+        unlink (endpoint + 6);
 }
 
 static void s_set (void *socket, int option, int value)
@@ -395,18 +417,12 @@ static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hw
 static int s_bind (zc_broker_t *self, void *socket, const char *role, const char *endpoint,
                    char *error, size_t size)
 {
-    if (!self->config.insecure && zc_endpoint_exposed (endpoint)) {
-        snprintf (error, size,
-                  "%s: %s can be reached from other machines, and has no CURVE: use a loopback "
-                  "address, or say insecure",
-                  role, endpoint);
-        return -1;
-    }
     errno = EADDRINUSE;
     if (s_ipc_in_use (endpoint) || zmq_bind (socket, endpoint) != 0) {
         snprintf (error, size, "%s: can't bind %s: %s", role, endpoint, zmq_strerror (errno));
         return -1;
     }
+    self->bound++;
     char real[256];
     size_t len = sizeof real;
     if (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len) == 0)
@@ -497,6 +513,9 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zmq_msg_close (&self->item.meta);
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
+    const char *bound[] = {self->config.control, self->config.subscribe, self->config.publish};
+    for (int i = 0; i < self->bound; i++)
+        s_remove_ipc (bound[i]);
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

@@ -10,7 +10,6 @@ typedef struct {
     int publish_hwm, subscribe_hwm, control_hwm; /* messages queued for or from each peer */
     int io_threads;
     size_t max_payload;
-    bool insecure; /* endpoints beyond this machine are allowed */
     size_t max_topics;
     uint64_t dedup_window_ms;
     size_t dedup_max;

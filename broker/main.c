@@ -80,7 +80,6 @@ static void s_configure (zc_broker_config_t *config, const zc_options_t *options
         .control_hwm = (int)zc_options_number (options, "control-hwm"),
         .io_threads = (int)zc_options_number (options, "io-threads"),
         .max_payload = (size_t)zc_options_number (options, "max-payload"),
-        .insecure = zc_options_bool (options, "insecure"),
         .max_topics = (size_t)zc_options_number (options, "max-topics"),
         .dedup_window_ms = (uint64_t)zc_options_number (options, "dedup-window"),
         .dedup_max = (size_t)zc_options_number (options, "dedup-max"),
@@ -152,15 +151,31 @@ static void s_evict (void *history, zc_topic_t *topic)
 static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
 {
     size_t max = (size_t)zc_options_number (options, "max-topics");
-    if (strcmp (zc_options_text (options, "history"), "memory") != 0) {
-        zc_error ("history: memory or lmdb:PATH");
-        return NULL;
-    }
     /*  Nobody knows what was published before this. */
     *last = zc_id_from_ms (zc_wall_ms ()) - 1;
     zc_history_t *history = zc_history_memory_new ();
     *topics = zc_topics_new (max, *last, s_evict, history);
     return history;
+}
+
+/*  What the table of options can't say. */
+static bool s_check (const zc_options_t *options)
+{
+    static const char *const names[] = {"publish", "subscribe", "control"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *endpoint = zc_options_text (options, names[i]);
+        if (!zc_options_bool (options, "insecure") && zc_endpoint_exposed (endpoint)) {
+            zc_error ("%s: %s can be reached from other machines, and has no CURVE: use a loopback "
+                      "address, or say insecure",
+                      names[i], endpoint);
+            return false;
+        }
+    }
+    const char *history = zc_options_text (options, "history");
+    bool good = strcmp (history, "memory") == 0;
+    if (!good)
+        zc_error ("history: expected memory or lmdb:PATH, got %s", history);
+    return good;
 }
 
 static int s_run (s_main_t *self)
@@ -195,10 +210,13 @@ int main (int argc, char **argv)
     zc_log_open (s_program.program,
                  zc_log_parse_level (zc_options_text (self.options, "log-level")),
                  zc_options_bool (self.options, "syslog"));
-    zc_raise_descriptor_limit ();
-    self.signal_fd = s_signal_fd ();
-    status = s_run (&self);
-    close (self.signal_fd);
+    status = ZC_EXIT_USAGE;
+    if (s_check (self.options)) {
+        zc_raise_descriptor_limit ();
+        self.signal_fd = s_signal_fd ();
+        status = s_run (&self);
+        close (self.signal_fd);
+    }
     zc_options_destroy (&self.options);
     return status;
 }

@@ -10,7 +10,7 @@
 #define S_FRAMES_MAX 5
 #define S_WAITING_MAX 10000         /* answers */
 #define S_WAITING_BYTES (64u << 20) /* of them */
-#define S_RETRY_MAX 1000            /* of them tried in one call */
+#define S_BLOCKED_MAX 16            /* peers that are tried in one pass */
 
 typedef struct s_waiting {
     struct s_waiting *next;
@@ -156,7 +156,8 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slic
         zc_frame_set (&out[i], frames[i].at, frames[i].len);
         bytes += frames[i].len;
     }
-    zc_sent_t sent = zc_outbox_send (self, route, out, count);
+    /*  Behind what waits, so that a peer that pipelines gets its answers in order. */
+    zc_sent_t sent = self->first ? ZC_BLOCKED : zc_outbox_send (self, route, out, count);
     if (sent == ZC_SENT)
         return;
     s_waiting_t *waiting = malloc (sizeof *waiting);
@@ -185,16 +186,33 @@ void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *co
     zc_outbox_answer (self, route, frames, 3);
 }
 
+static bool s_is_blocked (const s_waiting_t *waiting, s_waiting_t *const *blocked, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (zc_route_same_peer (&waiting->route, &blocked[i]->route))
+            return true;
+    return false;
+}
+
 void zc_outbox_retry (zc_outbox_t *self)
 {
-    size_t tries = self->waiting < S_RETRY_MAX ? self->waiting : S_RETRY_MAX;
+    /*  A peer that was blocked once stays so for this pass: else it may get a later answer first.
+     *  The pass goes round the whole queue, or that order is lost. */
+    s_waiting_t *blocked[S_BLOCKED_MAX];
+    size_t blocked_count = 0, tries = self->waiting;
     while (tries-- > 0) {
         s_waiting_t *waiting = s_pop (self);
-        zc_sent_t sent = zc_outbox_send (self, &waiting->route, waiting->frames, waiting->count);
-        if (sent == ZC_BLOCKED)
+        zc_sent_t sent =
+            blocked_count == S_BLOCKED_MAX || s_is_blocked (waiting, blocked, blocked_count)
+                ? ZC_BLOCKED
+                : zc_outbox_send (self, &waiting->route, waiting->frames, waiting->count);
+        if (sent == ZC_BLOCKED) {
+            if (blocked_count < S_BLOCKED_MAX && !s_is_blocked (waiting, blocked, blocked_count))
+                blocked[blocked_count++] = waiting;
             s_push (self, waiting);
-        else
+        } else {
             s_free (waiting);
+        }
     }
 }
 
