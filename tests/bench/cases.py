@@ -21,8 +21,10 @@ class Case:
         self.title, self.entries, self.goals = title, entries, goals
 
     def run(self, bench):
+        bench.missing.clear()
         rows = bench.turns(self.entries)
-        return {"rows": rows, "goals": [goal for make in self.goals for goal in make(rows)],
+        return {"rows": rows, "order": [entry.label for entry in self.entries],
+                "goals": [goal for make in self.goals for goal in make(rows)],
                 "missing": dict(bench.missing)}
 
 

@@ -4,7 +4,7 @@ from systems.zcast_broker import broker
 
 TRANSPORTS = ("ws",)
 # The load generator is one address; what an address may hold is not what is measured.
-LIMITS = ["--max-connections-per-address=0", "--connect-rate=0"]
+LIMITS = ["--max-connections-per-address=0"]
 
 
 def start(place, transport, processes=1, options=()):
