@@ -75,6 +75,8 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
             self->stats.blocked++;
             break;
         }
+        if (!client->join)
+            break; /* all that there is; only a join may bring more */
     }
     s_set_blocked (client, was, blocked);
 }
