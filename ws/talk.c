@@ -63,10 +63,17 @@ void zc_talk_forget (zc_session_t *self)
     self->publishing = 0;
 }
 
-/*  In raw mode there is no answer but the end. */
+static bool s_is (zc_slice_t text, const char *word)
+{
+    return text.len == strlen (word) && memcmp (text.at, word, text.len) == 0;
+}
+
+/*  In raw mode there is no answer but the end: 1008 for what can never be published, and 1013 for
+ *  what may be, later. */
 static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t code,
                               zc_slice_t message)
 {
+    bool never = s_is (code, "topic") || s_is (code, "payload") || s_is (code, "headers");
     char reason[128] = "";
     if (self->mode == ZC_MODE_V1) {
         s_answer_error (self, ref, code, message);
@@ -75,7 +82,7 @@ static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t co
     size_t len = message.len < sizeof reason ? message.len : sizeof reason - 1;
     if (zc_text_plain (message.at, len))
         memcpy (reason, message.at, len);
-    zc_session_close (self, ZC_CLOSE_POLICY, reason);
+    zc_session_close (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
 }
 
 static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
@@ -88,11 +95,6 @@ static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
     s_send_text (self, &text);
 }
 
-static bool s_verb_is (zc_slice_t frame, const char *verb)
-{
-    return frame.len == strlen (verb) && memcmp (frame.at, verb, frame.len) == 0;
-}
-
 static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_publish_t *publish = arg;
@@ -102,10 +104,9 @@ static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
     else if (count == 0)
         s_publish_failed (self, publish->ref, s_slice ("timeout"),
                           s_slice ("the broker did not answer"));
-    else if (count >= 2 && s_verb_is (frames[0], "OK") &&
-             zc_text_plain (frames[1].at, frames[1].len))
+    else if (count >= 2 && s_is (frames[0], "OK") && zc_text_plain (frames[1].at, frames[1].len))
         s_publish_done (self, publish->ref, frames[1]);
-    else if (count >= 3 && s_verb_is (frames[0], "ERR"))
+    else if (count >= 3 && s_is (frames[0], "ERR"))
         s_publish_failed (self, publish->ref, frames[1], frames[2]);
     else
         s_publish_failed (self, publish->ref, s_slice ("internal"),
@@ -121,6 +122,11 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     uint64_t sent = 0;
     if (payload.len > self->server->max_payload) {
         s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
+        return;
+    }
+    if (!zc_link_connected (link)) {
+        s_publish_failed (self, ref, s_slice ("broker"),
+                          s_slice ("the broker is not there: try again"));
         return;
     }
     zc_publish_t *publish = calloc (1, sizeof *publish);
