@@ -105,7 +105,8 @@ static size_t s_whole (const char *text, size_t len)
     return at > 0 && (uint8_t)text[at - 1] >= 0xc0 ? at - 1 : len;
 }
 
-static void s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_out)
+__attribute__ ((format (printf, 2, 0))) static void
+s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_out)
 {
     int saved = errno;
     char text[S_TEXT_MAX], line[4 * S_TEXT_MAX + 256];
