@@ -227,23 +227,9 @@ static void test_utf8_bad (void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\x80",
-        "\xbf",
-        "\xc0",
-        "\xc1",
-        "\xc3\x28",
-        "\xe0\x9f",
-        "\xed\xa0",
-        "\xef\xbf\x28",
-        "\xf0\x8f",
-        "\xf4\x90",
-        "\xf5",
-        "\xff",
-        "\xce\xba\xfe",
-        "a\xe2\x82"
-        "b",
-        "\xf8",
-        "\xf0\x9f\x92z",
+        "\x80",         "\xbf",         "\xc0",     "\xc1",          "\xc3\x28", "\xe0\x9f",
+        "\xed\xa0",     "\xef\xbf\x28", "\xf0\x8f", "\xf4\x90",      "\xf5",     "\xff",
+        "\xce\xba\xfe", "a\342\202b",   "\xf8",     "\xf0\x9f\x92z",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         zc_buf_t in = ZC_BUF_INIT;
