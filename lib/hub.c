@@ -261,7 +261,7 @@ void zc_hub_send_sync (zc_hub_t *self)
     size_t done = 0;
     do {
         size_t count = topics.count - done < S_SYNC_TOPICS ? topics.count - done : S_SYNC_TOPICS;
-        s_send_one_sync (self, topics.items + done, count);
+        s_send_one_sync (self, count > 0 ? topics.items + done : NULL, count);
         done += count;
     } while (done < topics.count);
     zc_vector_clear (&topics);
