@@ -339,7 +339,7 @@ class Stack:
 
     def fcgi(self, *options, processes=1, socket_path=None, **how):
         path = socket_path or self.fcgi_socket
-        argv = ["zcast-fcgi", *self.endpoints(), f"--socket={path}", f"--processes={processes}", *options]
+        argv = ["zcast-fcgi", *self.endpoints()[1:], f"--socket={path}", f"--processes={processes}", *options]
         return self.start("zcast-fcgi", argv, ready=lambda: can_connect(path), **how)
 
     def ws(self, *options, listen=None, **how):
