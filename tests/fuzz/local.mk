@@ -1,1 +1,55 @@
-# what tests/fuzz/ builds, installs and checks
+# Fuzz targets: NOUN_fuzz.c, and what it found or began with in corpus/NOUN. Configured with --enable-fuzzers they are
+# libFuzzer programs (`make fuzz`); else replay.c feeds them their corpus, as tests. A new one: its name here, and two lines below.
+FUZZ_TARGETS = \
+	tests/fuzz/id_fuzz \
+	tests/fuzz/text_fuzz \
+	tests/fuzz/message_fuzz \
+	tests/fuzz/options_fuzz \
+	tests/fuzz/head_fuzz \
+	tests/fuzz/frames_fuzz
+FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
+
+check_PROGRAMS += $(FUZZ_TARGETS)
+EXTRA_DIST += tests/fuzz/corpus
+
+if FUZZERS
+FUZZ_MAIN =
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+TESTS += $(FUZZ_TARGETS)
+endif
+
+tests_fuzz_id_fuzz_SOURCES = tests/fuzz/id_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_id_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_text_fuzz_SOURCES = tests/fuzz/text_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_text_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_message_fuzz_SOURCES = tests/fuzz/message_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_message_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_options_fuzz_SOURCES = tests/fuzz/options_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_options_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_head_fuzz_SOURCES = tests/fuzz/head_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_head_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS)
+
+tests_fuzz_frames_fuzz_SOURCES = tests/fuzz/frames_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS)
+
+# Each target for FUZZ_SECONDS. What it learns stays in fuzz/ of the build folder; what makes it fail too, and ends this.
+FUZZ_SECONDS = 20
+fuzz: $(FUZZ_TARGETS)
+	@if test -z "$(FUZZER_LIBS)"; then echo "configure with CC=clang --enable-fuzzers"; exit 1; fi
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    name=`basename $$target _fuzz`; $(MKDIR_P) fuzz/$$name; echo "fuzz $$name"; \
+	    ./$$target -max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=fuzz/$$name- fuzz/$$name $(srcdir)/tests/fuzz/corpus/$$name; \
+	done
+
+clean-fuzz:
+	rm -rf fuzz
+
+clean-local: clean-fuzz
+
+.PHONY: fuzz clean-fuzz

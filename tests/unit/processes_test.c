@@ -209,7 +209,8 @@ static void test_backoff (void **state)
     /* The fourth start of each comes after 100 + 200 + 400 ms. */
     assert_true (zc_mono_ms () - start >= 650);
     kill (fixture.master, SIGTERM);
-    assert_int_equal (s_finish (&fixture), 0);
+    /* 1 where the last to start was still about to fail. */
+    assert_in_range (s_finish (&fixture), 0, 1);
 }
 
 /*  One says that it was told nonsense, at once: the others are stopped, and that is the status. */
