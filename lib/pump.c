@@ -1,19 +1,25 @@
 /*  pump.c - rounds: every client of every channel that has something new gets one send.
  *
  *  One send costs about the same whether it carries one message or thirty, so the way to carry more
- *  is to send less often. Two things say how long to wait for more: what flushing each message at
- *  once would cost of a second (rate of wanted sends times the measured cost of one), and whether
- *  the far side has taken what it got in the last round (SIOCOUTQ of a sample; clients that block).
- *  Both are zero when the load is light, and then everything goes out at once. */
+ *  is to send less often. Flushing each message at once would cost `wanted sends a second x cost of
+ *  one` of a core. While that is little it is what happens. Beyond that the interval is as long as
+ *  the last rounds' cost divided by the share of a core that sending may take: few clients get
+ *  short intervals, many clients long ones, and the share shrinks as more is wanted, since then
+ *  waiting saves more. Costs are CPU time of this thread, not of the clock, so that a busy machine
+ *  doesn't look like expensive sends; where a web server passes on what we send, its work is
+ *  counted too (zc_pump_weigh). If the far side hasn't taken what it got in the last round
+ *  (SIOCOUTQ of a sample), the interval grows further. */
 #include "lib/pump.h"
 
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #define S_SLICE 256        /* sends before the loop looks at other things */
-#define S_LOAD_FREE 0.20   /* of a core: up to here flush at once */
-#define S_LOAD_FULL 0.80   /* from here on wait for max_delay */
+#define S_LOAD_FREE 0.60   /* of a core: up to here flush at once */
+#define S_LOAD_LEAST 0.25  /* of a core: what sending may take when much is wanted */
+#define S_LOAD_SLOPE 0.25  /* by which it shrinks per core wanted */
 #define S_WINDOW_US 100000 /* over which the rate is measured */
 #define S_SAMPLE 8         /* clients whose send queue is looked at */
 
@@ -23,7 +29,10 @@ struct zc_pump {
     zc_hub_t *hub;    /* borrowed */
     uint64_t max_delay_us;
     uint64_t round_us; /* when the last round began */
-    double cost_us;    /* of one send, smoothed */
+    double weight;     /* what a send costs the machine, in what it costs us */
+    double cost_us;    /* of one send, smoothed, weighted */
+    double round_cost; /* µs of a round, smoothed, weighted */
+    double spent_us;   /* in the round under way */
     double rate;       /* wanted sends a second, smoothed */
     uint64_t window_us, window_wanted;
     double far_us; /* interval that the far side asks for */
@@ -34,6 +43,14 @@ struct zc_pump {
 static uint64_t s_now_us (void)
 {
     return uv_hrtime () / 1000;
+}
+
+/*  CPU time of this thread. */
+static double s_cpu_us (void)
+{
+    struct timespec time;
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
 /*  One client. */
@@ -110,12 +127,15 @@ static void s_measure_far_side (zc_pump_t *self)
 
 static uint64_t s_interval_us (zc_pump_t *self)
 {
-    double load = self->rate * self->cost_us / 1e6;
-    double share = (load - S_LOAD_FREE) / (S_LOAD_FULL - S_LOAD_FREE);
-    share = share < 0 ? 0 : share > 1 ? 1 : share;
-    double interval = share * (double)self->max_delay_us;
+    double wanted = self->rate * self->cost_us / 1e6, interval = 0;
+    if (wanted > S_LOAD_FREE) {
+        double share = S_LOAD_FREE - S_LOAD_SLOPE * (wanted - S_LOAD_FREE);
+        interval = self->round_cost / (share > S_LOAD_LEAST ? share : S_LOAD_LEAST);
+    }
     if (interval < self->far_us)
         interval = self->far_us;
+    if (interval > (double)self->max_delay_us)
+        interval = (double)self->max_delay_us;
     self->stats.interval_us = (unsigned)interval;
     return (uint64_t)interval;
 }
@@ -139,7 +159,7 @@ static void s_timer (uv_timer_t *timer);
 /*  Goes on with the round; leaves it to the next turn of the loop after a slice. */
 static void s_slice (zc_pump_t *self)
 {
-    uint64_t began = s_now_us ();
+    double began = s_cpu_us ();
     unsigned sends = 0;
     zc_client_t *client = NULL;
     while (sends < S_SLICE && (client = zc_hub_next_to_flush (self->hub))) {
@@ -147,10 +167,10 @@ static void s_slice (zc_pump_t *self)
         zc_pump_send (self, client);
         sends++;
     }
-    if (sends >= 16) {
-        double cost = (double)(s_now_us () - began) / sends;
-        self->cost_us += (cost - self->cost_us) / 16;
-    }
+    double spent = (s_cpu_us () - began) * self->weight;
+    self->spent_us += spent;
+    if (sends >= 16)
+        self->cost_us += (spent / sends - self->cost_us) / 16;
     if (client)
         uv_idle_start (&self->idle, s_idle);
     else
@@ -162,6 +182,8 @@ static void s_begin_round (zc_pump_t *self, uint64_t now)
     self->round_us = now;
     self->stats.rounds++;
     s_measure_far_side (self);
+    self->round_cost += (self->spent_us - self->round_cost) / 4;
+    self->spent_us = 0;
     zc_hub_begin_round (self->hub);
     s_slice (self);
 }
@@ -208,6 +230,7 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
         abort ();
     self->hub = hub;
     self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+    self->weight = 1;
     self->cost_us = 3;
     self->window_us = s_now_us ();
     uv_idle_init (loop, &self->idle);
@@ -234,6 +257,11 @@ void zc_pump_destroy (zc_pump_t **self_p)
 void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms)
 {
     self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+}
+
+void zc_pump_weigh (zc_pump_t *self, unsigned weight)
+{
+    self->weight = weight;
 }
 
 const zc_pump_stats_t *zc_pump_stats (const zc_pump_t *self)

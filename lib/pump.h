@@ -1,7 +1,7 @@
 /*  pump.h - when and how feeds are sent to clients: rounds, slices, the flush interval.
  *
- *  Light work is flushed at once. The interval between rounds grows with what flushing at once
- *  would cost of a second, and with how far behind the far side is, up to max_delay_ms. */
+ *  Light work is flushed at once. Under load the interval between rounds is what keeps sending
+ *  to a share of a core; it grows with how far behind the far side is, up to max_delay_ms. */
 #ifndef ZC_PUMP_H
 #define ZC_PUMP_H
 
@@ -14,6 +14,8 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms);
 /*  Stops its handles; the loop must run once more before it is closed. */
 void zc_pump_destroy (zc_pump_t **self_p);
 void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms);
+/*  A send costs this machine `weight` times what it costs us, since others here pass it on. */
+void zc_pump_weigh (zc_pump_t *self, unsigned weight);
 
 /*  There may be something to send: called by the link after it drained its sockets. */
 void zc_pump_kick (zc_pump_t *self);
