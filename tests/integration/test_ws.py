@@ -3,15 +3,15 @@ the ways in which the daemon starts, stops and runs out of things."""
 
 import base64
 import json
-import os
 import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from stack import LIMIT, can_connect, free_port, program, run, wait_for
+from stack import program, run, wait_for
 from wsraw import BINARY, CLOSE, FIN, PING, PONG, TEXT, Closed, Raw, close_body
 
 V1 = {"subprotocols": ["zcast.v1"]}
@@ -285,9 +285,16 @@ def test_raw_messages_are_refused(ws):
         assert raw.at_end()
 
 
+def publishing(stack):
+    """A daemon that lets clients publish, and has its broker."""
+    daemon = stack.ws("--allow-publish")
+    daemon.wait_log("broker: connected")
+    return daemon
+
+
 def test_publish(stack):
     stack.broker()
-    stack.ws("--allow-publish")
+    publishing(stack)
     with stack.websocket("a", **V1) as client:
         client.wait_open()
         client.send_json({"type": "publish", "topic": "a", "data": "héllo", "event": "hi", "id": "own-1"})
@@ -307,7 +314,7 @@ def test_publish(stack):
 
 def test_publish_raw(stack):
     stack.broker()
-    stack.ws("--allow-publish")
+    publishing(stack)
     with Raw(stack.ws_port) as raw, stack.websocket("a", "b") as two:
         two.wait_open()
         raw.open("/ws?topic=a")
@@ -324,7 +331,7 @@ def test_publish_raw(stack):
 def test_publish_without_a_broker(stack):
     """Without a broker clients stay, and a publish is answered in the end, also one that was under way."""
     broker = stack.broker()
-    daemon = stack.ws("--allow-publish")
+    daemon = publishing(stack)
     with stack.websocket("a", **V1) as client, Raw(stack.ws_port) as raw:
         client.wait_open()
         raw.open()
@@ -349,7 +356,7 @@ def test_publish_without_a_broker(stack):
 
 def test_a_publisher_that_leaves_before_the_answer(stack):
     broker = stack.broker()
-    stack.ws("--allow-publish")
+    publishing(stack)
     broker.pause()
     for n in range(20):
         with Raw(stack.ws_port) as raw:
@@ -443,7 +450,8 @@ def test_slow_reader_is_dropped_and_nobody_waits(stack):
             stack.publish("a", payload)
         wait_events(quick, 400)
         daemon.wait_log("fell too far behind")
-        assert daemon.pss() - before < 16 << 20
+        if b"__asan_init" not in Path(program("zcast-ws")).read_bytes():  # which keeps what was freed
+            assert daemon.pss() - before < 16 << 20
     with pytest.raises(Closed):
         while True:
             slow.take(4096)
