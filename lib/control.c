@@ -9,6 +9,8 @@
  *  are scanned, not sorted: the earliest is remembered, so the scan runs only when one is due. */
 #include "lib/control.h"
 
+#include "lib/monitor.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -21,6 +23,7 @@
 #define S_FRAMES 8     /* the longest answer has five; what is beyond is dropped */
 #define S_QUEUE 1000   /* requests that wait for the broker in ZeroMQ's queue */
 #define S_TAG_SIZE 20  /* '#', 16 digits, NUL */
+#define S_HANDSHAKE_MS 5000
 #define S_HEARTBEAT_MS 2000
 #define S_HEARTBEAT_TIMEOUT_MS 6000
 
@@ -37,6 +40,8 @@ struct zc_control {
     uint64_t last;     /* number of the last request */
     uint64_t earliest; /* no deadline is before this; UINT64_MAX: there is none */
     size_t pending;
+    zc_monitor_t *monitor; /* of zc_control_new_once */
+    bool connected, lost;  /* as far as the monitor has told */
     s_request_t *buckets[S_BUCKETS];
 };
 
@@ -54,7 +59,7 @@ static void s_set (void *socket, int option, int value)
     (void)rc;
 }
 
-zc_control_t *zc_control_new (void *context, const char *endpoint)
+static zc_control_t *s_new (void *context, const char *endpoint, bool once)
 {
     zc_control_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -65,20 +70,55 @@ zc_control_t *zc_control_new (void *context, const char *endpoint)
         goto fail;
     s_set (self->socket, ZMQ_LINGER, 0);
     s_set (self->socket, ZMQ_SNDHWM, S_QUEUE);
-    s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
+    s_set (self->socket, ZMQ_HANDSHAKE_IVL, S_HANDSHAKE_MS);
+    s_set (self->socket, ZMQ_RECONNECT_IVL, once ? -1 : 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
     s_set (self->socket, ZMQ_HEARTBEAT_IVL, S_HEARTBEAT_MS);
     s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, S_HEARTBEAT_TIMEOUT_MS);
+    if (once)
+        self->monitor = zc_monitor_new (context, self->socket);
     if (zmq_connect (self->socket, endpoint) != 0)
         goto fail;
     return self;
 fail:;
     int error = errno;
+    zc_monitor_destroy (&self->monitor);
     if (self->socket)
         zmq_close (self->socket);
     free (self);
     errno = error;
     return NULL;
+}
+
+zc_control_t *zc_control_new (void *context, const char *endpoint)
+{
+    return s_new (context, endpoint, false);
+}
+
+zc_control_t *zc_control_new_once (void *context, const char *endpoint)
+{
+    return s_new (context, endpoint, true);
+}
+
+static void s_read_monitor (zc_control_t *self)
+{
+    zc_monitor_event_t event;
+    while (self->monitor && (event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+        self->connected = event == ZC_MONITOR_UP;
+        self->lost = event == ZC_MONITOR_DOWN;
+    }
+}
+
+bool zc_control_connected (zc_control_t *self)
+{
+    s_read_monitor (self);
+    return self->connected;
+}
+
+bool zc_control_lost (zc_control_t *self)
+{
+    s_read_monitor (self);
+    return self->lost;
 }
 
 /*  Takes the request out of the table; the caller frees it. NULL where it isn't there. */
@@ -119,6 +159,7 @@ void zc_control_destroy (zc_control_t **self_p)
     for (size_t i = 0; i < S_BUCKETS; i++)
         while (self->buckets[i])
             s_give_up (self, self->buckets[i]->number);
+    zc_monitor_destroy (&self->monitor);
     zmq_close (self->socket);
     free (self);
 }
@@ -285,20 +326,33 @@ int zc_control_read (zc_control_t *self, int max)
             zmq_msg_close (&frames[i]);
         handled++;
     }
+    s_read_monitor (self);
     s_expire (self);
     return handled;
 }
 
+size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2])
+{
+    items[0] = (zmq_pollitem_t){self->socket, 0, ZMQ_POLLIN, 0};
+    if (!self->monitor)
+        return 1;
+    items[1] = (zmq_pollitem_t){zc_monitor_socket (self->monitor), 0, ZMQ_POLLIN, 0};
+    return 2;
+}
+
+long zc_control_timeout (const zc_control_t *self)
+{
+    if (self->earliest == UINT64_MAX)
+        return -1;
+    uint64_t now = s_now_ms ();
+    return self->earliest > now ? (long)(self->earliest - now) : 0;
+}
+
 int zc_control_wait (zc_control_t *self, int timeout_ms)
 {
-    uint64_t now = s_now_ms ();
-    long wait = timeout_ms;
-    if (self->earliest != UINT64_MAX) {
-        long until = self->earliest > now ? (long)(self->earliest - now) : 0;
-        if (wait < 0 || until < wait)
-            wait = until;
-    }
-    zmq_pollitem_t item = {self->socket, 0, ZMQ_POLLIN, 0};
-    zmq_poll (&item, 1, wait);
+    long until = zc_control_timeout (self);
+    long wait = until >= 0 && (timeout_ms < 0 || until < timeout_ms) ? until : timeout_ms;
+    zmq_pollitem_t items[2];
+    zmq_poll (items, (int)zc_control_pollitems (self, items), wait);
     return zc_control_read (self, 1000);
 }

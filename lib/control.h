@@ -5,6 +5,7 @@
 #ifndef ZC_CONTROL_H
 #define ZC_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zmq.h>
@@ -20,6 +21,13 @@ typedef void (*zc_control_fn) (void *arg, const zc_slice_t *frames, size_t count
 /*  Connects in the background; NULL with errno where the endpoint is malformed. `context` is a
  *  ZeroMQ context (borrowed). */
 zc_control_t *zc_control_new (void *context, const char *endpoint);
+/*  For one connection: where it breaks or can't be made, nothing is sent any more and
+ *  zc_control_lost tells. What was sent has then reached the peer from the first request up to
+ *  some point, in order: a caller that sends the rest again over a new one keeps the order. */
+zc_control_t *zc_control_new_once (void *context, const char *endpoint);
+/*  Both are for zc_control_new_once; false otherwise. */
+bool zc_control_connected (zc_control_t *self);
+bool zc_control_lost (zc_control_t *self);
 /*  Gives up every request (count 0). */
 void zc_control_destroy (zc_control_t **self_p);
 
@@ -34,6 +42,10 @@ void zc_control_reset (zc_control_t *self);
 size_t zc_control_pending (const zc_control_t *self);
 
 int zc_control_fd (zc_control_t *self);
+/*  For a loop on zmq_poll, which knows no edges: fills in what to poll, and returns how many. */
+size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2]);
+/*  Milliseconds until a timeout is due; -1: none. */
+long zc_control_timeout (const zc_control_t *self);
 /*  Handles what has arrived, at most `max` answers, and expired timeouts. Returns how many answers
  *  it handled. */
 int zc_control_read (zc_control_t *self, int max);

@@ -16,6 +16,9 @@ libzcast_a_SOURCES = \
 	lib/pump.c lib/pump.h \
 	lib/control.c lib/control.h \
 	lib/link.c lib/link.h \
+	lib/monitor.c lib/monitor.h \
+	lib/publisher.c lib/publisher.h \
+	lib/subscriber.c lib/subscriber.h \
 	lib/options.c lib/options.h lib/options_private.h \
 	lib/option_value.c lib/option_help.c lib/zpl.c lib/zpl.h \
 	lib/log.c lib/log.h \

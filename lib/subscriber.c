@@ -1,0 +1,655 @@
+/*  subscriber.c - one SUB, one DEALER, and at most one question to the broker at a time.
+ *
+ *  While a question is out, the SUB socket is not read: what arrives waits in ZeroMQ, and where
+ * that overflows, `prev` shows it later. So there is no queue of our own, and order needs no
+ * thought.
+ *
+ *    connected      ask SYNC: subscriptions are live, and the last position of each topic
+ *    behind         a topic whose last position, or whose next message's prev, is beyond what it is
+ *                   complete up to: FETCH pages for all such topics together, from the lowest
+ *    live           read messages; deliver where prev <= complete, skip what is not new
+ *    now and then   ask SYNC whether the broker has had to drop, with nothing after it to show it
+ */
+#include "lib/subscriber.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/buf.h"
+#include "lib/control.h"
+#include "lib/daemon.h"
+#include "lib/monitor.h"
+
+#define S_HWM 10000
+#define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
+#define S_ANSWER_MS 5000
+#define S_AGAIN_MS 200  /* after no answer, or "not now" */
+#define S_CHECK_MS 2000 /* between questions whether something was dropped */
+#define S_PAGE_MESSAGES "500"
+#define S_PAGE_BYTES "1048576"
+#define S_NONCE_SIZE 18 /* \x01, 16 digits, NUL */
+#define S_BATCH 1000    /* messages read before the owner has its turn */
+
+typedef struct {
+    char *name; /* owned; not NUL-terminated */
+    size_t len;
+    zc_id_t complete; /* all up to here has been handed over */
+    bool known;       /* complete is meant */
+    bool behind;      /* something after complete is to be fetched */
+} s_topic_t;
+
+struct zc_subscriber {
+    zc_subscriber_config_t config;
+    char *since; /* owned; NULL once it has been fetched, or where there is none */
+    void *socket;
+    zc_monitor_t *monitor;
+    zc_control_t *control;
+    s_topic_t *topics; /* sorted by name */
+    size_t count, room;
+    size_t behind;        /* topics that are */
+    zc_slice_t *prefixes; /* owned, with their bytes */
+    size_t prefix_count;
+
+    bool up, live, paused;
+    bool resync;              /* ask SYNC for all topics */
+    uint64_t request;         /* the question that is out; 0: none */
+    uint64_t not_before;      /* monotonic ms: no question until then */
+    uint64_t check_at;        /* monotonic ms: when to ask what was dropped */
+    char nonce[S_NONCE_SIZE]; /* subscribed; empty: none */
+    zc_id_t dropped;          /* the broker's last drop that has been looked into */
+    zc_id_t page_since;       /* FETCH: where the present page begins */
+    bool page_first;          /* FETCH: by the text in `since` */
+    zc_id_t latest;           /* highest id handed over */
+    zc_message_t *held;       /* the message whose prev showed a hole */
+    zc_subscriber_stats_t stats;
+};
+
+static void s_set (void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt (socket, option, &value, sizeof value);
+    assert (rc == 0);
+    (void)rc;
+}
+
+static int s_connect (zc_subscriber_t *self, void *context)
+{
+    self->control = zc_control_new (context, self->config.control);
+    if (!self->control)
+        return -1;
+    self->socket = zmq_socket (context, ZMQ_SUB);
+    s_set (self->socket, ZMQ_LINGER, 0);
+    s_set (self->socket, ZMQ_RCVHWM, self->config.hwm ? self->config.hwm : S_HWM);
+    s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
+    s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
+    s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
+    s_set (self->socket, ZMQ_HEARTBEAT_IVL, 2000);
+    s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
+    self->monitor = zc_monitor_new (context, self->socket);
+    return zmq_connect (self->socket, self->config.subscribe);
+}
+
+zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config)
+{
+    zc_subscriber_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->config = *config;
+    self->since = config->since ? strdup (config->since) : NULL;
+    if (s_connect (self, context) != 0) {
+        int error = errno;
+        zc_subscriber_destroy (&self);
+        errno = error;
+    }
+    return self;
+}
+
+void zc_subscriber_destroy (zc_subscriber_t **self_p)
+{
+    zc_subscriber_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->control)
+        zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    zc_monitor_destroy (&self->monitor);
+    if (self->socket)
+        zmq_close (self->socket);
+    for (size_t i = 0; i < self->count; i++)
+        free (self->topics[i].name);
+    for (size_t i = 0; i < self->prefix_count; i++)
+        free ((char *)self->prefixes[i].at);
+    free (self->topics);
+    free (self->prefixes);
+    free (self->held);
+    free (self->since);
+    free (self);
+}
+
+/*  Topics -------------------------------------------------------------------------------------- */
+
+static char *s_copy (zc_slice_t slice)
+{
+    char *copy = malloc (slice.len ? slice.len : 1);
+    if (!copy)
+        abort ();
+    memcpy (copy, slice.at, slice.len);
+    return copy;
+}
+
+static int s_compare (const s_topic_t *topic, zc_slice_t name)
+{
+    int order = memcmp (topic->name, name.at, topic->len < name.len ? topic->len : name.len);
+    return order ? order : (topic->len > name.len) - (topic->len < name.len);
+}
+
+/*  Where the topic is, or belongs. */
+static size_t s_place (const zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t low = 0, high = self->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (s_compare (&self->topics[middle], name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static s_topic_t *s_find (const zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t at = s_place (self, name);
+    bool there = at < self->count && s_compare (&self->topics[at], name) == 0;
+    return there ? &self->topics[at] : NULL;
+}
+
+static s_topic_t *s_insert (zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t at = s_place (self, name);
+    if (at < self->count && s_compare (&self->topics[at], name) == 0)
+        return &self->topics[at];
+    if (self->count == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->topics = realloc (self->topics, self->room * sizeof *self->topics);
+        if (!self->topics)
+            abort ();
+    }
+    s_topic_t *topic = &self->topics[at];
+    memmove (topic + 1, topic, (self->count - at) * sizeof *topic);
+    self->count++;
+    *topic = (s_topic_t){.name = s_copy (name), .len = name.len};
+    return topic;
+}
+
+void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
+{
+    if (prefix) {
+        size_t size = (self->prefix_count + 1) * sizeof *self->prefixes;
+        self->prefixes = realloc (self->prefixes, size);
+        if (!self->prefixes)
+            abort ();
+        self->prefixes[self->prefix_count++] = (zc_slice_t){s_copy (topic), topic.len};
+    } else {
+        s_insert (self, topic);
+    }
+    zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, topic.at, topic.len);
+}
+
+/*  The topic of a message; one that a prefix stands for is learned, as complete up to its prev.
+ *  NULL where nobody asked for it, or more has been learned than can be kept. */
+static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
+{
+    s_topic_t *topic = s_find (self, message->topic);
+    *wanted = topic != NULL;
+    for (size_t i = 0; i < self->prefix_count && !*wanted; i++)
+        *wanted = message->topic.len >= self->prefixes[i].len &&
+                  memcmp (message->topic.at, self->prefixes[i].at, self->prefixes[i].len) == 0;
+    if (topic || !*wanted || self->count >= S_TOPICS_MAX)
+        return topic;
+    topic = s_insert (self, message->topic);
+    topic->known = true;
+    topic->complete = message->prev;
+    return topic;
+}
+
+static void s_set_behind (zc_subscriber_t *self, s_topic_t *topic, bool behind)
+{
+    self->behind += behind;
+    self->behind -= topic->behind;
+    topic->behind = behind;
+}
+
+static void s_list (const zc_subscriber_t *self, bool only_behind, zc_buf_t *list)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (only_behind && !self->topics[i].behind)
+            continue;
+        if (list->len)
+            zc_buf_addc (list, '\n');
+        zc_buf_add (list, self->topics[i].name, self->topics[i].len);
+    }
+}
+
+/*  Questions ----------------------------------------------------------------------------------- */
+
+static zc_slice_t s_text (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static bool s_is (zc_slice_t slice, const char *text)
+{
+    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
+}
+
+static bool s_position (zc_slice_t text, zc_id_t *id)
+{
+    return zc_id_parse (text.at, text.len, id) == 0;
+}
+
+static void s_later (zc_subscriber_t *self)
+{
+    self->not_before = zc_mono_ms () + S_AGAIN_MS;
+}
+
+/*  Whether the answer is a good one (`verb` and `count` frames). Otherwise it asks again later, or
+ *  tells the owner that there is no use in that. */
+static bool s_good (zc_subscriber_t *self, const zc_slice_t *frames, size_t count, const char *verb,
+                    size_t want)
+{
+    if (count >= want && s_is (frames[0], verb))
+        return true;
+    s_later (self);
+    if (count < 2 || !s_is (frames[0], "ERR") || s_is (frames[1], "busy") ||
+        s_is (frames[1], "history") || s_is (frames[1], "internal"))
+        return false;
+    self->config.refused (self->config.arg, frames[1], count > 2 ? frames[2] : s_text (""));
+    return false;
+}
+
+static void s_drop_nonce (zc_subscriber_t *self)
+{
+    if (self->nonce[0])
+        zmq_setsockopt (self->socket, ZMQ_UNSUBSCRIBE, self->nonce, strlen (self->nonce));
+    self->nonce[0] = 0;
+}
+
+static void s_ask (zc_subscriber_t *self, const zc_slice_t *frames, size_t count,
+                   zc_control_fn answer)
+{
+    self->request = zc_control_request (self->control, frames, count, S_ANSWER_MS, answer, self);
+    if (!self->request)
+        s_later (self);
+}
+
+static void s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
+{
+    if (dropped > self->dropped)
+        self->resync = true;
+}
+
+static void s_checked (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    self->request = 0;
+    self->check_at = zc_mono_ms () + S_CHECK_MS;
+    zc_id_t dropped;
+    if (s_good (self, frames, count, "OK", 3) && s_position (frames[2], &dropped))
+        s_see_dropped (self, dropped);
+}
+
+/*  Asks what the broker has had to drop. */
+static void s_check (zc_subscriber_t *self)
+{
+    zc_slice_t frames[] = {s_text ("SYNC"), s_text (""), s_text ("")};
+    s_ask (self, frames, 3, s_checked);
+}
+
+static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
+{
+    bool from_history = self->since != NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        const char *end = memchr (lasts.at, '\n', lasts.len);
+        size_t len = end ? (size_t)(end - lasts.at) : lasts.len;
+        zc_id_t last;
+        if (zc_id_parse (lasts.at, len, &last) != 0)
+            break;
+        lasts.at += len + (end != NULL);
+        lasts.len -= len + (end != NULL);
+        if (!topic->known && !from_history) {
+            topic->known = true;
+            topic->complete = last;
+        }
+        s_set_behind (self, topic, from_history || last > topic->complete);
+    }
+}
+
+static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    self->request = 0;
+    s_drop_nonce (self);
+    zc_id_t dropped;
+    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[2], &dropped))
+        return;
+    self->resync = false;
+    self->dropped = dropped;
+    self->check_at = zc_mono_ms () + S_CHECK_MS;
+    s_take_lasts (self, frames[3]);
+    self->page_first = self->since != NULL && self->behind > 0;
+}
+
+/*  Asks for the last position of every topic, once all subscriptions are live. */
+static void s_sync (zc_subscriber_t *self)
+{
+    uint64_t random =
+        (uint64_t)zc_random_between (0, UINT32_MAX) << 32 | zc_random_between (0, UINT32_MAX);
+    snprintf (self->nonce, sizeof self->nonce, "\x01%016" PRIx64, random);
+    zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, self->nonce, strlen (self->nonce));
+    zc_buf_t list = ZC_BUF_INIT;
+    s_list (self, false, &list);
+    zc_slice_t frames[] = {
+        s_text ("SYNC"), s_text (self->nonce + 1), {zc_buf_str (&list), list.len}};
+    s_ask (self, frames, 3, s_synced);
+    if (!self->request)
+        s_drop_nonce (self);
+    zc_buf_clear (&list);
+}
+
+static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message_t *message)
+{
+    if (topic) {
+        topic->complete = message->id;
+        topic->known = true;
+    }
+    if (message->id > self->latest)
+        self->latest = message->id;
+    self->stats.received++;
+    self->config.message (self->config.arg, message);
+}
+
+static void s_fetched_message (zc_subscriber_t *self, const zc_slice_t *frames)
+{
+    zc_message_t message;
+    s_topic_t *topic = NULL;
+    if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
+        topic = s_find (self, message.topic);
+    if (!topic) {
+        self->stats.malformed++;
+    } else if (!topic->known || message.id > topic->complete) {
+        self->stats.fetched++;
+        s_deliver (self, topic, &message);
+    }
+}
+
+/*  States what lies between where a topic was complete, or where this page began, and the floor. */
+static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        zc_id_t from = topic->known && !self->page_first && topic->complete > self->page_since
+                           ? topic->complete
+                           : self->page_since;
+        if (!topic->behind || floor <= from)
+            continue;
+        self->stats.gaps++;
+        if (self->config.gap)
+            self->config.gap (self->config.arg, (zc_slice_t){topic->name, topic->len}, from, floor);
+    }
+}
+
+static void s_end_of_page (zc_subscriber_t *self, const zc_slice_t *frames)
+{
+    zc_id_t head, floor, since;
+    uint64_t remaining;
+    if (!s_position (frames[1], &head) || !s_position (frames[2], &floor) ||
+        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
+        s_later (self);
+        return;
+    }
+    if (self->page_first && strcmp (self->since, "earliest") == 0)
+        self->page_since = floor; /* asked for what there is */
+    else if (self->page_first && s_position (frames[3], &since))
+        self->page_since = since;
+    s_state_gaps (self, floor);
+    self->page_first = false;
+    free (self->since);
+    self->since = NULL;
+    self->page_since = head;
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        if (!topic->behind)
+            continue;
+        topic->known = true;
+        if (head > topic->complete)
+            topic->complete = head;
+        s_set_behind (self, topic, remaining > 0);
+    }
+}
+
+static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    if (count >= 4 && s_is (frames[0], "MSG")) {
+        s_fetched_message (self, frames);
+        return;
+    }
+    self->request = 0;
+    if (s_good (self, frames, count, "END", 5))
+        s_end_of_page (self, frames);
+}
+
+static void s_fetch (zc_subscriber_t *self)
+{
+    char position[ZC_ID_SIZE];
+    if (!self->page_first) {
+        self->page_since = ZC_ID_MAX;
+        for (size_t i = 0; i < self->count; i++)
+            if (self->topics[i].behind && self->topics[i].complete < self->page_since)
+                self->page_since = self->topics[i].complete;
+        zc_id_format (self->page_since, position);
+    } else {
+        self->page_since = ZC_ID_NONE;
+    }
+    zc_buf_t list = ZC_BUF_INIT;
+    s_list (self, true, &list);
+    zc_slice_t frames[] = {s_text ("FETCH"),
+                           s_text (self->page_first ? self->since : position),
+                           s_text (S_PAGE_MESSAGES),
+                           s_text (S_PAGE_BYTES),
+                           {zc_buf_str (&list), list.len}};
+    s_ask (self, frames, 5, s_fetched);
+    zc_buf_clear (&list);
+}
+
+/*  Live messages ------------------------------------------------------------------------------- */
+
+/*  Hands a message over, skips it, or notes a hole before it; true where it is done with. */
+static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
+{
+    bool wanted;
+    s_topic_t *topic = s_topic_of (self, message, &wanted);
+    if (!wanted)
+        return true;
+    if (topic && message->id <= topic->complete) {
+        self->stats.duplicates++;
+        return true;
+    }
+    if (topic && message->prev > topic->complete) {
+        s_set_behind (self, topic, true);
+        return false;
+    }
+    s_see_dropped (self, message->dropped);
+    s_deliver (self, topic, message);
+    return true;
+}
+
+static void s_take_held (zc_subscriber_t *self)
+{
+    zc_message_t *held = self->held;
+    self->held = NULL;
+    if (s_take (self, held)) {
+        free (held);
+        return;
+    }
+    /*  The broker gave the message out before it can be fetched. */
+    self->held = held;
+    s_later (self);
+}
+
+static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t count)
+{
+    zc_slice_t slices[3];
+    for (size_t i = 0; i < 3; i++)
+        slices[i] = i < count ? (zc_slice_t){zmq_msg_data (&frames[i]), zmq_msg_size (&frames[i])}
+                              : (zc_slice_t){"", 0};
+    zc_message_t message;
+    if (count != 3 || zc_delivery_parse (&message, slices[0], slices[1], slices[2]) != 0) {
+        self->stats.malformed++;
+    } else if (!s_take (self, &message)) {
+        self->stats.holes++;
+        self->held = zc_message_copy (&message);
+    }
+}
+
+/*  Reads one message; false where there is none. */
+static bool s_read (zc_subscriber_t *self)
+{
+    zmq_msg_t frames[4]; /* the last is for what is beyond three */
+    size_t count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = &frames[count < 3 ? count : 3];
+        zmq_msg_init (frame);
+        int rc;
+        do
+            rc = zmq_msg_recv (frame, self->socket, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0)
+            break;
+        more = zmq_msg_more (frame);
+        count++;
+        if (frame == &frames[3])
+            zmq_msg_close (frame);
+    }
+    if (count)
+        s_take_frames (self, frames, count);
+    for (size_t i = 0; i < count && i < 3; i++)
+        zmq_msg_close (&frames[i]);
+    return count > 0;
+}
+
+/*  The owner's loop ---------------------------------------------------------------------------- */
+
+static void s_tell (zc_subscriber_t *self, bool live)
+{
+    if (self->live == live)
+        return;
+    self->live = live;
+    if (self->config.live)
+        self->config.live (self->config.arg, live);
+}
+
+static void s_read_monitor (zc_subscriber_t *self)
+{
+    zc_monitor_event_t event;
+    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+        bool up = event == ZC_MONITOR_UP;
+        self->stats.losses += self->up && !up;
+        self->up = up;
+        if (up) {
+            self->resync = true;
+        } else {
+            zc_control_reset (self->control);
+            self->request = 0;
+            s_drop_nonce (self);
+            s_tell (self, false);
+        }
+    }
+}
+
+/*  Asks the next question that there is; false where there is none, and messages may flow. */
+static bool s_question (zc_subscriber_t *self)
+{
+    if (self->request || !self->up || zc_mono_ms () < self->not_before)
+        return true;
+    if (self->resync)
+        s_sync (self);
+    else if (self->behind)
+        s_fetch (self);
+    else if (zc_mono_ms () >= self->check_at)
+        s_check (self);
+    else
+        return false;
+    return true;
+}
+
+void zc_subscriber_run (zc_subscriber_t *self)
+{
+    s_read_monitor (self);
+    while (!self->paused && zc_control_read (self->control, 100) > 0)
+        ;
+    for (int i = 0; i < S_BATCH && !self->paused && !s_question (self); i++) {
+        s_tell (self, true);
+        if (self->held)
+            s_take_held (self);
+        else if (!s_read (self))
+            break;
+    }
+}
+
+void zc_subscriber_pause (zc_subscriber_t *self, bool pause)
+{
+    self->paused = pause;
+}
+
+bool zc_subscriber_is_live (const zc_subscriber_t *self)
+{
+    return self->live;
+}
+
+const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self)
+{
+    return &self->stats;
+}
+
+zc_id_t zc_subscriber_position (const zc_subscriber_t *self)
+{
+    return self->latest;
+}
+
+static long s_until (uint64_t when_ms)
+{
+    uint64_t now = zc_mono_ms ();
+    return when_ms > now ? (long)(when_ms - now) : 0;
+}
+
+size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[3])
+{
+    size_t count = 0;
+    items[count++] = (zmq_pollitem_t){zc_monitor_socket (self->monitor), 0, ZMQ_POLLIN, 0};
+    if (!self->paused)
+        count += zc_control_pollitems (self->control, items + count);
+    bool waits = self->request || !self->up || zc_mono_ms () < self->not_before;
+    if (!self->paused && !waits)
+        items[count++] = (zmq_pollitem_t){self->socket, 0, ZMQ_POLLIN, 0};
+    return count;
+}
+
+long zc_subscriber_timeout (const zc_subscriber_t *self)
+{
+    if (self->paused)
+        return -1;
+    if (self->request)
+        return zc_control_timeout (self->control);
+    if (!self->up)
+        return -1;
+    if (zc_mono_ms () < self->not_before)
+        return s_until (self->not_before);
+    return self->held || self->resync || self->behind ? 0 : s_until (self->check_at);
+}

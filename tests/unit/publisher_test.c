@@ -1,0 +1,332 @@
+/*  publisher_test.c - a ROUTER that forgets, refuses, disconnects and comes back plays the broker:
+ * what it was sent first is in order, whatever happened in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "lib/message.h"
+#include "lib/publisher.h"
+
+#define S_PATIENCE 4000 /* rounds of 5 ms before a condition has failed */
+
+typedef struct {
+    void *context, *router;
+    char endpoint[64];
+    zc_publisher_t *publisher;
+    size_t expected;    /* the next payload, a number, that has to be reported */
+    char outcomes[256]; /* codes of those that were not OK */
+    int ups, downs;
+} s_bench_t;
+
+static void s_published (void *arg, const zc_published_t *published)
+{
+    s_bench_t *bench = arg;
+    char text[32];
+    snprintf (text, sizeof text, "%.*s", (int)published->payload.len, published->payload.at);
+    if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0) {
+        assert_int_equal (atoi (text), bench->expected);
+        bench->expected++;
+    } else {
+        size_t used = strlen (bench->outcomes);
+        snprintf (bench->outcomes + used, sizeof bench->outcomes - used, "%s:%.*s;", text,
+                  (int)published->code.len, published->code.at);
+        bench->expected += strcmp (text, "x") != 0;
+    }
+}
+
+static void s_connected (void *arg, bool connected)
+{
+    s_bench_t *bench = arg;
+    *(connected ? &bench->ups : &bench->downs) += 1;
+}
+
+/*  Binds where it was before, or to a port of its own the first time. */
+static void s_broker_up (s_bench_t *bench)
+{
+    bench->router = zmq_socket (bench->context, ZMQ_ROUTER);
+    int no_linger = 0, unlimited = 0;
+    zmq_setsockopt (bench->router, ZMQ_LINGER, &no_linger, sizeof no_linger);
+    zmq_setsockopt (bench->router, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
+    const char *where = bench->endpoint[0] ? bench->endpoint : "tcp://127.0.0.1:*";
+    int rc = -1;
+    for (int i = 0; i < S_PATIENCE && rc != 0; i++) {
+        rc = zmq_bind (bench->router, where);
+        if (rc != 0)
+            zmq_poll (NULL, 0, 5);
+    }
+    assert_int_equal (rc, 0);
+    size_t size = sizeof bench->endpoint;
+    zmq_getsockopt (bench->router, ZMQ_LAST_ENDPOINT, bench->endpoint, &size);
+}
+
+static void s_broker_down (s_bench_t *bench)
+{
+    zmq_close (bench->router);
+    bench->router = NULL;
+}
+
+static void s_begin (s_bench_t *bench, unsigned answer_timeout)
+{
+    zc_publisher_destroy (&bench->publisher);
+    zc_publisher_config_t config = {.control = bench->endpoint,
+                                    .window = 20,
+                                    .answer_timeout = answer_timeout,
+                                    .arg = bench,
+                                    .published = s_published,
+                                    .connected = s_connected};
+    bench->publisher = zc_publisher_new (bench->context, &config);
+    assert_non_null (bench->publisher);
+}
+
+static int s_setup (void **state)
+{
+    s_bench_t *bench = calloc (1, sizeof *bench);
+    bench->context = zmq_ctx_new ();
+    s_broker_up (bench);
+    s_begin (bench, 60000);
+    *state = bench;
+    return 0;
+}
+
+static int s_teardown (void **state)
+{
+    s_bench_t *bench = *state;
+    zc_publisher_destroy (&bench->publisher);
+    zc_publisher_destroy (&bench->publisher);
+    if (bench->router)
+        zmq_close (bench->router);
+    zmq_ctx_term (bench->context);
+    free (bench);
+    return 0;
+}
+
+static void s_add (s_bench_t *bench, const char *payload, const char *headers)
+{
+    zc_publisher_add (bench->publisher, (zc_slice_t){"t", 1},
+                      (zc_slice_t){payload, strlen (payload)},
+                      (zc_slice_t){headers, strlen (headers)});
+}
+
+static void s_add_numbers (s_bench_t *bench, int from, int to)
+{
+    char text[16];
+    for (int i = from; i < to; i++) {
+        snprintf (text, sizeof text, "%d", i);
+        s_add (bench, text, "");
+    }
+}
+
+typedef struct {
+    char peer[16], tag[64], payload[64], headers[256];
+    size_t peer_len;
+} s_request_t;
+
+static size_t s_frame (s_bench_t *bench, char *to, size_t size)
+{
+    int len = zmq_recv (bench->router, to, size - 1, ZMQ_DONTWAIT);
+    if (len < 0)
+        len = 0;
+    to[len] = 0;
+    return (size_t)len;
+}
+
+/*  One request, where one waits. */
+static bool s_receive (s_bench_t *bench, s_request_t *request)
+{
+    char verb[16], topic[16];
+    if (!bench->router)
+        return false;
+    zmq_pollitem_t item = {bench->router, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll (&item, 1, 0) <= 0)
+        return false;
+    request->peer_len = s_frame (bench, request->peer, sizeof request->peer);
+    s_frame (bench, request->tag, sizeof request->tag);
+    s_frame (bench, verb, sizeof verb);
+    s_frame (bench, topic, sizeof topic);
+    s_frame (bench, request->payload, sizeof request->payload);
+    s_frame (bench, request->headers, sizeof request->headers);
+    assert_string_equal (verb, "PUBLISH");
+    return true;
+}
+
+static void s_reply (s_bench_t *bench, const s_request_t *request, const char *verb,
+                     const char *second, const char *third)
+{
+    zmq_send (bench->router, request->peer, request->peer_len, ZMQ_SNDMORE);
+    zmq_send (bench->router, request->tag, strlen (request->tag), ZMQ_SNDMORE);
+    zmq_send (bench->router, verb, strlen (verb), ZMQ_SNDMORE);
+    zmq_send (bench->router, second, strlen (second), third ? ZMQ_SNDMORE : 0);
+    if (third)
+        zmq_send (bench->router, third, strlen (third), 0);
+}
+
+static void s_turn (s_bench_t *bench)
+{
+    zmq_pollitem_t items[2];
+    size_t count = zc_publisher_pollitems (bench->publisher, items);
+    long wait = zc_publisher_timeout (bench->publisher);
+    zmq_poll (items, (int)count, wait < 0 || wait > 5 ? 5 : wait);
+    zc_publisher_run (bench->publisher);
+}
+
+static void s_in_order_with_keys (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request;
+    char first_key[256] = "";
+    s_add_numbers (bench, 0, 50);
+    s_add (bench, "50", "event: e\nid: mine\n");
+    for (int i = 0; i < S_PATIENCE && bench->expected < 51; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &request)) {
+            zc_slice_t headers = {request.headers, strlen (request.headers)}, key;
+            assert_true (zc_header_find (headers, "id", &key));
+            if (strcmp (request.payload, "50") == 0)
+                assert_string_equal (request.headers, "event: e\nid: mine\n");
+            else
+                assert_string_not_equal (request.headers, first_key);
+            strcpy (first_key, request.headers);
+            s_reply (bench, &request, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, 51);
+    assert_int_equal (bench->ups, 1);
+    const zc_publisher_stats_t *stats = zc_publisher_stats (bench->publisher);
+    assert_int_equal (stats->published, 51);
+    assert_int_equal (stats->repeated, 0);
+    assert_int_equal (stats->waiting, 0);
+    assert_int_equal (stats->bytes, 0);
+}
+
+/*  The broker handles a random part of what it is sent, and then goes away, answers or not. */
+static void s_restarts_keep_order (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request;
+    srand (7);
+    int seen = 0, total = 400, repeats = 0;
+    s_add_numbers (bench, 0, total);
+    for (int i = 0; i < S_PATIENCE && bench->expected < (size_t)total; i++) {
+        s_turn (bench);
+        if (!bench->router)
+            s_broker_up (bench);
+        while (s_receive (bench, &request)) {
+            int number = atoi (request.payload);
+            assert_true (number <= seen); /* never ahead of one not seen yet */
+            repeats += number < seen;
+            seen += number == seen;
+            if (rand () % 40 == 0) {
+                s_broker_down (bench);
+                break;
+            }
+            s_reply (bench, &request, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, total);
+    assert_int_equal (seen, total);
+    assert_true (repeats > 0);
+    assert_true (zc_publisher_stats (bench->publisher)->losses > 0);
+    assert_int_equal (bench->outcomes[0], 0);
+}
+
+static void s_not_now_is_asked_again (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request;
+    int refusals = 0;
+    s_add_numbers (bench, 0, 4);
+    for (int i = 0; i < S_PATIENCE && bench->expected < 4; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &request)) {
+            if (request.payload[0] == '1' && refusals++ < 2)
+                s_reply (bench, &request, "ERR", refusals == 1 ? "busy" : "history", "not now");
+            else if (request.payload[0] == '2')
+                s_reply (bench, &request, "ERR", "topic", "no good");
+            else
+                s_reply (bench, &request, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, 4);
+    assert_string_equal (bench->outcomes, "2:topic;");
+    assert_int_equal (zc_publisher_stats (bench->publisher)->refused, 1);
+    assert_int_equal (zc_publisher_stats (bench->publisher)->repeated, 2);
+}
+
+/*  A broker that takes requests and says nothing: the connection is given up for another. */
+static void s_silence (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request;
+    int heard = 0;
+    s_begin (bench, 300);
+    s_add_numbers (bench, 0, 1);
+    for (int i = 0; i < S_PATIENCE && bench->expected < 1; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &request))
+            if (heard++ >= 1)
+                s_reply (bench, &request, "OK", "1-0", NULL);
+    }
+    assert_int_equal (bench->expected, 1);
+    assert_true (heard >= 2);
+    assert_true (bench->downs >= 1);
+}
+
+static void s_drops_what_waits (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t requests[21];
+    s_add_numbers (bench, 0, 20); /* the window */
+    int heard = 0;
+    for (int i = 0; i < S_PATIENCE && heard < 20; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &requests[heard]))
+            heard++;
+    }
+    assert_int_equal (heard, 20);
+    assert_false (zc_publisher_drop (bench->publisher));
+    s_add (bench, "x", "");
+    s_add (bench, "20", "");
+    assert_true (zc_publisher_drop (bench->publisher));
+    assert_string_equal (bench->outcomes, "x:dropped;");
+    for (int i = 0; i < 20; i++)
+        s_reply (bench, &requests[i], "OK", "1-0", NULL);
+    for (int i = 0; i < S_PATIENCE && bench->expected < 21; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &requests[20]))
+            s_reply (bench, &requests[20], "OK", "1-0", NULL);
+    }
+    assert_int_equal (bench->expected, 21);
+}
+
+static void s_nobody_there (void **state)
+{
+    s_bench_t *bench = *state;
+    s_broker_down (bench);
+    s_add_numbers (bench, 0, 1);
+    for (int i = 0; i < S_PATIENCE && bench->downs == 0; i++)
+        s_turn (bench);
+    assert_int_equal (bench->downs, 1);
+    assert_false (zc_publisher_is_connected (bench->publisher));
+    for (int i = 0; i < 20; i++)
+        s_turn (bench);
+    assert_in_range (zc_publisher_age (bench->publisher), 1, 60000);
+    assert_int_equal (bench->downs, 1); /* said once */
+    zc_publisher_config_t bad = {.control = "nonsense"};
+    assert_null (zc_publisher_new (bench->context, &bad));
+}
+
+#define S_TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        S_TEST (s_in_order_with_keys),     S_TEST (s_restarts_keep_order),
+        S_TEST (s_not_now_is_asked_again), S_TEST (s_silence),
+        S_TEST (s_drops_what_waits),       S_TEST (s_nobody_there),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
