@@ -82,7 +82,10 @@ void zc_options_write_help (const zc_program_t *program, FILE *out)
     for (; table[i].name; i++)
         s_help_option (out, &table[i]);
     free (table);
-    if (program->section)
+    if (program->keys)
+        fprintf (out, "\nKeys of the sections 'common' and '%s' of the configuration file: %s\n",
+                 program->section, program->keys);
+    else if (program->section)
         fprintf (out,
                  "\nEach long option but config, check, help and version is also a key of the\n"
                  "sections 'common' and '%s' of the configuration file.\n",
@@ -111,7 +114,7 @@ void zc_options_write_conf (const zc_program_t *program, FILE *out)
     zc_option_t *table = zc_program_table (program);
     for (size_t i = 0; table[i].name; i++) {
         const zc_option_t *option = &table[i];
-        if (zc_option_only_command_line (option))
+        if (!zc_option_is_key (program, option))
             continue;
         fprintf (out, "\n    # %s%s\n    #%s = ", option->help, option->reload ? " (SIGHUP)" : "",
                  option->name);

@@ -92,19 +92,41 @@ static size_t s_table_size (const zc_option_t *table)
     return size;
 }
 
+bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option)
+{
+    if (!program->keys)
+        return !zc_option_only_command_line (option);
+    size_t len = strlen (option->name);
+    for (const char *at = program->keys; *at; at += strspn (at, " ")) {
+        size_t word = strcspn (at, " ");
+        if (word == len && memcmp (at, option->name, len) == 0)
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+static bool s_has_common (const zc_program_t *program, const zc_option_t *option)
+{
+    if (program->keys)
+        return zc_option_only_command_line (option) && strcmp (option->name, "check") != 0;
+    bool file = strcmp (option->name, "config") == 0 || strcmp (option->name, "check") == 0;
+    return program->section || !file;
+}
+
 zc_option_t *zc_program_table (const zc_program_t *program)
 {
     size_t own = s_table_size (program->options), common = s_table_size (zc_common_options);
-    size_t skip = program->section ? 0 : 2; /* config and check come first */
-    zc_option_t *table = malloc ((own + common - skip + 1) * sizeof *table);
+    zc_option_t *table = calloc (own + common + 1, sizeof *table);
     if (!table)
         abort ();
     memcpy (table, program->options, own * sizeof *table);
-    memcpy (table + own, zc_common_options + skip, (common - skip + 1) * sizeof *table);
+    for (size_t i = 0; i < common; i++)
+        if (s_has_common (program, &zc_common_options[i]))
+            table[own++] = zc_common_options[i];
     return table;
 }
 
-/*  The index in the table, or its count where there is none. */
 static size_t s_find (const zc_options_t *self, const char *name, size_t len)
 {
     size_t i = 0;
@@ -282,7 +304,7 @@ static void s_read_key (s_reader_t *reader, const char *name, const char *value)
 {
     zc_options_t *self = reader->self;
     size_t i = reader->option = s_find (self, name, strlen (name));
-    if (i < self->count && zc_option_only_command_line (&self->table[i]))
+    if (i < self->count && !zc_option_is_key (self->program, &self->table[i]))
         i = reader->option = self->count;
     /* A key in common may be another program's. */
     if (i == self->count && reader->origin.rank == S_SECTION) {
@@ -658,7 +680,7 @@ static void s_find_file (zc_options_t *self)
 /*  Ends the program after -t: returns -1, or the status. */
 static int s_checked (const zc_options_t *self)
 {
-    if (!self->program->section || !zc_options_bool (self, "check"))
+    if (!self->program->section || self->program->keys || !zc_options_bool (self, "check"))
         return -1;
     if (self->path)
         printf ("%s: ok\n", self->path);

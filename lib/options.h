@@ -49,6 +49,9 @@ typedef struct {
     const char *summary; /* one sentence */
     const char *epilog;  /* examples; may be NULL */
     const zc_option_t *options; /* ends with ZC_OPTION_END; zc_common_options are added */
+    /*  Of a command, not a daemon: the options, with spaces between, that are keys of the file too.
+     *  It has no check, log-level and syslog. NULL: a daemon. */
+    const char *keys;
     unsigned words; /* how many words that are not options it takes; more are a mistake */
     /*  What the table can't say: values that don't go together. May be NULL. Returns NULL, or the
      *  name of the option at fault with what is wrong in `error`. Called by zc_options_new, -t and

@@ -14,8 +14,10 @@ int zc_option_value (const zc_option_t *option, const char *text, int64_t *numbe
 /*  All options of a program, its own first, in one table that ends with ZC_OPTION_END; the
  *  caller frees it. */
 zc_option_t *zc_program_table (const zc_program_t *program);
-/*  Those that are no keys of a file: config, check, help, version. */
+/*  Those that are no keys of any file: config, check, help, version. */
 bool zc_option_only_command_line (const zc_option_t *option);
+/*  Whether it is a key of this program's section. */
+bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option);
 
 void zc_options_write_help (const zc_program_t *program, FILE *out);
 
