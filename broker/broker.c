@@ -111,11 +111,11 @@ static zc_slice_t s_slice (zmq_msg_t *frame)
     return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
 }
 
-/*  Where the publisher's own id is within meta. */
+/*  Where the publisher's own id, or else its key, is within meta. */
 static void s_find_event (zc_item_t *item)
 {
     zc_slice_t value, meta = s_slice (&item->meta);
-    if (zc_header_find (meta, "event-id", &value)) {
+    if (zc_header_find (meta, "event-id", &value) || zc_header_find (meta, "key", &value)) {
         item->event_at = (uint16_t)(value.at - meta.at);
         item->event_len = (uint16_t)value.len;
     }
@@ -142,7 +142,7 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
     item->event_len = 0;
     if (headers.len) {
         s_set_expiry (item, headers, self->wall_ms);
-        if (message->event_id.len)
+        if (message->key.len)
             s_find_event (item);
     }
 }
@@ -155,8 +155,8 @@ static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_
     item->where = zc_topics_use (self->topics, message->topic);
     item->origin = origin;
     s_stamp (self, item, message, headers);
-    if (message->event_id.len)
-        zc_dedup_add (self->dedup, message->topic, message->event_id, item->id, self->mono_ms);
+    if (message->key.len)
+        zc_dedup_add (self->dedup, message->topic, message->key, item->id, self->mono_ms);
     zc_history_append (self->history, item);
 }
 
@@ -191,8 +191,8 @@ static int s_split (zc_item_t *item)
 static bool s_duplicate (zc_broker_t *self, const zc_message_t *message)
 {
     zc_id_t id;
-    if (!message->event_id.len ||
-        !zc_dedup_find (self->dedup, message->topic, message->event_id, self->mono_ms, &id))
+    if (!message->key.len ||
+        !zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, &id))
         return false;
     self->counters->duplicates++;
     return true;

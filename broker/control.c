@@ -66,8 +66,8 @@ static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_requ
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->counters->received++;
-    if (message->event_id.len &&
-        zc_dedup_find (self->dedup, message->topic, message->event_id, self->mono_ms, &id)) {
+    if (message->key.len &&
+        zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, &id)) {
         s_duplicate (self, route, id);
         return;
     }

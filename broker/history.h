@@ -16,7 +16,7 @@ typedef struct {
     zc_topic_t *where;
     zc_id_t id;
     uint64_t expires_ms;          /* wall clock; 0: with age only */
-    uint16_t event_at, event_len; /* the publisher's own id: where in meta; length 0: none */
+    uint16_t event_at, event_len; /* the publisher's own id or key: where in meta; length 0: none */
     void *origin;                 /* the broker's: who waits for the answer; NULL: nobody */
 } zc_item_t;
 

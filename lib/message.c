@@ -15,8 +15,8 @@ const char *zc_message_strerror (int code)
     case ZC_ESIZE:
         return "the payload or the headers are too large";
     case ZC_EHEADER:
-        return "headers are UTF-8 lines of 'name: value'; event and id are plain text of at most "
-               "256 bytes, retry and ttl digits";
+        return "headers are UTF-8 lines of 'name: value'; event, id and key are plain text of at "
+               "most 256 bytes, retry and ttl digits";
     case ZC_EMETA:
         return "the meta frame has no valid id and prev";
     default:
@@ -91,6 +91,10 @@ static int s_publish_header (zc_message_t *message, const s_header_t *header)
         if (!s_short_plain (value, ZC_EVENT_ID_MAX))
             return ZC_EHEADER;
         message->event_id = value;
+    } else if (s_is (header->name, "key")) {
+        if (!s_short_plain (value, ZC_EVENT_ID_MAX))
+            return ZC_EHEADER;
+        message->key = value;
     } else if (s_is (header->name, "retry")) {
         if (zc_text_u64 (value.at, value.len, UINT32_MAX, &number) != 0)
             return ZC_EHEADER;
@@ -124,6 +128,8 @@ int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payloa
         if (rc != 0)
             return rc;
     }
+    if (message->event_id.len)
+        message->key = message->event_id;
     return rc == 0 ? 0 : ZC_EHEADER;
 }
 

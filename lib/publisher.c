@@ -139,8 +139,8 @@ void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payloa
     char key[64];
     size_t key_len = 0;
     zc_slice_t own;
-    if (!zc_header_find (headers, "id", &own))
-        key_len = (size_t)snprintf (key, sizeof key, "id: %s%llu\n", self->key,
+    if (!zc_header_find (headers, "id", &own) && !zc_header_find (headers, "key", &own))
+        key_len = (size_t)snprintf (key, sizeof key, "key: %s%llu\n", self->key,
                                     (unsigned long long)self->keys++);
     size_t total = topic.len + payload.len + key_len + headers.len;
     s_entry_t *entry = malloc (sizeof *entry + total);

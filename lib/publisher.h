@@ -1,10 +1,10 @@
 /*  publisher.h - publishes with acknowledgement: a queue that survives the broker's absence, many
  *  requests in flight, each message in order and once.
  *
- *  Every message carries an idempotency key (its `id` header: the caller's, or one made here), so a
- *  message that is sent again after a lost connection is not published twice. Order is kept also
- *  then; only where the broker refuses one message for now (`busy`, `history`) may messages behind
- *  it, already on their way, be published before it. No thread; the owner polls. */
+ *  Every message carries an idempotency key (the caller's `id` or `key` header, or a `key` made
+ *  here), so a message that is sent again after a lost connection is not published twice. Order is
+ * kept also then; only where the broker refuses one message for now (`busy`, `history`) may
+ * messages behind it, already on their way, be published before it. No thread; the owner polls. */
 #ifndef ZC_PUBLISHER_H
 #define ZC_PUBLISHER_H
 
@@ -47,8 +47,8 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
 /*  Messages still in the queue are forgotten without a report. */
 void zc_publisher_destroy (zc_publisher_t **self_p);
 
-/*  Queues a copy. `headers` are lines as in lib/message.h, may be empty, and get an `id` line where
- *  they have none. */
+/*  Queues a copy. `headers` are lines as in lib/message.h, may be empty, and get a `key` line where
+ *  they have neither `id` nor `key`. */
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers);
 /*  Forgets the oldest message that is not on its way, reported (at once) as "dropped". False where

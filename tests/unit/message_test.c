@@ -80,6 +80,29 @@ static void test_headers_good (void **state)
     }
 }
 
+/*  A repeat is known by the publisher's own id, or else by its key, which isn't an id. */
+static void test_key (void **state)
+{
+    static const struct {
+        const char *headers, *event_id, *key;
+    } cases[] = {
+        {"key: k\n", "", "k"},         {"id: i\n", "i", "i"},  {"id: i\nkey: k\n", "i", "i"},
+        {"key: k\nid: i\n", "i", "i"}, {"event: e\n", "", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_message_t message;
+        zc_slice_t headers = s_text (cases[i].headers);
+        assert_int_equal (zc_publish_parse (&message, s_text ("t"), s_text ("p"), headers, MAX), 0);
+        assert_slice (message.event_id, cases[i].event_id);
+        assert_slice (message.key, cases[i].key);
+    }
+    zc_message_t message;
+    assert_int_equal (
+        zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text ("key: a\tb\n"), MAX),
+        ZC_EHEADER);
+}
+
 static void test_headers_bad (void **state)
 {
     (void)state;
@@ -232,10 +255,15 @@ static void test_sentences (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_split),       cmocka_unit_test (test_headers_good),
-        cmocka_unit_test (test_headers_bad), cmocka_unit_test (test_limits),
-        cmocka_unit_test (test_meta),        cmocka_unit_test (test_delivery),
-        cmocka_unit_test (test_find),        cmocka_unit_test (test_copy_stands_alone),
+        cmocka_unit_test (test_split),
+        cmocka_unit_test (test_headers_good),
+        cmocka_unit_test (test_headers_bad),
+        cmocka_unit_test (test_key),
+        cmocka_unit_test (test_limits),
+        cmocka_unit_test (test_meta),
+        cmocka_unit_test (test_delivery),
+        cmocka_unit_test (test_find),
+        cmocka_unit_test (test_copy_stands_alone),
         cmocka_unit_test (test_sentences),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
