@@ -1,0 +1,415 @@
+/*  zmq_pub.c - `zmq pub`: messages from the command line, a file or standard input to the broker.
+ *
+ *  Ordinarily through the control endpoint, with acknowledgement (lib/publisher.h). With --fast
+ *  through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's subscription
+ *  has come, and with XPUB_NODROP it waits when its queue is full, so nothing is dropped here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/buf.h"
+#include "lib/daemon.h"
+#include "lib/message.h"
+#include "lib/publisher.h"
+#include "tools/tool.h"
+
+#define S_READ (64 * 1024)            /* bytes read at once */
+#define S_LINE_MAX (64 * 1024 * 1024) /* a longer line ends the program */
+#define S_AHEAD 400                   /* lines queued, sent or not, before reading goes on */
+
+static const zc_option_t s_options[] = {
+    {"lines", 'l', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
+     "each line of the input is a message, published as it comes", false},
+    {"file", 'f', ZC_OPT_TEXT, NULL, 1, 4096, NULL, "PATH", "take the input from a file", false},
+    {"event", 'e', ZC_OPT_TEXT, NULL, 1, ZC_EVENT_MAX, NULL, "NAME", "the event's type", false},
+    {"id", 'i', ZC_OPT_TEXT, NULL, 1, ZC_EVENT_ID_MAX, NULL, "ID",
+     "your own id of the event; the same id is published once", false},
+    {"header", 'H', ZC_OPT_LIST, NULL, 1, ZC_HEADERS_MAX, NULL, "NAME=VALUE",
+     "a header: ttl, private, retry, content-type, or your own; repeatable", false},
+    {"quiet", 'q', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "do not print ids", false},
+    {"fast", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
+     "without acknowledgement, through the publish endpoint", false},
+    {"timeout", 't', ZC_OPT_SECONDS, "5s", 0, 86400000, NULL, "TIME",
+     "how long a message may wait for the broker; 0: for ever", false},
+    ZC_TOOL_ENDPOINTS,
+    ZC_OPTION_END,
+};
+
+static const zc_program_t s_program = {
+    .program = "zmq pub",
+    .section = "zmq",
+    .keys = ZC_TOOL_KEYS,
+    .usage = "[OPTION]... TOPIC [MESSAGE]",
+    .words = 2,
+    .summary =
+        "Publishes MESSAGE, or else the whole of standard input, and prints the id that the broker "
+        "gave it. It tries again until --timeout; a message is never published twice.",
+    .epilog = "Examples:\n"
+              "  zmq pub news 'hello, world'\n"
+              "  zmq pub weather --event report --header ttl=3600 --file report.json\n"
+              "  tail -F access.log | zmq pub host/access --lines --quiet --timeout 0\n"
+              "  seq 100000 | zmq pub numbers --lines --fast\n",
+    .options = s_options,
+};
+
+typedef struct {
+    const zc_options_t *options;
+    zc_slice_t topic;
+    zc_buf_t headers;
+    bool lines, quiet;
+    int64_t timeout;           /* ms; 0: none */
+    int input;                 /* descriptor, or -1 where it is used up */
+    zc_buf_t line;             /* what has been read, and is not a whole line yet */
+    uint64_t taken;            /* messages so far */
+    uint64_t reported;         /* answers so far, in the same order */
+    bool failed;               /* something was refused, or could not be read */
+    zc_publisher_t *publisher; /* or, with --fast: */
+    void *xpub;
+    bool subscribed; /* the broker has */
+} s_pub_t;
+
+/*  Headers ------------------------------------------------------------------------------------- */
+
+static void s_header (s_pub_t *self, const char *name, size_t name_len, const char *value)
+{
+    zc_buf_add (&self->headers, name, name_len);
+    zc_buf_addf (&self->headers, ": %s\n", value);
+}
+
+/*  "name=value" or "name: value". */
+static int s_header_option (s_pub_t *self, const char *text)
+{
+    size_t len = strcspn (text, "=:");
+    if (len == 0 || !text[len])
+        return zc_tool_misuse ("--header '%s': expected NAME=VALUE or 'NAME: VALUE'", text);
+    const char *value = text + len + 1;
+    if (text[len] == ':')
+        value += strspn (value, " ");
+    s_header (self, text, len, value);
+    return ZC_EXIT_OK;
+}
+
+static int s_headers (s_pub_t *self)
+{
+    const char *names[] = {"event", "id"};
+    const char *key, *value;
+    for (size_t i = 0; i < 2; i++)
+        if (zc_options_text (self->options, names[i]))
+            s_header (self, names[i], strlen (names[i]), zc_options_text (self->options, names[i]));
+    for (size_t i = 0; zc_options_item (self->options, "header", i, &key, &value); i++)
+        if (s_header_option (self, value) != ZC_EXIT_OK)
+            return ZC_EXIT_USAGE;
+    zc_message_t message;
+    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len}, id;
+    int rc = zc_publish_parse (&message, self->topic, (zc_slice_t){"", 0}, headers, 0);
+    if (rc != 0)
+        return zc_tool_misuse ("%s", zc_message_strerror (rc));
+    if (self->lines && zc_header_find (headers, "id", &id))
+        return zc_tool_misuse ("an id is for one message, not with --lines");
+    return ZC_EXIT_OK;
+}
+
+/*  Sending ------------------------------------------------------------------------------------- */
+
+static void s_published (void *arg, const zc_published_t *published)
+{
+    s_pub_t *self = arg;
+    self->reported++;
+    int text_len = (int)published->text.len;
+    if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0) {
+        if (!self->quiet)
+            printf ("%.*s\n", text_len, published->text.at);
+        return;
+    }
+    self->failed = true;
+    if (self->lines)
+        zc_tool_say ("line %llu refused: %.*s: %.*s", (unsigned long long)self->reported,
+                     (int)published->code.len, published->code.at, text_len, published->text.at);
+    else
+        zc_tool_say ("refused: %.*s: %.*s", (int)published->code.len, published->code.at, text_len,
+                     published->text.at);
+}
+
+static int s_open (s_pub_t *self, void *context)
+{
+    bool fast = zc_options_bool (self->options, "fast");
+    const char *endpoint = zc_options_text (self->options, fast ? "publish" : "control");
+    if (fast) {
+        int one = 1;
+        self->xpub = zmq_socket (context, ZMQ_XPUB);
+        zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &one, sizeof one);
+        if (zmq_connect (self->xpub, endpoint) == 0)
+            return ZC_EXIT_OK;
+    } else {
+        zc_publisher_config_t config = {.control = endpoint, .arg = self, .published = s_published};
+        self->publisher = zc_publisher_new (context, &config);
+        if (self->publisher)
+            return ZC_EXIT_OK;
+    }
+    zc_tool_say ("%s: %s", endpoint, zmq_strerror (errno));
+    return ZC_EXIT_FAILURE;
+}
+
+static long s_patience (const s_pub_t *self, uint64_t since_ms)
+{
+    if (self->timeout == 0)
+        return 1000;
+    uint64_t end = since_ms + (uint64_t)self->timeout, now = zc_mono_ms ();
+    return end > now ? (long)(end - now) : 0;
+}
+
+static void s_read_subscriptions (s_pub_t *self)
+{
+    char frame[8];
+    while (zmq_recv (self->xpub, frame, sizeof frame, ZMQ_DONTWAIT) > 0)
+        self->subscribed = frame[0] == 1;
+}
+
+/*  Waits for what `events` says; false when time is up. */
+static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
+{
+    long wait = s_patience (self, since_ms);
+    zmq_pollitem_t item = {self->xpub, 0, events, 0};
+    zmq_poll (&item, 1, wait);
+    return wait > 0 && !zc_tool_stopped;
+}
+
+static int s_fast_send_frame (s_pub_t *self, zc_slice_t frame, int flags, uint64_t since_ms)
+{
+    while (zmq_send (self->xpub, frame.at, frame.len, flags | ZMQ_DONTWAIT) < 0)
+        if (errno != EINTR && !s_fast_wait (self, ZMQ_POLLOUT, since_ms))
+            return -1;
+    return 0;
+}
+
+static int s_fast_send (s_pub_t *self, zc_slice_t payload)
+{
+    uint64_t begun = zc_mono_ms ();
+    s_read_subscriptions (self);
+    while (!self->subscribed && s_fast_wait (self, ZMQ_POLLIN, begun))
+        s_read_subscriptions (self);
+    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
+    if (self->subscribed && s_fast_send_frame (self, self->topic, ZMQ_SNDMORE, begun) == 0 &&
+        s_fast_send_frame (self, payload, ZMQ_SNDMORE, begun) == 0 &&
+        s_fast_send_frame (self, headers, 0, begun) == 0)
+        return ZC_EXIT_OK;
+    if (zc_tool_stopped)
+        return ZC_EXIT_FAILURE;
+    return zc_tool_no_broker ("publish", zc_options_text (self->options, "publish"),
+                              self->subscribed, self->timeout);
+}
+
+static int s_send (s_pub_t *self, zc_slice_t payload)
+{
+    self->taken++;
+    if (self->xpub)
+        return s_fast_send (self, payload);
+    zc_publisher_add (self->publisher, self->topic, payload,
+                      (zc_slice_t){zc_buf_str (&self->headers), self->headers.len});
+    return ZC_EXIT_OK;
+}
+
+/*  Input --------------------------------------------------------------------------------------- */
+
+/*  Publishes the whole lines that have been read; at the end also what has no line feed. */
+static int s_send_lines (s_pub_t *self, bool at_end)
+{
+    size_t done = 0;
+    int status = ZC_EXIT_OK;
+    const char *text = zc_buf_str (&self->line);
+    const char *end;
+    while (status == ZC_EXIT_OK && (end = memchr (text + done, '\n', self->line.len - done))) {
+        size_t len = (size_t)(end - text) - done;
+        status = s_send (self, (zc_slice_t){text + done, len});
+        done += len + 1;
+    }
+    zc_buf_shift (&self->line, done);
+    if (status == ZC_EXIT_OK && at_end && self->line.len > 0) {
+        status = s_send (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
+        zc_buf_clear (&self->line);
+    }
+    if (self->line.len > S_LINE_MAX) {
+        zc_tool_say ("line %llu is longer than 64 MiB", (unsigned long long)self->taken + 1);
+        return ZC_EXIT_FAILURE;
+    }
+    return status;
+}
+
+/*  Reads once; at the end of the input, closes it. */
+static int s_read (s_pub_t *self)
+{
+    ssize_t len = read (self->input, zc_buf_reserve (&self->line, S_READ), S_READ);
+    if (len < 0 && (errno == EINTR || errno == EAGAIN))
+        return ZC_EXIT_OK;
+    if (len < 0) {
+        zc_tool_say ("cannot read: %s", strerror (errno));
+        self->failed = true;
+    }
+    if (len > 0)
+        self->line.len += (size_t)len;
+    else
+        self->input = -1;
+    if (self->lines)
+        return s_send_lines (self, self->input < 0);
+    if (self->line.len > S_LINE_MAX) {
+        zc_tool_say ("the message is larger than 64 MiB");
+        return ZC_EXIT_FAILURE;
+    }
+    if (self->input < 0 && !self->failed)
+        return s_send (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
+    return ZC_EXIT_OK;
+}
+
+/*  Whether the oldest message has waited too long for the broker. */
+static int s_check_age (const s_pub_t *self)
+{
+    uint64_t waiting = zc_publisher_stats (self->publisher)->waiting;
+    if (!self->timeout || !waiting || zc_publisher_age (self->publisher) < (uint64_t)self->timeout)
+        return ZC_EXIT_OK;
+    zc_tool_no_broker ("control", zc_options_text (self->options, "control"),
+                       zc_publisher_is_connected (self->publisher), self->timeout);
+    if (self->taken > 1)
+        zc_tool_say ("%llu of %llu messages are not acknowledged", (unsigned long long)waiting,
+                     (unsigned long long)self->taken);
+    return ZC_EXIT_FAILURE;
+}
+
+static long s_least (long a, long b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/*  One turn with acknowledgement: waits for input, answers or time, and handles them. */
+static int s_turn (s_pub_t *self)
+{
+    zmq_pollitem_t items[3];
+    size_t count = zc_publisher_pollitems (self->publisher, items);
+    const zc_publisher_stats_t *stats = zc_publisher_stats (self->publisher);
+    bool reads = self->input >= 0 && stats->waiting < S_AHEAD;
+    if (reads)
+        items[count] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
+    long wait = zc_publisher_timeout (self->publisher);
+    if (stats->waiting && self->timeout) {
+        uint64_t age = zc_publisher_age (self->publisher);
+        wait = s_least (wait,
+                        age < (uint64_t)self->timeout ? (long)((uint64_t)self->timeout - age) : 0);
+    }
+    zmq_poll (items, (int)count + reads, wait);
+    int status = ZC_EXIT_OK;
+    if (reads && items[count].revents)
+        status = s_read (self);
+    zc_publisher_run (self->publisher);
+    if (status == ZC_EXIT_OK && !zc_tool_flush ())
+        status = ZC_EXIT_FAILURE;
+    return status == ZC_EXIT_OK ? s_check_age (self) : status;
+}
+
+static int s_run (s_pub_t *self)
+{
+    int status = ZC_EXIT_OK;
+    while (status == ZC_EXIT_OK && !zc_tool_stopped) {
+        if (self->xpub && self->input >= 0)
+            status = s_read (self);
+        else if (self->publisher &&
+                 (self->input >= 0 || zc_publisher_stats (self->publisher)->waiting))
+            status = s_turn (self);
+        else
+            break;
+    }
+    return zc_tool_stopped || self->failed ? ZC_EXIT_FAILURE : status;
+}
+
+/*  Closes the XPUB socket and waits until all has been handed to the network. */
+static int s_linger (s_pub_t *self, void *context)
+{
+    int linger = self->timeout ? (int)self->timeout : -1;
+    uint64_t begun = zc_mono_ms ();
+    if (zc_tool_stopped || !self->subscribed)
+        linger = 0;
+    zmq_setsockopt (self->xpub, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_close (self->xpub);
+    while (zmq_ctx_term (context) != 0 && errno == EINTR)
+        ;
+    if (linger <= 0 || zc_mono_ms () - begun < (uint64_t)linger)
+        return ZC_EXIT_OK;
+    zc_tool_say ("the broker at %s did not take all within %g s",
+                 zc_options_text (self->options, "publish"), (double)linger / 1000);
+    return ZC_EXIT_FAILURE;
+}
+
+static int s_close (s_pub_t *self, void *context)
+{
+    zc_buf_clear (&self->headers);
+    zc_buf_clear (&self->line);
+    zc_publisher_destroy (&self->publisher);
+    if (self->xpub)
+        return s_linger (self, context);
+    zmq_ctx_term (context);
+    return ZC_EXIT_OK;
+}
+
+/*  Where the messages come from. With a MESSAGE it is sent at once. */
+static int s_source (s_pub_t *self, const char *message)
+{
+    const char *path = zc_options_text (self->options, "file");
+    self->input = -1;
+    if (message)
+        return s_send (self, (zc_slice_t){message, strlen (message)});
+    self->input = path ? open (path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (self->input >= 0)
+        return ZC_EXIT_OK;
+    zc_tool_say ("%s: %s", path, strerror (errno));
+    return ZC_EXIT_FAILURE;
+}
+
+static int s_check_words (const zc_options_t *options)
+{
+    const char *topic = zc_options_word (options, 0);
+    const char *message = zc_options_word (options, 1);
+    if (!topic)
+        return zc_tool_misuse ("which topic?");
+    if (message && zc_options_word (options, 2))
+        return zc_tool_misuse ("'%s' is too much: quote a message that has spaces",
+                               zc_options_word (options, 2));
+    if (message && (zc_options_bool (options, "lines") || zc_options_text (options, "file")))
+        return zc_tool_misuse ("a message on the command line, or --lines or --file: not both");
+    return ZC_EXIT_OK;
+}
+
+static int s_pub (const zc_options_t *options)
+{
+    const char *topic = zc_options_word (options, 0);
+    s_pub_t self = {.options = options,
+                    .topic = {topic, strlen (topic)},
+                    .headers = ZC_BUF_INIT,
+                    .lines = zc_options_bool (options, "lines"),
+                    .quiet = zc_options_bool (options, "quiet"),
+                    .timeout = zc_options_number (options, "timeout"),
+                    .line = ZC_BUF_INIT};
+    void *context = zmq_ctx_new ();
+    int status = s_headers (&self);
+    if (status == ZC_EXIT_OK)
+        status = s_open (&self, context);
+    if (status == ZC_EXIT_OK)
+        status = s_source (&self, zc_options_word (options, 1));
+    if (status == ZC_EXIT_OK)
+        status = s_run (&self);
+    int closed = s_close (&self, context);
+    return status == ZC_EXIT_OK ? closed : status;
+}
+
+int zc_tool_pub (int argc, char **argv)
+{
+    int status;
+    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
+    if (!options)
+        return status;
+    zc_tool_catch_signals ();
+    status = s_check_words (options);
+    if (status == ZC_EXIT_OK)
+        status = s_pub (options);
+    zc_options_destroy (&options);
+    return status;
+}

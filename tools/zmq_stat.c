@@ -1,0 +1,396 @@
+/*  zmq_stat.c - `zmq stat`: the broker's STATS, for people (or as it is, with --json). */
+#include <inttypes.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/buf.h"
+#include "lib/daemon.h"
+#include "tools/tool.h"
+
+#define S_COLUMNS_MAX 10
+#define S_SLOW_MAX 20 /* clients that --slow lists */
+
+static const zc_option_t s_options[] = {
+    {"json", 'j', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "the broker's JSON as it is", false},
+    {"slow", 's', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "list the clients that lag most", false},
+    {"watch", 'w', ZC_OPT_SECONDS, "0", 0, 3600000, NULL, "TIME", "again and again, this often",
+     false},
+    {"timeout", 't', ZC_OPT_SECONDS, "5s", 1, 86400000, NULL, "TIME",
+     "how long to wait for the broker", false},
+    ZC_TOOL_ENDPOINTS,
+    ZC_OPTION_END,
+};
+
+static const zc_program_t s_program = {
+    .program = "zmq stat",
+    .section = "zmq",
+    .keys = ZC_TOOL_KEYS,
+    .usage = "[OPTION]...",
+    .summary = "Shows what the broker, its history, the workers and the bridges are doing.",
+    .epilog =
+        "Workers and bridges report every few seconds; one that has not for 30 s is not shown.\n\n"
+        "Examples:\n"
+        "  zmq stat\n"
+        "  zmq stat --slow --watch 2\n"
+        "  zmq stat --json | jq .history\n",
+    .options = s_options,
+};
+
+/*  Reading the JSON: what isn't there is 0 or empty. ---------------------------------------------
+ */
+
+static double s_number (const json_t *object, const char *key)
+{
+    return json_number_value (json_object_get (object, key));
+}
+
+static const char *s_string (const json_t *object, const char *key)
+{
+    const char *text = json_string_value (json_object_get (object, key));
+    return text ? text : "";
+}
+
+/*  Text for people; each returns `text`, which holds S_TEXT bytes. -------------------------------
+ */
+
+#define S_TEXT 32
+
+/*  1,234,567 */
+static const char *s_count (double value, char *text)
+{
+    char plain[24];
+    int len = snprintf (plain, sizeof plain, "%.0f", value < 0 || value > 1e17 ? 0.0 : value);
+    char *to = text;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = plain[i];
+    }
+    *to = 0;
+    return text;
+}
+
+static const char *s_bytes (double value, char *text)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf (text, S_TEXT, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    return text;
+}
+
+static const char *s_duration (double seconds, char *text)
+{
+    uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
+    if (s < 120)
+        snprintf (text, S_TEXT, "%" PRIu64 " s", s);
+    else if (s < 7200)
+        snprintf (text, S_TEXT, "%" PRIu64 " min", s / 60);
+    else if (s < 172800)
+        snprintf (text, S_TEXT, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+    else
+        snprintf (text, S_TEXT, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+    return text;
+}
+
+/*  A table: rows are gathered first, so that columns are as wide as what is in them. -------------
+ */
+
+typedef struct {
+    const char *title;
+    bool left;
+} s_column_t;
+
+typedef struct {
+    const s_column_t *columns;
+    size_t count;
+    char **cells; /* row by row */
+    size_t cell_count;
+    int width[S_COLUMNS_MAX];
+} s_table_t;
+
+/*  Columns on a terminal: what is a control character is shown as '?', bytes of UTF-8 that continue
+ *  one are not counted. */
+static int s_clean_width (char *text)
+{
+    int width = 0;
+    for (char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        width += ((unsigned char)*c & 0xc0) != 0x80;
+    }
+    return width;
+}
+
+static void s_cell (s_table_t *self, const char *text)
+{
+    self->cells = realloc (self->cells, (self->cell_count + 1) * sizeof *self->cells);
+    if (!self->cells)
+        abort ();
+    char *copy = strdup (text);
+    int width = s_clean_width (copy);
+    int *widest = &self->width[self->cell_count % self->count];
+    if (width > *widest)
+        *widest = width;
+    self->cells[self->cell_count++] = copy;
+}
+
+static void s_table_begin (s_table_t *self, const s_column_t *columns, size_t count)
+{
+    *self = (s_table_t){.columns = columns, .count = count};
+    for (size_t i = 0; i < count; i++)
+        s_cell (self, columns[i].title);
+}
+
+/*  Prints the table, after `before`, where it has rows; frees it in either case. */
+static void s_table_end (s_table_t *self, const char *before)
+{
+    bool rows = self->cell_count > self->count;
+    if (rows)
+        fputs (before, stdout);
+    for (size_t i = 0; i < self->cell_count; i++) {
+        size_t column = i % self->count;
+        bool left = self->columns[column].left, last = column + 1 == self->count;
+        int pad = self->width[column] - s_clean_width (self->cells[i]);
+        if (rows)
+            printf ("%*s%s%*s%s", left ? 0 : pad, "", self->cells[i], left && !last ? pad : 0, "",
+                    last ? "\n" : "  ");
+        free (self->cells[i]);
+    }
+    free (self->cells);
+}
+
+/*  Workers and bridges report under names; a bridge's report has "redis". */
+static bool s_is_bridge (const json_t *report)
+{
+    return json_object_get (report, "redis") != NULL;
+}
+
+static void s_numbers (s_table_t *table, const json_t *report, const char *const *keys,
+                       size_t count)
+{
+    char text[S_TEXT];
+    for (size_t i = 0; i < count; i++)
+        s_cell (table, s_count (s_number (report, keys[i]), text));
+}
+
+static double s_worst_lag (const json_t *report)
+{
+    double worst = 0;
+    size_t i;
+    json_t *row;
+    json_array_foreach (json_object_get (report, "slow"), i, row)
+    {
+        double lag = s_number (row, "lag");
+        if (lag > worst)
+            worst = lag;
+    }
+    return worst;
+}
+
+static void s_print_workers (const json_t *workers)
+{
+    static const s_column_t columns[] = {
+        {"WORKER", true},     {"CLIENTS", false},  {"TOPICS", false},
+        {"DELIVERED", false}, {"HOLES", false},    {"GAPS", false},
+        {"RESUMED", false},   {"TOO SLOW", false}, {"WORST LAG", false},
+    };
+    s_table_t table;
+    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    const char *name;
+    json_t *report;
+    char text[S_TEXT];
+    json_object_foreach ((json_t *)workers, name, report)
+    {
+        if (s_is_bridge (report))
+            continue;
+        static const char *const keys[] = {"clients", "topics", "delivered", "holes", "gaps"};
+        s_cell (&table, name);
+        s_numbers (&table, report, keys, 5);
+        s_cell (&table,
+                s_count (s_number (report, "resumed_feed") + s_number (report, "resumed_broker"),
+                         text));
+        s_cell (
+            &table,
+            s_count (s_number (report, "slow_dropped") + s_number (report, "slow_skipped"), text));
+        s_cell (&table, s_bytes (s_worst_lag (report), text));
+    }
+    s_table_end (&table, "\n");
+}
+
+static void s_print_bridges (const json_t *workers)
+{
+    static const s_column_t columns[] = {
+        {"BRIDGE", true},     {"REDIS", true},    {"RECEIVED", false},
+        {"PUBLISHED", false}, {"WAITING", false}, {"DROPPED", false},
+        {"REFUSED", false},   {"RELAYED", false}, {"RECONNECTS", false},
+    };
+    s_table_t table;
+    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    const char *name;
+    json_t *report;
+    json_object_foreach ((json_t *)workers, name, report)
+    {
+        if (!s_is_bridge (report))
+            continue;
+        static const char *const keys[] = {"received", "published", "waiting",         "dropped",
+                                           "refused",  "relayed",   "redis_reconnects"};
+        s_cell (&table, name);
+        s_cell (&table, s_string (report, "redis"));
+        s_numbers (&table, report, keys, 7);
+    }
+    s_table_end (&table, "\n");
+}
+
+static void s_print_broker (const json_t *stats, const char *endpoint)
+{
+    char a[S_TEXT], b[S_TEXT];
+    const json_t *rates = json_object_get (stats, "rates");
+    const json_t *history = json_object_get (stats, "history");
+    const json_t *dropped = json_object_get (stats, "dropped");
+    printf ("zcast-broker %s at %s, up %s\n\n", s_string (stats, "version"), endpoint,
+            s_duration (s_number (stats, "uptime"), a));
+    printf ("  published      %s (%.0f/s)\n", s_count (s_number (stats, "published"), a),
+            s_number (rates, "published"));
+    printf ("  subscriptions  %s\n", s_count (s_number (stats, "subscriptions"), a));
+    printf ("  last id        %s\n", s_string (stats, "head"));
+    printf ("  history        %s, %s: %s messages, %s\n", s_string (history, "kind"),
+            s_string (history, "state"), s_count (s_number (history, "messages"), a),
+            s_bytes (s_number (history, "bytes"), b));
+    if (*s_string (history, "error"))
+        printf ("                 %s\n", s_string (history, "error"));
+    printf ("  refused        %s malformed, %s repeated\n",
+            s_count (s_number (stats, "refused"), a), s_count (s_number (stats, "duplicates"), b));
+    printf ("  dropped        %s for slow subscribers%s%s\n",
+            s_count (s_number (dropped, "count"), a),
+            s_number (dropped, "count") > 0 ? ", last " : "",
+            s_number (dropped, "count") > 0 ? s_string (dropped, "position") : "");
+}
+
+/*  The clients that lag most, of all workers ----------------------------------------------------
+ */
+
+typedef struct {
+    const char *worker;
+    const json_t *row;
+    double lag;
+} s_slow_t;
+
+static int s_by_lag (const void *a, const void *b)
+{
+    double left = ((const s_slow_t *)a)->lag, right = ((const s_slow_t *)b)->lag;
+    return (left < right) - (left > right);
+}
+
+static size_t s_gather_slow (const json_t *workers, s_slow_t **list)
+{
+    size_t count = 0, i;
+    const char *name;
+    json_t *report, *row;
+    *list = NULL;
+    json_object_foreach ((json_t *)workers, name, report)
+    {
+        json_array_foreach (json_object_get (report, "slow"), i, row)
+        {
+            if (s_number (row, "lag") <= 0)
+                continue;
+            *list = realloc (*list, (count + 1) * sizeof **list);
+            if (!*list)
+                abort ();
+            (*list)[count++] = (s_slow_t){name, row, s_number (row, "lag")};
+        }
+    }
+    if (count)
+        qsort (*list, count, sizeof **list, s_by_lag);
+    return count;
+}
+
+static void s_print_slow (const json_t *workers)
+{
+    static const s_column_t columns[] = {
+        {"LAG", false},   {"CLIENT", true},  {"TRANSPORT", true},
+        {"WORKER", true}, {"TOPICS", false}, {"FIRST TOPIC", true},
+    };
+    s_slow_t *list;
+    size_t count = s_gather_slow (workers, &list);
+    if (count == 0)
+        puts ("No client lags behind.");
+    s_table_t table;
+    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    char text[S_TEXT];
+    for (size_t i = 0; i < count && i < S_SLOW_MAX; i++) {
+        s_cell (&table, s_bytes (list[i].lag, text));
+        s_cell (&table, s_string (list[i].row, "client"));
+        s_cell (&table, s_string (list[i].row, "transport"));
+        s_cell (&table, list[i].worker);
+        s_cell (&table, s_count (s_number (list[i].row, "topics"), text));
+        s_cell (&table, s_string (list[i].row, "topic"));
+    }
+    s_table_end (&table, "");
+    free (list);
+}
+
+static int s_print (const zc_options_t *options, const char *text)
+{
+    if (zc_options_bool (options, "json")) {
+        puts (text);
+        return ZC_EXIT_OK;
+    }
+    json_error_t error;
+    json_t *stats = json_loads (text, 0, &error);
+    if (!stats) {
+        zc_tool_say ("the broker's answer is no JSON: %s", error.text);
+        return ZC_EXIT_FAILURE;
+    }
+    const json_t *workers = json_object_get (stats, "workers");
+    if (zc_options_bool (options, "slow")) {
+        s_print_slow (workers);
+    } else {
+        s_print_broker (stats, zc_options_text (options, "control"));
+        s_print_workers (workers);
+        s_print_bridges (workers);
+    }
+    json_decref (stats);
+    return ZC_EXIT_OK;
+}
+
+static int s_run (const zc_options_t *options)
+{
+    int watch = (int)zc_options_number (options, "watch");
+    while (true) {
+        char *text;
+        int status = zc_tool_request (options, "STATS", 1, &text);
+        if (watch && isatty (STDOUT_FILENO))
+            fputs ("\x1b[H\x1b[2J", stdout); /* home, clear */
+        if (status == ZC_EXIT_OK)
+            status = s_print (options, text);
+        free (text);
+        if (!zc_tool_flush ())
+            return ZC_EXIT_FAILURE;
+        if (!watch)
+            return status;
+        poll (NULL, 0, watch);
+        if (zc_tool_stopped)
+            return ZC_EXIT_OK;
+    }
+}
+
+int zc_tool_stat (int argc, char **argv)
+{
+    int status;
+    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
+    if (!options)
+        return status;
+    zc_tool_catch_signals ();
+    status = zc_options_word (options, 0)
+                 ? zc_tool_misuse ("'%s' is too much", zc_options_word (options, 0))
+                 : s_run (options);
+    zc_options_destroy (&options);
+    return status;
+}
