@@ -13,6 +13,7 @@
 
 #define S_SYNC_TOPICS 1000 /* topics in one question */
 #define S_POSITION_MS 1000 /* how often the broker is asked for its head and drops */
+#define S_AHEAD 4          /* clients that a round looks ahead */
 
 void zc_vector_add (zc_vector_t *self, void *item)
 {
@@ -763,6 +764,8 @@ void zc_hub_begin_round (zc_hub_t *self)
 static zc_client_t *s_next_in_channel (zc_hub_t *self, zc_channel_t *channel)
 {
     while (channel->flush_left > 0) {
+        if (channel->flush_left > S_AHEAD) /* a send has just thrown everything out of the cache */
+            __builtin_prefetch (channel->clients.items[channel->flush_left - S_AHEAD]);
         zc_client_t *client = channel->clients.items[--channel->flush_left];
         if (client->blocked)
             zc_hub_check_lag (self, client); /* may be gone after that */
