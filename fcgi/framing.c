@@ -101,6 +101,8 @@ bool zc_framing_idle (const zc_framing_t *self)
 void zc_framing_fill (zc_framing_t *self, uint16_t id, zc_buf_t *out)
 {
     uint8_t header[FCGI_HEADER_LEN];
+    if (zc_framing_idle (self))
+        return;
     zc_record_header (header, FCGI_STDOUT, id, self->content);
     zc_buf_add (out, header + sizeof header - self->header, self->header);
     memset (zc_buf_reserve (out, self->content), '\n', self->content);

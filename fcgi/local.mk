@@ -6,3 +6,12 @@ fcgi_libparts_a_SOURCES = \
 	fcgi/record.c fcgi/record.h \
 	fcgi/request.c fcgi/request.h \
 	fcgi/response.c fcgi/response.h
+
+sbin_PROGRAMS += fcgi/zcast-fcgi
+fcgi_zcast_fcgi_SOURCES = \
+	fcgi/cgi.c fcgi/cgi.h \
+	fcgi/conn.c fcgi/conn.h \
+	fcgi/main.c \
+	fcgi/server.c fcgi/server.h \
+	fcgi/stream.c fcgi/stream.h
+fcgi_zcast_fcgi_LDADD = fcgi/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS)

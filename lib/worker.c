@@ -315,8 +315,10 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
         return ZC_EXIT_FAILURE;
     }
     self.failed = service->start (service->arg, &self) != 0;
-    if (!self.failed)
+    if (!self.failed) {
+        zc_notify ("READY=1"); /* one of several processes has nobody to tell */
         uv_run (&self.loop, UV_RUN_DEFAULT);
+    }
     s_close (&self);
     if (uv_loop_close (&self.loop) != 0)
         zc_warn ("stopping: a handle was left open");

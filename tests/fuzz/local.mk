@@ -5,6 +5,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/text_fuzz \
 	tests/fuzz/message_fuzz \
 	tests/fuzz/options_fuzz \
+	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/frames_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
@@ -30,6 +31,9 @@ tests_fuzz_message_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_options_fuzz_SOURCES = tests/fuzz/options_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_options_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_fcgi_fuzz_SOURCES = tests/fuzz/fcgi_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_fcgi_fuzz_LDADD = fcgi/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_head_fuzz_SOURCES = tests/fuzz/head_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_head_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS)

@@ -21,6 +21,11 @@ TESTS += tests/unit/record_test
 tests_unit_record_test_SOURCES = tests/unit/record_test.c
 tests_unit_record_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/request_test
+TESTS += tests/unit/request_test
+tests_unit_request_test_SOURCES = tests/unit/request_test.c
+tests_unit_request_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/framing_test
 TESTS += tests/unit/framing_test
 tests_unit_framing_test_SOURCES = tests/unit/framing_test.c

@@ -1,0 +1,495 @@
+/*  conn.c - one uv_poll_t per connection, no timer: deadlines are tenths of seconds, looked at by
+ *  one timer for all. What streams is in a list of its own, so that looking does not cost with the
+ *  number of idle clients.
+ *
+ *  A connection ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web
+ * server still sends is read to its end. To close with unread bytes would reset the connection, and
+ * the web server could lose the answer. */
+#include "fcgi/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fcgi/framing.h"
+#include "fcgi/record.h"
+#include "fcgi/stream.h"
+#include "lib/log.h"
+
+#define KEEP_MS 75000  /* an idle kept connection; nginx lets go after 60 s, and should be first */
+#define LINGER_MS 2000 /* for the peer to close after the end */
+#define OUT_MAX 65536  /* bytes of answers that a peer may leave unread */
+#define READ_MAX 65536 /* bytes read at once */
+#define TICK_MS 100    /* how often deadlines are looked at */
+#define DRAIN_MS 20    /* and while draining */
+
+enum {
+    STATE_READING,   /* a request is awaited or incomplete */
+    STATE_STREAMING, /* its client is in the hub */
+    STATE_ENDING,    /* what is in `out`, then no more */
+    STATE_CLOSED     /* waits for libuv to let go of it */
+};
+
+struct zc_conn {
+    zc_client_t client;     /* the engine's; must be first */
+    uv_poll_t poll;         /* of client.fd */
+    zc_conns_t *all;        /* borrowed */
+    zc_conn_t *prev, *next; /* in all->timed or all->streaming */
+    zc_record_t record;     /* reads what the web server sends */
+    zc_buf_t out;           /* whole records, to be sent between two of the stream's */
+    uint32_t deadline;      /* tenths of a second of the loop's clock, unless streaming */
+    zc_framing_t framing;   /* of the stream */
+    uint8_t state;
+    uint8_t events;      /* that poll waits for */
+    bool refuse : 1;     /* no room: come back later */
+    bool want_write : 1; /* the engine waits for the socket */
+    bool shut : 1;       /* nothing more will be written */
+    bool kept : 1;       /* it has had a request before */
+    uint8_t family;      /* of the client's address; 0: unknown */
+    uint8_t address[16]; /* for logs */
+    uint16_t port;
+};
+
+static zc_log_limit_t s_limit_malformed, s_limit_timeout, s_limit_gone;
+
+/*  ---------------------------------------------------------------- lists and deadlines */
+
+static zc_conn_t **s_list (zc_conn_t *self)
+{
+    return self->state == STATE_STREAMING ? &self->all->streaming : &self->all->timed;
+}
+
+static void s_link (zc_conn_t *self)
+{
+    zc_conn_t **head = s_list (self);
+    self->prev = NULL;
+    self->next = *head;
+    if (*head)
+        (*head)->prev = self;
+    *head = self;
+    self->all->streams += self->state == STATE_STREAMING;
+}
+
+static void s_unlink (zc_conn_t *self)
+{
+    if (self->prev)
+        self->prev->next = self->next;
+    else
+        *s_list (self) = self->next;
+    if (self->next)
+        self->next->prev = self->prev;
+    self->all->streams -= self->state == STATE_STREAMING;
+}
+
+static void s_change (zc_conn_t *self, uint8_t state)
+{
+    s_unlink (self);
+    self->state = state;
+    s_link (self);
+}
+
+static uint32_t s_now (const zc_conns_t *all)
+{
+    return (uint32_t)(uv_now (zc_worker_loop (all->worker)) / 100);
+}
+
+static void s_on_tick (uv_timer_t *timer);
+
+static void s_set_deadline (zc_conn_t *self, unsigned ms)
+{
+    self->deadline = s_now (self->all) + ms / 100 + 1;
+    if (!uv_is_active ((uv_handle_t *)&self->all->tick))
+        uv_timer_start (&self->all->tick, s_on_tick, TICK_MS, TICK_MS);
+}
+
+/*  ---------------------------------------------------------------- the end of a connection */
+
+static void s_on_closed (uv_handle_t *handle)
+{
+    free (handle->data);
+}
+
+static void s_leave (zc_conn_t *self)
+{
+    if (self->state == STATE_STREAMING)
+        zc_hub_leave (zc_worker_hub (self->all->worker), &self->client);
+    self->want_write = false;
+}
+
+/*  Its memory stays until libuv has let go, so callers up the stack can still see that it is
+ *  closed. */
+static void s_close (zc_conn_t *self)
+{
+    if (self->state == STATE_CLOSED)
+        return;
+    s_leave (self);
+    s_unlink (self);
+    self->state = STATE_CLOSED;
+    zc_record_clear (&self->record);
+    zc_buf_clear (&self->out);
+    uv_close ((uv_handle_t *)&self->poll, s_on_closed);
+    close (self->client.fd);
+    self->client.fd = -1;
+}
+
+/*  ---------------------------------------------------------------- sending */
+
+static void s_on_poll (uv_poll_t *poll, int status, int events);
+
+static void s_update_poll (zc_conn_t *self)
+{
+    bool write = self->want_write || (self->out.len > 0 && zc_framing_idle (&self->framing));
+    uint8_t events = UV_READABLE | (write ? UV_WRITABLE : 0);
+    if (self->state == STATE_CLOSED || events == self->events)
+        return;
+    self->events = events;
+    uv_poll_start (&self->poll, events, s_on_poll);
+}
+
+/*  Sends of `out` what the socket takes. Returns -1 where the socket failed. */
+static int s_send_out (zc_conn_t *self)
+{
+    if (self->out.len == 0 || !zc_framing_idle (&self->framing))
+        return 0;
+    ssize_t sent = send (self->client.fd, self->out.data, self->out.len, MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    zc_buf_shift (&self->out, (size_t)sent);
+    if (self->out.len == 0)
+        zc_buf_clear (&self->out);
+    return 0;
+}
+
+/*  As s_send_out, and what follows from it. */
+static void s_flush (zc_conn_t *self)
+{
+    if (s_send_out (self) < 0) {
+        s_close (self);
+        return;
+    }
+    if (self->state == STATE_ENDING && self->out.len == 0 && !self->shut) {
+        shutdown (self->client.fd, SHUT_WR);
+        self->shut = true;
+        s_set_deadline (self, LINGER_MS);
+    }
+    s_update_poll (self);
+}
+
+static long s_write (zc_client_t *client, const struct iovec *iov, int count)
+{
+    zc_conn_t *self = (zc_conn_t *)client;
+    zc_framing_plan_t plan;
+    if (s_send_out (self) < 0)
+        return -1;
+    if (self->out.len > 0 && zc_framing_idle (&self->framing))
+        return 0;
+    zc_framing_plan (&self->framing, self->record.request, iov, count, &plan);
+    struct msghdr message = {.msg_iov = plan.iov, .msg_iovlen = (size_t)plan.count};
+    ssize_t sent = sendmsg (client->fd, &message, MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    return (long)zc_framing_sent (&self->framing, &plan, (size_t)sent);
+}
+
+static void s_want_write (zc_client_t *client, bool on)
+{
+    zc_conn_t *self = (zc_conn_t *)client;
+    self->want_write = on;
+    s_update_poll (self);
+}
+
+static void s_describe (zc_client_t *client, char *text, size_t size)
+{
+    zc_conn_t *self = (zc_conn_t *)client;
+    char address[INET6_ADDRSTRLEN] = "unknown";
+    if (self->family)
+        inet_ntop (self->family, self->address, address, sizeof address);
+    snprintf (text, size, self->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, self->port);
+}
+
+static void s_gone (zc_client_t *client, zc_gone_t why)
+{
+    char text[64];
+    s_describe (client, text, sizeof text);
+    zc_log_limited (&s_limit_gone, why == ZC_GONE_SLOW ? ZC_LOG_WARN : ZC_LOG_DEBUG,
+                    "%s: closed: %s", text,
+                    why == ZC_GONE_SLOW ? "it fell too far behind" : "its connection failed");
+    s_close ((zc_conn_t *)client);
+}
+
+static const zc_transport_t s_transport = {"sse", s_write, s_want_write, s_gone, s_describe};
+
+/*  ---------------------------------------------------------------- requests */
+
+/*  The active request is over. A record that was begun is filled up, so that what follows is where
+ *  the web server expects a header. */
+static void s_end_request (zc_conn_t *self)
+{
+    zc_buf_t tail = ZC_BUF_INIT;
+    s_leave (self);
+    zc_framing_fill (&self->framing, self->record.request, &tail);
+    zc_buf_add (&tail, self->out.data, self->out.len);
+    zc_record_finish (&self->record, &tail);
+    zc_buf_clear (&self->out);
+    self->out = tail;
+    bool keep = self->record.keep && !self->all->draining && !self->refuse;
+    s_change (self, keep ? STATE_READING : STATE_ENDING);
+    s_set_deadline (self, keep ? KEEP_MS : self->all->request_timeout);
+    self->kept = true;
+    s_flush (self);
+}
+
+/*  A response that is not a stream. */
+static void s_reply (zc_conn_t *self, const zc_buf_t *reply)
+{
+    zc_record_stdout (&self->record, &self->out, reply->data, reply->len);
+    s_end_request (self);
+}
+
+static void s_note_peer (zc_conn_t *self, const zc_params_t *params)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    uint64_t port;
+    zc_slice_t address = zc_params_get (params, ZC_PARAM_REMOTE_ADDR);
+    zc_slice_t digits = zc_params_get (params, ZC_PARAM_REMOTE_PORT);
+    if (address.len < sizeof text)
+        memcpy (text, address.at, address.len);
+    self->family = inet_pton (AF_INET, text, self->address) == 1    ? AF_INET
+                   : inet_pton (AF_INET6, text, self->address) == 1 ? AF_INET6
+                                                                    : 0;
+    self->port = zc_text_u64 (digits.at, digits.len, 65535, &port) == 0 ? (uint16_t)port : 0;
+}
+
+static void s_start_stream (zc_conn_t *self, const zc_request_t *request, const zc_cors_t *cors)
+{
+    int fd = self->client.fd;
+    memset (&self->client, 0, sizeof self->client);
+    self->client.transport = &s_transport;
+    self->client.fd = fd;
+    s_change (self, STATE_STREAMING);
+    zc_stream_start (&self->client, self->all->worker, request, cors);
+    zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
+}
+
+/*  The parameters are complete. */
+static void s_answer (zc_conn_t *self)
+{
+    zc_conns_t *all = self->all;
+    zc_params_t *params = zc_record_take_params (&self->record);
+    zc_request_t request;
+    zc_buf_t reply = ZC_BUF_INIT;
+    zc_request_parse (&request, params, (size_t)zc_options_number (all->options, "max-topics"));
+    zc_cors_t cors =
+        zc_cors_check (all->options, "cors-origin", zc_params_get (params, ZC_PARAM_ORIGIN));
+    bool full = all->max_clients > 0 && all->streams >= all->max_clients;
+    all->stats.requests++;
+    s_note_peer (self, params);
+    if (request.status != 200 || request.head) {
+        all->stats.errors += request.status >= 400;
+        zc_response_short (&reply, &cors, &request);
+        s_reply (self, &reply);
+    } else if (self->refuse || full || all->draining) {
+        all->stats.refused++;
+        zc_response_later (&reply, &cors, zc_worker_retry (all->worker));
+        s_reply (self, &reply);
+    } else
+        s_start_stream (self, &request, &cors);
+    zc_buf_clear (&reply);
+    zc_request_clear (&request);
+    zc_params_destroy (&params);
+}
+
+static void s_malformed (zc_conn_t *self, const char *what)
+{
+    self->all->stats.malformed++;
+    zc_log_limited (&s_limit_malformed, ZC_LOG_WARN, "a web server's connection is closed: %s",
+                    what);
+    s_close (self);
+}
+
+/*  One event of the record layer. */
+static void s_handle (zc_conn_t *self, zc_record_event_t event)
+{
+    if (event == ZC_RECORD_REQUEST)
+        s_answer (self);
+    else if (event == ZC_RECORD_ABORT)
+        s_end_request (self);
+    else if (event == ZC_RECORD_ERROR)
+        s_malformed (self, zc_record_strerror (&self->record));
+    else if (event == ZC_RECORD_CLOSE) {
+        s_change (self, STATE_ENDING);
+        s_set_deadline (self, self->all->request_timeout);
+    }
+}
+
+static bool s_listens (const zc_conn_t *self)
+{
+    return self->state == STATE_READING || self->state == STATE_STREAMING;
+}
+
+static void s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
+{
+    bool idle = zc_record_idle (&self->record);
+    while (s_listens (self)) {
+        zc_record_event_t event = zc_record_read (&self->record, &bytes, &len, &self->out);
+        if (event == ZC_RECORD_MORE)
+            break;
+        s_handle (self, event);
+    }
+    if (self->state == STATE_CLOSED)
+        return;
+    if (self->out.len > OUT_MAX) {
+        s_malformed (self, "it reads no answers");
+        return;
+    }
+    if (self->state == STATE_READING && idle && !zc_record_idle (&self->record))
+        s_set_deadline (self, self->all->request_timeout);
+    s_flush (self);
+}
+
+static void s_readable (zc_conn_t *self)
+{
+    static uint8_t bytes[READ_MAX];
+    ssize_t len = recv (self->client.fd, bytes, sizeof bytes, 0);
+    if (len > 0)
+        s_take (self, bytes, (size_t)len);
+    else if (len == 0 || (errno != EAGAIN && errno != EINTR))
+        s_close (self);
+}
+
+static void s_writable (zc_conn_t *self)
+{
+    if (self->want_write)
+        zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
+    if (self->state != STATE_CLOSED)
+        s_flush (self);
+}
+
+static void s_on_poll (uv_poll_t *poll, int status, int events)
+{
+    zc_conn_t *self = poll->data;
+    if (status < 0) {
+        s_close (self);
+        return;
+    }
+    if (events & UV_WRITABLE)
+        s_writable (self);
+    if (self->state != STATE_CLOSED && events & UV_READABLE)
+        s_readable (self);
+}
+
+/*  ---------------------------------------------------------------- all of them */
+
+void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
+{
+    zc_conn_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    if (uv_poll_init (zc_worker_loop (all->worker), &self->poll, fd) != 0) {
+        close (fd);
+        free (self);
+        return;
+    }
+    self->poll.data = self;
+    self->all = all;
+    self->client.fd = fd;
+    self->refuse = refuse;
+    zc_record_init (&self->record);
+    s_link (self);
+    s_set_deadline (self, all->request_timeout);
+    all->stats.connections++;
+    s_update_poll (self);
+    s_readable (self); /* mostly the request is there already */
+}
+
+static void s_expire (zc_conn_t *self)
+{
+    if (self->state == STATE_READING && !(self->kept && zc_record_idle (&self->record))) {
+        self->all->stats.timeouts++;
+        zc_log_limited (&s_limit_timeout, ZC_LOG_WARN,
+                        "a web server's connection is closed: its request stayed incomplete");
+    }
+    s_close (self);
+}
+
+/*  A client that waits for the broker isn't waited for: it resumes elsewhere. */
+static void s_end_if_sent (zc_conn_t *self)
+{
+    if (self->state == STATE_STREAMING && zc_client_lag (&self->client) == 0)
+        s_end_request (self);
+}
+
+static void s_stop (zc_conns_t *all)
+{
+    if (!uv_is_closing ((uv_handle_t *)&all->tick))
+        uv_close ((uv_handle_t *)&all->tick, NULL);
+    zc_worker_stop (all->worker);
+}
+
+static void s_on_tick (uv_timer_t *timer)
+{
+    zc_conns_t *all = timer->data;
+    uint32_t now = s_now (all);
+    for (zc_conn_t *self = all->timed, *next; self; self = next) {
+        next = self->next;
+        if ((int32_t)(now - self->deadline) >= 0)
+            s_expire (self);
+    }
+    for (zc_conn_t *self = all->streaming, *next; all->draining && self; self = next) {
+        next = self->next;
+        s_end_if_sent (self);
+    }
+    if (all->timed || (all->draining && all->streaming))
+        return;
+    uv_timer_stop (timer);
+    if (all->draining)
+        s_stop (all);
+}
+
+void zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
+{
+    memset (all, 0, sizeof *all);
+    all->worker = worker;
+    all->options = options;
+    uv_timer_init (zc_worker_loop (worker), &all->tick);
+    all->tick.data = all;
+    zc_conns_configure (all);
+}
+
+void zc_conns_configure (zc_conns_t *all)
+{
+    all->request_timeout = (unsigned)zc_options_number (all->options, "request-timeout");
+    all->max_clients = (unsigned)zc_options_number (all->options, "max-clients");
+}
+
+void zc_conns_drain (zc_conns_t *all)
+{
+    all->draining = true;
+    for (zc_conn_t *self = all->timed, *next; self; self = next) {
+        next = self->next;
+        if (self->state == STATE_READING && self->kept && zc_record_idle (&self->record))
+            s_close (self);
+        else if (self->state == STATE_READING) /* a request on its way is still answered */
+            s_set_deadline (self, all->request_timeout < 1000 ? all->request_timeout : 1000);
+    }
+    for (zc_conn_t *self = all->streaming, *next; self; self = next) {
+        next = self->next;
+        zc_stream_retry (&self->client, all->worker);
+        zc_pump_send (zc_worker_pump (all->worker), &self->client);
+        s_end_if_sent (self);
+    }
+    uv_timer_start (&all->tick, s_on_tick, DRAIN_MS, DRAIN_MS);
+}
+
+void zc_conns_abort (zc_conns_t *all)
+{
+    while (all->timed)
+        s_close (all->timed);
+    while (all->streaming)
+        s_close (all->streaming);
+    s_stop (all);
+}

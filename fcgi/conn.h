@@ -1,0 +1,45 @@
+/*  conn.h - the connections that web servers made to this process, each with one request at a time:
+ *  read with a deadline, answered, streamed to, ended. */
+#ifndef ZC_CONN_H
+#define ZC_CONN_H
+
+#include "lib/options.h"
+#include "lib/worker.h"
+
+typedef struct zc_conn zc_conn_t;
+
+typedef struct {
+    uint64_t connections; /* accepted */
+    uint64_t requests;    /* complete */
+    uint64_t errors;      /* answered with 400 or 405 */
+    uint64_t refused;     /* told to come back, for want of room */
+    uint64_t malformed;   /* connections closed for what they sent */
+    uint64_t timeouts;    /* closed, as a request stayed incomplete */
+} zc_conn_stats_t;
+
+/*  All of a process's connections. */
+typedef struct {
+    zc_worker_t *worker;      /* borrowed */
+    zc_options_t *options;    /* borrowed */
+    unsigned request_timeout; /* ms for a request, from its first byte (or accept) to its last */
+    unsigned max_clients;     /* streams at once; 0: as many as descriptors allow */
+    size_t streams;           /* streams now */
+    bool draining;            /* every request ends now, and is told to come back */
+    zc_conn_t *timed;         /* those with a deadline: all but streams */
+    zc_conn_t *streaming;     /* the others */
+    uv_timer_t tick;          /* looks after deadlines; runs only while there are some */
+    zc_conn_stats_t stats;
+} zc_conns_t;
+
+void zc_conns_init (zc_conns_t *self, zc_worker_t *worker, zc_options_t *options);
+/*  Reads the options again. */
+void zc_conns_configure (zc_conns_t *self);
+/*  Takes an accepted, non-blocking socket, and closes it in the end. `refuse`: its request is
+ *  answered by telling the client to come back. */
+void zc_conns_add (zc_conns_t *self, int fd, bool refuse);
+/*  Tells every client to come back and ends its request; calls zc_worker_stop when all is done. */
+void zc_conns_drain (zc_conns_t *self);
+/*  Closes all at once, and calls zc_worker_stop. */
+void zc_conns_abort (zc_conns_t *self);
+
+#endif

@@ -1,0 +1,95 @@
+/*  main.c - zcast-fcgi: Server-Sent Events behind a web server, by FastCGI or as a CGI program. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fcgi/cgi.h"
+#include "fcgi/server.h"
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "lib/worker.h"
+
+static const zc_option_t s_options[] = {
+    {"socket", 's', ZC_OPT_TEXT, "/run/zcast/sse.sock", 1, 255, NULL, "ADDRESS",
+     "where web servers connect: a path, :PORT or HOST:PORT", false},
+    {"socket-mode", 0, ZC_OPT_TEXT, "0660", 3, 4, NULL, "MODE",
+     "permissions of a Unix socket, in octal", false},
+    {"processes", 'n', ZC_OPT_NUMBER, "1", 1, 64, NULL, "N", "processes that share the socket",
+     false},
+    {"max-clients", 0, ZC_OPT_NUMBER, "0", 0, 10000000, NULL, "N",
+     "streams of one process; further clients are told to come back; 0: as descriptors allow",
+     true},
+    {"request-timeout", 0, ZC_OPT_SECONDS, "10s", 100, 3600000, NULL, "TIME",
+     "a web server's request is complete within this, or its connection is closed", true},
+    {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",
+     "origin whose pages may read the streams, or *; repeatable", true},
+    {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
+     "where the broker's publishers connect; not used yet: streams only read", false},
+    ZC_WORKER_OPTIONS,
+    ZC_OPTION_END,
+};
+
+static const char *s_verify (const zc_options_t *options, char *error, size_t size)
+{
+    if (zc_server_socket_mode (options) <= 0777)
+        return NULL;
+    snprintf (error, size, "expected permissions in octal, such as 0660");
+    return "socket-mode";
+}
+
+static const zc_program_t s_program = {
+    .program = "zcast-fcgi",
+    .section = "fcgi",
+    .usage = "[OPTION…]",
+    .summary = "Serves topics to browsers as Server-Sent Events, behind a web server.",
+    .epilog =
+        "With a listening socket on descriptor 0 (spawn-fcgi, lighttpd's bin-path, systemd) it "
+        "serves that one;\nas a web server's CGI program it serves one client.\n"
+        "Examples:\n"
+        "  zcast-fcgi --socket /run/zcast/sse.sock --processes 2\n"
+        "  spawn-fcgi -s /run/zcast/sse.sock -n -- /usr/sbin/zcast-fcgi\n",
+    .options = s_options,
+    .verify = s_verify,
+};
+
+typedef struct {
+    zc_options_t *options;
+    int listener;
+} s_main_t;
+
+static int s_worker (void *arg, unsigned index)
+{
+    s_main_t *self = arg;
+    return zc_server_run (self->options, self->listener, index);
+}
+
+static int s_serve (zc_options_t *options)
+{
+    bool inherited = zc_server_inherited ();
+    unsigned processes = (unsigned)zc_options_number (options, "processes");
+    zc_hold_signals ();
+    zc_raise_descriptor_limit ();
+    s_main_t self = {options, zc_server_listen (options)};
+    if (self.listener < 0)
+        return ZC_EXIT_FAILURE;
+    int status = zc_processes (processes, s_worker, &self);
+    close (self.listener);
+    if (!inherited)
+        zc_server_unlisten (options);
+    return status;
+}
+
+int main (int argc, char **argv)
+{
+    int status;
+    bool cgi = zc_cgi_wanted ();
+    if (cgi && zc_cgi_words_are_foreign ())
+        argc = 1;
+    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
+    if (!options)
+        return status;
+    zc_log_open (s_program.program, zc_log_parse_level (zc_options_text (options, "log-level")),
+                 zc_options_bool (options, "syslog"));
+    status = cgi ? zc_cgi_run (options) : s_serve (options);
+    zc_options_destroy (&options);
+    return status;
+}

@@ -1,0 +1,182 @@
+/*  server.c - accepts a few at a time, so that processes that share the socket share the clients.
+ *
+ *  Descriptors running out is seen before it happens: the kernel gives the lowest free number, so a
+ *  number close to the limit says that few are left. Those last ones go to clients that are told to
+ *  come back. If they run out all the same, accepting rests for a moment, and peers wait in the
+ *  backlog.
+ *
+ *  libfcgi's FCGX_OpenSocket is not used: it says nothing of why it failed and removes a socket
+ * that another process listens on. */
+#include "fcgi/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fcgi/conn.h"
+#include "lib/daemon.h"
+#include "lib/log.h"
+
+#define BACKLOG 4096
+#define ACCEPT_MAX 16 /* at once */
+#define RESERVE 16    /* descriptors for those that are told to come back */
+
+typedef struct {
+    zc_options_t *options; /* borrowed */
+    zc_conns_t conns;
+    int listener;
+    int descriptor_limit; /* connections from this number on are told to come back */
+    uv_poll_t poll;       /* of listener */
+    uv_timer_t pause;     /* not accepting, for want of descriptors */
+    uint64_t pauses;
+} s_server_t;
+
+static void s_on_pause_over (uv_timer_t *timer);
+
+bool zc_server_inherited (void)
+{
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    return getsockopt (0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+}
+
+/*  Moves descriptor 0 away, and puts /dev/null in its place. */
+static int s_take_inherited (void)
+{
+    int fd = fcntl (0, F_DUPFD_CLOEXEC, 3);
+    int null = open ("/dev/null", O_RDONLY);
+    if (fd < 0 || null < 0 || dup2 (null, 0) < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0) {
+        zc_error ("the socket on descriptor 0 cannot be used: %s", strerror (errno));
+        return -1;
+    }
+    close (null);
+    return fd;
+}
+
+unsigned zc_server_socket_mode (const zc_options_t *options)
+{
+    const char *text = zc_options_text (options, "socket-mode");
+    char *end;
+    unsigned long mode = strtoul (text, &end, 8);
+    return *end || text[0] < '0' || text[0] > '7' || mode > 0777 ? UINT_MAX : (unsigned)mode;
+}
+
+int zc_server_listen (const zc_options_t *options)
+{
+    char error[256];
+    if (zc_server_inherited ())
+        return s_take_inherited ();
+    int fd = zc_listen (zc_options_text (options, "socket"), zc_server_socket_mode (options),
+                        BACKLOG, error, sizeof error);
+    if (fd < 0)
+        zc_error ("%s", error);
+    return fd;
+}
+
+void zc_server_unlisten (const zc_options_t *options)
+{
+    zc_unlisten (zc_options_text (options, "socket"));
+}
+
+/*  Returns false where nobody waits, or nobody can be served. */
+static bool s_accept (s_server_t *self)
+{
+    static zc_log_limit_t limit;
+    int fd = zc_accept (self->listener);
+    if (fd >= 0) {
+        zc_conns_add (&self->conns, fd, fd >= self->descriptor_limit);
+        return true;
+    }
+    if (errno != EMFILE && errno != ENFILE)
+        return false;
+    zc_log_limited (&limit, ZC_LOG_WARN, "out of descriptors: accepting rests for %d ms",
+                    ZC_ACCEPT_PAUSE_MS);
+    self->pauses++;
+    uv_poll_stop (&self->poll);
+    uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
+    return false;
+}
+
+static void s_on_accept (uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_MAX && s_accept (poll->data); i++)
+        ;
+}
+
+static void s_on_pause_over (uv_timer_t *timer)
+{
+    s_server_t *self = timer->data;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_accept);
+}
+
+static int s_start (void *arg, zc_worker_t *worker)
+{
+    s_server_t *self = arg;
+    struct rlimit limit;
+    getrlimit (RLIMIT_NOFILE, &limit);
+    self->descriptor_limit = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur - RESERVE;
+    zc_conns_init (&self->conns, worker, self->options);
+    uv_timer_init (zc_worker_loop (worker), &self->pause);
+    self->pause.data = self;
+    if (uv_poll_init (zc_worker_loop (worker), &self->poll, self->listener) != 0) {
+        zc_error ("the listening socket cannot be polled");
+        return -1;
+    }
+    self->poll.data = self;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_accept);
+    return 0;
+}
+
+/*  Who waits in the backlog is told to come back, too. */
+static void s_drain (void *arg)
+{
+    s_server_t *self = arg;
+    for (int i = 0; i < BACKLOG && s_accept (self); i++)
+        ;
+    uv_close ((uv_handle_t *)&self->pause, NULL);
+    uv_close ((uv_handle_t *)&self->poll, NULL);
+    close (self->listener);
+    zc_conns_drain (&self->conns);
+}
+
+static void s_abort (void *arg)
+{
+    zc_conns_abort (&((s_server_t *)arg)->conns);
+}
+
+static void s_reload (void *arg)
+{
+    zc_conns_configure (&((s_server_t *)arg)->conns);
+}
+
+static void s_stats (void *arg, void *json_object)
+{
+    s_server_t *self = arg;
+    const zc_conn_stats_t *stats = &self->conns.stats;
+    json_object_set_new (json_object, "connections", json_integer ((json_int_t)stats->connections));
+    json_object_set_new (json_object, "requests", json_integer ((json_int_t)stats->requests));
+    json_object_set_new (json_object, "errors", json_integer ((json_int_t)stats->errors));
+    json_object_set_new (json_object, "refused", json_integer ((json_int_t)stats->refused));
+    json_object_set_new (json_object, "malformed_requests",
+                         json_integer ((json_int_t)stats->malformed));
+    json_object_set_new (json_object, "timeouts", json_integer ((json_int_t)stats->timeouts));
+    json_object_set_new (json_object, "accept_pauses", json_integer ((json_int_t)self->pauses));
+}
+
+int zc_server_run (zc_options_t *options, int listener, unsigned index)
+{
+    s_server_t self = {.options = options, .listener = listener};
+    const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, s_stats};
+    char name[32];
+    snprintf (name, sizeof name, "fcgi.%u", index);
+    return zc_worker_run (options, name, &service);
+}

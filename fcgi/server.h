@@ -1,0 +1,20 @@
+/*  server.h - zcast-fcgi as a FastCGI responder: a listening socket on a worker's loop. */
+#ifndef ZC_SERVER_H
+#define ZC_SERVER_H
+
+#include "lib/options.h"
+
+/*  The descriptor of a listening socket: the one that was handed over on descriptor 0, or else the
+ *  one that option `socket` names. -1 after saying why on stderr. */
+int zc_server_listen (const zc_options_t *options);
+/*  Removes the file of a socket that zc_server_listen made. */
+void zc_server_unlisten (const zc_options_t *options);
+/*  Option `socket-mode` as a number; above 0777 where it isn't one. */
+unsigned zc_server_socket_mode (const zc_options_t *options);
+/*  True where descriptor 0 is a listening socket: spawn-fcgi, lighttpd's bin-path, systemd. */
+bool zc_server_inherited (void);
+
+/*  Serves until drained; `index` tells processes apart. Returns the exit status. */
+int zc_server_run (zc_options_t *options, int listener, unsigned index);
+
+#endif
