@@ -380,7 +380,8 @@ static void s_release (zc_channel_t *self)
         free (self->pending[i]);
     }
     self->pending_count -= done;
-    memmove (self->pending, self->pending + done, self->pending_count * sizeof *self->pending);
+    if (self->pending_count > 0)
+        memmove (self->pending, self->pending + done, self->pending_count * sizeof *self->pending);
     if (self->pending_count == 0) {
         free (self->pending);
         self->pending = NULL;

@@ -20,7 +20,8 @@ libzcast_a_SOURCES = \
 	lib/publisher.c lib/publisher.h \
 	lib/subscriber.c lib/subscriber.h \
 	lib/options.c lib/options.h lib/options_private.h \
-	lib/option_value.c lib/option_help.c lib/zpl.c lib/zpl.h \
+	lib/options_file.c lib/options_line.c \
+	lib/option_set.c lib/option_value.c lib/option_help.c lib/zpl.c lib/zpl.h \
 	lib/log.c lib/log.h \
 	lib/daemon.c lib/daemon.h lib/listen.c lib/processes.c \
 	lib/limit.c lib/limit.h \

@@ -18,7 +18,7 @@ void zc_tool_name (const char *name)
     s_name = name;
 }
 
-static void s_vsay (const char *format, va_list args)
+__attribute__ ((format (printf, 1, 0))) static void s_vsay (const char *format, va_list args)
 {
     fprintf (stderr, "%s: ", s_name);
     vfprintf (stderr, format, args);

@@ -679,6 +679,44 @@ static void test_command_line_only (void **state)
     s_assert_mistake (&program, "word", "word: unexpected argument; see zcast-test --help");
 }
 
+/*  A command: few of its options are keys, and it is no daemon. */
+static void test_command (void **state)
+{
+    (void)state;
+    static const zc_program_t program = {.program = "zcast-test",
+                                         .section = "test",
+                                         .usage = "",
+                                         .summary = "Tests.",
+                                         .options = s_options,
+                                         .keys = "publish delay"};
+    int status = -1;
+    char line[128], said[300];
+    static const char text[] = "test\n    delay = 7\n    publish = inproc://x\n";
+    s_write (text, strlen (text));
+    snprintf (line, sizeof line, "-c|%s|--count=3", s_path);
+    zc_options_t *options = s_new_of (&program, line, &status);
+    assert_non_null (options);
+    assert_int_equal (zc_options_number (options, "delay"), 7);
+    assert_string_equal (zc_options_text (options, "publish"), "inproc://x");
+    assert_int_equal (zc_options_number (options, "count"), 3);
+    zc_options_destroy (&options);
+    static const char *const others[] = {"count", "config", "del", "publish-delay", "log-level"};
+    for (size_t i = 0; i < LENGTH (others); i++) {
+        char file[64];
+        int len = snprintf (file, sizeof file, "test\n    %s = 1\n", others[i]);
+        s_write (file, (size_t)len);
+        snprintf (line, sizeof line, "-c|%s", s_path);
+        snprintf (said, sizeof said,
+                  "%s:2: %s: unknown key; zcast-test --help shows those of section 'test'", s_path,
+                  others[i]);
+        s_assert_mistake (&program, line, said);
+    }
+    s_assert_mistake (&program, "-t", "-t: unknown option; see zcast-test --help");
+    s_assert_mistake (&program, "--syslog", "--syslog: unknown option; see zcast-test --help");
+    assert_null (s_new_of (&program, "--help", &status));
+    assert_non_null (strstr (s_out.text, "of the configuration file: publish delay\n"));
+}
+
 /* Reading again */
 
 static void test_reload (void **state)
@@ -814,6 +852,7 @@ int main (void)
         cmocka_unit_test (test_sample),
         cmocka_unit_test (test_man),
         cmocka_unit_test (test_command_line_only),
+        cmocka_unit_test (test_command),
         cmocka_unit_test (test_reload),
         cmocka_unit_test (test_reload_fixed),
         cmocka_unit_test (test_reload_bad),
