@@ -147,7 +147,11 @@ static void s_sample (zc_pump_t *self, const zc_client_t *client)
     if (self->sampled >= S_SAMPLE || client->fd < 0)
         return;
     self->sampled++;
-    if (ioctl (client->fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+    /* TCP counts what isn't acknowledged as queued, and acknowledges late: there only what the peer
+     * has no room for says something. A Unix socket has but one queue: what the peer hasn't read. */
+    if ((ioctl (client->fd, SIOCOUTQNSD, &queued) == 0
+         || ioctl (client->fd, SIOCOUTQ, &queued) == 0)
+        && queued > 0)
         self->behind++;
 }
 
