@@ -97,19 +97,20 @@ static bool s_remote_address (int fd, char *text, size_t size)
     return false;
 }
 
-/*  The address that limits count this client by; false where there is none. A client on this
- *  machine that no proxy speaks for is the operator's own, and isn't counted. */
+/*  The address that limits count this client by; false where there is none: a client on this
+ *  machine is the operator's own, whether a proxy speaks for it or not. */
 static bool s_address (const zc_session_t *self, char *text, size_t size)
 {
     zc_trust_t trust = self->server->trust;
     bool remote = s_remote_address (self->client.fd, text, size);
-    bool trusted = trust == ZC_TRUST_ALWAYS || (trust == ZC_TRUST_LOCAL && !remote);
     char forwarded[INET6_ADDRSTRLEN];
-    if (trusted && zc_head_forwarded (&self->handshake->head, forwarded, sizeof forwarded)) {
-        memcpy (text, forwarded, sizeof forwarded);
-        return true;
-    }
-    return text[0] && (remote || trust == ZC_TRUST_NEVER);
+    if (trust == ZC_TRUST_NEVER)
+        return text[0];
+    if ((trust == ZC_TRUST_LOCAL && remote) ||
+        !zc_head_forwarded (&self->handshake->head, forwarded, sizeof forwarded))
+        return remote;
+    memcpy (text, forwarded, sizeof forwarded);
+    return strcmp (text, "127.0.0.1") != 0 && strcmp (text, "::1") != 0;
 }
 
 /*  False where the address has too many connections. */

@@ -39,7 +39,7 @@ static const zc_option_t s_options[] = {
     {"address-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",
      true},
     {"max-connections-per-address", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",
-     "connections of one address (IPv6: of a /64); 0: no limit", true},
+     "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "where the broker's publishers connect; clients publish through control", false},
     ZC_WORKER_OPTIONS,

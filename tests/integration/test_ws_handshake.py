@@ -157,8 +157,8 @@ def forwarded(address):
     return head(X_Forwarded_For=f"198.51.100.9, {address}")
 
 
-def opens(stack, data):
-    raw = Raw(stack.ws_port)
+def opens(stack, data, **how):
+    raw = Raw(how.pop("port", stack.ws_port), **how)
     stack.closers.append(raw.close)
     raw.send(data)
     status, _ = raw.response()
@@ -187,3 +187,16 @@ def test_forwarded_addresses_are_not_believed(stack):
     assert isinstance(opens(stack, forwarded("192.0.2.1")), Raw)
     assert isinstance(opens(stack, forwarded("192.0.2.2")), Raw)
     assert opens(stack, forwarded("192.0.2.3")) == 429
+
+
+@pytest.mark.parametrize("web", ["nginx", "lighttpd"])
+def test_addresses_behind_a_web_server(stack, web):
+    """The web server says who connects; what a client says of itself is not believed."""
+    stack.ws("--max-connections-per-address=2")
+    getattr(stack, web)()
+    elsewhere = {"port": stack.web_port, "source": "127.0.0.2"}
+    for n in range(2):
+        assert isinstance(opens(stack, forwarded(f"192.0.2.{n}"), **elsewhere), Raw)
+    assert opens(stack, forwarded("192.0.2.9"), **elsewhere) == 429
+    for _ in range(3):  # this machine's own
+        assert isinstance(opens(stack, head(), port=stack.web_port), Raw)

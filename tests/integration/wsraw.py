@@ -63,10 +63,12 @@ class Closed(AssertionError):
 
 
 class Raw:
-    """One connection. `address`: a port of the loopback, or a path."""
+    """One connection. `address`: a port of the loopback, or a path. `source`: the address it comes from."""
 
-    def __init__(self, address, receive_buffer=None):
+    def __init__(self, address, receive_buffer=None, source=None):
         self.socket = socket.socket(socket.AF_INET if isinstance(address, int) else socket.AF_UNIX)
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(LIMIT)
