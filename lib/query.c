@@ -8,15 +8,10 @@
 
 #include "lib/message.h"
 
-static bool s_is (zc_slice_t name, const char *text)
-{
-    return name.len == strlen (text) && memcmp (name.at, text, name.len) == 0;
-}
-
 static bool s_is_last_id (zc_slice_t name)
 {
-    return s_is (name, "last-event-id") || s_is (name, "lastEventId") ||
-           s_is (name, "lastEventID") || s_is (name, "last_event_id");
+    return zc_slice_is (name, "last-event-id") || zc_slice_is (name, "lastEventId") ||
+           zc_slice_is (name, "lastEventID") || zc_slice_is (name, "last_event_id");
 }
 
 static int s_add_topic (zc_query_t *self, zc_slice_t topic, size_t max_topics)
@@ -50,7 +45,7 @@ int zc_query_parse (zc_query_t *self, zc_slice_t query, size_t max_topics)
         abort ();
     int rc = 0;
     while (rc == 0 && zc_query_next (&query, &name, &value)) {
-        bool topic = s_is (name, "topic");
+        bool topic = zc_slice_is (name, "topic");
         if (!topic && !s_is_last_id (name))
             continue;
         long len = zc_url_decode (value.at, value.len, out);

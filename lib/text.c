@@ -101,6 +101,11 @@ long zc_url_decode (const char *in, size_t len, char *out)
     return done;
 }
 
+bool zc_slice_is (zc_slice_t slice, const char *text)
+{
+    return slice.len == strlen (text) && (slice.len == 0 || !memcmp (slice.at, text, slice.len));
+}
+
 bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value)
 {
     while (query->len > 0) {

@@ -23,6 +23,8 @@ typedef struct {
     const char *at;
     size_t len;
 } zc_slice_t;
+/*  Whether the slice is this text, byte for byte. */
+bool zc_slice_is (zc_slice_t slice, const char *text);
 bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value);
 /*  Decimal digits only, no sign, at most `max`. Returns 0 or -1. */
 int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value);

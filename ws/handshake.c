@@ -126,11 +126,6 @@ static bool s_enter_address (zc_session_t *self)
     return true;
 }
 
-static bool s_is (zc_slice_t text, const char *word)
-{
-    return text.len == strlen (word) && memcmp (text.at, word, text.len) == 0;
-}
-
 static void s_accept (zc_session_t *self)
 {
     zc_head_t *head = &self->handshake->head;
@@ -193,8 +188,8 @@ static void s_answer (zc_session_t *self)
 {
     zc_server_t *server = self->server;
     zc_head_t *head = &self->handshake->head;
-    bool echo = server->test_echo && s_is (head->path, "/echo");
-    if (!echo && !s_is (head->path, server->path) && !s_is (head->path, "/")) {
+    bool echo = server->test_echo && zc_slice_is (head->path, "/echo");
+    if (!echo && !zc_slice_is (head->path, server->path) && !zc_slice_is (head->path, "/")) {
         zc_handshake_refuse (self, 404, "no such path");
         return;
     }

@@ -63,17 +63,13 @@ void zc_talk_forget (zc_session_t *self)
     self->publishing = 0;
 }
 
-static bool s_is (zc_slice_t text, const char *word)
-{
-    return text.len == strlen (word) && memcmp (text.at, word, text.len) == 0;
-}
-
 /*  In raw mode there is no answer but the end: 1008 for what can never be published, and 1013 for
  *  what may be, later. */
 static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t code,
                               zc_slice_t message)
 {
-    bool never = s_is (code, "topic") || s_is (code, "payload") || s_is (code, "headers");
+    bool never = zc_slice_is (code, "topic") || zc_slice_is (code, "payload") ||
+                 zc_slice_is (code, "headers");
     char reason[128] = "";
     if (self->mode == ZC_MODE_V1) {
         s_answer_error (self, ref, code, message);
@@ -104,9 +100,10 @@ static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
     else if (count == 0)
         s_publish_failed (self, publish->ref, s_slice ("timeout"),
                           s_slice ("the broker did not answer"));
-    else if (count >= 2 && s_is (frames[0], "OK") && zc_text_plain (frames[1].at, frames[1].len))
+    else if (count >= 2 && zc_slice_is (frames[0], "OK") &&
+             zc_text_plain (frames[1].at, frames[1].len))
         s_publish_done (self, publish->ref, frames[1]);
-    else if (count >= 3 && s_is (frames[0], "ERR"))
+    else if (count >= 3 && zc_slice_is (frames[0], "ERR"))
         s_publish_failed (self, publish->ref, frames[1], frames[2]);
     else
         s_publish_failed (self, publish->ref, s_slice ("internal"),

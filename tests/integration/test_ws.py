@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import program, run, wait_for
+from stack import LIMIT, program, run, wait_for
 from wsraw import BINARY, CLOSE, FIN, PING, PONG, TEXT, Closed, Raw, close_body
 
 V1 = {"subprotocols": ["zcast.v1"]}
@@ -547,6 +547,18 @@ def test_stop_without_clients_or_broker(stack):
     assert daemon.stop() == 0
     daemon = stack.ws()
     assert daemon.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_systemd_is_told(stack, processes):
+    path = stack.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(LIMIT)
+        daemon = stack.ws(f"--processes={processes}", env={"NOTIFY_SOCKET": str(path)})
+        assert b"READY=1" in notify.recv(4096)
+        assert daemon.stop() == 0
+        assert b"STOPPING=1" in notify.recv(4096)
 
 
 def test_processes(stack):
