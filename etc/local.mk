@@ -22,3 +22,12 @@ install-data-local:
 
 uninstall-local:
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(systemdunitdir)/$${unit##*/}"; done
+
+# The sample configuration is what the programs say of themselves; a test compares.
+EXTRA_DIST += etc/zcast.conf etc/zcast.conf.head
+update-conf: $(sbin_PROGRAMS)
+	{ cat "$(srcdir)/etc/zcast.conf.head" && broker/zcast-broker --help=conf && echo && fcgi/zcast-fcgi --help=conf && echo && \
+	  ws/zcast-ws --help=conf && echo && bridge/zcast-redis --help=conf; } > "$(srcdir)/etc/zcast.conf.new"
+	mv "$(srcdir)/etc/zcast.conf.new" "$(srcdir)/etc/zcast.conf"
+
+.PHONY: update-conf

@@ -1,0 +1,96 @@
+"""What the documents say works. Fenced blocks marked `run` are run, against a private stack in place of the default one."""
+
+import re
+
+import pytest
+
+from stack import BUILD, SOURCE, run
+
+DOCUMENTS = sorted([*SOURCE.glob("*.md"), *SOURCE.glob("doc/*.md")])
+PAGES = ["zcast-broker.8", "zcast-fcgi.8", "zcast-ws.8", "zcast-redis.8", "zmq.1", "zcast.conf.5"]
+DAEMONS = ["zcast-broker", "zcast-fcgi", "zcast-ws", "zcast-redis"]
+
+
+def blocks(path):
+    """The fenced blocks to run: (language, text)."""
+    return re.findall(r"^```(\w+) run\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_readme_publishes(stack):
+    """From the shell, from Redis and from Python: every line of the README that publishes."""
+    stack.use_tcp()
+    stack.broker()
+    stack.redis()
+    stack.bridge("--psubscribe=news/*").wait_log("subscribed")
+    listener = stack.sub("news/local")
+    tool = f"{BUILD / 'tools/zmq'} -c {stack.config_file()}"
+    found = blocks(SOURCE / "README.md")
+    assert [language for language, _ in found] == ["sh", "sh", "python"]
+    for language, text in found:
+        if language == "sh":
+            text = re.sub(r"\bzmq (?=pub|sub)", lambda _: f"{tool} ", text)
+            text = text.replace("redis-cli", f"redis-cli -p {stack.redis_port}").replace("dmesg", "echo a line")
+            run("bash", "-ec", text)
+        else:
+            said = run("/usr/bin/python3", "-c", text.replace("tcp://127.0.0.1:5562", stack.control_endpoint)).stdout
+            assert re.fullmatch(r"\[b'OK', b'\d+-\d+'\]\n", said)
+        assert listener.poll(30000), text
+        assert listener.recv_multipart()[:2] == [b"news/local", b"Water is back"]
+
+
+def test_links_lead_somewhere():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_deployment_installs_what_quickstart_installs():
+    text = (SOURCE / "doc/deployment.md").read_text()
+    told = re.search(r"apt-get install (gcc .*?)\n\./autogen", text, re.DOTALL).group(1).replace("\\\n", " ").split()
+    script = (SOURCE / "tools/quickstart").read_text()
+    installed = re.search(r"build_packages=\((.*?)\)", script, re.DOTALL).group(1).split()
+    assert set(told) == set(installed) - {"libc6-dev"}  # gcc recommends it
+
+
+def test_the_sample_configuration_has_every_key():
+    """etc/zcast.conf is what the programs say of themselves; `make update-conf` writes it."""
+    text = (SOURCE / "etc/zcast.conf").read_text()
+    for name in DAEMONS:
+        assert run(name, "--help=conf").stdout in text, f"{name}: run make update-conf"
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_the_sample_configuration_is_good(name):
+    """As it is, and with every default said aloud."""
+    run(name, "-t", "--config", SOURCE / "etc/zcast.conf")
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_every_default_may_be_said(stack, name):
+    text = (SOURCE / "etc/zcast.conf").read_text()
+    path = stack.folder / "all.conf"
+    # those without a default have the name of the argument in its place
+    path.write_text(re.sub(r"^    #(?=[\w-]+ = [^A-Z\n]*$)", "    ", text, flags=re.MULTILINE))
+    run(name, "-t", "--config", path)
+
+
+def test_installation(stack):
+    """Installs, with all its pages and units, and uninstalls without a trace."""
+    place = stack.folder / "place"
+    make = ["make", "-s", "-C", BUILD, f"DESTDIR={place}", "prefix=/usr", "sysconfdir=/etc"]
+    environment = {"MAKEFLAGS": "", "MAKELEVEL": ""}
+    run(*make, "install", timeout=300, env=environment)
+    for name in DAEMONS:
+        assert "0.1" in run(place / "usr/sbin" / name, "--version").stdout
+        unit = (place / f"usr/lib/systemd/system/{name}.service").read_text()
+        assert f"ExecStart=/usr/sbin/{name} --config /etc/zcast/zcast.conf" in unit
+    assert (place / "usr/bin/zmq").exists()
+    for page in PAGES:
+        path = place / f"usr/share/man/man{page[-1]}" / page
+        done = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", path, env={"MANROFFSEQ": "", "MANWIDTH": "80"})
+        assert done.stderr == "", page
+        assert "@" not in re.sub(r"\S+@\S+", "", done.stdout)
+    run(*make, "uninstall", timeout=300, env=environment)
+    left = [path for path in place.rglob("*") if not path.is_dir()]
+    assert left == []
