@@ -475,6 +475,17 @@ void zc_channel_settle (zc_channel_t *self)
 
 /*  Upkeep. */
 
+void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position)
+{
+    zc_buf_t bytes = ZC_BUF_INIT;
+    if (!self->encoding->tells_position)
+        return;
+    self->encoding->heartbeat (&bytes, position);
+    zc_client_add (client, bytes.data, bytes.len);
+    zc_hub_ready (self->hub, client);
+    zc_buf_clear (&bytes);
+}
+
 void zc_channel_heartbeat (zc_channel_t *self)
 {
     zc_buf_t bytes = ZC_BUF_INIT;

@@ -24,6 +24,7 @@ typedef struct zc_encoding {
     /*  Keeps an idle connection open; where `position` isn't ZC_ID_NONE it also tells the client
      *  that it is complete up to there. */
     void (*heartbeat) (zc_buf_t *out, zc_id_t position);
+    bool tells_position; /* heartbeats do */
 } zc_encoding_t;
 
 /*  {"status":"continued"|"gap","since":"…","from":"…","replayed":n} (from and topic for a gap). */

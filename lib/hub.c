@@ -628,6 +628,7 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
         s_resume (client, last_id);
     } else if (channel->feed) {
         client->cursor = zc_feed_head (channel->feed);
+        zc_channel_greet (channel, client, zc_feed_last (channel->feed));
     } else {
         zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
         join->at = s_now_position (self);

@@ -186,6 +186,9 @@ void zc_channel_add (zc_channel_t *self, zc_client_t *client);
 void zc_channel_remove (zc_channel_t *self, zc_client_t *client);
 /*  Puts bytes that are no message into the feed. */
 void zc_channel_heartbeat (zc_channel_t *self);
+/*  Tells a client that came without an id where it is: it can come back to that before it has had
+ *  any message. */
+void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position);
 void zc_channel_mark_dirty (zc_channel_t *self);
 /*  Applies the slow policy to every client beyond max_lag, then lets old bytes go. */
 void zc_channel_trim (zc_channel_t *self, zc_id_t oldest);

@@ -126,6 +126,8 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
         s_add_verdict (self, &verdict, &bytes);
     } else if (gap > self->at && !self->fresh) {
         s_later_gap (self, gap, &bytes);
+    } else if (self->guess) {
+        zc_channel_greet (channel, self->client, self->at);
     }
     if (bytes.len)
         s_add (self, &bytes);

@@ -79,4 +79,5 @@ const zc_encoding_t zc_encoding_ws_json = {
     .message = s_json_message,
     .verdict = s_json_verdict,
     .heartbeat = s_json_heartbeat,
+    .tells_position = true,
 };

@@ -186,7 +186,7 @@ def test_subscribe_and_unsubscribe(ws):
         wait_for(lambda: json.loads(client.messages[-1]).get("topics") == [], "the answer")
         ws.publish("b", "3")
         client.send_json({"type": "subscribe", "topics": ["c"]})
-        wait_for(lambda: json.loads(client.messages[-1]).get("topics") == ["c"], "the answer")
+        client.wait_message(lambda text: json.loads(text).get("topics") == ["c"])
         ws.publish("c", "4")
         assert [made["data"] for made in wait_events(client, 4)] == ["1", "2", "2", "4"]
 

@@ -434,7 +434,7 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_encoding = {"test", s_message_bytes, s_verdict_bytes,
-                                         s_heartbeat_bytes};
+                                         s_heartbeat_bytes, true};
 
 static zc_id_t s_id (const char *text)
 {
