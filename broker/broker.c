@@ -188,11 +188,23 @@ static int s_split (zc_item_t *item)
     return 0;
 }
 
-static bool s_duplicate (zc_broker_t *self, const zc_message_t *message)
+/*  The table of own ids begins empty, but history on disk may know. */
+static bool s_known_to_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
 {
-    zc_id_t id;
+    uint64_t window = self->config.dedup_window_ms;
+    if (self->mono_ms - self->started_ms >= window || self->config.dedup_max == 0)
+        return false;
+    zc_topic_t *topic = zc_topics_find (self->topics, message->topic);
+    bool found = topic && zc_history_find (self->history, topic, message->key, id);
+    zc_history_release (self->history);
+    return found && zc_id_ms (*id) + window > self->wall_ms;
+}
+
+bool zc_broker_duplicate (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+{
     if (!message->key.len ||
-        !zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, &id))
+        (!zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, id) &&
+         !s_known_to_history (self, message, id)))
         return false;
     self->counters->duplicates++;
     return true;
@@ -211,7 +223,8 @@ static int s_take (zc_broker_t *self, int count)
     zc_message_t message;
     rc = zc_publish_parse (&message, s_slice (&item->topic), s_slice (&item->payload), headers,
                            self->config.max_payload);
-    if (rc == 0 && !s_duplicate (self, &message))
+    zc_id_t first;
+    if (rc == 0 && !zc_broker_duplicate (self, &message, &first))
         s_publish (self, &message, headers, NULL);
     return rc;
 }
@@ -480,6 +493,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     self->last = self->head = last;
     s_read_clocks (self);
     self->dedup = zc_dedup_new ();
+    self->started_ms = self->mono_ms;
     self->stats = zc_stats_new (self->mono_ms);
     self->counters = zc_stats_counters (self->stats);
     self->history->settled = s_settled;

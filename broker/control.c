@@ -48,7 +48,6 @@ static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id)
 /*  It was published before. Where that is still on its way into history, the answer waits too. */
 static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
 {
-    self->counters->duplicates++;
     if (id <= self->head) {
         s_ok_position (self, route, id);
     } else if (self->copy_count >= S_COPIES_MAX) {
@@ -66,8 +65,7 @@ static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_requ
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->counters->received++;
-    if (message->key.len &&
-        zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, &id)) {
+    if (zc_broker_duplicate (self, message, &id)) {
         s_duplicate (self, route, id);
         return;
     }

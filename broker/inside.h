@@ -43,12 +43,16 @@ struct zc_broker {
     bool suspect;    /* one may still be losing, in silence: see s_drop in broker.c */
     uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` is moved on */
     uint64_t wall_ms, mono_ms;          /* read once a turn */
+    uint64_t started_ms;                /* monotonic */
 };
 
 /*  Orders and keeps one message, and answers `origin` (taken; may be NULL) when that is done. Takes
  *  the frames. `headers` is within a frame that lives until the return. */
 void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
                         const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin);
+
+/*  It was published before, within the window: *id is where. */
+bool zc_broker_duplicate (zc_broker_t *self, const zc_message_t *message, zc_id_t *id);
 
 /*  control.c */
 void zc_control_start (zc_broker_t *self);

@@ -10,6 +10,9 @@ broker_libbroker_a_SOURCES = \
 	broker/syncs.c broker/syncs.h \
 	broker/stats.c broker/stats.h \
 	broker/history.h broker/history_memory.c \
+	broker/history_lmdb.c broker/history_lmdb.h \
+	broker/store.c broker/store.h \
+	broker/position.c broker/position.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h \
 	broker/table.c broker/table.h

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "broker/broker.h"
+#include "broker/history_lmdb.h"
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/options.h"
@@ -36,6 +37,14 @@ static const zc_option_t s_options[] = {
      "how many of them are remembered", true},
     {"history", 0, ZC_OPT_TEXT, "memory", 1, 4096, NULL, "memory|lmdb:PATH",
      "where history is kept", false},
+    {"sync", 0, ZC_OPT_CHOICE, "interval", 0, 0, "always|interval|never", "WHEN",
+     "when history is written to disk: before a publish is acknowledged, at intervals, or when the "
+     "kernel likes",
+     false},
+    {"sync-interval", 0, ZC_OPT_MS, "100ms", 1, 3600000, NULL, "TIME",
+     "how often, with sync = interval", false},
+    {"history-map", 0, ZC_OPT_SIZE, "4G", 1 << 20, INT64_MAX, NULL, "SIZE",
+     "address space for history on disk; grows as needed", false},
     {"history-messages", 0, ZC_OPT_NUMBER, "1000000", 0, INT64_MAX, NULL, "N",
      "messages kept in all", true},
     {"history-bytes", 0, ZC_OPT_SIZE, "256M", 0, INT64_MAX, NULL, "SIZE", "bytes kept in all",
@@ -148,13 +157,39 @@ static void s_evict (void *history, zc_topic_t *topic)
     zc_history_evict (history, topic);
 }
 
-static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
+static zc_history_t *s_memory (size_t max_topics, zc_topics_t **topics, zc_id_t *last)
 {
-    size_t max = (size_t)zc_options_number (options, "max-topics");
+    zc_history_t *history = zc_history_memory_new ();
     /*  Nobody knows what was published before this. */
     *last = zc_id_from_ms (zc_wall_ms ()) - 1;
-    zc_history_t *history = zc_history_memory_new ();
-    *topics = zc_topics_new (max, *last, s_evict, history);
+    *topics = zc_topics_new (max_topics, *last, s_evict, history);
+    return history;
+}
+
+static const char *s_lmdb_path (const zc_options_t *options)
+{
+    const char *history = zc_options_text (options, "history");
+    return strncmp (history, "lmdb:", 5) == 0 && history[5] ? history + 5 : NULL;
+}
+
+static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
+{
+    size_t max_topics = (size_t)zc_options_number (options, "max-topics");
+    if (!s_lmdb_path (options))
+        return s_memory (max_topics, topics, last);
+    const char *sync = zc_options_text (options, "sync");
+    zc_history_lmdb_config_t config = {
+        .path = s_lmdb_path (options),
+        .sync = *sync == 'a'   ? ZC_SYNC_ALWAYS
+                : *sync == 'i' ? ZC_SYNC_INTERVAL
+                               : ZC_SYNC_NEVER,
+        .sync_ms = (unsigned)zc_options_number (options, "sync-interval"),
+        .map_bytes = (uint64_t)zc_options_number (options, "history-map"),
+        .max_topics = max_topics};
+    char error[512];
+    zc_history_t *history = zc_history_lmdb_new (&config, topics, last, error, sizeof error);
+    if (!history)
+        zc_error ("%s", error);
     return history;
 }
 
@@ -172,7 +207,7 @@ static bool s_check (const zc_options_t *options)
         }
     }
     const char *history = zc_options_text (options, "history");
-    bool good = strcmp (history, "memory") == 0;
+    bool good = strcmp (history, "memory") == 0 || s_lmdb_path (options);
     if (!good)
         zc_error ("history: expected memory or lmdb:PATH, got %s", history);
     return good;

@@ -14,8 +14,8 @@ static const s_error_t *s_publish (zc_request_t *self, const zc_slice_t *args, s
                                              "characters"};
     static const s_error_t payload = {"payload", "the payload is larger than max-payload"};
     static const s_error_t headers = {
-        "headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; event and id "
-                   "are plain text of at most 256 bytes, retry and ttl digits"};
+        "headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; event, id "
+                   "and key are plain text of at most 256 bytes, retry and ttl digits"};
     if (count == 3)
         self->headers = args[2];
     switch (zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload)) {

@@ -18,7 +18,7 @@ typedef struct zc_topic {
     zc_id_t floor;                /* history is complete after this (kept by the history) */
     zc_id_t lost;                 /* the last one delivered that history couldn't take */
     void *store;                  /* the history's own */
-    uint32_t number;              /* the history's own */
+    uint64_t number;              /* the history's own */
     uint32_t pins;                /* pinned: isn't evicted */
     uint16_t len;                 /* of the name */
     char name[];                  /* not NUL-terminated */
