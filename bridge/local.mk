@@ -1,1 +1,15 @@
 # what bridge/ builds, installs and checks
+noinst_LIBRARIES += bridge/libbridge.a
+bridge_libbridge_a_SOURCES = \
+	bridge/address.c bridge/address.h \
+	bridge/envelope.c bridge/envelope.h \
+	bridge/incoming.c bridge/incoming.h \
+	bridge/mapping.c bridge/mapping.h \
+	bridge/outgoing.c bridge/outgoing.h \
+	bridge/outlet.c bridge/outlet.h \
+	bridge/redis.c bridge/redis.h
+
+sbin_PROGRAMS += bridge/zcast-redis
+bridge_zcast_redis_SOURCES = bridge/main.c
+bridge_zcast_redis_LDADD = bridge/libbridge.a libzcast.a $(HIREDIS_LIBS) $(CZMQ_LIBS) \
+	$(ZMQ_LIBS) $(JANSSON_LIBS)

@@ -229,7 +229,7 @@ static void s_print_bridges (const json_t *workers)
     static const s_column_t columns[] = {
         {"BRIDGE", true},     {"REDIS", true},    {"RECEIVED", false},
         {"PUBLISHED", false}, {"WAITING", false}, {"DROPPED", false},
-        {"REFUSED", false},   {"RELAYED", false}, {"RECONNECTS", false},
+        {"REFUSED", false},   {"RELAYED", false}, {"GAPS", false},
     };
     s_table_t table;
     s_table_begin (&table, columns, sizeof columns / sizeof *columns);
@@ -239,8 +239,8 @@ static void s_print_bridges (const json_t *workers)
     {
         if (!s_is_bridge (report))
             continue;
-        static const char *const keys[] = {"received", "published", "waiting",         "dropped",
-                                           "refused",  "relayed",   "redis_reconnects"};
+        static const char *const keys[] = {"received", "published", "waiting",   "dropped",
+                                           "refused",  "relayed",   "redis_gaps"};
         s_cell (&table, name);
         s_cell (&table, s_string (report, "redis"));
         s_numbers (&table, report, keys, 7);

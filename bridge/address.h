@@ -1,0 +1,27 @@
+/*  address.h - where Redis is, and who we are there. No I/O.
+ *
+ *  redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], redis://HOST…?db=N,
+ *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (an alias of the latter). */
+#ifndef ZC_ADDRESS_H
+#define ZC_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+    char *path; /* a Unix socket; NULL: host and port */
+    char *host;
+    int port;
+    char *user, *password; /* NULL: none */
+    int database;
+    char *shown; /* for logs: without user and password */
+} zc_address_t;
+
+/*  Returns 0, or -1 with a sentence in `error`. On success the caller frees it with
+ *  zc_address_clear. */
+int zc_address_parse (const char *url, zc_address_t *address, char *error, size_t size);
+void zc_address_clear (zc_address_t *self);
+/*  Replaces one of the texts of an address; NULL leaves it as it is. */
+void zc_address_set (char **field, const char *value);
+
+#endif

@@ -1,0 +1,35 @@
+/*  envelope.h - a message on its way through Redis to other sites (doc/protocol.md, "Redis relay"):
+ *
+ *      zcast/1 LF
+ *      site: NAME LF
+ *      id: POSITION LF          at that site
+ *      the meta lines but id, prev and dropped
+ *      LF
+ *      payload
+ *
+ *  Bytes in, bytes out. */
+#ifndef ZC_ENVELOPE_H
+#define ZC_ENVELOPE_H
+
+#include "lib/buf.h"
+#include "lib/message.h"
+
+#define ZC_SITE_MAX 64
+
+/*  1 to ZC_SITE_MAX letters, digits, '-', '_' and '.'. */
+bool zc_site_valid (const char *name, size_t len);
+
+/*  Appends the envelope of a delivered message. */
+void zc_envelope_write (zc_buf_t *out, const char *site, const zc_message_t *message);
+
+/*  Takes an envelope apart. Returns false where it isn't one. `headers` gets what to publish at
+ *  this site: the publisher's headers, its own id or else the key SITE.POSITION (so that repeats
+ *  are known), `origin` and `via`. site and payload are borrowed from `bytes`. */
+bool zc_envelope_read (zc_slice_t bytes, zc_slice_t *site, zc_buf_t *headers, zc_slice_t *payload);
+
+/*  Whether a bridge has brought the message in from Redis: such a message is not sent there
+ *  again, which is what keeps sites from relaying in circles. */
+bool zc_envelope_is_from_redis (const zc_message_t *message);
+#define ZC_VIA_REDIS "via: redis\n"
+
+#endif

@@ -1,0 +1,467 @@
+/*  main.c - zcast-redis: options, the loop, signals, the report to the broker. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "bridge/envelope.h"
+#include "bridge/incoming.h"
+#include "bridge/outgoing.h"
+#include "lib/control.h"
+#include "lib/daemon.h"
+#include "lib/log.h"
+#include "lib/options.h"
+
+#define S_REPORT_MS 5000
+#define S_PASSWORD_MAX 1024
+
+static const zc_option_t s_options[] = {
+    {"redis", 'r', ZC_OPT_TEXT, "redis://127.0.0.1:6379", 1, 4096, NULL, "URL",
+     "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH[?db=N]", false},
+    {"user", 0, ZC_OPT_TEXT, NULL, 1, 256, NULL, "NAME", "the ACL user; instead of the URL's",
+     false},
+    {"password", 0, ZC_OPT_TEXT, NULL, 1, S_PASSWORD_MAX, NULL, "TEXT",
+     "its password (others can see it on a command line: rather use the file)", false},
+    {"password-file", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "PATH",
+     "a file whose first line is the password", false},
+    {"database", 0, ZC_OPT_NUMBER, NULL, 0, 65535, NULL, "N", "instead of the URL's", false},
+    {"subscribe-channel", 'C', ZC_OPT_LIST, NULL, 1, 2048, NULL, "CHANNEL",
+     "a Redis channel, or 'CHANNEL -> TOPIC'; repeatable", true},
+    {"subscribe-pattern", 'P', ZC_OPT_LIST, NULL, 1, 2048, NULL, "PATTERN",
+     "a pattern of channels, or 'PATTERN -> TOPIC'; repeatable (default: *, where neither "
+     "channels nor outgoing are given)",
+     true},
+    {"topic", 0, ZC_OPT_TEXT, "{channel}", 1, ZC_TOPIC_MAX, NULL, "TEMPLATE",
+     "the topic of a channel that is given without one; {channel} stands for its name", true},
+    {"outgoing", 'o', ZC_OPT_LIST, NULL, 1, ZC_TOPIC_MAX, NULL, "TOPIC",
+     "a topic that goes out to Redis; with * at its end all that begin so; repeatable", false},
+    {"outgoing-prefix", 0, ZC_OPT_TEXT, "zcast:", 0, 256, NULL, "TEXT",
+     "what the channel's name has before the topic", false},
+    {"outgoing-format", 0, ZC_OPT_CHOICE, "relay", 0, 0, "relay|payload", "FORMAT",
+     "relay: for the bridges of other sites, whose messages come in the same way; payload: the "
+     "bare payload, for other programs",
+     false},
+    {"site", 0, ZC_OPT_TEXT, NULL, 1, ZC_SITE_MAX, NULL, "NAME",
+     "this site's name among those that relay to one another (default: the host's name)", false},
+    {"queue-bytes", 0, ZC_OPT_SIZE, "64M", 4096, 1LL << 40, NULL, "SIZE",
+     "what may wait for the broker (beyond it the oldest is dropped), and for Redis", false},
+    {"drain-timeout", 0, ZC_OPT_SECONDS, "5s", 0, 600000, NULL, "TIME",
+     "how long what has been taken may take to get out when stopping", true},
+    {"name", 0, ZC_OPT_TEXT, "redis", 1, 64, NULL, "NAME", "how zmq stat calls this bridge", false},
+    {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
+     "not used: messages are published on control, with acknowledgement", false},
+    {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",
+     "where the broker's subscribers connect", false},
+    {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",
+     "the broker's control endpoint", false},
+    ZC_OPTION_END,
+};
+
+/*  What is made of the options. */
+typedef struct {
+    zc_address_t address;
+    zc_mapping_t *mapping;
+    zc_outlet_t *outlet; /* NULL: nothing goes out */
+    char site[ZC_SITE_MAX + 1];
+} s_setup_t;
+
+typedef struct {
+    zc_options_t *options;
+    s_setup_t setup;
+    zc_incoming_t *incoming;
+    zc_outgoing_t *outgoing; /* NULL: nothing goes out */
+    zc_control_t *control;   /* for reports */
+    int signal_fd;
+    uint64_t report_at; /* monotonic ms */
+    uint64_t end_at;    /* when draining ends; 0: not draining */
+} s_bridge_t;
+
+/*  Options ------------------------------------------------------------------------------------- */
+
+static void s_setup_clear (s_setup_t *setup)
+{
+    zc_address_clear (&setup->address);
+    zc_mapping_destroy (&setup->mapping);
+    zc_outlet_destroy (&setup->outlet);
+}
+
+/*  The first line of a file. Returns 0, or -1 with a sentence in `error`. */
+static int s_read_password (const char *path, char *password, char *error, size_t size)
+{
+    FILE *file = fopen (path, "re");
+    if (!file) {
+        snprintf (error, size, "%s: %s", path, strerror (errno));
+        return -1;
+    }
+    bool good = fgets (password, S_PASSWORD_MAX, file) != NULL;
+    fclose (file);
+    if (good)
+        password[strcspn (password, "\r\n")] = 0;
+    if (good && password[0])
+        return 0;
+    snprintf (error, size, "%s: its first line is to be the password", path);
+    return -1;
+}
+
+static const char *s_setup_address (const zc_options_t *options, zc_address_t *address, char *error,
+                                    size_t size)
+{
+    const char *path = zc_options_text (options, "password-file");
+    char password[S_PASSWORD_MAX];
+    if (zc_address_parse (zc_options_text (options, "redis"), address, error, size) != 0)
+        return "redis";
+    zc_address_set (&address->user, zc_options_text (options, "user"));
+    zc_address_set (&address->password, zc_options_text (options, "password"));
+    if (zc_options_text (options, "database"))
+        address->database = (int)zc_options_number (options, "database");
+    if (path && s_read_password (path, password, error, size) != 0)
+        return "password-file";
+    if (path)
+        zc_address_set (&address->password, password);
+    if (!address->user || address->password)
+        return NULL;
+    snprintf (error, size, "a user needs a password");
+    return "user";
+}
+
+static const char *s_setup_mapping (const zc_options_t *options, zc_mapping_t **mapping_p,
+                                    char *error, size_t size)
+{
+    static const char *const names[] = {"subscribe-channel", "subscribe-pattern"};
+    zc_mapping_t *mapping = zc_mapping_new (zc_options_text (options, "topic"), error, size);
+    const char *key, *value;
+    *mapping_p = mapping;
+    if (!mapping)
+        return "topic";
+    for (int pattern = 0; pattern < 2; pattern++)
+        for (size_t i = 0; zc_options_item (options, names[pattern], i, &key, &value); i++)
+            if (zc_mapping_add (mapping, value, pattern, error, size) != 0)
+                return names[pattern];
+    if (zc_mapping_count (mapping) == 0 && !zc_options_item (options, "outgoing", 0, &key, &value))
+        zc_mapping_add (mapping, "*", true, error, size);
+    return NULL;
+}
+
+static const char *s_setup_outlet (const zc_options_t *options, zc_outlet_t **outlet_p, char *error,
+                                   size_t size)
+{
+    const char *key, *value;
+    if (!zc_options_item (options, "outgoing", 0, &key, &value))
+        return NULL;
+    *outlet_p = zc_outlet_new (zc_options_text (options, "outgoing-prefix"));
+    for (size_t i = 0; zc_options_item (options, "outgoing", i, &key, &value); i++)
+        if (zc_outlet_add (*outlet_p, value, error, size) != 0)
+            return "outgoing";
+    return NULL;
+}
+
+static const char *s_setup_site (const zc_options_t *options, char *site, char *error, size_t size)
+{
+    const char *given = zc_options_text (options, "site");
+    char host[ZC_SITE_MAX + 1] = "";
+    if (!given && gethostname (host, sizeof host - 1) != 0)
+        host[0] = 0;
+    const char *name = given ? given : host;
+    if (zc_site_valid (name, strlen (name))) {
+        strcpy (site, name);
+        return NULL;
+    }
+    snprintf (error, size, "'%s': expected up to 64 letters, digits, '-', '_' and '.'", name);
+    return "site";
+}
+
+/*  Returns NULL, or the option at fault. The caller clears `setup` in either case. */
+static const char *s_set_up (const zc_options_t *options, s_setup_t *setup, char *error,
+                             size_t size)
+{
+    const char *wrong = s_setup_address (options, &setup->address, error, size);
+    if (!wrong)
+        wrong = s_setup_mapping (options, &setup->mapping, error, size);
+    if (!wrong)
+        wrong = s_setup_outlet (options, &setup->outlet, error, size);
+    if (!wrong && (setup->outlet || zc_options_text (options, "site")))
+        wrong = s_setup_site (options, setup->site, error, size);
+    return wrong;
+}
+
+static const char *s_verify (const zc_options_t *options, char *error, size_t size)
+{
+    s_setup_t setup = {0};
+    const char *wrong = s_set_up (options, &setup, error, size);
+    s_setup_clear (&setup);
+    return wrong;
+}
+
+static const zc_program_t s_program = {
+    .program = "zcast-redis",
+    .section = "bridge",
+    .usage = "[OPTION...]",
+    .summary = "Publishes what comes on Redis channels, and, where asked, sends topics to Redis.",
+    .epilog =
+        "Examples:\n"
+        "  zcast-redis --subscribe-pattern 'news.*' --topic 'redis/{channel}'\n"
+        "  zcast-redis --subscribe-channel 'orders -> shop/orders'\n"
+        "  zcast-redis --redis redis://redis.example:6379/0 --outgoing 'shared/*' --site north\n",
+    .options = s_options,
+    .verify = s_verify,
+};
+
+/*  The report ---------------------------------------------------------------------------------- */
+
+static void s_set_count (json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new (object, key, json_integer ((json_int_t)value));
+}
+
+static void s_report_outgoing (const s_bridge_t *self, json_t *report)
+{
+    if (!self->outgoing)
+        return;
+    const zc_outgoing_stats_t *out = zc_outgoing_stats (self->outgoing);
+    json_object_set_new (report, "site", json_string (self->setup.site));
+    s_set_count (report, "relayed", out->relayed);
+    s_set_count (report, "relay_skipped", out->skipped);
+    s_set_count (report, "relay_refused", out->refused);
+    s_set_count (report, "relay_gaps", out->gaps);
+    s_set_count (report, "relay_waiting", out->waiting);
+}
+
+static json_t *s_report_json (const s_bridge_t *self)
+{
+    const zc_incoming_stats_t *in = zc_incoming_stats (self->incoming);
+    const zc_publisher_t *publisher = zc_incoming_publisher (self->incoming);
+    const zc_publisher_stats_t *out = zc_publisher_stats (publisher);
+    bool redis = zc_incoming_has_redis (self->incoming);
+    json_t *report = json_object ();
+    s_set_count (report, "pid", (uint64_t)getpid ());
+    json_object_set_new (report, "redis", json_string (redis ? "connected" : "away"));
+    s_set_count (report, "received", in->received);
+    s_set_count (report, "invalid", in->invalid);
+    s_set_count (report, "echoes", in->echoes);
+    s_set_count (report, "forbidden", in->forbidden);
+    s_set_count (report, "redis_gaps", in->gaps);
+    s_set_count (report, "published", out->published);
+    s_set_count (report, "refused", out->refused);
+    s_set_count (report, "dropped", out->dropped);
+    s_set_count (report, "repeated", out->repeated);
+    s_set_count (report, "waiting", out->waiting);
+    s_set_count (report, "waiting_bytes", out->bytes);
+    s_set_count (report, "broker_losses", out->losses);
+    s_report_outgoing (self, report);
+    return report;
+}
+
+static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+{
+    (void)arg;
+    (void)frames;
+    (void)count; /* the next one follows soon */
+}
+
+static void s_report (s_bridge_t *self)
+{
+    const char *name = zc_options_text (self->options, "name");
+    json_t *report = s_report_json (self);
+    char *text = json_dumps (report, JSON_COMPACT);
+    json_decref (report);
+    zc_slice_t frames[] = {{"REPORT", 6}, {name, strlen (name)}, {text, strlen (text)}};
+    if (zc_control_pending (self->control) == 0)
+        zc_control_request (self->control, frames, 3, S_REPORT_MS, s_reported, NULL);
+    free (text);
+    self->report_at = zc_mono_ms () + S_REPORT_MS;
+}
+
+/*  Signals ------------------------------------------------------------------------------------- */
+
+static void s_reload (s_bridge_t *self)
+{
+    char error[512];
+    zc_notify ("RELOADING=1");
+    int rc = zc_options_reload (self->options, error, sizeof error);
+    if (rc < 0) {
+        zc_error ("not reloaded: %s", error);
+    } else {
+        zc_mapping_t *mapping;
+        char unused[512]; /* it has been verified */
+        if (s_setup_mapping (self->options, &mapping, unused, sizeof unused) == NULL)
+            zc_incoming_remap (self->incoming, &mapping);
+        zc_mapping_destroy (&mapping);
+        zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
+        zc_info ("reloaded");
+        if (rc > 0)
+            zc_warn ("takes effect with the next start: %s", error);
+    }
+    zc_notify ("READY=1");
+}
+
+static void s_drain (s_bridge_t *self)
+{
+    if (self->end_at) { /* asked twice */
+        self->end_at = 1;
+        return;
+    }
+    zc_info ("stopping");
+    zc_notify ("STOPPING=1");
+    uint64_t timeout = (uint64_t)zc_options_number (self->options, "drain-timeout");
+    self->end_at = zc_mono_ms () + timeout;
+    zc_incoming_close (self->incoming);
+    if (self->outgoing)
+        zc_outgoing_close (self->outgoing);
+}
+
+static void s_signals (s_bridge_t *self)
+{
+    struct signalfd_siginfo info;
+    while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            s_reload (self);
+        else
+            s_drain (self);
+    }
+}
+
+static int s_signal_fd (void)
+{
+    sigset_t set;
+    sigemptyset (&set);
+    sigaddset (&set, SIGTERM);
+    sigaddset (&set, SIGINT);
+    sigaddset (&set, SIGHUP);
+    sigprocmask (SIG_BLOCK, &set, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/*  The loop ------------------------------------------------------------------------------------ */
+
+static long s_until (uint64_t when_ms)
+{
+    uint64_t now = zc_mono_ms ();
+    return when_ms > now ? (long)(when_ms - now) : 0;
+}
+
+static long s_least (long a, long b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static bool s_is_drained (const s_bridge_t *self)
+{
+    uint64_t waiting = zc_publisher_stats (zc_incoming_publisher (self->incoming))->waiting;
+    uint64_t relay = self->outgoing ? zc_outgoing_stats (self->outgoing)->waiting : 0;
+    bool idle = !self->outgoing || zc_outgoing_is_idle (self->outgoing);
+    if (waiting == 0 && idle)
+        return true;
+    if (zc_mono_ms () < self->end_at)
+        return false;
+    zc_warn ("time is up: %" PRIu64 " messages have not reached the broker, %" PRIu64 " not Redis",
+             waiting, relay);
+    return true;
+}
+
+static void s_turn (s_bridge_t *self)
+{
+    zmq_pollitem_t items[10] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
+    size_t count = 1;
+    long wait = s_until (self->report_at);
+    count += zc_incoming_pollitems (self->incoming, items + count);
+    wait = s_least (zc_incoming_timeout (self->incoming), wait);
+    if (self->outgoing) {
+        count += zc_outgoing_pollitems (self->outgoing, items + count);
+        wait = s_least (zc_outgoing_timeout (self->outgoing), wait);
+    }
+    count += zc_control_pollitems (self->control, items + count);
+    if (self->end_at)
+        wait = s_least (s_until (self->end_at), wait);
+    zmq_poll (items, (int)count, wait);
+    s_signals (self);
+    zc_incoming_run (self->incoming);
+    if (self->outgoing)
+        zc_outgoing_run (self->outgoing);
+    zc_control_read (self->control, 100);
+    if (zc_mono_ms () >= self->report_at)
+        s_report (self);
+}
+
+static int s_open (s_bridge_t *self, void *context)
+{
+    const char *subscribe = zc_options_text (self->options, "subscribe");
+    const char *control = zc_options_text (self->options, "control");
+    size_t queue = (size_t)zc_options_number (self->options, "queue-bytes");
+    bool relay = strcmp (zc_options_text (self->options, "outgoing-format"), "relay") == 0;
+    s_setup_t *setup = &self->setup;
+    zc_incoming_config_t incoming = {.address = &setup->address,
+                                     .control = control,
+                                     .site = setup->site,
+                                     .relay = relay ? setup->outlet : NULL,
+                                     .outlet = setup->outlet,
+                                     .outgoing_prefix =
+                                         zc_options_text (self->options, "outgoing-prefix"),
+                                     .queue_bytes = queue};
+    zc_outgoing_config_t outgoing = {.address = &setup->address,
+                                     .subscribe = subscribe,
+                                     .control = control,
+                                     .site = setup->site,
+                                     .outlet = setup->outlet,
+                                     .envelope = relay,
+                                     .queue_bytes = queue};
+    self->control = zc_control_new (context, control);
+    self->incoming = zc_incoming_new (context, &incoming, &setup->mapping);
+    if (!self->control || !self->incoming) {
+        zc_error ("%s: %s", control, zmq_strerror (errno));
+        return -1;
+    }
+    if (setup->outlet)
+        self->outgoing = zc_outgoing_new (context, &outgoing);
+    return 0;
+}
+
+static int s_run (s_bridge_t *self)
+{
+    void *context = zmq_ctx_new ();
+    int status = ZC_EXIT_FAILURE;
+    if (s_open (self, context) == 0) {
+        zc_info ("from redis %s to broker %s%s%s", self->setup.address.shown,
+                 zc_options_text (self->options, "control"),
+                 self->outgoing ? ", and back as site " : "",
+                 self->outgoing ? self->setup.site : "");
+        zc_notify ("READY=1");
+        do
+            s_turn (self);
+        while (!self->end_at || !s_is_drained (self));
+        status = ZC_EXIT_OK;
+    }
+    zc_outgoing_destroy (&self->outgoing);
+    zc_incoming_destroy (&self->incoming);
+    if (self->control)
+        zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    zmq_ctx_term (context);
+    if (status == ZC_EXIT_OK)
+        zc_info ("stopped");
+    return status;
+}
+
+int main (int argc, char **argv)
+{
+    int status;
+    s_bridge_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
+    if (!self.options)
+        return status;
+    zc_log_open ("zcast-redis", zc_log_parse_level (zc_options_text (self.options, "log-level")),
+                 zc_options_bool (self.options, "syslog"));
+    char unused[512]; /* it has been verified */
+    status = ZC_EXIT_USAGE;
+    self.signal_fd = s_signal_fd ();
+    if (!s_set_up (self.options, &self.setup, unused, sizeof unused))
+        status = s_run (&self);
+    close (self.signal_fd);
+    s_setup_clear (&self.setup);
+    zc_options_destroy (&self.options);
+    return status;
+}

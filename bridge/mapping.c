@@ -1,0 +1,131 @@
+/*  mapping.c - a list of entries; there are few, so it is searched from front to back. */
+#include "bridge/mapping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define S_ARROW " -> "
+#define S_PLACE "{channel}"
+
+typedef struct {
+    char *name;
+    char *topic; /* template; NULL: the common one */
+    bool pattern;
+} s_entry_t;
+
+struct zc_mapping {
+    char *topic;
+    s_entry_t *entries;
+    size_t count;
+};
+
+static int s_check_template (const char *text, char *error, size_t size)
+{
+    const char *at = text;
+    while ((at = strpbrk (at, "{}"))) {
+        if (strncmp (at, S_PLACE, strlen (S_PLACE)) != 0) {
+            snprintf (error, size, "'%s': the only thing in braces can be {channel}", text);
+            return -1;
+        }
+        at += strlen (S_PLACE);
+    }
+    if (*text && zc_text_plain (text, strlen (text)))
+        return 0;
+    snprintf (error, size, "'%s': a topic is UTF-8 without control characters", text);
+    return -1;
+}
+
+zc_mapping_t *zc_mapping_new (const char *topic_template, char *error, size_t size)
+{
+    if (s_check_template (topic_template, error, size) != 0)
+        return NULL;
+    zc_mapping_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->topic = strdup (topic_template);
+    return self;
+}
+
+void zc_mapping_destroy (zc_mapping_t **self_p)
+{
+    zc_mapping_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        free (self->entries[i].name);
+        free (self->entries[i].topic);
+    }
+    free (self->entries);
+    free (self->topic);
+    free (self);
+}
+
+int zc_mapping_add (zc_mapping_t *self, const char *entry, bool pattern, char *error, size_t size)
+{
+    const char *arrow = strstr (entry, S_ARROW);
+    size_t len = arrow ? (size_t)(arrow - entry) : strlen (entry);
+    const char *topic = arrow ? arrow + strlen (S_ARROW) : NULL;
+    if (len == 0) {
+        snprintf (error, size, "'%s': expected CHANNEL or 'CHANNEL -> TOPIC'", entry);
+        return -1;
+    }
+    if (topic && s_check_template (topic, error, size) != 0)
+        return -1;
+    if (zc_mapping_has (self, (zc_slice_t){entry, len}, pattern)) {
+        snprintf (error, size, "'%s': is there twice", entry);
+        return -1;
+    }
+    self->entries = realloc (self->entries, (self->count + 1) * sizeof *self->entries);
+    if (!self->entries)
+        abort ();
+    self->entries[self->count++] =
+        (s_entry_t){strndup (entry, len), topic ? strdup (topic) : NULL, pattern};
+    return 0;
+}
+
+size_t zc_mapping_count (const zc_mapping_t *self)
+{
+    return self->count;
+}
+
+const char *zc_mapping_name (const zc_mapping_t *self, size_t index, bool *pattern)
+{
+    *pattern = self->entries[index].pattern;
+    return self->entries[index].name;
+}
+
+static const s_entry_t *s_find (const zc_mapping_t *self, zc_slice_t name, bool pattern)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const s_entry_t *entry = &self->entries[i];
+        if (entry->pattern == pattern && strlen (entry->name) == name.len &&
+            memcmp (entry->name, name.at, name.len) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+bool zc_mapping_has (const zc_mapping_t *self, zc_slice_t name, bool pattern)
+{
+    return s_find (self, name, pattern) != NULL;
+}
+
+int zc_mapping_topic (const zc_mapping_t *self, zc_slice_t name, bool pattern, zc_slice_t channel,
+                      zc_buf_t *topic)
+{
+    const s_entry_t *entry = s_find (self, name, pattern);
+    if (!entry)
+        return -1;
+    size_t start = topic->len;
+    const char *at = entry->topic ? entry->topic : self->topic;
+    const char *place;
+    while ((place = strstr (at, S_PLACE))) {
+        zc_buf_add (topic, at, (size_t)(place - at));
+        zc_buf_add (topic, channel.at, channel.len);
+        at = place + strlen (S_PLACE);
+    }
+    zc_buf_adds (topic, at);
+    return zc_topic_valid (topic->data + start, topic->len - start) ? 0 : -1;
+}

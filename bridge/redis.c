@@ -1,0 +1,299 @@
+/*  redis.c - hiredis's context, reader and buffers, without its asynchronous layer: that keeps a
+ *  callback per command and knows no PING among subscriptions (0.14), and a subscriber's messages
+ *  are one stream anyway.
+ *
+ *    waiting -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready -> waiting …
+ *
+ *  A silent peer is found by PING. Delays between attempts double, with full jitter. */
+#include "bridge/redis.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "lib/daemon.h"
+#include "lib/log.h"
+
+#define S_CONNECT_MS 5000
+#define S_BACKOFF_MIN_MS 100
+#define S_BACKOFF_MAX_MS 5000
+#define S_PING_MS 10000   /* quiet for so long: ask */
+#define S_ANSWER_MS 10000 /* and still quiet: gone */
+#define S_READS 64        /* reads of 16 KiB before the owner has its turn */
+
+typedef enum { S_WAITING, S_CONNECTING, S_GREETING, S_READY } s_state_t;
+
+struct zc_redis {
+    zc_redis_config_t config;
+    redisContext *context; /* NULL while waiting */
+    s_state_t state;
+    uint64_t since_ms;   /* monotonic: when this state began, or waiting ends */
+    uint64_t heard_ms;   /* last byte from the peer */
+    uint64_t pinged_ms;  /* when it was asked to say something; 0: not since then */
+    bool unsent;         /* the output buffer has something */
+    char complaint[160]; /* the present failure, which has been logged */
+    unsigned backoff_ms;
+    unsigned greetings; /* replies still owed to the greeting */
+    uint64_t losses;
+};
+
+zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
+{
+    zc_redis_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->config = *config;
+    self->backoff_ms = S_BACKOFF_MIN_MS;
+    return self;
+}
+
+void zc_redis_destroy (zc_redis_t **self_p)
+{
+    zc_redis_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->context)
+        redisFree (self->context);
+    free (self);
+}
+
+/*  Ends the connection, or the attempt; says why, once until it works again or the reason changes.
+ */
+static void s_fail (zc_redis_t *self, const char *reason)
+{
+    bool was_ready = self->state == S_READY;
+    bool said = !was_ready && strcmp (self->complaint, reason) == 0;
+    zc_log (said ? ZC_LOG_DEBUG : ZC_LOG_WARN, "redis %s (%s): %s: %s; trying again",
+            self->config.address->shown, self->config.name,
+            was_ready ? "lost the connection" : "cannot connect", reason);
+    snprintf (self->complaint, sizeof self->complaint, "%s", reason);
+    if (self->context)
+        redisFree (self->context);
+    self->context = NULL;
+    self->state = S_WAITING;
+    self->unsent = false;
+    self->since_ms = zc_mono_ms () + zc_random_between (10, self->backoff_ms);
+    self->backoff_ms =
+        self->backoff_ms * 2 > S_BACKOFF_MAX_MS ? S_BACKOFF_MAX_MS : self->backoff_ms * 2;
+    if (was_ready) {
+        self->losses++;
+        self->config.lost (self->config.arg);
+    }
+}
+
+static void s_connect (zc_redis_t *self)
+{
+    const zc_address_t *address = self->config.address;
+    self->context = address->path ? redisConnectUnixNonBlock (address->path)
+                                  : redisConnectNonBlock (address->host, address->port);
+    if (!self->context || self->context->err) {
+        char reason[128];
+        snprintf (reason, sizeof reason, "%s", self->context ? self->context->errstr : "no memory");
+        s_fail (self, reason);
+        return;
+    }
+    self->state = S_CONNECTING;
+    self->since_ms = zc_mono_ms ();
+}
+
+static void s_append (zc_redis_t *self, int count, const char **words, const size_t *lengths)
+{
+    redisAppendCommandArgv (self->context, count, words, lengths);
+    self->unsent = true;
+}
+
+static void s_greet (zc_redis_t *self)
+{
+    const zc_address_t *address = self->config.address;
+    char database[16];
+    snprintf (database, sizeof database, "%d", address->database);
+    const char *auth[] = {"AUTH", address->user, address->password};
+    const char *only_password[] = {"AUTH", address->password};
+    const char *select[] = {"SELECT", database};
+    const char *name[] = {"CLIENT", "SETNAME", self->config.name};
+    self->state = S_GREETING;
+    self->heard_ms = zc_mono_ms ();
+    self->pinged_ms = 0;
+    self->greetings = 0;
+    if (address->password) {
+        bool user = address->user != NULL;
+        s_append (self, user ? 3 : 2, user ? auth : only_password, NULL);
+        self->greetings++;
+    }
+    s_append (self, 2, select, NULL);
+    s_append (self, 3, name, NULL);
+    self->greetings += 2;
+}
+
+static void s_check_connected (zc_redis_t *self)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt (self->context->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    if (error)
+        s_fail (self, strerror (error));
+    else
+        s_greet (self);
+}
+
+/*  A reply to the greeting: an error in any but the last one (SETNAME, which an ACL may forbid)
+ *  ends it. Returns false where the connection is gone. */
+static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
+{
+    self->greetings--;
+    if (reply->type == REDIS_REPLY_ERROR && self->greetings > 0) {
+        char reason[160];
+        snprintf (reason, sizeof reason, "%.*s", (int)reply->len, reply->str);
+        s_fail (self, reason);
+        return false;
+    }
+    if (self->greetings > 0)
+        return true;
+    self->state = S_READY;
+    self->complaint[0] = 0;
+    self->backoff_ms = S_BACKOFF_MIN_MS;
+    zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+    self->config.ready (self->config.arg);
+    return true;
+}
+
+/*  The answer to our PING: a status, or an array where there are subscriptions. */
+static bool s_is_pong (const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+        return reply->element[0]->type == REDIS_REPLY_STRING &&
+               strcmp (reply->element[0]->str, "pong") == 0;
+    return reply->type == REDIS_REPLY_STATUS && strcmp (reply->str, "PONG") == 0;
+}
+
+static bool s_handle (zc_redis_t *self, redisReply *reply)
+{
+    if (self->state == S_GREETING)
+        return s_greeting_reply (self, reply);
+    if (!s_is_pong (reply))
+        self->config.reply (self->config.arg, reply);
+    return true;
+}
+
+/*  All whole replies that have been read. Returns false where the connection is gone. */
+static bool s_replies (zc_redis_t *self)
+{
+    void *reply = NULL;
+    while (redisGetReplyFromReader (self->context, &reply) == REDIS_OK && reply) {
+        bool goes_on = s_handle (self, reply);
+        freeReplyObject (reply);
+        if (!goes_on)
+            return false;
+        reply = NULL;
+    }
+    return true;
+}
+
+/*  Reads what has come. Returns false where the connection is gone. */
+static bool s_read (zc_redis_t *self)
+{
+    for (int i = 0; i < S_READS; i++) {
+        zmq_pollitem_t item = {NULL, self->context->fd, ZMQ_POLLIN, 0};
+        if (zmq_poll (&item, 1, 0) <= 0)
+            return true;
+        self->heard_ms = zc_mono_ms ();
+        self->pinged_ms = 0;
+        if (redisBufferRead (self->context) != REDIS_OK || !s_replies (self))
+            return false;
+        if (self->context->err)
+            return false;
+    }
+    return true;
+}
+
+static bool s_write (zc_redis_t *self)
+{
+    int done = 0;
+    if (redisBufferWrite (self->context, &done) != REDIS_OK)
+        return false;
+    self->unsent = !done;
+    return true;
+}
+
+static void s_transfer (zc_redis_t *self)
+{
+    redisContext *context = self->context;
+    if (!s_read (self) || (self->unsent && !s_write (self))) {
+        if (self->context == context) { /* else it has been dealt with */
+            char reason[160];
+            snprintf (reason, sizeof reason, "%s", context->errstr);
+            s_fail (self, reason);
+        }
+    }
+}
+
+static void s_keep_alive (zc_redis_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    if (self->pinged_ms && now - self->pinged_ms >= S_ANSWER_MS) {
+        s_fail (self, "no answer");
+    } else if (!self->pinged_ms && now - self->heard_ms >= S_PING_MS) {
+        const char *ping[] = {"PING"};
+        s_append (self, 1, ping, NULL);
+        self->pinged_ms = now;
+    }
+}
+
+void zc_redis_run (zc_redis_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    if (self->state == S_WAITING && now >= self->since_ms)
+        s_connect (self);
+    if (self->state == S_CONNECTING) {
+        zmq_pollitem_t item = {NULL, self->context->fd, ZMQ_POLLOUT | ZMQ_POLLERR, 0};
+        if (zmq_poll (&item, 1, 0) > 0)
+            s_check_connected (self);
+        else if (now >= self->since_ms + S_CONNECT_MS)
+            s_fail (self, "timed out");
+    }
+    if (self->state >= S_GREETING)
+        s_transfer (self);
+    if (self->state >= S_GREETING)
+        s_keep_alive (self);
+}
+
+bool zc_redis_is_ready (const zc_redis_t *self)
+{
+    return self->state == S_READY;
+}
+
+uint64_t zc_redis_losses (const zc_redis_t *self)
+{
+    return self->losses;
+}
+
+void zc_redis_command (zc_redis_t *self, int count, const char **words, const size_t *lengths)
+{
+    if (self->state == S_READY)
+        s_append (self, count, words, lengths);
+}
+
+size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)
+{
+    if (self->state == S_WAITING)
+        return 0;
+    bool connecting = self->state == S_CONNECTING;
+    short events = connecting ? ZMQ_POLLOUT : ZMQ_POLLIN | (self->unsent ? ZMQ_POLLOUT : 0);
+    *item = (zmq_pollitem_t){NULL, self->context->fd, events, 0};
+    return 1;
+}
+
+long zc_redis_timeout (const zc_redis_t *self)
+{
+    uint64_t due = self->since_ms;
+    if (self->state == S_CONNECTING)
+        due += S_CONNECT_MS;
+    else if (self->state >= S_GREETING)
+        due = self->pinged_ms ? self->pinged_ms + S_ANSWER_MS : self->heard_ms + S_PING_MS;
+    uint64_t now = zc_mono_ms ();
+    return due > now ? (long)(due - now) : 0;
+}
