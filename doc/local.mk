@@ -1,2 +1,30 @@
-# Documentation.
-EXTRA_DIST += doc/deployment.md doc/protocol.md
+# Documentation. The manual pages' options come from the programs themselves (--help=man), so they cannot differ.
+MANUALS = doc/zcast-broker.8 doc/zcast-fcgi.8 doc/zcast-ws.8 doc/zcast-redis.8 doc/zcast.conf.5
+OPTION_LISTS = doc/zcast-broker.options doc/zcast-fcgi.options doc/zcast-ws.options doc/zcast-redis.options
+FILL_IN = $(AWK) -v version=$(VERSION) -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
+
+man_MANS += $(MANUALS)
+CLEANFILES += $(MANUALS) $(OPTION_LISTS)
+EXTRA_DIST += doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in)
+
+doc/zcast-broker.options: broker/zcast-broker$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && broker/zcast-broker --help=man > $@.new && mv $@.new $@
+doc/zcast-fcgi.options: fcgi/zcast-fcgi$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && fcgi/zcast-fcgi --help=man > $@.new && mv $@.new $@
+doc/zcast-ws.options: ws/zcast-ws$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && ws/zcast-ws --help=man > $@.new && mv $@.new $@
+doc/zcast-redis.options: bridge/zcast-redis$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && bridge/zcast-redis --help=man > $@.new && mv $@.new $@
+
+$(MANUALS): doc/man.awk doc/zcast-tail.man
+doc/zcast-broker.8: doc/zcast-broker.8.in doc/zcast-broker.options
+	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-broker.options "$(srcdir)/doc/zcast-broker.8.in" > $@
+doc/zcast-fcgi.8: doc/zcast-fcgi.8.in doc/zcast-fcgi.options
+	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-fcgi.options "$(srcdir)/doc/zcast-fcgi.8.in" > $@
+doc/zcast-ws.8: doc/zcast-ws.8.in doc/zcast-ws.options
+	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-ws.options "$(srcdir)/doc/zcast-ws.8.in" > $@
+doc/zcast-redis.8: doc/zcast-redis.8.in doc/zcast-redis.options
+	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-redis.options "$(srcdir)/doc/zcast-redis.8.in" > $@
+doc/zcast.conf.5: doc/zcast.conf.5.in $(OPTION_LISTS)
+	$(AM_V_GEN)$(FILL_IN) -v keys="broker:doc/zcast-broker.options fcgi:doc/zcast-fcgi.options ws:doc/zcast-ws.options bridge:doc/zcast-redis.options" \
+	  "$(srcdir)/doc/zcast.conf.5.in" > $@

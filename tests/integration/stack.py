@@ -350,8 +350,12 @@ class Stack:
         return self.start("zcast-ws", argv, ready=lambda: can_connect(address), **how)
 
     def bridge(self, *options, **how):
+        """Ready once it has subscribed to a channel or a pattern (of the Redis that was started before)."""
         argv = ["zcast-redis", *self.endpoints(), f"--redis={self.redis_url}", *options]
-        return self.start("zcast-redis", argv, **how)
+        return self.start("zcast-redis", argv, ready=self._redis_has_subscribers, **how)
+
+    def _redis_has_subscribers(self):
+        return self.redis_cli("pubsub", "numpat") != "0" or self.redis_cli("pubsub", "channels") != ""
 
     def zmq(self, command, *arguments, **how):
         """`zmq COMMAND …` against this broker, to its end."""

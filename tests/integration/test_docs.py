@@ -21,7 +21,7 @@ def test_readme_publishes(stack):
     stack.use_tcp()
     stack.broker()
     stack.redis()
-    stack.bridge("--psubscribe=news/*").wait_log("subscribed")
+    stack.bridge("--subscribe-pattern=news/*")
     listener = stack.sub("news/local")
     tool = f"{BUILD / 'tools/zmq'} -c {stack.config_file()}"
     found = blocks(SOURCE / "README.md")

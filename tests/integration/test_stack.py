@@ -80,7 +80,7 @@ def start_all(stack, web, **fcgi):
 def test_one_publish_reaches_everyone(stack, lines, node_eventsource, web):
     start_all(stack, web, processes=2)
     stack.redis()
-    stack.bridge("--psubscribe=news/*").wait_log("subscribed")
+    stack.bridge("--subscribe-pattern=news/*")
 
     url = stack.url("/events", ["news/a"])
     curl = lines("curl", "-sN", url)
