@@ -113,12 +113,13 @@ def can_connect(address):
 class Daemon:
     """A process that a test started, with its log."""
 
-    def __init__(self, name, argv, folder, env=None, clean=None, stdin=subprocess.DEVNULL, pass_fds=(), limit_fds=None):
+    def __init__(self, name, argv, folder, env=None, clean=None, stdin=subprocess.DEVNULL, pass_fds=(), limit_fds=None, abrupt=False):
         self.name = name
         self.argv = [str(word) for word in argv]
         self.log_path = folder / f"{name}.log"
         # whether it must end with status 0 when told to stop: ours must
         self.clean = Path(self.argv[0]).name in PROGRAMS if clean is None else clean
+        self.abrupt = abrupt  # it is killed in the end: Apache waits 10 s for streams whose browser has left
         self.killed = False
         self._log = open(self.log_path, "ab")
         command = self.argv
@@ -446,7 +447,7 @@ class Stack:
         main = self.render("apache/private.conf", "apache.conf", lambda text: edit(text.replace("Include zcast.conf", "Include zcast.conf.apache")))
         self.render("apache/zcast.conf", "zcast.conf.apache", edit)
         argv = ["apache2", "-DFOREGROUND", "-d", self.folder, "-f", main]
-        return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), **how)
+        return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), abrupt=True, **how)
 
     # -- ZeroMQ
 
@@ -552,6 +553,8 @@ class Stack:
             closer()
         for daemon in reversed(self.daemons):
             try:
+                if daemon.abrupt and daemon.running():
+                    daemon.kill()
                 daemon.stop()
             except AssertionError as late:
                 wrong.append(str(late))

@@ -23,12 +23,12 @@ def test_readme_publishes(stack):
     stack.redis()
     stack.bridge("--subscribe-pattern=news/*")
     listener = stack.sub("news/local")
-    tool = f"{BUILD / 'tools/zmq'} -c {stack.config_file()}"
+    tool = lambda match: f"{BUILD / 'tools/zmq'} {match.group(1)} -c {stack.config_file()}"
     found = blocks(SOURCE / "README.md")
     assert [language for language, _ in found] == ["sh", "sh", "python"]
     for language, text in found:
         if language == "sh":
-            text = re.sub(r"\bzmq (?=pub|sub)", lambda _: f"{tool} ", text)
+            text = re.sub(r"\bzmq (pub|sub)", tool, text)
             text = text.replace("redis-cli", f"redis-cli -p {stack.redis_port}").replace("dmesg", "echo a line")
             run("bash", "-ec", text)
         else:
