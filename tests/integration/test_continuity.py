@@ -1,0 +1,191 @@
+"""Nobody is ever behind without knowing it: kills, stops and full queues while messages flow.
+
+The oracle is a number in each payload: every subscriber sees 1, 2, 3, … on its topic, or a stated gap."""
+
+import os
+import random
+import subprocess
+import time
+
+import pytest
+
+from stack import program
+from watchers import SseWatcher, Watchers, WsWatcher
+
+TOPICS = 20
+RATE = 1000  # messages a second, over all topics
+# Sanitizers make everything slower; what they look for shows with less, too.
+KILLS = int(os.environ.get("ZCAST_KILLS", "5" if os.environ.get("ZCAST_QUICK") else "20"))
+
+
+class Publishers:
+    """One `zmq pub --lines` for each topic: acknowledged, and tried again until it is."""
+
+    def __init__(self, stack, topics, rate):
+        self.sent = [0] * topics
+        self.rate = rate
+        self.began = None
+        self.count = 0
+        self.processes = [
+            subprocess.Popen(
+                [program("zmq"), "pub", *stack.endpoints(), "--lines", "--quiet", "--timeout=0", f"t{i}"],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for i in range(topics)
+        ]
+
+    def tick(self):
+        """Writes what is due."""
+        now = time.monotonic()
+        self.began = self.began or now
+        due = int((now - self.began) * self.rate)
+        for self.count in range(self.count, due):
+            topic = self.count % len(self.processes)
+            self.sent[topic] += 1
+            self.processes[topic].stdin.write(b"%d\n" % self.sent[topic])
+        for process in self.processes:
+            process.stdin.flush()
+        self.count = max(self.count, due)
+
+    def finish(self):
+        for process in self.processes:
+            process.stdin.close()
+
+    def ended(self):
+        return all(process.poll() is not None for process in self.processes)
+
+    def check(self):
+        for process in self.processes:
+            assert process.returncode == 0, process.stderr.read().decode()
+            process.stderr.close()
+
+
+def crowd(stack, per_transport, **how):
+    watchers = []
+    for i in range(per_transport):
+        watchers.append(SseWatcher(("127.0.0.1", stack.web_port), "/events", f"t{i % TOPICS}", **how))
+        watchers.append(WsWatcher(("127.0.0.1", stack.ws_port), "/ws", f"t{i % TOPICS}", **how))
+    return Watchers(watchers)
+
+
+def complete(watchers, publishers):
+    return lambda: all(w.last == publishers.sent[int(w.topic[1:])] for w in watchers.watchers)
+
+
+def run_through(stack, watchers, publishers, seconds):
+    end = time.monotonic() + seconds
+    watchers.until(lambda: time.monotonic() > end, "messages flow", seconds + 60, publishers.tick)
+
+
+def finish(watchers, publishers, limit=120):
+    publishers.finish()
+    watchers.until(lambda: publishers.ended() and complete(watchers, publishers)(), "everybody has everything", limit)
+    publishers.check()
+    assert not watchers.faults()
+
+
+@pytest.fixture
+def flow(stack):
+    """A stack with durable history under load. Yields (daemons by name, watchers, publishers)."""
+    history = f"--history=lmdb:{stack.folder}/history"
+    start = {
+        "broker": lambda: stack.broker(history),
+        "fcgi": lambda: stack.fcgi(processes=2),
+        "ws": lambda: stack.ws("--max-connections-per-address=0"),
+    }
+    daemons = {name: how() for name, how in start.items()}
+    stack.nginx()
+    watchers = crowd(stack, 200)
+    publishers = Publishers(stack, TOPICS, RATE)
+    try:
+        watchers.until(watchers.all_open, "all streams open", 60)
+        yield start, daemons, watchers, publishers
+    finally:
+        for process in publishers.processes:
+            process.kill()
+            process.wait()
+        watchers.close()
+
+
+def test_kill_9_at_random_moments(flow):
+    start, daemons, watchers, publishers = flow
+    run_through(None, watchers, publishers, 1)
+    victims = [name for name in daemons for _ in range(KILLS)]
+    random.shuffle(victims)
+    for name in victims:
+        run_through(None, watchers, publishers, random.uniform(0, 0.6))
+        daemons[name].kill()
+        run_through(None, watchers, publishers, random.uniform(0, 0.3))
+        daemons[name] = start[name]()
+    run_through(None, watchers, publishers, 1)
+    finish(watchers, publishers)
+
+
+@pytest.mark.parametrize("name", ["broker", "fcgi", "ws"])
+def test_stopped_for_longer_than_the_heartbeat(flow, name):
+    _, daemons, watchers, publishers = flow
+    run_through(None, watchers, publishers, 1)
+    daemons[name].pause()
+    run_through(None, watchers, publishers, 9)
+    daemons[name].resume()
+    run_through(None, watchers, publishers, 2)
+    finish(watchers, publishers)
+
+
+def test_a_worker_stopped_until_its_queue_overflows(stack):
+    """Its queue in the broker is full, the broker drops for it and for nobody else; all its clients complete."""
+    stack.broker("--subscribe-hwm=100")
+    fcgi = stack.fcgi()
+    stack.ws("--max-connections-per-address=0")
+    stack.nginx()
+    watchers = crowd(stack, 40)
+    publishers = Publishers(stack, TOPICS, 5000)
+    try:
+        watchers.until(watchers.all_open, "all streams open", 60)
+        run_through(stack, watchers, publishers, 1)
+        fcgi.pause()
+        # what the sockets and the worker's own queue hold comes first; then the broker must drop
+        watchers.until(lambda: stack.stats()["dropped"]["count"] > 0, "the broker drops", 90, publishers.tick)
+        run_through(stack, watchers, publishers, 0.5)
+        fcgi.resume()
+        run_through(stack, watchers, publishers, 1)
+        finish(watchers, publishers)
+    finally:
+        for process in publishers.processes:
+            process.kill()
+            process.wait()
+        watchers.close()
+
+
+def test_memory_history_lost_with_the_broker_is_stated(stack):
+    """What was published before the restart and not delivered is told as a gap; nothing is silent, nothing comes twice."""
+    broker = stack.broker()
+    stack.fcgi()
+    stack.ws("--max-connections-per-address=0")
+    stack.nginx()
+    watchers = crowd(stack, 20, gaps_allowed=True)
+    publishers = Publishers(stack, TOPICS, 500)
+    try:
+        watchers.until(watchers.all_open, "all streams open", 60)
+        run_through(stack, watchers, publishers, 1)
+        broker.kill()
+        run_through(stack, watchers, publishers, 0.5)
+        stack.broker()
+        run_through(stack, watchers, publishers, 2)
+        finish(watchers, publishers)
+    finally:
+        for process in publishers.processes:
+            process.kill()
+            process.wait()
+        watchers.close()
+
+
+def test_all_reset_at_once_come_back_with_their_last_id(flow):
+    _, _, watchers, publishers = flow
+    run_through(None, watchers, publishers, 1)
+    for _ in range(3):
+        watchers.reset()
+        run_through(None, watchers, publishers, 1)
+    finish(watchers, publishers)
+    assert all(watcher.gaps == 0 for watcher in watchers.watchers)
