@@ -4,6 +4,7 @@ The oracle is a number in each payload: every subscriber sees 1, 2, 3, … on it
 
 import os
 import random
+import socket
 import subprocess
 import time
 
@@ -24,6 +25,7 @@ class Publishers:
     def __init__(self, stack, topics, rate):
         self.sent = [0] * topics
         self.rate = rate
+        self.also = lambda: None
         self.began = None
         self.count = 0
         self.processes = [
@@ -47,6 +49,7 @@ class Publishers:
         for process in self.processes:
             process.stdin.flush()
         self.count = max(self.count, due)
+        self.also()
 
     def finish(self):
         for process in self.processes:
@@ -59,6 +62,25 @@ class Publishers:
         for process in self.processes:
             assert process.returncode == 0, process.stderr.read().decode()
             process.stderr.close()
+
+
+class RedisPublisher:
+    """The numbers 1, 2, 3, … on a Redis channel. What Redis publishes while the bridge is gone is lost with it."""
+
+    def __init__(self, stack, channel):
+        self.link = socket.create_connection(("127.0.0.1", stack.redis_port))
+        self.channel = channel
+        self.sent = 0
+
+    def tick(self):
+        self.sent += 1
+        self.link.sendall(b"PUBLISH %s %d\r\n" % (self.channel.encode(), self.sent))
+        self.link.setblocking(False)
+        try:
+            self.link.recv(65536)
+        except BlockingIOError:
+            pass
+        self.link.setblocking(True)
 
 
 def crowd(stack, per_transport, **how):
@@ -108,8 +130,18 @@ def flow(stack):
         watchers.close()
 
 
-def test_kill_9_at_random_moments(flow):
+def test_kill_9_at_random_moments(flow, stack):
     start, daemons, watchers, publishers = flow
+    stack.redis()
+    start["bridge"] = lambda: stack.bridge("--subscribe-channel=numbers")
+    daemons["bridge"] = start["bridge"]()
+    redis = RedisPublisher(stack, "numbers")
+    watchers.watchers += [
+        SseWatcher(("127.0.0.1", stack.web_port), "/events", "numbers", holes_allowed=True),
+        WsWatcher(("127.0.0.1", stack.ws_port), "/ws", "numbers", holes_allowed=True),
+    ]
+    through_redis = watchers.watchers[-2:]
+    publishers.also = redis.tick
     run_through(None, watchers, publishers, 1)
     victims = [name for name in daemons for _ in range(KILLS)]
     random.shuffle(victims)
@@ -119,6 +151,11 @@ def test_kill_9_at_random_moments(flow):
         run_through(None, watchers, publishers, random.uniform(0, 0.3))
         daemons[name] = start[name]()
     run_through(None, watchers, publishers, 1)
+    # the bridge is back: what Redis gets now arrives
+    mark = redis.sent
+    watchers.until(lambda: all(w.last > mark for w in through_redis), "Redis reaches both", 60, publishers.tick)
+    for watcher in through_redis:
+        watchers.watchers.remove(watcher)
     finish(watchers, publishers)
 
 
