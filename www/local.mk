@@ -1,4 +1,9 @@
 # The demo page and the browser client: plain files, served as they are.
 wwwdir = $(pkgdatadir)/www
 dist_www_DATA = \
+	www/dashboard.js \
+	www/icon.svg \
+	www/index.html \
+	www/plot.js \
+	www/style.css \
 	www/zcast.js

@@ -245,7 +245,8 @@ class Line {
       close = TRANSPORTS[this.#kinds[0]](url, this.#settings, (frame) => current && this.#take(frame));
       this.#touch();
     } catch (error) {
-      this.#sink.error({ message: String(error) }); // no such transport in this browser, or a bad address
+      // no such transport in this browser, or a bad address
+      queueMicrotask(() => this.#sink.error({ message: String(error) }));
       this.#end();
     }
   }
@@ -617,6 +618,7 @@ export class Subscription {
     this.#topics = new Set([topics].flat());
     this.#settings = { ...DEFAULTS, ...settings };
     this.#last = this.#settings.since;
+    let made = false;
     this.#sink = {
       message: guarded(handler),
       verdict: guarded(onContinuity),
@@ -624,10 +626,11 @@ export class Subscription {
       /** @param {Status} status */
       state: (status) => {
         this.status = status;
-        guarded(onState)(status);
+        if (made) guarded(onState)(status);
       },
     };
     this.#open();
+    made = true; // a handler may use what `subscribe` returns
   }
 
   /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
