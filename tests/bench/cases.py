@@ -151,12 +151,27 @@ def storm(bench, place, system, entry):
     return run
 
 
-def command(argv):
-    """A program of ours that prints one line of JSON."""
-    def measure(bench, place, system, entry):
-        del system, entry
-        return bench.command(place, argv)
-    return measure
+class BrokerCase(Case):
+    """broker_bench.c has its own publisher and subscriber, and measures zproxy in the same run."""
+    SYSTEMS = ["memory", "lmdb-interval", "memory-acknowledged", "lmdb-interval-acknowledged",
+               "lmdb-always-acknowledged"]
+
+    def run(self, bench):
+        rows = {}
+        for _ in range(bench.rounds):
+            for name, run in bench.broker(self.SYSTEMS).items():
+                rows.setdefault(name, []).append(run)
+        return {"rows": rows, "order": ["zproxy", *self.SYSTEMS], "missing": {},
+                "goals": [goal for make in self.goals for goal in make(rows)]}
+
+
+def rate(run):
+    return run["rate"]
+
+
+def rate_ratio(label, limit, text):
+    return lambda rows: [goal(text, ratios(rows, label, "zproxy", rate, rate), limit, " ×",
+                              at_least=True)]
 
 
 CLIENTS_1000 = ["--clients", 1000, "--rate", 40]
@@ -237,6 +252,9 @@ CASES = {
             [LIGHT_SSE, sse("zcast, 5,000 topics", MANY_TOPICS)],
             [cpu_ratio("zcast, 5,000 topics", "zcast", 1.3, text="CPU per delivery ≤ 1.3 × case 5's"),
              complete("zcast, 5,000 topics")]),
+    9: BrokerCase("the broker alone, 200 bytes, 1 → 1", [],
+                  [rate_ratio("memory", 0.9, "memory history ≥ 0.9 × zproxy"),
+                   rate_ratio("lmdb-interval", 0.5, "LMDB, sync = interval, ≥ 0.5 × zproxy")]),
     10: Case("reconnect storm: 5,000 reset and back with their last id",
              [sse("zcast", [], measure=storm)],
              [at_most("zcast", lambda run: run["relation"], 1.2,

@@ -8,10 +8,14 @@ Systems take turns: A B C, A B C, …; a claim is the median of the ratios withi
 measured is kept in doc/performance.json, so that single cases can be repeated.
 """
 import argparse
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -40,13 +44,29 @@ class Bench:
             raise RuntimeError(f"{' '.join(argv)}\n{done.stderr}{place.logs()}")
         return figures(json.loads(done.stdout))
 
-    def command(self, place, argv):
-        """A program of the build that prints one line of JSON."""
-        done = subprocess.run([place.built(argv[0]), *argv[1:]], capture_output=True, text=True,
-                              timeout=300, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(argv)}\n{done.stderr}")
-        return json.loads(done.stdout)
+    def broker(self, systems):
+        """{system: figures} of one round of broker_bench."""
+        count = 100000 if self.quick else 400000
+        argv = [os.path.join(BUILD, "tests/bench/broker_bench"), "-b",
+                os.path.join(BUILD, "broker/zcast-broker"), "-r", "1", "-n", str(count), *systems]
+        with tempfile.TemporaryFile("w+") as out:
+            process = subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
+            try:
+                process.wait(300)
+            finally:  # what it may have left behind is of its own session
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            out.seek(0)
+            text = out.read()
+        found = {}
+        for line in text.splitlines():
+            say(f"  {line}")
+            match = re.match(r"(\S+) +(\d+) msg/s .* ([\d.]+) us CPU a message, (\d+) lost", line)
+            if match:
+                found[match.group(1)] = {"rate": float(match.group(2)),
+                                         "cpu_us": float(match.group(3)),
+                                         "lost": int(match.group(4))}
+        return found
 
     def once(self, entry):
         with Place() as place:
