@@ -54,14 +54,11 @@ static void s_query (zc_request_t *self, zc_slice_t query, size_t max_topics)
         snprintf (self->error, sizeof self->error, "too many topics: at most %zu", max_topics);
 }
 
-/*  The header wins: it is newer than the URL, which a browser repeats as it was. A header that
- * can't be an id becomes a word that no history knows, so that the client is told of a gap, as with
- * any id that is gone: a browser that is answered with an error gives up for good. */
+/*  The header wins: it is newer than the URL, which a browser repeats as it was. One that can't be
+ *  an id is no error, with which a browser would give up for good: the client is told of a gap. */
 static void s_last_id (zc_request_t *self, zc_slice_t header)
 {
     self->last_id = header.len > 0 ? header : self->query.last_id;
-    if (header.len > ZC_EVENT_ID_MAX || !zc_text_plain (header.at, header.len))
-        self->last_id = (zc_slice_t){"invalid", 7};
 }
 
 void zc_request_parse (zc_request_t *self, const zc_params_t *params, size_t max_topics)

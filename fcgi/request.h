@@ -12,7 +12,7 @@ typedef struct {
     bool head;                     /* HEAD: the headers only */
     const zc_encoding_t *encoding; /* of the stream */
     zc_query_t query;              /* owned; at least one topic where status is 200 */
-    zc_slice_t last_id;            /* plain text; empty: from now on */
+    zc_slice_t last_id;            /* as it came; empty: from now on */
 } zc_request_t;
 
 /*  Always fills *self, which zc_request_clear frees. `params` (of zc_param_names) is borrowed for

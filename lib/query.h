@@ -11,7 +11,7 @@
 typedef struct {
     zc_slice_t *topics; /* owned; valid topics, in the order asked */
     size_t count;
-    zc_slice_t last_id; /* plain text; at is NULL where none was given */
+    zc_slice_t last_id; /* as it came, zc_hub_join judges it; at is NULL where none was given */
     char *text;         /* owned: what the slices point into */
 } zc_query_t;
 
@@ -19,7 +19,6 @@ enum {
     ZC_QUERY_ESCAPE = -1, /* a broken %XX */
     ZC_QUERY_TOPIC = -2,  /* not a valid topic */
     ZC_QUERY_MANY = -3,   /* more than max_topics */
-    ZC_QUERY_ID = -4,     /* the id is too long or has control characters */
 };
 
 /*  Fills *self. Returns 0, or a code above, and then *self is empty. No topic at all is no error

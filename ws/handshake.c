@@ -142,22 +142,19 @@ static void s_accept (zc_session_t *self)
     zc_session_enter (self, ZC_SESSION_OPEN);
 }
 
-/*  A header says it before the query does, as on SSE. */
-static zc_slice_t s_last_id (const zc_head_t *head, const zc_query_t *query)
-{
-    return head->last_event_id.len > 0 ? head->last_event_id : query->last_id;
-}
-
 static void s_join (zc_session_t *self, const zc_query_t *query)
 {
-    zc_slice_t last_id = s_last_id (&self->handshake->head, query);
+    zc_slice_t header = self->handshake->head.last_event_id;
+    zc_slice_t last_id = header.len > 0 ? header : query->last_id; /* as on SSE */
     const zc_encoding_t *encoding =
         self->mode == ZC_MODE_V1 ? &zc_encoding_ws_json : &zc_encoding_ws;
     if (query->count > 0)
         zc_hub_join (zc_worker_hub (self->server->worker), &self->client, encoding, query->topics,
                      query->count, last_id);
     else if (last_id.len > 0)
-        self->last_id = strndup (last_id.at, last_id.len);
+        self->last_id = zc_text_plain (last_id.at, last_id.len)
+                            ? strndup (last_id.at, last_id.len)
+                            : strdup ("\n"); /* one bad id is as good as another: NUL ends text */
 }
 
 /*  Opens a stream of messages. */
@@ -167,15 +164,12 @@ static void s_open (zc_session_t *self)
     zc_query_t query;
     self->mode = head->zcast_v1 ? ZC_MODE_V1 : ZC_MODE_RAW;
     int rc = zc_query_parse (&query, head->query, self->server->max_topics);
-    zc_slice_t last_id = s_last_id (head, &query);
     if (rc != 0) {
         zc_handshake_refuse (self, 400, zc_query_strerror (rc));
         return;
     }
     if (query.count == 0 && self->mode == ZC_MODE_RAW) {
         zc_handshake_refuse (self, 400, "no topic: ask for one with ?topic=NAME");
-    } else if (last_id.len > ZC_EVENT_ID_MAX || !zc_text_plain (last_id.at, last_id.len)) {
-        zc_handshake_refuse (self, 400, zc_query_strerror (ZC_QUERY_ID));
     } else {
         s_accept (self);
         s_join (self, &query);

@@ -141,6 +141,19 @@ def test_gap_is_stated(stack):
         assert json.loads(verdict["data"])["status"] == "gap"
 
 
+@pytest.mark.parametrize("bad", ["%0a", "%00", "%ff", "x" * 257])
+@pytest.mark.parametrize("late", [False, True])
+def test_bad_last_id_is_a_gap(ws, bad, late):
+    with Raw(ws.ws_port) as raw:
+        raw.open(f"/ws?last-event-id={bad}" + ("" if late else "&topic=a"), Sec_WebSocket_Protocol="zcast.v1")
+        if late:
+            raw.frame(FIN | TEXT, b'{"type":"subscribe","topics":["a"]}')
+        made = [json.loads(raw.read_message()[1]) for _ in range(1 + late)]
+        verdict = next(one for one in made if one.get("event") == "zcast.continuity")
+        data = json.loads(verdict["data"])
+        assert (data["status"], data["since"]) == ("gap", "")
+
+
 def test_resume_with_the_first_subscription(ws):
     first = ws.publish("a", "one")
     ws.publish("a", "two")
@@ -211,9 +224,12 @@ def test_moving_between_topics_loses_and_repeats_nothing(ws):
         flowing.start()
         try:
             for n in range(40):
+                had = sum('"other"' in text for text in list(client.messages))
                 for kind in ("subscribe", "unsubscribe"):
                     client.send_json({"type": kind, "topics": ["other", f"t{n}"], "ref": f"{n}{kind}"})
                     client.wait_message(lambda text, ref=f"{n}{kind}": json.loads(text).get("ref") == ref)
+                    if kind == "subscribe" and n % 2:  # half of the times it is moved on before it has arrived
+                        wait_for(lambda: sum('"other"' in text for text in list(client.messages)) > had + 3, "another topic")
         finally:
             done.set()
             flowing.join()

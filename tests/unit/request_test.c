@@ -57,8 +57,8 @@ static const struct {
     {{"GET", "topic=a&last_event_id=earliest", "", NULL}, 1, "a", "earliest", false, false},
     {{"GET", "topic=a&lastEventID=5-0", "6-0", NULL}, 1, "a", "6-0", false, false},
     {{"GET", "topic=a", "order 17", NULL}, 1, "a", "order 17", false, false},
-    {{"GET", "topic=a", "a\tb", NULL}, 1, "a", "invalid", false, false},
-    {{"GET", "topic=a&last-event-id=5-0", "\xff", NULL}, 1, "a", "invalid", false, false},
+    {{"GET", "topic=a", "a\tb", NULL}, 1, "a", "a\tb", false, false},
+    {{"GET", "topic=a&last-event-id=5-0", "\xff", NULL}, 1, "a", "\xff", false, false},
 };
 
 static void test_good (void **state)
@@ -94,7 +94,6 @@ static const struct {
     {{"GET", "topic=1&topic=2&topic=3&topic=4", NULL, NULL}, 400, "too many topics: at most 3"},
     {{"GET", "topic=a&format=xml", NULL, NULL}, 400, "unknown format"},
     {{"GET", "topic=a&format=", NULL, NULL}, 400, "unknown format"},
-    {{"GET", "topic=a&lastEventId=%00", NULL, NULL}, 400, "last event id"},
     {{"POST", "topic=a", NULL, NULL}, 405, "use GET"},
     {{"get", "topic=a", NULL, NULL}, 405, "use GET"},
     {{NULL, "topic=a", NULL, NULL}, 405, "use GET"},
