@@ -1,5 +1,7 @@
-# The browser client's tests: zcast.test.mjs runs under node without a browser.
+# The browser client: zcast.test.mjs runs it under node, test_page.py in Chromium on the whole stack.
 EXTRA_DIST += \
+	tests/browser/conftest.py \
+	tests/browser/test_page.py \
 	tests/browser/world.mjs \
 	tests/browser/zcast.test.mjs
 
@@ -7,6 +9,9 @@ check-client:
 	@command -v node >/dev/null || { echo "node is not installed: tools/quickstart check installs it (nodejs)" >&2; exit 1; }
 	node --test --test-reporter=spec $(top_srcdir)/tests/browser/zcast.test.mjs
 
-check-local: check-client
+check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS)
+	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/browser
 
-.PHONY: check-client
+check-local: check-client check-browser
+
+.PHONY: check-client check-browser

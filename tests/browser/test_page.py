@@ -1,0 +1,324 @@
+"""The demo page and zcast.js in Chromium, on the whole stack."""
+
+import contextlib
+import itertools
+import threading
+
+import pytest
+
+from stack import SOURCE, program, wait_for
+
+
+def start(stack, web="nginx"):
+    stack.broker()
+    workers = stack.fcgi(processes=2), stack.ws()
+    getattr(stack, web)()
+    return workers
+
+
+@contextlib.contextmanager
+def numbers(stack, topic="a", pause=0.004):
+    """Publishes 0, 1, 2 … with acknowledgement until the block ends, and yields how many there have been."""
+    done = threading.Event()
+    count = itertools.count()
+    sent = []
+
+    def run():
+        while not done.wait(pause):
+            stack.publish(topic, number := next(count))
+            sent.append(number)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        done.set()
+        thread.join()
+
+
+def wait_more(sent, count=50):
+    before = len(sent)
+    wait_for(lambda: len(sent) >= before + count, f"{count} more messages published")
+
+
+def listen(browser, stack, topic="a", **options):
+    """subscribe() in a window that has nothing else; what it hears goes to `got`."""
+    browser.open(stack.url("/zcast.js"))
+    browser.js(
+        """
+        window.got = []; window.verdicts = []; window.states = []; window.windowErrors = [];
+        const [topic, options] = arguments;
+        import('/zcast.js').then(({ subscribe }) => {
+          window.sub = subscribe(topic, (message) => got.push(message.data), {
+            backoff: 100, onContinuity: (verdict) => verdicts.push(verdict), onState: (status) => states.push(status), ...options,
+          });
+        });
+        """,
+        topic,
+        options,
+    )
+    browser.wait_js("return window.sub?.state === 'open' && (sub.lastId || sub.status.role)")
+
+
+def check_complete(browser, sent, first=None):
+    """The window has every number from its first (or from `first`) to the last, once and in order."""
+    last = sent[-1]
+    browser.wait_js("return Number(got.at(-1)) >= arguments[0]", last)
+    got = [int(data) for data in browser.js("return got")]
+    begin = got[0] if first is None else first
+    assert got == list(range(begin, last + 1))
+    return got
+
+
+# the page
+
+
+def rows(browser, pane):
+    """The pane's list, oldest first: (topic, text)."""
+    return browser.js(
+        """return [...document.querySelectorAll('.pane')[arguments[0]].querySelectorAll('.log li:not(.note)')]
+        .map((row) => [row.querySelector('.topic').textContent, row.querySelector('.data').textContent]).reverse()""",
+        pane,
+    )
+
+
+def wait_row(browser, pane, row):
+    wait_for(lambda: list(row) in rows(browser, pane), f"{row} in pane {pane}")
+
+
+def open_page(browser, stack, query=""):
+    browser.open(stack.url("/") + query)
+    for pane in 0, 1:
+        browser.wait_js("return document.querySelectorAll('.pane .state')[arguments[0]]?.textContent === 'open'", pane)
+
+
+@pytest.mark.parametrize("web", ["nginx", "lighttpd"])
+def test_a_publish_reaches_both_panes(stack, browser, web):
+    start(stack, web)
+    open_page(browser, stack)
+    assert browser.js("return [...document.querySelectorAll('.pane h2')].map((title) => title.textContent)") == [
+        "Server-Sent Events",
+        "WebSocket",
+    ]
+    stack.zmq("pub", "host/access", '127.0.0.1 - - [24/Nov/2026:01:41:50 +0000] "GET /icon.svg HTTP/1.1" 200 373 "-" "x"')
+    for pane in 0, 1:
+        wait_for(lambda: any("GET /icon.svg" in text for _, text in rows(browser, pane)), f"the line in pane {pane}")
+
+    field = browser.driver.find_element("id", "topic")
+    field.send_keys("demo/Ελλάδα & more")
+    field.submit()
+    browser.wait_js("return document.querySelector('#chips').textContent.includes('Ελλάδα')")
+    for pane in 0, 1:
+        browser.wait_js("return document.querySelectorAll('.pane .state')[arguments[0]].textContent === 'open'", pane)
+    text = "<img src=x onerror='document.title = 1'>\n  & \"so on\" ü€"
+    stack.zmq("pub", "demo/Ελλάδα & more", text)
+    for pane in 0, 1:
+        wait_row(browser, pane, ("demo/Ελλάδα & more", text))
+    assert browser.js("return [document.title, document.querySelectorAll('.log img').length]") == ["zcast: this machine, live", 0]
+    browser.wait_js("return document.querySelector('#step').textContent.startsWith('In step')")
+
+    here = stack.url("/")
+    loaded = browser.js("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert loaded and all(name.startswith((here, here.replace("http", "ws"))) for name in loaded)
+    assert browser.errors() == []
+
+
+def test_metrics_of_this_machine_are_plotted(stack, browser):
+    start(stack)
+    feed = f"'{SOURCE}/tools/feed-metrics' | '{program('zmq')}' pub {' '.join(stack.endpoints())} --lines host/metrics"
+    stack.start("feed", ["bash", "-c", feed], clean=False)
+    open_page(browser, stack)
+    for pane in 0, 1:
+        values = wait_for(
+            lambda: [
+                text
+                for text in browser.js(
+                    "return [...document.querySelectorAll('.pane')[arguments[0]].querySelectorAll('canvas')].map((c) => c.ariaLabel)", pane
+                )
+                if text and "–" not in text
+            ],
+            "figures",
+        )
+        assert [value.split(":")[0] for value in values] == ["CPU", "Memory used", "Network", "Load"]
+        # something is drawn: more than one colour in each canvas
+        painted = browser.js(
+            """return [...document.querySelectorAll('.pane')[arguments[0]].querySelectorAll('canvas')].map((canvas) => {
+              const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+              return new Set(new Uint32Array(data.buffer)).size; })""",
+            pane,
+        )
+        assert min(painted) > 4
+    assert rows(browser, 0) == [], "metrics are drawn, not listed"
+
+
+@pytest.mark.parametrize("width, scheme", [(390, "dark"), (390, "light"), (1400, "dark")])
+def test_fits_its_window(stack, browser, width, scheme):
+    start(stack)
+    cdp = browser.driver.execute_cdp_cmd
+    cdp("Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 2, "mobile": width < 500})
+    cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    open_page(browser, stack, "?topic=demo")
+    stack.publish("demo", "x" * 500)
+    wait_row(browser, 1, ("demo", "x" * 500))
+    assert browser.js("return document.documentElement.scrollWidth") <= width
+    page, text = browser.js("const style = getComputedStyle(document.body); return [style.backgroundColor, style.color]")
+    lightness = [sum(map(int, color.strip("rgba()").split(",")[:3])) for color in (page, text)]
+    assert abs(lightness[0] - lightness[1]) > 450
+    assert (lightness[0] < lightness[1]) == (scheme == "dark")
+
+
+def test_a_pane_that_was_dropped_is_complete_again(stack, browser):
+    start(stack)
+    open_page(browser, stack, "?topic=demo")
+    stack.publish("demo", "before")
+    wait_row(browser, 0, ("demo", "before"))
+    browser.js("document.querySelector('.pane .drop').click()")
+    browser.wait_js("return document.querySelector('.pane .state').textContent === 'dropped'")
+    stack.publish("demo", "while it was away")
+    wait_row(browser, 1, ("demo", "while it was away"))
+    browser.wait_js("return document.querySelector('.pane .verdict').textContent === 'complete, 1 replayed'")
+    assert rows(browser, 0) == rows(browser, 1) == [["demo", "before"], ["demo", "while it was away"]]
+    assert browser.js("return document.querySelectorAll('.pane .log .history').length") == 1
+
+
+def test_a_pane_changes_its_transport(stack, browser):
+    start(stack)
+    open_page(browser, stack, "?topic=a")
+    with numbers(stack) as sent:
+        wait_more(sent, 20)
+        for title in "WebSocket", "Server-Sent Events":
+            browser.js("document.querySelector('.pane .switch').click()")
+            browser.wait_js("return document.querySelector('.pane h2').textContent === arguments[0]", title)
+            browser.wait_js("return document.querySelector('.pane .state').textContent === 'open'")
+            wait_more(sent, 20)
+    for pane in 0, 1:
+        wait_row(browser, pane, ("a", str(sent[-1])))
+        got = [int(text) for _, text in rows(browser, pane)]
+        assert got == list(range(got[0], sent[-1] + 1))
+
+
+# zcast.js
+
+
+@pytest.mark.parametrize("transport", ["sse", "ws"])
+def test_nothing_is_missed_over_a_killed_server(stack, browser, transport):
+    workers = dict(zip(("sse", "ws"), start(stack)))
+    restart = {"sse": lambda: stack.fcgi(processes=2), "ws": stack.ws}[transport]
+    listen(browser, stack, transport=transport)
+    with numbers(stack) as sent:
+        wait_more(sent)
+        for _ in range(3):
+            workers[transport].kill()
+            wait_more(sent, 20)
+            workers[transport] = restart()
+            browser.wait_js("return sub.state === 'open'")
+            wait_more(sent)
+    check_complete(browser, sent, first=0)
+    assert browser.js("return verdicts.map((verdict) => verdict.status)") == ["continued"] * 3
+
+
+def test_drained_clients_come_back(stack, browser):
+    """SIGTERM: the daemon says when to come back; then another one is there."""
+    _, daemon = start(stack)
+    listen(browser, stack, transport="ws")
+    with numbers(stack) as sent:
+        wait_more(sent)
+        assert daemon.stop() == 0
+        stack.ws()
+        browser.wait_js("return verdicts.length === 1 && sub.state === 'open'")
+        wait_more(sent)
+    check_complete(browser, sent, first=0)
+    assert browser.js("return states.some(({ delay }) => delay !== undefined)")
+
+
+def test_changing_the_transport_in_the_middle(stack, browser):
+    start(stack)
+    listen(browser, stack)
+    assert browser.js("return sub.transport") == "sse"
+    with numbers(stack, pause=0.002) as sent:
+        for transport in ["ws", "sse"] * 5:
+            wait_more(sent, 30)
+            browser.js("sub.use(arguments[0])", transport)
+            browser.wait_js("return sub.state === 'open' && sub.transport === arguments[0]", transport)
+    check_complete(browser, sent, first=0)
+
+
+def test_auto_takes_the_transport_that_works(stack, browser):
+    workers = start(stack)
+    workers[0].kill()
+    listen(browser, stack)
+    assert browser.js("return sub.transport") == "ws"
+    with numbers(stack) as sent:
+        wait_more(sent)
+        stack.fcgi()
+        workers[1].kill()
+        browser.wait_js("return sub.transport === 'sse' && sub.state === 'open'")
+        wait_more(sent)
+    check_complete(browser, sent, first=0)
+
+
+def test_tabs_share_a_connection(stack, browser):
+    """Two windows, one connection; when the window that holds it closes, the other goes on where both were."""
+    start(stack)
+    windows = [browser.driver.current_window_handle, browser.window()]
+
+    def each(script):
+        made = []
+        for window in windows:
+            browser.driver.switch_to.window(window)
+            made.append(browser.js(script))
+        return made
+
+    for window in windows:
+        browser.driver.switch_to.window(window)
+        listen(browser, stack, transport="ws", share=True)
+    wait_for(lambda: sorted(each("return sub.status.role")) == ["follower", "leader"], "a leader and a follower")
+    with numbers(stack) as sent:
+        wait_more(sent)
+        leader = windows[each("return sub.status.role").index("leader")]
+        for window in windows:  # both are current when it closes
+            browser.driver.switch_to.window(window)
+            browser.wait_js("return got.length > 20")
+        browser.driver.switch_to.window(leader)
+        browser.driver.close()
+        windows.remove(leader)
+        browser.driver.switch_to.window(windows[0])
+        browser.wait_js("return sub.status.role === 'leader' && sub.state === 'open'")
+        wait_more(sent)
+        # a newcomer with a past reads it on its own, and then shares
+        windows.append(browser.window())
+        listen(browser, stack, transport="ws", share=True, since="earliest")
+        wait_more(sent)
+    for window in windows:
+        browser.driver.switch_to.window(window)
+        check_complete(browser, sent, first=0)
+    stack.publish("a", sent[-1] + 1)
+    wait_for(lambda: stack.stats()["workers"]["ws.0"]["clients"] == 1, "one connection for both")
+
+
+# Chromium's own EventSource, without zcast.js
+
+
+def test_plain_eventsource_over_a_killed_worker(stack, browser):
+    """A browser's EventSource over workers that are killed, and while there is none: it comes back by itself, without a hole."""
+    worker, _ = start(stack)
+    browser.open(stack.url("/zcast.js"))
+    browser.js(
+        """window.got = []; window.verdicts = []; window.closed = false;
+        window.source = new EventSource('/events?topic=a');
+        source.onmessage = (event) => got.push(event.data);
+        source.addEventListener('zcast.continuity', (event) => verdicts.push(JSON.parse(event.data).status));
+        source.onerror = () => { closed ||= source.readyState === EventSource.CLOSED; };"""
+    )
+    browser.wait_js("return source.readyState === EventSource.OPEN")
+    with numbers(stack) as sent:
+        wait_more(sent)
+        for count in 1, 2, 3:
+            worker.kill()
+            wait_more(sent, 20)
+            worker = stack.fcgi(processes=2)
+            browser.wait_js("return verdicts.length === arguments[0]", count)
+            wait_more(sent)
+    check_complete(browser, sent)
+    assert browser.js("return [closed, ...verdicts]") == [False] + ["continued"] * 3
