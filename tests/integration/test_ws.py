@@ -196,7 +196,7 @@ def test_subscribe_and_unsubscribe(ws):
             ws.publish(topic, "2")
         assert [made["topic"] for made in wait_events(client, 3)] == ["a", "b", "c"], client.messages
         client.send_json({"type": "unsubscribe", "topics": ["b", "c"]})
-        wait_for(lambda: json.loads(client.messages[-1]).get("topics") == [], "the answer")
+        client.wait_message(lambda text: json.loads(text).get("topics") == [])
         ws.publish("b", "3")
         client.send_json({"type": "subscribe", "topics": ["c"]})
         client.wait_message(lambda text: json.loads(text).get("topics") == ["c"])
@@ -540,8 +540,7 @@ def test_restart_is_told(stack):
         v1.wait_closed()
         raw.wait_closed()
         assert (v1.close_code, raw.close_code) == (1012, 1012)
-        assert 500 <= json.loads(v1.messages[-1])["after"] <= 1500
-        assert json.loads(v1.messages[-1])["type"] == "reconnect"
+        assert 500 <= of_type(v1, "reconnect")["after"] <= 1500
         assert mute.read_close()[0] == 1012
         assert head.response()[0] == 503
         assert daemon.wait() == 0  # though `mute` never answers

@@ -140,10 +140,10 @@ class Raw:
         return first, self.take(size)
 
     def read_message(self):
-        """The next frame that is no ping: (first byte, payload)."""
+        """The next frame that is no ping and no heartbeat: (first byte, payload)."""
         while True:
             first, payload = self.read_frame()
-            if first != FIN | PING:
+            if first != FIN | PING and not payload.startswith(b'{"type":"heartbeat"'):
                 return first, payload
 
     def read_close(self):
