@@ -118,6 +118,8 @@ static void s_on_drain (uv_timer_t *timer)
 static void s_drain (void *arg)
 {
     s_cgi_t *self = arg;
+    if (uv_is_closing ((uv_handle_t *)&self->drain))
+        return; /* the web server, too, has seen the client leave */
     zc_stream_retry (&self->client, self->worker);
     zc_pump_send (zc_worker_pump (self->worker), &self->client);
     uv_timer_start (&self->drain, s_on_drain, 0, DRAIN_MS);
