@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@
 
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
-#define S_SLOW_MAX 10 /* clients named in a report */
+#define S_SLOW_MAX 10      /* clients named in a report */
+#define S_TRIM_CLIENTS 100 /* fewer hold nothing worth giving back */
 
 struct zc_worker {
     zc_options_t *options;       /* borrowed */
@@ -27,6 +29,7 @@ struct zc_worker {
     uv_signal_t signals[3];
     uv_timer_t tick, drain;
     uint64_t reported_ms;
+    uint64_t peak; /* of clients, since memory was given back */
     unsigned retry_ms;
     bool draining;
     bool failed; /* the service could not start */
@@ -200,12 +203,25 @@ static void s_report (zc_worker_t *self)
 
 /*  The loop. */
 
+/*  What many clients held goes back to the system once most of them have left: malloc keeps it. */
+static void s_give_back (zc_worker_t *self)
+{
+    uint64_t clients = zc_hub_stats (self->hub)->clients;
+    if (clients > self->peak)
+        self->peak = clients;
+    if (self->peak < S_TRIM_CLIENTS || clients > self->peak / 2)
+        return;
+    malloc_trim (0);
+    self->peak = clients;
+}
+
 static void s_tick (uv_timer_t *timer)
 {
     zc_worker_t *self = timer->data;
     uint64_t now = zc_mono_ms ();
     zc_hub_tick (self->hub, zc_wall_ms ());
     zc_link_tick (self->link);
+    s_give_back (self);
     if (now - self->reported_ms >= S_REPORT_MS) {
         self->reported_ms = now;
         s_report (self);
