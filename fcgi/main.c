@@ -23,7 +23,7 @@ static const zc_option_t s_options[] = {
     {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",
      "origin whose pages may read the streams, or *; repeatable", true},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
-     "where the broker's publishers connect; not used yet: streams only read", false},
+     "where the broker's publishers connect; not used: streams only read", false},
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };

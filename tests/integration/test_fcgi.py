@@ -250,6 +250,11 @@ MALFORMED = [
 ]
 
 
+def report(stack):
+    """What the worker has last told the broker of itself."""
+    return stack.stats()["workers"].get("fcgi.0", {})
+
+
 def test_malformed_records(stack):
     """That connection is closed; all others go on."""
     worker = one_fcgi(stack)
@@ -265,6 +270,7 @@ def test_malformed_records(stack):
             stack.publish("a", f"after {number}")
             witness.wait(f"data: after {number}\n")
     worker.wait_log("a web server's connection is closed: .*parameters")
+    wait_for(lambda: report(stack).get("malformed_requests") == len(MALFORMED), "all of them are counted")
 
 
 def test_random_bytes(stack):

@@ -247,10 +247,10 @@ def test_cgi_words_from_the_query_are_no_options(stack):
 # -- behind web servers
 
 
-@pytest.mark.parametrize("web", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache"])
 def test_behind_a_web_server(stack, web):
     stack.broker()
-    worker = stack.fcgi("--heartbeat=1s")  # lighttpd learns with the next write that a browser has left
+    worker = stack.fcgi("--heartbeat=1s", "--socket-mode=0666")  # lighttpd and Apache learn by writing that a browser has left
     getattr(stack, web)()
     before = worker.fds()
     with stack.sse("a", "b") as client:
