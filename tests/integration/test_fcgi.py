@@ -32,8 +32,11 @@ def ask(stack, *parts):
 
 
 def one_fcgi(stack, *options, **how):
+    """A broker and a worker that is connected to it: its descriptors can be counted."""
     stack.broker()
-    return stack.fcgi(*options, **how)
+    worker = stack.fcgi(*options, **how)
+    worker.wait_log("broker: connected")
+    return worker
 
 
 # -- streams
@@ -293,7 +296,7 @@ def test_random_bytes(stack):
                     pass
         stack.publish("a", "still here")
         witness.wait("data: still here\n")
-        wait_for(lambda: worker.fds() == fds, "descriptors as before")
+        wait_for(lambda: worker.fds() == fds, lambda: f"descriptors as before: {worker.fds()}, not {fds}")
 
 
 @pytest.mark.parametrize("sent", [b"", b"\1", request()[:-20], fastcgi.begin()])
@@ -325,7 +328,7 @@ def test_a_client_that_never_reads(stack):
         for i in range(60):
             stack.publish("a", f"{i:04}" * 4000)
             quick.wait(f"{i:04}\nid: ")
-        wait_for(lambda: worker.fds() == fds - 1, "the slow client is dropped")
+        wait_for(lambda: worker.fds() == fds - 1, lambda: f"the slow client is dropped: {worker.fds()} of {fds}")
         worker.wait_log("192.0.2.7:4711: closed: it fell too far behind")
 
 
@@ -344,7 +347,7 @@ def test_gone_clients_leave_nothing(stack):
             assert worker.fds() == fds + 50
             for peer in peers:
                 peer.close()
-            wait_for(lambda: worker.fds() == fds, "descriptors as before")
+            wait_for(lambda: worker.fds() == fds, lambda: f"descriptors as before: {worker.fds()}, not {fds}")
 
 
 def test_max_clients(stack):

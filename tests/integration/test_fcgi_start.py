@@ -252,6 +252,7 @@ def test_behind_a_web_server(stack, web):
     stack.broker()
     worker = stack.fcgi("--heartbeat=1s", "--socket-mode=0666")  # lighttpd and Apache learn by writing that a browser has left
     getattr(stack, web)()
+    worker.wait_log("broker: connected")
     before = worker.fds()
     with stack.sse("a", "b") as client:
         client.wait_open()
@@ -294,6 +295,7 @@ def test_nginx_keeps_connections(stack):
         return re.sub(r"(upstream zcast_sse \{[^}]*)\}", r"\1    keepalive 4;\n}", text)
 
     stack.nginx(edit=keep)
+    worker.wait_log("broker: connected")
     fds = worker.fds()
     for _ in range(20):
         assert stack.get("/events")[0] == 400
