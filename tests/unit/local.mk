@@ -96,7 +96,7 @@ tests_unit_limit_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/log_test
 TESTS += tests/unit/log_test
-tests_unit_log_test_SOURCES = tests/unit/log_test.c tests/unit/unit.h
+tests_unit_log_test_SOURCES = tests/unit/log_test.c tests/unit/unit.h tests/unit/capture.h
 tests_unit_log_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/zpl_test
@@ -106,12 +106,12 @@ tests_unit_zpl_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/options_test
 TESTS += tests/unit/options_test
-tests_unit_options_test_SOURCES = tests/unit/options_test.c tests/unit/unit.h
+tests_unit_options_test_SOURCES = tests/unit/options_test.c tests/unit/unit.h tests/unit/capture.h
 tests_unit_options_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/daemon_test
 TESTS += tests/unit/daemon_test
-tests_unit_daemon_test_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
+tests_unit_daemon_test_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h tests/unit/capture.h
 tests_unit_daemon_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/processes_test
@@ -120,3 +120,9 @@ tests_unit_processes_test_SOURCES = tests/unit/processes_test.c tests/unit/unit.
 tests_unit_processes_test_LDADD = $(UNIT_LIBS)
 
 endif
+
+check-local: check-cmocka
+check-cmocka:
+	@test "$(have_cmocka)" = yes || { echo "cmocka is not installed (libcmocka-dev): no unit test was built" >&2; exit 1; }
+
+.PHONY: check-cmocka

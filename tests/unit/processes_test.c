@@ -21,8 +21,7 @@ typedef struct {
 } s_fixture_t;
 
 typedef struct {
-    char what;
-    unsigned index;
+    unsigned what, index; /* no hole between them: it is written as it lies */
     pid_t pid;
 } s_report_t;
 
@@ -34,7 +33,7 @@ static void s_on_signal (int number)
     s_signal = number;
 }
 
-static void s_tell (char what, unsigned index)
+static void s_tell (unsigned what, unsigned index)
 {
     s_report_t report = {what, index, getpid ()};
     if (write (s_pipe, &report, sizeof report) != sizeof report)
@@ -100,7 +99,7 @@ static int s_obedient (void *arg, unsigned index)
     }
 }
 
-static void s_expect_each (s_fixture_t *self, char what, unsigned count, pid_t *pids)
+static void s_expect_each (s_fixture_t *self, unsigned what, unsigned count, pid_t *pids)
 {
     unsigned seen = 0;
     for (unsigned i = 0; i < count; i++) {
