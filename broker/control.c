@@ -60,7 +60,7 @@ static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
     }
 }
 
-static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     const zc_message_t *message = &request->message;
     zc_id_t id;
@@ -117,7 +117,7 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 
 /*  REPLAY and FETCH. */
 
-static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     if (!zc_jobs_start (self->jobs, route, request, self->head))
         s_error (self, route, "busy", "too many replays at once: try again");
@@ -128,11 +128,11 @@ static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_reque
 static void s_synced (void *arg, const zc_route_t *route, zc_slice_t topics)
 {
     zc_broker_t *self = arg;
-    zc_request_t list = {.list = topics};
+    zc_ask_t list = {.list = topics};
     zc_buf_t lasts = ZC_BUF_INIT;
     size_t at = 0;
     zc_slice_t name;
-    while (zc_request_topic (&list, &at, &name)) {
+    while (zc_ask_topic (&list, &at, &name)) {
         const zc_topic_t *topic = zc_topics_find (self->topics, name);
         if (lasts.len)
             zc_buf_addc (&lasts, '\n');
@@ -153,7 +153,7 @@ static void s_unsynced (void *arg, const zc_route_t *route, zc_slice_t topics)
     s_error (arg, route, "internal", "no subscription to this nonce has come within ten seconds");
 }
 
-static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     if (request->nonce.len == 0)
         s_synced (self, route, request->list);
@@ -186,7 +186,7 @@ static json_t *s_json_history (zc_broker_t *self)
     return json;
 }
 
-static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
     json_t *json = zc_stats_json (self->stats, self->mono_ms);
@@ -214,7 +214,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_reques
     json_decref (json);
 }
 
-static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     const char *error = zc_stats_report (self->stats, request->name, request->json, self->mono_ms);
     if (error) {
@@ -225,7 +225,7 @@ static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_reque
     }
 }
 
-static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_request_t *request)
+static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
     zc_outbox_ok (self->outbox, route, PACKAGE_VERSION, strlen (PACKAGE_VERSION));
@@ -234,17 +234,17 @@ static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_request
 /*  Requests. */
 
 static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *route,
-                                        const zc_request_t *request) = {
+                                        const zc_ask_t *request) = {
     [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay, [ZC_SYNC] = s_sync,
     [ZC_STATS] = s_stats,     [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
 
 static void s_handle (zc_broker_t *self, size_t count)
 {
-    zc_request_t request;
+    zc_ask_t request;
     zc_route_t route;
     const char *text;
     const char *code =
-        zc_request_parse (&request, self->slices + 1, count - 1, self->config.max_payload, &text);
+        zc_ask_parse (&request, self->slices + 1, count - 1, self->config.max_payload, &text);
     zc_route_set (&route, &self->frames[0], &request);
     if (code) {
         static zc_log_limit_t limit;
@@ -257,7 +257,7 @@ static void s_handle (zc_broker_t *self, size_t count)
 }
 
 /*  The identity, the frames of the longest request, and one more, by which it is too long. */
-#define S_FRAMES (ZC_REQUEST_FRAMES + 2)
+#define S_FRAMES (ZC_ASK_FRAMES + 2)
 
 /*  Receives a request into frames and slices. Returns its count of frames with the identity, 0
  * where there is none. What doesn't fit is lost. */

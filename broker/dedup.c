@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "broker/table.h"
+#include "broker/index.h"
 
 #define S_EXPIRE_MAX 8 /* forgotten with each addition */
 
@@ -18,7 +18,7 @@ typedef struct s_seen {
 } s_seen_t;
 
 struct zc_dedup {
-    zc_table_t table;
+    zc_index_t index;
     s_seen_t *oldest, *newest;
     uint64_t window_ms;
     size_t max;
@@ -33,7 +33,7 @@ zc_dedup_t *zc_dedup_new (void)
     zc_dedup_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_table_init (&self->table);
+    zc_index_init (&self->index);
     return self;
 }
 
@@ -47,7 +47,7 @@ static void s_forget (zc_dedup_t *self, s_seen_t *seen)
         seen->newer->older = seen->older;
     else
         self->newest = seen->older;
-    zc_table_remove (&self->table, &seen->node);
+    zc_index_remove (&self->index, &seen->node);
     free (seen);
 }
 
@@ -58,7 +58,7 @@ void zc_dedup_destroy (zc_dedup_t **self_p)
         return;
     while (self->oldest)
         s_forget (self, self->oldest);
-    zc_table_clear (&self->table);
+    zc_index_clear (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -85,7 +85,7 @@ static bool s_same (const zc_node_t *node, const void *arg)
 
 static s_seen_t *s_find (const zc_dedup_t *self, const s_key_t *key)
 {
-    return (s_seen_t *)zc_table_find (&self->table, s_hash (key), s_same, key);
+    return (s_seen_t *)zc_index_find (&self->index, s_hash (key), s_same, key);
 }
 
 static bool s_expired (const zc_dedup_t *self, const s_seen_t *seen, uint64_t now_ms)
@@ -101,7 +101,7 @@ void zc_dedup_add (zc_dedup_t *self, zc_slice_t topic, zc_slice_t event, zc_id_t
     if (before)
         s_forget (self, before);
     for (int i = 0; i < S_EXPIRE_MAX && self->oldest &&
-                    (self->table.size >= self->max || s_expired (self, self->oldest, now_ms));
+                    (self->index.size >= self->max || s_expired (self, self->oldest, now_ms));
          i++)
         s_forget (self, self->oldest);
     if (self->max == 0 || self->window_ms == 0)
@@ -121,7 +121,7 @@ void zc_dedup_add (zc_dedup_t *self, zc_slice_t topic, zc_slice_t event, zc_id_t
     else
         self->oldest = seen;
     self->newest = seen;
-    zc_table_insert (&self->table, &seen->node, s_hash (&key));
+    zc_index_insert (&self->index, &seen->node, s_hash (&key));
 }
 
 bool zc_dedup_find (zc_dedup_t *self, zc_slice_t topic, zc_slice_t event, uint64_t now_ms,
@@ -145,5 +145,5 @@ void zc_dedup_remove (zc_dedup_t *self, zc_slice_t topic, zc_slice_t event, zc_i
 
 size_t zc_dedup_size (const zc_dedup_t *self)
 {
-    return self->table.size;
+    return self->index.size;
 }

@@ -59,7 +59,8 @@ typedef struct {
     s_list_t lost;   /* zc_store_lost_t: to be written down */
     zc_id_t last, all_lost;
     uint64_t next_number;
-    uint64_t now_ms, retry_ms, age_ms; /* monotonic: now; not before; last commit */
+    uint64_t wall_ms, aged_ms; /* wall clock: now; at the last commit */
+    uint64_t now_ms, retry_ms; /* monotonic: now; after a failure, not before */
     bool failed, busy;
     char error[160];
     zc_history_stats_t stats;
@@ -275,7 +276,7 @@ static void s_take_back (s_lmdb_t *self, int rc)
 {
     s_batch_t *batch = s_away (self);
     self->busy = false;
-    self->age_ms = self->now_ms;
+    self->aged_ms = batch->store.now_ms;
     if (rc == 0) {
         s_heal (self);
         s_made_up (self, batch);
@@ -328,7 +329,7 @@ static void s_hand_over (s_lmdb_t *self)
                                       .last = self->last,
                                       .forgotten = zc_topics_forgotten (self->topics),
                                       .next_number = self->next_number,
-                                      .now_ms = zc_wall_ms (),
+                                      .now_ms = self->wall_ms,
                                       .limits = self->base.limits};
     self->busy = true;
     pthread_mutex_lock (&self->lock);
@@ -359,6 +360,7 @@ static bool s_trim (zc_history_t *base, uint64_t wall_ms)
     s_lmdb_t *self = (s_lmdb_t *)base;
     const zc_history_limits_t *limits = &base->limits;
     uint64_t age = limits->age_ms < limits->topic_age_ms ? limits->age_ms : limits->topic_age_ms;
+    self->wall_ms = wall_ms;
     if (self->busy)
         return false;
     bool due =
@@ -366,7 +368,7 @@ static bool s_trim (zc_history_t *base, uint64_t wall_ms)
             ? self->now_ms >= self->retry_ms
             : self->totals.over || self->open->gone.count || self->totals.expires_ms <= wall_ms ||
                   self->totals.messages > limits->messages || self->totals.bytes > limits->bytes ||
-                  (self->now_ms - self->age_ms >= S_AGE_MS && self->totals.oldest != ZC_ID_MAX &&
+                  (wall_ms - self->aged_ms >= S_AGE_MS && self->totals.oldest != ZC_ID_MAX &&
                    zc_id_ms (self->totals.oldest) + age < wall_ms);
     if (due)
         s_hand_over (self);
@@ -376,7 +378,7 @@ static bool s_trim (zc_history_t *base, uint64_t wall_ms)
 static bool s_busy (zc_history_t *base)
 {
     const s_lmdb_t *self = (s_lmdb_t *)base;
-    return self->open->items.count || (self->busy && s_away (self)->items.count);
+    return self->open->items.count || self->busy;
 }
 
 /*  The topic has left: its number is struck off. It isn't pinned, so nothing of it is on its way.

@@ -37,7 +37,7 @@ typedef struct { /* the messages of a topic: a ring */
 typedef struct {
     zc_history_t base;
     s_entry_t *oldest, *newest;
-    zc_table_t events; /* topic and own id -> entry */
+    zc_index_t events; /* topic and own id -> entry */
     s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
@@ -192,7 +192,7 @@ static bool s_event_same (const zc_node_t *node, const void *arg)
 static s_entry_t *s_event_find (const s_memory_t *self, const zc_topic_t *topic, zc_slice_t event)
 {
     s_event_key_t key = {topic, event};
-    return (s_entry_t *)zc_table_find (&self->events, s_event_hash (topic, event.at, event.len),
+    return (s_entry_t *)zc_index_find (&self->events, s_event_hash (topic, event.at, event.len),
                                        s_event_same, &key);
 }
 
@@ -202,10 +202,10 @@ static void s_event_add (s_memory_t *self, s_entry_t *entry)
     zc_slice_t event = {entry->bytes + entry->event_at, entry->event_len};
     s_entry_t *before = s_event_find (self, entry->topic, event);
     if (before) {
-        zc_table_remove (&self->events, &before->event);
+        zc_index_remove (&self->events, &before->event);
         before->event_len = 0;
     }
-    zc_table_insert (&self->events, &entry->event,
+    zc_index_insert (&self->events, &entry->event,
                      s_event_hash (entry->topic, event.at, event.len));
 }
 
@@ -288,7 +288,7 @@ static void s_drop (s_memory_t *self, s_entry_t *entry)
         self->stats.floor = entry->id;
     s_unlink (self, entry);
     if (entry->event_len)
-        zc_table_remove (&self->events, &entry->event);
+        zc_index_remove (&self->events, &entry->event);
     if (entry->queued != S_NOT_QUEUED)
         s_queue_remove (self, entry);
     self->stats.messages--;
@@ -411,7 +411,7 @@ static void s_destroy (zc_history_t *base)
     s_memory_t *self = (s_memory_t *)base;
     while (self->oldest)
         s_drop (self, self->oldest);
-    zc_table_clear (&self->events);
+    zc_index_clear (&self->events);
     free (self->queue);
     free (self);
 }
@@ -426,6 +426,6 @@ zc_history_t *zc_history_memory_new (void)
         abort ();
     self->base.ops = &ops;
     self->base.fd = -1;
-    zc_table_init (&self->events);
+    zc_index_init (&self->events);
     return &self->base;
 }

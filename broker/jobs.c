@@ -128,11 +128,11 @@ static int s_by_address (const void *left, const void *right)
 
 /*  Finds the topics that are known, each once, and pins them. Those that aren't have nothing in
  *  history; what is forgotten of them counts for the floor. */
-static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_request_t *request)
+static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
     zc_slice_t name;
-    while (zc_request_topic (request, &at, &name)) {
+    while (zc_ask_topic (request, &at, &name)) {
         zc_topic_t *topic = zc_topics_find (self->known, name);
         if (topic)
             job->topics[count++] = topic;
@@ -168,7 +168,7 @@ static bool s_find_event (zc_jobs_t *self, s_job_t *job, zc_slice_t event)
     return least != ZC_ID_MAX;
 }
 
-static void s_set_since (zc_jobs_t *self, s_job_t *job, const zc_request_t *request)
+static void s_set_since (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
 {
     s_check_floor (self, job);
     if (request->since_kind == ZC_SINCE_POSITION) {
@@ -197,7 +197,7 @@ static void s_find_sources (zc_jobs_t *self, s_job_t *job)
     }
 }
 
-static size_t s_topic_count (const zc_request_t *request)
+static size_t s_topic_count (const zc_ask_t *request)
 {
     if (request->frame_count)
         return request->frame_count;
@@ -207,7 +207,7 @@ static size_t s_topic_count (const zc_request_t *request)
     return count;
 }
 
-static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_request_t *request,
+static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request,
                            zc_id_t head)
 {
     size_t topics = s_topic_count (request);
@@ -357,8 +357,7 @@ static bool s_room (const zc_jobs_t *self, const zc_route_t *route)
     return of_peer < S_JOBS_PEER_MAX;
 }
 
-bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_request_t *request,
-                    zc_id_t head)
+bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request, zc_id_t head)
 {
     if (!s_room (self, route))
         return false;

@@ -13,7 +13,7 @@ void zc_jobs_destroy (zc_jobs_t **self_p);
 
 /*  Begins to answer a REPLAY or FETCH, up to `head`, with its first slice. False where there are
  *  too many already. */
-bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_request_t *request,
+bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request,
                     zc_id_t head);
 /*  One slice of each of some jobs. */
 void zc_jobs_run (zc_jobs_t *self);

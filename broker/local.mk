@@ -4,7 +4,7 @@ noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
 	broker/broker.c broker/broker.h broker/inside.h \
 	broker/control.c \
-	broker/request.c broker/request.h \
+	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \
 	broker/jobs.c broker/jobs.h \
 	broker/syncs.c broker/syncs.h \
@@ -15,6 +15,6 @@ broker_libbroker_a_SOURCES = \
 	broker/position.c broker/position.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h \
-	broker/table.c broker/table.h
+	broker/index.c broker/index.h
 broker_zcast_broker_SOURCES = broker/main.c
 broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) -lpthread

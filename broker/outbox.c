@@ -82,7 +82,7 @@ void zc_frame_set (zmq_msg_t *frame, const void *bytes, size_t len)
         memcpy (zmq_msg_data (frame), bytes, len);
 }
 
-void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_request_t *request)
+void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request)
 {
     self->identity_len = (uint8_t)zmq_msg_size (identity);
     memcpy (self->identity, zmq_msg_data (identity), self->identity_len);

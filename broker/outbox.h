@@ -4,7 +4,7 @@
 #define ZC_OUTBOX_H
 
 #include <zmq.h>
-#include "broker/request.h"
+#include "broker/ask.h"
 
 /*  Where an answer goes, and what it begins with. */
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     uint8_t tag[ZC_TAG_MAX];
 } zc_route_t;
 
-void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_request_t *request);
+void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request);
 bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other);
 
 typedef enum {

@@ -2,7 +2,7 @@
 #ifndef ZC_STATS_H
 #define ZC_STATS_H
 
-#include "broker/request.h"
+#include "broker/ask.h"
 
 typedef struct {
     uint64_t received;      /* messages from publishers, on PUB and control */

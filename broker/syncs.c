@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "broker/table.h"
+#include "broker/index.h"
 
 #define S_KEEP_MS 10000
 #define S_SEEN_MAX 20000
@@ -21,7 +21,7 @@ typedef struct s_nonce {
 } s_nonce_t;
 
 struct zc_syncs {
-    zc_table_t table;
+    zc_index_t index;
     s_nonce_t *oldest, *newest;
     size_t waiting, waiting_bytes, seen;
     zc_syncs_fn answer, expire;
@@ -38,7 +38,7 @@ zc_syncs_t *zc_syncs_new (zc_syncs_fn answer, zc_syncs_fn expire, void *arg)
     zc_syncs_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_table_init (&self->table);
+    zc_index_init (&self->index);
     self->answer = answer;
     self->expire = expire;
     self->arg = arg;
@@ -55,7 +55,7 @@ static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
         nonce->newer->older = nonce->older;
     else
         self->newest = nonce->older;
-    zc_table_remove (&self->table, &nonce->node);
+    zc_index_remove (&self->index, &nonce->node);
     if (nonce->route) {
         self->waiting--;
         self->waiting_bytes -= nonce->topics_len;
@@ -73,7 +73,7 @@ void zc_syncs_destroy (zc_syncs_t **self_p)
         return;
     while (self->oldest)
         s_remove (self, self->oldest);
-    zc_table_clear (&self->table);
+    zc_index_clear (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -105,7 +105,7 @@ static void s_add (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, 
     else
         self->oldest = added;
     self->newest = added;
-    zc_table_insert (&self->table, &added->node, zc_hash (nonce.at, nonce.len, 1));
+    zc_index_insert (&self->index, &added->node, zc_hash (nonce.at, nonce.len, 1));
 }
 
 static bool s_same (const zc_node_t *node, const void *arg)
@@ -119,7 +119,7 @@ static bool s_same (const zc_node_t *node, const void *arg)
 static s_nonce_t *s_find (const zc_syncs_t *self, zc_slice_t nonce, bool waiting)
 {
     s_key_t key = {nonce, waiting};
-    return (s_nonce_t *)zc_table_find (&self->table, zc_hash (nonce.at, nonce.len, 1), s_same,
+    return (s_nonce_t *)zc_index_find (&self->index, zc_hash (nonce.at, nonce.len, 1), s_same,
                                        &key);
 }
 

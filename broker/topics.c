@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct zc_topics {
-    zc_table_t table;
+    zc_index_t index;
     size_t max;
     zc_id_t forgotten;
     zc_topic_t *least, *most; /* ends of the list of use */
@@ -20,7 +20,7 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
     zc_topics_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_table_init (&self->table);
+    zc_index_init (&self->index);
     self->max = max;
     self->forgotten = forgotten;
     self->evict = evict;
@@ -38,7 +38,7 @@ void zc_topics_destroy (zc_topics_t **self_p)
         self->least = topic->more;
         free (topic);
     }
-    zc_table_clear (&self->table);
+    zc_index_clear (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -55,7 +55,7 @@ static bool s_same (const zc_node_t *node, const void *key)
 
 static zc_topic_t *s_find (const zc_topics_t *self, zc_slice_t name, uint64_t hash)
 {
-    return (zc_topic_t *)zc_table_find (&self->table, hash, s_same, &name);
+    return (zc_topic_t *)zc_index_find (&self->index, hash, s_same, &name);
 }
 
 zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name)
@@ -98,7 +98,7 @@ static void s_evict (zc_topics_t *self)
     zc_topics_forget (self, topic->last);
     if (self->cached == topic)
         self->cached = NULL;
-    zc_table_remove (&self->table, &topic->node);
+    zc_index_remove (&self->index, &topic->node);
     s_unlink (self, topic);
     free (topic);
 }
@@ -107,7 +107,7 @@ static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash)
 {
     /*  Two at a time at most: a lowered limit is met little by little. Where all are pinned the
      *  table exceeds its limit for as long as they are. */
-    for (int i = 0; i < 2 && self->table.size >= self->max; i++)
+    for (int i = 0; i < 2 && self->index.size >= self->max; i++)
         s_evict (self);
     zc_topic_t *topic = calloc (1, sizeof *topic + name.len);
     if (!topic)
@@ -115,7 +115,7 @@ static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash)
     topic->last = topic->sent = topic->floor = self->forgotten;
     topic->len = (uint16_t)name.len;
     memcpy (topic->name, name.at, name.len);
-    zc_table_insert (&self->table, &topic->node, hash);
+    zc_index_insert (&self->index, &topic->node, hash);
     s_link (self, topic);
     return topic;
 }
@@ -143,7 +143,7 @@ zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)
 
 size_t zc_topics_size (const zc_topics_t *self)
 {
-    return self->table.size;
+    return self->index.size;
 }
 
 void zc_topics_set_max (zc_topics_t *self, size_t max)

@@ -6,7 +6,7 @@
 #ifndef ZC_TOPICS_H
 #define ZC_TOPICS_H
 
-#include "broker/table.h"
+#include "broker/index.h"
 #include "lib/id.h"
 #include "lib/text.h"
 

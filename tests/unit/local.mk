@@ -119,6 +119,36 @@ TESTS += tests/unit/processes_test
 tests_unit_processes_test_SOURCES = tests/unit/processes_test.c tests/unit/unit.h
 tests_unit_processes_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/index_test
+TESTS += tests/unit/index_test
+tests_unit_index_test_SOURCES = tests/unit/index_test.c tests/unit/unit.h
+tests_unit_index_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/topics_test
+TESTS += tests/unit/topics_test
+tests_unit_topics_test_SOURCES = tests/unit/topics_test.c tests/unit/unit.h
+tests_unit_topics_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/dedup_test
+TESTS += tests/unit/dedup_test
+tests_unit_dedup_test_SOURCES = tests/unit/dedup_test.c tests/unit/unit.h
+tests_unit_dedup_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/syncs_test
+TESTS += tests/unit/syncs_test
+tests_unit_syncs_test_SOURCES = tests/unit/syncs_test.c tests/unit/unit.h
+tests_unit_syncs_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/ask_test
+TESTS += tests/unit/ask_test
+tests_unit_ask_test_SOURCES = tests/unit/ask_test.c tests/unit/unit.h
+tests_unit_ask_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/history_test
+TESTS += tests/unit/history_test
+tests_unit_history_test_SOURCES = tests/unit/history_test.c tests/unit/unit.h
+tests_unit_history_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
 endif
 
 check-local: check-cmocka

@@ -1,8 +1,8 @@
-/*  table.h - a hash table of nodes that live inside what they index. Knows no keys: the caller
- *  brings hash and comparison. Doubles as it fills, a few buckets with every insertion, so that no
- *  single insertion stalls the broker. */
-#ifndef ZC_TABLE_H
-#define ZC_TABLE_H
+/*  index.h - a hash table of nodes that live inside what they index. Knows no keys: the caller
+ *  brings hash and comparison. It grows a few buckets with every insertion: lib/table.h, which
+ *  rehashes at once, would hold the broker up for tens of milliseconds at a million entries. */
+#ifndef ZC_INDEX_H
+#define ZC_INDEX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,16 +19,16 @@ typedef struct {
     size_t size;     /* nodes */
     zc_node_t **old; /* the smaller table that is being emptied; NULL: none */
     size_t old_mask, moved;
-} zc_table_t;
+} zc_index_t;
 
-void zc_table_init (zc_table_t *self);
+void zc_index_init (zc_index_t *self);
 /*  Frees the buckets, not the nodes. */
-void zc_table_clear (zc_table_t *self);
-void zc_table_insert (zc_table_t *self, zc_node_t *node, uint64_t hash);
+void zc_index_clear (zc_index_t *self);
+void zc_index_insert (zc_index_t *self, zc_node_t *node, uint64_t hash);
 /*  The node must be in the table. */
-void zc_table_remove (zc_table_t *self, zc_node_t *node);
+void zc_index_remove (zc_index_t *self, zc_node_t *node);
 /*  The first node with this hash for which `same` is true of `key`; NULL where there is none. */
-zc_node_t *zc_table_find (const zc_table_t *self, uint64_t hash,
+zc_node_t *zc_index_find (const zc_index_t *self, uint64_t hash,
                           bool (*same) (const zc_node_t *node, const void *key), const void *key);
 
 /*  A hash that outsiders can't predict (seeded once a process). */

@@ -1,5 +1,5 @@
-/*  request.c - one table row a verb: its name, its count of arguments, its check. */
-#include "broker/request.h"
+/*  ask.c - one table row a verb: its name, its count of arguments, its check. */
+#include "broker/ask.h"
 
 #include <string.h>
 
@@ -7,7 +7,7 @@ typedef struct {
     const char *code, *text;
 } s_error_t;
 
-static const s_error_t *s_publish (zc_request_t *self, const zc_slice_t *args, size_t count,
+static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                    size_t max_payload)
 {
     static const s_error_t topic = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
@@ -35,7 +35,7 @@ static bool s_is (zc_slice_t slice, const char *text)
     return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
 }
 
-static const s_error_t *s_since (zc_request_t *self, zc_slice_t since)
+static const s_error_t *s_since (zc_ask_t *self, zc_slice_t since)
 {
     static const s_error_t bad = {
         "since", "since is a position, 'earliest', or a publisher's own id of 1 to 256 bytes of "
@@ -52,14 +52,14 @@ static const s_error_t *s_since (zc_request_t *self, zc_slice_t since)
     return NULL;
 }
 
-static const s_error_t *s_topics (const zc_request_t *self)
+static const s_error_t *s_topics (const zc_ask_t *self)
 {
     static const s_error_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
                                            "characters"};
     static const s_error_t many = {"arguments", "at most 10000 topics"};
     size_t at = 0, count = 0;
     zc_slice_t topic;
-    while (zc_request_topic (self, &at, &topic)) {
+    while (zc_ask_topic (self, &at, &topic)) {
         if (!zc_topic_valid (topic.at, topic.len))
             return &bad;
         if (++count > ZC_TOPICS_MAX)
@@ -68,7 +68,7 @@ static const s_error_t *s_topics (const zc_request_t *self)
     return NULL;
 }
 
-static const s_error_t *s_replay (zc_request_t *self, const zc_slice_t *args, size_t count,
+static const s_error_t *s_replay (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                   size_t max_payload)
 {
     (void)max_payload;
@@ -78,7 +78,7 @@ static const s_error_t *s_replay (zc_request_t *self, const zc_slice_t *args, si
     return error ? error : s_topics (self);
 }
 
-static const s_error_t *s_fetch (zc_request_t *self, const zc_slice_t *args, size_t count,
+static const s_error_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                  size_t max_payload)
 {
     static const s_error_t number = {"arguments",
@@ -95,7 +95,7 @@ static const s_error_t *s_fetch (zc_request_t *self, const zc_slice_t *args, siz
     return self->list.len == 0 ? &none : s_topics (self);
 }
 
-static const s_error_t *s_sync (zc_request_t *self, const zc_slice_t *args, size_t count,
+static const s_error_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                 size_t max_payload)
 {
     static const s_error_t nonce = {"arguments", "a nonce has at most 64 bytes"};
@@ -105,7 +105,7 @@ static const s_error_t *s_sync (zc_request_t *self, const zc_slice_t *args, size
     return self->nonce.len > ZC_NONCE_MAX ? &nonce : s_topics (self);
 }
 
-static const s_error_t *s_report (zc_request_t *self, const zc_slice_t *args, size_t count,
+static const s_error_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                   size_t max_payload)
 {
     static const s_error_t name = {"arguments", "a name is 1 to 256 bytes of plain text"};
@@ -122,7 +122,7 @@ static const s_error_t *s_report (zc_request_t *self, const zc_slice_t *args, si
 typedef struct {
     const char *name;
     size_t min, max; /* arguments */
-    const s_error_t *(*check) (zc_request_t *self, const zc_slice_t *args, size_t count,
+    const s_error_t *(*check) (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                size_t max_payload);
     const char *usage;
 } s_verb_t;
@@ -151,7 +151,7 @@ static const s_verb_t *s_verb_find (zc_slice_t name)
 }
 
 /*  Takes delimiter and tag off. Returns the frames taken, or -1 where the tag is too long. */
-static long s_envelope (zc_request_t *self, const zc_slice_t *frames, size_t count)
+static long s_envelope (zc_ask_t *self, const zc_slice_t *frames, size_t count)
 {
     size_t at = 0;
     if (at < count && frames[at].len == 0) {
@@ -166,10 +166,10 @@ static long s_envelope (zc_request_t *self, const zc_slice_t *frames, size_t cou
     return (long)at;
 }
 
-const char *zc_request_parse (zc_request_t *self, const zc_slice_t *frames, size_t count,
-                              size_t max_payload, const char **text)
+const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count,
+                          size_t max_payload, const char **text)
 {
-    *self = (zc_request_t){0};
+    *self = (zc_ask_t){0};
     long taken = s_envelope (self, frames, count);
     if (taken < 0) {
         *text = "a tag has at most 64 bytes";
@@ -195,7 +195,7 @@ const char *zc_request_parse (zc_request_t *self, const zc_slice_t *frames, size
     return error ? error->code : NULL;
 }
 
-bool zc_request_topic (const zc_request_t *self, size_t *at, zc_slice_t *topic)
+bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic)
 {
     if (self->frame_count) {
         if (*at == self->frame_count)

@@ -1,6 +1,6 @@
-/*  table.c - chained hashing. Incremental growth, since rehashing a million nodes at once would
+/*  index.c - chained hashing. Incremental growth, since rehashing a million nodes at once would
  *  hold up every message for tens of milliseconds. */
-#include "broker/table.h"
+#include "broker/index.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +17,12 @@ static zc_node_t **s_buckets (size_t count)
     return buckets;
 }
 
-void zc_table_init (zc_table_t *self)
+void zc_index_init (zc_index_t *self)
 {
-    *self = (zc_table_t){.buckets = s_buckets (S_FIRST_BUCKETS), .mask = S_FIRST_BUCKETS - 1};
+    *self = (zc_index_t){.buckets = s_buckets (S_FIRST_BUCKETS), .mask = S_FIRST_BUCKETS - 1};
 }
 
-void zc_table_clear (zc_table_t *self)
+void zc_index_clear (zc_index_t *self)
 {
     free (self->buckets);
     free (self->old);
@@ -35,7 +35,7 @@ static void s_push (zc_node_t **bucket, zc_node_t *node)
     *bucket = node;
 }
 
-static void s_grow (zc_table_t *self)
+static void s_grow (zc_index_t *self)
 {
     self->old = self->buckets;
     self->old_mask = self->mask;
@@ -44,7 +44,7 @@ static void s_grow (zc_table_t *self)
     self->buckets = s_buckets (self->mask + 1);
 }
 
-static void s_move (zc_table_t *self)
+static void s_move (zc_index_t *self)
 {
     for (int i = 0; i < S_MOVES && self->moved <= self->old_mask; i++) {
         zc_node_t *node = self->old[self->moved];
@@ -61,7 +61,7 @@ static void s_move (zc_table_t *self)
     }
 }
 
-void zc_table_insert (zc_table_t *self, zc_node_t *node, uint64_t hash)
+void zc_index_insert (zc_index_t *self, zc_node_t *node, uint64_t hash)
 {
     node->hash = hash;
     if (self->old)
@@ -82,7 +82,7 @@ static bool s_unlink (zc_node_t **at, zc_node_t *node)
     return true;
 }
 
-void zc_table_remove (zc_table_t *self, zc_node_t *node)
+void zc_index_remove (zc_index_t *self, zc_node_t *node)
 {
     if (!s_unlink (&self->buckets[node->hash & self->mask], node))
         s_unlink (&self->old[node->hash & self->old_mask], node);
@@ -97,7 +97,7 @@ static zc_node_t *s_search (zc_node_t *node, uint64_t hash,
     return node;
 }
 
-zc_node_t *zc_table_find (const zc_table_t *self, uint64_t hash,
+zc_node_t *zc_index_find (const zc_index_t *self, uint64_t hash,
                           bool (*same) (const zc_node_t *node, const void *key), const void *key)
 {
     zc_node_t *found = s_search (self->buckets[hash & self->mask], hash, same, key);

@@ -1,6 +1,6 @@
-/*  request.h - a request on the control endpoint: frames in, a checked request out. No I/O. */
-#ifndef ZC_REQUEST_H
-#define ZC_REQUEST_H
+/*  ask.h - a request on the control endpoint: frames in, a checked request out. No I/O. */
+#ifndef ZC_ASK_H
+#define ZC_ASK_H
 
 #include "lib/message.h"
 
@@ -10,7 +10,7 @@
 #define ZC_NAME_MAX 256
 #define ZC_REPORT_MAX 65536
 /*  Frames that a request can have: delimiter, tag, REPLAY, since, topics. */
-#define ZC_REQUEST_FRAMES (ZC_TOPICS_MAX + 4)
+#define ZC_ASK_FRAMES (ZC_TOPICS_MAX + 4)
 
 typedef enum {
     ZC_PUBLISH,
@@ -41,15 +41,15 @@ typedef struct {
     uint64_t count, bytes;    /* FETCH */
     zc_slice_t nonce;         /* SYNC; empty: don't wait */
     zc_slice_t name, json;    /* REPORT */
-} zc_request_t;
+} zc_ask_t;
 
 /*  Returns NULL, or the code of the error with one sentence in *text. Delimiter and tag are set in
  *  either case. count may be 0. */
-const char *zc_request_parse (zc_request_t *self, const zc_slice_t *frames, size_t count,
-                              size_t max_payload, const char **text);
+const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count,
+                          size_t max_payload, const char **text);
 const char *zc_verb_name (zc_verb_t verb);
 
 /*  Iterates the topics of a request: *at begins at 0. False at the end. */
-bool zc_request_topic (const zc_request_t *self, size_t *at, zc_slice_t *topic);
+bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic);
 
 #endif

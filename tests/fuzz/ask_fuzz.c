@@ -1,0 +1,51 @@
+/*  A request on the control endpoint: frames, with \x1e between them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/ask.h"
+
+#define FRAMES_MAX 200
+#define MAX_PAYLOAD 100
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+static size_t s_split (zc_slice_t *frames, const char *at, size_t size)
+{
+    size_t count = 0;
+    frames[0] = (zc_slice_t){at, 0};
+    for (size_t i = 0; i < size && count + 1 < FRAMES_MAX; i++) {
+        if (at[i] == '\x1e')
+            frames[++count] = (zc_slice_t){at + i + 1, 0};
+        else
+            frames[count].len++;
+    }
+    return count + 1;
+}
+
+/*  What was accepted is what a broker relies on. */
+static void s_check (const zc_ask_t *request)
+{
+    zc_slice_t topic;
+    size_t at = 0, count = 0;
+    for (; zc_ask_topic (request, &at, &topic); count++)
+        if (!zc_topic_valid (topic.at, topic.len))
+            abort ();
+    bool reads = request->verb == ZC_REPLAY || request->verb == ZC_FETCH;
+    if (request->tag.len > ZC_TAG_MAX || request->nonce.len > ZC_NONCE_MAX || (reads && !count) ||
+        (request->verb == ZC_FETCH && !request->count) ||
+        (request->verb == ZC_PUBLISH && request->message.payload.len > MAX_PAYLOAD))
+        abort ();
+}
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+    zc_slice_t frames[FRAMES_MAX];
+    zc_ask_t request;
+    const char *text = NULL;
+    size_t count = s_split (frames, (const char *)data, size);
+    if (!zc_ask_parse (&request, frames, count, MAX_PAYLOAD, &text))
+        s_check (&request);
+    else if (!text)
+        abort ();
+    return 0;
+}

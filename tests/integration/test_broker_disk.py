@@ -1,0 +1,346 @@
+"""zcast-broker with history on disk: what it acknowledged survives, ids go on, and a disk that fails is said and got over."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+import zmq
+
+from stack import LIMIT, frame, program, run, wait_for
+from test_broker import ask, control, fill, meta, position, receive, told
+
+
+def on_disk(stack, *options, **how):
+    return stack.broker(f"--history=lmdb:{stack.folder}/history", *options, **how)
+
+
+def whole(stack, *topics):
+    return told(stack.requests("REPLAY", "earliest", *topics))
+
+
+@pytest.mark.parametrize("sync", ["always", "interval", "never"])
+def test_what_was_acknowledged_survives_a_kill(stack, sync):
+    broker = on_disk(stack, f"--sync={sync}")
+    sent = fill(stack, 1000)
+    broker.kill()
+    on_disk(stack, f"--sync={sync}")
+    assert whole(stack, "a", "b", "c") == sent
+    sub = stack.sub("a")
+    id = stack.publish("a", "next")
+    assert position(id) > position(sent[-1][2])
+    newest = [message for message in sent if message[0] == b"a"][-1]
+    assert meta(receive(sub, 1)[0][2])["prev"] == newest[2], "the chain goes on over the restart"
+    replies = stack.requests("REPLAY", sent[499][2], "a", "b", "c")
+    assert told(replies)[:-1] == sent[500:]
+    assert position(replies[-1][2]) <= position(sent[499][2]), "nothing is missing"
+
+
+class Publisher(threading.Thread):
+    """Publishes numbers on topics with acknowledgement, each again until it is, as `zmq pub` does: with a key."""
+
+    def __init__(self, stack, topics, name):
+        super().__init__(daemon=True)
+        self.endpoint, self.topics, self.name_ = stack.control_endpoint, topics, name
+        self.context = zmq.Context()
+        self.acknowledged = []  # (topic, payload, id)
+        self.stopping = False
+
+    def run(self):
+        number = 0
+        while not self.stopping:
+            topic, payload = self.topics[number % len(self.topics)], f"{self.name_}:{number}"
+            id = None
+            while id is None:
+                id = self.attempt(topic, payload)
+                if id is None and self.stopping:
+                    return
+            self.acknowledged.append((topic.encode(), payload.encode(), id))
+            number += 1
+
+    def attempt(self, topic, payload):
+        with self.context.socket(zmq.DEALER) as dealer:
+            dealer.linger = 0
+            dealer.connect(self.endpoint)
+            dealer.send_multipart([b"PUBLISH", topic.encode(), payload.encode(), f"key: {payload}".encode()])
+            if not dealer.poll(1000):
+                return None
+            reply = dealer.recv_multipart()
+            return reply[1].decode() if reply[0] == b"OK" else None
+
+    def stop(self):
+        self.stopping = True
+        self.join(LIMIT)
+        self.context.destroy(linger=0)
+
+
+@pytest.mark.parametrize("sync", ["always", "interval"])
+def test_kills_at_random_moments(stack, sync):
+    """No acknowledged message is lost, none is there twice, ids increase, and what subscribers saw is in history."""
+    topics = ["t%d" % i for i in range(5)]
+    broker = on_disk(stack, f"--sync={sync}")
+    publishers = [Publisher(stack, topics, "p%d" % i) for i in range(3)]
+    sub = stack.sub("t")
+    for publisher in publishers:
+        publisher.start()
+    generator = random.Random()
+    seen = []
+    for kill in range(8):
+        until = time.monotonic() + generator.uniform(0.05, 0.6)
+        while time.monotonic() < until:
+            while sub.poll(10):
+                seen.append(sub.recv_multipart())
+        broker.kill()
+        broker = on_disk(stack, f"--sync={sync}")
+    wait_for(lambda: all(len(publisher.acknowledged) > 20 for publisher in publishers), "all publish again")
+    for publisher in publishers:
+        publisher.stop()
+    kept = whole(stack, *topics)
+    payloads = [message[1] for message in kept]
+    assert len(set(payloads)) == len(payloads), "none twice"
+    ids = [position(message[2]) for message in kept]
+    assert all(a < b for a, b in zip(ids, ids[1:]))
+    acknowledged = [message for publisher in publishers for message in publisher.acknowledged]
+    assert set(acknowledged) <= set(kept)
+    delivered = {(topic, payload, meta(text)["id"]) for topic, payload, text in seen if topic != b"\x01"}
+    assert delivered <= set(kept), "what was delivered survives too"
+
+
+def test_a_repeat_is_known_after_a_restart(stack):
+    broker = on_disk(stack)
+    first = stack.publish("a", "x", {"id": "own"})
+    keyed = stack.publish("a", "y", {"key": "k"})
+    broker.kill()
+    on_disk(stack)
+    assert stack.publish("a", "x", {"id": "own"}) == first
+    assert stack.publish("a", "y", {"key": "k"}) == keyed
+    assert len(whole(stack, "a")) == 2
+    assert [reply[2] for reply in stack.requests("REPLAY", "own", "a")[:-1]] == [b"y"]
+
+
+FAKETIME = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime (clockid_t clock, struct timespec *now)
+{
+    int (*real) (clockid_t, struct timespec *) = dlsym (RTLD_NEXT, "clock_gettime");
+    int rc = real (clock, now);
+    if (clock == CLOCK_REALTIME)
+        now->tv_sec += atol (getenv ("CLOCK_OFFSET"));
+    return rc;
+}
+"""
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_ids_increase_though_the_clock_steps_back(stack, how):
+    source = stack.folder / "clock.c"
+    source.write_text(FAKETIME)
+    library = stack.folder / "clock.so"
+    run("gcc", "-shared", "-fPIC", "-o", library, source, "-ldl")
+    broker = on_disk(stack)
+    ids = fill(stack, 100)
+    getattr(broker, how)()
+    preload = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), asan_runtime(), str(library)]))
+    on_disk(stack, env={"LD_PRELOAD": preload, "CLOCK_OFFSET": "-86400"})
+    more = fill(stack, 100)
+    assert position(more[0][2]) > position(ids[-1][2])
+    assert whole(stack, "a", "b", "c") == ids + more
+
+
+def asan_runtime():
+    """A sanitizer build wants its runtime before any other preloaded library."""
+    for line in run("ldd", program("zcast-broker")).stdout.splitlines():
+        if "libasan" in line:
+            return line.split("=>")[1].split()[0]
+    return None
+
+
+def test_a_clean_stop_reserves_nothing(stack):
+    broker = on_disk(stack)
+    id = stack.publish("a", "x")
+    assert broker.stop() == 0
+    on_disk(stack)
+    assert stack.request("SYNC", "", "a")[1].decode() == id
+    assert stack.request("SYNC", "", "a")[3].decode() == id
+
+
+def test_a_second_broker_on_the_same_history_is_refused(stack):
+    on_disk(stack)
+    done = run("zcast-broker", "--publish=tcp://127.0.0.1:*", "--subscribe=tcp://127.0.0.1:*", "--control=tcp://127.0.0.1:*",
+               f"--history=lmdb:{stack.folder}/history", check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "another broker" in done.stderr and f"{stack.folder}/history" in done.stderr
+    assert stack.publish("a", "x")
+
+
+def test_a_damaged_history_is_refused_with_what_to_do(stack):
+    broker = on_disk(stack)
+    fill(stack, 1000)
+    broker.stop()
+    data = stack.folder / "history" / "data.mdb"
+    good = data.read_bytes()
+    for damage in (os.urandom(8192) + good[8192:], good[: len(good) // 2], b"not a database", b"\0" * len(good)):
+        data.write_bytes(damage)
+        done = run("zcast-broker", *stack.endpoints(), f"--history=lmdb:{stack.folder}/history", check=False)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert str(data) in done.stderr and "damaged" in done.stderr and "move it away" in done.stderr
+    data.write_bytes(good)
+    on_disk(stack)
+    assert len(whole(stack, "a", "b", "c")) == 1000
+
+
+def test_a_history_that_was_moved_away_begins_anew_and_says_so(stack):
+    broker = on_disk(stack)
+    last = fill(stack, 10)[-1][2]
+    broker.stop()
+    (stack.folder / "history" / "data.mdb").unlink()
+    on_disk(stack)
+    replies = stack.requests("REPLAY", "1-0", "a")
+    assert len(replies) == 1
+    assert position(replies[0][2]) >= position(last), "complete after the new beginning only"
+    assert position(stack.publish("a", "x")) > position(last)
+
+
+def test_the_map_grows(stack):
+    on_disk(stack, "--history-map=1M", "--topic-messages=100000", "--topic-bytes=1G", "--history-bytes=1G")
+    dealer = control(stack)
+    payload = os.urandom(50000)
+    for i in range(200):
+        dealer.send_multipart([b"PUBLISH", b"a", payload])
+    assert all(reply[0] == b"OK" for reply in receive(dealer, 200))
+    assert len(stack.requests("REPLAY", "earliest", "a")) == 201
+    assert stack.stats()["history"]["state"] == "ok"
+
+
+def limit_files(broker, size):
+    """RLIMIT_FSIZE: what would make a file larger fails, as on a disk that is full."""
+    run("prlimit", f"--pid={broker.pid}", f"--fsize={size}:unlimited")
+
+
+def test_a_full_disk_refuses_publishes_delivers_and_heals(stack):
+    broker = on_disk(stack)
+    before = fill(stack, 20, topics=("a", "b"))
+    sub = stack.sub("a", "b", "c")
+    pub = stack.pub()
+    limit_files(broker, os.path.getsize(stack.folder / "history" / "data.mdb"))
+    payload = os.urandom(30000)
+    dealer = control(stack)
+    answers = []
+
+    def fails():
+        answers.append(ask(dealer, "PUBLISH", "a", payload, "id: %d" % len(answers)))
+        return answers[-1][:2] == [b"ERR", b"history"]
+
+    wait_for(fails, "a publish is refused")
+    accepted = [answer for answer in answers if answer[0] == b"OK"]
+    receive(sub, len(accepted))
+    stats = stack.stats()
+    assert stats["history"]["state"] == "failed" and stats["history"]["error"]
+    assert stats["failed"] == 1
+    assert "history can't be written" in broker.log()
+    # Live messages go on; history doesn't have them, and says so.
+    pub.send_multipart([b"b", payload])
+    pub.send_multipart([b"c", b"new topic " + payload])
+    lost = [meta(message[2])["id"] for message in receive(sub, 2)]
+    assert not sub.poll(300), "what was refused isn't delivered"
+    replies = stack.requests("REPLAY", before[-1][2], "b")
+    assert replies[-1][2].decode() == lost[0], "complete only after what was lost"
+    assert stack.requests("REPLAY", "1-0", "c")[-1][2].decode() == lost[1]
+    assert position(stack.requests("REPLAY", before[-1][2], "a")[-1][2]) <= position(before[-1][2]), "a is whole"
+    # Space is back: it heals without anybody's doing, and the refused publish was never published.
+    limit_files(broker, "unlimited")
+    wait_for(lambda: stack.stats()["history"]["state"] == "ok", "it heals by itself")
+    again = ask(dealer, "PUBLISH", "a", payload, "id: %d" % (len(answers) - 1))
+    assert again[0] == b"OK"
+    assert receive(sub, 1)[0][1] == payload
+    assert len(whole(stack, "a")) == 10 + len(accepted) + 1
+    # And it is remembered that something was lost, also by the next broker.
+    broker.kill()
+    on_disk(stack)
+    assert stack.requests("REPLAY", before[-1][2], "b")[-1][2].decode() == lost[0]
+    sub = stack.sub("b")
+    stack.publish("b", "x")
+    assert meta(receive(sub, 1)[0][2])["prev"] == lost[0]
+
+
+def test_what_was_lost_is_not_forgotten_by_a_kill_while_the_disk_is_full(stack):
+    broker = on_disk(stack)
+    before = fill(stack, 20, topics=("a", "b"))
+    sub = stack.sub("a", "b")
+    pub = stack.pub()
+    limit_files(broker, 4096)
+    lost = []
+
+    def loses():
+        pub.send_multipart([b"a", os.urandom(30000)])
+        lost.append(meta(receive(sub, 1)[0][2])["id"])
+        return stack.stats()["history"]["lost"] > 0
+
+    wait_for(loses, "a message isn't kept")
+    broker.kill()
+    on_disk(stack)
+    floor = stack.requests("REPLAY", before[-1][2], "a")[-1][2]
+    assert position(floor) >= position(lost[-1])
+    assert position(stack.publish("a", "x")) > position(lost[-1])
+
+
+def test_trimming_never_stalls_the_broker(stack):
+    """While a history of 60,000 messages is let go of, requests are answered as before."""
+    config = stack.config_file()
+    config.write_text(config.read_text() + "broker\n    topic-messages = 1000000\n")
+    broker = on_disk(stack, f"--config={config}")
+    for page in range(12):
+        fill(stack, 5000)
+    config.write_text(config.read_text().replace("topic-messages = 1000000", "history-messages = 10"))
+    dealer = control(stack)
+    usual = slowest(dealer, 300)
+    broker.send_signal(signal.SIGHUP)
+    worst = 0
+    while stack.stats()["history"]["messages"] > 10:
+        worst = max(worst, slowest(dealer, 20))
+    print(f"slowest answer: {usual * 1000:.1f} ms before, {worst * 1000:.1f} ms while trimming")
+    assert whole(stack, "a", "b", "c") and stack.stats()["history"]["state"] == "ok"
+
+
+def slowest(dealer, count):
+    worst = 0
+    for i in range(count):
+        began = time.monotonic()
+        ask(dealer, "PING")
+        worst = max(worst, time.monotonic() - began)
+    return worst
+
+
+def test_stop_commits_what_was_taken_in(stack):
+    broker = on_disk(stack, "--sync=always")
+    dealer = control(stack)
+    for i in range(900):
+        dealer.send_multipart([b"PUBLISH", b"a", b"%d" % i])
+    receive(dealer, 1)
+    assert broker.stop() == 0
+    answered = 1
+    while dealer.poll(200):
+        answered += dealer.recv_multipart()[0] == b"OK"
+    assert answered == 900
+    on_disk(stack)
+    assert [payload for _, payload, _ in whole(stack, "a")] == [b"%d" % i for i in range(900)]
+
+
+def test_topics_come_back_in_order_and_bounded(stack):
+    broker = on_disk(stack, "--max-topics=50")
+    ids = [stack.publish("topic-%d" % i, "x") for i in range(80)]
+    broker.kill()
+    on_disk(stack, "--max-topics=20")
+    wait_for(lambda: stack.stats()["topics"] == 20, "the least recently used have gone")
+    lasts = stack.request("SYNC", "", "\n".join("topic-%d" % i for i in range(80)))[3].decode().split("\n")
+    assert lasts[60:] == ids[60:]
+    assert all(position(last) >= position(id) for last, id in zip(lasts, ids))

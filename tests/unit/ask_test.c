@@ -1,0 +1,219 @@
+#include "tests/unit/unit.h"
+
+#include "broker/ask.h"
+
+#define MAX_PAYLOAD 100
+
+/*  Frames are written as one text with '|' between them; '~' stands for 300 bytes 'x'. */
+typedef struct {
+    zc_slice_t frames[32];
+    char bytes[32 * 320];
+    size_t count;
+} s_frames_t;
+
+static void s_split (s_frames_t *self, const char *text)
+{
+    char *to = self->bytes;
+    self->count = 0;
+    self->frames[0] = (zc_slice_t){to, 0};
+    for (; *text; text++) {
+        zc_slice_t *frame = &self->frames[self->count];
+        if (*text == '|') {
+            self->frames[++self->count] = (zc_slice_t){to, 0};
+            continue;
+        }
+        size_t len = *text == '~' ? 300 : 1;
+        memset (to, *text == '~' ? 'x' : *text, len);
+        to += len;
+        frame->len += len;
+    }
+    self->count++;
+}
+
+static const char *s_parse (zc_ask_t *request, s_frames_t *frames, const char *text)
+{
+    const char *sentence;
+    s_split (frames, text);
+    const char *code =
+        zc_ask_parse (request, frames->frames, frames->count, MAX_PAYLOAD, &sentence);
+    assert_int_equal (code == NULL, sentence == NULL);
+    return code;
+}
+
+static void s_good (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        zc_verb_t verb;
+        const char *tag;
+        bool delimiter;
+    } good[] = {
+        {"PING", ZC_PING, "", false},
+        {"|PING", ZC_PING, "", true},
+        {"#|PING", ZC_PING, "#", false},
+        {"|#tag|PING", ZC_PING, "#tag", true},
+        {"STATS", ZC_STATS, "", false},
+        {"PUBLISH|topic|", ZC_PUBLISH, "", false},
+        {"PUBLISH|topic|payload|", ZC_PUBLISH, "", false},
+        {"PUBLISH|topic|payload|id: 1", ZC_PUBLISH, "", false},
+        {"PUBLISH|#topic|#payload|#x: 1", ZC_PUBLISH, "", false},
+        {"REPLAY|0-0|a", ZC_REPLAY, "", false},
+        {"REPLAY|earliest|a|b|c|a", ZC_REPLAY, "", false},
+        {"FETCH|own id|1|0|a", ZC_FETCH, "", false},
+        {"FETCH|1-1|18446744073709551615|18446744073709551615|a\nb", ZC_FETCH, "", false},
+        {"SYNC||", ZC_SYNC, "", false},
+        {"SYNC|nonce|a\nb", ZC_SYNC, "", false},
+        {"REPORT|name|{}", ZC_REPORT, "", false},
+    };
+    for (size_t i = 0; i < LENGTH (good); i++) {
+        zc_ask_t request;
+        s_frames_t frames;
+        assert_null (s_parse (&request, &frames, good[i].text));
+        assert_int_equal (request.verb, good[i].verb);
+        assert_slice (request.tag, good[i].tag);
+        assert_int_equal (request.delimiter, good[i].delimiter);
+    }
+}
+
+static void s_bad (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *code;
+    } bad[] = {
+        {"", "verb"},
+        {"|", "verb"},
+        {"|#tag", "verb"},
+        {"#tag|#tag|PING", "verb"},
+        {"#~|PING", "arguments"},
+        {"ping", "verb"},
+        {"PINGS", "verb"},
+        {"PING|", "arguments"},
+        {"STATS|x", "arguments"},
+        {"PUBLISH|a", "arguments"},
+        {"PUBLISH|a|b|c|d", "arguments"},
+        {"PUBLISH||x", "topic"},
+        {"PUBLISH|\x01|x", "topic"},
+        {"PUBLISH|\xff|x", "topic"},
+        {"PUBLISH|~~~~|x", "topic"},
+        {"PUBLISH|a|~", "payload"},
+        {"PUBLISH|a|x|nonsense", "headers"},
+        {"PUBLISH|a|x|event: \x02", "headers"},
+        {"PUBLISH|a|x|id: ~", "headers"},
+        {"PUBLISH|a|x|~~~~~~~~~~~~~~~~~~~~~~~~~~~~", "headers"},
+        {"REPLAY|1-1", "arguments"},
+        {"REPLAY||a", "since"},
+        {"REPLAY|~|a", "since"},
+        {"REPLAY|x\n|a", "since"},
+        {"REPLAY|1-1|a|", "topic"},
+        {"FETCH|1-1|1|1", "arguments"},
+        {"FETCH|1-1|1|1|a|b", "arguments"},
+        {"FETCH|1-1|0|1|a", "arguments"},
+        {"FETCH|1-1||1|a", "arguments"},
+        {"FETCH|1-1|1x|1|a", "arguments"},
+        {"FETCH|1-1|1|-1|a", "arguments"},
+        {"FETCH|1-1|18446744073709551616|1|a", "arguments"},
+        {"FETCH|1-1|1|1|", "topic"},
+        {"FETCH|1-1|1|1|\n", "topic"},
+        {"FETCH|1-1|1|1|a\n", "topic"},
+        {"FETCH|1-1|1|1|\na", "topic"},
+        {"SYNC|n", "arguments"},
+        {"SYNC|~|a", "arguments"},
+        {"SYNC|n|a\n\nb", "topic"},
+        {"REPORT|a", "arguments"},
+        {"REPORT||{}", "arguments"},
+        {"REPORT|\n|{}", "arguments"},
+        {"REPORT|~|{}", "arguments"},
+    };
+    for (size_t i = 0; i < LENGTH (bad); i++) {
+        zc_ask_t request;
+        s_frames_t frames;
+        const char *code = s_parse (&request, &frames, bad[i].text);
+        if (!code || strcmp (code, bad[i].code) != 0)
+            fail_msg ("%s: %s", bad[i].text, code ? code : "accepted");
+    }
+    zc_ask_t request;
+    const char *text;
+    assert_string_equal (zc_ask_parse (&request, NULL, 0, MAX_PAYLOAD, &text), "verb");
+}
+
+static void s_expect_topics (const char *text, size_t count)
+{
+    static const char *const names[] = {"a", "b\xc3\xa4", "c"};
+    zc_ask_t request;
+    s_frames_t frames;
+    zc_slice_t topic;
+    size_t at = 0, seen = 0;
+    assert_null (s_parse (&request, &frames, text));
+    for (; zc_ask_topic (&request, &at, &topic); seen++)
+        assert_slice (topic, names[seen]);
+    assert_int_equal (seen, count);
+}
+
+static void s_topics (void **state)
+{
+    (void)state;
+    s_expect_topics ("REPLAY|1-1|a", 1);
+    s_expect_topics ("REPLAY|1-1|a|b\xc3\xa4|c", 3);
+    s_expect_topics ("FETCH|1-1|1|1|a", 1);
+    s_expect_topics ("FETCH|1-1|1|1|a\nb\xc3\xa4\nc", 3);
+    s_expect_topics ("SYNC||", 0);
+    s_expect_topics ("SYNC||a\nb\xc3\xa4", 2);
+}
+
+static void s_since (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        zc_since_t kind;
+        zc_id_t since;
+    } table[] = {
+        {"REPLAY|0-0|a", ZC_SINCE_POSITION, 0},
+        {"REPLAY|1-2|a", ZC_SINCE_POSITION, 1 << 20 | 2},
+        {"REPLAY|earliest|a", ZC_SINCE_EARLIEST, 0},
+        {"REPLAY|EARLIEST|a", ZC_SINCE_EVENT, 0},
+        {"REPLAY|01-2|a", ZC_SINCE_EVENT, 0},
+        {"REPLAY|1-2-3|a", ZC_SINCE_EVENT, 0},
+    };
+    for (size_t i = 0; i < LENGTH (table); i++) {
+        zc_ask_t request;
+        s_frames_t frames;
+        assert_null (s_parse (&request, &frames, table[i].text));
+        assert_int_equal (request.since_kind, table[i].kind);
+        if (table[i].kind == ZC_SINCE_POSITION)
+            assert_int_equal (request.since, table[i].since);
+    }
+}
+
+static void s_too_many_topics (void **state)
+{
+    (void)state;
+    size_t count = ZC_ASK_FRAMES + 1;
+    zc_slice_t *frames = malloc (count * sizeof *frames);
+    zc_ask_t request;
+    const char *text;
+    frames[0] = SLICE ("");
+    frames[1] = SLICE ("#tag");
+    frames[2] = SLICE ("REPLAY");
+    frames[3] = SLICE ("1-1");
+    for (size_t i = 4; i < count; i++)
+        frames[i] = SLICE ("a");
+    assert_null (zc_ask_parse (&request, frames, count - 1, MAX_PAYLOAD, &text));
+    assert_int_equal (request.frame_count, ZC_TOPICS_MAX);
+    assert_string_equal (zc_ask_parse (&request, frames, count, MAX_PAYLOAD, &text), "arguments");
+    free (frames);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (s_good),
+        cmocka_unit_test (s_bad),
+        cmocka_unit_test (s_topics),
+        cmocka_unit_test (s_since),
+        cmocka_unit_test (s_too_many_topics),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

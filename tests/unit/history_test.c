@@ -1,0 +1,536 @@
+/*  Both keepings of history, by the same body, against a model that does all in the plainest way.
+ */
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <unistd.h>
+#include "broker/history_lmdb.h"
+#include "lib/daemon.h"
+
+#define TOPICS 6
+#define MESSAGES_MAX 20000
+#define LARGE 20000 /* bytes: shared in memory, a chunk of its own on disk */
+
+typedef struct { /* a message that was published */
+    unsigned topic, event;
+    zc_id_t id;
+    uint64_t expires_ms;
+    size_t len; /* of the payload, whose bytes are all (char) id */
+    bool there;
+} s_message_t;
+
+typedef struct {
+    bool on_disk;
+    char folder[64];
+    zc_history_t *history;
+    zc_topics_t *topics;
+    zc_history_limits_t limits;
+    zc_id_t last;
+    uint64_t now_ms;
+    unsigned seed, settled, refused;
+    /*  the model */
+    s_message_t messages[MESSAGES_MAX];
+    size_t count;
+    zc_id_t floors[TOPICS];
+} s_world_t;
+
+static unsigned s_random (s_world_t *self, unsigned below)
+{
+    return (unsigned)rand_r (&self->seed) % below;
+}
+
+static zc_slice_t s_name (unsigned topic)
+{
+    static const char *const names[] = {"a", "b/1", "b/11", "\xc3\xa4", "topic with spaces", "f"};
+    return (zc_slice_t){names[topic], strlen (names[topic])};
+}
+
+static void s_settled (void *arg, zc_item_t *item, bool kept)
+{
+    s_world_t *self = arg;
+    self->settled++;
+    self->refused += !kept;
+    item->where->sent = item->id;
+}
+
+static void s_evict (void *history, zc_topic_t *topic)
+{
+    zc_history_evict (history, topic);
+}
+
+static void s_open (s_world_t *self, size_t max_topics)
+{
+    char error[512] = "";
+    if (self->on_disk) {
+        zc_history_lmdb_config_t config = {.path = self->folder,
+                                           .sync = ZC_SYNC_INTERVAL,
+                                           .sync_ms = 20,
+                                           .map_bytes = 1 << 20,
+                                           .max_topics = max_topics};
+        self->history =
+            zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error);
+    } else {
+        self->history = zc_history_memory_new ();
+        self->last = zc_id_from_ms (self->now_ms) - 1;
+        self->topics = zc_topics_new (max_topics, self->last, s_evict, self->history);
+    }
+    assert_string_equal (error, "");
+    self->history->settled = s_settled;
+    self->history->arg = self;
+    self->history->limits = self->limits;
+}
+
+static void s_close (s_world_t *self)
+{
+    zc_history_destroy (&self->history);
+    zc_topics_destroy (&self->topics);
+}
+
+static s_world_t *s_world (bool on_disk, size_t max_topics, zc_history_limits_t limits)
+{
+    s_world_t *self = calloc (1, sizeof *self);
+    *self = (s_world_t){.on_disk = on_disk, .folder = "/tmp/zcast-history-XXXXXX", .seed = 5};
+    self->limits = limits;
+    self->now_ms = zc_wall_ms ();
+    assert_non_null (mkdtemp (self->folder));
+    s_open (self, max_topics);
+    for (unsigned i = 0; i < TOPICS; i++)
+        self->floors[i] = zc_topics_forgotten (self->topics);
+    return self;
+}
+
+static void s_end (s_world_t *self)
+{
+    s_close (self);
+    DIR *folder = opendir (self->folder);
+    for (struct dirent *entry; (entry = readdir (folder));)
+        unlinkat (dirfd (folder), entry->d_name, 0);
+    closedir (folder);
+    rmdir (self->folder);
+    free (self);
+}
+
+/*  Until all that was appended has settled, and nothing is to be trimmed. */
+static void s_quiet (s_world_t *self)
+{
+    bool more;
+    do {
+        zc_history_flush (self->history);
+        more = zc_history_trim (self->history, self->now_ms);
+        if (!zc_history_busy (self->history))
+            continue;
+        struct pollfd item = {self->history->fd, POLLIN, 0};
+        assert_int_equal (poll (&item, 1, 20000), 1);
+        zc_history_settle (self->history);
+        more = true;
+    } while (more);
+}
+
+static void s_append (s_world_t *self, s_message_t message)
+{
+    char text[64];
+    zc_item_t item = {.id = message.id, .expires_ms = message.expires_ms};
+    item.where = zc_topics_use (self->topics, s_name (message.topic));
+    item.where->last = message.id;
+    size_t len = (size_t)snprintf (text, sizeof text, "id: %llu\n", (unsigned long long)message.id);
+    if (message.event) {
+        item.event_at = (uint16_t)(len + 10);
+        item.event_len =
+            (uint16_t)(snprintf (text + len, sizeof text - len, "event-id: %u\n", message.event) -
+                       11);
+        len += 11u + item.event_len;
+    }
+    zmq_msg_init_size (&item.topic, 1);
+    zmq_msg_init_size (&item.meta, len);
+    memcpy (zmq_msg_data (&item.meta), text, len);
+    zmq_msg_init_size (&item.payload, message.len);
+    memset (zmq_msg_data (&item.payload), (int)(message.id & 0xff), message.len);
+    zc_history_append (self->history, &item);
+    zmq_msg_close (&item.topic);
+    zmq_msg_close (&item.payload);
+    zmq_msg_close (&item.meta);
+}
+
+/*  The model. */
+
+static void s_model_drop (s_world_t *self, s_message_t *message)
+{
+    message->there = false;
+    if (self->floors[message->topic] < message->id)
+        self->floors[message->topic] = message->id;
+}
+
+static void s_model_trim (s_world_t *self)
+{
+    uint64_t all = 0, of_topic[TOPICS] = {0};
+    zc_id_t before = zc_id_from_ms (self->now_ms - self->limits.age_ms);
+    for (size_t i = self->count; i-- > 0;) {
+        s_message_t *message = &self->messages[i];
+        if (!message->there)
+            continue;
+        if (of_topic[message->topic] >= self->limits.topic_messages || message->id < before ||
+            (message->expires_ms && message->expires_ms <= self->now_ms) ||
+            all >= self->limits.messages) {
+            s_model_drop (self, message);
+        } else {
+            of_topic[message->topic]++;
+            all++;
+        }
+    }
+}
+
+/*  Trimming what has expired before what is too many, or after, keeps others: both are right. So
+ * the model is asked at every step, and time moves in steps of its own. */
+static void s_publish (s_world_t *self, unsigned topic)
+{
+    assert_true (self->count < MESSAGES_MAX);
+    s_message_t *message = &self->messages[self->count++];
+    self->last = zc_id_next (self->last, self->now_ms);
+    *message = (s_message_t){.topic = topic,
+                             .event = s_random (self, 4) ? 0 : 1 + s_random (self, 30),
+                             .id = self->last,
+                             .len = s_random (self, 40) ? s_random (self, 300) : LARGE,
+                             .there = true};
+    if (s_random (self, 5) == 0)
+        message->expires_ms = self->now_ms + 1 + s_random (self, 5000);
+    s_append (self, *message);
+}
+
+static zc_id_t s_random_position (s_world_t *self)
+{
+    switch (s_random (self, 10)) {
+    case 0:
+        return ZC_ID_NONE;
+    case 1:
+        return ZC_ID_MAX;
+    default:
+        return self->count
+                   ? self->messages[s_random (self, (unsigned)self->count)].id - s_random (self, 2)
+                   : 0;
+    }
+}
+
+static void s_check_stored (const zc_stored_t *stored, const s_message_t *message)
+{
+    assert_int_equal (stored->id, message->id);
+    assert_int_equal (stored->payload.len, message->len);
+    for (size_t i = 0; i < message->len; i++)
+        assert_int_equal ((uint8_t)stored->payload.at[i], message->id & 0xff);
+    char text[64];
+    int len = snprintf (text, sizeof text, "id: %llu\n", (unsigned long long)message->id);
+    assert_memory_equal (stored->meta.at, text, (size_t)len);
+    if (stored->shared)
+        assert_int_equal (zmq_msg_size (stored->shared), message->len);
+}
+
+/*  Reads a topic from a position to the end, and counts to another. */
+static void s_check_reading (s_world_t *self, unsigned number)
+{
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
+    if (!topic)
+        return;
+    zc_id_t after = s_random_position (self), upto = s_random_position (self), at = after;
+    uint64_t count = 0;
+    zc_stored_t stored;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_message_t *message = &self->messages[i];
+        if (message->topic != number || !message->there || message->id <= after)
+            continue;
+        assert_true (zc_history_next (self->history, topic, at, &stored));
+        s_check_stored (&stored, message);
+        at = message->id;
+        count += message->id <= upto;
+    }
+    assert_false (zc_history_next (self->history, topic, at, &stored));
+    assert_int_equal (zc_history_count (self->history, topic, after, upto), count);
+    assert_int_equal (zc_history_floor (self->history, topic), self->floors[number]);
+    zc_history_release (self->history);
+}
+
+static void s_check_events (s_world_t *self, unsigned number)
+{
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
+    for (unsigned event = 1; topic && event <= 30; event++) {
+        const s_message_t *newest = NULL;
+        for (size_t i = self->count; !newest && i-- > 0;)
+            if (self->messages[i].topic == number && self->messages[i].event == event)
+                newest = &self->messages[i];
+        char text[8];
+        zc_slice_t slice = {text, (size_t)snprintf (text, sizeof text, "%u", event)};
+        zc_id_t id = 0;
+        bool found = zc_history_find (self->history, topic, slice, &id);
+        assert_int_equal (found, newest && newest->there);
+        if (found)
+            assert_int_equal (id, newest->id);
+    }
+    zc_history_release (self->history);
+}
+
+static void s_check_totals (s_world_t *self)
+{
+    zc_history_stats_t stats;
+    uint64_t count = 0;
+    zc_history_stats (self->history, &stats);
+    for (size_t i = 0; i < self->count; i++)
+        count += self->messages[i].there;
+    assert_int_equal (stats.messages, count);
+    assert_int_equal (stats.messages + stats.trimmed, self->count);
+    assert_int_equal (self->settled, self->count);
+    assert_null (stats.error);
+}
+
+static void s_reopen (s_world_t *self)
+{
+    zc_id_t last = self->last;
+    s_close (self);
+    s_open (self, 100);
+    assert_int_equal (self->last, last);
+    for (unsigned i = 0; i < TOPICS; i++) {
+        const zc_topic_t *topic = zc_topics_find (self->topics, s_name (i));
+        zc_id_t newest = 0;
+        for (size_t k = 0; k < self->count; k++)
+            if (self->messages[k].topic == i)
+                newest = self->messages[k].id;
+        if (newest)
+            assert_int_equal (topic->last, newest);
+    }
+}
+
+/*  With a limit in all, what is published together is of one topic: else, on disk, the messages of
+ * one commit go in the order of their chunks. */
+static void s_against_the_model (bool on_disk, unsigned steps, uint64_t messages_in_all)
+{
+    zc_history_limits_t limits = {.messages = messages_in_all ? messages_in_all : UINT64_MAX,
+                                  .bytes = UINT64_MAX,
+                                  .age_ms = 8000,
+                                  .topic_messages = 40,
+                                  .topic_bytes = UINT64_MAX,
+                                  .topic_age_ms = UINT64_MAX};
+    s_world_t *self = s_world (on_disk, 100, limits);
+    for (unsigned step = 0; step < steps; step++) {
+        /*  One by one, or a whole batch: on disk many then share a chunk. */
+        unsigned burst = s_random (self, 10) ? 1 : 1 + s_random (self, 60);
+        unsigned topic = s_random (self, TOPICS);
+        for (unsigned i = 0; i < burst; i++)
+            s_publish (self,
+                       s_random (self, 5) && !messages_in_all ? s_random (self, TOPICS) : topic);
+        s_model_trim (self);
+        if (s_random (self, 3) == 0)
+            self->now_ms +=
+                1000 + s_random (self, 3000); /* on disk, age is looked at once a second */
+        s_quiet (self);
+        s_model_trim (self);
+        s_check_reading (self, s_random (self, TOPICS));
+        s_check_totals (self);
+        if (step % 20 == 0)
+            s_check_events (self, s_random (self, TOPICS));
+        if (on_disk && step % 50 == 49)
+            s_reopen (self);
+    }
+    s_end (self);
+}
+
+static void s_memory_against_the_model (void **state)
+{
+    (void)state;
+    s_against_the_model (false, 3000, 150);
+    s_against_the_model (false, 3000, 0);
+}
+
+static void s_disk_against_the_model (void **state)
+{
+    (void)state;
+    s_against_the_model (true, 1500, 150);
+    s_against_the_model (true, 1500, 0);
+}
+
+static void s_bytes_are_bounded (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t limits = {.messages = UINT64_MAX,
+                                  .bytes = 400000,
+                                  .age_ms = 100000,
+                                  .topic_messages = UINT64_MAX,
+                                  .topic_bytes = 100000,
+                                  .topic_age_ms = 100000};
+    s_world_t *self = s_world (on_disk, 100, limits);
+    for (unsigned i = 0; i < 3000; i++)
+        s_publish (self, i % TOPICS);
+    s_quiet (self);
+    zc_history_stats_t stats;
+    zc_history_stats (self->history, &stats);
+    assert_true (stats.bytes <= 400000);
+    assert_true (stats.bytes > 300000);
+    assert_int_equal (stats.messages + stats.trimmed, 3000);
+    /*  What is left of each topic is the newest of it, and complete. */
+    for (unsigned number = 0; number < TOPICS; number++) {
+        zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
+        zc_id_t floor = zc_history_floor (self->history, topic);
+        uint64_t kept = zc_history_count (self->history, topic, floor, ZC_ID_MAX), after = 0;
+        for (size_t i = 0; i < self->count; i++)
+            after += self->messages[i].topic == number && self->messages[i].id > floor;
+        assert_int_equal (kept, after);
+        zc_history_release (self->history);
+    }
+    s_end (self);
+}
+
+static void s_lower_limits_are_met_in_steps (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    s_world_t *self = s_world (on_disk, 100, limits);
+    for (unsigned i = 0; i < 5000; i++)
+        s_publish (self, i % TOPICS);
+    s_quiet (self);
+    self->history->limits.messages = 10;
+    s_quiet (self);
+    zc_history_stats_t stats;
+    zc_history_stats (self->history, &stats);
+    assert_int_equal (stats.messages, 10);
+    s_end (self);
+}
+
+static void s_an_evicted_topic_is_gone (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    s_world_t *self = s_world (on_disk, 3, limits);
+    for (unsigned topic = 0; topic < 5; topic++) {
+        self->last = zc_id_next (self->last, self->now_ms);
+        s_append (self, (s_message_t){.topic = topic, .id = self->last, .len = 5});
+        s_quiet (self);
+    }
+    assert_null (zc_topics_find (self->topics, s_name (0)));
+    zc_topic_t *again = zc_topics_use (self->topics, s_name (0));
+    zc_stored_t stored;
+    assert_false (zc_history_next (self->history, again, 0, &stored));
+    assert_true (zc_history_floor (self->history, again) >= self->last - 3);
+    zc_history_release (self->history);
+    self->last = zc_id_next (self->last, self->now_ms);
+    s_append (self, (s_message_t){.topic = 0, .id = self->last, .len = 5});
+    s_quiet (self);
+    assert_int_equal (zc_history_count (self->history, again, 0, ZC_ID_MAX), 1);
+    zc_history_release (self->history);
+    if (on_disk) {
+        s_close (self);
+        s_open (self, 100);
+        assert_int_equal (zc_topics_size (self->topics), 3);
+        again = zc_topics_find (self->topics, s_name (0));
+        assert_int_equal (zc_history_count (self->history, again, 0, ZC_ID_MAX), 1);
+        zc_history_release (self->history);
+        /*  Nothing is left of the dead once their messages have grown old. */
+        self->now_ms += 200000;
+        s_quiet (self);
+        zc_history_stats_t stats;
+        zc_history_stats (self->history, &stats);
+        assert_int_equal (stats.messages, 0);
+    }
+    s_end (self);
+}
+
+static void s_none_is_kept_where_none_may (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t limits = {0, 0, 0, 0, 0, 0};
+    s_world_t *self = s_world (on_disk, 10, limits);
+    for (unsigned i = 0; i < 100; i++)
+        s_publish (self, i % TOPICS);
+    s_quiet (self);
+    zc_history_stats_t stats;
+    zc_history_stats (self->history, &stats);
+    assert_int_equal (stats.messages, 0);
+    assert_int_equal (stats.bytes, 0);
+    assert_int_equal (self->settled, 100);
+    s_end (self);
+}
+
+static void s_a_second_broker_is_refused (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {10, 10000, 1000, 10, 10000, 1000};
+    s_world_t *self = s_world (true, 10, limits);
+    zc_history_lmdb_config_t config = {.path = self->folder, .map_bytes = 1 << 20, .max_topics = 1};
+    zc_topics_t *topics;
+    zc_id_t last;
+    char error[512];
+    assert_null (zc_history_lmdb_new (&config, &topics, &last, error, sizeof error));
+    assert_non_null (strstr (error, "another broker"));
+    config.path = "/nonexistent/folder/history";
+    assert_null (zc_history_lmdb_new (&config, &topics, &last, error, sizeof error));
+    assert_non_null (strstr (error, "/nonexistent/folder/history"));
+    s_end (self);
+}
+
+static void s_write_file (const char *folder, long at, const void *bytes, size_t len, bool cut)
+{
+    char path[128];
+    snprintf (path, sizeof path, "%s/data.mdb", folder);
+    FILE *file = fopen (path, "r+");
+    assert_non_null (file);
+    if (cut)
+        assert_int_equal (ftruncate (fileno (file), at), 0);
+    fseek (file, at, SEEK_SET);
+    fwrite (bytes, 1, len, file);
+    fclose (file);
+}
+
+/*  Damage of many kinds: refused, or of no consequence to what can be read; never a crash. */
+static void s_a_damaged_file_is_refused (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    unsigned refused = 0;
+    uint8_t garbage[4096];
+    for (unsigned kind = 0; kind < 12; kind++) {
+        s_world_t *self = s_world (true, 100, limits);
+        for (unsigned i = 0; i < 500; i++)
+            s_publish (self, i % TOPICS);
+        s_quiet (self);
+        s_close (self);
+        for (size_t i = 0; i < sizeof garbage; i++)
+            garbage[i] = (uint8_t)s_random (self, 256);
+        if (kind == 0)
+            s_write_file (self->folder, 0, garbage, 0, true); /* empty: as if it were new */
+        else if (kind == 1)
+            s_write_file (self->folder, 0, garbage, sizeof garbage, true);
+        else if (kind == 2)
+            s_write_file (self->folder, 3 * 4096, "", 0, true);
+        else
+            s_write_file (self->folder, (long)(kind - 1) * 4096, garbage, sizeof garbage, false);
+        zc_history_lmdb_config_t config = {
+            .path = self->folder, .map_bytes = 1 << 20, .max_topics = 100};
+        char error[512] = "";
+        self->history =
+            zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error);
+        if (!self->history) {
+            assert_non_null (strstr (error, "damaged"));
+            assert_non_null (strstr (error, "move it away"));
+            refused++;
+        }
+        s_end (self);
+    }
+    assert_true (refused >= 6);
+}
+
+#define BOTH(name)                             \
+    cmocka_unit_test (name),                   \
+    {                                          \
+#name "_on_disk", name, NULL, NULL, "" \
+    }
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (s_memory_against_the_model),
+        cmocka_unit_test (s_disk_against_the_model),
+        BOTH (s_bytes_are_bounded),
+        BOTH (s_lower_limits_are_met_in_steps),
+        BOTH (s_an_evicted_topic_is_gone),
+        BOTH (s_none_is_kept_where_none_may),
+        cmocka_unit_test (s_a_second_broker_is_refused),
+        cmocka_unit_test (s_a_damaged_file_is_refused),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+#include "tests/unit/unit.h"
+
+#include "broker/syncs.h"
+
+typedef struct {
+    unsigned answered, expired;
+    char topics[64];
+    uint8_t tag;
+} s_log_t;
+
+static void s_answer (void *arg, const zc_route_t *route, zc_slice_t topics)
+{
+    s_log_t *log = arg;
+    log->answered++;
+    log->tag = route->tag[0];
+    snprintf (log->topics, sizeof log->topics, "%.*s", (int)topics.len, topics.at);
+}
+
+static void s_expire (void *arg, const zc_route_t *route, zc_slice_t topics)
+{
+    (void)route, (void)topics;
+    ((s_log_t *)arg)->expired++;
+}
+
+static const zc_route_t s_route = {.tag_len = 1, .tag = "x"};
+
+static void s_either_order (void **state)
+{
+    (void)state;
+    s_log_t log = {0};
+    zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
+    assert_true (zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE ("a\nb"), 0));
+    assert_int_equal (log.answered, 0);
+    zc_syncs_seen (syncs, SLICE ("m"), 1);
+    assert_int_equal (log.answered, 0);
+    zc_syncs_seen (syncs, SLICE ("n"), 1);
+    assert_int_equal (log.answered, 1);
+    assert_string_equal (log.topics, "a\nb");
+    assert_int_equal (log.tag, 'x');
+    assert_true (zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 2));
+    assert_true (zc_syncs_ask (syncs, SLICE ("m"), &s_route, SLICE (""), 2));
+    assert_int_equal (log.answered, 3);
+    assert_int_equal (zc_syncs_waiting (syncs), 0);
+    zc_syncs_destroy (&syncs);
+    assert_null (syncs);
+}
+
+static void s_two_with_one_nonce (void **state)
+{
+    (void)state;
+    s_log_t log = {0};
+    zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
+    zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
+    zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
+    zc_syncs_seen (syncs, SLICE ("n"), 0);
+    assert_int_equal (log.answered, 2);
+    zc_syncs_destroy (&syncs);
+}
+
+static void s_ten_seconds (void **state)
+{
+    (void)state;
+    s_log_t log = {0};
+    zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
+    zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
+    zc_syncs_seen (syncs, SLICE ("m"), 0);
+    zc_syncs_expire (syncs, 9999);
+    assert_int_equal (log.expired, 0);
+    zc_syncs_expire (syncs, 10000);
+    assert_int_equal (log.expired, 1);
+    zc_syncs_ask (syncs, SLICE ("m"), &s_route, SLICE (""), 10001);
+    zc_syncs_seen (syncs, SLICE ("n"), 10001);
+    assert_int_equal (log.answered, 0);
+    assert_int_equal (zc_syncs_waiting (syncs), 1);
+    zc_syncs_destroy (&syncs);
+}
+
+static void s_bounded (void **state)
+{
+    (void)state;
+    s_log_t log = {0};
+    char text[16];
+    zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        size_t len = (size_t)snprintf (text, sizeof text, "%u", i);
+        taken += zc_syncs_ask (syncs, (zc_slice_t){text, len}, &s_route, SLICE (""), 0);
+    }
+    assert_int_equal (taken, 10000);
+    for (unsigned i = 30000; i < 60000; i++) {
+        size_t len = (size_t)snprintf (text, sizeof text, "%u", i);
+        zc_syncs_seen (syncs, (zc_slice_t){text, len}, 0);
+    }
+    assert_int_equal (zc_syncs_waiting (syncs), 10000);
+    /*  Of what was seen the newest are known still, and what waits is answered. */
+    zc_syncs_seen (syncs, SLICE ("0"), 0);
+    assert_true (zc_syncs_ask (syncs, SLICE ("59999"), &s_route, SLICE (""), 0));
+    assert_int_equal (log.answered, 2);
+    zc_syncs_destroy (&syncs);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (s_either_order),
+        cmocka_unit_test (s_two_with_one_nonce),
+        cmocka_unit_test (s_ten_seconds),
+        cmocka_unit_test (s_bounded),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
