@@ -87,7 +87,11 @@ class Peer:
         return kind, id, content
 
     def expect(self, kind, id, content):
-        assert self.read() == (kind, id, content)
+        """The next record that is none of the stream's, which may say something at any time."""
+        got = self.read()
+        while got[0] == STDOUT and got[2]:
+            got = self.read()
+        assert got == (kind, id, content)
 
     def wait(self, part, start=0):
         """Reads until STDOUT has had `part` from `start` on; returns where it ends."""
