@@ -74,7 +74,7 @@ def test_json_format(stack):
 @pytest.mark.parametrize("cut", [1, 7, None])
 @pytest.mark.parametrize("padding", [0, 1, 255])
 def test_a_request_cut_anywhere(stack, cut, padding):
-    one_fcgi(stack)
+    one_fcgi(stack, "--request-timeout=5m")
     with Peer(stack.fcgi_socket) as peer:
         for byte in request("topic=a", id=513, padding=padding, cut=cut, HTTP_COOKIE="c" * 300):
             peer.send(bytes([byte]))
