@@ -3,9 +3,11 @@ MANUALS = doc/zcast-broker.8 doc/zcast-fcgi.8 doc/zcast-ws.8 doc/zcast-redis.8 d
 OPTION_LISTS = doc/zcast-broker.options doc/zcast-fcgi.options doc/zcast-ws.options doc/zcast-redis.options
 FILL_IN = $(AWK) -v version=$(VERSION) -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
 
-man_MANS += $(MANUALS)
-CLEANFILES += $(MANUALS) $(OPTION_LISTS)
-EXTRA_DIST += doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in)
+COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-stat.options doc/zmq-ping.options
+
+man_MANS += $(MANUALS) doc/zmq.1
+CLEANFILES += $(MANUALS) $(OPTION_LISTS) doc/zmq.1 $(COMMAND_LISTS)
+EXTRA_DIST += doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
 
 doc/zcast-broker.options: broker/zcast-broker$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && broker/zcast-broker --help=man > $@.new && mv $@.new $@
@@ -25,6 +27,11 @@ doc/zcast-ws.8: doc/zcast-ws.8.in doc/zcast-ws.options
 	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-ws.options "$(srcdir)/doc/zcast-ws.8.in" > $@
 doc/zcast-redis.8: doc/zcast-redis.8.in doc/zcast-redis.options
 	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-redis.options "$(srcdir)/doc/zcast-redis.8.in" > $@
+$(COMMAND_LISTS): tools/zmq$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && command=$@ && command=$${command#doc/zmq-} && \
+	  tools/zmq $${command%.options} --help=man > $@.new && mv $@.new $@
+doc/zmq.1: doc/zmq.1.in doc/man.awk $(COMMAND_LISTS)
+	$(AM_V_GEN)$(FILL_IN) -v commands=doc/zmq "$(srcdir)/doc/zmq.1.in" > $@
 doc/zcast.conf.5: doc/zcast.conf.5.in $(OPTION_LISTS)
 	$(AM_V_GEN)$(FILL_IN) -v keys="broker:doc/zcast-broker.options fcgi:doc/zcast-fcgi.options ws:doc/zcast-ws.options bridge:doc/zcast-redis.options" \
 	  "$(srcdir)/doc/zcast.conf.5.in" > $@

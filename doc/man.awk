@@ -1,5 +1,6 @@
 # Fills a manual page in: the version, a line @OPTIONS@ by what PROGRAM --help=man says (file `options`), a line @TAIL@ by what all pages
-# end with (file `tail`), and a line @KEYS@ by the options of all programs (files in `keys`, "SECTION:FILE …") as keys of zcast.conf.
+# end with (file `tail`), and a line @KEYS@ by the options of all programs (files in `keys`, "SECTION:FILE …") as keys of zcast.conf;
+# a line @COMMAND NAME@ by the options of a command of zmq (file `commands`-NAME.options).
 
 function copy (path,    line)
 {
@@ -31,6 +32,16 @@ function copy_keys (path,    line, item, name)
     close (path)
 }
 
+# The options of a command of zmq, under the page's own heading.
+function copy_command (path,    line)
+{
+    while ((getline line < path) > 0)
+        if (line !~ /^\.SH/)
+            print line
+    close (path)
+}
+
+/^@COMMAND [a-z]+@$/ { copy_command(commands "-" substr($2, 1, length($2) - 1) ".options"); next }
 /^@OPTIONS@$/ { copy(options); next }
 /^@TAIL@$/ { copy(tail); next }
 /^@KEYS@$/ {
