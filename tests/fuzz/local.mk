@@ -9,6 +9,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz
+	tests/fuzz/bridge_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -44,6 +45,8 @@ tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS)
 
 tests_fuzz_ask_fuzz_SOURCES = tests/fuzz/ask_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_ask_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
+tests_fuzz_bridge_fuzz_SOURCES = tests/fuzz/bridge_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 
 # Each target for FUZZ_SECONDS. What it learns stays in fuzz/ of the build folder; what makes it fail too, and ends this.
 FUZZ_SECONDS = 20

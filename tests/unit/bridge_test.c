@@ -1,0 +1,279 @@
+/*  bridge_test.c - what the Redis bridge is made of, without Redis: addresses, which channel makes
+ *  which topic, what goes out, and the envelope between sites. */
+#include "unit.h"
+#include "bridge/address.h"
+#include "bridge/envelope.h"
+#include "bridge/mapping.h"
+#include "bridge/outlet.h"
+
+static zc_slice_t s_text (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+/*  Addresses ----------------------------------------------------------------------------------- */
+
+static const char *s_or_none (const char *text)
+{
+    return text ? text : "-";
+}
+
+static void test_addresses_good (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *path, *host;
+        int port;
+        const char *user, *password;
+        int database;
+        const char *shown;
+    } good[] = {
+        {"redis://localhost", "-", "localhost", 6379, "-", "-", 0, "localhost:6379"},
+        {"redis://", "-", "127.0.0.1", 6379, "-", "-", 0, "127.0.0.1:6379"},
+        {"redis://:7000", "-", "127.0.0.1", 7000, "-", "-", 0, "127.0.0.1:7000"},
+        {"redis://h:1/15", "-", "h", 1, "-", "-", 15, "h:1"},
+        {"redis://h/?db=3", "-", "h", 6379, "-", "-", 3, "h:6379"},
+        {"redis://[::1]:6380/2", "-", "::1", 6380, "-", "-", 2, "[::1]:6380"},
+        {"redis://[::1]", "-", "::1", 6379, "-", "-", 0, "[::1]:6379"},
+        {"redis://:secret@h", "-", "h", 6379, "-", "secret", 0, "h:6379"},
+        {"redis://me:p%40ss%3a@h:9", "-", "h", 9, "me", "p@ss:", 0, "h:9"},
+        {"redis://me:a@b@h", "-", "h", 6379, "me", "a@b", 0, "h:6379"},
+        {"unix:///run/redis.sock", "/run/redis.sock", "-", 0, "-", "-", 0,
+         "unix:///run/redis.sock"},
+        {"unix:///a%20b?db=7", "/a b", "-", 0, "-", "-", 7, "unix:///a b"},
+        {"redis+socket://u:p@/s", "/s", "-", 0, "u", "p", 0, "unix:///s"},
+    };
+    for (size_t i = 0; i < LENGTH (good); i++) {
+        zc_address_t address;
+        char error[256];
+        if (zc_address_parse (good[i].url, &address, error, sizeof error) != 0)
+            fail_msg ("%s: %s", good[i].url, error);
+        assert_string_equal (s_or_none (address.path), good[i].path);
+        assert_string_equal (s_or_none (address.host), good[i].host);
+        assert_int_equal (address.port, good[i].port);
+        assert_string_equal (s_or_none (address.user), good[i].user);
+        assert_string_equal (s_or_none (address.password), good[i].password);
+        assert_int_equal (address.database, good[i].database);
+        assert_string_equal (address.shown, good[i].shown);
+        zc_address_clear (&address);
+    }
+}
+
+static void test_addresses_bad (void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "localhost",
+        "http://h",
+        "redis:/h",
+        "redis://h:0",
+        "redis://h:",
+        "redis://h:x",
+        "redis://h:65536",
+        "redis://h/x",
+        "redis://h?db=x",
+        "redis://h?",
+        "redis://h?x=1",
+        "redis://h/65536",
+        "redis://h/1/2",
+        "unix://",
+        "unix:///",
+        "unix://h/path",
+        "redis://%zz@h",
+        "redis://u:%0@h",
+        "redis://[::1",
+        "redis://h%00",
+        "redis://[::1]x",
+        "redis+socket://u@",
+    };
+    for (size_t i = 0; i < LENGTH (bad); i++) {
+        zc_address_t address;
+        char error[256] = "";
+        bool empty_query = strcmp (bad[i], "redis://h?") == 0; /* nothing asked: that's all right */
+        int rc = zc_address_parse (bad[i], &address, error, sizeof error);
+        if ((rc == 0) != empty_query)
+            fail_msg ("%s: %d", bad[i], rc);
+        assert_true (rc == 0 || error[0]);
+        zc_address_clear (&address);
+    }
+}
+
+/*  Channels to topics -------------------------------------------------------------------------- */
+
+static void test_mapping (void **state)
+{
+    (void)state;
+    char error[256];
+    zc_mapping_t *mapping = zc_mapping_new ("redis/{channel}", error, sizeof error);
+    assert_non_null (mapping);
+    assert_int_equal (zc_mapping_add (mapping, "news", false, error, sizeof error), 0);
+    assert_int_equal (zc_mapping_add (mapping, "a -> b/{channel}/{channel}", false, error, 256), 0);
+    assert_int_equal (zc_mapping_add (mapping, "news.* -> all news", true, error, 256), 0);
+    assert_int_equal (zc_mapping_add (mapping, "news", true, error, sizeof error), 0);
+    assert_int_equal (zc_mapping_add (mapping, "news", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "x -> {topic}", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "x -> a}", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, " -> x", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "x -> ", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_count (mapping), 4);
+    static const struct {
+        const char *name;
+        bool pattern;
+        const char *channel, *topic; /* NULL: none */
+    } cases[] = {
+        {"news", false, "news", "redis/news"},
+        {"news", true, "news", "redis/news"},
+        {"a", false, "a", "b/a/a"},
+        {"news.*", true, "news.de", "all news"},
+        {"news.*", false, "news.de", NULL},
+        {"gone", false, "gone", NULL},
+        {"news", false, "control\x01", NULL},
+        {"news", false, "\xff", NULL},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_buf_t topic = ZC_BUF_INIT;
+        int rc = zc_mapping_topic (mapping, s_text (cases[i].name), cases[i].pattern,
+                                   s_text (cases[i].channel), &topic);
+        assert_int_equal (rc, cases[i].topic ? 0 : -1);
+        if (rc == 0)
+            assert_string_equal (zc_buf_str (&topic), cases[i].topic);
+        zc_buf_clear (&topic);
+    }
+    zc_mapping_destroy (&mapping);
+    zc_mapping_destroy (&mapping);
+    assert_null (zc_mapping_new ("", error, sizeof error));
+    assert_null (zc_mapping_new ("{", error, sizeof error));
+}
+
+/*  What goes out ------------------------------------------------------------------------------- */
+
+static void test_outlet (void **state)
+{
+    (void)state;
+    char error[256];
+    zc_outlet_t *outlet = zc_outlet_new ("z[");
+    assert_int_equal (zc_outlet_add (outlet, "one", error, sizeof error), 0);
+    assert_int_equal (zc_outlet_add (outlet, "many?*", error, sizeof error), 0);
+    assert_int_equal (zc_outlet_add (outlet, "", error, sizeof error), -1);
+    assert_int_equal (zc_outlet_add (outlet, "a\nb", error, sizeof error), -1);
+    assert_int_equal (zc_outlet_count (outlet), 2);
+    static const char *const subscriptions[] = {"z[one", "z\\[many\\?*"};
+    for (size_t i = 0; i < 2; i++) {
+        zc_buf_t text = ZC_BUF_INIT;
+        zc_outlet_subscription (outlet, i, &text);
+        assert_string_equal (zc_buf_str (&text), subscriptions[i]);
+        zc_buf_clear (&text);
+    }
+    static const struct {
+        const char *channel, *topic; /* NULL: not ours */
+    } cases[] = {
+        {"z[one", "one"},       {"z[one1", NULL},  {"z[on", NULL},
+        {"one", NULL},          {"z[", NULL},      {"z[many?", "many?"},
+        {"z[many?x", "many?x"}, {"z[manyx", NULL}, {"", NULL},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_slice_t topic;
+        assert_int_equal (zc_outlet_find (outlet, s_text (cases[i].channel), &topic),
+                          cases[i].topic != NULL);
+        if (cases[i].topic)
+            assert_slice (topic, cases[i].topic);
+    }
+    zc_outlet_destroy (&outlet);
+    zc_outlet_destroy (&outlet);
+}
+
+/*  Between sites ------------------------------------------------------------------------------- */
+
+static void s_there (const char *meta, zc_slice_t payload, const char *headers)
+{
+    zc_message_t message;
+    assert_int_equal (zc_delivery_parse (&message, s_text ("t"), payload, s_text (meta)), 0);
+    zc_buf_t envelope = ZC_BUF_INIT, out = ZC_BUF_INIT;
+    zc_envelope_write (&envelope, "north", &message);
+    zc_slice_t site, arrived, bytes = {zc_buf_str (&envelope), envelope.len};
+    assert_true (zc_envelope_read (bytes, &site, &out, &arrived));
+    assert_slice (site, "north");
+    assert_int_equal (arrived.len, payload.len);
+    if (payload.len)
+        assert_memory_equal (arrived.at, payload.at, payload.len);
+    assert_string_equal (zc_buf_str (&out), headers);
+    zc_message_t again;
+    assert_int_equal (zc_publish_parse (&again, s_text ("t"), arrived,
+                                        (zc_slice_t){zc_buf_str (&out), out.len}, 1000),
+                      0);
+    /*  Cut anywhere in its lines, it is no envelope. */
+    size_t lines = envelope.len - payload.len;
+    for (size_t cut = 0; cut < lines; cut++) {
+        out.len = 0;
+        assert_false (zc_envelope_read ((zc_slice_t){bytes.at, cut}, &site, &out, &arrived));
+    }
+    zc_buf_clear (&envelope);
+    zc_buf_clear (&out);
+}
+
+static void test_envelope (void **state)
+{
+    (void)state;
+    s_there ("id: 7-1\nprev: 5-0\n", SLICE ("p\0\n\n\xff"),
+             "key: north.7-1\norigin: north\nvia: redis\n");
+    s_there ("id: 7-1\nprev: 5-0\ndropped: 3-0\nevent: e\nkey: k\nx: y\n", SLICE (""),
+             "key: north.7-1\norigin: north\nvia: redis\nevent: e\nx: y\n");
+    s_there ("id: 7-1\nprev: 5-0\nevent-id: mine\nkey: k\nttl: 9\nsite: forged\n", SLICE ("p"),
+             "id: mine\norigin: north\nvia: redis\nttl: 9\n");
+}
+
+static void test_envelope_bad (void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "zcast/1",
+        "zcast/1\n",
+        "zcast/1\n\n",
+        "zcast/2\nsite: a\nid: 1-1\n\n",
+        "zcast/1\nsite: a\n\n",
+        "zcast/1\nid: 1-1\n\n",
+        "zcast/1\nsite: a b\nid: 1-1\n\n",
+        "zcast/1\nsite: a\nid: 1\n\n",
+        "zcast/1\nsite: \nid: 1-1\n\n",
+        "hello",
+        "zcast/1\nsite: a\nid: 1-1\np",
+    };
+    for (size_t i = 0; i < LENGTH (bad); i++) {
+        zc_slice_t site, payload;
+        zc_buf_t headers = ZC_BUF_INIT;
+        if (zc_envelope_read (s_text (bad[i]), &site, &headers, &payload))
+            fail_msg ("bad[%zu] was taken", i);
+        zc_buf_clear (&headers);
+    }
+}
+
+static void test_from_redis (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *meta;
+        bool from_redis;
+    } cases[] = {
+        {"id: 1-1\nprev: 1-0\nvia: redis\n", true},
+        {"id: 1-1\nprev: 1-0\nvia: redisx\n", false},
+        {"id: 1-1\nprev: 1-0\nx-via: redis\n", false},
+        {"id: 1-1\nprev: 1-0\n", false},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_message_t message = {.meta = s_text (cases[i].meta)};
+        assert_int_equal (zc_envelope_is_from_redis (&message), cases[i].from_redis);
+    }
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_addresses_good), cmocka_unit_test (test_addresses_bad),
+        cmocka_unit_test (test_mapping),        cmocka_unit_test (test_outlet),
+        cmocka_unit_test (test_envelope),       cmocka_unit_test (test_envelope_bad),
+        cmocka_unit_test (test_from_redis),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
