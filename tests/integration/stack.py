@@ -501,7 +501,7 @@ class Stack:
 
     def sub(self, *topics):
         """A SUB socket of pyzmq on the subscribe endpoint, known to be live (SYNC)."""
-        made = self.socket(zmq.SUB, self.subscribe_endpoint, rcvhwm=0)
+        made = self.socket(zmq.SUB, self.subscribe_endpoint, rcvhwm=0, rcvtimeo=int(LIMIT * 1000))
         for topic in topics:
             made.subscribe(frame(topic))
         nonce = os.urandom(8).hex().encode()

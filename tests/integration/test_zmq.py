@@ -1,0 +1,557 @@
+"""The command line `zmq`, against a real broker."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from stack import LIMIT, SOURCE, program, run, sanitizer_env, wait_for
+
+ID = re.compile(r"\d+-\d+")
+
+
+class Running:
+    """A `zmq` that runs beside the test: lines come and go as they are flushed."""
+
+    def __init__(self, stack, *words):
+        self.process = subprocess.Popen(
+            [program("zmq"), *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **sanitizer_env()},
+        )
+        self.out, self.err = [], []
+        self.threads = []
+        for pipe, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
+            thread = threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
+            thread.start()
+            self.threads.append(thread)
+        stack.closers.append(self.close)
+
+    @staticmethod
+    def _read(pipe, lines):
+        for line in pipe:
+            lines.append(line.rstrip(b"\n").decode(errors="backslashreplace"))
+
+    def write(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def wait_lines(self, count, limit=LIMIT):
+        wait_for(lambda: len(self.out) >= count, lambda: f"{count} lines, came {len(self.out)}: {[line[:60] for line in self.out[-5:]]} {self.err[-5:]}", limit)
+        return self.out
+
+    def end(self, number=None, limit=LIMIT):
+        """Its exit status, once it ends by itself, or by a signal."""
+        if number:
+            self.process.send_signal(number)
+        else:
+            self.process.stdin.close()
+        status = self.process.wait(limit)
+        for thread in self.threads:
+            thread.join(LIMIT)
+        assert not [line for line in self.err if "Sanitizer" in line or "runtime error" in line], self.err
+        return status
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(LIMIT)
+
+
+def start(stack, command, *words):
+    return Running(stack, command, *stack.endpoints(), *words)
+
+
+def live_sub(stack, *words):
+    """A `zmq sub` that is known to be live."""
+    before = stack.stats()["requests"]["SYNC"]
+    made = start(stack, "sub", *words)
+    wait_for(lambda: stack.stats()["requests"]["SYNC"] > before, "zmq sub to ask SYNC")
+    # its answer is on the way; one more topic of its own shows that it has been handled
+    wait_for(lambda: stack.stats()["syncs"] == 0, "SYNC answered")
+    return made
+
+
+# -- pub
+
+
+def test_a_message_on_the_command_line(stack):
+    stack.broker()
+    sub = stack.sub("news")
+    done = stack.zmq("pub", "news", "hello, world")
+    assert ID.fullmatch(done.stdout.strip())
+    topic, payload, meta = sub.recv_multipart()
+    assert (topic, payload) == (b"news", b"hello, world")
+    lines = meta.decode().splitlines()
+    assert f"id: {done.stdout.strip()}" in lines
+    assert not [line for line in lines if line.startswith("event-id")]  # what makes a retry safe isn't shown as its id
+
+
+def test_payloads_are_any_bytes(stack):
+    stack.broker()
+    sub = stack.sub("t")
+    payload = bytes(range(256)) * 300 + b"\n\r\0"
+    stack.zmq("pub", "t", input=payload)
+    assert sub.recv_multipart()[1] == payload
+    path = stack.folder / "payload"
+    path.write_bytes(payload[::-1])
+    stack.zmq("pub", "t", "--file", path)
+    assert sub.recv_multipart()[1] == payload[::-1]
+    stack.zmq("pub", "t", input=b"")
+    assert sub.recv_multipart()[1] == b""
+    stack.zmq("pub", "t", "")
+    assert sub.recv_multipart()[1] == b""
+
+
+def test_headers(stack):
+    stack.broker()
+    sub = stack.sub("t")
+    words = ["--event", "greeting", "--id", "my-1", "-H", "ttl=60", "--header", "x-y: a=b: c", "-H", "private="]
+    done = stack.zmq("pub", "t", "x", *words)
+    meta = sub.recv_multipart()[2].decode().splitlines()
+    for line in ("event: greeting", "event-id: my-1", "ttl: 60", "x-y: a=b: c", "private: "):
+        assert line in meta
+    again = stack.zmq("pub", "t", "x", *words)
+    assert again.stdout == done.stdout  # the same id is the same event
+    stack.zmq("pub", "t", "end")
+    assert sub.recv_multipart()[1] == b"end"
+
+
+def test_lines_are_published_as_they_come(stack):
+    stack.broker()
+    sub = stack.sub("log")
+    pub = start(stack, "pub", "log", "--lines")
+    for i in range(3):
+        pub.write(f"line {i}\n")
+        pub.wait_lines(i + 1)
+        assert sub.recv_multipart()[1] == b"line %d" % i
+    pub.write("no line feed")
+    assert pub.end() == 0
+    assert sub.recv_multipart()[1] == b"no line feed"
+    assert all(ID.fullmatch(line) for line in pub.out) and len(pub.out) == 4
+
+
+def test_many_lines_in_order(stack):
+    stack.broker()
+    sub = stack.sub("n")
+    count = 20000
+    done = stack.zmq("pub", "n", "--lines", input="".join(f"{i}\n" for i in range(count)))
+    ids = [tuple(map(int, line.split("-"))) for line in done.stdout.split()]
+    assert len(ids) == count and ids == sorted(set(ids))
+    assert [int(sub.recv_multipart()[1]) for _ in range(count)] == list(range(count))
+    assert stack.zmq("pub", "n", "--lines", "--quiet", input="a\n\nb\n").stdout == ""
+    assert [sub.recv_multipart()[1] for _ in range(3)] == [b"a", b"", b"b"]
+
+
+def test_lines_of_a_file(stack):
+    stack.broker()
+    path = stack.folder / "lines"
+    path.write_text("1\n2\n3\n")
+    assert len(stack.zmq("pub", "t", "--lines", "--file", path).stdout.split()) == 3
+    missing = stack.zmq("pub", "t", "--file", stack.folder / "missing", check=False)
+    assert missing.returncode == 1 and "missing: No such file" in missing.stderr
+    folder = stack.zmq("pub", "t", "--file", stack.folder, check=False)
+    assert folder.returncode == 1 and "Is a directory" in folder.stderr
+
+
+def test_what_the_broker_refuses(stack):
+    stack.broker("--max-payload=1000")
+    sub = stack.sub("t")
+    done = stack.zmq("pub", "t", input=b"x" * 1001, check=False)
+    assert done.returncode == 1 and done.stdout == b"" and b"refused: payload" in done.stderr
+    done = stack.zmq("pub", "t", "--lines", input="good\n" + "x" * 1001 + "\nbetter\n", check=False)
+    assert done.returncode == 1 and "line 2 refused" in done.stderr and len(done.stdout.split()) == 2
+    assert [sub.recv_multipart()[1] for _ in range(2)] == [b"good", b"better"]
+
+
+def test_fast(stack):
+    stack.broker()
+    sub = stack.sub("t")
+    count = 5000  # fewer than any queue on the way holds: a bare SUB repairs nothing
+    done = stack.zmq("pub", "t", "--fast", "--lines", input="".join(f"{i}\n" for i in range(count)))
+    assert done.stdout == ""
+    assert [int(sub.recv_multipart()[1]) for _ in range(count)] == list(range(count))
+    for i in range(20):  # each a process: none leaves before its message has
+        stack.zmq("pub", "t", str(i), "--fast", "--event", "e")
+    got = [sub.recv_multipart() for _ in range(20)]
+    assert [int(message[1]) for message in got] == list(range(20)) and b"event: e" in got[0][2]
+
+
+def test_fast_waits_for_the_broker(stack):
+    pub = start(stack, "pub", "t", "early", "--fast", "--timeout", 60)
+    stack.broker()
+    assert pub.end() == 0
+    assert stack.requests("REPLAY", "earliest", "t")[0][2] == b"early"
+
+
+@pytest.mark.parametrize("words", [["pub", "t", "x"], ["pub", "t", "x", "--fast"], ["stat"], ["ping"], ["sub", "t"]])
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_no_broker(stack, words, transport):
+    if transport == "tcp":
+        stack.use_tcp()
+    begun = time.monotonic()
+    done = stack.zmq(words[0], *words[1:], "--timeout", "500ms", check=False)
+    assert time.monotonic() - begun >= 0.5
+    assert done.returncode == 1 and done.stdout == ""
+    endpoint = stack.subscribe_endpoint if words[0] == "sub" else stack.publish_endpoint if "--fast" in words else stack.control_endpoint
+    assert f"no broker answers at {endpoint}" in done.stderr and "-c FILE" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_broker_that_hangs(stack):
+    broker = stack.broker()
+    broker.pause()
+    for words in (["pub", "t", "x"], ["pub", "t", "--lines"], ["stat"], ["ping"], ["sub", "t"]):
+        done = stack.zmq(words[0], *words[1:], "--timeout", "1", check=False, input="1\n2\n")
+        assert done.returncode == 1 and "broker" in done.stderr
+    assert "2 of 2 messages are not acknowledged" in stack.zmq("pub", "t", "--lines", "--timeout", "1", check=False, input="1\n2\n").stderr
+    broker.resume()
+
+
+WRONG = [
+    ([], "Usage"),
+    (["nonsense"], "not a command"),
+    (["pub"], "which topic"),
+    (["sub"], "which topic"),
+    (["pub", "t", "a", "b"], "unexpected"),
+    (["stat", "x"], "unexpected"),
+    (["ping", "x"], "unexpected"),
+    (["pub", "t", "--nonsense"], "nonsense"),
+    (["pub", "a\nb", "x"], "topic"),
+    (["pub", "", "x"], "topic"),
+    (["pub", "x" * 1025, "x"], "topic"),
+    (["sub", "good", "b\x01d"], "topic 2"),
+    (["pub", "t", "x", "-H", "novalue"], "NAME=VALUE"),
+    (["pub", "t", "x", "-H", "=x"], "NAME=VALUE"),
+    (["pub", "t", "x", "-H", "ttl=soon"], "ttl"),
+    (["pub", "t", "x", "--event", "a\nb"], "event"),
+    (["pub", "t", "x", "--lines"], "not both"),
+    (["pub", "t", "x", "--file", "y"], "not both"),
+    (["pub", "t", "--lines", "--id", "x"], "one message"),
+    (["pub", "t", "x", "--timeout", "soon"], "--timeout"),
+    (["pub", "t", "x", "--control", "nonsense"], "--control"),
+    (["sub", "t", "--count", "-1"], "--count"),
+    (["sub", "--prefix", "t", "--since", "earliest"], "--since"),
+]
+
+
+@pytest.mark.parametrize("words, say", WRONG, ids=[" ".join(words)[:30] or "nothing" for words, _ in WRONG])
+def test_wrong_use(words, say):
+    done = run("zmq", *words, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert say in done.stderr
+
+
+@pytest.mark.parametrize("command", ["pub", "sub", "stat", "ping"])
+def test_help(command):
+    text = run("zmq", command, "--help").stdout
+    assert f"Usage: zmq {command}" in text and "Examples:" in text and "--control" in text
+    assert run("zmq", command, "--version").stdout == run("zmq", "pub", "-V").stdout.replace("zmq pub", f"zmq {command}")
+    for word in ("--help", "help", "-h"):
+        assert command in run("zmq", word).stdout
+    assert re.match(r"zmq \(zcast\) \d", run("zmq", "--version").stdout)
+
+
+def test_configuration_file(stack):
+    stack.broker()
+    path = stack.folder / "z.conf"
+    path.write_text(f'common\n    control = "{stack.control_endpoint}"\nbroker\n    history = memory\nzmq\n')
+    assert ID.fullmatch(run("zmq", "pub", "t", "x", "-c", path).stdout.strip())
+    path.write_text(f'zmq\n    control = "{stack.control_endpoint}"\n')
+    assert run("zmq", "ping", "-c", path).returncode == 0
+    for command in (["pub", "t", "x"], ["sub", "t"], ["ping"], ["stat"]):
+        path.write_text("zmq\n    json = yes\n")
+        done = run("zmq", *command, "-c", path, check=False)
+        assert done.returncode == 2 and f"{path}:2: json" in done.stderr
+
+
+# -- pub: again, and never twice
+
+
+def test_a_retry_is_published_once(stack):
+    """The broker stands still for longer than the connection's heartbeat: everything is sent once more, over another
+    connection, while the first one's requests still lie in the broker's socket."""
+    broker = stack.use_tcp().broker()
+    sub = stack.sub("n")
+    pub = start(stack, "pub", "n", "--lines", "--timeout", 60)
+    pub.write("".join(f"{i}\n" for i in range(100)))
+    pub.wait_lines(100)
+    broker.pause()
+    pub.write("".join(f"{i}\n" for i in range(100, 400)))
+    time.sleep(9)
+    broker.resume()
+    pub.write("".join(f"{i}\n" for i in range(400, 500)))
+    assert pub.end(limit=90) == 0
+    assert len(pub.out) == 500
+    assert [int(sub.recv_multipart()[1]) for _ in range(500)] == list(range(500))
+    stack.publish("n", "end")
+    assert sub.recv_multipart()[1] == b"end"
+    assert stack.stats()["duplicates"] > 0  # else this was no test
+
+
+def test_a_broker_that_dies_and_comes_back(stack):
+    """kill -9 under load, three times: every line is acknowledged, and what the last broker has is in order and whole.
+    (That a repeat is known after a restart needs history that lasts: another test.)"""
+    broker = stack.broker()
+    pub = start(stack, "pub", "n", "--lines", "--timeout", 60)
+    total = 0
+    for _ in range(3):
+        for _ in range(20):
+            pub.write("".join(f"{total + i}\n" for i in range(50)))
+            total += 50
+        pub.wait_lines(total - 900)
+        broker.kill()
+        broker = stack.broker()
+    pub.write("".join(f"{total + i}\n" for i in range(50)))
+    total += 50
+    assert pub.end() == 0
+    assert len(pub.out) == total
+    kept = [int(reply[2]) for reply in stack.requests("REPLAY", "earliest", "n")[:-1]]
+    assert kept == list(range(kept[0], total))  # since the last restart: in order, each once
+
+
+def test_patience(stack):
+    """A broker that comes within the timeout is waited for."""
+    pub = start(stack, "pub", "t", "x", "--timeout", 60)
+    stack.broker()
+    assert pub.end() == 0 and ID.fullmatch(pub.out[0])
+
+
+# -- sub
+
+
+def test_sub_prints_payloads(stack):
+    stack.broker()
+    sub = live_sub(stack, "a", "--count", 3)
+    for payload in ("one", "two words", "ünï"):
+        stack.publish("a", payload)
+    stack.publish("a", "not this one")
+    assert sub.end() == 0
+    assert sub.out == ["one", "two words", "ünï"] and sub.err == []
+
+
+def test_sub_compares_whole_topics(stack):
+    stack.broker()
+    sub = live_sub(stack, "room1", "other", "--count", 2)
+    for topic in ("room10", "room", "room1", "room1x", "other"):
+        stack.publish(topic, topic)
+    assert sub.end() == 0
+    assert sub.out == ["room1\troom1", "other\tother"]
+
+
+def test_sub_prefix(stack):
+    stack.broker()
+    sub = live_sub(stack, "--prefix", "room", "--count", 3)
+    for topic in ("roo", "room", "lobby", "room10", "room/x"):
+        stack.publish(topic, "x")
+    assert sub.end() == 0
+    assert sub.out == ["room\tx", "room10\tx", "room/x\tx"]
+
+
+def test_sub_json(stack):
+    stack.broker()
+    sub = live_sub(stack, "a", "--json", "--count", 4)
+    first = stack.publish("a", 'quotes " and \\ and\nlines', {"event": "e", "id": "mine"})
+    stack.publish("a", b"\xff\x00\x01")
+    stack.publish("a", "null: \x00")
+    stack.publish("a", "")
+    assert sub.end() == 0
+    objects = [json.loads(line) for line in sub.out]
+    assert objects[0] == {"id": first, "event-id": "mine", "topic": "a", "event": "e", "data": 'quotes " and \\ and\nlines'}
+    assert objects[1]["base64"] == "/wAB" and "data" not in objects[1]
+    assert objects[2]["data"] == "null: \x00" and objects[3]["data"] == ""
+
+
+def test_sub_timeout(stack):
+    stack.broker()
+    done = stack.zmq("sub", "t", "--timeout", "300ms", check=False)
+    assert done.returncode == 1 and "no message came" in done.stderr
+    stack.publish("t", "x")
+    done = stack.zmq("sub", "t", "--timeout", "300ms", "--count", "2", "--since", "earliest", check=False)
+    assert done.returncode == 1 and "1 of 2 messages" in done.stderr and done.stdout == "x\n"
+    done = stack.zmq("sub", "t", "--timeout", "300ms", "--since", "earliest")
+    assert done.stdout == "x\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_sub_ends_by_a_signal(stack, number):
+    stack.broker()
+    sub = live_sub(stack, "t")
+    assert sub.end(number) == 0 and sub.err == []
+
+
+def test_output_that_nobody_reads(stack):
+    stack.broker()
+    for i in range(1000):
+        stack.publish("t", "x" * 1000)
+    command = " ".join([program("zmq"), "sub", *stack.endpoints(), "t", "--since", "earliest"])
+    for shell in (f"{command} | head -n 1", f"trap '' PIPE; {command} | head -n 1"):
+        done = run("/bin/bash", "-c", shell)
+        assert done.stdout == "x" * 1000 + "\n" and done.stderr == ""
+    full = run("/bin/bash", "-c", f"{command} --count 10 > /dev/full", check=False)
+    assert full.returncode == 1 and "cannot write" in full.stderr
+
+
+def test_since(stack):
+    stack.broker()
+    ids = [stack.publish("a", str(i), {"id": f"own-{i}"}) for i in range(10)]
+    stack.publish("b", "b")
+    since = lambda what, *more: stack.zmq("sub", "a", "--since", what, "--count", *more)  # noqa: E731
+    assert since("earliest", 10).stdout.split() == [str(i) for i in range(10)]
+    assert since(ids[6], 3).stdout.split() == ["7", "8", "9"]
+    done = since("own-7", 2)
+    assert done.stdout.split() == ["8", "9"] and done.stderr == ""
+    assert stack.zmq("sub", "a", "b", "--since", ids[8], "--count", 2).stdout == "a\t9\nb\tb\n"
+
+
+def test_since_what_is_gone(stack):
+    stack.broker("--topic-messages=3")
+    ids = [stack.publish("a", str(i)) for i in range(10)]
+    done = stack.zmq("sub", "a", "--since", ids[0], "--count", 3)
+    assert done.stdout.split() == ["7", "8", "9"]
+    assert f"gap: what was published on 'a' after {ids[0]}, up to {ids[6]}, is gone" in done.stderr
+    done = stack.zmq("sub", "a", "--since", "never-heard-of", "--count", 3)
+    assert done.stdout.split() == ["7", "8", "9"] and "gap" in done.stderr
+    assert stack.zmq("sub", "a", "--since", "earliest", "--count", 3).stderr == ""
+    refused = stack.zmq("sub", "a", "--since", "control\x01character", check=False)
+    assert refused.returncode == 2 and "--since" in refused.stderr
+
+
+def test_joining_while_messages_flow(stack):
+    """History, then live: nothing missing where they meet, nothing twice."""
+    stack.broker()
+    first = stack.publish("n", "0")
+    stop = threading.Event()
+    sent = [0]
+
+    def publish():
+        pub = stack.pub()
+        while not stop.is_set():
+            for _ in range(20):
+                sent[0] += 1
+                pub.send_multipart([b"n", b"%d" % sent[0]])
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        wait_for(lambda: sent[0] > 200, "messages to flow")
+        subs = []
+        for _ in range(5):
+            subs.append(start(stack, "sub", "n", "--since", first, "--count", 5000))
+            time.sleep(0.05)
+        for sub in subs:
+            assert sub.end(limit=60) == 0
+            assert [int(line) for line in sub.out] == list(range(1, 5001)) and sub.err == []
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_what_zeromq_drops_is_fetched(stack):
+    """A subscriber that stands still until its queue in the broker overflows."""
+    stack.use_tcp().broker("--subscribe-hwm=100", "--topic-bytes=100M")
+    sub = live_sub(stack, "n")
+    sub.process.send_signal(signal.SIGSTOP)
+    count = 6000
+    stack.zmq("pub", "n", "--lines", "--quiet", input="".join(f"{i} {'x' * 4000}\n" for i in range(count)))
+    assert stack.stats()["dropped"]["count"] > 0  # else this is no test
+    sub.process.send_signal(signal.SIGCONT)
+    sub.wait_lines(count, limit=60)
+    assert sub.end(signal.SIGINT) == 0
+    assert [int(line.split()[0]) for line in sub.out] == list(range(count)) and sub.err == []
+
+
+def test_sub_over_a_restart_of_the_broker(stack):
+    broker = stack.broker()
+    sub = live_sub(stack, "t")
+    stack.publish("t", "before")
+    sub.wait_lines(1)
+    broker.kill()
+    wait_for(lambda: any("lost the broker" in line for line in sub.err), lambda: sub.err)
+    stack.broker()
+    wait_for(lambda: any("the broker is back" in line for line in sub.err), lambda: sub.err)
+    # history in memory went with it: that is said
+    assert any("gap" in line for line in sub.err)
+    stack.publish("t", "after")
+    assert sub.wait_lines(2) == ["before", "after"]
+    assert sub.end(signal.SIGINT) == 0
+
+
+# -- stat, ping
+
+
+def test_ping(stack):
+    stack.broker()
+    assert re.fullmatch(re.escape(stack.control_endpoint) + r" zcast \S+, \d+\.\d ms\n", stack.zmq("ping").stdout)
+
+
+def test_stat(stack):
+    stack.broker()
+    for i in range(1234):
+        stack.publish("t", "x")
+    text = stack.zmq("stat").stdout
+    assert re.search(r"published +1,234 \(", text) and re.search(r"history +memory, ok: 1,234 messages", text)
+    assert "WORKER" not in text and "BRIDGE" not in text
+    raw = json.loads(stack.zmq("stat", "--json").stdout)
+    assert raw["published"] == 1234
+    assert stack.zmq("stat", "--slow").stdout == "No client lags behind.\n"
+
+
+def test_stat_of_workers(stack):
+    stack.broker()
+    slow = [{"client": f"10.0.0.{i}:5", "transport": "sse", "lag": i * 1000, "topics": 2, "topic": "näws"} for i in range(25)]
+    worker = {"clients": 1200, "topics": 7, "delivered": 99, "slow_dropped": 2, "slow_skipped": 1, "slow": slow}
+    assert stack.request("REPORT", "fcgi.0", json.dumps(worker))[0] == b"OK"
+    evil = {"client": "\x1b[2Jevil\n", "transport": "ws", "lag": 5000000, "topics": 1, "topic": "t"}
+    assert stack.request("REPORT", "ws.0", json.dumps({"clients": 1, "slow": [evil]}))[0] == b"OK"
+    assert stack.request("REPORT", "odd", json.dumps({"clients": "many", "slow": "none"}))[0] == b"OK"
+    assert stack.request("REPORT", "redis", json.dumps({"redis": "connected", "received": 5}))[0] == b"OK"
+    text = stack.zmq("stat").stdout
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["fcgi.0"][1:] == ["1,200", "7", "99", "0", "0", "0", "3", "23.4", "KiB"]
+    assert rows["redis"][1:4] == ["connected", "5", "0"]
+    lines = stack.zmq("stat", "--slow").stdout.splitlines()
+    assert len(lines) == 21 and lines[0].split()[:2] == ["LAG", "CLIENT"]
+    assert "4.8 MiB" in lines[1] and "?[2Jevil?" in lines[1]  # worst first, and nothing of it runs on the terminal
+    assert "23.4 KiB" in lines[2] and "näws" in lines[2]
+
+
+def test_stat_watch(stack):
+    stack.broker()
+    stat = start(stack, "stat", "--watch", "100ms")
+    wait_for(lambda: sum("zcast-broker" in line for line in stat.out) >= 3, "three times")
+    assert stat.end(signal.SIGINT) == 0
+
+
+# -- completion
+
+
+def complete(*words):
+    """What bash offers for the last of the words."""
+    script = """
+        source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _zmq
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    path = SOURCE / "tools/bash-completion/zmq"
+    return set(run("/bin/bash", "-c", script, "bash", path, *words).stdout.split())
+
+
+def test_completion():
+    zmq_program = program("zmq")
+    assert complete(zmq_program, "") == {"pub", "sub", "stat", "ping", "--help", "--version"}
+    assert complete(zmq_program, "s") == {"sub", "stat"}
+    assert {"--event", "--lines", "--help", "--control"} <= complete(zmq_program, "pub", "--")
+    assert complete(zmq_program, "sub", "--pre") == {"--prefix"}
+    assert complete(zmq_program, "sub", "--since", "") == {"earliest"}
+    assert complete(zmq_program, "pub", "-H", "tt") == {"ttl="}
+    assert complete(zmq_program, "stat", "x") == set()
