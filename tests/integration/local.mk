@@ -1,5 +1,6 @@
 # Integration tests: private daemons, web servers and Redis in temporary folders. Debian's python3, whose packages they use.
-PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider
+# Three at a time, since most of them wait most of the time; PYTESTFLAGS='-n 0' for one.
+PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 3
 
 EXTRA_DIST += tests/integration
 
