@@ -7,7 +7,7 @@ COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-stat.options doc
 
 man_MANS += $(MANUALS) doc/zmq.1
 CLEANFILES += $(MANUALS) $(OPTION_LISTS) doc/zmq.1 $(COMMAND_LISTS)
-EXTRA_DIST += doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
+EXTRA_DIST += doc/browser.md doc/dashboard.png doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
 
 doc/zcast-broker.options: broker/zcast-broker$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && broker/zcast-broker --help=man > $@.new && mv $@.new $@

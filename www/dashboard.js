@@ -91,11 +91,20 @@ const timeOf = (id) => (/^\d{13,14}-\d+$/.test(id) ? Number(id.split('-')[0]) : 
 /** @param {string} text */
 const data = (text) => element('span', text.slice(0, 2000), 'data');
 
+/** @param {string} address */
+function readable(address) {
+  try {
+    return decodeURIComponent(address);
+  } catch {
+    return address;
+  }
+}
+
 /** A line of the web server's log, its main things first; whole as a tooltip. @param {string} line */
 function request(line) {
   const [, from, what, status, size] = /^(\S+) .*?"([^"]*)" (\d{3}) (\d+|-)/.exec(line) ?? [];
   if (!what) return data(line);
-  const made = data(` ${what.replace(/ HTTP\/[\d.]+$/, '')}  `);
+  const made = data(` ${readable(what.replace(/ HTTP\/[\d.]+$/, ''))}  `);
   made.prepend(element('span', status, `status ${status < '400' ? 'ok' : 'fail'}`));
   made.append(element('small', `${bytes(Number(size) || 0)}, ${from}`));
   made.title = line;

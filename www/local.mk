@@ -7,3 +7,6 @@ dist_www_DATA = \
 	www/plot.js \
 	www/style.css \
 	www/zcast.js
+
+# Tells node, which runs the client's tests, that these files are modules.
+EXTRA_DIST += www/package.json
