@@ -344,9 +344,19 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
     self->page_first = self->since != NULL && self->behind > 0;
 }
 
+/*  After a reconnect ZeroMQ sends the subscriptions again only when our thread next looks at the
+ *  socket, which isn't polled while a question is out. */
+static void s_renew_subscriptions (zc_subscriber_t *self)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size);
+}
+
 /*  Asks for the last position of every topic, once all subscriptions are live. */
 static void s_sync (zc_subscriber_t *self)
 {
+    s_renew_subscriptions (self);
     uint64_t random =
         (uint64_t)zc_random_between (0, UINT32_MAX) << 32 | zc_random_between (0, UINT32_MAX);
     snprintf (self->nonce, sizeof self->nonce, "\x01%016" PRIx64, random);

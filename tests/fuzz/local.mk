@@ -8,7 +8,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/frames_fuzz \
-	tests/fuzz/ask_fuzz
+	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
 
