@@ -57,30 +57,46 @@ export class Plot {
     const top = last ? about.top(largest, last) : 1;
     const x = (/** @type {number} */ time) => width - ((now - time) / SPAN) * width;
     const y = (/** @type {number} */ value) => height - STRIP - 2 - (value / top) * (height - STRIP - 16);
-    this.#grid(width, y, top, last !== undefined, colors);
+    const marks = [0, top / 2, top];
+    this.#grid(width, y, marks, colors);
     about.series.forEach((_, i) => this.#line(shown, i, x, y, colors));
+    if (last) this.#labels(y, marks.slice(1), colors);
     this.#strip(shown, x, height, colors);
     this.#read(shown, x, height, last, colors);
   }
 
   /**
-   * @param {number} width @param {(value: number) => number} y @param {number} top @param {boolean} labels
+   * @param {number} width @param {(value: number) => number} y @param {number[]} marks
    * @param {Record<string, string>} colors
    */
-  #grid(width, y, top, labels, colors) {
-    const { context, about } = this;
+  #grid(width, y, marks, colors) {
+    const { context } = this;
     context.lineWidth = 1;
     context.strokeStyle = colors['--grid'];
-    context.fillStyle = colors['--muted'];
-    context.font = '10px system-ui, sans-serif';
-    context.textBaseline = 'bottom';
-    for (const value of [0, top / 2, top]) {
+    for (const value of marks) {
       const at = Math.round(y(value)) + 0.5;
       context.beginPath();
       context.moveTo(0, at);
       context.lineTo(width, at);
       context.stroke();
-      if (labels && value) context.fillText(about.format(value), 0, at - 1);
+    }
+  }
+
+  /**
+   * Over the lines, with a rim in the colour of the ground.
+   * @param {(value: number) => number} y @param {number[]} marks @param {Record<string, string>} colors
+   */
+  #labels(y, marks, colors) {
+    const { context, about } = this;
+    context.font = '10px system-ui, sans-serif';
+    context.textBaseline = 'bottom';
+    context.lineWidth = 3;
+    context.strokeStyle = colors['--card'];
+    context.fillStyle = colors['--muted'];
+    for (const value of marks) {
+      const at = Math.round(y(value)) - 0.5;
+      context.strokeText(about.format(value), 0, at);
+      context.fillText(about.format(value), 0, at);
     }
   }
 
@@ -151,7 +167,7 @@ export class Plot {
 }
 
 const COLORS = ['--one', '--two', '--three'];
-const NAMES = [...COLORS, '--grid', '--muted', '--live', '--history'];
+const NAMES = [...COLORS, '--card', '--grid', '--muted', '--live', '--history'];
 
 /** The style sheet's colours, as they are now. */
 export function plotColors() {
