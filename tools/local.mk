@@ -12,4 +12,4 @@ tools_zmq_LDADD = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS)
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = tools/bash-completion/zmq
 
-EXTRA_DIST += tools/feed-metrics
+EXTRA_DIST += tools/feed-metrics tools/quickstart

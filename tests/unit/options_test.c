@@ -607,6 +607,7 @@ static size_t s_columns (const char *line)
 
 static void test_help (void **state)
 {
+    static const char path_line[] = "                            " SYSCONFDIR;
     (void)state;
     int status = -1;
     assert_null (s_new_of (&s_program, "--help", &status));
@@ -620,7 +621,9 @@ static void test_help (void **state)
     assert_non_null (strstr (s_out.text, "\nExamples:\n  zcast-test\n"));
     for (const char *line = s_out.text; line; line = strchr (line, '\n')) {
         line += *line == '\n';
-        assert_true (s_columns (line) <= 80);
+        /* A word that is longer stands alone, such as the path of an odd installation. */
+        assert_true (s_columns (line) <= 80 ||
+                     strncmp (line, path_line, sizeof path_line - 1) == 0);
     }
 }
 
