@@ -6,7 +6,7 @@
 /*  The checks see a copy in memory of exactly this size, so that a read past it is seen. */
 static bool s_on_exact (bool (*check) (const void *, size_t), zc_slice_t text)
 {
-    char *copy = malloc (text.len ? text.len : 1);
+    char *copy = calloc (1, text.len ? text.len : 1);
     memcpy (copy, text.at, text.len);
     bool result = check (copy, text.len);
     free (copy);
