@@ -56,11 +56,13 @@ static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
     return rc;
 }
 
+/*  The position is one of its own, that no message has: else a subscriber that got that message
+ *  could take it for complete. */
 static void s_suspect (zc_broker_t *self)
 {
-    if (!self->suspect || self->mono_ms < self->suspect_at_ms)
+    if (!self->suspect || self->mono_ms < self->suspect_at_ms || self->head < self->dropped)
         return;
-    self->dropped = self->head;
+    self->dropped = self->last = zc_id_next (self->last, self->wall_ms);
     if ((self->suspect_ms *= 2) > S_SUSPECT_MOST_MS)
         self->suspect_ms = S_SUSPECT_MOST_MS;
     self->suspect_at_ms = self->mono_ms + self->suspect_ms;
@@ -435,7 +437,8 @@ static int s_bind (zc_broker_t *self, void *socket, const char *role, const char
         snprintf (error, size, "%s: can't bind %s: %s", role, endpoint, zmq_strerror (errno));
         return -1;
     }
-    self->bound++;
+    if (!(self->bound[self->bound_count++] = strdup (endpoint)))
+        abort ();
     char real[256];
     size_t len = sizeof real;
     if (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len) == 0)
@@ -527,9 +530,10 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zmq_msg_close (&self->item.meta);
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
-    const char *bound[] = {self->config.control, self->config.subscribe, self->config.publish};
-    for (int i = 0; i < self->bound; i++)
-        s_remove_ipc (bound[i]);
+    for (int i = 0; i < self->bound_count; i++) {
+        s_remove_ipc (self->bound[i]);
+        free (self->bound[i]);
+    }
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

@@ -19,7 +19,8 @@ typedef struct {
 typedef struct zc_broker zc_broker_t;
 
 /*  Takes the history. `topics` (taken) is what is known of them, and `last` the last position given
- *  before. The strings of config are borrowed. Returns NULL with one sentence in `error`. */
+ *  before. The strings of config are borrowed for the call. Returns NULL with one sentence in
+ * `error`. */
 zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,
                             zc_topics_t **topics_p, zc_id_t last, char *error, size_t size);
 void zc_broker_destroy (zc_broker_t **self_p);

@@ -19,7 +19,8 @@ typedef struct zc_origin {
 struct zc_broker {
     zc_broker_config_t config;
     void *context, *xsub, *xpub, *router;
-    int bound; /* how many of the endpoints: control, subscribe, publish */
+    char *bound[3]; /* endpoints that are bound */
+    int bound_count;
     zc_history_t *history;
     zc_topics_t *topics;
     zc_dedup_t *dedup;

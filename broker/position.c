@@ -32,7 +32,8 @@ static void s_write (zc_position_t *self)
     static zc_log_limit_t limit;
     self->file.magic = S_MAGIC;
     self->file.check = s_check (&self->file);
-    if (pwrite (self->fd, &self->file, sizeof self->file, 0) != sizeof self->file)
+    s_file_t file = self->file;
+    if (pwrite (self->fd, &file, sizeof file, 0) != sizeof file)
         zc_log_limited (&limit, ZC_LOG_ERROR, "history: can't note positions: %s",
                         strerror (errno));
 }

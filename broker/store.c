@@ -972,7 +972,8 @@ static int s_order_by_last (const void *left, const void *right)
 
 static int s_write_order (zc_store_t *self)
 {
-    qsort (self->order, self->order_len, sizeof *self->order, s_order_by_last);
+    if (self->order_len)
+        qsort (self->order, self->order_len, sizeof *self->order, s_order_by_last);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < self->order_len; i++) {
         s_key_t bytes;

@@ -437,7 +437,8 @@ def test_a_full_queue_loses_for_its_subscriber_alone_and_says_so(stack):
     assert position(stats["position"]) > position(ids[0])
     quiet = stack.publish("quiet", "x")
     headers = meta(receive(healthy, 1)[0][2])
-    assert (headers["id"], headers["dropped"]) == (quiet, stack.stats()["dropped"]["position"])
+    assert headers["id"] == quiet
+    assert position(stats["position"]) <= position(headers["dropped"]) < position(quiet)
     # The stopped one reads on: whole messages, then a hole that prev shows, and the position of the drop.
     wait_for(lambda: drain(stopped) is None and stack.publish("a", "wake") and drain(stopped), "it gets messages again")
 
