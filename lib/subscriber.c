@@ -53,6 +53,7 @@ struct zc_subscriber {
     zc_slice_t *prefixes; /* owned, with their bytes */
     size_t prefix_count;
 
+    zc_id_t base; /* all after it is wanted; ZC_ID_MAX: not known yet */
     bool up, live, paused;
     bool resync;              /* ask SYNC for all topics */
     uint64_t request;         /* the question that is out; 0: none */
@@ -98,6 +99,8 @@ zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t 
         abort ();
     self->config = *config;
     self->since = config->since ? strdup (config->since) : NULL;
+    if (!self->since || zc_id_parse (self->since, strlen (self->since), &self->base) != 0)
+        self->base = ZC_ID_MAX;
     if (s_connect (self, context) != 0) {
         int error = errno;
         zc_subscriber_destroy (&self);
@@ -199,7 +202,7 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
     zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, topic.at, topic.len);
 }
 
-/*  The topic of a message; one that a prefix stands for is learned, as complete up to its prev.
+/*  The topic of a message; one that a prefix stands for is learned, as complete up to the base.
  *  NULL where nobody asked for it, or more has been learned than can be kept. */
 static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
 {
@@ -212,7 +215,7 @@ static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message
         return topic;
     topic = s_insert (self, message->topic);
     topic->known = true;
-    topic->complete = message->prev;
+    topic->complete = self->base;
     return topic;
 }
 
@@ -336,6 +339,8 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
     s_drop_nonce (self);
     zc_id_t dropped;
     if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[2], &dropped))
+        return;
+    if (self->base == ZC_ID_MAX && !s_position (frames[1], &self->base))
         return;
     self->resync = false;
     self->dropped = dropped;

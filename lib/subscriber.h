@@ -39,9 +39,10 @@ typedef struct {
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config);
 void zc_subscriber_destroy (zc_subscriber_t **self_p);
 
-/*  Before the first run. With `prefix` it stands for every topic that begins with it: what was
- *  missed on a topic before the first message seen on it cannot be known then, and `since` doesn't
- *  reach it. */
+/*  Before the first run. With `prefix` it stands for every topic that begins with it. Such a topic
+ * is known from the first message that comes on it; what came before that, after `since` (where
+ * that is an id) or after the beginning, is fetched then. One that nothing comes on is not found.
+ */
 void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix);
 /*  Stops taking messages, until set to false. What ZeroMQ then drops is fetched later. */
 void zc_subscriber_pause (zc_subscriber_t *self, bool pause);

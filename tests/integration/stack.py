@@ -377,7 +377,7 @@ class Stack:
         try:
             with socket.create_connection(("127.0.0.1", self.redis_port), 5) as link:
                 link.sendall(b"PING\r\n")
-                return link.recv(64).startswith(b"+PONG")
+                return link.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
