@@ -30,9 +30,10 @@
 #define GROUPS_MAX 8
 
 typedef struct {
-    int64_t at;
+    int64_t at; /* ns */
     int64_t cpu[GROUPS_MAX], pss[GROUPS_MAX], anon[GROUPS_MAX];
     int64_t socket, slab;
+    int64_t machine, own; /* CPU of everything, and of the load generator */
 } s_account_t;
 
 typedef struct {
@@ -41,6 +42,7 @@ typedef struct {
     unsigned storm; /* messages published while all clients are away; 0: no storm */
     zl_group_t group[GROUPS_MAX];
     unsigned groups;
+    zl_group_t own; /* the load generator itself */
     zl_board_t *board;
     s_account_t empty, ready, before, after; /* no client; all connected; around the publishing */
     int64_t peak[GROUPS_MAX];                /* anonymous memory */
@@ -239,6 +241,8 @@ static void s_read_account (const s_run_t *self, s_account_t *account, bool memo
     account->socket = zl_socket_memory ();
     account->slab = zl_slab_memory ();
     s_read_cpu (self, account->cpu);
+    account->machine = zl_machine_cpu ();
+    account->own = zl_group_cpu (&self->own);
     account->at = zl_now ();
 }
 
@@ -303,9 +307,11 @@ static void s_job (s_run_t *self, double rate, double shared_rate, double second
 
 static void s_publish (s_run_t *self)
 {
+    static char own[32];
+    snprintf (own, sizeof own, "load=%d", (int)getpid ());
+    zl_group_parse (&self->own, own);
     s_read_account (self, &self->before, true);
-    s_read_cpu (self, self->before.cpu);
-    self->before.at = zl_now ();
+    s_read_account (self, &self->before, false); /* reading memory took time */
     s_job (self, self->load.rate, self->load.shared_rate, self->load.seconds);
     uint64_t wanted = s_wanted (self);
     int64_t end = zl_now () + (int64_t)(self->drain * 1e9);
@@ -412,6 +418,17 @@ static void s_print_groups (const s_run_t *self)
     printf ("},");
 }
 
+/*  Cores that others on this machine used while we measured. */
+static double s_foreign (const s_run_t *self)
+{
+    int64_t foreign = self->after.machine - self->before.machine;
+    foreign -= self->after.own - self->before.own;
+    for (unsigned i = 0; i < self->groups; i++)
+        foreign -= self->after.cpu[i] - self->before.cpu[i];
+    int64_t passed = self->after.at - self->before.at;
+    return passed > 0 ? (double)foreign / (double)passed : 0;
+}
+
 static void s_report (const s_run_t *self)
 {
     static zl_receiver_t all;
@@ -441,6 +458,7 @@ static void s_report (const s_run_t *self)
     s_print_latency ("latency_us", &all.latency);
     s_print_latency ("handshake_us", &all.handshake);
     s_print_groups (self);
+    printf ("\"foreign_cores\":%.3f,", s_foreign (self));
     printf ("\"transport\":%d}\n", self->load.transport);
 }
 

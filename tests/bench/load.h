@@ -111,6 +111,7 @@ int64_t zl_group_pss (const zl_group_t *self);  /* bytes: private pages and shar
 int64_t zl_group_anon (const zl_group_t *self); /* bytes of it that are anonymous memory */
 int64_t zl_group_rss (const zl_group_t *self);  /* bytes; cheap, for watching a peak */
 int64_t zl_socket_memory (void);                /* bytes of TCP buffers, whole machine */
+int64_t zl_machine_cpu (void);                  /* ns that all processors were busy */
 int64_t zl_slab_memory (void);                  /* bytes of kernel objects, whole machine */
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool s_has (const zl_group_t *self, int pid)
 {
@@ -134,6 +135,20 @@ int64_t zl_group_rss (const zl_group_t *self)
 int64_t zl_socket_memory (void)
 {
     return s_number ("/proc/net/sockstat", " mem ") * 4096;
+}
+
+/*  user, nice, system, irq and softirq of /proc/stat, which counts in ticks. */
+int64_t zl_machine_cpu (void)
+{
+    unsigned long long user = 0, nice = 0, system = 0, irq = 0, softirq = 0;
+    FILE *file = fopen ("/proc/stat", "r");
+    if (file) {
+        if (fscanf (file, "cpu %llu %llu %llu %*u %*u %llu %llu", &user, &nice, &system, &irq,
+                    &softirq) != 5)
+            user = 0;
+        fclose (file);
+    }
+    return (int64_t)(user + nice + system + irq + softirq) * (1000000000 / sysconf (_SC_CLK_TCK));
 }
 
 int64_t zl_slab_memory (void)

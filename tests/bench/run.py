@@ -24,24 +24,26 @@ import cases  # noqa: E402
 import report  # noqa: E402
 from place import BUILD, Missing, Place  # noqa: E402
 
+FOREIGN = 0.15  # cores that others may take during a run
 KEPT = os.path.join(report.DOC, "performance.json")
 
 
 class Bench:
     """What a case needs: runs of systems, in turns."""
 
-    def __init__(self, rounds, seconds, quick):
+    def __init__(self, rounds, seconds, quick, patience=1):
         self.rounds, self.seconds, self.quick = rounds, seconds, quick
+        self.patience = patience
         self.missing = {}
 
     def load(self, place, system, arguments):
         argv = [place.built("tests/bench/load"), *system.load, "--limit", "60"]
         for name, pid in system.groups.items():
             argv += ["--group", f"{name}={pid}"]
-        done = subprocess.run(argv + [str(word) for word in arguments], capture_output=True,
+        done = subprocess.run([str(word) for word in [*argv, *arguments]], capture_output=True,
                               text=True, timeout=300, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(argv)}\n{done.stderr}{place.logs()}")
+            raise RuntimeError(f"{' '.join(map(str, argv))}\n{done.stderr}{place.logs()}")
         return figures(json.loads(done.stdout))
 
     def broker(self, systems):
@@ -69,6 +71,16 @@ class Bench:
         return found
 
     def once(self, entry):
+        """A run during which others used the machine is thrown away, a bounded number of times."""
+        for left in range(self.patience - 1, -1, -1):
+            run = self.attempt(entry)
+            if run["foreign"] <= FOREIGN or not left:
+                return run
+            say(f"    thrown away: others took {run['foreign']:.2f} cores")
+            time.sleep(5)
+        raise AssertionError
+
+    def attempt(self, entry):
         with Place() as place:
             system = entry.system and place.system(entry.system, entry.transport,
                                                    **entry.options)
@@ -106,7 +118,7 @@ def figures(raw):
         "received": raw["received"], "wanted": raw["wanted"], "missing": raw["missing"],
         "wrong": raw["repeats"] + raw["disorder"], "seconds": raw["seconds"],
         "late_ms": raw["late_max_us"] / 1000, "load": raw["load_cpu_s"] / seconds,
-        "connect_s": raw["connect_s"], "raw": raw,
+        "connect_s": raw["connect_s"], "foreign": raw["foreign_cores"], "raw": raw,
     }
 
 
@@ -115,7 +127,7 @@ def brief(run):
     lost = f", {run['missing']} MISSING" if run["missing"] else ""
     wrong = f", {run['wrong']} WRONG" if run["wrong"] else ""
     return (f"{run['cpu_us']:.2f} µs ({parts}), p50 {run['p50_ms']:.1f} p99 {run['p99_ms']:.1f} ms, "
-            f"connect {run['connect_s']:.2f} s{lost}{wrong}")
+            f"connect {run['connect_s']:.2f} s, others {run['foreign']:.2f}{lost}{wrong}")
 
 
 def say(text):
@@ -158,13 +170,15 @@ def main():
     parser.add_argument("--quick", action="store_true", help="2 rounds of 4 seconds")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--patience", type=int, default=3,
+                        help="times that a run is tried while others use the machine")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--try", action="store_true", dest="trial", help="keep nothing")
     options = parser.parse_args()
     kept = load_kept()
     started = time.monotonic()
     bench = Bench(options.rounds or (2 if options.quick else 5),
-                  options.seconds or (4 if options.quick else 8), options.quick)
+                  options.seconds or (4 if options.quick else 8), options.quick, options.patience)
     for number in options.case or ([] if options.report else sorted(cases.CASES)):
         case = cases.CASES[number]
         say(f"case {number}: {case.title}")
