@@ -162,7 +162,11 @@ def case_lines(kept, number):
         lines += memory_table(result)
     for label, reason in result["missing"].items():
         lines.append(f"\n{label}: left out, {reason}.")
-    lines += ["", f"{result['rounds']} rounds of {result['seconds']:g} s, {result['date']}."]
+    busy = [run["foreign"] for runs in result["rows"].values() for run in good(runs)
+            if "foreign" in run]
+    others = (f" Others on the machine took {statistics.median(busy):.1f} cores meanwhile."
+              if busy and statistics.median(busy) > 0.1 else "")
+    lines += ["", f"{result['rounds']} rounds of {result['seconds']:g} s, {result['date']}.{others}", ""]
     lines += [f"- {verdict(goal)} {goal['text']}: {goal['measured']}" for goal in result["goals"]]
     return lines
 

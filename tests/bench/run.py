@@ -137,7 +137,7 @@ def say(text):
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if "model name" in line), "?")
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release,
+    return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release.split("-")[0],
             "nginx": version(["nginx", "-v"]), "node": version(["node", "--version"])}
 
 
@@ -152,7 +152,7 @@ def version(argv):
 
 def keep(kept):
     with open(KEPT, "w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=1, sort_keys=True)
+        json.dump(kept, file, sort_keys=True, separators=(",", ":"))
         file.write("\n")
 
 
