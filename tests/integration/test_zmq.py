@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
+import wsraw
 from stack import LIMIT, SOURCE, program, run, sanitizer_env, wait_for
 
 ID = re.compile(r"\d+-\d+")
@@ -317,6 +319,25 @@ def test_a_broker_that_dies_and_comes_back(stack):
     assert kept == list(range(kept[0], total))  # since the last restart: in order, each once
 
 
+def test_kills_with_history_on_disk(stack):
+    """kill -9 of the broker at any moment: every line once, in order, under the id that was printed for it."""
+    options = [f"--history=lmdb:{stack.folder}/history", "--topic-messages=100000"]
+    broker = stack.broker(*options)
+    pub = start(stack, "pub", "n", "--lines", "--timeout", 60)
+    total = 0
+    for _ in range(6):
+        for _ in range(40):
+            pub.write("".join(f"{total + i}\n" for i in range(25)))
+            total += 25
+            time.sleep(0.002)
+        broker.kill()
+        broker = stack.broker(*options)
+    assert pub.end() == 0
+    replies = stack.requests("REPLAY", "earliest", "n")[:-1]
+    assert [int(reply[2]) for reply in replies] == list(range(total))
+    assert [reply[3].decode().split("\n")[0] for reply in replies] == [f"id: {line}" for line in pub.out]
+
+
 def test_patience(stack):
     """A broker that comes within the timeout is waited for."""
     pub = start(stack, "pub", "t", "x", "--timeout", 60)
@@ -522,6 +543,24 @@ def test_stat_of_workers(stack):
     assert len(lines) == 21 and lines[0].split()[:2] == ["LAG", "CLIENT"]
     assert "4.8 MiB" in lines[1] and "?[2Jevil?" in lines[1]  # worst first, and nothing of it runs on the terminal
     assert "23.4 KiB" in lines[2] and "näws" in lines[2]
+
+
+def test_stat_of_a_client_that_does_not_read(stack):
+    """The real thing: a WebSocket client that stands still, at the top of the list, under its address."""
+    stack.broker()
+    stack.ws("--max-lag=8M")
+    with socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.connect(("127.0.0.1", stack.ws_port))
+        lazy.sendall(wsraw.head("/ws?topic=big"))
+        address = "{}:{}".format(*lazy.getsockname())
+        wait_for(lambda: stack.stats()["subscriptions"] > 0, "its topic to be subscribed")
+        reader = live_sub(stack, "big", "--count", 60)
+        stack.zmq("pub", "big", "--lines", "--quiet", input="".join("x" * 100_000 + "\n" for _ in range(60)))
+        assert reader.end() == 0
+        rows = wait_for(lambda: [row for row in stack.zmq("stat", "--slow").stdout.splitlines() if address in row], "the slow client")
+        assert re.match(r" *\d+(\.\d)? [KM]iB +" + re.escape(address), rows[0]) and rows[0].endswith("big")
+        assert re.search(r"^ws\S* .*[KM]iB$", stack.zmq("stat").stdout, re.M)
 
 
 def test_stat_watch(stack):
