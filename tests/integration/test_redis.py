@@ -7,11 +7,12 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import redis
 
-from stack import LIMIT, SOURCE, Stack, free_port, run, wait_for
+from stack import LIMIT, SOURCE, Stack, free_port, program, run, wait_for
 from test_zmq import live_sub
 
 
@@ -365,7 +366,8 @@ def test_a_queue_that_overflows(stack):
     kept = [int(payload.split()[0]) for payload in history(stack, "t")]
     assert kept == list(range(kept[0], 20000)) and kept[0] > 15000
     assert figures["dropped"] == kept[0] and figures["published"] == len(kept)
-    assert daemon.pss() - before < 30_000_000
+    if b"__asan_init" not in Path(program("zcast-redis")).read_bytes():  # a sanitizer keeps what is freed
+        assert daemon.pss() - before < 30_000_000
 
 
 # -- signals, configuration
