@@ -9,12 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "lib/daemon.h"
 #include "lib/log.h"
 
+#define S_GATHER_US 2000        /* how long messages gather */
+#define S_CROWD 400             /* messages a second from which on they do */
+#define S_FLOOD 50000           /* and up to which: beyond, they gather by themselves */
+#define S_RATE_MS 100           /* over which the rate is measured */
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
 #define S_SUBSCRIPTION_MAX 8192 /* bytes */
 #define S_SUSPECT_FIRST_MS 250
@@ -331,6 +336,23 @@ static bool s_turn (zc_broker_t *self)
     return more;
 }
 
+/*  Waking up for a message costs far more than handling it, here and in every thread behind. Where
+ *  many publish a little each, they are left to gather for a moment. Requests aren't: who waits for
+ *  an answer before it sends the next would be slowed down. */
+static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
+{
+    uint64_t passed = self->mono_ms - self->rate_ms;
+    if (passed >= S_RATE_MS) {
+        self->crowd = (self->counters->received - self->rate_count) * 1000 / passed;
+        self->rate_ms = self->mono_ms;
+        self->rate_count = self->counters->received;
+    }
+    struct timespec moment = {0, S_GATHER_US * 1000};
+    if (items[1].revents && !items[0].revents && !items[2].revents && self->crowd > S_CROWD &&
+        self->crowd < S_FLOOD)
+        nanosleep (&moment, NULL);
+}
+
 /*  Sleeps until there is something to do, at most so long. True where a signal waits. */
 static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
@@ -343,6 +365,7 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
                               {NULL, self->history->fd, ZMQ_POLLIN, 0}};
     int patience = zc_control_patience (self);
     zmq_poll (items, self->history->fd < 0 ? 4 : 5, patience < most ? patience : most);
+    s_gather (self, items);
     return (items[3].revents & ZMQ_POLLIN) != 0;
 }
 

@@ -42,9 +42,10 @@ struct zc_broker {
     zc_id_t head;    /* the last one delivered */
     zc_id_t dropped; /* the last one that some subscriber may have lost to its full queue */
     bool suspect;    /* one may still be losing, in silence: see s_drop in broker.c */
-    uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` is moved on */
-    uint64_t wall_ms, mono_ms;          /* read once a turn */
-    uint64_t started_ms;                /* monotonic */
+    uint64_t suspect_ms, suspect_at_ms;  /* how often, and when next, `dropped` is moved on */
+    uint64_t wall_ms, mono_ms;           /* read once a turn */
+    uint64_t started_ms;                 /* monotonic */
+    uint64_t rate_ms, rate_count, crowd; /* messages a second lately, and since when */
 };
 
 /*  Orders and keeps one message, and answers `origin` (taken; may be NULL) when that is done. Takes

@@ -45,6 +45,7 @@ struct zc_link {
     zc_upstream_t upstream;
     zmq_msg_t batch[S_BATCH][3];
     unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
+    bool listening;           /* polls[0] is on */
     bool connected;
     bool ever_connected;
     char prefix[20]; /* of nonces: random, so that no two workers share one */
@@ -56,6 +57,7 @@ struct zc_link {
 };
 
 static void s_again (uv_idle_t *idle);
+static void s_poll (uv_poll_t *poll, int status, int events);
 
 static void s_want_again (zc_link_t *self)
 {
@@ -343,6 +345,19 @@ static size_t s_read_batch (zc_link_t *self)
     return count;
 }
 
+/*  While a round is waited for, messages stay in ZeroMQ's queue: waking up for each of them would
+ *  cost more than handling it. */
+static void s_listen (zc_link_t *self, bool on)
+{
+    if (on == self->listening)
+        return;
+    self->listening = on;
+    if (on)
+        uv_poll_start (&self->polls[0], UV_READABLE, s_poll);
+    else
+        uv_poll_stop (&self->polls[0]);
+}
+
 static void s_drain (zc_link_t *self)
 {
     bool more = false;
@@ -356,6 +371,13 @@ static void s_drain (zc_link_t *self)
         s_want_again (self);
     else
         uv_idle_stop (&self->again);
+    s_listen (self, !zc_pump_waiting (self->pump));
+}
+
+/*  The round that was waited for begins with what has come meanwhile. */
+static void s_before_round (void *arg)
+{
+    s_drain (arg);
 }
 
 static void s_again (uv_idle_t *idle)
@@ -444,6 +466,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
         return NULL;
     }
     s_start_poll (self, 0, s_fd (self->sub));
+    self->listening = true;
     s_start_poll (self, 1, s_fd (self->monitor));
     s_start_poll (self, 2, zc_control_fd (self->control));
     uv_idle_init (loop, &self->again);
@@ -456,6 +479,7 @@ void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump)
 {
     self->hub = hub;
     self->pump = pump;
+    zc_pump_before (pump, s_before_round, self);
     s_want_again (self); /* an edge may have passed before the loop ran */
 }
 

@@ -24,9 +24,11 @@
 #define S_SAMPLE 8         /* clients whose send queue is looked at */
 
 struct zc_pump {
-    uv_idle_t idle;   /* goes on with a round that was cut */
-    uv_timer_t timer; /* starts the next round */
-    zc_hub_t *hub;    /* borrowed */
+    uv_idle_t idle;             /* goes on with a round that was cut */
+    uv_timer_t timer;           /* starts the next round */
+    zc_hub_t *hub;              /* borrowed */
+    void (*before) (void *arg); /* a round that was waited for; may be NULL */
+    void *before_arg;
     uint64_t max_delay_us;
     uint64_t round_us; /* when the last round began */
     double weight;     /* what a send costs the machine, in what it costs us */
@@ -148,10 +150,11 @@ static void s_sample (zc_pump_t *self, const zc_client_t *client)
         return;
     self->sampled++;
     /* TCP counts what isn't acknowledged as queued, and acknowledges late: there only what the peer
-     * has no room for says something. A Unix socket has but one queue: what the peer hasn't read. */
-    if ((ioctl (client->fd, SIOCOUTQNSD, &queued) == 0
-         || ioctl (client->fd, SIOCOUTQ, &queued) == 0)
-        && queued > 0)
+     * has no room for says something. A Unix socket has but one queue: what the peer hasn't read.
+     */
+    if ((ioctl (client->fd, SIOCOUTQNSD, &queued) == 0 ||
+         ioctl (client->fd, SIOCOUTQ, &queued) == 0) &&
+        queued > 0)
         self->behind++;
 }
 
@@ -224,7 +227,10 @@ static void s_idle (uv_idle_t *idle)
 
 static void s_timer (uv_timer_t *timer)
 {
-    zc_pump_kick (timer->data);
+    zc_pump_t *self = timer->data;
+    if (self->before)
+        self->before (self->before_arg);
+    zc_pump_kick (self);
 }
 
 zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
@@ -261,6 +267,17 @@ void zc_pump_destroy (zc_pump_t **self_p)
 void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms)
 {
     self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+}
+
+void zc_pump_before (zc_pump_t *self, void (*fn) (void *arg), void *arg)
+{
+    self->before = fn;
+    self->before_arg = arg;
+}
+
+bool zc_pump_waiting (const zc_pump_t *self)
+{
+    return uv_is_active ((const uv_handle_t *)&self->timer);
 }
 
 void zc_pump_weigh (zc_pump_t *self, unsigned weight)

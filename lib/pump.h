@@ -17,6 +17,11 @@ void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms);
 /*  A send costs this machine `weight` times what it costs us, since others here pass it on. */
 void zc_pump_weigh (zc_pump_t *self, unsigned weight);
 
+/*  `fn` is called before a round that was waited for, to bring in what can go with it. */
+void zc_pump_before (zc_pump_t *self, void (*fn) (void *arg), void *arg);
+/*  A round is waited for: what comes meanwhile goes out with it, not before. */
+bool zc_pump_waiting (const zc_pump_t *self);
+
 /*  There may be something to send: called by the link after it drained its sockets. */
 void zc_pump_kick (zc_pump_t *self);
 /*  Sends to one client now, all that the socket takes. Call it after zc_client_add or
