@@ -35,7 +35,7 @@ import zmq
 
 SOURCE = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ZCAST_BUILD") or SOURCE).resolve()
-LIMIT = 30.0  # seconds: how long a condition may take on a machine that is busy with something else
+LIMIT = 90.0  # seconds; a busy machine must not fail a test
 
 PROGRAMS = {
     "zcast-broker": "broker/zcast-broker",
