@@ -256,7 +256,7 @@ static int s_check_each (const s_check_t *self, int db,
                          int (*fn) (const MDB_val *key, const MDB_val *value, uint64_t *sum),
                          uint64_t *sum)
 {
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
     MDB_val key, value;
     uint64_t entries = 0;
     MDB_stat stat;
@@ -266,9 +266,12 @@ static int s_check_each (const s_check_t *self, int db,
         if (value.mv_size)
             (void)*((volatile const uint8_t *)value.mv_data + value.mv_size - 1);
         if (fn (&key, &value, sum) != 0)
-            return MDB_CORRUPTED;
-        entries++;
+            rc = MDB_CORRUPTED;
+        else
+            entries++;
     }
+    if (cursor)
+        mdb_cursor_close (cursor);
     mdb_stat (self->txn, self->db[db], &stat);
     return rc == MDB_NOTFOUND && entries == stat.ms_entries ? 0 : MDB_CORRUPTED;
 }
