@@ -160,18 +160,16 @@ static int s_verify (zc_options_t *self, char *error, size_t size)
     return zc_origin_wrong (&origin, name, what, error, size);
 }
 
-/*  Moves those that can't change while running back into the new values; names them in `error`. */
-static int s_keep_fixed (zc_options_t *self, zc_value_t *values, char *error, size_t size)
+/*  Names those whose value has changed and that can't change while running. Returns 1 where there
+ *  are any. */
+static int s_name_fixed (const zc_options_t *self, const zc_value_t *values, char *error,
+                         size_t size)
 {
     zc_buf_t names = ZC_BUF_INIT;
     for (size_t i = 0; i < self->count; i++) {
         const zc_option_t *option = &self->table[i];
-        if (option->reload || zc_value_same (option, &self->values[i], &values[i]))
-            continue;
-        zc_value_t kept = self->values[i];
-        self->values[i] = values[i];
-        values[i] = kept;
-        zc_buf_addf (&names, "%s%s", names.len ? ", " : "", option->name);
+        if (!option->reload && !zc_value_same (option, &self->values[i], &values[i]))
+            zc_buf_addf (&names, "%s%s", names.len ? ", " : "", option->name);
     }
     int rc = names.len > 0;
     if (rc)
@@ -180,14 +178,31 @@ static int s_keep_fixed (zc_options_t *self, zc_value_t *values, char *error, si
     return rc;
 }
 
+/*  Those that can't change while running stay the very same: their text is borrowed for good. */
+static void s_swap_fixed (const zc_options_t *self, zc_value_t *a, zc_value_t *b)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->table[i].reload)
+            continue;
+        zc_value_t value = a[i];
+        a[i] = b[i];
+        b[i] = value;
+    }
+}
+
 /*  Takes the new values, or destroys them and leaves all as it was. */
-static int s_take (zc_options_t *self, zc_value_t *values, char *error, size_t size)
+static int s_take (zc_options_t *self, zc_value_t *values, bool again, char *error, size_t size)
 {
     zc_value_t *before = self->values;
+    if (again)
+        s_swap_fixed (self, before, values);
     self->values = values;
     int rc = s_verify (self, error, size);
-    if (rc != 0)
+    if (rc != 0) {
         self->values = before;
+        if (again)
+            s_swap_fixed (self, before, values);
+    }
     zc_value_t *gone = rc == 0 ? before : values;
     s_values_destroy (self, &gone);
     return rc;
@@ -206,8 +221,8 @@ static int s_load_text (zc_options_t *self, const char *text, size_t len, bool a
     }
     char fixed[ZC_OPTIONS_ERROR_MAX / 2];
     if (again)
-        kept = s_keep_fixed (self, values, fixed, sizeof fixed);
-    if (s_take (self, values, error, size) != 0)
+        kept = s_name_fixed (self, values, fixed, sizeof fixed);
+    if (s_take (self, values, again, error, size) != 0)
         return -1;
     if (kept)
         snprintf (error, size, "%s", fixed);

@@ -74,7 +74,8 @@ void zc_options_destroy (zc_options_t **self_p);
  *  without `reload` whose value changed are named in `error` with return 1 (others took effect). */
 int zc_options_reload (zc_options_t *self, char *error, size_t size);
 
-/*  The name must be in the table (asserted). Text is NULL where unset; borrowed until reload. */
+/*  The name must be in the table (asserted). Text is NULL where unset; borrowed until reload, and
+ *  where the option has no `reload`, for the life of the options. */
 const char *zc_options_text (const zc_options_t *self, const char *name);
 int64_t zc_options_number (const zc_options_t *self, const char *name);
 bool zc_options_bool (const zc_options_t *self, const char *name);

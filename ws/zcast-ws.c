@@ -95,7 +95,7 @@ static int s_serve (zc_options_t *options)
     unsigned count = (unsigned)zc_options_number (options, "processes");
     int status = zc_processes (count, s_work, &self);
     close (self.listener);
-    zc_unlisten (zc_options_text (options, "listen")); /* a reload has moved the text */
+    zc_unlisten (listen);
     return status;
 }
 

@@ -22,6 +22,8 @@ class Watcher:
         self.holes_allowed = holes_allowed  # what came before the broker may lose some; nothing may come twice
         self.last_id = None
         self.last = 0
+        self.ids = {}  # of each number, the first id it came with; kept where gaps are allowed
+        self.repeats = []  # (number, first id, later id): only a broker that lost its memory may cause them
         self.gaps = 0
         self.connects = 0
         self.faults = []
@@ -48,8 +50,12 @@ class Watcher:
         if self.verdict_due:
             self.faults.append(f"{self.topic}: {number} came before the verdict")
         excused = self.holes_allowed or (self.gaps_allowed and self.gaps)
-        if number != self.last + 1 and not (excused and number > self.last):
+        if number in self.ids:
+            self.repeats.append((number, self.ids[number], id))
+        elif number != self.last + 1 and not (excused and number > self.last):
             self.faults.append(f"{self.topic}: {number} after {self.last} (connection {self.connects}, id {id})")
+        if self.gaps_allowed:
+            self.ids.setdefault(number, id)
         self.last = number
         self.last_id = id
 

@@ -744,6 +744,7 @@ static void test_reload_fixed (void **state)
     char error[512] = "";
     zc_options_t *options = s_new_file ("test\n    count = 1\n    heartbeat = 60\n", "");
     static const char text[] = "test\n    count = 2\n    heartbeat = 61\n    echo = yes\n";
+    const char *endpoint = zc_options_text (options, "publish");
     s_write (text, strlen (text));
     for (int i = 0; i < 2; i++) {
         assert_int_equal (zc_options_reload (options, error, sizeof error), 1);
@@ -751,6 +752,7 @@ static void test_reload_fixed (void **state)
         assert_int_equal (zc_options_number (options, "count"), 2);
         assert_int_equal (zc_options_number (options, "heartbeat"), 60000);
         assert_false (zc_options_bool (options, "echo"));
+        assert_ptr_equal (zc_options_text (options, "publish"), endpoint); /* borrowed for good */
     }
     zc_options_destroy (&options);
 }
@@ -761,7 +763,7 @@ static void test_reload_bad (void **state)
     char error[512] = "", said[512];
     zc_options_t *options = s_new_file ("test\n    count = 1\n    name = old\n", "");
     static const char *const texts[] = {"test\n    name = new\n    count = x\n",
-                                        "test\n    name = new\n    count = 13\n",
+                                        "test\n    name = new\n    count = 13\n    heartbeat = 61\n",
                                         "test\n    name = new\n\tcount = 1\n"};
     for (size_t i = 0; i < LENGTH (texts); i++) {
         s_write (texts[i], strlen (texts[i]));
@@ -770,6 +772,7 @@ static void test_reload_bad (void **state)
         assert_memory_equal (error, said, strlen (said));
         assert_int_equal (zc_options_number (options, "count"), 1);
         assert_string_equal (zc_options_text (options, "name"), "old");
+        assert_int_equal (zc_options_number (options, "heartbeat"), 15000);
     }
     unlink (s_path);
     assert_int_equal (zc_options_reload (options, error, sizeof error), -1);
