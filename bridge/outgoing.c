@@ -113,7 +113,7 @@ static void s_message (void *arg, const zc_message_t *message)
         zc_subscriber_pause (self->subscriber, true);
 }
 
-static void s_gap (void *arg, zc_slice_t topic, zc_id_t from, zc_id_t to)
+static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
 {
     static zc_log_limit_t s_limit;
     zc_outgoing_t *self = arg;
@@ -121,9 +121,10 @@ static void s_gap (void *arg, zc_slice_t topic, zc_id_t from, zc_id_t to)
     zc_id_format (from, since);
     zc_id_format (to, floor);
     self->stats.gaps++;
-    zc_log_limited (&s_limit, ZC_LOG_WARN,
-                    "topic %.*s: gap: what was published after %s, up to %s, is gone from history",
-                    (int)topic.len, topic.at, since, floor);
+    zc_log_limited (
+        &s_limit, ZC_LOG_WARN,
+        "topic %.*s%s: gap: what was published after %s, up to %s, is gone from history",
+        (int)topic.len, topic.at, prefix ? "*" : "", since, floor);
 }
 
 static void s_live (void *arg, bool live)

@@ -105,6 +105,22 @@ static const s_error_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t c
     return self->nonce.len > ZC_NONCE_MAX ? &nonce : s_topics (self);
 }
 
+static const s_error_t *s_list (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                size_t max_payload)
+{
+    static const s_error_t position = {"since", "since is a position"};
+    static const s_error_t prefix = {"topic", "a prefix has at most 1024 bytes"};
+    (void)max_payload;
+    self->frames = args + 1;
+    self->frame_count = count - 1;
+    if (zc_id_parse (args[0].at, args[0].len, &self->since) != 0)
+        return &position;
+    for (size_t i = 0; i < self->frame_count; i++)
+        if (self->frames[i].len > ZC_TOPIC_MAX)
+            return &prefix;
+    return NULL;
+}
+
 static const s_error_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                   size_t max_payload)
 {
@@ -132,6 +148,7 @@ static const s_verb_t s_verbs[ZC_VERBS] = {
     [ZC_REPLAY] = {"REPLAY", 2, ZC_TOPICS_MAX + 1, s_replay, "REPLAY since topic..."},
     [ZC_FETCH] = {"FETCH", 4, 4, s_fetch, "FETCH since count bytes topics"},
     [ZC_SYNC] = {"SYNC", 2, 2, s_sync, "SYNC nonce topics"},
+    [ZC_TOPICS] = {"TOPICS", 2, ZC_PREFIXES_MAX + 1, s_list, "TOPICS since prefix..."},
     [ZC_STATS] = {"STATS", 0, 0, NULL, "STATS has no arguments"},
     [ZC_REPORT] = {"REPORT", 2, 2, s_report, "REPORT name json"},
     [ZC_PING] = {"PING", 0, 0, NULL, "PING has no arguments"},
@@ -179,7 +196,7 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
     count -= (size_t)taken;
     const s_verb_t *verb = count ? s_verb_find (frames[0]) : NULL;
     if (!verb) {
-        *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, STATS, REPORT, PING"
+        *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING"
                       : "a request begins with a verb";
         return "verb";
     }

@@ -7,6 +7,7 @@
 #define ZC_TAG_MAX 64
 #define ZC_NONCE_MAX 64
 #define ZC_TOPICS_MAX 10000
+#define ZC_PREFIXES_MAX 100
 #define ZC_NAME_MAX 256
 #define ZC_REPORT_MAX 65536
 /*  Frames that a request can have: delimiter, tag, REPLAY, since, topics. */
@@ -17,6 +18,7 @@ typedef enum {
     ZC_REPLAY,
     ZC_FETCH,
     ZC_SYNC,
+    ZC_TOPICS,
     ZC_STATS,
     ZC_REPORT,
     ZC_PING,
@@ -32,10 +34,10 @@ typedef struct {
     zc_verb_t verb;
     zc_message_t message;     /* PUBLISH */
     zc_slice_t headers;       /* PUBLISH */
-    zc_since_t since_kind;    /* REPLAY, FETCH */
+    zc_since_t since_kind;    /* REPLAY, FETCH, TOPICS */
     zc_id_t since;            /* a position */
     zc_slice_t since_event;   /* the publisher's own id */
-    const zc_slice_t *frames; /* REPLAY: the topics, one a frame */
+    const zc_slice_t *frames; /* REPLAY: the topics; TOPICS: the prefixes */
     size_t frame_count;       /* where 0, the topics are in `list` */
     zc_slice_t list;          /* FETCH, SYNC: the topics, LF between them */
     uint64_t count, bytes;    /* FETCH */

@@ -161,6 +161,45 @@ static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *
         s_error (self, route, "busy", "too many SYNCs wait: try again");
 }
 
+/*  TOPICS. */
+
+static bool s_begins (const zc_topic_t *topic, const zc_ask_t *request)
+{
+    for (size_t i = 0; i < request->frame_count; i++) {
+        zc_slice_t prefix = request->frames[i];
+        if (topic->len >= prefix.len && memcmp (topic->name, prefix.at, prefix.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*  They are in the order of what was published last, so this looks at no more than there is to
+ *  tell, where one prefix stands for all of it. */
+static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    zc_buf_t list = ZC_BUF_INIT;
+    size_t count = 0;
+    zc_topic_t *topic = NULL;
+    while (count < ZC_TOPICS_MAX && (topic = zc_topics_previous (self->topics, topic)) &&
+           topic->last > request->since) {
+        if (topic->sent <= request->since || !s_begins (topic, request))
+            continue;
+        s_position (&list, topic->sent);
+        zc_buf_addc (&list, ' ');
+        zc_buf_add (&list, topic->name, topic->len);
+        zc_buf_addc (&list, '\n');
+        count++;
+    }
+    char head[ZC_ID_SIZE], forgotten[ZC_ID_SIZE];
+    zc_slice_t frames[] = {
+        {"OK", 2},
+        {head, zc_id_format (self->head, head)},
+        {forgotten, zc_id_format (zc_topics_forgotten (self->topics), forgotten)},
+        {(char *)list.data, list.len}};
+    zc_outbox_answer (self->outbox, route, frames, 4);
+    zc_buf_clear (&list);
+}
+
 /*  STATS, REPORT, PING. */
 
 static void s_json_position (json_t *json, const char *name, zc_id_t id)
@@ -235,8 +274,8 @@ static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *
 
 static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *route,
                                         const zc_ask_t *request) = {
-    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay, [ZC_SYNC] = s_sync,
-    [ZC_STATS] = s_stats,     [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
+    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,  [ZC_SYNC] = s_sync,
+    [ZC_TOPICS] = s_topics,   [ZC_STATS] = s_stats,   [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
 
 static void s_handle (zc_broker_t *self, size_t count)
 {

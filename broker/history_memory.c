@@ -297,32 +297,47 @@ static void s_drop (s_memory_t *self, s_entry_t *entry)
     s_entry_free (entry);
 }
 
-static bool s_topic_over (const s_memory_t *self, const zc_topic_t *topic)
+/*  Whether so much more would be beyond the limits. */
+static bool s_topic_over (const s_memory_t *self, const zc_topic_t *topic, size_t messages,
+                          size_t bytes)
 {
     const zc_history_limits_t *limits = &self->base.limits;
     const s_store_t *store = topic->store;
-    return store && (store->count > limits->topic_messages || store->bytes > limits->topic_bytes);
+    return store && (store->count + messages > limits->topic_messages ||
+                     store->bytes + bytes > limits->topic_bytes);
 }
 
-static bool s_over (const s_memory_t *self)
+static bool s_over (const s_memory_t *self, size_t messages, size_t bytes)
 {
     const zc_history_limits_t *limits = &self->base.limits;
-    return self->oldest &&
-           (self->stats.messages > limits->messages || self->stats.bytes > limits->bytes);
+    return self->oldest && (self->stats.messages + messages > limits->messages ||
+                            self->stats.bytes + bytes > limits->bytes);
 }
 
-static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic)
+static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic, size_t messages, size_t bytes)
 {
-    for (int i = 0; i < S_TRIM_APPEND && s_topic_over (self, topic); i++)
+    for (int i = 0; i < S_TRIM_APPEND && s_topic_over (self, topic, messages, bytes); i++)
         s_drop (self, s_store_at (topic->store, 0));
-    for (int i = 0; i < S_TRIM_APPEND && s_over (self); i++)
+    for (int i = 0; i < S_TRIM_APPEND && s_over (self, messages, bytes); i++)
         s_drop (self, self->oldest);
+}
+
+/*  The next one that a full history lets go of: its memory is cold by now. */
+static void s_expect_drop (const s_memory_t *self, const zc_topic_t *topic)
+{
+    const s_store_t *store = topic->store;
+    const s_entry_t *entry = store && store->count ? s_store_at (store, 0) : self->oldest;
+    __builtin_prefetch (entry, 1);
+    __builtin_prefetch ((const char *)entry + 64, 1);
 }
 
 static void s_append (zc_history_t *base, zc_item_t *item)
 {
     s_memory_t *self = (s_memory_t *)base;
     zc_topic_t *topic = item->where;
+    /*  Room is made first: malloc then gives out again what has just been given back. */
+    s_trim_sizes (self, topic, 1,
+                  sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
     if (!topic->store && !(topic->store = calloc (1, sizeof (s_store_t))))
         abort ();
     s_entry_t *entry = s_entry_new (item);
@@ -334,7 +349,8 @@ static void s_append (zc_history_t *base, zc_item_t *item)
         s_queue_add (self, entry);
     self->stats.messages++;
     self->stats.bytes += s_entry_size (entry);
-    s_trim_sizes (self, topic);
+    s_trim_sizes (self, topic, 0, 0); /* what is larger than a limit all by itself */
+    s_expect_drop (self, topic);
     base->settled (base->arg, item, true);
 }
 
@@ -347,7 +363,7 @@ static bool s_trim (zc_history_t *base, uint64_t now_ms)
     int left = S_TRIM_MAX;
     for (; left > 0 && self->queue_len && self->queue[0]->expires_ms <= now_ms; left--)
         s_drop (self, self->queue[0]);
-    for (; left > 0 && self->oldest && (self->oldest->id < before || s_over (self)); left--)
+    for (; left > 0 && self->oldest && (self->oldest->id < before || s_over (self, 0, 0)); left--)
         s_drop (self, self->oldest);
     return left == 0;
 }

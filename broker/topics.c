@@ -141,6 +141,11 @@ zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)
     return topic ? topic->more : self->least;
 }
 
+zc_topic_t *zc_topics_previous (const zc_topics_t *self, const zc_topic_t *topic)
+{
+    return topic ? topic->less : self->most;
+}
+
 size_t zc_topics_size (const zc_topics_t *self)
 {
     return self->index.size;

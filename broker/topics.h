@@ -36,8 +36,10 @@ void zc_topics_destroy (zc_topics_t **self_p);
 zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name);
 /*  Finds or makes the topic, and marks it as just used. A new one begins at `forgotten`. */
 zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name);
-/*  In order of last use, the least recent first; NULL at the end. */
+/*  In order of last use, the least recent first, and the other way round; NULL: begins, and at the
+ *  end. */
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic);
+zc_topic_t *zc_topics_previous (const zc_topics_t *self, const zc_topic_t *topic);
 
 size_t zc_topics_size (const zc_topics_t *self);
 void zc_topics_set_max (zc_topics_t *self, size_t max);

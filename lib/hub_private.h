@@ -92,7 +92,7 @@ struct zc_join {
     bool known;     /* `at` means something; false for an own id not yet looked up */
     bool earliest;  /* asked for all there is */
     bool fresh;     /* came before there ever was a broker: can't have missed anything */
-    bool guess;          /* `at` is by the clock, and may be ahead of the broker */
+    bool guess;     /* `at` is by the clock, and may be ahead of the broker */
     bool verdict;   /* still owed */
     bool checked;   /* the broker knows positions up to `at` */
     uint64_t fetch; /* token of the page under way, or 0 */

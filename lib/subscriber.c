@@ -5,6 +5,8 @@
  * thought.
  *
  *    connected      ask SYNC: subscriptions are live, and the last position of each topic
+ *                   then TOPICS: what prefixes stand for and has news, so that a topic on which
+ *                   nothing more comes is found too
  *    behind         a topic whose last position, or whose next message's prev, is beyond what it is
  *                   complete up to: FETCH pages for all such topics together, from the lowest
  *    live           read messages; deliver where prev <= complete, skip what is not new
@@ -32,6 +34,7 @@
 #define S_PAGE_BYTES "1048576"
 #define S_NONCE_SIZE 18 /* \x01, 16 digits, NUL */
 #define S_BATCH 1000    /* messages read before the owner has its turn */
+#define S_PREFIXES 100  /* what one TOPICS may ask for */
 
 typedef struct {
     char *name; /* owned; not NUL-terminated */
@@ -53,16 +56,18 @@ struct zc_subscriber {
     zc_slice_t *prefixes; /* owned, with their bytes */
     size_t prefix_count;
 
-    zc_id_t base; /* all after it is wanted; ZC_ID_MAX: not known yet */
+    zc_id_t base; /* a topic not learned yet is complete up to here; ZC_ID_MAX: not known yet */
     bool up, live, paused;
-    bool resync;              /* ask SYNC for all topics */
+    bool resync;  /* ask SYNC for all topics */
+    bool listing; /* then ask TOPICS, for the prefixes from `listed` on */
+    size_t listed;
+    zc_id_t list_head;        /* no topic but those listed has anything up to here */
     uint64_t request;         /* the question that is out; 0: none */
     uint64_t not_before;      /* monotonic ms: no question until then */
     uint64_t check_at;        /* monotonic ms: when to ask what was dropped */
     char nonce[S_NONCE_SIZE]; /* subscribed; empty: none */
     zc_id_t dropped;          /* the broker's last drop that has been looked into */
     zc_id_t page_since;       /* FETCH: where the present page begins */
-    bool page_first;          /* FETCH: by the text in `since` */
     zc_id_t latest;           /* highest id handed over */
     zc_message_t *held;       /* the message whose prev showed a hole */
     zc_subscriber_stats_t stats;
@@ -99,7 +104,9 @@ zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t 
         abort ();
     self->config = *config;
     self->since = config->since ? strdup (config->since) : NULL;
-    if (!self->since || zc_id_parse (self->since, strlen (self->since), &self->base) != 0)
+    if (self->since && strcmp (self->since, "earliest") == 0)
+        self->base = ZC_ID_NONE;
+    else if (!self->since || zc_id_parse (self->since, strlen (self->since), &self->base) != 0)
         self->base = ZC_ID_MAX;
     if (s_connect (self, context) != 0) {
         int error = errno;
@@ -202,8 +209,20 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
     zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, topic.at, topic.len);
 }
 
-/*  The topic of a message; one that a prefix stands for is learned, as complete up to the base.
- *  NULL where nobody asked for it, or more has been learned than can be kept. */
+/*  What a prefix stands for, complete up to the base. NULL where more has been learned than can be
+ *  kept. */
+static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
+{
+    if (self->count >= S_TOPICS_MAX)
+        return NULL;
+    s_topic_t *topic = s_insert (self, name);
+    topic->known = true;
+    topic->complete = self->base;
+    return topic;
+}
+
+/*  The topic of a message, which is learned where a prefix stands for it. NULL where nobody asked
+ *  for it, or where it can't be learned. */
 static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
 {
     s_topic_t *topic = s_find (self, message->topic);
@@ -211,12 +230,7 @@ static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message
     for (size_t i = 0; i < self->prefix_count && !*wanted; i++)
         *wanted = message->topic.len >= self->prefixes[i].len &&
                   memcmp (message->topic.at, self->prefixes[i].at, self->prefixes[i].len) == 0;
-    if (topic || !*wanted || self->count >= S_TOPICS_MAX)
-        return topic;
-    topic = s_insert (self, message->topic);
-    topic->known = true;
-    topic->complete = self->base;
-    return topic;
+    return topic || !*wanted ? topic : s_learn (self, message->topic);
 }
 
 static void s_set_behind (zc_subscriber_t *self, s_topic_t *topic, bool behind)
@@ -332,6 +346,18 @@ static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
     }
 }
 
+/*  All that is behind is known. */
+static void s_reconciled (zc_subscriber_t *self)
+{
+    self->listing = false;
+    if (self->prefix_count && self->list_head > self->base)
+        self->base = self->list_head;
+    if (self->behind == 0) {
+        free (self->since);
+        self->since = NULL;
+    }
+}
+
 static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_subscriber_t *self = arg;
@@ -346,7 +372,80 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
     self->dropped = dropped;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
     s_take_lasts (self, frames[3]);
-    self->page_first = self->since != NULL && self->behind > 0;
+    self->listing = self->prefix_count > 0;
+    self->listed = 0;
+    if (!self->listing)
+        s_reconciled (self);
+}
+
+/*  One line of TOPICS: a position, a space, a topic. */
+static void s_take_listed (zc_subscriber_t *self, zc_slice_t line, zc_id_t *last)
+{
+    const char *space = memchr (line.at, ' ', line.len);
+    size_t len = space ? (size_t)(space - line.at) : line.len;
+    if (!space || zc_id_parse (line.at, len, last) != 0)
+        return;
+    zc_slice_t name = {space + 1, line.len - len - 1};
+    s_topic_t *topic = s_find (self, name);
+    if (!topic)
+        topic = s_learn (self, name);
+    if (topic && *last > topic->complete)
+        s_set_behind (self, topic, true);
+}
+
+/*  On topics that the broker knows no more, or that were too many to be listed, something up to
+ *  here may have been published. */
+static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
+{
+    for (size_t i = self->listed; upto > self->base && self->base != ZC_ID_NONE && i < end; i++) {
+        self->stats.gaps++;
+        if (self->config.gap)
+            self->config.gap (self->config.arg, self->prefixes[i], true, self->base, upto);
+    }
+}
+
+static size_t s_list_end (const zc_subscriber_t *self)
+{
+    size_t end = self->listed + S_PREFIXES;
+    return end < self->prefix_count ? end : self->prefix_count;
+}
+
+static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    zc_id_t head, forgotten, last = ZC_ID_NONE;
+    size_t lines = 0, end = s_list_end (self);
+    self->request = 0;
+    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
+        !s_position (frames[2], &forgotten))
+        return;
+    zc_slice_t list = frames[3];
+    for (const char *lf; list.len && (lf = memchr (list.at, '\n', list.len)); lines++) {
+        size_t len = (size_t)(lf - list.at);
+        s_take_listed (self, (zc_slice_t){list.at, len}, &last);
+        list.at += len + 1;
+        list.len -= len + 1;
+    }
+    if (lines >= S_TOPICS_MAX && last > forgotten)
+        forgotten = last;
+    s_state_unlisted (self, forgotten, end);
+    if (self->listed == 0)
+        self->list_head = head;
+    self->listed = end;
+    if (end == self->prefix_count)
+        s_reconciled (self);
+}
+
+/*  Asks which topics that the prefixes stand for have something after the base. */
+static void s_ask_topics (zc_subscriber_t *self)
+{
+    char base[ZC_ID_SIZE];
+    zc_slice_t frames[2 + S_PREFIXES] = {s_text ("TOPICS"),
+                                         {base, zc_id_format (self->base, base)}};
+    size_t count = 2;
+    for (size_t i = self->listed; i < s_list_end (self); i++)
+        frames[count++] = self->prefixes[i];
+    s_ask (self, frames, count, s_listed);
 }
 
 /*  After a reconnect ZeroMQ sends the subscriptions again only when our thread next looks at the
@@ -407,14 +506,15 @@ static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
 {
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        zc_id_t from = topic->known && !self->page_first && topic->complete > self->page_since
+        zc_id_t from = topic->known && !self->since && topic->complete > self->page_since
                            ? topic->complete
                            : self->page_since;
         if (!topic->behind || floor <= from)
             continue;
         self->stats.gaps++;
         if (self->config.gap)
-            self->config.gap (self->config.arg, (zc_slice_t){topic->name, topic->len}, from, floor);
+            self->config.gap (self->config.arg, (zc_slice_t){topic->name, topic->len}, false, from,
+                              floor);
     }
 }
 
@@ -427,12 +527,11 @@ static void s_end_of_page (zc_subscriber_t *self, const zc_slice_t *frames)
         s_later (self);
         return;
     }
-    if (self->page_first && strcmp (self->since, "earliest") == 0)
+    if (self->since && strcmp (self->since, "earliest") == 0)
         self->page_since = floor; /* asked for what there is */
-    else if (self->page_first && s_position (frames[3], &since))
+    else if (self->since && s_position (frames[3], &since))
         self->page_since = since;
     s_state_gaps (self, floor);
-    self->page_first = false;
     free (self->since);
     self->since = NULL;
     self->page_since = head;
@@ -462,7 +561,7 @@ static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
 static void s_fetch (zc_subscriber_t *self)
 {
     char position[ZC_ID_SIZE];
-    if (!self->page_first) {
+    if (!self->since) {
         self->page_since = ZC_ID_MAX;
         for (size_t i = 0; i < self->count; i++)
             if (self->topics[i].behind && self->topics[i].complete < self->page_since)
@@ -474,7 +573,7 @@ static void s_fetch (zc_subscriber_t *self)
     zc_buf_t list = ZC_BUF_INIT;
     s_list (self, true, &list);
     zc_slice_t frames[] = {s_text ("FETCH"),
-                           s_text (self->page_first ? self->since : position),
+                           s_text (self->since ? self->since : position),
                            s_text (S_PAGE_MESSAGES),
                            s_text (S_PAGE_BYTES),
                            {zc_buf_str (&list), list.len}};
@@ -595,6 +694,8 @@ static bool s_question (zc_subscriber_t *self)
         return true;
     if (self->resync)
         s_sync (self);
+    else if (self->listing)
+        s_ask_topics (self);
     else if (self->behind)
         s_fetch (self);
     else if (zc_mono_ms () >= self->check_at)
@@ -666,5 +767,6 @@ long zc_subscriber_timeout (const zc_subscriber_t *self)
         return -1;
     if (zc_mono_ms () < self->not_before)
         return s_until (self->not_before);
-    return self->held || self->resync || self->behind ? 0 : s_until (self->check_at);
+    return self->held || self->resync || self->listing || self->behind ? 0
+                                                                       : s_until (self->check_at);
 }

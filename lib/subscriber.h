@@ -21,8 +21,9 @@ typedef struct {
     void *arg;
     /*  Each message once, in order of its topic. */
     void (*message) (void *arg, const zc_message_t *message);
-    /*  What was published on the topic in (from, to], if anything, is gone. May be NULL. */
-    void (*gap) (void *arg, zc_slice_t topic, zc_id_t from, zc_id_t to);
+    /*  What was published on the topic, or on topics that begin with it, in (from, to], if
+     *  anything, is gone. May be NULL. */
+    void (*gap) (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to);
     /*  true: subscriptions are live and complete from here on; false: the broker is gone. May be
      *  NULL. */
     void (*live) (void *arg, bool live);
@@ -39,10 +40,10 @@ typedef struct {
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config);
 void zc_subscriber_destroy (zc_subscriber_t **self_p);
 
-/*  Before the first run. With `prefix` it stands for every topic that begins with it. Such a topic
- * is known from the first message that comes on it; what came before that, after `since` (where
- * that is an id) or after the beginning, is fetched then. One that nothing comes on is not found.
- */
+/*  Before the first run. With `prefix` it stands for every topic that begins with it, and that
+ *  something is published on after `since` (a position or "earliest"; else after the beginning):
+ *  10,000 of them without holes, and more as ZeroMQ brings them. A gap on what the broker has
+ *  forgotten is stated for the prefix. */
 void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix);
 /*  Stops taking messages, until set to false. What ZeroMQ then drops is fetched later. */
 void zc_subscriber_pause (zc_subscriber_t *self, bool pause);

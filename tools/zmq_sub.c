@@ -19,7 +19,7 @@ static const zc_option_t s_options[] = {
     {"since", 's', ZC_OPT_TEXT, NULL, 1, 256, NULL, "ID",
      "begin with what came after this id (or a publisher's own id), or 'earliest'", false},
     {"prefix", 'p', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
-     "TOPIC stands for all topics that begin with it", false},
+     "TOPIC stands for all topics that begin with it; an empty one for all there are", false},
     ZC_TOOL_ENDPOINTS,
     ZC_OPTION_END,
 };
@@ -106,15 +106,15 @@ static void s_message (void *arg, const zc_message_t *message)
         zc_subscriber_pause (self->subscriber, true);
 }
 
-static void s_gap (void *arg, zc_slice_t topic, zc_id_t from, zc_id_t to)
+static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
 {
     (void)arg;
     char since[ZC_ID_SIZE], floor[ZC_ID_SIZE];
     zc_id_format (from, since);
     zc_id_format (to, floor);
     fflush (stdout); /* where both go to one place, say it at the right one */
-    zc_tool_say ("gap: what was published on '%.*s' after %s, up to %s, is gone from history",
-                 (int)topic.len, topic.at, since, floor);
+    zc_tool_say ("gap: what was published on %s'%.*s' after %s, up to %s, is gone from history",
+                 prefix ? "topics that begin with " : "", (int)topic.len, topic.at, since, floor);
 }
 
 static void s_live (void *arg, bool live)
@@ -207,14 +207,19 @@ static int s_check_words (const zc_options_t *options)
 {
     if (!zc_options_word (options, 0))
         return zc_tool_misuse ("which topic?");
-    const char *topic;
+    const char *topic, *since = zc_options_text (options, "since");
+    bool prefix = zc_options_bool (options, "prefix");
     for (size_t i = 0; (topic = zc_options_word (options, i)); i++)
-        if (!zc_topic_valid (topic, strlen (topic)))
+        if (!zc_topic_valid (topic, strlen (topic)) && !(prefix && !*topic))
             return zc_tool_misuse ("topic %zu: a topic is 1 to 1024 bytes of UTF-8 without control "
                                    "characters",
                                    i + 1);
-    if (zc_options_bool (options, "prefix") && zc_options_text (options, "since"))
-        return zc_tool_misuse ("--since needs whole topics, not --prefix");
+    zc_id_t position;
+    if (prefix && since && strcmp (since, "earliest") != 0 &&
+        zc_id_parse (since, strlen (since), &position) != 0)
+        return zc_tool_misuse (
+            "--since: with --prefix it is a position or 'earliest': a publisher's "
+            "own id belongs to one topic");
     return ZC_EXIT_OK;
 }
 

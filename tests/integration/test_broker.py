@@ -352,6 +352,29 @@ def test_forgotten_topics_leave_their_position(stack):
     assert position(meta(receive(sub, 1)[0][2])["prev"]) >= position(ids[89])
 
 
+# TOPICS
+
+
+def test_topics_that_begin_with(stack):
+    stack.broker("--max-topics=4")
+    ids = {topic: stack.publish(topic, "x") for topic in ("a/2", "b", "a/1", "a", "a/1")}
+
+    def listed(since, *prefixes):
+        ok, head, forgotten, lines = stack.request("TOPICS", since, *prefixes)
+        assert ok == b"OK" and position(head) >= position(ids["a/1"])
+        return lines.decode(), position(forgotten)
+
+    assert listed("0-0", "a/")[0] == f"{ids['a/1']} a/1\n{ids['a/2']} a/2\n", "the latest first"
+    assert listed("0-0", "")[0].count("\n") == 4
+    assert listed(ids["a/2"], "a/2", "b")[0] == f"{ids['b']} b\n"
+    assert listed(ids["a/1"], "")[0] == ""
+    before = listed("0-0", "")[1]
+    assert before < position(ids["a/2"])
+    stack.publish("c", "x")
+    lines, forgotten = listed("0-0", "")
+    assert "a/2" not in lines and forgotten == position(ids["a/2"]), "the least recent has made room"
+
+
 # SYNC
 
 

@@ -240,7 +240,8 @@ WRONG = [
     (["pub", "t", "x", "--timeout", "soon"], "--timeout"),
     (["pub", "t", "x", "--control", "nonsense"], "--control"),
     (["sub", "t", "--count", "-1"], "--count"),
-    (["sub", "--prefix", "t", "--since", "earliest"], "--since"),
+    (["sub", "--prefix", "t", "--since", "own id"], "--since"),
+    (["sub", ""], "topic 1"),
 ]
 
 
@@ -374,6 +375,42 @@ def test_sub_prefix(stack):
         stack.publish(topic, "x")
     assert sub.end() == 0
     assert sub.out == ["room\tx", "room10\tx", "room/x\tx"]
+
+
+def test_sub_prefix_since(stack):
+    """Topics that nothing more comes on are found all the same."""
+    stack.broker()
+    ids = [stack.publish(topic, topic) for topic in ("a/1", "b", "a/2", "a/1", "c")]
+    assert stack.zmq("sub", "--prefix", "a/", "--since", "earliest", "--count", 3).stdout == "a/1\ta/1\na/2\ta/2\na/1\ta/1\n"
+    assert stack.zmq("sub", "--prefix", "a/", "c", "--since", ids[2], "--count", 2).stdout == "a/1\ta/1\nc\tc\n"
+    assert stack.zmq("sub", "--prefix", "", "--since", "earliest", "--count", 5).stdout.splitlines()[-1] == "c\tc"
+    done = run("zmq", "sub", *stack.endpoints(), "--prefix", "x", "--since", ids[0], "--timeout", 1, check=False)
+    assert (done.returncode, done.stdout) == (1, "") and "gap" not in done.stderr
+
+
+def test_sub_prefix_over_a_restart(stack):
+    """What came while the connection was lost, on a topic that nothing comes on later."""
+    history = f"--history=lmdb:{stack.folder}/history"
+    broker = stack.broker(history)
+    sub = live_sub(stack, "--prefix", "a/")
+    stack.publish("a/1", "1")
+    wait_for(lambda: sub.out == ["a/1\t1"], "the first")
+    sub.process.send_signal(signal.SIGSTOP)
+    broker.kill()
+    stack.broker(history)
+    stack.publish("a/2", "2")
+    sub.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: sub.out == ["a/1\t1", "a/2\t2"], "the second")
+
+
+def test_sub_prefix_of_topics_that_the_broker_has_forgotten(stack):
+    broker = stack.broker()
+    sub = live_sub(stack, "--prefix", "a/")
+    stack.publish("a/1", "1")
+    wait_for(lambda: sub.out == ["a/1\t1"], "the first")
+    broker.kill()
+    stack.broker()
+    wait_for(lambda: any("on topics that begin with 'a/' after" in line for line in sub.err), lambda: f"a gap: {sub.err}")
 
 
 def test_sub_json(stack):

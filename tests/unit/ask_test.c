@@ -64,6 +64,8 @@ static void s_good (void **state)
         {"FETCH|1-1|18446744073709551615|18446744073709551615|a\nb", ZC_FETCH, "", false},
         {"SYNC||", ZC_SYNC, "", false},
         {"SYNC|nonce|a\nb", ZC_SYNC, "", false},
+        {"TOPICS|0-0|", ZC_TOPICS, "", false},
+        {"TOPICS|1-1|a|b/|\xff", ZC_TOPICS, "", false},
         {"REPORT|name|{}", ZC_REPORT, "", false},
     };
     for (size_t i = 0; i < LENGTH (good); i++) {
@@ -108,6 +110,9 @@ static void s_bad (void **state)
         {"REPLAY|x\n|a", "since"},
         {"REPLAY|1-1|a|", "topic"},
         {"FETCH|1-1|1|1", "arguments"},
+        {"TOPICS|1-1", "arguments"},
+        {"TOPICS|earliest|a", "since"},
+        {"TOPICS|1-1|~~~~", "topic"},
         {"FETCH|1-1|1|1|a|b", "arguments"},
         {"FETCH|1-1|0|1|a", "arguments"},
         {"FETCH|1-1||1|a", "arguments"},

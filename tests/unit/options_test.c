@@ -762,9 +762,10 @@ static void test_reload_bad (void **state)
     (void)state;
     char error[512] = "", said[512];
     zc_options_t *options = s_new_file ("test\n    count = 1\n    name = old\n", "");
-    static const char *const texts[] = {"test\n    name = new\n    count = x\n",
-                                        "test\n    name = new\n    count = 13\n    heartbeat = 61\n",
-                                        "test\n    name = new\n\tcount = 1\n"};
+    static const char *const texts[] = {
+        "test\n    name = new\n    count = x\n",
+        "test\n    name = new\n    count = 13\n    heartbeat = 61\n",
+        "test\n    name = new\n\tcount = 1\n"};
     for (size_t i = 0; i < LENGTH (texts); i++) {
         s_write (texts[i], strlen (texts[i]));
         assert_int_equal (zc_options_reload (options, error, sizeof error), -1);
