@@ -234,6 +234,7 @@ class Line {
     this.#after = undefined;
     this.#replay = 0;
     this.#tell('connecting');
+    if (this.#stopped) return; // by who was told
     let current = true; // what a connection says after it was given up is not for us
     let close = () => {};
     this.#cut = () => {
@@ -440,8 +441,9 @@ class Share {
     try {
       await navigator.locks.request(this.#name, steal ? { steal } : { signal: this.#abort.signal }, () => {
         if (this.#stopped || turn !== this.#turn) return undefined;
+        const held = new Promise((release) => (this.#release = () => release(undefined)));
         this.#lead();
-        return new Promise((release) => (this.#release = () => release(undefined)));
+        return held;
       });
     } catch {
       // aborted by ourselves, or stolen
@@ -484,6 +486,7 @@ class Share {
       },
       error: (error) => this.#sink.error(error),
     });
+    if (this.#stopped) this.#line.stop(); // by who was told that it connects
   }
 
   /** @param {Message} message */
@@ -506,7 +509,7 @@ class Share {
 
   /** @param {Status} status */
   #tell(status) {
-    this.#sink.state({ ...status, role: this.#leading ? 'leader' : 'follower' });
+    if (!this.#stopped) this.#sink.state({ ...status, role: this.#leading ? 'leader' : 'follower' });
   }
 
   /** @param {object} words */
@@ -552,7 +555,7 @@ class Share {
 
   /** @param {{prev: string, message: Message}} words */
   #pass(words) {
-    if (this.#chain === undefined) return; // not welcomed yet
+    if (this.#stopped || this.#chain === undefined) return; // not welcomed yet
     if (this.#line) this.#hold(words);
     else if (words.prev === this.#chain) this.#deliver(words.message);
     else if (!this.#recent.has(Recent.key(words.message))) {
@@ -574,7 +577,7 @@ class Share {
 
   /** Catching up ends where both streams have met: the same last id, or a message that both had. */
   #join() {
-    if (this.#leading || !this.#line) return;
+    if (this.#stopped || this.#leading || !this.#line) return;
     const met = this.#held.findIndex(({ message }) => this.#recent.has(Recent.key(message)));
     if (met < 0 && this.#line.last !== this.#theirs.last) return;
     this.#line.stop();
@@ -607,6 +610,7 @@ export class Subscription {
   #driver;
   #last;
   #paused = false;
+  #opening = false;
 
   /**
    * @param {string | string[]} topics
@@ -616,9 +620,9 @@ export class Subscription {
   constructor(topics, handler, options) {
     const { onContinuity, onState, onError, ...settings } = options;
     this.#topics = new Set([topics].flat());
-    this.#settings = { ...DEFAULTS, ...settings };
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== null);
+    this.#settings = { ...DEFAULTS, ...Object.fromEntries(given) };
     this.#last = this.#settings.since;
-    let made = false;
     this.#sink = {
       message: guarded(handler),
       verdict: guarded(onContinuity),
@@ -626,11 +630,10 @@ export class Subscription {
       /** @param {Status} status */
       state: (status) => {
         this.status = status;
-        if (made) guarded(onState)(status);
+        if (!this.#opening) guarded(onState)(status);
       },
     };
     this.#open();
-    made = true; // a handler may use what `subscribe` returns
   }
 
   /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
@@ -679,7 +682,7 @@ export class Subscription {
   resume() {
     if (!this.#paused || this.state === 'closed') return;
     this.#paused = false;
-    this.#open();
+    this.#open(this.#sink.state);
   }
 
   /** The end: the handler is not called again. */
@@ -687,9 +690,15 @@ export class Subscription {
     if (this.state !== 'closed') this.#drop('closed');
   }
 
-  #open() {
+  /** @param {(status: Status) => void} [tell] */
+  #open(tell) {
     const Driver = this.#settings.share && Share.available() ? Share : Line;
-    if (this.#topics.size) this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink);
+    if (!this.#topics.size) return;
+    const before = this.status;
+    this.#opening = true; // onState may use what `subscribe` returns, and close what is opened here
+    this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink);
+    this.#opening = false;
+    if (this.status !== before) tell?.(this.status);
   }
 
   /** @param {State} state */
@@ -703,7 +712,8 @@ export class Subscription {
   #reopen() {
     if (this.#paused || this.state === 'closed') return;
     this.#drop('waiting');
-    this.#open();
+    if (this.state !== 'waiting' || this.#driver) return; // who was told has closed it, or opened it anew
+    this.#open(this.#sink.state);
   }
 }
 

@@ -243,6 +243,46 @@ describe('one tab', () => {
     assert.deepEqual([heard.sub.state, world.opened.length, world.timers.size], ['closed', 2, 0]);
   });
 
+  for (const transport of ['sse', 'ws']) {
+    test(`${transport}: what is closed when the page hears of a new attempt stays closed`, async () => {
+      for (const [end, state] of [['close', 'closed'], ['pause', 'paused']]) {
+        const heard = listen('a', { transport, onState: (status) => status.state === word && heard.sub[end]() });
+        let word = 'connecting';
+        await world.settle();
+        world.refuse.add(transport);
+        world.cut();
+        await world.pass(60000);
+        world.refuse.clear();
+        await world.pass(60000);
+        world.publish('a', 'one');
+        await world.settle();
+        assert.deepEqual([heard.data, heard.sub.state, world.connections.size], [[], state, 0]);
+        if (end === 'close') continue;
+        heard.sub.resume(); // is told in the middle of it
+        await world.pass(1000);
+        assert.deepEqual([heard.sub.state, world.connections.size, world.timers.size], [state, 0, 0]);
+        word = 'waiting';
+        heard.sub.resume();
+        await world.pass(1000);
+        assert.deepEqual([heard.sub.state, heard.data], ['open', ['one']]);
+        heard.sub.use(transport);
+        assert.equal(heard.sub.state, state);
+      }
+      await world.pass(60000);
+      assert.deepEqual([world.connections.size, world.timers.size], [0, 0]);
+    });
+  }
+
+  test('an option that is undefined or null is one that was not given', async () => {
+    world.refuse.add('sse').add('ws');
+    world.final = true;
+    const heard = listen('a', { transport: undefined, since: null, backoff: undefined, maxBackoff: undefined, silence: null });
+    await world.pass(600_000);
+    assert.ok(world.opened.length < 200, `${world.opened.length} connections in ten minutes`);
+    assert.deepEqual(addresses().slice(0, 2), ['/events?topic=a&format=zcast.v1', '/ws?topic=a']);
+    assert.equal(heard.sub.lastId, '');
+  });
+
   test('topics can be added and taken away', async () => {
     const heard = listen('a', { transport: 'ws' });
     await world.settle();
@@ -349,6 +389,52 @@ describe('tabs that share', () => {
     for (const heard of all) assert.deepEqual(heard.data, ['one', 'two']);
     assert.equal(world.connections.size, 1);
   });
+
+  test('a leader that is closed when it hears that it connects gives up its place', async () => {
+    world = new World(12);
+    const heard = world.as(1, () =>
+      listen(['a', 'b'], { transport: 'ws', share: true, onState: ({ state }) => state === 'connecting' && heard.sub.close() }),
+    );
+    const [other] = tabs(1);
+    await world.pass(1000);
+    world.publish('a', 'one');
+    await world.pass(1000);
+    assert.deepEqual([heard.data, heard.sub.state], [[], 'closed']);
+    assert.deepEqual([other.data, other.sub.status.role, world.connections.size], [['one'], 'leader', 1]);
+  });
+
+  for (const end of ['close', 'pause'])
+    test(`${end} in the handler, while catching up, is the end of what was held`, async () => {
+      world = new World(13);
+      tabs(1);
+      await world.pass(100);
+      world.publish('a', 'one');
+      await world.settle();
+      const later = world.later.bind(world);
+      const slow = []; // what the newcomer's own connection says comes after what the leader says
+      world.later = (lane, run, tab = world.tab) => (tab === 9 && lane.startsWith('ws') ? slow.push([lane, run, tab]) : later(lane, run, tab));
+      const data = [];
+      const sub = world.as(9, () =>
+        subscribe(['a', 'b'], (message) => data.push(message.data) === 2 && sub[end](), { transport: 'ws', share: true, since: 'earliest' }),
+      );
+      await world.pass(100);
+      for (const text of ['two', 'three', 'four']) world.publish('b', text);
+      await world.settle();
+      while (slow.length) {
+        later(...slow.shift());
+        await world.settle();
+      }
+      world.later = later;
+      world.publish('a', 'five');
+      await world.pass(1000);
+      assert.deepEqual(data, ['one', 'two']);
+      assert.equal(sub.state, end === 'close' ? 'closed' : 'paused');
+      assert.equal(world.connections.size, 1);
+      if (end === 'close') return;
+      world.as(9, () => sub.resume());
+      await world.pass(1000);
+      assert.deepEqual(data, ['one', 'two', 'three', 'four', 'five']);
+    });
 
   test('a newcomer with a past shares at the first heartbeat, on a quiet topic', async () => {
     world = new World(10);
