@@ -1,5 +1,6 @@
 """tools/quickstart, as a user runs it."""
 
+import itertools
 import os
 import re
 import shutil
@@ -25,8 +26,8 @@ def environment():
 class Quickstart:
     """Runs in a process group of its own, as from a shell, so that Ctrl-C reaches the group."""
 
-    def __init__(self, folder, *options):
-        self.port = free_port()
+    def __init__(self, folder, *options, port=None):
+        self.port = port or free_port()
         self.folder = folder
         self.log_path = folder / "quickstart.out"
         self.log_file = open(self.log_path, "wb")
@@ -77,9 +78,9 @@ class Quickstart:
 def quickstart():
     started = []
 
-    def start(*options):
+    def start(*options, port=None):
         # not pytest's tmp_path: a Unix socket's path has at most 107 bytes
-        started.append(Quickstart(Path(tempfile.mkdtemp(prefix="zcast-")), *options))
+        started.append(Quickstart(Path(tempfile.mkdtemp(prefix="zcast-")), *options, port=port))
         return started[-1]
 
     yield start
@@ -131,6 +132,19 @@ def test_two_quickstarts_at_once(quickstart):
     assert first.interrupt() == 130
     with SseClient(f"http://127.0.0.1:{second.port}/events?topic=host/metrics") as client:
         client.wait(2)
+
+
+def test_quickstart_on_a_port_that_another_program_would_take(quickstart):
+    """The web server starts last: nothing else may have its port by then."""
+
+    def taken(port):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    port = next(port for port in itertools.count(8081, 10) if not taken(port))  # where the WebSocket daemon looks
+    one = quickstart(port=port).wait_ready()
+    with WsClient(f"ws://127.0.0.1:{port}/ws?topic=host/metrics") as client:
+        client.wait(1)
 
 
 def test_quickstart_notices_that_something_ended(quickstart):
