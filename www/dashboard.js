@@ -7,11 +7,13 @@ const METRICS = 'host/metrics';
 const ACCESS = 'host/access';
 const HISTORY = 300_000; // ms of the past that a page asks for when it comes
 const ROWS = 200; // of a pane's list
+const TOPICS = 100; // of a stream: the server's default
+const AWAY = 5000; // ms that a pane stays dropped
 const NAMES = { sse: 'Server-Sent Events', ws: 'WebSocket' };
 const STATES = {
   connecting: ['busy', 'connecting'],
   open: ['good', 'open'],
-  waiting: ['busy', 'waiting'],
+  waiting: ['busy', 'reconnecting'],
   paused: ['bad', 'dropped'],
   closed: ['bad', 'closed'],
 };
@@ -56,7 +58,7 @@ function above(value, base) {
 
 const PLOTS = [
   { name: 'CPU', key: 'cpu', series: [''], top: () => 100, format: percent },
-  { name: 'Memory used', key: 'memory', series: [''], top: (/** @type {number} */ _, sample) => sample.memory, format: bytes },
+  { name: 'Memory used', key: 'memory', series: [''], top: (/** @type {number} */ _, /** @type {any} */ sample) => sample.memory, format: bytes },
   {
     name: 'Network',
     key: 'network',
@@ -68,7 +70,7 @@ const PLOTS = [
     name: 'Load',
     key: 'load',
     series: ['1', '5', '15 min'],
-    top: (/** @type {number} */ largest, sample) => Math.max(sample.cores, above(largest * 1.05, 2)),
+    top: (/** @type {number} */ largest, /** @type {any} */ sample) => Math.max(sample.cores, above(largest * 1.05, 2)),
     format: plain,
   },
 ];
@@ -89,7 +91,19 @@ function readSample(text) {
 const timeOf = (id) => (/^\d{13,14}-\d+$/.test(id) ? Number(id.split('-')[0]) : NaN);
 
 /** @param {string} text */
-const data = (text) => element('span', text.slice(0, 2000), 'data');
+function data(text) {
+  const made = element('span', text.length > 2000 ? `${text.slice(0, 2000)}…` : text, 'data');
+  if (text.length > 200) made.title = made.textContent ?? ''; // the list shows its first lines
+  return made;
+}
+
+/** What is wrong with a topic, '' where nothing is. @param {string} topic */
+function refusal(topic) {
+  if (!topic) return 'Which topic?';
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(topic)) return 'A topic has no control characters.';
+  const size = new TextEncoder().encode(topic).length;
+  return size > 1024 ? `A topic has at most 1024 bytes; this one has ${size}.` : '';
+}
 
 /** @param {string} address */
 function readable(address) {
@@ -104,7 +118,7 @@ function readable(address) {
 function request(line) {
   const [, from, what, status, size] = /^(\S+) .*?"([^"]*)" (\d{3}) (\d+|-)/.exec(line) ?? [];
   if (!what) return data(line);
-  const made = data(` ${readable(what.replace(/ HTTP\/[\d.]+$/, ''))}  `);
+  const made = element('span', ` ${readable(what.replace(/ HTTP\/[\d.]+$/, ''))}  `, 'data request');
   made.prepend(element('span', status, `status ${status < '400' ? 'ok' : 'fail'}`));
   made.append(element('small', `${bytes(Number(size) || 0)}, ${from}`));
   made.title = line;
@@ -131,15 +145,23 @@ class Pane {
     this.verdictClass = '';
     this.verdictText = '–';
     this.came = Date.now();
+    /** @type {number | undefined} when it comes back */
+    this.due = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     this.events = subscribe(topics, (message) => this.take(message), {
       transport,
+      maxBackoff: 8000, // somebody is looking at it
       since: `${this.came - HISTORY}-0`,
       onContinuity: (verdict) => this.judge(verdict),
-      onState: () => paint(),
+      onState: ({ state, delay }) => {
+        if (state !== 'paused') this.due = state === 'waiting' && delay !== undefined ? Date.now() + delay : undefined;
+        paint();
+      },
       onError: (error) => this.note(`The server says: ${error.message}`),
     });
     this.log = find('.log', this.root);
-    find('.drop', this.root).onclick = () => this.drop();
+    find('.drop', this.root).onclick = () => (this.events.state === 'open' ? this.drop() : this.comeBack());
     find('.switch', this.root).onclick = () => this.events.use(this.other());
   }
 
@@ -149,8 +171,15 @@ class Pane {
   }
 
   drop() {
+    this.due = Date.now() + AWAY;
     this.events.pause();
-    setTimeout(() => this.events.resume(), 5000);
+    this.timer = setTimeout(() => this.comeBack(), AWAY);
+  }
+
+  comeBack() {
+    clearTimeout(this.timer);
+    this.events.pause(); // does nothing where it is
+    this.events.resume();
   }
 
   /** @param {import('./zcast.js').Message} message */
@@ -231,15 +260,21 @@ class Pane {
   }
 
   paintState() {
-    const { state, transport, delay, attempt } = this.events.status;
-    const [className, text] = STATES[state];
-    const wait = state === 'waiting' && delay ? `, ${Math.ceil(delay / 1000)} s` : '';
+    const { state, transport } = this.events.status;
+    const [className, text] = topics.size ? STATES[state] : ['idle', 'no topic'];
+    const seconds = this.due === undefined ? 0 : Math.ceil((this.due - Date.now()) / 1000);
+    const when = state === 'paused' ? `, back in ${seconds} s` : `\u00a0in ${seconds} s`;
     put(find('h2', this.root), NAMES[transport]);
+    this.root.className = `pane ${className}`;
+    this.root.setAttribute('aria-label', NAMES[transport]);
     find('.state', this.root).className = `state ${className}`;
-    put(find('.state .text', this.root), text + wait + (attempt > 1 && state !== 'open' ? `, attempt ${attempt}` : ''));
+    put(find('.state .text', this.root), state === 'connecting' && this.verdict ? 'reconnecting' : text);
+    put(find('.state .when', this.root), seconds > 0 && topics.size ? when : '');
     put(find('.switch', this.root), `Switch to ${this.other() === 'ws' ? 'WebSocket' : 'SSE'}`);
-    /** @type {HTMLButtonElement} */ (find('.drop', this.root)).disabled = state === 'paused';
+    put(find('.drop', this.root), className === 'good' || className === 'idle' ? 'Drop for 5 s' : 'Reconnect now');
+    /** @type {HTMLButtonElement} */ (find('.drop', this.root)).disabled = className === 'idle';
     this.log.setAttribute('aria-label', `Messages over ${NAMES[transport]}`);
+    for (const part of ['.plots', '.key']) find(part, this.root).hidden = !topics.has(METRICS);
   }
 }
 
@@ -269,23 +304,39 @@ function newest() {
 }
 let skew = Infinity;
 
-/** Whether both panes have the same last message; a moment's difference is none. */
+/** Whether both panes are there and have the same last message; a moment's difference is none. */
 function paintStep() {
+  const away = panes.filter(({ events }) => events.state !== 'open');
   const [one, two] = panes.map(({ keys }) => keys);
   if (one.at(-1) === two.at(-1)) apart = 0;
   else apart ||= Date.now();
   const step = find('#step');
-  if (!one.length && !two.length) return;
+  /** @param {string} className @param {string} text */
+  const say = (className, text) => {
+    step.className = `step ${className}`;
+    put(find('span:last-child', step), text);
+  };
+  if (!topics.size) return say('idle', 'No topic: subscribe to one');
+  if (away.length === panes.length) {
+    if (one.length || two.length) say('bad', 'Both panes are cut off: what is shown is from before');
+    return;
+  }
+  if (!one.length && !two.length) return away.length ? undefined : say('good', 'Connected: nothing has come yet');
   if (apart && Date.now() - apart < 700) return;
   const ahead = one.includes(two.at(-1) ?? '') ? 0 : 1;
   const from = [one, two][ahead].lastIndexOf([two, one][ahead].at(-1) ?? '');
   const behind = [one, two][ahead].length - 1 - from;
-  step.className = `step ${apart ? 'busy' : 'good'}`;
-  const name = NAMES[panes[1 - ahead].events.transport];
-  put(
-    find('span:last-child', step),
-    apart ? `${name} is ${behind} ${behind === 1 ? 'message' : 'messages'} behind` : 'In step: both panes have the same messages',
-  );
+  if (apart) say('busy', `${NAMES[panes[1 - ahead].events.transport]} is ${behind} ${behind === 1 ? 'message' : 'messages'} behind`);
+  else if (away.length) say('busy', `${NAMES[away[0].events.transport]} is cut off`);
+  else say('good', 'In step: both panes have the same messages');
+}
+
+const field = /** @type {HTMLInputElement} */ (find('#topic'));
+
+/** @param {string} why '' where there is nothing to say */
+function refuse(why) {
+  put(find('#refusal'), why);
+  field.setAttribute('aria-invalid', String(Boolean(why)));
 }
 
 function paintTopics() {
@@ -298,7 +349,11 @@ function paintTopics() {
       remove.onclick = () => {
         topics.delete(topic);
         for (const pane of panes) pane.events.remove(topic);
-        paintTopics();
+        const after = chip.nextElementSibling ?? chip.previousElementSibling;
+        find(after ? 'button' : '#topic', after ?? document).focus(); // a keyboard goes on from where it is
+        chip.remove();
+        refuse('');
+        paint();
       };
       chip.append(element('span', topic), remove);
       chip.title = topic;
@@ -309,18 +364,25 @@ function paintTopics() {
 
 find('#topics').onsubmit = (event) => {
   event.preventDefault();
-  const input = /** @type {HTMLInputElement} */ (find('#topic'));
-  const topic = input.value.trim();
-  if (!topic) return;
-  input.value = '';
+  const topic = field.value.trim();
+  const wrong = topics.has(topic)
+    ? 'That topic is there already.'
+    : refusal(topic) || (topics.size >= TOPICS ? `A stream has at most ${TOPICS} topics.` : '');
+  refuse(wrong);
+  if (wrong) return field.focus();
+  field.value = '';
   topics.add(topic);
   for (const pane of panes) pane.events.add(topic);
   put(find('#example'), /^[\w./:@%+-]+$/.test(topic) ? topic : `'${topic.replaceAll("'", String.raw`'\''`)}'`);
   paintTopics();
 };
 
+field.oninput = () => refuse('');
+
 const asked = new URLSearchParams(location.search).getAll('topic').filter(Boolean);
-const topics = new Set([METRICS, ACCESS, ...asked]);
+const topics = new Set([METRICS, ACCESS, ...asked.filter((topic) => !refusal(topic))].slice(0, TOPICS));
+const wrong = asked.find(refusal);
+if (wrong) refuse(`In this page's address: ${refusal(wrong)}`);
 const panes = [new Pane('sse', [...topics]), new Pane('ws', [...topics])];
 find('#panes').append(...panes.map((pane) => pane.root));
 

@@ -61,6 +61,7 @@ export class Plot {
     this.#grid(width, y, marks, colors);
     about.series.forEach((_, i) => this.#line(shown, i, x, y, colors));
     if (last) this.#labels(y, marks.slice(1), colors);
+    else this.#nothing(width, height, colors);
     this.#strip(shown, x, height, colors);
     this.#read(shown, x, height, last, colors);
   }
@@ -80,6 +81,17 @@ export class Plot {
       context.lineTo(width, at);
       context.stroke();
     }
+  }
+
+  /** @param {number} width @param {number} height @param {Record<string, string>} colors */
+  #nothing(width, height, colors) {
+    const { context } = this;
+    context.font = '12px system-ui, sans-serif';
+    context.textAlign = 'center';
+    context.textBaseline = 'middle';
+    context.fillStyle = colors['--muted'];
+    context.fillText('no figures yet', width / 2, height * 0.33);
+    context.textAlign = 'start';
   }
 
   /**

@@ -662,14 +662,16 @@ export class Subscription {
 
   /** @param {...string} topics */
   add(...topics) {
+    const before = this.#topics.size;
     for (const topic of topics) this.#topics.add(topic);
-    this.#reopen();
+    if (this.#topics.size !== before) this.#reopen();
   }
 
   /** @param {...string} topics */
   remove(...topics) {
+    const before = this.#topics.size;
     for (const topic of topics) this.#topics.delete(topic);
-    this.#reopen();
+    if (this.#topics.size !== before) this.#reopen();
   }
 
   /** Lets go of the connection; `resume` goes on from the last id. */

@@ -174,12 +174,73 @@ def test_a_pane_that_was_dropped_is_complete_again(stack, browser):
     stack.publish("demo", "before")
     wait_row(browser, 0, ("demo", "before"))
     browser.js("document.querySelector('.pane .drop').click()")
-    browser.wait_js("return document.querySelector('.pane .state').textContent === 'dropped'")
+    browser.wait_js("return document.querySelector('.pane .state').textContent.startsWith('dropped, back in ')")
     stack.publish("demo", "while it was away")
     wait_row(browser, 1, ("demo", "while it was away"))
     browser.wait_js("return document.querySelector('.pane .verdict').textContent === 'complete, 1 replayed'")
     assert rows(browser, 0) == rows(browser, 1) == [["demo", "before"], ["demo", "while it was away"]]
     assert browser.js("return document.querySelectorAll('.pane .log .history').length") == 1
+
+
+def test_a_page_that_is_cut_off_says_so(stack, browser):
+    """And comes back at once where it is told to."""
+    workers = start(stack)
+    open_page(browser, stack, "?topic=demo")
+    stack.publish("demo", "before")
+    for pane in 0, 1:
+        wait_row(browser, pane, ("demo", "before"))
+    browser.wait_js("return document.querySelector('#step').textContent.startsWith('In step')")
+    for worker in workers:
+        worker.kill()
+    browser.wait_js("return document.querySelector('#step').textContent.startsWith('Both panes are cut off')")
+    states = "return [...document.querySelectorAll('.pane .state')].map((state) => state.textContent)"
+    assert all(state.startswith("reconnecting") for state in browser.js(states))
+    # where the wait is known, it is counted down
+    browser.wait_js("return [...document.querySelectorAll('.pane .when')].every((when) => /in \\d s/.test(when.textContent))")
+    stack.fcgi(processes=2), stack.ws()
+    stack.publish("demo", "meanwhile")
+    for pane in 0, 1:
+        browser.js("const button = document.querySelectorAll('.pane .drop')[arguments[0]]; if (button.textContent === 'Reconnect now') button.click()", pane)
+        wait_row(browser, pane, ("demo", "meanwhile"))
+    wait_for(lambda: browser.js(states) == ["open", "open"], "both open")
+    browser.wait_js("return document.querySelector('#step').textContent.startsWith('In step')")
+
+
+def test_topics_that_cannot_be(stack, browser):
+    """A bad topic is refused at the field, and one in the page's address doesn't keep the page from the others."""
+    start(stack)
+    open_page(browser, stack, "?topic=%01&topic=demo")
+    refusal = "return document.querySelector('#refusal').textContent"
+    topics = "return [...document.querySelectorAll('#chips span')].map((chip) => chip.textContent)"
+    assert "control characters" in browser.js(refusal)
+    assert browser.js(topics) == ["host/metrics", "host/access", "demo"]
+    field = browser.driver.find_element("id", "topic")
+    for text, why in ("é" * 513, "at most 1024 bytes"), ("  demo ", "there already"), ("", "Which topic"):
+        browser.js("arguments[0].value = arguments[1]", field, text)
+        field.send_keys("\n")
+        assert why in browser.js(refusal)
+        assert browser.js("return document.activeElement.id") == "topic"
+    assert browser.js(topics) == ["host/metrics", "host/access", "demo"]
+    field.send_keys("<b>é/ü</b>\n")
+    assert browser.js(refusal) == ""
+    assert browser.js(topics)[-1] == "<b>é/ü</b>"
+
+
+def test_the_keyboard_keeps_its_place(stack, browser):
+    start(stack)
+    open_page(browser, stack, "?topic=demo")
+    browser.js("document.querySelectorAll('#chips button')[1].focus()")
+    for after in "demo", "host/metrics":
+        browser.driver.switch_to.active_element.send_keys("\n")
+        assert browser.js("return document.activeElement.getAttribute('aria-label')") == f"Unsubscribe from {after}"
+    browser.driver.switch_to.active_element.send_keys("\n")
+    assert browser.js("return document.activeElement.id") == "topic"
+    browser.wait_js("return [...document.querySelectorAll('.pane .state')].every((state) => state.textContent === 'no topic')")
+    browser.driver.switch_to.active_element.send_keys("again\n")
+    for pane in 0, 1:
+        browser.wait_js("return document.querySelectorAll('.pane .state')[arguments[0]].textContent === 'open'", pane)
+    stack.publish("again", "here")
+    wait_row(browser, 1, ("again", "here"))
 
 
 def test_a_pane_changes_its_transport(stack, browser):

@@ -297,6 +297,10 @@ describe('one tab', () => {
     await world.settle();
     assert.deepEqual(heard.data, ['one', 'three']);
     assert.deepEqual(heard.sub.topics, ['a', 'c']);
+    const before = world.opened.length;
+    heard.sub.add('a', 'c');
+    heard.sub.remove('b');
+    assert.equal(world.opened.length, before, 'nothing changed, and it connected anew');
     heard.sub.remove('a', 'c');
     await world.pass(60000);
     assert.equal(world.connections.size, 0);
