@@ -108,9 +108,7 @@ static void s_conf_value (FILE *out, const char *value)
 
 void zc_options_write_conf (const zc_program_t *program, FILE *out)
 {
-    fputs ("# ", out);
-    s_wrap (out, program->summary, 2, 0);
-    fprintf (out, "%s\n", program->section ? program->section : "common");
+    fprintf (out, "# %s\n%s\n", program->summary, program->section ? program->section : "common");
     zc_option_t *table = zc_program_table (program);
     for (size_t i = 0; table[i].name; i++) {
         const zc_option_t *option = &table[i];

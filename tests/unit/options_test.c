@@ -639,8 +639,9 @@ static void test_sample (void **state)
     zc_options_destroy (&options);
     char live[8192], *to = live;
     assert_null (s_new_of (&s_program, "--help=conf", &status));
-    unsigned keys = 0;
+    unsigned keys = 0, sections = 0;
     for (const char *line = strtok (s_out.text, "\n"); line; line = strtok (NULL, "\n")) {
+        sections += *line != ' ' && *line != '#';
         /* Those without a default show what the value is, not a value. */
         bool key = strncmp (line, "    #", 5) == 0 && line[5] != ' ';
         if (key && (strstr (line, "= PREFIX") || strstr (line, "#offset")))
@@ -649,6 +650,7 @@ static void test_sample (void **state)
         to += sprintf (to, "%s%s\n", key ? "    " : line, key ? line + 5 : "");
     }
     assert_int_equal (keys, LENGTH (s_options) - 1 - 2 + 2);
+    assert_int_equal (sections, 1);
     options = s_new_file (live, "");
     assert_int_equal (zc_options_number (options, "max-lag"), 1 << 20);
     zc_options_destroy (&options);
