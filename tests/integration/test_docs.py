@@ -1,5 +1,6 @@
 """What the documents say works. Fenced blocks marked `run` are run, against a private stack in place of the default one."""
 
+import fnmatch
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from stack import BUILD, SOURCE, run
 
 DOCUMENTS = sorted([*SOURCE.glob("*.md"), *SOURCE.glob("doc/*.md")])
 PAGES = ["zcast-broker.8", "zcast-fcgi.8", "zcast-ws.8", "zcast-redis.8", "zmq.1", "zcast.conf.5"]
+LAYOUT = ["lib", "broker", "fcgi", "ws", "bridge", "tools", "etc", "www", "doc", "tests"]
 DAEMONS = ["zcast-broker", "zcast-fcgi", "zcast-ws", "zcast-redis"]
 
 
@@ -38,11 +40,48 @@ def test_readme_publishes(stack):
         assert listener.recv_multipart()[:2] == [b"news/local", b"Water is back"]
 
 
+def test_the_protocol_is_enough_for_a_publisher(stack):
+    """The one that doc/protocol.md shows."""
+    stack.use_tcp()
+    stack.broker()
+    listener = stack.sub("news/local")
+    ((language, text),) = blocks(SOURCE / "doc/protocol.md")
+    assert language == "python"
+    said = run("/usr/bin/python3", "-c", text.replace("tcp://127.0.0.1:5562", stack.control_endpoint)).stdout
+    assert re.fullmatch(r"b'#1' b'OK' b'\d+-\d+'\n", said)
+    assert listener.poll(30000)
+    topic, payload, meta = listener.recv_multipart()
+    assert (topic, payload) == (b"news/local", b"Water is back") and b"\nevent: report\n" in meta
+
+
+def anchors(path):
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
 def test_links_lead_somewhere():
     for path in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text()):
+        for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", path.read_text()):
             if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+                page = path.parent / target if target else path
+                assert page.exists(), f"{path.name}: {target}"
+                assert not anchor or anchor in anchors(page), f"{path.name}: {target}#{anchor}"
+
+
+def test_the_files_that_architecture_names_are_there():
+    text = (SOURCE / "ARCHITECTURE.md").read_text()
+    folders = re.findall(r"^\| `(\w+/)` \|.*\| ([^|]*) \|$", text, re.MULTILINE)
+    assert {folder for folder, _ in folders} == {f"{path.name}/" for path in SOURCE.iterdir() if path.name in LAYOUT}
+    for folder, names in folders:
+        for name in re.findall(r"`([^`]+)`", names):
+            assert (SOURCE / folder / name).exists(), f"{folder}{name}"
+    table = text.split("one noun is one pair of files:")[1].split("\n## ")[0]
+    nouns = [name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
+    for noun in nouns:
+        assert list((SOURCE / "lib").glob(f"{noun}.c")), noun
+    left = {path.stem for path in (SOURCE / "lib").glob("*.c") if not any(fnmatch.fnmatch(path.stem, noun) for noun in nouns)}
+    assert left == set(), "in lib/, and not in the table"
 
 
 def test_deployment_installs_what_quickstart_installs():
@@ -51,6 +90,11 @@ def test_deployment_installs_what_quickstart_installs():
     script = (SOURCE / "tools/quickstart").read_text()
     installed = re.search(r"build_packages=\((.*?)\)", script, re.DOTALL).group(1).split()
     assert set(told) == set(installed) - {"libc6-dev"}  # gcc recommends it
+
+
+def test_the_sample_configuration_has_its_sections_and_no_other():
+    lines = (SOURCE / "etc/zcast.conf").read_text().splitlines()
+    assert [line for line in lines if line and line[0] not in "# "] == ["common", "broker", "fcgi", "ws", "bridge"]
 
 
 def test_the_sample_configuration_has_every_key():
