@@ -318,7 +318,7 @@ function paintStep() {
   };
   if (!topics.size) return say('idle', 'No topic: subscribe to one');
   if (away.length === panes.length) {
-    if (one.length || two.length) say('bad', 'Both panes are cut off: what is shown is from before');
+    if (one.length || two.length) say('bad', 'Both panes are cut off');
     return;
   }
   if (!one.length && !two.length) return away.length ? undefined : say('good', 'Connected: nothing has come yet');
