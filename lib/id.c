@@ -1,6 +1,7 @@
 /*  id.c - positions as one number; see id.h for why. */
 #include "lib/id.h"
 
+#include <string.h>
 #include "lib/text.h"
 
 #define S_COUNTER_MAX (((uint64_t)1 << ZC_ID_COUNTER_BITS) - 1)
@@ -26,16 +27,20 @@ int zc_id_parse (const char *text, size_t len, zc_id_t *id)
     return 0;
 }
 
+/*  Two digits a division: the broker formats two positions a message. */
 static size_t s_digits (uint64_t value, char *out)
 {
-    char reversed[20];
-    size_t len = 0;
-    do {
-        reversed[len++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    for (size_t i = 0; i < len; i++)
-        out[i] = reversed[len - 1 - i];
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
+    char digits[20], *at = digits + sizeof digits;
+    for (; value >= 10; value /= 100)
+        memcpy (at -= 2, pairs + value % 100 * 2, 2);
+    if (value || at == digits + sizeof digits)
+        *--at = (char)('0' + value);
+    size_t len = (size_t)(digits + sizeof digits - at);
+    memcpy (out, at, len);
     return len;
 }
 
