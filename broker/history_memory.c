@@ -89,12 +89,11 @@ static void s_store_push (s_store_t *store, s_entry_t *entry)
 
 static void s_store_remove (s_store_t *store, const s_entry_t *entry)
 {
-    /*  What goes is nearly always the first. */
-    uint32_t index = s_store_seek (store, entry->id - 1);
-    if (index == 0) {
+    /*  What goes is nearly always the first: a search would go through cold memory. */
+    if (s_store_at (store, 0) == entry) {
         store->first++;
     } else {
-        for (uint32_t i = index + 1; i < store->count; i++)
+        for (uint32_t i = s_store_seek (store, entry->id); i < store->count; i++)
             store->at[(store->first + i - 1) & store->mask] = s_store_at (store, i);
     }
     store->count--;

@@ -78,7 +78,7 @@ class Bench:
                 return run
             say(f"    thrown away: others took {run['foreign']:.2f} cores")
             time.sleep(5)
-        raise AssertionError
+        raise AssertionError("patience is at least 1")
 
     def attempt(self, entry):
         with Place() as place:
