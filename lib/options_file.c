@@ -8,6 +8,21 @@
 #include "lib/options_private.h"
 #include "lib/zpl.h"
 
+/*  What zcast.conf holds for all programs. A program has only its own table: by these it tells a
+ *  slip from what is there for another. tests/integration/test_docs.py compares them with the
+ *  sample. */
+static const char s_sections[] = " common broker fcgi ws bridge zmq ";
+static const char s_keys[] =
+    " address-burst address-rate allow-origin allow-publish burst control control-hwm cors-origin "
+    "database dedup-max dedup-window default-event drain-timeout head-timeout heartbeat history "
+    "history-age history-bytes history-map history-messages insecure io-threads linger listen "
+    "log-level max-clients max-connections-per-address max-delay max-head max-lag max-message "
+    "max-payload max-topics name outgoing outgoing-format outgoing-prefix password password-file "
+    "path pong-timeout processes publish publish-hwm queue-bytes rate redis request-timeout "
+    "retain retry site slow slow-topics socket socket-mode subscribe subscribe-channel "
+    "subscribe-hwm subscribe-pattern sync sync-interval syslog test-echo topic topic-age "
+    "topic-bytes topic-messages trust-proxy user ";
+
 typedef struct {
     zc_options_t *self;
     zc_value_t *values;
@@ -19,6 +34,14 @@ typedef struct {
     size_t size;
     bool failed;
 } s_reader_t;
+
+/*  Whether `words` has it, each with a space on either side. */
+static bool s_has (const char *words, const char *name)
+{
+    char word[64];
+    int len = snprintf (word, sizeof word, " %s ", name);
+    return len < (int)sizeof word && strstr (words, word);
+}
 
 static void s_fail_line (s_reader_t *reader, const char *name, const char *what)
 {
@@ -34,6 +57,9 @@ static void s_read_section (s_reader_t *reader, const char *name, const char *va
                                                          : ZC_RANK_PRESET;
     if (*value)
         s_fail_line (reader, name, "expected the name of a section here, without a value");
+    else if (reader->origin.rank == ZC_RANK_PRESET && !s_has (s_sections, name))
+        s_fail_line (reader, name,
+                     "unknown section; expected common, broker, fcgi, ws, bridge or zmq");
 }
 
 static void s_read_key (s_reader_t *reader, const char *name, const char *value)
@@ -42,8 +68,10 @@ static void s_read_key (s_reader_t *reader, const char *name, const char *value)
     size_t i = reader->option = zc_options_find (self, name, strlen (name));
     if (i < self->count && !zc_option_is_key (self->program, &self->table[i]))
         i = reader->option = self->count;
-    /* A key in common may be another program's. */
-    if (i == self->count && reader->origin.rank == ZC_RANK_SECTION) {
+    if (i == self->count && reader->origin.rank == ZC_RANK_COMMON) {
+        if (!s_has (s_keys, name))
+            s_fail_line (reader, name, "unknown key; no program has it");
+    } else if (i == self->count) {
         char what[160];
         snprintf (what, sizeof what, "unknown key; %s --help shows those of section '%s'",
                   self->program->program, self->program->section);

@@ -436,8 +436,8 @@ static void test_order_of_sources (void **state)
                                "    delay = 7\n"
                                "    origin = c1\n"
                                "    origin = c2\n"
-                               "    unknown-here = 1\n"
-                               "other\n"
+                               "    cors-origin = another's\n"
+                               "fcgi\n"
                                "    name = no\n"
                                "    what\n"
                                "        ever = 1\n"
@@ -507,8 +507,11 @@ static const struct {
     {"test\n    count = 1\ncommon\n    count = 1000\n",
      ":4: count: expected a number from -5 to 100, not \"1000\""},
     {"test\n    count = 1\n    count = 2\n", ":3: count: given twice, first on line 2"},
-    {"test\n    count = 1\nother\ntest\n    count = 1\n",
-     ":5: count: given twice, first on line 2"},
+    {"common\n    nonsense = 1\n", ":2: nonsense: unknown key; no program has it"},
+    {"common\n    config = x\n", ":2: config: unknown key; no program has it"},
+    {"comon\n    publish = x\n",
+     ":1: comon: unknown section; expected common, broker, fcgi, ws, bridge or zmq"},
+    {"test\n    count = 1\nws\ntest\n    count = 1\n", ":5: count: given twice, first on line 2"},
     {"common\n    count = 1\n    count = 2\n", ":3: count: given twice, first on line 2"},
     {"test\n    echo\n", ":2: echo: expected yes or no, not \"\""},
     {"test = 1\n", ":1: test: expected the name of a section here, without a value"},
@@ -526,7 +529,7 @@ static const struct {
     {"test\n    count: 1\n", ":2: expected '=' after the name"},
     {"[test]\ncount=1\n", ":1: expected a name"},
     {"test\n    name = \"x\n", ":2: the closing quote is missing"},
-    {"other\n    name = \"x\n", ":2: the closing quote is missing"},
+    {"ws\n    name = \"x\n", ":2: the closing quote is missing"},
 };
 
 static void test_files_bad (void **state)
