@@ -20,7 +20,12 @@ void zc_notify (const char *state);
  *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
  *  in `error` that names the address, what happened, and what to do. */
 int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
-/*  Removes the file of a socket made by zc_listen, if the address is one. */
+/*  "0660" as a number; above 0777 where the text isn't a file's permissions in octal. */
+unsigned zc_file_mode (const char *text);
+/*  Whether an address has a form that zc_listen takes: NULL, or what was expected. */
+const char *zc_listen_form (const char *address);
+/*  Removes the file of a socket made by zc_listen, if the address is one, and nobody listens there
+ *  any more. */
 void zc_unlisten (const char *address);
 /*  accept4 with SOCK_NONBLOCK|SOCK_CLOEXEC. Returns the descriptor; -1 with errno EAGAIN when
  *  nobody waits; -1 with EMFILE/ENFILE when descriptors ran out: the caller stops accepting for a

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define S_PATH_FORM "a socket's path has 1 to 107 bytes"
+#define S_PORT_FORM "expected HOST:PORT, :PORT, a path with a / in it, or unix:PATH"
 
 /*  The path of a Unix socket's address; NULL where it is HOST:PORT. */
 static const char *s_path (const char *address)
@@ -99,14 +103,22 @@ static int s_bind_path (int fd, const struct sockaddr_un *where, unsigned mode)
     return rc == 0 ? chmod (where->sun_path, mode) : -1;
 }
 
+static int s_address (const char *path, struct sockaddr_un *where)
+{
+    size_t len = strlen (path);
+    *where = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (len == 0 || len >= sizeof where->sun_path)
+        return -1;
+    memcpy (where->sun_path, path, len);
+    return 0;
+}
+
 static int s_listen_path (const char *address, const char *path, unsigned mode, int backlog,
                           char *error, size_t size)
 {
-    struct sockaddr_un where = {.sun_family = AF_UNIX};
-    size_t len = strlen (path);
-    if (len == 0 || len >= sizeof where.sun_path)
-        return s_fail (-1, error, size, address, "a socket's path has 1 to 107 bytes");
-    memcpy (where.sun_path, path, len);
+    struct sockaddr_un where;
+    if (s_address (path, &where) != 0)
+        return s_fail (-1, error, size, address, S_PATH_FORM);
     int why = s_clear_path (&where);
     if (why)
         return s_fail (-1, error, size, address, s_path_reason (why));
@@ -142,14 +154,32 @@ static int s_split (const char *address, char *host, size_t size, const char **p
     return 0;
 }
 
+unsigned zc_file_mode (const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul (text, &end, 8);
+    return *end || text[0] < '0' || text[0] > '7' || mode > 0777 ? UINT_MAX : (unsigned)mode;
+}
+
+const char *zc_listen_form (const char *address)
+{
+    char host[256];
+    const char *port, *path = s_path (address);
+    struct sockaddr_un where;
+    if (path)
+        return s_address (path, &where) == 0 ? NULL : S_PATH_FORM;
+    return s_split (address, host, sizeof host, &port) == 0 && strtoul (port, NULL, 10) <= 65535
+               ? NULL
+               : S_PORT_FORM;
+}
+
 static int s_listen_port (const char *address, int backlog, char *error, size_t size)
 {
     char host[256];
     const char *port;
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    if (s_split (address, host, sizeof host, &port) != 0 || strtoul (port, NULL, 10) > 65535)
-        return s_fail (-1, error, size, address,
-                       "expected HOST:PORT, :PORT, a path with a / in it, or unix:PATH");
+    if (zc_listen_form (address) || s_split (address, host, sizeof host, &port) != 0)
+        return s_fail (-1, error, size, address, S_PORT_FORM);
     int rc = getaddrinfo (host, port, &hints, &found);
     if (rc != 0)
         return s_fail (-1, error, size, address, gai_strerror (rc));
@@ -171,12 +201,14 @@ int zc_listen (const char *address, unsigned mode, int backlog, char *error, siz
                 : s_listen_port (address, backlog, error, size);
 }
 
+/*  Who drains for a while has stopped listening long before, and another may have taken the path
+ *  meanwhile: so it is looked at as it is when starting. */
 void zc_unlisten (const char *address)
 {
     const char *path = s_path (address);
-    struct stat info;
-    if (path && lstat (path, &info) == 0 && S_ISSOCK (info.st_mode))
-        unlink (path);
+    struct sockaddr_un where;
+    if (path && s_address (path, &where) == 0)
+        s_clear_path (&where);
 }
 
 int zc_accept (int listener)

@@ -129,6 +129,23 @@ static void test_path_of_a_busy_server (void **state)
     zc_unlisten (s_path);
 }
 
+/*  One that drains ends after another has taken its path: whose file it is, it stays. */
+static void test_path_that_another_has_taken (void **state)
+{
+    (void)state;
+    int first = s_listen (s_path);
+    close (first);
+    int second = s_listen (s_path);
+    assert_true (second >= 0);
+    zc_unlisten (s_path);
+    int peer = s_connect_path (s_path);
+    assert_true (peer >= 0);
+    close (peer);
+    close (second);
+    zc_unlisten (s_path);
+    assert_int_equal (access (s_path, F_OK), -1);
+}
+
 static void test_path_of_something_else (void **state)
 {
     (void)state;
@@ -219,6 +236,26 @@ static void test_bad_addresses (void **state)
     memset (longest, 'h', sizeof longest);
     strcpy (longest + 500, ":80");
     assert_int_equal (s_listen (longest), -1);
+}
+
+/*  What is wrong with an address is told without opening it. */
+static void test_forms (void **state)
+{
+    (void)state;
+    static const char *const good[] = {"127.0.0.1:1", ":65535", "*:80",  "[::1]:80",
+                                       "./x",         "/a/b",   "unix:x"};
+    char longest[200] = "/";
+    for (size_t i = 0; i < LENGTH (good); i++)
+        assert_null (zc_listen_form (good[i]));
+    for (size_t i = 0; i < LENGTH (s_bad_addresses); i++)
+        assert_non_null (zc_listen_form (s_bad_addresses[i]));
+    memset (longest + 1, 'x', 107);
+    assert_string_equal (zc_listen_form (longest), "a socket's path has 1 to 107 bytes");
+    assert_int_equal (zc_file_mode ("0660"), 0660);
+    assert_int_equal (zc_file_mode ("7"), 07);
+    static const char *const bad[] = {"", "rw", "888", "66x", "-1", "+7", "1777", " 7"};
+    for (size_t i = 0; i < LENGTH (bad); i++)
+        assert_true (zc_file_mode (bad[i]) > 0777);
 }
 
 static void test_port_in_use (void **state)
@@ -457,12 +494,15 @@ int main (void)
         cmocka_unit_test (test_path_of_a_running_server),
         cmocka_unit_test (test_path_of_a_dead_server),
         cmocka_unit_test (test_path_of_a_busy_server),
+        cmocka_unit_test (test_path_that_another_has_taken),
         cmocka_unit_test (test_path_of_something_else),
         cmocka_unit_test (test_path_without_permission),
         cmocka_unit_test (test_ports),
         cmocka_unit_test (test_bare_port_is_loopback),
         cmocka_unit_test (test_bad_addresses),
+        cmocka_unit_test (test_forms),
         cmocka_unit_test (test_port_in_use),
+        cmocka_unit_test (test_closed_standard_descriptors),
         cmocka_unit_test (test_port_again),
         cmocka_unit_test (test_peers),
         cmocka_unit_test (test_accept),
