@@ -239,6 +239,7 @@ static int s_run (s_main_t *self)
 int main (int argc, char **argv)
 {
     int status;
+    zc_hold_standard_descriptors ();
     s_main_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
     if (!self.options)
         return status;

@@ -81,6 +81,7 @@ static int s_serve (zc_options_t *options)
 int main (int argc, char **argv)
 {
     int status;
+    zc_hold_standard_descriptors ();
     bool cgi = zc_cgi_wanted ();
     if (cgi && zc_cgi_words_are_foreign ())
         argc = 1;

@@ -3,6 +3,7 @@
 #include "lib/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,14 @@ unsigned zc_random_between (unsigned low, unsigned high)
         continue;
     uint64_t span = (uint64_t)high - low + 1;
     return low + (unsigned)(random * span >> 32);
+}
+
+/*  open gives the lowest number that is free, and those below are held. */
+void zc_hold_standard_descriptors (void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl (fd, F_GETFD) < 0 && errno == EBADF)
+            open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 uint64_t zc_raise_descriptor_limit (void)

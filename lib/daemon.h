@@ -11,6 +11,11 @@
 #define ZC_EXIT_FAILURE 1 /* something went wrong while running or starting */
 #define ZC_EXIT_USAGE 2   /* command line or configuration */
 
+/*  Opens /dev/null in the place of a standard descriptor that is closed, so that nothing else gets
+ *  its number: a log line would go into a client's connection, or into a queue of ZeroMQ's. It is
+ *  opened the wrong way round, so that who uses it is told. The first thing that a program does. */
+void zc_hold_standard_descriptors (void);
+
 /*  Tells systemd (sd_notify's datagram on NOTIFY_SOCKET): "READY=1", "STOPPING=1", "RELOADING=1".
  *  Does nothing where NOTIFY_SOCKET isn't set. */
 void zc_notify (const char *state);

@@ -50,6 +50,7 @@ static bool s_is (const char *word, const char *letter, const char *name)
 
 int main (int argc, char **argv)
 {
+    zc_hold_standard_descriptors ();
     signal (SIGPIPE, SIG_DFL); /* end quietly when the reader of our output has left */
     const char *word = argc > 1 ? argv[1] : "";
     if (s_is (word, "-h", "--help") || strcmp (word, "help") == 0) {

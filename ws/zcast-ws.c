@@ -102,6 +102,7 @@ static int s_serve (zc_options_t *options)
 int main (int argc, char **argv)
 {
     int status;
+    zc_hold_standard_descriptors ();
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
     if (!options)
         return status;

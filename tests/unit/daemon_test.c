@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "lib/daemon.h"
 
@@ -266,6 +267,32 @@ static void test_port_in_use (void **state)
     snprintf (address, sizeof address, "127.0.0.1:%u", s_port (fd));
     s_assert_refused (address, "in use by another program; stop it or choose another port");
     close (fd);
+}
+
+/*  Nothing else gets the number of a standard descriptor that was closed. */
+static void test_closed_standard_descriptors (void **state)
+{
+    (void)state;
+    for (int closed = 0; closed < 8; closed++) {
+        pid_t pid = fork ();
+        if (pid == 0) {
+            char byte;
+            for (int fd = 0; fd < 3; fd++)
+                if (closed & 1 << fd)
+                    close (fd);
+            zc_hold_standard_descriptors ();
+            bool good = dup (0) > 2;
+            if (closed & 1)
+                good = good && read (0, &byte, 1) < 0;
+            for (int fd = 1; fd < 3; fd++)
+                if (closed & 1 << fd)
+                    good = good && write (fd, "x", 1) < 0;
+            _exit (good ? 0 : 1);
+        }
+        int status;
+        assert_int_equal (waitpid (pid, &status, 0), pid);
+        assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 0);
+    }
 }
 
 /*  A port whose last connections linger in TIME_WAIT can be taken at once. */
