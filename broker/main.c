@@ -1,6 +1,7 @@
 /*  main.c - zcast-broker: options, history, signals. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -60,6 +61,33 @@ static const zc_option_t s_options[] = {
     ZC_OPTION_END,
 };
 
+static const char *s_lmdb_path (const zc_options_t *options)
+{
+    const char *history = zc_options_text (options, "history");
+    return strncmp (history, "lmdb:", 5) == 0 && history[5] ? history + 5 : NULL;
+}
+
+/*  What the table of options can't say. */
+static const char *s_verify (const zc_options_t *options, char *error, size_t size)
+{
+    static const char *const names[] = {"publish", "subscribe", "control"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *endpoint = zc_options_text (options, names[i]);
+        if (!zc_options_bool (options, "insecure") && zc_endpoint_exposed (endpoint)) {
+            snprintf (error, size,
+                      "%s can be reached from other machines, and has no CURVE: use a loopback "
+                      "address, or say insecure",
+                      endpoint);
+            return names[i];
+        }
+    }
+    const char *history = zc_options_text (options, "history");
+    if (strcmp (history, "memory") == 0 || s_lmdb_path (options))
+        return NULL;
+    snprintf (error, size, "expected memory or lmdb:PATH, not \"%.200s\"", history);
+    return "history";
+}
+
 static const zc_program_t s_program = {
     .program = "zcast-broker",
     .section = "broker",
@@ -70,6 +98,7 @@ static const zc_program_t s_program = {
               "  zcast-broker --history lmdb:/var/lib/zcast\n"
               "  zcast-broker --publish ipc:///run/zcast/publish --config /etc/zcast.conf\n",
     .options = s_options,
+    .verify = s_verify,
 };
 
 typedef struct {
@@ -113,6 +142,7 @@ static void s_reload (s_main_t *self)
         zc_broker_config_t config;
         s_configure (&config, self->options);
         zc_broker_configure (self->broker, &config);
+        zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
         zc_info ("reloaded");
         if (rc > 0)
             zc_warn ("takes effect with the next start: %s", error);
@@ -166,12 +196,6 @@ static zc_history_t *s_memory (size_t max_topics, zc_topics_t **topics, zc_id_t 
     return history;
 }
 
-static const char *s_lmdb_path (const zc_options_t *options)
-{
-    const char *history = zc_options_text (options, "history");
-    return strncmp (history, "lmdb:", 5) == 0 && history[5] ? history + 5 : NULL;
-}
-
 static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
 {
     size_t max_topics = (size_t)zc_options_number (options, "max-topics");
@@ -191,26 +215,6 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
     if (!history)
         zc_error ("%s", error);
     return history;
-}
-
-/*  What the table of options can't say. */
-static bool s_check (const zc_options_t *options)
-{
-    static const char *const names[] = {"publish", "subscribe", "control"};
-    for (size_t i = 0; i < 3; i++) {
-        const char *endpoint = zc_options_text (options, names[i]);
-        if (!zc_options_bool (options, "insecure") && zc_endpoint_exposed (endpoint)) {
-            zc_error ("%s: %s can be reached from other machines, and has no CURVE: use a loopback "
-                      "address, or say insecure",
-                      names[i], endpoint);
-            return false;
-        }
-    }
-    const char *history = zc_options_text (options, "history");
-    bool good = strcmp (history, "memory") == 0 || s_lmdb_path (options);
-    if (!good)
-        zc_error ("history: expected memory or lmdb:PATH, got %s", history);
-    return good;
 }
 
 static int s_run (s_main_t *self)
@@ -246,13 +250,10 @@ int main (int argc, char **argv)
     zc_log_open (s_program.program,
                  zc_log_parse_level (zc_options_text (self.options, "log-level")),
                  zc_options_bool (self.options, "syslog"));
-    status = ZC_EXIT_USAGE;
-    if (s_check (self.options)) {
-        zc_raise_descriptor_limit ();
-        self.signal_fd = s_signal_fd ();
-        status = s_run (&self);
-        close (self.signal_fd);
-    }
+    zc_raise_descriptor_limit ();
+    self.signal_fd = s_signal_fd ();
+    status = s_run (&self);
+    close (self.signal_fd);
     zc_options_destroy (&self.options);
     return status;
 }
