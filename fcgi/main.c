@@ -30,10 +30,7 @@ static const zc_option_t s_options[] = {
 
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
-    if (zc_server_socket_mode (options) <= 0777)
-        return NULL;
-    snprintf (error, size, "expected permissions in octal, such as 0660");
-    return "socket-mode";
+    return zc_worker_verify (options, "socket", error, size);
 }
 
 static const zc_program_t s_program = {
@@ -56,10 +53,15 @@ typedef struct {
     int listener;
 } s_main_t;
 
-static int s_worker (void *arg, unsigned index)
+static int s_work (void *arg, unsigned index)
 {
     s_main_t *self = arg;
     return zc_server_run (self->options, self->listener, index);
+}
+
+static bool s_reload (void *arg)
+{
+    return zc_worker_reload (((s_main_t *)arg)->options);
 }
 
 static int s_serve (zc_options_t *options)
@@ -71,7 +73,8 @@ static int s_serve (zc_options_t *options)
     s_main_t self = {options, zc_server_listen (options)};
     if (self.listener < 0)
         return ZC_EXIT_FAILURE;
-    int status = zc_processes (processes, s_worker, &self);
+    const zc_work_t work = {&self, s_work, s_reload};
+    int status = zc_processes (processes, &work);
     close (self.listener);
     if (!inherited)
         zc_server_unlisten (options);

@@ -61,21 +61,14 @@ static int s_take_inherited (void)
     return fd;
 }
 
-unsigned zc_server_socket_mode (const zc_options_t *options)
-{
-    const char *text = zc_options_text (options, "socket-mode");
-    char *end;
-    unsigned long mode = strtoul (text, &end, 8);
-    return *end || text[0] < '0' || text[0] > '7' || mode > 0777 ? UINT_MAX : (unsigned)mode;
-}
-
 int zc_server_listen (const zc_options_t *options)
 {
     char error[256];
     if (zc_server_inherited ())
         return s_take_inherited ();
-    int fd = zc_listen (zc_options_text (options, "socket"), zc_server_socket_mode (options),
-                        BACKLOG, error, sizeof error);
+    int fd = zc_listen (zc_options_text (options, "socket"),
+                        zc_file_mode (zc_options_text (options, "socket-mode")), BACKLOG, error,
+                        sizeof error);
     if (fd < 0)
         zc_error ("%s", error);
     return fd;

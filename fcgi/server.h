@@ -9,8 +9,6 @@
 int zc_server_listen (const zc_options_t *options);
 /*  Removes the file of a socket that zc_server_listen made. */
 void zc_server_unlisten (const zc_options_t *options);
-/*  Option `socket-mode` as a number; above 0777 where it isn't one. */
-unsigned zc_server_socket_mode (const zc_options_t *options);
 /*  True where descriptor 0 is a listening socket: spawn-fcgi, lighttpd's bin-path, systemd. */
 bool zc_server_inherited (void);
 

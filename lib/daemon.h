@@ -50,10 +50,20 @@ void zc_hold_signals (void);
 /*  Lets them in. */
 void zc_release_signals (void);
 
-/*  Runs `worker` in `count` processes, restarts one that dies (with backoff), passes SIGTERM,
- *  SIGINT and SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit
- *  status. With count 1 there is no fork: it calls the worker in this process. */
-int zc_processes (unsigned count, int (*worker) (void *arg, unsigned index), void *arg);
+/*  What processes of one program do. */
+typedef struct {
+    void *arg;
+    /*  One process; returns its exit status. */
+    int (*work) (void *arg, unsigned index);
+    /*  In the master, at SIGHUP: those that start from now on begin with what it reads. False,
+     *  after saying why, where the others aren't to hear of it. */
+    bool (*reload) (void *arg);
+} zc_work_t;
+
+/*  Works in `count` processes, restarts one that dies (with backoff), passes SIGTERM, SIGINT and
+ *  SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit status. With
+ *  count 1 there is no fork: this process works. */
+int zc_processes (unsigned count, const zc_work_t *work);
 
 /*  A random number in [low, high], for spreads and jitter. */
 unsigned zc_random_between (unsigned low, unsigned high);

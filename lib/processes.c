@@ -30,9 +30,8 @@ typedef struct {
 
 typedef struct {
     unsigned count;
-    s_child_t *children; /* owned */
-    int (*worker) (void *arg, unsigned index);
-    void *arg;
+    s_child_t *children;   /* owned */
+    const zc_work_t *work; /* borrowed */
     sigset_t signals, before;
     bool stopping;
     int status; /* the worst exit status since stopping */
@@ -45,11 +44,12 @@ static void s_run_child (s_master_t *self, unsigned index, pid_t master)
         _exit (ZC_EXIT_FAILURE);
     /* The master speaks to systemd for all. */
     unsetenv ("NOTIFY_SOCKET");
-    /* A reload that comes before the worker is ready for it is none: it reads the file anyway. */
-    signal (SIGHUP, SIG_IGN);
-    sigprocmask (SIG_SETMASK, &self->before, NULL);
+    /* A reload waits until the worker is ready for it (zc_release_signals). */
+    sigset_t mask = self->before;
+    sigaddset (&mask, SIGHUP);
+    sigprocmask (SIG_SETMASK, &mask, NULL);
     free (self->children);
-    exit (self->worker (self->arg, index));
+    exit (self->work->work (self->work->arg, index));
 }
 
 static void s_start (s_master_t *self, unsigned index)
@@ -166,7 +166,7 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
     switch (info->si_signo) {
     case SIGHUP:
         zc_notify ("RELOADING=1");
-        if (!everyone_has_it)
+        if (self->work->reload (self->work->arg) && !everyone_has_it)
             s_forward (self, SIGHUP);
         zc_notify ("READY=1");
         break;
@@ -193,12 +193,12 @@ static void s_supervise (s_master_t *self)
     }
 }
 
-int zc_processes (unsigned count, int (*worker) (void *arg, unsigned index), void *arg)
+int zc_processes (unsigned count, const zc_work_t *work)
 {
     assert (count > 0);
     if (count == 1)
-        return worker (arg, 0);
-    s_master_t self = {.count = count, .worker = worker, .arg = arg, .status = ZC_EXIT_OK};
+        return work->work (work->arg, 0);
+    s_master_t self = {.count = count, .work = work, .status = ZC_EXIT_OK};
     self.children = calloc (count, sizeof *self.children);
     if (!self.children)
         abort ();

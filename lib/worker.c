@@ -73,6 +73,20 @@ static int s_check_policies (const zc_options_t *options)
     return 0;
 }
 
+const char *zc_worker_verify (const zc_options_t *options, const char *listen, char *error,
+                              size_t size)
+{
+    const char *address = zc_options_text (options, listen), *form = zc_listen_form (address);
+    if (form) {
+        snprintf (error, size, "%s, not \"%.200s\"", form, address);
+        return listen;
+    }
+    if (zc_file_mode (zc_options_text (options, "socket-mode")) <= 0777)
+        return NULL;
+    snprintf (error, size, "expected permissions in octal, such as 0660");
+    return "socket-mode";
+}
+
 static zc_hub_config_t s_hub_config (zc_worker_t *self)
 {
     const zc_options_t *options = self->options;
@@ -90,16 +104,24 @@ static zc_hub_config_t s_hub_config (zc_worker_t *self)
     };
 }
 
-static void s_reload (zc_worker_t *self)
+bool zc_worker_reload (zc_options_t *options)
 {
     char error[512];
-    zc_notify ("RELOADING=1");
-    int rc = zc_options_reload (self->options, error, sizeof error);
-    if (rc < 0 || s_check_policies (self->options) != 0) {
+    int rc = zc_options_reload (options, error, sizeof error);
+    if (rc < 0 || s_check_policies (options) != 0) {
         zc_error ("reload: %s; nothing was changed", rc < 0 ? error : "a bad policy");
-    } else {
-        if (rc > 0)
-            zc_warn ("reload: %s", error);
+        return false;
+    }
+    if (rc > 0)
+        zc_warn ("reload: %s", error);
+    zc_log_level (zc_log_parse_level (zc_options_text (options, "log-level")));
+    return true;
+}
+
+static void s_reload (zc_worker_t *self)
+{
+    zc_notify ("RELOADING=1");
+    if (zc_worker_reload (self->options)) {
         zc_hub_config_t config = s_hub_config (self);
         zc_hub_configure (self->hub, &config);
         zc_pump_configure (self->pump, (unsigned)zc_options_number (self->options, "max-delay"));

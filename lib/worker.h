@@ -112,6 +112,15 @@ typedef struct {
  *  Returns the exit status. */
 int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service);
 
+/*  For a program's verify: the address in the option named `listen`, and `socket-mode`. Returns
+ *  NULL, or the option that is wrong, with what was expected in `error`. */
+const char *zc_worker_verify (const zc_options_t *options, const char *listen, char *error,
+                              size_t size);
+
+/*  Reads the options again, and sets the log's level. False, after saying why, where the file is
+ *  wrong and nothing was changed. For the master of several processes; zc_worker_run does it. */
+bool zc_worker_reload (zc_options_t *options);
+
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
 zc_pump_t *zc_worker_pump (zc_worker_t *self);

@@ -177,9 +177,7 @@ static void s_on_abort (void *arg)
 
 static void s_on_reload (void *arg)
 {
-    zc_server_t *self = arg;
-    s_configure (self);
-    zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
+    s_configure (arg);
 }
 
 static void s_on_stats (void *arg, void *json)

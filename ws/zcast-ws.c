@@ -46,6 +46,14 @@ static const zc_option_t s_options[] = {
     ZC_OPTION_END,
 };
 
+static const char *s_verify (const zc_options_t *options, char *error, size_t size)
+{
+    if (zc_options_text (options, "path")[0] == '/')
+        return zc_worker_verify (options, "listen", error, size);
+    snprintf (error, size, "expected a path that begins with /");
+    return "path";
+}
+
 static const zc_program_t s_program = {
     .program = "zcast-ws",
     .section = "ws",
@@ -57,6 +65,7 @@ static const zc_program_t s_program = {
               "  zcast-ws --listen 127.0.0.1:8081\n"
               "  zcast-ws --listen /run/zcast/ws.sock --processes 2\n",
     .options = s_options,
+    .verify = s_verify,
 };
 
 typedef struct {
@@ -70,30 +79,25 @@ static int s_work (void *arg, unsigned index)
     return zc_server_run (self->options, self->listener, index);
 }
 
-static int s_usage (const char *mistake)
+static bool s_reload (void *arg)
 {
-    fprintf (stderr, "zcast-ws: %s\n", mistake);
-    return ZC_EXIT_USAGE;
+    return zc_worker_reload (((s_program_t *)arg)->options);
 }
 
 static int s_serve (zc_options_t *options)
 {
     const char *listen = zc_options_text (options, "listen");
-    unsigned mode = 0;
+    unsigned mode = zc_file_mode (zc_options_text (options, "socket-mode"));
     char error[256];
-    if (sscanf (zc_options_text (options, "socket-mode"), "%o", &mode) != 1 || mode > 0777)
-        return s_usage ("socket-mode: expected permissions in octal, such as 0660");
-    if (zc_options_text (options, "path")[0] != '/')
-        return s_usage ("path: expected a path that begins with /");
     zc_hold_signals ();
     s_program_t self = {options, zc_listen (listen, mode, BACKLOG, error, sizeof error)};
     if (self.listener < 0) {
-        fprintf (stderr, "zcast-ws: %s\n", error);
+        zc_error ("%s", error);
         return ZC_EXIT_FAILURE;
     }
     zc_raise_descriptor_limit ();
-    unsigned count = (unsigned)zc_options_number (options, "processes");
-    int status = zc_processes (count, s_work, &self);
+    const zc_work_t work = {&self, s_work, s_reload};
+    int status = zc_processes ((unsigned)zc_options_number (options, "processes"), &work);
     close (self.listener);
     zc_unlisten (listen);
     return status;

@@ -40,6 +40,16 @@ static void s_tell (unsigned what, unsigned index)
         _exit (9);
 }
 
+static int s_reloads;     /* of the process */
+static int s_refuse_from; /* which of them is the first that is refused; 0: none */
+
+static bool s_reload (void *arg)
+{
+    (void)arg;
+    s_reloads++;
+    return s_refuse_from == 0 || s_reloads < s_refuse_from;
+}
+
 static void s_expect_from (s_fixture_t *self, s_report_t *report)
 {
     struct pollfd wait = {self->pipe[0], POLLIN, 0};
@@ -61,7 +71,8 @@ static void s_begin (s_fixture_t *self, unsigned count, int (*worker) (void *, u
     s_pipe = self->pipe[1];
     if (!freopen ("/dev/null", "w", stderr))
         _exit (9);
-    _exit (zc_processes (count, worker, arg));
+    const zc_work_t work = {arg, worker, s_reload};
+    _exit (zc_processes (count, &work));
 }
 
 /*  Waits for the master and for the end of the pipe: no worker is left. Returns its exit status. */
@@ -127,7 +138,8 @@ static void test_one_needs_no_fork (void **state)
         sigaddset (&term, SIGTERM);
         sigprocmask (SIG_BLOCK, &term, NULL);
         raise (SIGTERM);
-        _exit (zc_processes (1, s_obedient, &status));
+        const zc_work_t work = {&status, s_obedient, s_reload};
+        _exit (zc_processes (1, &work));
     }
     s_report_t report;
     assert_int_equal (read (pipes[0], &report, sizeof report), sizeof report);
@@ -262,6 +274,74 @@ static void test_stop_of_the_unready (void **state)
     assert_int_equal (s_finish (&fixture), 0);
 }
 
+/*  Tells how often its master had reloaded when it began, then as s_obedient. */
+static int s_later (void *arg, unsigned index)
+{
+    s_tell ((unsigned)('0' + s_reloads), index);
+    return s_obedient (arg, index);
+}
+
+/*  One that starts after a reload starts with what was read, and a reload that the master refuses
+ *  reaches nobody. */
+static void test_reload (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_report_t report;
+    pid_t pids[2];
+    s_refuse_from = 2;
+    s_begin (&fixture, 2, s_obedient, NULL);
+    s_refuse_from = 0;
+    s_expect_each (&fixture, 's', 2, NULL);
+    kill (fixture.master, SIGHUP);
+    s_expect_each (&fixture, 'h', 2, NULL);
+    kill (fixture.master, SIGHUP);
+    kill (fixture.master, SIGTERM);
+    s_expect_each (&fixture, 't', 2, NULL);
+    assert_int_equal (s_finish (&fixture), 0);
+
+    s_begin (&fixture, 2, s_later, NULL);
+    for (int i = 0; i < 4; i++) {
+        s_expect_from (&fixture, &report);
+        pids[report.index] = report.pid;
+    }
+    kill (fixture.master, SIGHUP);
+    s_expect_each (&fixture, 'h', 2, NULL);
+    kill (pids[0], SIGKILL);
+    s_expect_from (&fixture, &report);
+    assert_int_equal (report.what, '1');
+    s_expect_from (&fixture, &report);
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
+/*  A reload that comes while a worker starts waits until that can handle it. */
+static int s_slow_to_start (void *arg, unsigned index)
+{
+    sigset_t waiting;
+    s_tell ('b', index);
+    do
+        sigpending (&waiting);
+    while (!sigismember (&waiting, SIGHUP));
+    return s_obedient (arg, index);
+}
+
+static void test_reload_while_starting (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_begin (&fixture, 2, s_slow_to_start, NULL);
+    s_expect_each (&fixture, 'b', 2, NULL);
+    kill (fixture.master, SIGHUP);
+    for (int i = 0; i < 4; i++) {
+        s_report_t report;
+        s_expect_from (&fixture, &report);
+        assert_true (report.what == 's' || report.what == 'h');
+    }
+    kill (fixture.master, SIGTERM);
+    assert_int_equal (s_finish (&fixture), 0);
+}
+
 /*  systemd hears from the master alone, once. */
 static int s_notifying (void *arg, unsigned index)
 {
@@ -326,6 +406,8 @@ int main (void)
         cmocka_unit_test (test_usage_ends_all),
         cmocka_unit_test (test_master_killed),
         cmocka_unit_test (test_stop_of_the_unready),
+        cmocka_unit_test (test_reload),
+        cmocka_unit_test (test_reload_while_starting),
         cmocka_unit_test (test_readiness),
         cmocka_unit_test (test_sigchld_ignored),
     };

@@ -1,0 +1,201 @@
+"""What the daemons do alike: mistakes in configuration, reloads, restarts, descriptors that whoever started them had closed."""
+
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from fastcgi import Peer, request
+from stack import BUILD, PROGRAMS, SOURCE, can_connect, free_port, run, wait_for
+
+DAEMONS = {"zcast-broker": "broker", "zcast-fcgi": "fcgi", "zcast-ws": "ws", "zcast-redis": "bridge"}
+
+
+def argv(stack, name, *options):
+    """The command line of any of them, in this stack."""
+    own = {
+        "zcast-broker": stack.endpoints(),
+        "zcast-fcgi": [*stack.endpoints(), f"--socket={stack.fcgi_socket}"],
+        "zcast-ws": [*stack.endpoints(), f"--listen=127.0.0.1:{stack.ws_port}"],
+        "zcast-redis": [*stack.endpoints(), f"--redis=redis://127.0.0.1:{free_port()}"],
+    }
+    return [name, *own[name], *options]
+
+
+# -- configuration
+
+
+@pytest.mark.parametrize(
+    "name, key, value, expected",
+    [
+        ("zcast-broker", "history", "disk", "lmdb:PATH"),
+        ("zcast-broker", "history", "lmdb:", "lmdb:PATH"),
+        ("zcast-broker", "publish", "tcp://0.0.0.0:9", "insecure"),
+        ("zcast-fcgi", "socket", "sse.sock", "HOST:PORT"),
+        ("zcast-fcgi", "socket", ":99999", "HOST:PORT"),
+        ("zcast-fcgi", "socket", "/" + 110 * "x", "107 bytes"),
+        ("zcast-fcgi", "socket-mode", "rw-", "octal"),
+        ("zcast-ws", "listen", "8081", "HOST:PORT"),
+        ("zcast-ws", "socket-mode", "66x", "octal"),
+        ("zcast-ws", "path", "ws", "begins with /"),
+        ("zcast-redis", "redis", "localhost", "redis://"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_place(stack, name, key, value, expected):
+    """By -t as by the start, from the file as from the command line."""
+    config = stack.folder / "bad.conf"
+    config.write_text(f"{DAEMONS[name]}\n    {key} = {value}\n")
+    for words, place in (([f"--config={config}"], f"{config}:2: {key}: "), ([f"--{key}={value}"], f"--{key}: ")):
+        for check in (["-t"], []):
+            done = run(name, *words, *check, check=False, timeout=30)
+            assert done.returncode == 2, (words, check)
+            assert done.stderr.startswith(f"{name}: {place}"), done.stderr
+            assert expected in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("name", [*DAEMONS, "zmq"])
+def test_slips_that_are_in_nobodys_section(stack, name):
+    """A key of `common` that no program has, a section of no program: whoever reads the file says so."""
+    sample = (SOURCE / "etc/zcast.conf").read_text()
+    keys = sorted(set(re.findall(r"^    #([\w-]+) = ", sample, re.MULTILINE)))
+    help = run(name, *(["ping"] if name == "zmq" else []), "--help").stdout
+    others = [key for key in keys if f"--{key}" not in help]
+    assert len(others) > 5
+    config = stack.folder / "common.conf"
+    check = ["ping", *stack.endpoints(), "--timeout=10ms"] if name == "zmq" else ["-t"]
+    config.write_text("common\n" + "".join(f"    {key} = x\n" for key in others))
+    assert run(name, *check, f"--config={config}", check=False).returncode != 2, others
+    for text, said in (("common\n    publsh = x\n", ":2: publsh: unknown key"), ("brokr\n    publish = x\n", ":1: brokr: unknown section")):
+        config.write_text(text)
+        done = run(name, *check, f"--config={config}", check=False)
+        assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+# -- reloads
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_the_level_of_the_log_is_read_again(stack, name):
+    """And a file with a mistake changes nothing."""
+    if name != "zcast-broker":
+        stack.broker()
+    config = stack.folder / "level.conf"
+    config.write_text("common\n    log-level = error\n")
+    daemon = stack.start(name, argv(stack, name, f"--config={config}"))
+    ready = {"zcast-broker": stack.broker_answers, "zcast-fcgi": lambda: can_connect(stack.fcgi_socket)}
+    if name == "zcast-redis":
+        wait_for(lambda: int(re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{daemon.pid}/status").read_text()).group(1), 16) & 1, "signals held")
+    else:
+        daemon.wait_ready(ready.get(name, lambda: can_connect(("127.0.0.1", stack.ws_port))))
+    assert " info " not in daemon.log()
+    config.write_text("common\n    log-level = info\n")
+    daemon.send_signal(signal.SIGHUP)
+    daemon.wait_log(r" info .*(reloaded|read again)")
+    config.write_text("common\n    log-level = loud\n")
+    daemon.send_signal(signal.SIGHUP)
+    daemon.wait_log(r" error .*log-level")
+
+
+def test_a_process_that_starts_after_a_reload_knows_it(stack):
+    stack.broker()
+    config = stack.folder / "fcgi.conf"
+    config.write_text("fcgi\n    cors-origin = http://old\n")
+    master = stack.fcgi(f"--config={config}", processes=2)
+    ask = request("", HTTP_ORIGIN="http://new")
+
+    def answers():
+        texts = []
+        for _ in range(8):
+            with Peer(stack.fcgi_socket, ask) as peer:
+                texts.append("http://new" in peer.finish())
+        return texts
+
+    assert not any(answers())
+    config.write_text("fcgi\n    cors-origin = http://new\n")
+    master.send_signal(signal.SIGHUP)
+    wait_for(lambda: all(answers()), "the new configuration")
+    before = set(master.pids()) - {master.pid}
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(set(master.pids()) - {master.pid} - before) == 2, "two other processes")
+    assert all(answers())
+
+
+def test_a_mistake_in_a_reload_is_said_once(stack):
+    stack.broker()
+    config = stack.folder / "ws.conf"
+    config.write_text("ws\n    rate = 5\n")
+    daemon = stack.ws(f"--config={config}", "--processes=3")
+    config.write_text("ws\n    rate = fast\n")
+    daemon.send_signal(signal.SIGHUP)
+    daemon.wait_log("rate: expected")
+    assert daemon.stop() == 0
+    assert daemon.log().count("rate: expected") == 1
+
+
+# -- restarts
+
+
+def test_one_starts_while_the_other_drains(stack):
+    """The old one leaves the new one's socket alone when it ends."""
+    stack.broker()
+    old = stack.fcgi("--drain-timeout=3s")
+    with Peer(stack.fcgi_socket) as peer:
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        peer.send(request("topic=big"))
+        peer.wait_open()
+        stack.publish("big", "x" * 900000)
+        wait_for(lambda: stack.stats()["published"], "the message")
+        old.send_signal(signal.SIGTERM)
+        old.wait_log("stopping")
+        new = stack.fcgi()
+        assert old.wait() == 0
+    assert stack.fcgi_socket.exists()
+    with Peer(stack.fcgi_socket, request()) as peer:
+        peer.wait_open()
+    assert new.stop() == 0
+    assert not stack.fcgi_socket.exists()
+
+
+# -- descriptors
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_closed_standard_descriptors(stack, name):
+    """As FastCGI 1.0 §2.2 lets a web server start it, with no stdout and no stderr: what is logged gets into no connection."""
+    if name != "zcast-broker":
+        stack.broker()
+    words = argv(stack, name, "--log-level=debug")
+    words[0] = str(BUILD / PROGRAMS[name])
+    daemon = stack.start("sh", ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words])
+    if name == "zcast-broker":
+        daemon.wait_ready(stack.broker_answers)
+        assert stack.request("NIX")[0] == b"ERR"  # is logged
+    elif name == "zcast-fcgi":
+        daemon.wait_ready(lambda: can_connect(stack.fcgi_socket))
+        with Peer(stack.fcgi_socket, b"rubbish" + bytes(20)) as peer:
+            peer.wait_closed()
+    elif name == "zcast-ws":
+        daemon.wait_ready(lambda: can_connect(("127.0.0.1", stack.ws_port)))
+        with socket.create_connection(("127.0.0.1", stack.ws_port)) as peer:
+            peer.sendall(b"rubbish\r\n\r\n")
+            assert peer.recv(1000).startswith(b"HTTP/1.1 400 ")
+    folder = Path(f"/proc/{daemon.pid}/fd")
+    held = lambda: [fd for fd in "012" if (folder / fd).is_symlink() and os.readlink(folder / fd) == "/dev/null"]
+    wait_for(lambda: len(held()) == 3, "nothing else in their place")
+    assert daemon.running()
+    assert daemon.stop() == 0
+
+
+def test_zmq_without_standard_descriptors(stack):
+    stack.broker()
+    command = f"{BUILD / PROGRAMS['zmq']} %s {' '.join(stack.endpoints())} a %s"
+    done = run("sh", "-c", command % ("pub", "<&-"), check=False)
+    assert done.returncode == 1 and "cannot read: Bad file descriptor" in done.stderr
+    done = run("sh", "-c", command % ("pub", "x >&-"), check=False)
+    assert done.returncode == 1 and "cannot write: Bad file descriptor" in done.stderr
+    done = run("sh", "-c", command % ("pub", "y 2>&-"))
+    assert re.fullmatch(r"\d+-\d+\n", done.stdout)
