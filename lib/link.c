@@ -21,6 +21,7 @@
 #define S_BATCHES 4            /* before the loop looks at other things */
 #define S_TIMEOUT_MS 5000      /* for an answer on control */
 #define S_RETRY_MS 1000        /* after a failed question */
+#define S_ALONE_MS 2000        /* without a broker from the start, before that is said */
 #define S_PAGE_MESSAGES "1000" /* of a FETCH */
 #define S_PAGE_BYTES "262144"
 
@@ -33,6 +34,7 @@ typedef struct s_question {
 
 struct zc_link {
     uv_loop_t *loop;       /* borrowed */
+    char *endpoint;        /* owned; of SUB */
     void *context;         /* owned */
     void *sub, *monitor;   /* owned */
     zc_control_t *control; /* owned */
@@ -47,8 +49,9 @@ struct zc_link {
     unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
     bool listening;           /* polls[0] is on */
     bool connected;
-    bool ever_connected;
-    char prefix[20]; /* of nonces: random, so that no two workers share one */
+    bool ever_connected, said_alone;
+    uint64_t started_ms; /* of the loop's clock */
+    char prefix[20];     /* of nonces: random, so that no two workers share one */
     uint64_t nonces;
     size_t max_payload;
     int open_handles;
@@ -446,6 +449,8 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
         abort ();
     self->loop = loop;
     self->max_payload = config->max_payload;
+    self->started_ms = uv_now (loop);
+    self->endpoint = strdup (config->subscribe);
     self->context = zmq_ctx_new ();
     self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
     uint64_t random = (uint64_t)(uintptr_t)self;
@@ -461,6 +466,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
         if (self->monitor)
             zmq_close (self->monitor);
         zmq_ctx_term (self->context);
+        free (self->endpoint);
         free (self);
         errno = error;
         return NULL;
@@ -493,6 +499,7 @@ static void s_closed (uv_handle_t *handle)
     zmq_close (self->sub);
     zmq_close (self->monitor);
     zmq_ctx_term (self->context);
+    free (self->endpoint);
     free (self);
 }
 
@@ -527,9 +534,20 @@ uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t coun
     return number;
 }
 
+/*  A connection that is lost is told as it happens; one that never was, here, once. */
+static void s_say_if_alone (zc_link_t *self)
+{
+    if (self->ever_connected || self->said_alone ||
+        uv_now (self->loop) - self->started_ms < S_ALONE_MS)
+        return;
+    self->said_alone = true;
+    zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->endpoint);
+}
+
 void zc_link_tick (zc_link_t *self)
 {
     s_drain (self);
+    s_say_if_alone (self);
 }
 
 bool zc_link_connected (const zc_link_t *self)

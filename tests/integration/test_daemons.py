@@ -160,6 +160,19 @@ def test_one_starts_while_the_other_drains(stack):
     assert not stack.fcgi_socket.exists()
 
 
+# -- no broker
+
+
+@pytest.mark.parametrize("name", ["zcast-fcgi", "zcast-ws"])
+def test_a_worker_that_starts_without_a_broker_says_so_once(stack, name):
+    worker = stack.start(name, argv(stack, name))
+    worker.wait_log(rf"warn .*{stack.subscribe_endpoint}.*clients are kept, retrying")
+    stack.broker()
+    worker.wait_log("broker: connected")
+    assert worker.log().count("retrying") == 1
+    assert worker.stop() == 0
+
+
 # -- descriptors
 
 
