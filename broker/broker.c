@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include "lib/daemon.h"
 #include "lib/log.h"
 
@@ -323,6 +320,7 @@ static bool s_settle (zc_broker_t *self)
     s_suspect (self);
     zc_control_turn (self);
     zc_stats_tick (self->stats, self->mono_ms);
+    zc_endpoints_turn (self->endpoints, self->mono_ms);
     return more;
 }
 
@@ -404,29 +402,6 @@ void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), 
 
 /*  Sockets. */
 
-/*  Another server may be listening on a socket file: ZeroMQ would take it away without a word. */
-static bool s_ipc_in_use (const char *endpoint)
-{
-    if (strncmp (endpoint, "ipc://", 6) != 0)
-        return false;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen (endpoint + 6) >= sizeof address.sun_path)
-        return false;
-    strcpy (address.sun_path, endpoint + 6);
-    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool used = fd >= 0 && connect (fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        close (fd);
-    return used;
-}
-
-/*  ZeroMQ leaves them behind. */
-static void s_remove_ipc (const char *endpoint)
-{
-    if (strncmp (endpoint, "ipc://", 6) == 0)
-        unlink (endpoint + 6);
-}
-
 static void s_set (void *socket, int option, int value)
 {
     zmq_setsockopt (socket, option, &value, sizeof value);
@@ -452,23 +427,6 @@ static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hw
     return socket;
 }
 
-static int s_bind (zc_broker_t *self, void *socket, const char *role, const char *endpoint,
-                   char *error, size_t size)
-{
-    errno = EADDRINUSE;
-    if (s_ipc_in_use (endpoint) || zmq_bind (socket, endpoint) != 0) {
-        snprintf (error, size, "%s: can't bind %s: %s", role, endpoint, zmq_strerror (errno));
-        return -1;
-    }
-    if (!(self->bound[self->bound_count++] = strdup (endpoint)))
-        abort ();
-    char real[256];
-    size_t len = sizeof real;
-    if (zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len) == 0)
-        zc_info ("%s endpoint %s", role, real);
-    return 0;
-}
-
 static int s_open (zc_broker_t *self, char *error, size_t size)
 {
     const zc_broker_config_t *config = &self->config;
@@ -490,9 +448,10 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     s_set (self->xpub, ZMQ_XPUB_VERBOSER, 1);
     s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
     zmq_send (self->xsub, "\1", 1, 0); /* history keeps also what nobody listens to */
-    if (s_bind (self, self->router, "control", config->control, error, size) != 0 ||
-        s_bind (self, self->xpub, "subscribe", config->subscribe, error, size) != 0 ||
-        s_bind (self, self->xsub, "publish", config->publish, error, size) != 0)
+    zc_endpoints_t *all = self->endpoints = zc_endpoints_new (self->context, self->counters);
+    if (zc_endpoints_bind (all, self->router, "control", config->control, error, size) != 0 ||
+        zc_endpoints_bind (all, self->xpub, "subscribe", config->subscribe, error, size) != 0 ||
+        zc_endpoints_bind (all, self->xsub, "publish", config->publish, error, size) != 0)
         return -1;
     return 0;
 }
@@ -553,10 +512,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zmq_msg_close (&self->item.meta);
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
-    for (int i = 0; i < self->bound_count; i++) {
-        s_remove_ipc (self->bound[i]);
-        free (self->bound[i]);
-    }
+    zc_endpoints_destroy (&self->endpoints);
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

@@ -5,6 +5,7 @@
 
 #include "broker/broker.h"
 #include "broker/dedup.h"
+#include "broker/endpoints.h"
 #include "broker/jobs.h"
 #include "broker/stats.h"
 #include "broker/syncs.h"
@@ -19,8 +20,7 @@ typedef struct zc_origin {
 struct zc_broker {
     zc_broker_config_t config;
     void *context, *xsub, *xpub, *router;
-    char *bound[3]; /* endpoints that are bound */
-    int bound_count;
+    zc_endpoints_t *endpoints;
     zc_history_t *history;
     zc_topics_t *topics;
     zc_dedup_t *dedup;

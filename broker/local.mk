@@ -3,6 +3,7 @@ sbin_PROGRAMS += broker/zcast-broker
 noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
 	broker/broker.c broker/broker.h broker/inside.h \
+	broker/endpoints.c broker/endpoints.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \

@@ -146,6 +146,8 @@ void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms)
         {"duplicates", now->duplicates},
         {"failed", now->failed},
         {"ignored", now->ignored},
+        {"strangers", now->strangers},
+        {"out_of_files", now->out_of_files},
         {"errors", now->errors},
         {"subscriptions", now->subscriptions},
     };

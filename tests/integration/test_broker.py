@@ -534,6 +534,42 @@ def test_random_bytes_on_every_port(stack):
     assert broker.running()
 
 
+def test_strangers_are_counted_and_logged_at_a_bounded_rate(stack):
+    stack.use_tcp()
+    broker = stack.broker()
+    assert stack.stats()["strangers"] == 0
+    for endpoint in (stack.publish_endpoint, stack.subscribe_endpoint, stack.control_endpoint):
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff" * 100):
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", int(endpoint.rsplit(":", 1)[1]))) as link:
+                    link.sendall(sent)
+    wait_for(lambda: stack.stats()["strangers"] == 45, "all of them counted")
+    assert 10 <= broker.log().count("hadn't spoken ZeroMQ") < 45
+    with stack.sub("a") as sub:
+        stack.publish("a", "x")
+        assert receive(sub, 1)
+    assert stack.stats()["strangers"] == 45
+
+
+def test_out_of_descriptors_is_said(stack):
+    """Who is connected goes on, and the others get in by themselves once there is room."""
+    stack.use_tcp()
+    broker = stack.broker(limit_fds=64)
+    dealer = control(stack)
+    assert ask(dealer, "PING")[0] == b"OK"
+    crowd = [stack.context.socket(zmq.DEALER) for _ in range(60)]
+    for peer in crowd:
+        peer.linger = 0
+        peer.connect(stack.control_endpoint)
+        peer.send(b"PING")
+    broker.wait_log("out of descriptors")
+    assert ask(dealer, "PING")[0] == b"OK"
+    assert json.loads(ask(dealer, "STATS")[1])["out_of_files"] == 1
+    for peer in crowd:
+        peer.close()
+    assert stack.publish("a", "x")
+
+
 def test_messages_of_random_frames(stack):
     """Frames from a small alphabet of what means something, on all three endpoints."""
     broker = stack.broker("--max-payload=100")

@@ -1,0 +1,191 @@
+/*  endpoints.c - see endpoints.h.
+ *
+ *  ZeroMQ tells of what happens at an endpoint on a monitor's socket. Nobody waits for that: it is
+ *  read a few times a second, beside the way of the messages. Out of descriptors, ZeroMQ's thread
+ *  tries to accept as fast as it can, and can't be told to pause: to unbind would end the
+ *  connections that there are. So all that can be done is to say so before it happens. The kernel
+ *  gives the lowest free number, which tells how many are left. */
+#include "broker/endpoints.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <zmq.h>
+#include "lib/log.h"
+
+#define S_ENDPOINTS 3
+#define S_LOOK_MS 100
+#define S_RESERVE 8 /* fewer descriptors than these are none */
+
+typedef struct {
+    void *socket; /* borrowed */
+    const char *role;
+    char *name;    /* owned; as it was bound, with the port that was found */
+    void *monitor; /* owned */
+} s_endpoint_t;
+
+struct zc_endpoints {
+    void *context;
+    zc_counters_t *counters;
+    s_endpoint_t all[S_ENDPOINTS];
+    size_t count;
+    int descriptors; /* the limit */
+    bool scarce;     /* descriptors are */
+    uint64_t looked_ms;
+};
+
+/*  Another server may be listening on a socket file: ZeroMQ would take it away without a word. */
+static bool s_ipc_in_use (const char *endpoint)
+{
+    if (strncmp (endpoint, "ipc://", 6) != 0)
+        return false;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen (endpoint + 6) >= sizeof address.sun_path)
+        return false;
+    strcpy (address.sun_path, endpoint + 6);
+    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool used = fd >= 0 && connect (fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close (fd);
+    return used;
+}
+
+/*  What could wait there would hold up ZeroMQ's thread, which writes it: so there is no limit. */
+static void *s_monitor (void *context, void *socket, const char *role)
+{
+    char name[48];
+    int none = 0;
+    snprintf (name, sizeof name, "inproc://%s-monitor", role);
+    void *monitor = zmq_socket (context, ZMQ_PAIR);
+    if (!monitor)
+        return NULL;
+    zmq_setsockopt (monitor, ZMQ_RCVHWM, &none, sizeof none);
+    zmq_setsockopt (monitor, ZMQ_LINGER, &none, sizeof none);
+    if (zmq_socket_monitor (socket, name,
+                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) == 0 &&
+        zmq_connect (monitor, name) == 0)
+        return monitor;
+    zmq_close (monitor);
+    return NULL;
+}
+
+int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *name,
+                       char *error, size_t size)
+{
+    assert (self->count < S_ENDPOINTS);
+    s_endpoint_t *endpoint = &self->all[self->count];
+    *endpoint = (s_endpoint_t){.socket = socket, .role = role};
+    errno = EADDRINUSE;
+    if (s_ipc_in_use (name) || zmq_bind (socket, name) != 0) {
+        snprintf (error, size, "%s: can't bind %s: %s", role, name, zmq_strerror (errno));
+        return -1;
+    }
+    char real[256] = "";
+    size_t len = sizeof real;
+    zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len);
+    endpoint->name = strdup (*real ? real : name);
+    if (!endpoint->name)
+        abort ();
+    endpoint->monitor = s_monitor (self->context, socket, role);
+    self->count++;
+    zc_info ("%s endpoint %s", role, endpoint->name);
+    return 0;
+}
+
+/*  Strangers. */
+
+static void s_read_monitor (zc_endpoints_t *self, s_endpoint_t *endpoint)
+{
+    static zc_log_limit_t limit;
+    char event[8], peer[256];
+    while (endpoint->monitor &&
+           zmq_recv (endpoint->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
+        zmq_recv (endpoint->monitor, peer, sizeof peer, 0);
+        self->counters->strangers++;
+        zc_log_limited (&limit, ZC_LOG_WARN,
+                        "%s endpoint: a connection ended that hadn't spoken ZeroMQ",
+                        endpoint->role);
+    }
+}
+
+/*  Descriptors. */
+
+static bool s_has_left (const zc_endpoints_t *self, int few)
+{
+    int fd = fcntl (STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        close (fd);
+    return fd >= 0 && fd < self->descriptors - few;
+}
+
+/*  Once for each time that they run out, however long that is. */
+static void s_watch_descriptors (zc_endpoints_t *self)
+{
+    static zc_log_limit_t limit;
+    bool left = s_has_left (self, self->scarce ? 2 * S_RESERVE : S_RESERVE);
+    if (!left && !self->scarce) {
+        self->counters->out_of_files++;
+        zc_log_limited (&limit, ZC_LOG_WARN,
+                        "out of descriptors: new connections wait (raise the limit: LimitNOFILE, "
+                        "ulimit -n)");
+    }
+    self->scarce = !left;
+}
+
+void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
+{
+    if (now_ms - self->looked_ms < S_LOOK_MS)
+        return;
+    self->looked_ms = now_ms;
+    for (size_t i = 0; i < self->count; i++)
+        s_read_monitor (self, &self->all[i]);
+    s_watch_descriptors (self);
+}
+
+/*  Life. */
+
+zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters)
+{
+    struct rlimit limit;
+    zc_endpoints_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->context = context;
+    self->counters = counters;
+    self->descriptors = INT_MAX;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+        self->descriptors = (int)limit.rlim_cur;
+    return self;
+}
+
+/*  ZeroMQ leaves the files of ipc endpoints behind. */
+static void s_endpoint_clear (s_endpoint_t *endpoint)
+{
+    if (strncmp (endpoint->name, "ipc://", 6) == 0)
+        unlink (endpoint->name + 6);
+    zmq_socket_monitor (endpoint->socket, NULL, 0);
+    if (endpoint->monitor)
+        zmq_close (endpoint->monitor);
+    free (endpoint->name);
+}
+
+void zc_endpoints_destroy (zc_endpoints_t **self_p)
+{
+    zc_endpoints_t *self = *self_p;
+    if (!self)
+        return;
+    for (size_t i = 0; i < self->count; i++)
+        s_endpoint_clear (&self->all[i]);
+    free (self);
+    *self_p = NULL;
+}

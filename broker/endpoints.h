@@ -1,0 +1,22 @@
+/*  endpoints.h - where others reach the broker, and what happens there that is no message:
+ * strangers who don't speak ZeroMQ, and descriptors that run out. */
+#ifndef ZC_ENDPOINTS_H
+#define ZC_ENDPOINTS_H
+
+#include "broker/stats.h"
+
+typedef struct zc_endpoints zc_endpoints_t;
+
+/*  Counts in `counters`, which is borrowed, as the context is. */
+zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters);
+/*  Removes the files of ipc endpoints; before the sockets are closed. */
+void zc_endpoints_destroy (zc_endpoints_t **self_p);
+
+/*  Binds a socket; `role` is what it is called in the log, a literal. A socket file at which a
+ *  server listens isn't taken away from it. Returns 0, or -1 with a sentence in `error`. */
+int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *endpoint,
+                       char *error, size_t size);
+/*  Once a turn of the loop. `now_ms` doesn't step back. */
+void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms);
+
+#endif
