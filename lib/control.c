@@ -10,6 +10,7 @@
 #include "lib/control.h"
 
 #include "lib/monitor.h"
+#include "lib/redial.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -37,6 +38,7 @@ typedef struct s_request {
 
 struct zc_control {
     void *socket;
+    zc_redial_t redial;
     uint64_t last;     /* number of the last request */
     uint64_t earliest; /* no deadline is before this; UINT64_MAX: there is none */
     size_t pending;
@@ -77,7 +79,7 @@ static zc_control_t *s_new (void *context, const char *endpoint, bool once)
     s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, S_HEARTBEAT_TIMEOUT_MS);
     if (once)
         self->monitor = zc_monitor_new (context, self->socket);
-    if (zmq_connect (self->socket, endpoint) != 0)
+    if (zc_redial_connect (&self->redial, self->socket, endpoint) != 0)
         goto fail;
     return self;
 fail:;
@@ -85,6 +87,7 @@ fail:;
     zc_monitor_destroy (&self->monitor);
     if (self->socket)
         zmq_close (self->socket);
+    zc_redial_clear (&self->redial);
     free (self);
     errno = error;
     return NULL;
@@ -161,6 +164,7 @@ void zc_control_destroy (zc_control_t **self_p)
             s_give_up (self, self->buckets[i]->number);
     zc_monitor_destroy (&self->monitor);
     zmq_close (self->socket);
+    zc_redial_clear (&self->redial);
     free (self);
 }
 
@@ -173,6 +177,13 @@ static int s_send (void *socket, const void *bytes, size_t len, int flags)
     return rc < 0 ? -1 : 0;
 }
 
+/*  Called where there is a sign that nobody answers any more. */
+static void s_redial (zc_control_t *self)
+{
+    if (!self->monitor)
+        zc_redial_try (&self->redial);
+}
+
 uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
                              unsigned timeout_ms, zc_control_fn fn, void *arg)
 {
@@ -181,6 +192,7 @@ uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_
     char tag[S_TAG_SIZE];
     int len = snprintf (tag, sizeof tag, "#%llx", (unsigned long long)number);
     if (s_send (self->socket, tag, (size_t)len, ZMQ_SNDMORE) != 0) {
+        s_redial (self); /* the queue may be full, or be gone with the session */
         errno = EAGAIN;
         return 0;
     }
@@ -297,6 +309,7 @@ static void s_expire (zc_control_t *self)
         s_request_t *request = self->buckets[i];
         while (request) {
             if (request->deadline && request->deadline <= now) {
+                s_redial (self); /* before its owner hears of it, who may ask anew */
                 s_give_up (self, request->number);
                 request = self->buckets[i]; /* the callback may have changed the chain */
                 continue;
@@ -326,6 +339,8 @@ int zc_control_read (zc_control_t *self, int max)
             zmq_msg_close (&frames[i]);
         handled++;
     }
+    if (handled > 0)
+        zc_redial_good (&self->redial);
     s_read_monitor (self);
     s_expire (self);
     return handled;

@@ -16,6 +16,7 @@
 #include <zmq.h>
 
 #include "lib/log.h"
+#include "lib/redial.h"
 
 #define S_BATCH 256            /* messages taken at once */
 #define S_BATCHES 4            /* before the loop looks at other things */
@@ -34,7 +35,7 @@ typedef struct s_question {
 
 struct zc_link {
     uv_loop_t *loop;       /* borrowed */
-    char *endpoint;        /* owned; of SUB */
+    zc_redial_t redial;    /* of SUB */
     void *context;         /* owned */
     void *sub, *monitor;   /* owned */
     zc_control_t *control; /* owned */
@@ -53,7 +54,6 @@ struct zc_link {
     uint64_t started_ms; /* of the loop's clock */
     char prefix[20];     /* of nonces: random, so that no two workers share one */
     uint64_t nonces;
-    size_t max_payload;
     int open_handles;
     uint64_t malformed;
     zc_log_limit_t limit;
@@ -104,10 +104,12 @@ static void s_lost (zc_link_t *self)
         zc_hub_disconnected (self->hub);
 }
 
+/*  The hub is told that the answers it waits for won't come, where it couldn't be told at once. */
 static void s_retry (uv_timer_t *timer)
 {
     zc_link_t *self = timer->data;
     if (self->connected) {
+        s_lost (self);
         zc_hub_connected (self->hub);
         zc_pump_kick (self->pump);
     }
@@ -260,6 +262,7 @@ static void s_set_connected (zc_link_t *self, bool connected)
 {
     if (self->connected && !connected) {
         zc_warn ("broker: connection lost; clients are kept, retrying");
+        zc_redial_good (&self->redial);
         s_lost (self);
     } else if (!self->connected && connected) {
         zc_info ("broker: %s", self->ever_connected ? "connected again" : "connected");
@@ -419,8 +422,6 @@ static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
     self->monitor = zmq_socket (self->context, ZMQ_PAIR);
     if (!self->sub || !self->monitor)
         return -1;
-    int64_t largest = (int64_t)(config->max_payload + 2 * ZC_HEADERS_MAX + ZC_TOPIC_MAX);
-    zmq_setsockopt (self->sub, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     s_set (self->sub, ZMQ_RCVHWM, config->hwm);
     s_set (self->sub, ZMQ_LINGER, 0);
     s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
@@ -432,7 +433,7 @@ static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
                             ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
         zmq_connect (self->monitor, endpoint) != 0)
         return -1;
-    return zmq_connect (self->sub, config->subscribe);
+    return zc_redial_connect (&self->redial, self->sub, config->subscribe);
 }
 
 static void s_start_poll (zc_link_t *self, int index, int fd)
@@ -448,9 +449,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
     if (!self)
         abort ();
     self->loop = loop;
-    self->max_payload = config->max_payload;
     self->started_ms = uv_now (loop);
-    self->endpoint = strdup (config->subscribe);
     self->context = zmq_ctx_new ();
     self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
     uint64_t random = (uint64_t)(uintptr_t)self;
@@ -466,7 +465,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
         if (self->monitor)
             zmq_close (self->monitor);
         zmq_ctx_term (self->context);
-        free (self->endpoint);
+        zc_redial_clear (&self->redial);
         free (self);
         errno = error;
         return NULL;
@@ -499,7 +498,7 @@ static void s_closed (uv_handle_t *handle)
     zmq_close (self->sub);
     zmq_close (self->monitor);
     zmq_ctx_term (self->context);
-    free (self->endpoint);
+    zc_redial_clear (&self->redial);
     free (self);
 }
 
@@ -541,13 +540,15 @@ static void s_say_if_alone (zc_link_t *self)
         uv_now (self->loop) - self->started_ms < S_ALONE_MS)
         return;
     self->said_alone = true;
-    zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->endpoint);
+    zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->redial.endpoint);
 }
 
 void zc_link_tick (zc_link_t *self)
 {
     s_drain (self);
     s_say_if_alone (self);
+    if (!self->connected)
+        zc_redial_try (&self->redial);
 }
 
 bool zc_link_connected (const zc_link_t *self)

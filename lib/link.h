@@ -14,7 +14,6 @@ typedef struct {
     const char *subscribe; /* the broker's XPUB endpoint */
     const char *control;   /* the broker's ROUTER endpoint */
     int hwm;               /* messages queued on SUB; default 10000 */
-    size_t max_payload;    /* bytes */
 } zc_link_config_t;
 
 /*  NULL with an errno where an endpoint is malformed. A broker that isn't there is retried for

@@ -17,6 +17,7 @@ libzcast_a_SOURCES = \
 	lib/control.c lib/control.h \
 	lib/link.c lib/link.h \
 	lib/monitor.c lib/monitor.h \
+	lib/redial.c lib/redial.h \
 	lib/publisher.c lib/publisher.h \
 	lib/subscriber.c lib/subscriber.h \
 	lib/options.c lib/options.h lib/options_private.h \

@@ -24,6 +24,7 @@
 #include "lib/control.h"
 #include "lib/daemon.h"
 #include "lib/monitor.h"
+#include "lib/redial.h"
 
 #define S_HWM 10000
 #define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
@@ -48,6 +49,7 @@ struct zc_subscriber {
     zc_subscriber_config_t config;
     char *since; /* owned; NULL once it has been fetched, or where there is none */
     void *socket;
+    zc_redial_t redial;
     zc_monitor_t *monitor;
     zc_control_t *control;
     s_topic_t *topics; /* sorted by name */
@@ -94,7 +96,7 @@ static int s_connect (zc_subscriber_t *self, void *context)
     s_set (self->socket, ZMQ_HEARTBEAT_IVL, 2000);
     s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
     self->monitor = zc_monitor_new (context, self->socket);
-    return zmq_connect (self->socket, self->config.subscribe);
+    return zc_redial_connect (&self->redial, self->socket, self->config.subscribe);
 }
 
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config)
@@ -128,6 +130,7 @@ void zc_subscriber_destroy (zc_subscriber_t **self_p)
     zc_monitor_destroy (&self->monitor);
     if (self->socket)
         zmq_close (self->socket);
+    zc_redial_clear (&self->redial);
     for (size_t i = 0; i < self->count; i++)
         free (self->topics[i].name);
     for (size_t i = 0; i < self->prefix_count; i++)
@@ -675,6 +678,8 @@ static void s_read_monitor (zc_subscriber_t *self)
     while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
         bool up = event == ZC_MONITOR_UP;
         self->stats.losses += self->up && !up;
+        if (self->up && !up)
+            zc_redial_good (&self->redial);
         self->up = up;
         if (up) {
             self->resync = true;
@@ -708,6 +713,8 @@ static bool s_question (zc_subscriber_t *self)
 void zc_subscriber_run (zc_subscriber_t *self)
 {
     s_read_monitor (self);
+    if (!self->up)
+        zc_redial_try (&self->redial);
     while (!self->paused && zc_control_read (self->control, 100) > 0)
         ;
     for (int i = 0; i < S_BATCH && !self->paused && !s_question (self); i++) {
@@ -764,7 +771,7 @@ long zc_subscriber_timeout (const zc_subscriber_t *self)
     if (self->request)
         return zc_control_timeout (self->control);
     if (!self->up)
-        return -1;
+        return zc_redial_timeout (&self->redial);
     if (zc_mono_ms () < self->not_before)
         return s_until (self->not_before);
     return self->held || self->resync || self->listing || self->behind ? 0

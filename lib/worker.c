@@ -305,7 +305,6 @@ static int s_open (zc_worker_t *self)
         .subscribe = zc_options_text (options, "subscribe"),
         .control = zc_options_text (options, "control"),
         .hwm = 10000,
-        .max_payload = (size_t)zc_options_number (options, "max-payload"),
     };
     self->link = zc_link_new (&self->loop, &link);
     if (!self->link) {

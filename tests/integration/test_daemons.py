@@ -1,9 +1,11 @@
 """What the daemons do alike: mistakes in configuration, reloads, restarts, descriptors that whoever started them had closed."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,80 @@ def test_zmq_without_standard_descriptors(stack):
     assert done.returncode == 1 and "cannot write: Bad file descriptor" in done.stderr
     done = run("sh", "-c", command % ("pub", "y 2>&-"))
     assert re.fullmatch(r"\d+-\d+\n", done.stdout)
+
+
+# -- the way to the broker
+
+
+class Rude:
+    """Something else on a port: whoever connects gets bytes that are no ZeroMQ."""
+
+    def __init__(self, endpoint, said):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        wait_for(lambda: self._bind(int(endpoint.rsplit(":", 1)[1])), "the port")
+        self.said = said
+        self.visits = 0
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _bind(self, port):
+        try:
+            self.socket.bind(("127.0.0.1", port))
+            self.socket.listen(50)
+            return True
+        except OSError:
+            return False
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self.socket.accept()
+                with peer, contextlib.suppress(OSError):
+                    peer.sendall(self.said)
+                    self.visits += 1
+                    peer.settimeout(1)
+                    while peer.recv(1000):
+                        pass
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.mark.parametrize("said", [b"\xff" * 300, b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["malformed", "http"])
+def test_another_program_had_the_brokers_ports(stack, said):
+    """ZeroMQ gives up for good on who breaks its protocol; the programs don't."""
+    stack.use_tcp()
+    broker = stack.broker()
+    stack.fcgi()
+    listener = stack.start("zmq", ["zmq", "sub", *stack.endpoints(), "a"])
+    with Peer(stack.fcgi_socket, request("topic=a")) as peer:
+        peer.wait_open()
+        wait_for(lambda: stack.publish("a", "before") and "before\n" in listener.log(), "the listener")
+        peer.wait("data: before\n")
+        broker.kill()
+        others = [Rude(endpoint, said) for endpoint in (stack.subscribe_endpoint, stack.control_endpoint)]
+        for other in others:
+            wait_for(lambda: other.visits >= 2, "both came by")
+        for other in others:
+            other.stop()
+        stack.broker()
+        stack.publish("a", "after")
+        peer.wait("data: after\n")
+        listener.wait_log("(?m)^after$")
+    assert listener.stop() == 0
+
+
+def test_a_message_larger_than_a_workers_own_limit(stack):
+    """The broker alone says how large a message may be: a worker that is configured otherwise serves it all the same."""
+    stack.broker("--max-payload=4M")
+    stack.fcgi("--max-lag=8M")
+    with Peer(stack.fcgi_socket, request("topic=a")) as peer:
+        peer.wait_open()
+        wait_for(lambda: stack.stats()["subscriptions"], "subscribed")
+        stack.publish("a", "x" * 2500000)
+        stack.publish("a", "after")
+        peer.wait("data: after\n")
+    assert b"x" * 2500000 in peer.text

@@ -1,0 +1,35 @@
+/*  redial.h - a ZeroMQ connection that is made anew where ZeroMQ has given it up.
+ *
+ *  ZeroMQ comes back by itself after a connection that can't be made, or breaks. But where the
+ * other side broke the protocol, such as another program that had the port for a while, it ends the
+ *  session for good, and no event says so: the socket is deaf from then on. */
+#ifndef ZC_REDIAL_H
+#define ZC_REDIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ZC_REDIAL_MS 5000 /* without a sign of life; ZeroMQ tries every second or two */
+
+typedef struct {
+    void *socket;    /* borrowed */
+    char *endpoint;  /* owned */
+    uint64_t due_ms; /* monotonic: when to do something about it */
+    bool apart;      /* disconnected, and not yet connected again */
+} zc_redial_t;
+
+/*  Connects in the background. Returns 0, or -1 with errno where the endpoint is malformed; to be
+ *  cleared in either case. */
+int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint);
+void zc_redial_clear (zc_redial_t *self);
+
+/*  A sign of life, or the end of a connection that has lived until now. */
+void zc_redial_good (zc_redial_t *self);
+/*  To be called again and again while there is no connection, also soon after zc_redial_timeout:
+ *  makes it anew where it is time to. What waits in the socket's queue is lost; subscriptions stay.
+ */
+void zc_redial_try (zc_redial_t *self);
+/*  Milliseconds until it is time. */
+long zc_redial_timeout (const zc_redial_t *self);
+
+#endif
