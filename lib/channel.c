@@ -235,10 +235,29 @@ static bool s_held (const zc_channel_t *self)
            (self->hub->suspect && self->topic_count > 1);
 }
 
-bool zc_channel_has_room (const zc_channel_t *self)
+/*  What history gives of this topic next goes to the feed at once: everything that is held back
+ *  waits for nothing earlier. */
+static bool s_waits_for (const zc_channel_t *self, const zc_topic_t *topic)
 {
-    size_t max = 4 * self->hub->config.max_lag;
-    return self->pending_bytes < (max > S_HOLD_MIN ? max : S_HOLD_MIN);
+    if (self->state != ZC_CHANNEL_LIVE || (self->hub->suspect && self->topic_count > 1))
+        return false;
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (self->topics[i]->state == ZC_TOPIC_REPAIR &&
+            self->topics[i]->complete < topic->complete)
+            return false;
+    return true;
+}
+
+static bool s_has_room (const zc_channel_t *self)
+{
+    const zc_hub_config_t *config = &self->hub->config;
+    size_t least = 4 * config->max_lag > S_HOLD_MIN ? 4 * config->max_lag : S_HOLD_MIN;
+    return self->pending_bytes < (config->max_hold ? config->max_hold : least);
+}
+
+bool zc_channel_takes_page (const zc_channel_t *self, const zc_topic_t *topic)
+{
+    return s_has_room (self) || s_waits_for (self, topic);
 }
 
 void zc_channel_hold (zc_channel_t *self, const zc_message_t *message)
@@ -259,7 +278,7 @@ bool zc_channel_message (zc_channel_t *self, const zc_message_t *message)
         s_append (self, message);
         return true;
     }
-    if (!zc_channel_has_room (self))
+    if (!s_has_room (self))
         return false;
     zc_channel_hold (self, message);
     if (!s_held (self))
@@ -391,6 +410,17 @@ static void s_release (zc_channel_t *self)
 
 /*  From NEW to LIVE. */
 
+/*  The broker has confirmed every topic, so its start is known. A topic that is being repaired is
+ *  no reason to wait: a channel that isn't LIVE releases nothing, and might never have the room
+ *  that the repair needs. */
+static bool s_confirmed (const zc_channel_t *self)
+{
+    for (size_t i = 0; i < self->topic_count && self->holds; i++)
+        if (self->topics[i]->state == ZC_TOPIC_NEW)
+            return false;
+    return true;
+}
+
 static void s_go_live (zc_channel_t *self)
 {
     self->state = ZC_CHANNEL_LIVE;
@@ -460,7 +490,7 @@ void zc_channel_settle (zc_channel_t *self)
     bool suspect = self->hub->suspect && self->topic_count > 1;
     if (self->state == ZC_CHANNEL_BACKFILL && self->fetch == 0)
         self->state = ZC_CHANNEL_NEW; /* the link was lost meanwhile */
-    if (self->state == ZC_CHANNEL_NEW && self->holds == 0 && !suspect && !s_backfill (self))
+    if (self->state == ZC_CHANNEL_NEW && !suspect && s_confirmed (self) && !s_backfill (self))
         s_go_live (self);
     if (self->state != ZC_CHANNEL_LIVE)
         return;

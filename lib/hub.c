@@ -354,13 +354,13 @@ void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
     }
 }
 
-/*  Asks for the next page of a repair where its channels have room to hold it; s_go_on_repairing
+/*  Asks for the next page of a repair where its channels can take it; s_go_on_repairing
  *  tries again later where they haven't. */
 static void s_repair_further (zc_hub_t *self, zc_topic_t *topic)
 {
     bool room = true;
     for (size_t i = 0; i < topic->channels.count; i++)
-        room &= zc_channel_has_room (topic->channels.items[i]);
+        room &= zc_channel_takes_page (topic->channels.items[i], topic);
     if (room && self->connected && !topic->fetch)
         s_ask_repair (self, topic);
 }
@@ -524,7 +524,7 @@ void zc_hub_settle (zc_hub_t *self)
     zc_hub_send_sync (self);
 }
 
-/*  A repair goes on page by page, as long as its channels have room to hold the next one. */
+/*  A repair goes on page by page, as long as its channels can take the next one. */
 static void s_go_on_repairing (zc_hub_t *self)
 {
     size_t at = 0;

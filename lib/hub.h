@@ -31,6 +31,7 @@ typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
 
 typedef struct {
     size_t max_lag;        /* bytes; default 1 MiB */
+    size_t max_hold;       /* bytes a channel holds back; 0: four times max_lag, at least 1 MiB */
     size_t retain;         /* bytes a feed keeps for those who come back; default max_lag */
     unsigned retain_ms;    /* and for how long; default 60 s */
     unsigned linger_ms;    /* how long a channel outlives its last client; default 5 s */

@@ -173,8 +173,8 @@ void zc_channel_destroy (zc_channel_t **self_p);
 bool zc_channel_message (zc_channel_t *self, const zc_message_t *message);
 /*  Holds a message back whatever the room. */
 void zc_channel_hold (zc_channel_t *self, const zc_message_t *message);
-/*  Whether more can be held back. */
-bool zc_channel_has_room (const zc_channel_t *self);
+/*  Whether a page of this topic's repair can be held back, or released at once. */
+bool zc_channel_takes_page (const zc_channel_t *self, const zc_topic_t *topic);
 void zc_channel_gap (zc_channel_t *self, zc_topic_t *topic, zc_id_t since, zc_id_t from);
 /*  Something changed that may let held messages or joins go on; done by zc_hub_settle. */
 void zc_channel_unsettle (zc_channel_t *self);
