@@ -662,7 +662,7 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
     zc_channel_remove (old, client);
     zc_channel_add (channel, client);
     if (join) {
-        zc_vector_add (&channel->joins, join);
+        zc_join_enter (join);
     } else {
         join = zc_join_new (client, ZC_JOIN_RESUME);
         join->at = at;
@@ -693,14 +693,20 @@ size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics)
     return client->channel ? client->channel->topic_count : 0;
 }
 
+/*  One that only waits for the newest message isn't slow, however large that is. */
+static bool s_lags (const zc_client_t *client, size_t max_lag)
+{
+    if (client->join)
+        return zc_join_lag (client->join) > max_lag;
+    return zc_client_lag (client) > max_lag &&
+           client->cursor < zc_feed_newest (client->channel->feed);
+}
+
 void zc_hub_check_lag (zc_hub_t *self, zc_client_t *client)
 {
-    zc_channel_t *channel = client->channel;
-    if (!client->blocked || client->leaving || client->join ||
-        zc_client_lag (client) <= self->config.max_lag ||
-        client->cursor >= zc_feed_newest (channel->feed))
+    if (!client->blocked || client->leaving || !s_lags (client, self->config.max_lag))
         return;
-    if (channel->policy != ZC_SLOW_DISCONNECT) {
+    if (client->channel->policy != ZC_SLOW_DISCONNECT) {
         zc_join_skip (client);
         return;
     }

@@ -89,6 +89,7 @@ struct zc_join {
     char *since; /* owned: the last id as it came; NULL for a move or a skip */
     size_t since_len;
     zc_id_t at;     /* complete up to here */
+    uint64_t mark;  /* the feed's head when the client was last given something */
     bool known;     /* `at` means something; false for an own id not yet looked up */
     bool earliest;  /* asked for all there is */
     bool fresh;     /* came before there ever was a broker: can't have missed anything */
@@ -195,6 +196,8 @@ void zc_channel_trim (zc_channel_t *self, zc_id_t oldest);
 
 /*  join.c */
 zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind);
+/*  Its client has another channel now. */
+void zc_join_enter (zc_join_t *self);
 void zc_join_destroy (zc_join_t **self_p);
 /*  Goes on as far as possible; destroys the join when the client follows the feed. */
 void zc_join_try (zc_join_t *self);
@@ -203,6 +206,9 @@ void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t sin
                        uint64_t remaining);
 /*  The link was lost: forgets the page under way. */
 void zc_join_reset (zc_join_t *self);
+/*  What was appended to the feed while the client didn't take what it was given last; 0 while it
+ *  waits for the broker. */
+size_t zc_join_lag (const zc_join_t *self);
 /*  A slow client jumps to the newest as soon as it takes bytes again. */
 void zc_join_skip (zc_client_t *client);
 

@@ -2,13 +2,20 @@
  *
  *  Resuming is: a position, pages of history as private bytes while the position is older than the
  *  feed, and then a cursor. The next page is asked for when the last one has been sent, so that a
- *  long replay costs a page of memory whatever its length, and goes at the client's own speed. */
+ *  long replay costs a page of memory whatever its length, and goes at the client's own speed. A
+ *  client that doesn't take its page while more than max_lag goes to the feed is a slow one. */
 #include "lib/hub_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/text.h"
+
+static void s_mark (zc_join_t *self)
+{
+    const zc_feed_t *feed = self->client->channel->feed;
+    self->mark = feed ? zc_feed_head (feed) : 0;
+}
 
 zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind)
 {
@@ -18,8 +25,14 @@ zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind)
     self->kind = kind;
     self->client = client;
     client->join = self;
-    zc_vector_add (&client->channel->joins, self);
+    zc_join_enter (self);
     return self;
+}
+
+void zc_join_enter (zc_join_t *self)
+{
+    zc_vector_add (&self->client->channel->joins, self);
+    s_mark (self);
 }
 
 void zc_join_reset (zc_join_t *self)
@@ -200,6 +213,7 @@ void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t sin
     zc_join_reset (self);
     if (bytes.len)
         s_add (self, &bytes);
+    s_mark (self);
     if (head > self->at)
         self->at = head;
     self->earliest = false;
@@ -257,14 +271,28 @@ static void s_try_skip (zc_join_t *self)
     s_follow (self, zc_feed_head (channel->feed));
 }
 
+size_t zc_join_lag (const zc_join_t *self)
+{
+    const zc_feed_t *feed = self->client->channel->feed;
+    if (!feed || self->kind == ZC_JOIN_SKIP || !self->checked || self->verdict || self->fetch ||
+        self->mark >= zc_feed_newest (feed))
+        return 0;
+    return (size_t)(zc_feed_head (feed) - self->mark);
+}
+
 void zc_join_skip (zc_client_t *client)
 {
+    zc_join_t *self = client->join;
+    client->channel->hub->stats.slow_skipped++;
+    if (self) { /* the page that it was given ends at `at` */
+        self->kind = ZC_JOIN_SKIP;
+        return;
+    }
     zc_client_add (client, "", 0); /* the rest of the message it is in */
     zc_id_t at = zc_feed_id_at (client->channel->feed, client->cursor);
-    zc_join_t *self = zc_join_new (client, ZC_JOIN_SKIP);
+    self = zc_join_new (client, ZC_JOIN_SKIP);
     self->at = at;
     self->known = self->checked = true;
-    client->channel->hub->stats.slow_skipped++;
 }
 
 void zc_join_try (zc_join_t *self)

@@ -765,17 +765,14 @@ static void s_step (void)
     }
 }
 
-/*  Everything arrives; then nothing may be missing anywhere. */
-static void s_quiesce (void)
+static void s_turns (unsigned count)
 {
-    for (unsigned i = 0; i < WORKERS; i++)
-        s_plug (&s_workers[i]);
-    for (unsigned i = 0; i < CLIENTS; i++)
-        s_clients[i].reading = true;
-    for (unsigned turn = 0; turn < 400; turn++) {
+    while (count--) {
         s_now += 100;
         for (unsigned i = 0; i < WORKERS; i++) {
             s_worker_t *worker = &s_workers[i];
+            if (!worker->hub)
+                continue;
             s_subscription_arrives (worker);
             s_broker_answers (worker);
             s_worker_hears (worker);
@@ -786,6 +783,17 @@ static void s_quiesce (void)
         for (unsigned i = 0; i < CLIENTS; i++)
             s_pump (&s_clients[i]);
     }
+}
+
+/*  Everything arrives; then nothing may be missing anywhere. */
+static void s_quiesce (void)
+{
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (s_workers[i].hub)
+            s_plug (&s_workers[i]);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        s_clients[i].reading = true;
+    s_turns (400);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const s_client_t *client = &s_clients[i];
         if (!client->worker)
@@ -800,7 +808,7 @@ static void s_quiesce (void)
 
 static uint64_t s_seed;
 
-static void s_run (uint64_t seed)
+static void s_begin (uint64_t seed)
 {
     s_seed = seed;
     s_state = seed * 0x9e3779b97f4a7c15u + 1;
@@ -812,6 +820,12 @@ static void s_run (uint64_t seed)
         s_last[i] = s_floor[i] = s_boot;
     memset (s_numbers, 0, sizeof s_numbers);
     memset (s_clients, 0, sizeof s_clients);
+    memset (s_workers, 0, sizeof s_workers);
+}
+
+static void s_run (uint64_t seed)
+{
+    s_begin (seed);
     s_policy = s_chance (60) ? ZC_SLOW_DISCONNECT : s_chance (50) ? ZC_SLOW_SKIP : ZC_SLOW_LATEST;
     s_lossless = s_chance (40);
     for (unsigned i = 0; i < WORKERS; i++)
@@ -837,6 +851,48 @@ static void s_random_runs (void **state)
         s_run (i);
 }
 
+/*  A client that doesn't take the page of history that it was given: the slow rule holds for it as
+ *  for one that follows the feed. */
+static void s_replay_without_reading (zc_slow_t policy)
+{
+    s_begin (1);
+    s_policy = policy;
+    s_start (&s_workers[0]);
+    s_client_t *client = &s_clients[0];
+    client->last_id[zc_id_format (s_boot, client->last_id)] = 0;
+    zc_slice_t topic = {s_names[0], strlen (s_names[0])};
+    client->topics[0] = true;
+    for (unsigned i = 0; i < 200; i++)
+        s_publish (false);
+    client->base = (zc_client_t){.transport = &s_transport, .fd = -1};
+    client->worker = &s_workers[0];
+    client->verdict_due = true;
+    zc_hub_join (client->worker->hub, &client->base, &s_encoding, &topic, 1,
+                 (zc_slice_t){client->last_id, strlen (client->last_id)});
+    s_turns (50);
+    assert_non_null (client->base.join);
+    assert_true (client->base.blocked);
+    for (unsigned i = 0; i < 200; i++)
+        s_publish (false);
+    s_turns (500);
+    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_dropped,
+                      policy == ZC_SLOW_DISCONNECT);
+    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_skipped,
+                      policy != ZC_SLOW_DISCONNECT);
+    assert_int_equal (client->worker == NULL, policy == ZC_SLOW_DISCONNECT);
+    s_quiesce ();
+    assert_int_equal (client->gap_count, policy != ZC_SLOW_DISCONNECT);
+    s_kill (&s_workers[0]);
+}
+
+static void s_replay_unread (void **state)
+{
+    (void)state;
+    s_replay_without_reading (ZC_SLOW_DISCONNECT);
+    s_replay_without_reading (ZC_SLOW_SKIP);
+    s_replay_without_reading (ZC_SLOW_LATEST);
+}
+
 /*  cmocka jumps out of a failing test: the seed is printed on the way. */
 static int s_print_seed (void **state)
 {
@@ -849,6 +905,7 @@ int main (void)
 {
     zc_table_repeatable = true;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (s_replay_unread),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
