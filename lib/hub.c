@@ -345,8 +345,8 @@ void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
         if (message->prev > topic->complete)
             zc_hub_topic_repair (self, topic, message->prev);
         s_deliver (self, topic, message);
-    } else if (message->id <= topic->seen) {
-        self->stats.duplicates++;
+    } else if (message->id <= topic->seen || message->id <= topic->complete) {
+        self->stats.duplicates++; /* or in a gap that was stated: then it comes too late */
     } else {
         if (message->prev > topic->seen && message->prev > topic->need)
             topic->need = message->prev;
