@@ -540,7 +540,7 @@ void zc_channel_heartbeat (zc_channel_t *self)
 
 void zc_channel_trim (zc_channel_t *self, zc_id_t oldest)
 {
-    uint64_t head = zc_feed_head (self->feed);
+    uint64_t head = zc_feed_head (self->feed), reader = head;
     for (size_t i = self->clients.count; i-- > 0;)
         zc_hub_check_lag (self->hub, self->clients.items[i]); /* one may go: downwards */
     for (size_t i = 0; i < self->clients.count; i++) {
@@ -548,8 +548,10 @@ void zc_channel_trim (zc_channel_t *self, zc_id_t oldest)
         if (client->join || client->cursor == head)
             continue;
         oldest = ZC_ID_NONE;
+        if (client->cursor < reader)
+            reader = client->cursor; /* may be within a message, of which the rest counts as lag */
         if (!client->blocked && head - client->cursor > s_retain (self))
             return; /* not slow: this round hasn't got to it yet */
     }
-    zc_feed_trim (self->feed, s_retain (self), oldest);
+    zc_feed_trim (self->feed, s_retain (self), oldest, reader);
 }

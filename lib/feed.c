@@ -284,7 +284,7 @@ static void s_shrink (zc_feed_t *self)
     }
 }
 
-void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest)
+void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reader)
 {
     size_t first = self->first;
     while (self->first < self->count) {
@@ -293,6 +293,8 @@ void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest)
         if (!large && entry->id >= oldest)
             break;
         size_t len = s_entry_len (self, self->first);
+        if (entry->position + len > reader)
+            break;
         if (entry->id > self->start)
             self->start = entry->id;
         self->first++;

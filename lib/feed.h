@@ -53,9 +53,10 @@ bool zc_feed_has (const zc_feed_t *self, zc_id_t id);
 /*  Where the newest message starts: a client that is there waits for one message only. */
 uint64_t zc_feed_newest (const zc_feed_t *self);
 
-/*  Lets go of entries: keeps at most `bytes` (but always the newest message), and none older than
- *  `oldest`. Cheap when there is nothing to do. */
-void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest);
+/*  Lets go of entries before position `reader`, where someone still reads: keeps at most `bytes`
+ *  of them (but always the newest message), and none older than `oldest`. Cheap when there is
+ *  nothing to do. */
+void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reader);
 /*  Bytes of memory held. */
 size_t zc_feed_memory (const zc_feed_t *self);
 

@@ -693,7 +693,7 @@ static void s_start (s_worker_t *worker)
 {
     zc_hub_config_t config = {.max_lag = 300,
                               .max_hold = s_chance (50) ? 1 + s_random (2000) : 0,
-                              .retain = 300 + s_random (2000),
+                              .retain = 300 + (s_chance (50) ? s_random (2000) : 0),
                               .retain_ms = 2000,
                               .linger_ms = s_random (500),
                               .heartbeat_ms = 700,

@@ -109,15 +109,17 @@ static void s_trim (void **state)
     memset (text, 'a', sizeof text);
     for (zc_id_t id = 1; id <= 1000; id++)
         zc_feed_append (feed, text, sizeof text, id, 0);
-    zc_feed_trim (feed, 1000, 0);
+    zc_feed_trim (feed, 1000, 0, 98950); /* someone is in the middle of a message */
+    assert_int_equal (zc_feed_tail (feed), 98900);
+    zc_feed_trim (feed, 1000, 0, UINT64_MAX);
     assert_true (zc_feed_head (feed) - zc_feed_tail (feed) <= 1000);
     assert_int_equal (zc_feed_start (feed), 990);
     assert_int_equal (zc_feed_seek (feed, 989, &position, &count), -1);
     assert_int_equal (zc_feed_seek (feed, 990, &position, &count), 0);
     assert_int_equal (count, 10);
-    zc_feed_trim (feed, 10, 0); /* the newest message stays, whatever the limit */
+    zc_feed_trim (feed, 10, 0, UINT64_MAX); /* the newest message stays, whatever the limit */
     assert_int_equal (zc_feed_head (feed) - zc_feed_tail (feed), 100);
-    zc_feed_trim (feed, 10, 1001); /* but not when it is too old */
+    zc_feed_trim (feed, 10, 1001, UINT64_MAX); /* but not when it is too old */
     assert_int_equal (zc_feed_head (feed), zc_feed_tail (feed));
     assert_true (zc_feed_memory (feed) < 256);
     s_add (feed, "again", 2000);
@@ -140,7 +142,7 @@ static void s_against_a_model (void **state)
         zc_feed_append (feed, model + written, len, id, 0);
         written += len;
         if (rand_r (&seed) % 7 == 0)
-            zc_feed_trim (feed, (size_t)rand_r (&seed) % 20000, 0);
+            zc_feed_trim (feed, (size_t)rand_r (&seed) % 20000, 0, UINT64_MAX);
         size_t got;
         uint64_t tail = zc_feed_tail (feed);
         const uint8_t *bytes = zc_feed_bytes (feed, tail, &got);
