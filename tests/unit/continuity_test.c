@@ -875,10 +875,8 @@ static void s_replay_without_reading (zc_slow_t policy)
     for (unsigned i = 0; i < 200; i++)
         s_publish (false);
     s_turns (500);
-    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_dropped,
-                      policy == ZC_SLOW_DISCONNECT);
-    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_skipped,
-                      policy != ZC_SLOW_DISCONNECT);
+    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_dropped, policy == ZC_SLOW_DISCONNECT);
+    assert_int_equal (zc_hub_stats (s_workers[0].hub)->slow_skipped, policy != ZC_SLOW_DISCONNECT);
     assert_int_equal (client->worker == NULL, policy == ZC_SLOW_DISCONNECT);
     s_quiesce ();
     assert_int_equal (client->gap_count, policy != ZC_SLOW_DISCONNECT);
