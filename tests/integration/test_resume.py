@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from stack import wait_for
+
 OLDER = "gap"  # something is gone, and what is left follows
 FUTURE = "future"  # a gap up to the broker's head, and nothing follows
 
@@ -71,3 +73,31 @@ def test_every_last_id_has_its_answer(stack, lingering):
     ids = [stack.publish("t", str(i), {"id": f"own{i}"}) for i in range(3)]
     for last, (status, replayed) in LAST_IDS.items():
         check(stack, ids, last, status, replayed)
+
+
+def test_the_ids_of_idle_clients_go_on(stack):
+    """Who sleeps on a quiet topic doesn't come back with an ancient id: heartbeats bring it up to what the worker knows."""
+    stack.broker()
+    for start in (stack.fcgi, stack.ws):
+        start("--heartbeat=300ms")
+    stack.nginx()
+
+    def number(id):
+        return [int(part) for part in id.split("-")]
+
+    def heartbeat(text):
+        message = json.loads(text)
+        return message.get("type") == "heartbeat" and number(message.get("id", "0-0")) >= elsewhere
+
+    with stack.sse("t") as quiet, stack.websocket("t", subprotocols=["zcast.v1"]) as socket:
+        quiet.wait_open()
+        socket.wait_open()
+        elsewhere = number(stack.publish("busy", "x"))
+        wait_for(lambda: quiet.last_id and number(quiet.last_id) >= elsewhere, "an id with a heartbeat, over SSE")
+        id = json.loads(socket.wait_message(heartbeat))["id"]
+        assert quiet.messages() == []
+        last = quiet.last_id
+    for client in (sse, ws):
+        for known in (last, id):
+            verdict, _, seen = client(stack, known, 0)
+            assert (verdict["status"], seen) == ("continued", [])
