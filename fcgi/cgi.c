@@ -89,7 +89,7 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     snprintf (text, size, "%s", address ? address : "unknown");
 }
 
-static const zc_transport_t s_transport = {"cgi", s_write, s_want_write, s_gone, s_describe};
+static const zc_transport_t s_transport = {"cgi", s_write, s_want_write, s_gone, s_describe, false};
 
 static int s_start (void *arg, zc_worker_t *worker)
 {

@@ -221,7 +221,7 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
     s_close ((zc_conn_t *)client);
 }
 
-static const zc_transport_t s_transport = {"sse", s_write, s_want_write, s_gone, s_describe};
+static const zc_transport_t s_transport = {"sse", s_write, s_want_write, s_gone, s_describe, false};
 
 /*  ---------------------------------------------------------------- requests */
 

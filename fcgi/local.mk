@@ -14,4 +14,4 @@ fcgi_zcast_fcgi_SOURCES = \
 	fcgi/main.c \
 	fcgi/server.c fcgi/server.h \
 	fcgi/stream.c fcgi/stream.h
-fcgi_zcast_fcgi_LDADD = fcgi/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS)
+fcgi_zcast_fcgi_LDADD = fcgi/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)

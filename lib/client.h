@@ -31,6 +31,8 @@ typedef struct {
     void (*gone) (zc_client_t *client, zc_gone_t why);
     /*  A name for logs: peer address or request. Written into `text` (size bytes). */
     void (*describe) (zc_client_t *client, char *text, size_t size);
+    /*  `write` is send() on `fd` and no more: the pump may do that itself, for many at once. */
+    bool plain;
 } zc_transport_t;
 
 struct zc_client {

@@ -13,7 +13,7 @@ libzcast_a_SOURCES = \
 	lib/hub.c lib/hub.h lib/hub_private.h \
 	lib/channel.c \
 	lib/join.c \
-	lib/pump.c lib/pump.h \
+	lib/pump.c lib/pump.h lib/ring.c lib/ring.h \
 	lib/control.c lib/control.h \
 	lib/link.c lib/link.h \
 	lib/monitor.c lib/monitor.h \

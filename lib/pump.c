@@ -11,10 +11,15 @@
  *  (SIOCOUTQ of a sample), the interval grows further. */
 #include "lib/pump.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+
+#include "lib/log.h"
+#include "lib/ring.h"
 
 #define S_SLICE 256        /* sends before the loop looks at other things */
 #define S_LOAD_FREE 0.60   /* of a core: up to here flush at once */
@@ -26,6 +31,7 @@
 struct zc_pump {
     uv_idle_t idle;             /* goes on with a round that was cut */
     uv_timer_t timer;           /* starts the next round */
+    zc_ring_t *ring;            /* owned; NULL: each send is a call of its own */
     zc_hub_t *hub;              /* borrowed */
     void (*before) (void *arg); /* a round that was waited for; may be NULL */
     void *before_arg;
@@ -100,6 +106,52 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
     s_set_blocked (client, was, blocked);
 }
 
+/*  Many clients at once. */
+
+static void s_batched (void *arg, void *what, size_t len, int sent)
+{
+    zc_pump_t *self = arg;
+    zc_client_t *client = what;
+    bool was = client->blocked;
+    self->stats.sends++;
+    if (sent < 0 && sent != -EAGAIN && sent != -EINTR) {
+        client->leaving = true;
+        errno = -sent;
+        client->transport->gone (client, ZC_GONE_ERROR);
+        return;
+    }
+    size_t taken = sent > 0 ? (size_t)sent : 0;
+    self->stats.bytes += taken;
+    self->stats.blocked += taken < len;
+    zc_client_sent (client, taken);
+    s_set_blocked (client, was, taken < len);
+}
+
+static void s_submit (zc_pump_t *self)
+{
+    if (!self->ring || zc_ring_size (self->ring) == 0)
+        return;
+    self->stats.batches++;
+    if (!zc_ring_submit (self->ring, s_batched, self)) {
+        zc_warn ("io_uring: %s; going on without", strerror (errno));
+        zc_ring_destroy (&self->ring);
+    }
+}
+
+/*  What one piece of the feed is enough for goes with the batch. Whatever else is done for a client
+ *  may move the feed, so the batch goes before it. */
+static void s_send_in_round (zc_pump_t *self, zc_client_t *client)
+{
+    struct iovec iov[2];
+    if (self->ring && client->transport->plain && !client->leaving && !client->join &&
+        zc_client_gather (client, iov) == 1) {
+        zc_ring_add (self->ring, client->fd, iov[0].iov_base, iov[0].iov_len, client);
+        return;
+    }
+    s_submit (self);
+    zc_pump_send (self, client);
+}
+
 /*  The interval. */
 
 static void s_measure_rate (zc_pump_t *self, uint64_t now)
@@ -171,9 +223,10 @@ static void s_slice (zc_pump_t *self)
     zc_client_t *client = NULL;
     while (sends < S_SLICE && (client = zc_hub_next_to_flush (self->hub))) {
         s_sample (self, client);
-        zc_pump_send (self, client);
+        s_send_in_round (self, client);
         sends++;
     }
+    s_submit (self);
     double spent = (s_cpu_us () - began) * self->weight;
     self->spent_us += spent;
     if (sends >= 16)
@@ -259,6 +312,7 @@ void zc_pump_destroy (zc_pump_t **self_p)
     zc_pump_t *self = *self_p;
     if (!self)
         return;
+    zc_ring_destroy (&self->ring);
     uv_close ((uv_handle_t *)&self->idle, NULL);
     uv_close ((uv_handle_t *)&self->timer, s_timer_closed);
     *self_p = NULL;
@@ -267,6 +321,12 @@ void zc_pump_destroy (zc_pump_t **self_p)
 void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms)
 {
     self->max_delay_us = (uint64_t)max_delay_ms * 1000;
+}
+
+bool zc_pump_batch (zc_pump_t *self)
+{
+    self->ring = zc_ring_new (S_SLICE);
+    return self->ring != NULL;
 }
 
 void zc_pump_before (zc_pump_t *self, void (*fn) (void *arg), void *arg)

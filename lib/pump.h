@@ -17,6 +17,10 @@ void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms);
 /*  A send costs this machine `weight` times what it costs us, since others here pass it on. */
 void zc_pump_weigh (zc_pump_t *self, unsigned weight);
 
+/*  Sends to clients of plain transports in batches, where the system has io_uring. Returns false
+ *  with errno where it hasn't. */
+bool zc_pump_batch (zc_pump_t *self);
+
 /*  `fn` is called before a round that was waited for, to bring in what can go with it. */
 void zc_pump_before (zc_pump_t *self, void (*fn) (void *arg), void *arg);
 /*  A round is waited for: what comes meanwhile goes out with it, not before. */
@@ -31,6 +35,7 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client);
 
 typedef struct {
     uint64_t rounds, sends, blocked, bytes;
+    uint64_t batches;     /* system calls that did many of the sends */
     unsigned interval_us; /* now */
 } zc_pump_stats_t;
 const zc_pump_stats_t *zc_pump_stats (const zc_pump_t *self);

@@ -190,6 +190,7 @@ static json_t *s_report_json (zc_worker_t *self)
     S_SET (report, hub, feed_bytes);
     S_SET (report, pump, rounds);
     S_SET (report, pump, sends);
+    S_SET (report, pump, batches);
     S_SET (report, pump, blocked);
     S_SET (report, pump, bytes);
     S_SET (report, pump, interval_us);

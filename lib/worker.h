@@ -29,7 +29,7 @@ typedef struct zc_worker zc_worker_t;
          0,         NULL, "ENDPOINT",      "the broker's control endpoint", false},         \
         {"max-payload", 0,      ZC_OPT_SIZE,                                                \
          "1M",          1,      1 << 30,                                                    \
-         NULL,          "SIZE", "largest payload that a client may publish",                             \
+         NULL,          "SIZE", "largest payload that a client may publish",                \
          false},                                                                            \
         {"max-lag", 0,      ZC_OPT_SIZE,                                                    \
          "1M",      4096,   1 << 30,                                                        \

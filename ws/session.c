@@ -183,7 +183,7 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     zc_session_name ((zc_session_t *)client, text, size);
 }
 
-static const zc_transport_t s_transport = {"ws", s_write, s_want_write, s_gone, s_describe};
+static const zc_transport_t s_transport = {"ws", s_write, s_want_write, s_gone, s_describe, true};
 
 /*  Closing. */
 

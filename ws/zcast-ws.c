@@ -31,6 +31,8 @@ static const zc_option_t s_options[] = {
      "a client that is silent for so long, also when pinged, is dropped", true},
     {"max-message", 0, ZC_OPT_SIZE, "64K", 128, 1 << 30, NULL, "SIZE",
      "largest message of a client", true},
+    {"io-uring", 0, ZC_OPT_BOOL, "yes", 0, 0, NULL, NULL,
+     "send to many clients in one system call, where the system has io_uring", false},
     {"rate", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",
      "messages a second of one client; 0: no limit", true},
     {"burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N", "and how many at once", true},

@@ -297,7 +297,7 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     snprintf (text, size, "client");
 }
 
-static const zc_transport_t s_transport = {"hot", s_write, s_want_write, s_gone, s_describe};
+static const zc_transport_t s_transport = {"hot", s_write, s_want_write, s_gone, s_describe, false};
 
 static void s_make_hub (void)
 {

@@ -21,11 +21,14 @@ TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
     "lib": ["buf", "id", "text", "query", "message", "encoding", "sse", "feed", "client", "table",
-            "hub", "channel", "join", "pump"],
+            "hub", "channel", "join", "pump", "ring", "log"],
     "fcgi": ["framing", "params", "record", "request"],
     "ws": ["encoding", "frame", "head", "receiver"],
 }
 LIBRARIES = ["libczmq", "libzmq", "libuv", "jansson"]
+with open(os.path.join(BUILD, "config.h"), encoding="utf-8") as config:
+    if "#define HAVE_LIBURING 1" in config.read():
+        LIBRARIES.append("liburing")
 
 
 def output(argv):

@@ -10,7 +10,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz
-FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(UV_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
+FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus

@@ -2,6 +2,7 @@
 the ways in which the daemon starts, stops and runs out of things."""
 
 import base64
+import contextlib
 import json
 import signal
 import socket
@@ -175,6 +176,26 @@ def test_heartbeats(stack):
     with stack.websocket("a", **V1) as client:
         client.wait_open()
         assert of_type(client, "heartbeat")
+
+
+@pytest.mark.parametrize("option", ["yes", "no"])
+def test_many_clients_in_one_system_call(stack, option):
+    """With io_uring, where the system has it, and without: everyone gets everything, also those who leave in the middle."""
+    stack.broker()
+    daemon = stack.ws(f"--io-uring={option}", "--max-connections-per-address=0")
+    forbidden = option == "yes" and "io_uring: " in daemon.log()
+    with contextlib.ExitStack() as all:
+        clients = [all.enter_context(stack.websocket("t")) for _ in range(60)]
+        for client in clients:
+            client.wait_open()
+        for number in range(50):
+            stack.publish("t", str(number))
+            if number % 10 == 9:
+                clients.pop().close()
+        for client in clients:
+            assert client.wait(50) == [str(number) for number in range(50)]
+        wait_for(lambda: ws_stats(stack).get("delivered", 0) >= 55 * 50, lambda: f"a report: {ws_stats(stack)}")
+    assert (ws_stats(stack)["batches"] > 0) == (option == "yes" and not forbidden)
 
 
 # zcast.v1

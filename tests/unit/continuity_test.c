@@ -556,7 +556,8 @@ static void s_describe (zc_client_t *base, char *text, size_t size)
     snprintf (text, size, "test");
 }
 
-static const zc_transport_t s_transport = {"test", s_write, s_want_write, s_gone, s_describe};
+static const zc_transport_t s_transport = {"test", s_write,    s_want_write,
+                                           s_gone, s_describe, false};
 
 /*  What the pump does for one client, without a loop. */
 static void s_pump (s_client_t *client)

@@ -55,6 +55,11 @@ TESTS += tests/unit/continuity_test
 tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
 tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/ring_test
+TESTS += tests/unit/ring_test
+tests_unit_ring_test_SOURCES = tests/unit/ring_test.c
+tests_unit_ring_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/feed_test
 TESTS += tests/unit/feed_test
 tests_unit_feed_test_SOURCES = tests/unit/feed_test.c
