@@ -28,15 +28,11 @@ static int s_malformed (zc_head_t *self, const char *reason)
     return s_refuse (self, 400, reason);
 }
 
-/*  Characters of RFC 9110 §5.6.2. */
 static bool s_is_token (zc_slice_t text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alnum && (c == 0 || !strchr ("!#$%&'*+-.^_`|~", c)))
+    for (size_t i = 0; i < text.len; i++)
+        if (!zc_token_char (text.at[i]))
             return false;
-    }
     return text.len > 0;
 }
 
@@ -170,6 +166,9 @@ static int s_take_field (zc_head_t *self, zc_slice_t name, zc_slice_t value, s_w
         wish->websocket |= s_list_has (value, "websocket");
     } else if (s_is (name, "sec-websocket-protocol")) {
         self->zcast_v1 |= s_list_has (value, "zcast.v1");
+    } else if (s_is (name, "sec-websocket-extensions")) {
+        if (zc_extension_offer (&self->extension, value) != 0)
+            return s_malformed (self, "malformed Sec-WebSocket-Extensions");
     } else if (s_is (name, "x-forwarded-for")) {
         while (s_next_element (&value, &element))
             self->forwarded = element;

@@ -2,7 +2,9 @@
 noinst_LIBRARIES += ws/libparts.a
 ws_libparts_a_SOURCES = \
 	ws/command.c ws/command.h \
+	ws/deflate.c ws/deflate.h \
 	ws/encoding.c ws/encoding.h \
+	ws/extension.c ws/extension.h \
 	ws/frame.c ws/frame.h \
 	ws/head.c ws/head.h \
 	ws/receiver.c ws/receiver.h
@@ -15,4 +17,4 @@ ws_zcast_ws_SOURCES = \
 	ws/talk.c \
 	ws/zcast-ws.c
 ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \
-	$(WSLAY_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)
+	$(WSLAY_LIBS) $(ZLIB_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)

@@ -31,6 +31,8 @@ static void s_check (zc_head_t *head)
     if ((status == 101) != (head->reason == NULL) || head->path.len == 0 || head->path.at[0] != '/')
         abort ();
     zc_head_forwarded (head, text, sizeof text);
+    if ((zc_extension_answer (&head->extension) != NULL) != head->extension.deflate)
+        abort ();
     if (status == 101)
         zc_head_accept (head->key, accept);
 }

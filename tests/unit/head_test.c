@@ -117,6 +117,7 @@ static const bad_t bad[] = {
           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=a\r\n\r\n"},
     {400, "GET /ws HTTP/1.1\r\n" HOST WISH VERSION
           "Sec-WebSocket-Key: dGhlIHNhbXBs*SBub25jZQ==\r\n\r\n"},
+    {400, "GET /ws HTTP/1.1\r\n" REST "Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"},
     {426, "GET /ws HTTP/1.1\r\n" HOST "\r\n"},
     {426, "GET /ws HTTP/1.1\r\n" HOST "Connection: upgrade\r\n" VERSION "\r\n"},
     {426, "GET /ws HTTP/1.1\r\n" HOST "Upgrade: websocket\r\n" VERSION "\r\n"},
@@ -252,6 +253,31 @@ static void test_too_many_fields (void **state)
     assert_int_equal (zc_head_feed (&head, bytes, len + 7), 431);
 }
 
+/*  Several fields are as one list; extension_test.c has what may be in it. */
+static void test_extensions (void **state)
+{
+    (void)state;
+    static const struct {
+        bool deflate;
+        const char *head;
+    } rows[] = {
+        {false, "GET /ws HTTP/1.1\r\n" REST "\r\n"},
+        {false, "GET /ws HTTP/1.1\r\nSec-WebSocket-Extensions:\r\n" REST "\r\n"},
+        {true, "GET /ws HTTP/1.1\r\nsec-websocket-extensions: permessage-deflate; "
+               "client_max_window_bits\r\n" REST "\r\n"},
+        {true, "GET /ws HTTP/1.1\r\nSec-WebSocket-Extensions: x-other; a=\"b\"\r\n"
+               "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10,\r\n"
+               "Sec-WebSocket-Extensions: permessage-deflate\r\n" REST "\r\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        zc_head_t head;
+        char *copy;
+        assert_int_equal (s_status (&head, rows[i].head, strlen (rows[i].head), 1, &copy), 101);
+        assert_int_equal (head.extension.deflate, rows[i].deflate);
+        free (copy);
+    }
+}
+
 /*  The example of RFC 6455 §1.3. */
 static void test_accept (void **state)
 {
@@ -271,6 +297,7 @@ int main (void)
         cmocka_unit_test (test_too_long),
         cmocka_unit_test (test_longest),
         cmocka_unit_test (test_too_many_fields),
+        cmocka_unit_test (test_extensions),
         cmocka_unit_test (test_accept),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -34,22 +34,32 @@ tests_unit_framing_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/head_test
 TESTS += tests/unit/head_test
 tests_unit_head_test_SOURCES = tests/unit/head_test.c
-tests_unit_head_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_head_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/receiver_test
 TESTS += tests/unit/receiver_test
 tests_unit_receiver_test_SOURCES = tests/unit/receiver_test.c
-tests_unit_receiver_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_receiver_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/command_test
 TESTS += tests/unit/command_test
 tests_unit_command_test_SOURCES = tests/unit/command_test.c
-tests_unit_command_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_command_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/frame_test
 TESTS += tests/unit/frame_test
 tests_unit_frame_test_SOURCES = tests/unit/frame_test.c
-tests_unit_frame_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS)
+tests_unit_frame_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/unit/extension_test
+TESTS += tests/unit/extension_test
+tests_unit_extension_test_SOURCES = tests/unit/extension_test.c tests/unit/unit.h
+tests_unit_extension_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/unit/deflate_test
+TESTS += tests/unit/deflate_test
+tests_unit_deflate_test_SOURCES = tests/unit/deflate_test.c tests/unit/unit.h
+tests_unit_deflate_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 check_PROGRAMS += tests/unit/continuity_test
 TESTS += tests/unit/continuity_test
 tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
