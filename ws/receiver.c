@@ -7,13 +7,13 @@
  *  fragments hold megabytes. It is also 4 KiB larger. */
 #include "ws/receiver.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wslay/wslay.h>
 
 #include "lib/buf.h"
 #include "lib/text.h"
+#include "ws/deflate.h"
 #include "ws/frame.h"
 
 struct zc_receiver {
@@ -22,6 +22,7 @@ struct zc_receiver {
     const uint8_t *in; /* borrowed: what wslay has not taken yet */
     size_t in_len;
     size_t max_message;
+    bool deflate;
     /*  The frame that is being received. */
     uint64_t unfinished; /* bytes taken beyond the last whole frame */
     uint64_t left;       /* payload bytes still to come */
@@ -30,8 +31,9 @@ struct zc_receiver {
     size_t control_len;
     /*  The message that is being received. */
     bool open;        /* a frame of it has come, but not the last */
+    bool deflated;    /* it is compressed */
     uint8_t opcode;   /* text or binary */
-    zc_buf_t message; /* owned */
+    zc_buf_t message; /* owned; what has come of it, as it came */
     size_t checked;   /* bytes of it known to be UTF-8 */
 };
 
@@ -94,7 +96,7 @@ static size_t s_unfinished_tail (const uint8_t *text, size_t len)
 
 static bool s_text_is_good (zc_receiver_t *self, bool last)
 {
-    if (self->opcode != ZC_FRAME_TEXT || self->message.len == 0)
+    if (self->deflated || self->opcode != ZC_FRAME_TEXT || self->message.len == 0)
         return true;
     const uint8_t *text = self->message.data + self->checked;
     size_t len = self->message.len - self->checked;
@@ -109,11 +111,25 @@ static bool s_is_control (unsigned opcode)
     return opcode & 0x8;
 }
 
+/*  RSV1 says that a message is compressed, and stands on its first frame (RFC 7692 §6.1). */
+static bool s_may_be_deflated (const zc_receiver_t *self, const struct wslay_frame_iocb *frame)
+{
+    return self->deflate && frame->rsv == WSLAY_RSV1_BIT && !self->open &&
+           (frame->opcode == ZC_FRAME_TEXT || frame->opcode == ZC_FRAME_BINARY);
+}
+
+/*  Whether the payload of a frame that begins may be part of the message. */
+static bool s_has_room (const zc_receiver_t *self, uint64_t len)
+{
+    size_t max = self->deflated ? zc_deflated_max (self->max_message) : self->max_message;
+    return self->message.len <= max && len <= max - self->message.len;
+}
+
 /*  Checks the header of a new frame. wslay has checked the form of its length, and that a control
  *  frame is short and not fragmented. */
 static unsigned s_begin_frame (zc_receiver_t *self, const struct wslay_frame_iocb *frame)
 {
-    if (frame->rsv || !frame->mask)
+    if ((frame->rsv && !s_may_be_deflated (self, frame)) || !frame->mask)
         return ZC_CLOSE_PROTOCOL;
     self->in_frame = true;
     self->left = frame->payload_length;
@@ -122,10 +138,12 @@ static unsigned s_begin_frame (zc_receiver_t *self, const struct wslay_frame_ioc
         return frame->opcode <= ZC_FRAME_PONG ? 0 : ZC_CLOSE_PROTOCOL;
     if (frame->opcode > ZC_FRAME_BINARY || self->open != (frame->opcode == ZC_FRAME_CONTINUATION))
         return ZC_CLOSE_PROTOCOL;
-    if (!self->open)
+    if (!self->open) {
         self->opcode = frame->opcode;
+        self->deflated = frame->rsv != 0;
+    }
     self->open = true;
-    return frame->payload_length > self->max_message - self->message.len ? ZC_CLOSE_TOO_BIG : 0;
+    return s_has_room (self, frame->payload_length) ? 0 : ZC_CLOSE_TOO_BIG;
 }
 
 static unsigned s_add_payload (zc_receiver_t *self, const struct wslay_frame_iocb *frame)
@@ -165,11 +183,24 @@ static unsigned s_end_control (zc_receiver_t *self, unsigned opcode, zc_receiver
     return code ? code : fn (arg, opcode, self->control, self->control_len);
 }
 
+static unsigned s_inflate (zc_receiver_t *self)
+{
+    zc_buf_t inflated = ZC_BUF_INIT;
+    unsigned code =
+        zc_inflate (&inflated, self->message.data, self->message.len, self->max_message);
+    zc_buf_clear (&self->message);
+    self->message = inflated;
+    self->deflated = false;
+    return code;
+}
+
 static unsigned s_end_message (zc_receiver_t *self, zc_receiver_fn fn, void *arg)
 {
-    if (!s_text_is_good (self, true))
-        return ZC_CLOSE_NOT_UTF8;
-    unsigned code = fn (arg, self->opcode, self->message.data, self->message.len);
+    unsigned code = self->deflated ? s_inflate (self) : 0;
+    if (code == 0 && !s_text_is_good (self, true))
+        code = ZC_CLOSE_NOT_UTF8;
+    if (code == 0)
+        code = fn (arg, self->opcode, self->message.data, self->message.len);
     zc_buf_clear (&self->message);
     self->checked = 0;
     self->open = false;
@@ -200,14 +231,15 @@ static unsigned s_take (zc_receiver_t *self, const struct wslay_frame_iocb *fram
 }
 
 unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len,
-                           size_t max_message, zc_receiver_fn fn, void *arg)
+                           size_t max_message, bool deflate, zc_receiver_fn fn, void *arg)
 {
     if (!*self_p)
         *self_p = s_new ();
     zc_receiver_t *self = *self_p;
     self->in = bytes;
     self->in_len = len;
-    self->max_message = max_message > self->message.len ? max_message : self->message.len;
+    self->max_message = max_message;
+    self->deflate = deflate;
     unsigned code = 0;
     while (code == 0) {
         struct wslay_frame_iocb frame = {0};

@@ -1,24 +1,26 @@
-/*  receiver.h - frames in, messages out: what a client sends after the handshake (RFC 6455 §5-§8).
- *  No I/O. An idle client has no receiver at all. */
+/*  receiver.h - frames in, messages out: what a client sends after the handshake (RFC 6455 §5-§8,
+ *  RFC 7692 §6). No I/O. An idle client has no receiver at all. */
 #ifndef ZC_RECEIVER_H
 #define ZC_RECEIVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct zc_receiver zc_receiver_t;
 
-/*  A whole message (opcode text or binary, fragments joined, text is valid UTF-8) or a control
- *  frame (close: the body's code and reason were checked). `data` is borrowed. Returns 0, or the
- *  close code with which the connection is to fail. */
+/*  A whole message (opcode text or binary, fragments joined, inflated, text is valid UTF-8) or a
+ * control frame (close: the body's code and reason were checked). `data` is borrowed. Returns 0, or
+ * the close code with which the connection is to fail. */
 typedef unsigned (*zc_receiver_fn) (void *arg, unsigned opcode, const uint8_t *data, size_t len);
 
-/*  Takes all of `bytes`. *self_p is NULL to begin with; it is made where a frame or message
- *  remains open, and NULL again where none does. Returns 0, or the close code with which the
- *  connection is to fail: 1002, 1007, 1009 (more than `max_message` bytes) or what fn returned;
- *  nothing may be fed after that. fn must not destroy the receiver. */
+/*  Takes all of `bytes`. `deflate`: messages may be compressed. *self_p is NULL to begin with; it
+ * is made where a frame or message remains open, and NULL again where none does. Returns 0, or the
+ * close code with which the connection is to fail: 1002, 1007, 1009 (more than `max_message` bytes,
+ * inflated) or what fn returned; nothing may be fed after that. fn must not destroy the receiver.
+ */
 unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len,
-                           size_t max_message, zc_receiver_fn fn, void *arg);
+                           size_t max_message, bool deflate, zc_receiver_fn fn, void *arg);
 void zc_receiver_destroy (zc_receiver_t **self_p);
 
 /*  The code of a close frame's body, ZC_CLOSE_NO_STATUS where it is empty. */

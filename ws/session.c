@@ -285,7 +285,8 @@ void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len)
         return;
     }
     s_alive (self);
-    unsigned code = zc_receiver_feed (&self->receiver, bytes, len, max, zc_talk_frame, self);
+    unsigned code =
+        zc_receiver_feed (&self->receiver, bytes, len, max, false, zc_talk_frame, self);
     if (code != 0)
         s_fail (self, code);
 }

@@ -218,7 +218,7 @@ static void s_parse_frames (unsigned count)
         frame[6 + i] = (uint8_t)('x' ^ frame[2 + i % 4]);
     zc_receiver_t *receiver = NULL;
     for (unsigned i = 0; i < count; i++)
-        if (zc_receiver_feed (&receiver, frame, sizeof frame, 65536, s_ignore, NULL) != 0)
+        if (zc_receiver_feed (&receiver, frame, sizeof frame, 65536, false, s_ignore, NULL) != 0)
             abort ();
     zc_receiver_destroy (&receiver);
 }

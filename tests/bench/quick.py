@@ -23,9 +23,9 @@ FILES = {
     "lib": ["buf", "id", "text", "query", "message", "encoding", "sse", "feed", "client", "table",
             "hub", "channel", "join", "pump", "ring", "log"],
     "fcgi": ["framing", "params", "record", "request"],
-    "ws": ["encoding", "frame", "head", "receiver"],
+    "ws": ["deflate", "encoding", "extension", "frame", "head", "receiver"],
 }
-LIBRARIES = ["libczmq", "libzmq", "libuv", "jansson"]
+LIBRARIES = ["libczmq", "libzmq", "libuv", "jansson", "zlib"]
 with open(os.path.join(BUILD, "config.h"), encoding="utf-8") as config:
     if "#define HAVE_LIBURING 1" in config.read():
         LIBRARIES.append("liburing")

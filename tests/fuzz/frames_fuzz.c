@@ -1,5 +1,6 @@
 /*  What a client sends after the handshake: frames, messages, and the commands of zcast.v1. The
- *  first byte says in how large pieces the rest comes; the result must not depend on it. */
+ *  first byte says in how large pieces the rest comes; the result must not depend on it. Its
+ *  highest bit says whether permessage-deflate was negotiated. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ static unsigned s_on_frame (void *arg, unsigned opcode, const uint8_t *data, siz
 {
     zc_buf_t *log = arg;
     zc_buf_addf (log, "%u %zu ", opcode, len);
+    if (len > 1000)
+        abort ();
     if (opcode == ZC_FRAME_TEXT) {
         if (!zc_utf8_valid (data, len))
             abort ();
@@ -35,7 +38,7 @@ static unsigned s_on_frame (void *arg, unsigned opcode, const uint8_t *data, siz
     return opcode == ZC_FRAME_CLOSE ? zc_close_code (data, len) : 0;
 }
 
-static unsigned s_feed (zc_buf_t *log, const uint8_t *data, size_t size, size_t step)
+static unsigned s_feed (zc_buf_t *log, const uint8_t *data, size_t size, size_t step, bool deflate)
 {
     zc_receiver_t *receiver = NULL;
     unsigned code = 0;
@@ -43,7 +46,7 @@ static unsigned s_feed (zc_buf_t *log, const uint8_t *data, size_t size, size_t 
         size_t len = size - at < step ? size - at : step;
         uint8_t *piece = malloc (len);
         memcpy (piece, data + at, len);
-        code = zc_receiver_feed (&receiver, piece, len, 1000, s_on_frame, log);
+        code = zc_receiver_feed (&receiver, piece, len, 1000, deflate, s_on_frame, log);
         free (piece);
     }
     zc_receiver_destroy (&receiver);
@@ -55,8 +58,9 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     zc_buf_t log = ZC_BUF_INIT, other = ZC_BUF_INIT;
     if (size == 0)
         return 0;
-    unsigned code = s_feed (&log, data + 1, size - 1, size);
-    unsigned piecewise = s_feed (&other, data + 1, size - 1, data[0] + 1u);
+    bool deflate = data[0] & 0x80;
+    unsigned code = s_feed (&log, data + 1, size - 1, size, deflate);
+    unsigned piecewise = s_feed (&other, data + 1, size - 1, (data[0] & 0x7fu) + 1, deflate);
     if (code != piecewise || log.len != other.len ||
         (log.len > 0 && memcmp (log.data, other.data, log.len) != 0))
         abort ();

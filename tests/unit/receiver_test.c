@@ -10,10 +10,13 @@
 #include <cmocka.h>
 
 #include "lib/buf.h"
+#include "ws/deflate.h"
 #include "ws/frame.h"
 #include "ws/receiver.h"
 
 #define MAX 70000
+
+static bool s_deflate; /* permessage-deflate was negotiated */
 
 /*  A client's frame: first byte as given, masked, with the length in its shortest form. */
 static void s_frame (zc_buf_t *out, unsigned first, const void *payload, size_t len)
@@ -50,7 +53,7 @@ static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idl
         size_t len = in->len - at < step ? in->len - at : step;
         uint8_t *piece = malloc (len);
         memcpy (piece, in->data + at, len);
-        code = zc_receiver_feed (&receiver, piece, len, MAX, s_on_message, log);
+        code = zc_receiver_feed (&receiver, piece, len, MAX, s_deflate, s_on_message, log);
         free (piece);
     }
     *idle = receiver == NULL;
@@ -273,14 +276,121 @@ static void test_handler_stops (void **state)
     s_assert (&in, 4000, false, "2:4:stop;");
 }
 
+/*  Compressed messages, whole and in fragments, among others. */
+static void test_deflated (void **state)
+{
+    (void)state;
+    static const char hello[] = "\xf2\x48\xcd\xc9\xc9\x07\x00"; /* RFC 7692 §7.2.3.1 */
+    zc_buf_t in = ZC_BUF_INIT;
+    s_deflate = true;
+    for (size_t cut = 0; cut <= 7; cut++) {
+        s_frame (&in, 0xc1, hello, 7);
+        s_frame (&in, 0x81, "plain", 5);
+        s_frame (&in, 0x42, hello, cut);
+        s_frame (&in, 0x89, "ping", 4);
+        s_frame (&in, 0x80, hello + cut, 7 - cut);
+        s_frame (&in, 0x01, "pl", 2);
+        s_frame (&in, 0x80, "ain", 3);
+        s_frame (&in, 0xc2, "", 1);
+        s_assert (&in, 0, true, "1:5:Hello;1:5:plain;9:4:ping;2:5:Hello;1:5:plain;2:0:;");
+    }
+    s_deflate = false;
+}
+
+/*  What can only be seen once it is inflated: broken data, text that isn't UTF-8. */
+static void test_deflated_bad (void **state)
+{
+    (void)state;
+    zc_buf_t in = ZC_BUF_INIT;
+    s_deflate = true;
+    s_frame (&in, 0xc1, "\xf2\x48\xcd", 3);
+    s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
+    s_frame (&in, 0xc2, "\x06", 1);
+    s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
+    s_frame (&in, 0xc2, "", 0);
+    s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
+    s_frame (&in, 0x41, "\x00\x02\x00\xfd\xff", 5);
+    s_frame (&in, 0x80, "\xc3\x28\x00", 3);
+    s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
+    s_frame (&in, 0xc1, "\x00\x01\x00\xfe\xff\xc3\x00", 7); /* cut off inside a character */
+    s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
+    s_frame (&in, 0xc2, "\x00\x01\x00\xfe\xff\xc3\x00", 7);
+    s_assert (&in, 0, true, "2:1:\xc3;");
+    s_deflate = false;
+}
+
+static void test_deflated_protocol_errors (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = {
+        {"\xa1\x80\0\0\0\0", 6}, /* RSV2 */
+        {"\xe1\x80\0\0\0\0", 6}, /* RSV1 and RSV2 */
+        {"\xd1\x80\0\0\0\0", 6}, /* RSV1 and RSV3 */
+        {"\xc9\x80\0\0\0\0", 6}, /* RSV1 on a ping, a pong, a close */
+        {"\xca\x80\0\0\0\0", 6},
+        {"\xc8\x80\0\0\0\0", 6},
+        {"\xc3\x80\0\0\0\0", 6},                  /* on a reserved opcode */
+        {"\xc0\x80\0\0\0\0", 6},                  /* continues nothing */
+        {"\x41\x80\0\0\0\0\xc0\x80\0\0\0\0", 12}, /* on a continuation */
+        {"\x01\x80\0\0\0\0\xc0\x80\0\0\0\0", 12},
+        {"\x01\x80\0\0\0\0\xc1\x80\0\0\0\0", 12}, /* not continued */
+        {"\xc1\x01\x00", 3},                      /* not masked */
+    };
+    s_deflate = true;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        zc_buf_t in = ZC_BUF_INIT;
+        s_frame (&in, 0x81, "ok", 2);
+        zc_buf_add (&in, bad[i].bytes, bad[i].len);
+        s_assert (&in, ZC_CLOSE_PROTOCOL, false, "1:2:ok;");
+    }
+    s_deflate = false;
+}
+
+/*  The limit is of what a message is inflated, and what came of it is bounded, too. */
+static void test_deflated_too_big (void **state)
+{
+    (void)state;
+    char *zeros = calloc (1, 2 * MAX);
+    zc_buf_t in = ZC_BUF_INIT, bomb = ZC_BUF_INIT;
+    s_deflate = true;
+    zc_deflate_from (1);
+    assert_true (zc_deflate (&bomb, zeros, MAX));
+    s_frame (&in, 0xc2, bomb.data, bomb.len);
+    assert_true (in.len < MAX / 100);
+    s_assert (&in, 0, true, "2:70000:;");
+    zc_buf_clear (&bomb);
+    assert_true (zc_deflate (&bomb, zeros, MAX + 1));
+    s_frame (&in, 0x42, bomb.data, bomb.len - 1);
+    s_frame (&in, 0x80, bomb.data + bomb.len - 1, 1);
+    s_assert (&in, ZC_CLOSE_TOO_BIG, false, "");
+    s_frame (&in, 0x42, zeros, MAX);
+    s_frame (&in, 0x00, zeros, MAX);
+    s_assert (&in, ZC_CLOSE_TOO_BIG, false, "");
+    zc_buf_clear (&bomb);
+    free (zeros);
+    s_deflate = false;
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_messages),        cmocka_unit_test (test_fragments),
-        cmocka_unit_test (test_lengths),         cmocka_unit_test (test_unfinished),
-        cmocka_unit_test (test_protocol_errors), cmocka_unit_test (test_close),
-        cmocka_unit_test (test_utf8_good),       cmocka_unit_test (test_utf8_bad),
-        cmocka_unit_test (test_too_big),         cmocka_unit_test (test_handler_stops),
+        cmocka_unit_test (test_messages),
+        cmocka_unit_test (test_fragments),
+        cmocka_unit_test (test_lengths),
+        cmocka_unit_test (test_unfinished),
+        cmocka_unit_test (test_protocol_errors),
+        cmocka_unit_test (test_close),
+        cmocka_unit_test (test_utf8_good),
+        cmocka_unit_test (test_utf8_bad),
+        cmocka_unit_test (test_too_big),
+        cmocka_unit_test (test_handler_stops),
+        cmocka_unit_test (test_deflated),
+        cmocka_unit_test (test_deflated_bad),
+        cmocka_unit_test (test_deflated_protocol_errors),
+        cmocka_unit_test (test_deflated_too_big),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
