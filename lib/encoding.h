@@ -16,8 +16,10 @@ typedef struct {
 } zc_verdict_t;
 
 /*  Every function appends whole frames to `out` and nothing else; none does I/O. */
-typedef struct zc_encoding {
-    const char *name; /* "sse", "sse+json", "ws", "ws+json" */
+typedef struct zc_encoding zc_encoding_t;
+
+struct zc_encoding {
+    const char *name; /* "sse", "sse+json", "ws", "ws+json", "ws+deflate", "ws+json+deflate" */
     void (*message) (zc_buf_t *out, const zc_message_t *message);
     /*  The first event of a client that came with a last id, or a stated gap in the stream. */
     void (*verdict) (zc_buf_t *out, const zc_verdict_t *verdict);
@@ -25,7 +27,10 @@ typedef struct zc_encoding {
      *  that it is complete up to there. */
     void (*heartbeat) (zc_buf_t *out, zc_id_t position);
     bool tells_position; /* heartbeats do */
-} zc_encoding_t;
+    /*  For messages that only one client gets, at less cost; NULL: this one. Its frames may stand
+     *  among this one's. */
+    const zc_encoding_t *alone;
+};
 
 /*  {"status":"continued"|"gap","since":"…","from":"…","replayed":n} (from and topic for a gap). */
 void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict);

@@ -166,10 +166,16 @@ static void s_try_resume (zc_join_t *self)
     }
 }
 
+/*  What only this client gets isn't worth what pays where many get it. */
+static const zc_buf_t *s_encode (zc_channel_t *channel, const zc_message_t *message)
+{
+    const zc_encoding_t *encoding = channel->encoding;
+    return zc_hub_encode (channel->hub, encoding->alone ? encoding->alone : encoding, message);
+}
+
 void zc_join_page_message (zc_join_t *self, const zc_message_t *message)
 {
-    zc_channel_t *channel = self->client->channel;
-    const zc_buf_t *bytes = zc_hub_encode (channel->hub, channel->encoding, message);
+    const zc_buf_t *bytes = s_encode (self->client->channel, message);
     zc_buf_add (&self->page, bytes->data, bytes->len);
     self->page_count++;
 }
@@ -242,7 +248,7 @@ static uint64_t s_latest (zc_join_t *self, zc_buf_t *bytes)
     }
     qsort (topics, count, sizeof *topics, s_compare_latest);
     for (size_t i = 0; i < count; i++) {
-        const zc_buf_t *one = zc_hub_encode (channel->hub, channel->encoding, topics[i]->latest);
+        const zc_buf_t *one = s_encode (channel, topics[i]->latest);
         zc_buf_add (bytes, one->data, one->len);
     }
     free (topics);

@@ -128,6 +128,6 @@ static void s_heartbeat_event (zc_buf_t *out, zc_id_t position)
         zc_buf_addc (out, '\n');
 }
 
-const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat, true};
-const zc_encoding_t zc_encoding_sse_json = {"sse+json", s_message_as_json, s_verdict,
-                                            s_heartbeat_event, true};
+const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat, true, NULL};
+const zc_encoding_t zc_encoding_sse_json = {
+    "sse+json", s_message_as_json, s_verdict, s_heartbeat_event, true, NULL};

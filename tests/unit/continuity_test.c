@@ -433,8 +433,10 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
     zc_buf_addf (out, "H %s\n", text);
 }
 
-static const zc_encoding_t s_encoding = {"test", s_message_bytes, s_verdict_bytes,
-                                         s_heartbeat_bytes, true};
+static const zc_encoding_t s_alone = {
+    "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL};
+static const zc_encoding_t s_encoding = {
+    "test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone};
 
 static zc_id_t s_id (const char *text)
 {
