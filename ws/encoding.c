@@ -3,11 +3,21 @@
 
 #include "ws/frame.h"
 
+static unsigned s_raw_opcode (zc_slice_t payload)
+{
+    return zc_utf8_valid (payload.at, payload.len) ? ZC_FRAME_TEXT : ZC_FRAME_BINARY;
+}
+
 static void s_raw_message (zc_buf_t *out, const zc_message_t *message)
 {
     zc_slice_t payload = message->payload;
-    bool text = zc_utf8_valid (payload.at, payload.len);
-    zc_frame_add (out, text ? ZC_FRAME_TEXT : ZC_FRAME_BINARY, payload.at, payload.len);
+    zc_frame_add (out, s_raw_opcode (payload), payload.at, payload.len);
+}
+
+static void s_raw_message_deflated (zc_buf_t *out, const zc_message_t *message)
+{
+    zc_slice_t payload = message->payload;
+    zc_frame_add_deflated (out, s_raw_opcode (payload), payload.at, payload.len);
 }
 
 /*  The verdict's JSON as a string, as SSE has it in its data field. */
@@ -41,6 +51,15 @@ static void s_json_message (zc_buf_t *out, const zc_message_t *message)
     size_t begun = zc_frame_begin (out, guess);
     zc_message_json (out, message);
     zc_frame_end (out, begun, guess, ZC_FRAME_TEXT);
+}
+
+static void s_json_message_deflated (zc_buf_t *out, const zc_message_t *message)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_buf_reserve (&text, 128 + message->topic.len + message->payload.len * 9 / 8);
+    zc_message_json (&text, message);
+    zc_frame_add_deflated (out, ZC_FRAME_TEXT, text.data, text.len);
+    zc_buf_clear (&text);
 }
 
 static void s_json_verdict (zc_buf_t *out, const zc_verdict_t *verdict)
@@ -80,4 +99,21 @@ const zc_encoding_t zc_encoding_ws_json = {
     .verdict = s_json_verdict,
     .heartbeat = s_json_heartbeat,
     .tells_position = true,
+};
+
+const zc_encoding_t zc_encoding_ws_deflate = {
+    .name = "ws+deflate",
+    .message = s_raw_message_deflated,
+    .verdict = s_raw_verdict,
+    .heartbeat = s_raw_heartbeat,
+    .alone = &zc_encoding_ws,
+};
+
+const zc_encoding_t zc_encoding_ws_json_deflate = {
+    .name = "ws+json+deflate",
+    .message = s_json_message_deflated,
+    .verdict = s_json_verdict,
+    .heartbeat = s_json_heartbeat,
+    .tells_position = true,
+    .alone = &zc_encoding_ws_json,
 };

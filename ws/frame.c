@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/text.h"
+#include "ws/deflate.h"
 
 size_t zc_frame_header_size (uint64_t len)
 {
@@ -65,4 +66,16 @@ void zc_frame_end (zc_buf_t *out, size_t begun, size_t guess, unsigned opcode)
         out->len = begun + size + len;
     }
     s_write_header (out->data + begun, opcode, len);
+}
+
+void zc_frame_add_deflated (zc_buf_t *out, unsigned opcode, const void *payload, size_t len)
+{
+    size_t guess = len / 3; /* what JSON becomes, about */
+    size_t begun = zc_frame_begin (out, guess);
+    if (zc_deflate (out, payload, len)) {
+        zc_frame_end (out, begun, guess, opcode | ZC_FRAME_RSV1);
+    } else {
+        out->len = begun;
+        zc_frame_add (out, opcode, payload, len);
+    }
 }

@@ -14,6 +14,7 @@ enum {
     ZC_FRAME_PONG = 0xa,
 };
 
+#define ZC_FRAME_RSV1 0x40       /* with an opcode: the payload is compressed (RFC 7692 §6) */
 #define ZC_FRAME_HEADER_MAX 10   /* bytes of the longest header */
 #define ZC_FRAME_CONTROL_MAX 125 /* bytes of a control frame's payload */
 
@@ -23,7 +24,7 @@ enum {
     ZC_CLOSE_AWAY = 1001,
     ZC_CLOSE_PROTOCOL = 1002,
     ZC_CLOSE_NO_STATUS = 1005, /* never on the wire */
-    ZC_CLOSE_NOT_UTF8 = 1007,
+    ZC_CLOSE_NOT_UTF8 = 1007,  /* also: compressed data that is broken */
     ZC_CLOSE_POLICY = 1008,
     ZC_CLOSE_TOO_BIG = 1009,
     ZC_CLOSE_INTERNAL = 1011,
@@ -34,6 +35,8 @@ enum {
 /*  Bytes of the header of a frame with a payload of `len` bytes. */
 size_t zc_frame_header_size (uint64_t len);
 void zc_frame_add (zc_buf_t *out, unsigned opcode, const void *payload, size_t len);
+/*  The same for text or binary, compressed where that is worth it (zc_deflate). */
+void zc_frame_add_deflated (zc_buf_t *out, unsigned opcode, const void *payload, size_t len);
 /*  A close frame; `code` ZC_CLOSE_NO_STATUS: an empty one. `reason` is cut to what fits, at a
  *  character's end. */
 void zc_frame_add_close (zc_buf_t *out, unsigned code, const char *reason);

@@ -7,7 +7,6 @@
 
 #include "lib/log.h"
 #include "lib/query.h"
-#include "ws/encoding.h"
 #include "ws/session.h"
 
 static zc_log_limit_t s_limit_refuse;
@@ -134,11 +133,17 @@ static void s_accept (zc_session_t *self)
     zc_head_accept (head->key, accept);
     zc_buf_addf (&reply,
                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s",
                  accept, self->mode == ZC_MODE_V1 ? "Sec-WebSocket-Protocol: zcast.v1\r\n" : "");
+    self->deflate = head->extension.deflate && self->server->deflate_from > 0;
+    if (self->deflate)
+        zc_buf_addf (&reply, "Sec-WebSocket-Extensions: %s\r\n",
+                     zc_extension_answer (&head->extension));
+    zc_buf_adds (&reply, "\r\n");
     zc_client_add (&self->client, reply.data, reply.len);
     zc_buf_clear (&reply);
     self->server->stats.opened++;
+    self->server->stats.deflate += self->deflate;
     zc_session_enter (self, ZC_SESSION_OPEN);
 }
 
@@ -146,11 +151,9 @@ static void s_join (zc_session_t *self, const zc_query_t *query)
 {
     zc_slice_t header = self->handshake->head.last_event_id;
     zc_slice_t last_id = header.len > 0 ? header : query->last_id; /* as on SSE */
-    const zc_encoding_t *encoding =
-        self->mode == ZC_MODE_V1 ? &zc_encoding_ws_json : &zc_encoding_ws;
     if (query->count > 0)
-        zc_hub_join (zc_worker_hub (self->server->worker), &self->client, encoding, query->topics,
-                     query->count, last_id);
+        zc_hub_join (zc_worker_hub (self->server->worker), &self->client,
+                     zc_session_encoding (self), query->topics, query->count, last_id);
     else if (last_id.len > 0)
         self->last_id = zc_text_plain (last_id.at, last_id.len)
                             ? strndup (last_id.at, last_id.len)

@@ -10,6 +10,7 @@
 
 #include "lib/daemon.h"
 #include "lib/log.h"
+#include "ws/deflate.h"
 #include "ws/session.h"
 
 #define ACCEPT_MAX 16  /* connections taken at once */
@@ -38,6 +39,8 @@ static void s_configure (zc_server_t *self)
     self->max_message = s_number (self, "max-message");
     self->max_payload = s_number (self, "max-payload");
     self->max_topics = s_number (self, "max-topics");
+    self->deflate_from = s_number (self, "deflate-from");
+    zc_deflate_from (self->deflate_from);
     self->max_per_address = s_number (self, "max-connections-per-address");
     self->rate = s_number (self, "rate");
     self->burst = s_number (self, "burst");
@@ -195,6 +198,7 @@ static void s_on_stats (void *arg, void *json)
         {"limited", self->stats.limited},     {"silent", self->stats.silent},
         {"slow", self->stats.slow},           {"out_of_files", self->stats.out_of_files},
         {"sessions", self->stats.sessions},   {"addresses", zc_addresses_size (self->addresses)},
+        {"deflate", self->stats.deflate},
     };
     json_t *own = json_object ();
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)

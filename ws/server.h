@@ -19,6 +19,7 @@ typedef enum { ZC_TRUST_LOCAL, ZC_TRUST_ALWAYS, ZC_TRUST_NEVER } zc_trust_t;
 typedef struct {
     uint64_t accepted;     /* connections */
     uint64_t opened;       /* handshakes that were completed */
+    uint64_t deflate;      /* of these, with permessage-deflate */
     uint64_t refused;      /* those that were not */
     uint64_t messages;     /* from clients */
     uint64_t published;    /* of these, taken by the broker */
@@ -36,6 +37,7 @@ typedef struct {
     bool test_echo, allow_publish;
     zc_trust_t trust;
     size_t max_head, max_message, max_payload, max_topics;
+    size_t deflate_from;  /* bytes; 0: permessage-deflate isn't negotiated */
     unsigned patience[4]; /* ms, by zc_session_state_t up to ZC_SESSION_CLOSING */
     double rate, burst, address_rate, address_burst; /* messages */
     unsigned max_per_address;

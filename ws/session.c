@@ -19,6 +19,7 @@
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "ws/command.h"
+#include "ws/encoding.h"
 #include "ws/frame.h"
 
 #define READ_MAX 65536   /* bytes read at once */
@@ -32,6 +33,13 @@ void zc_session_name (const zc_session_t *self, char *text, size_t size)
     size_t len = strlen (text);
     if (self->address && strncmp (text, self->address, strlen (self->address)) != 0)
         snprintf (text + len, size - len, " for %s", self->address);
+}
+
+const zc_encoding_t *zc_session_encoding (const zc_session_t *self)
+{
+    if (self->mode == ZC_MODE_V1)
+        return self->deflate ? &zc_encoding_ws_json_deflate : &zc_encoding_ws_json;
+    return self->deflate ? &zc_encoding_ws_deflate : &zc_encoding_ws;
 }
 
 static bool s_is_open (const zc_session_t *self)
@@ -139,7 +147,10 @@ void zc_session_send (zc_session_t *self, unsigned opcode, const void *payload, 
     zc_buf_t frame = ZC_BUF_INIT;
     if (!s_is_open (self))
         return;
-    zc_frame_add (&frame, opcode, payload, len);
+    if (self->deflate && (opcode == ZC_FRAME_TEXT || opcode == ZC_FRAME_BINARY))
+        zc_frame_add_deflated (&frame, opcode, payload, len);
+    else
+        zc_frame_add (&frame, opcode, payload, len);
     zc_client_add (&self->client, frame.data, frame.len);
     zc_buf_clear (&frame);
     zc_session_flush (self);
@@ -231,8 +242,9 @@ static void s_fail (zc_session_t *self, unsigned code)
     self->deaf = true;
     zc_session_close (self, code,
                       code == ZC_CLOSE_TOO_BIG    ? "message too large"
-                      : code == ZC_CLOSE_NOT_UTF8 ? "text is not UTF-8"
-                                                  : "protocol error");
+                      : code != ZC_CLOSE_NOT_UTF8 ? "protocol error"
+                      : self->deflate             ? "malformed text or compressed data"
+                                                  : "text is not UTF-8");
     s_after_flush (self);
 }
 
@@ -286,7 +298,7 @@ void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len)
     }
     s_alive (self);
     unsigned code =
-        zc_receiver_feed (&self->receiver, bytes, len, max, false, zc_talk_frame, self);
+        zc_receiver_feed (&self->receiver, bytes, len, max, self->deflate, zc_talk_frame, self);
     if (code != 0)
         s_fail (self, code);
 }

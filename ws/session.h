@@ -56,6 +56,7 @@ struct zc_session {
     bool deaf : 1;                      /* what it still sends is passed over */
     bool said_close : 1;                /* its close frame has come */
     bool shut : 1;                      /* nothing more will be written */
+    bool deflate : 1;                   /* permessage-deflate was negotiated */
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. */
@@ -82,6 +83,8 @@ void zc_session_flush (zc_session_t *self);
 void zc_session_enter (zc_session_t *self, zc_session_state_t state);
 /*  Takes it out of the hub; bytes that wait for it are kept. */
 void zc_session_leave_hub (zc_session_t *self);
+/*  What its messages are sent in. */
+const zc_encoding_t *zc_session_encoding (const zc_session_t *self);
 /*  What logs call it: the peer, and for whom a proxy speaks. */
 void zc_session_name (const zc_session_t *self, char *text, size_t size);
 

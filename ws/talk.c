@@ -7,7 +7,6 @@
 
 #include "lib/log.h"
 #include "ws/command.h"
-#include "ws/encoding.h"
 #include "ws/frame.h"
 #include "ws/session.h"
 
@@ -183,7 +182,7 @@ static void s_set_topics (zc_session_t *self, const zc_slice_t *topics, size_t c
     } else {
         char *last_id = self->last_id;
         self->last_id = NULL;
-        zc_hub_join (hub, &self->client, &zc_encoding_ws_json, topics, count,
+        zc_hub_join (hub, &self->client, zc_session_encoding (self), topics, count,
                      s_slice (last_id ? last_id : ""));
         free (last_id);
     }

@@ -1,4 +1,4 @@
-/*  What the server sends: frame headers, close frames, and the two encodings. */
+/*  What the server sends: frame headers, close frames, and the encodings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ws/deflate.h"
 #include "ws/encoding.h"
 #include "ws/frame.h"
 
@@ -167,12 +168,70 @@ static void test_heartbeats (void **state)
     s_assert_bytes (&out, "\x89\x00\x81\x1f{\"type\":\"heartbeat\",\"id\":\"0-7\"}", 35);
 }
 
+/*  A compressed frame that holds `text`, with its header in the shortest form. */
+static void s_assert_deflated (zc_buf_t *out, unsigned first, const void *text, size_t len)
+{
+    zc_buf_t inflated = ZC_BUF_INIT;
+    assert_int_equal (out->data[0], first);
+    size_t size = out->data[1] < 126 ? 2 : out->data[1] == 126 ? 4 : 10;
+    assert_int_equal (size, zc_frame_header_size (out->len - size));
+    assert_int_equal (zc_inflate (&inflated, out->data + size, out->len - size, len), 0);
+    s_assert_bytes (&inflated, text, len);
+    zc_buf_clear (out);
+}
+
+/*  Below the limit, and where nothing is saved, a message is framed as for everybody. */
+static void test_deflated_messages (void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {100, 500, 50000, 1000000};
+    zc_buf_t out = ZC_BUF_INIT;
+    zc_deflate_from (100);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *payload = malloc (lengths[i]);
+        for (size_t j = 0; j < lengths[i]; j++)
+            payload[j] = (char)('a' + j * j / 7 % 25);
+        zc_message_t message = s_message (payload, lengths[i]);
+        zc_encoding_ws_deflate.message (&out, &message);
+        s_assert_deflated (&out, 0xc1, payload, lengths[i]);
+        zc_buf_t json = ZC_BUF_INIT;
+        zc_message_json (&json, &message);
+        zc_encoding_ws_json_deflate.message (&out, &message);
+        s_assert_deflated (&out, 0xc1, json.data, json.len);
+        zc_buf_clear (&json);
+        payload[0] = (char)0xff;
+        zc_encoding_ws_deflate.message (&out, &message);
+        s_assert_deflated (&out, 0xc2, payload, lengths[i]);
+        free (payload);
+    }
+    zc_message_t message = s_message ("h\xc3\xa9", 3);
+    zc_encoding_ws_deflate.message (&out, &message);
+    s_assert_bytes (&out, "\x81\x03h\xc3\xa9", 5);
+    zc_encoding_ws_json_deflate.message (&out, &message);
+    s_assert_json (
+        &out, "{\"id\":\"0-5\",\"topic\":\"a\\\"\",\"event\":\"message\",\"data\":\"h\xc3\xa9\"}");
+    zc_deflate_from (1);
+    zc_encoding_ws_deflate.message (&out, &message);
+    s_assert_bytes (&out, "\x81\x03h\xc3\xa9", 5);
+}
+
+/*  For one client alone, the bytes that everybody else gets. */
+static void test_alone (void **state)
+{
+    (void)state;
+    assert_ptr_equal (zc_encoding_ws_deflate.alone, &zc_encoding_ws);
+    assert_ptr_equal (zc_encoding_ws_json_deflate.alone, &zc_encoding_ws_json);
+    assert_null (zc_encoding_ws.alone);
+    assert_null (zc_encoding_ws_json.alone);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_headers),     cmocka_unit_test (test_close),
-        cmocka_unit_test (test_raw_message), cmocka_unit_test (test_json_message),
-        cmocka_unit_test (test_verdicts),    cmocka_unit_test (test_heartbeats),
+        cmocka_unit_test (test_headers),           cmocka_unit_test (test_close),
+        cmocka_unit_test (test_raw_message),       cmocka_unit_test (test_json_message),
+        cmocka_unit_test (test_verdicts),          cmocka_unit_test (test_heartbeats),
+        cmocka_unit_test (test_deflated_messages), cmocka_unit_test (test_alone),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
