@@ -319,6 +319,28 @@ def test_auto_takes_the_transport_that_works(stack, browser):
     check_complete(browser, sent, first=0)
 
 
+@pytest.mark.parametrize("web", ["nginx", "lighttpd"])
+def test_messages_come_compressed(stack, browser, web):
+    """Chromium offers permessage-deflate by itself; what it then gets is what was published."""
+    start(stack, web)
+    browser.open(stack.url("/zcast.js"))
+    browser.js(
+        """
+        window.got = [];
+        window.socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws?topic=a');
+        socket.binaryType = 'arraybuffer';
+        socket.onmessage = ({ data }) => got.push(typeof data === 'string' ? data : new Uint8Array(data).join());
+        """
+    )
+    browser.wait_js("return socket.readyState === 1")
+    assert browser.js("return socket.extensions").startswith("permessage-deflate; server_no_context_takeover")
+    text = '{"state":"running — ✓"},' * 5000
+    for payload in (text, "small", b"\xff" + bytes(3000), text * 4):
+        stack.publish("a", payload)
+    browser.wait_js("return got.length === 4")
+    assert browser.js("return got") == [text, "small", "255" + ",0" * 3000, text * 4]
+
+
 def test_tabs_share_a_connection(stack, browser):
     """Two windows, one connection; when the window that holds it closes, the other goes on where both were."""
     start(stack)

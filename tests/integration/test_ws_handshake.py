@@ -101,9 +101,9 @@ def test_sub_protocol(ws):
         assert "sec-websocket-protocol" not in raw.open(Sec_WebSocket_Protocol="chat")
 
 
-def test_extensions_are_declined(ws):
+def test_extensions_that_are_unknown_are_declined(ws):
     with Raw(ws.ws_port) as raw:
-        fields = raw.open(Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
+        fields = raw.open(Sec_WebSocket_Extensions="permessage-bzip2; level=9, x-webkit-deflate-frame")
         assert "sec-websocket-extensions" not in fields
 
 
