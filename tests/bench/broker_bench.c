@@ -1,11 +1,15 @@
 /*  broker_bench.c - the broker alone: one publisher, one subscriber, beside zproxy (case 9).
  *
+ *  "three-frames" is what a third frame alone costs: it forwards like zproxy, adds 52 bytes, and
+ * does nothing else.
+ *
  *  Every round runs each system once, in turn: a proxy process between a publisher process and this
  *  one. The publisher sends as fast as the proxy takes (its own queue is bounded, and it waits
  * where that is full); the rate is what arrives. Prints a line a system: median, spread, ratio to
  * zproxy's median, and CPU of the proxy for each message. Runs bounded in messages and in time. */
 #include <czmq.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define S_SYSTEMS_MAX 6
+#define S_SYSTEMS_MAX 7
 #define S_ROUNDS_MAX 101
 #define S_WINDOW 1000      /* acknowledged publishes on their way */
 #define S_SILENCE_MS 10000 /* nothing arrives for so long: the run has failed */
 
 typedef struct {
     const char *name;
-    const char *history; /* of zcast-broker; NULL: zproxy */
-    bool acknowledged;   /* PUBLISH on control */
+    const char *history;  /* of zcast-broker; NULL: another program */
+    void (*serve) (void); /* that, in a process of its own; does not return */
+    bool acknowledged;    /* PUBLISH on control */
     double rate[S_ROUNDS_MAX];
     double cpu_us[S_ROUNDS_MAX];
     unsigned lost;
@@ -73,6 +78,48 @@ static void s_zproxy (void)
     exit (0);
 }
 
+static bool s_pass (void *from, void *to, int flags)
+{
+    zmq_msg_t frame;
+    zmq_msg_init (&frame);
+    bool passed = zmq_msg_recv (&frame, from, ZMQ_DONTWAIT) >= 0 &&
+                  zmq_msg_send (&frame, to, flags | ZMQ_DONTWAIT) >= 0;
+    zmq_msg_close (&frame);
+    return passed;
+}
+
+static volatile sig_atomic_t s_ended;
+
+static void s_end (int number)
+{
+    (void)number;
+    s_ended = 1;
+}
+
+static void s_three_frames (void)
+{
+    static const char meta[52] = "id: 1795478400123-0\nprev: 1795478400122-1048575\n";
+    void *context = zmq_ctx_new ();
+    void *xsub = zmq_socket (context, ZMQ_XSUB), *xpub = zmq_socket (context, ZMQ_XPUB);
+    int in = 10000, out = 0;
+    zmq_setsockopt (xsub, ZMQ_RCVHWM, &in, sizeof in);
+    zmq_setsockopt (xpub, ZMQ_SNDHWM, &out, sizeof out);
+    if (zmq_bind (xsub, s_endpoint (0)) != 0 || zmq_bind (xpub, s_endpoint (1)) != 0)
+        s_fail ("no endpoint");
+    signal (SIGTERM, s_end);
+    zmq_pollitem_t items[] = {{xsub, 0, ZMQ_POLLIN, 0}, {xpub, 0, ZMQ_POLLIN, 0}};
+    while (!s_ended) {
+        zmq_poll (items, 2, 50);
+        while (s_pass (xpub, xsub, 0))
+            ;
+        for (int i = 0; i < 1000 && s_pass (xsub, xpub, ZMQ_SNDMORE); i++) {
+            s_pass (xsub, xpub, ZMQ_SNDMORE);
+            zmq_send (xpub, meta, sizeof meta, ZMQ_DONTWAIT);
+        }
+    }
+    exit (0);
+}
+
 static void s_zcast (const s_system_t *system)
 {
     char history[256];
@@ -93,7 +140,7 @@ static pid_t s_start (const s_system_t *system)
     if (pid == 0) {
         if (system->history)
             s_zcast (system);
-        s_zproxy ();
+        system->serve ();
     }
     return pid;
 }
@@ -308,7 +355,8 @@ static int s_choose (s_system_t *systems, int count, char **names)
 int main (int argc, char **argv)
 {
     static s_system_t systems[S_SYSTEMS_MAX] = {
-        {.name = "zproxy"},
+        {.name = "zproxy", .serve = s_zproxy},
+        {.name = "three-frames", .serve = s_three_frames},
         {.name = "memory", .history = "memory"},
         {.name = "lmdb-interval", .history = "lmdb:interval"},
         {.name = "memory-acknowledged", .history = "memory", .acknowledged = true},
