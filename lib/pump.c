@@ -340,7 +340,7 @@ bool zc_pump_waiting (const zc_pump_t *self)
     return uv_is_active ((const uv_handle_t *)&self->timer);
 }
 
-void zc_pump_weigh (zc_pump_t *self, unsigned weight)
+void zc_pump_weigh (zc_pump_t *self, double weight)
 {
     self->weight = weight;
 }

@@ -15,7 +15,7 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms);
 void zc_pump_destroy (zc_pump_t **self_p);
 void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms);
 /*  A send costs this machine `weight` times what it costs us, since others here pass it on. */
-void zc_pump_weigh (zc_pump_t *self, unsigned weight);
+void zc_pump_weigh (zc_pump_t *self, double weight);
 
 /*  Sends to clients of plain transports in batches, where the system has io_uring. Returns false
  *  with errno where it hasn't. */
