@@ -13,12 +13,13 @@
  *  sample. */
 static const char s_sections[] = " common broker fcgi ws bridge zmq ";
 static const char s_keys[] =
-    " address-burst address-rate allow-origin allow-publish burst control control-hwm cors-origin "
-    "database dedup-max dedup-window default-event drain-timeout head-timeout heartbeat history "
-    "history-age history-bytes history-map history-messages insecure io-threads linger listen "
-    "log-level max-clients max-connections-per-address max-delay max-head max-lag max-message "
-    "max-payload max-topics name outgoing outgoing-format outgoing-prefix password password-file "
-    "path pong-timeout processes publish publish-hwm queue-bytes rate redis request-timeout "
+    " address-burst address-rate allow-origin allow-publish burst control control-hwm "
+    "cors-origin database dedup-max dedup-window default-event deflate-from drain-timeout "
+    "head-timeout heartbeat history history-age history-bytes history-map history-messages "
+    "insecure io-threads io-uring linger listen log-level max-clients "
+    "max-connections-per-address max-delay max-head max-lag max-message max-payload "
+    "max-topics name outgoing outgoing-format outgoing-prefix password password-file path "
+    "pong-timeout processes publish publish-hwm queue-bytes rate redis request-timeout "
     "retain retry site slow slow-topics socket socket-mode subscribe subscribe-channel "
     "subscribe-hwm subscribe-pattern sync sync-interval syslog test-echo topic topic-age "
     "topic-bytes topic-messages trust-proxy user ";
