@@ -27,10 +27,11 @@ static void s_check (const zc_ask_t *request)
 {
     zc_slice_t topic;
     size_t at = 0, count = 0;
+    bool prefixes = request->verb == ZC_TOPICS; /* of any bytes */
     for (; zc_ask_topic (request, &at, &topic); count++)
-        if (!zc_topic_valid (topic.at, topic.len))
+        if (prefixes ? topic.len > ZC_TOPIC_MAX : !zc_topic_valid (topic.at, topic.len))
             abort ();
-    bool reads = request->verb == ZC_REPLAY || request->verb == ZC_FETCH;
+    bool reads = request->verb == ZC_REPLAY || request->verb == ZC_FETCH || prefixes;
     if (request->tag.len > ZC_TAG_MAX || request->nonce.len > ZC_NONCE_MAX || (reads && !count) ||
         (request->verb == ZC_FETCH && !request->count) ||
         (request->verb == ZC_PUBLISH && request->message.payload.len > MAX_PAYLOAD))
