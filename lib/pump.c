@@ -138,18 +138,18 @@ static void s_submit (zc_pump_t *self)
     }
 }
 
-/*  What one piece of the feed is enough for goes with the batch. Whatever else is done for a client
- *  may move the feed, so the batch goes before it. */
-static void s_send_in_round (zc_pump_t *self, zc_client_t *client)
+/*  What one piece of the feed is enough for goes with the batch. False for any other client:
+ *  whatever else is done for one may move the feed, so the batch goes before it. */
+static bool s_add_to_batch (zc_pump_t *self, zc_client_t *client)
 {
     struct iovec iov[2];
-    if (self->ring && client->transport->plain && !client->leaving && !client->join &&
+    if (client->transport->plain && !client->leaving && !client->join &&
         zc_client_gather (client, iov) == 1) {
         zc_ring_add (self->ring, client->fd, iov[0].iov_base, iov[0].iov_len, client);
-        return;
+        return true;
     }
     s_submit (self);
-    zc_pump_send (self, client);
+    return false;
 }
 
 /*  The interval. */
@@ -223,7 +223,8 @@ static void s_slice (zc_pump_t *self)
     zc_client_t *client = NULL;
     while (sends < S_SLICE && (client = zc_hub_next_to_flush (self->hub))) {
         s_sample (self, client);
-        s_send_in_round (self, client);
+        if (!self->ring || !s_add_to_batch (self, client))
+            zc_pump_send (self, client);
         sends++;
     }
     s_submit (self);

@@ -21,7 +21,7 @@ TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
     "lib": ["buf", "id", "text", "query", "message", "encoding", "sse", "feed", "client", "table",
-            "hub", "channel", "join", "pump", "ring", "log"],
+            "hub", "channel", "join", "pump", "ring", "log", "daemon"],
     "fcgi": ["framing", "params", "record", "request"],
     "ws": ["deflate", "encoding", "extension", "frame", "head", "receiver"],
 }
