@@ -89,7 +89,13 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     snprintf (text, size, "%s", address ? address : "unknown");
 }
 
-static const zc_transport_t s_transport = {"cgi", s_write, s_want_write, s_gone, s_describe, false};
+static const zc_transport_t s_transport = {
+    .name = "cgi",
+    .write = s_write,
+    .want_write = s_want_write,
+    .gone = s_gone,
+    .describe = s_describe,
+};
 
 static int s_start (void *arg, zc_worker_t *worker)
 {

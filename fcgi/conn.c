@@ -195,6 +195,19 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     return (long)zc_framing_sent (&self->framing, &plan, (size_t)sent);
 }
 
+static int s_begin (zc_client_t *client, size_t len, uint8_t head[ZC_CLIENT_HEAD])
+{
+    zc_conn_t *self = (zc_conn_t *)client;
+    if (self->out.len > 0)
+        return -1;
+    return zc_framing_begin (&self->framing, self->record.request, len, head);
+}
+
+static size_t s_end (zc_client_t *client, size_t len, size_t sent)
+{
+    return zc_framing_end (&((zc_conn_t *)client)->framing, len, sent);
+}
+
 static void s_want_write (zc_client_t *client, bool on)
 {
     zc_conn_t *self = (zc_conn_t *)client;
@@ -221,7 +234,15 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
     s_close ((zc_conn_t *)client);
 }
 
-static const zc_transport_t s_transport = {"sse", s_write, s_want_write, s_gone, s_describe, false};
+static const zc_transport_t s_transport = {
+    .name = "sse",
+    .write = s_write,
+    .want_write = s_want_write,
+    .gone = s_gone,
+    .describe = s_describe,
+    .begin = s_begin,
+    .end = s_end,
+};
 
 /*  ---------------------------------------------------------------- requests */
 

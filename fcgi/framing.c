@@ -93,6 +93,24 @@ size_t zc_framing_sent (zc_framing_t *self, const zc_framing_plan_t *plan, size_
     return content;
 }
 
+int zc_framing_begin (const zc_framing_t *self, uint16_t id, size_t len, uint8_t header[8])
+{
+    if (!zc_framing_idle (self) || len > FCGI_MAX_LENGTH)
+        return -1;
+    zc_record_header (header, FCGI_STDOUT, id, (uint16_t)len);
+    return FCGI_HEADER_LEN;
+}
+
+size_t zc_framing_end (zc_framing_t *self, size_t len, size_t sent)
+{
+    if (sent == 0)
+        return 0;
+    size_t header = sent < FCGI_HEADER_LEN ? sent : FCGI_HEADER_LEN;
+    self->header = (uint8_t)(FCGI_HEADER_LEN - header);
+    self->content = (uint16_t)(len - (sent - header));
+    return sent - header;
+}
+
 bool zc_framing_idle (const zc_framing_t *self)
 {
     return self->header == 0 && self->content == 0;

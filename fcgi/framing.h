@@ -37,6 +37,12 @@ void zc_framing_plan (const zc_framing_t *self, uint16_t id, const struct iovec 
 /*  The socket took `sent` bytes of the plan. Returns how many of them were content. */
 size_t zc_framing_sent (zc_framing_t *self, const zc_framing_plan_t *plan, size_t sent);
 
+/*  The same for a single record, whose header goes before one run of `len` bytes in a call of the
+ *  caller's: writes the header and returns its size, or -1 where a plan is needed. */
+int zc_framing_begin (const zc_framing_t *self, uint16_t id, size_t len, uint8_t header[8]);
+/*  The socket took `sent` bytes of both. Returns how many of them were content. */
+size_t zc_framing_end (zc_framing_t *self, size_t len, size_t sent);
+
 /*  Every record that was begun is whole: other records may be sent now. */
 bool zc_framing_idle (const zc_framing_t *self);
 /*  Makes good what is owed with empty lines, which a stream of events passes over between two of

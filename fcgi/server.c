@@ -121,6 +121,7 @@ static int s_start (void *arg, zc_worker_t *worker)
     getrlimit (RLIMIT_NOFILE, &limit);
     self->descriptor_limit = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur - RESERVE;
     zc_pump_weigh (zc_worker_pump (worker), SEND_WEIGHT);
+    zc_worker_batch (worker);
     zc_conns_init (&self->conns, worker, self->options);
     uv_timer_init (zc_worker_loop (worker), &self->pause);
     self->pause.data = self;

@@ -15,6 +15,8 @@ typedef struct zc_client zc_client_t;
 typedef struct zc_channel zc_channel_t;
 typedef struct zc_join zc_join_t;
 
+#define ZC_CLIENT_HEAD 8 /* bytes that a transport may put before a run of bytes */
+
 typedef enum {
     ZC_GONE_SLOW,  /* lagged more than max-lag under policy disconnect */
     ZC_GONE_ERROR, /* the socket failed (errno in the call's log) */
@@ -31,8 +33,14 @@ typedef struct {
     void (*gone) (zc_client_t *client, zc_gone_t why);
     /*  A name for logs: peer address or request. Written into `text` (size bytes). */
     void (*describe) (zc_client_t *client, char *text, size_t size);
-    /*  `write` is send() on `fd` and no more: the pump may do that itself, for many at once. */
-    bool plain;
+    /*  What `write` does for one run of bytes, in two halves, so that the pump can send to many
+     *  clients in one system call. NULL: never.
+     *  Before: puts what the transport sends ahead of `len` bytes into `head`. Returns how many
+     * bytes that is, or -1 where only `write` will do. */
+    int (*begin) (zc_client_t *client, size_t len, uint8_t head[ZC_CLIENT_HEAD]);
+    /*  After: the socket took `sent` bytes of that head and run, 0 where it would block. Returns
+     * how many of them were the run's. */
+    size_t (*end) (zc_client_t *client, size_t len, size_t sent);
 } zc_transport_t;
 
 struct zc_client {

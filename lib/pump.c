@@ -70,6 +70,21 @@ static void s_set_blocked (zc_client_t *client, bool was, bool blocked)
         client->transport->want_write (client, blocked);
 }
 
+static void s_fail (zc_client_t *client)
+{
+    client->leaving = true;
+    client->transport->gone (client, ZC_GONE_ERROR);
+}
+
+/*  Its socket took `sent` of `len` bytes. False where that isn't all. */
+static bool s_took (zc_pump_t *self, zc_client_t *client, size_t sent, size_t len)
+{
+    self->stats.bytes += sent;
+    self->stats.blocked += sent < len;
+    zc_client_sent (client, sent);
+    return sent == len;
+}
+
 void zc_pump_send (zc_pump_t *self, zc_client_t *client)
 {
     if (client->leaving)
@@ -89,18 +104,11 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
         long sent = client->transport->write (client, iov, (int)count);
         self->stats.sends++;
         if (sent < 0) {
-            client->leaving = true;
-            client->transport->gone (client, ZC_GONE_ERROR);
+            s_fail (client);
             return;
         }
-        self->stats.bytes += (uint64_t)sent;
-        zc_client_sent (client, (size_t)sent);
-        if ((size_t)sent < total) {
-            blocked = true;
-            self->stats.blocked++;
-            break;
-        }
-        if (!client->join)
+        blocked = !s_took (self, client, (size_t)sent, total);
+        if (blocked || !client->join)
             break; /* all that there is; only a join may bring more */
     }
     s_set_blocked (client, was, blocked);
@@ -112,19 +120,14 @@ static void s_batched (void *arg, void *what, size_t len, int sent)
 {
     zc_pump_t *self = arg;
     zc_client_t *client = what;
-    bool was = client->blocked;
     self->stats.sends++;
     if (sent < 0 && sent != -EAGAIN && sent != -EINTR) {
-        client->leaving = true;
         errno = -sent;
-        client->transport->gone (client, ZC_GONE_ERROR);
+        s_fail (client);
         return;
     }
-    size_t taken = sent > 0 ? (size_t)sent : 0;
-    self->stats.bytes += taken;
-    self->stats.blocked += taken < len;
-    zc_client_sent (client, taken);
-    s_set_blocked (client, was, taken < len);
+    size_t taken = client->transport->end (client, len, sent > 0 ? (size_t)sent : 0);
+    s_set_blocked (client, client->blocked, !s_took (self, client, taken, len));
 }
 
 static void s_submit (zc_pump_t *self)
@@ -142,14 +145,19 @@ static void s_submit (zc_pump_t *self)
  *  whatever else is done for one may move the feed, so the batch goes before it. */
 static bool s_add_to_batch (zc_pump_t *self, zc_client_t *client)
 {
+    const zc_transport_t *transport = client->transport;
     struct iovec iov[2];
-    if (client->transport->plain && !client->leaving && !client->join &&
-        zc_client_gather (client, iov) == 1) {
-        zc_ring_add (self->ring, client->fd, iov[0].iov_base, iov[0].iov_len, client);
-        return true;
-    }
-    s_submit (self);
-    return false;
+    uint8_t head[ZC_CLIENT_HEAD];
+    int len = -1;
+    if (transport->begin && !client->leaving && !client->join &&
+        zc_client_gather (client, iov) == 1)
+        len = transport->begin (client, iov[0].iov_len, head);
+    if (len >= 0)
+        zc_ring_add (self->ring, client->fd, head, (size_t)len, iov[0].iov_base, iov[0].iov_len,
+                     client);
+    else
+        s_submit (self);
+    return len >= 0;
 }
 
 /*  The interval. */

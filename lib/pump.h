@@ -17,8 +17,8 @@ void zc_pump_configure (zc_pump_t *self, unsigned max_delay_ms);
 /*  A send costs this machine `weight` times what it costs us, since others here pass it on. */
 void zc_pump_weigh (zc_pump_t *self, double weight);
 
-/*  Sends to clients of plain transports in batches, where the system has io_uring. Returns false
- *  with errno where it hasn't. */
+/*  Sends to clients whose transport has `begin` in batches, where the system has io_uring. Returns
+ * false with errno where it hasn't. */
 bool zc_pump_batch (zc_pump_t *self);
 
 /*  `fn` is called before a round that was waited for, to bring in what can go with it. */

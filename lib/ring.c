@@ -14,14 +14,19 @@
 
 #include <assert.h>
 #include <liburing.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define S_LEN_MAX (1 << 30)
 
+/*  A send that has a head is a sendmsg, whose parts must stay too. */
 typedef struct {
     void *what;
     size_t len;
     bool done;
+    uint8_t head[ZC_RING_HEAD];
+    struct iovec iov[2];
+    struct msghdr message;
 } s_entry_t;
 
 struct zc_ring {
@@ -55,14 +60,25 @@ void zc_ring_destroy (zc_ring_t **self_p)
     *self_p = NULL;
 }
 
-void zc_ring_add (zc_ring_t *self, int fd, const void *bytes, size_t len, void *what)
+void zc_ring_add (zc_ring_t *self, int fd, const void *head, size_t head_len, const void *bytes,
+                  size_t len, void *what)
 {
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     struct io_uring_sqe *sqe = io_uring_get_sqe (&self->uring);
-    assert (sqe && self->size < self->room);
-    io_uring_prep_send (sqe, fd, bytes, len < S_LEN_MAX ? len : S_LEN_MAX,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
-    sqe->user_data = self->size;
-    self->entries[self->size++] = (s_entry_t){what, len, false};
+    assert (sqe && self->size < self->room && head_len <= ZC_RING_HEAD);
+    s_entry_t *entry = &self->entries[self->size];
+    entry->what = what;
+    entry->len = len;
+    entry->done = false;
+    if (head_len > 0) {
+        memcpy (entry->head, head, head_len);
+        entry->iov[0] = (struct iovec){entry->head, head_len};
+        entry->iov[1] = (struct iovec){(void *)(uintptr_t)bytes, len};
+        entry->message = (struct msghdr){.msg_iov = entry->iov, .msg_iovlen = 2};
+        io_uring_prep_sendmsg (sqe, fd, &entry->message, flags);
+    } else
+        io_uring_prep_send (sqe, fd, bytes, len < S_LEN_MAX ? len : S_LEN_MAX, flags);
+    sqe->user_data = self->size++;
 }
 
 unsigned zc_ring_size (const zc_ring_t *self)
@@ -120,9 +136,10 @@ void zc_ring_destroy (zc_ring_t **self_p)
     *self_p = NULL;
 }
 
-void zc_ring_add (zc_ring_t *self, int fd, const void *bytes, size_t len, void *what)
+void zc_ring_add (zc_ring_t *self, int fd, const void *head, size_t head_len, const void *bytes,
+                  size_t len, void *what)
 {
-    (void)self, (void)fd, (void)bytes, (void)len, (void)what;
+    (void)self, (void)fd, (void)head, (void)head_len, (void)bytes, (void)len, (void)what;
     abort (); /* there is no ring to add to */
 }
 

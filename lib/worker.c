@@ -363,6 +363,12 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     return self.failed ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
 }
 
+void zc_worker_batch (zc_worker_t *self)
+{
+    if (zc_options_bool (self->options, "io-uring") && !zc_pump_batch (self->pump))
+        zc_info ("io_uring: %s; each send is a system call of its own", strerror (errno));
+}
+
 uv_loop_t *zc_worker_loop (zc_worker_t *self)
 {
     return &self->loop;

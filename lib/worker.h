@@ -13,86 +13,40 @@ typedef struct zc_worker zc_worker_t;
 
 /*  The options that zc_worker reads; a program that serves clients puts them into its table:
  *  subscribe, control, max-payload, max-lag, heartbeat, max-delay, max-topics, linger, retain,
- *  slow, slow-topics, retry, drain-timeout, default-event. */
-#define ZC_WORKER_OPTIONS                                                                   \
-    {"subscribe",                                                                           \
-     0,                                                                                     \
-     ZC_OPT_ENDPOINT,                                                                       \
-     "tcp://127.0.0.1:5561",                                                                \
-     0,                                                                                     \
-     0,                                                                                     \
-     NULL,                                                                                  \
-     "ENDPOINT",                                                                            \
-     "where the broker's subscribers connect",                                              \
-     false},                                                                                \
-        {"control", 0,    ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562",          0,              \
-         0,         NULL, "ENDPOINT",      "the broker's control endpoint", false},         \
-        {"max-payload", 0,      ZC_OPT_SIZE,                                                \
-         "1M",          1,      1 << 30,                                                    \
-         NULL,          "SIZE", "largest payload that a client may publish",                \
-         false},                                                                            \
-        {"max-lag", 0,      ZC_OPT_SIZE,                                                    \
-         "1M",      4096,   1 << 30,                                                        \
-         NULL,      "SIZE", "how far a slow client may fall behind",                        \
-         true},                                                                             \
-        {"retain", 0,      ZC_OPT_SECONDS,                                                  \
-         "60s",    0,      86400000,                                                        \
-         NULL,     "TIME", "how long sent messages stay for clients that come back",        \
-         true},                                                                             \
-        {"linger", 0,      ZC_OPT_SECONDS,                                                  \
-         "5s",     0,      3600000,                                                         \
-         NULL,     "TIME", "how long a topic stays subscribed after its last client",       \
-         true},                                                                             \
-        {"heartbeat", 0,      ZC_OPT_SECONDS,                                               \
-         "15s",       100,    3600000,                                                      \
-         NULL,        "TIME", "a quiet client hears something this often",                  \
-         true},                                                                             \
-        {"max-delay", 0,      ZC_OPT_MS,                                                    \
-         "50ms",      0,      10000,                                                        \
-         NULL,        "TIME", "longest wait for more messages before a flush under load",   \
-         true},                                                                             \
-        {"max-topics", 0,   ZC_OPT_NUMBER,                                                  \
-         "100",        1,   10000,                                                          \
-         NULL,         "N", "topics that one client may ask for",                           \
-         true},                                                                             \
-        {"slow",                                                                            \
-         0,                                                                                 \
-         ZC_OPT_CHOICE,                                                                     \
-         "disconnect",                                                                      \
-         0,                                                                                 \
-         0,                                                                                 \
-         "disconnect|skip|latest",                                                          \
-         "POLICY",                                                                          \
-         "what happens to a client beyond max-lag: disconnect, skip or latest",             \
-         true},                                                                             \
-        {"slow-topics",                                                                     \
-         0,                                                                                 \
-         ZC_OPT_MAP,                                                                        \
-         NULL,                                                                              \
-         0,                                                                                 \
-         0,                                                                                 \
-         "disconnect|skip|latest",                                                          \
-         "PREFIX=POLICY",                                                                   \
-         "the policy for topics that start with a prefix",                                  \
-         true},                                                                             \
-        {"retry", 0,      ZC_OPT_MS,                                                        \
-         "2s",    100,    600000,                                                           \
-         NULL,    "TIME", "clients reconnect after this, spread by half to one and a half", \
-         true},                                                                             \
-        {"drain-timeout",                                                                   \
-         0,                                                                                 \
-         ZC_OPT_SECONDS,                                                                    \
-         "5s",                                                                              \
-         0,                                                                                 \
-         600000,                                                                            \
-         NULL,                                                                              \
-         "TIME",                                                                            \
-         "how long clients have to take what is left when stopping",                        \
-         true},                                                                             \
-    {                                                                                       \
-        "default-event", 0, ZC_OPT_TEXT, "", 0, 256, NULL, "NAME",                          \
-            "event type of messages whose publisher gave none", true                        \
-    }
+ *  slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
+/* clang-format off */
+#define ZC_WORKER_OPTIONS                                                                         \
+    {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",             \
+     "where the broker's subscribers connect", false},                                            \
+    {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",               \
+     "the broker's control endpoint", false},                                                     \
+    {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE",                               \
+     "largest payload that a client may publish", false},                                         \
+    {"max-lag", 0, ZC_OPT_SIZE, "1M", 4096, 1 << 30, NULL, "SIZE",                                \
+     "how far a slow client may fall behind", true},                                              \
+    {"retain", 0, ZC_OPT_SECONDS, "60s", 0, 86400000, NULL, "TIME",                               \
+     "how long sent messages stay for clients that come back", true},                             \
+    {"linger", 0, ZC_OPT_SECONDS, "5s", 0, 3600000, NULL, "TIME",                                 \
+     "how long a topic stays subscribed after its last client", true},                            \
+    {"heartbeat", 0, ZC_OPT_SECONDS, "15s", 100, 3600000, NULL, "TIME",                           \
+     "a quiet client hears something this often", true},                                          \
+    {"max-delay", 0, ZC_OPT_MS, "50ms", 0, 10000, NULL, "TIME",                                   \
+     "longest wait for more messages before a flush under load", true},                           \
+    {"io-uring", 0, ZC_OPT_BOOL, "yes", 0, 0, NULL, NULL,                                         \
+     "send to many clients in one system call, where the system has io_uring", false},            \
+    {"max-topics", 0, ZC_OPT_NUMBER, "100", 1, 10000, NULL, "N",                                  \
+     "topics that one client may ask for", true},                                                 \
+    {"slow", 0, ZC_OPT_CHOICE, "disconnect", 0, 0, "disconnect|skip|latest", "POLICY",            \
+     "what happens to a client beyond max-lag: disconnect, skip or latest", true},                \
+    {"slow-topics", 0, ZC_OPT_MAP, NULL, 0, 0, "disconnect|skip|latest", "PREFIX=POLICY",         \
+     "the policy for topics that start with a prefix", true},                                     \
+    {"retry", 0, ZC_OPT_MS, "2s", 100, 600000, NULL, "TIME",                                      \
+     "clients reconnect after this, spread by half to one and a half", true},                     \
+    {"drain-timeout", 0, ZC_OPT_SECONDS, "5s", 0, 600000, NULL, "TIME",                           \
+     "how long clients have to take what is left when stopping", true},                           \
+    {"default-event", 0, ZC_OPT_TEXT, "", 0, 256, NULL, "NAME",                                   \
+     "event type of messages whose publisher gave none", true}
+/* clang-format on */
 
 typedef struct {
     void *arg;
@@ -120,6 +74,10 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
 /*  Reads the options again, and sets the log's level. False, after saying why, where the file is
  *  wrong and nothing was changed. For the master of several processes; zc_worker_run does it. */
 bool zc_worker_reload (zc_options_t *options);
+
+/*  For a service's start: sends to many clients in one system call, where the option io-uring and
+ *  the system allow it. */
+void zc_worker_batch (zc_worker_t *self);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);

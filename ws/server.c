@@ -133,8 +133,7 @@ static int s_start (void *arg, zc_worker_t *worker)
         zc_error ("the listening socket can't be watched");
         return -1;
     }
-    if (zc_options_bool (self->options, "io-uring") && !zc_pump_batch (zc_worker_pump (worker)))
-        zc_info ("io_uring: %s; each send is a system call of its own", strerror (errno));
+    zc_worker_batch (worker);
     uv_timer_init (loop, &self->timer);
     uv_timer_init (loop, &self->pause);
     uv_poll_start (&self->poll, UV_READABLE, s_on_poll);

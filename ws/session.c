@@ -194,7 +194,28 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     zc_session_name ((zc_session_t *)client, text, size);
 }
 
-static const zc_transport_t s_transport = {"ws", s_write, s_want_write, s_gone, s_describe, true};
+/*  Frames are in the feed: nothing is added. */
+static int s_begin (zc_client_t *client, size_t len, uint8_t head[ZC_CLIENT_HEAD])
+{
+    (void)client, (void)len, (void)head;
+    return 0;
+}
+
+static size_t s_end (zc_client_t *client, size_t len, size_t sent)
+{
+    (void)client, (void)len;
+    return sent;
+}
+
+static const zc_transport_t s_transport = {
+    .name = "ws",
+    .write = s_write,
+    .want_write = s_want_write,
+    .gone = s_gone,
+    .describe = s_describe,
+    .begin = s_begin,
+    .end = s_end,
+};
 
 /*  Closing. */
 

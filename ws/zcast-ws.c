@@ -31,8 +31,6 @@ static const zc_option_t s_options[] = {
      "a client that is silent for so long, also when pinged, is dropped", true},
     {"max-message", 0, ZC_OPT_SIZE, "64K", 128, 1 << 30, NULL, "SIZE",
      "largest message of a client", true},
-    {"io-uring", 0, ZC_OPT_BOOL, "yes", 0, 0, NULL, NULL,
-     "send to many clients in one system call, where the system has io_uring", false},
     {"deflate-from", 0, ZC_OPT_SIZE, "1K", 0, 1 << 30, NULL, "SIZE",
      "messages of this size and more are compressed for clients that can; 0: none", true},
     {"rate", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",

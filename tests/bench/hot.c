@@ -297,7 +297,13 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     snprintf (text, size, "client");
 }
 
-static const zc_transport_t s_transport = {"hot", s_write, s_want_write, s_gone, s_describe, false};
+static const zc_transport_t s_transport = {
+    .name = "hot",
+    .write = s_write,
+    .want_write = s_want_write,
+    .gone = s_gone,
+    .describe = s_describe,
+};
 
 static void s_make_hub (void)
 {

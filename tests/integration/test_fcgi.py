@@ -1,5 +1,6 @@
 """zcast-fcgi as a FastCGI responder: raw records on its socket, good and bad."""
 
+import contextlib
 import json
 import os
 import random
@@ -130,6 +131,29 @@ def test_what_gathers_shares_a_record(stack):
         peer.wait(f"{399:04}" * 1000)
         # The socket holds some; the rest waited, and went out in records of up to 64 KiB.
         assert peer.records - before < 200
+
+
+@pytest.mark.parametrize("option", ["yes", "no"])
+def test_many_clients_in_one_system_call(stack, option):
+    """With io_uring, where the system has it, and without: everyone gets everything, also slow readers and those who leave."""
+    worker = one_fcgi(stack, f"--io-uring={option}", "--max-lag=32M")
+    forbidden = option == "yes" and "io_uring: " in worker.log()
+    with contextlib.ExitStack() as all:
+        peers = [all.enter_context(Peer(stack.fcgi_socket)) for _ in range(50)]
+        for peer in peers:
+            peer.send(request())
+            peer.wait_open()
+        payloads = [f"{number:03}" * random.choice([1, 10, 10000, 30000]) for number in range(50)]
+        for number, payload in enumerate(payloads):
+            stack.publish("a", payload)
+            if number % 10 == 9:
+                peers.pop().close()
+        for peer in peers:  # until now none of them has read: their sockets are full
+            peer.wait(f"data: {payloads[-1]}\n")
+            assert re.findall(r"^data: (.*)$", peer.text.decode(), re.M) == payloads
+        wait_for(lambda: report(stack).get("delivered", 0) >= 45 * 50, lambda: f"a report: {report(stack)}")
+    assert report(stack)["blocked"] > 0
+    assert (report(stack)["batches"] > 0) == (option == "yes" and not forbidden)
 
 
 # -- what FastCGI asks of a responder

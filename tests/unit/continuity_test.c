@@ -558,8 +558,13 @@ static void s_describe (zc_client_t *base, char *text, size_t size)
     snprintf (text, size, "test");
 }
 
-static const zc_transport_t s_transport = {"test", s_write,    s_want_write,
-                                           s_gone, s_describe, false};
+static const zc_transport_t s_transport = {
+    .name = "test",
+    .write = s_write,
+    .want_write = s_want_write,
+    .gone = s_gone,
+    .describe = s_describe,
+};
 
 /*  What the pump does for one client, without a loop. */
 static void s_pump (s_client_t *client)

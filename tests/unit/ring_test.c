@@ -65,17 +65,20 @@ static void s_to_many (void **state)
     for (unsigned round = 1; round <= 3; round++) {
         unsigned done = 0;
         for (size_t i = 0; i < PAIRS; i++)
-            zc_ring_add (ring, s_pairs[i].near, "hello, all", i % 10 + 1, &s_pairs[i]);
+            zc_ring_add (ring, s_pairs[i].near, "01234567", i % (ZC_RING_HEAD + 1), "hello, all",
+                         i % 10 + 1, &s_pairs[i]);
         assert_int_equal (zc_ring_size (ring), PAIRS);
         assert_true (zc_ring_submit (ring, s_done, &done));
         assert_int_equal (done, PAIRS);
         assert_int_equal (zc_ring_size (ring), 0);
         for (size_t i = 0; i < PAIRS; i++) {
-            char text[16];
+            char text[32];
+            size_t head = i % (ZC_RING_HEAD + 1), len = i % 10 + 1;
             assert_int_equal (s_pairs[i].calls, round);
-            assert_int_equal (s_pairs[i].sent, i % 10 + 1);
-            assert_int_equal (read (s_pairs[i].far, text, sizeof text), i % 10 + 1);
-            assert_memory_equal (text, "hello, all", i % 10 + 1);
+            assert_int_equal (s_pairs[i].sent, head + len);
+            assert_int_equal (read (s_pairs[i].far, text, sizeof text), head + len);
+            assert_memory_equal (text, "01234567", head);
+            assert_memory_equal (text + head, "hello, all", len);
         }
     }
 }
@@ -89,10 +92,10 @@ static void s_each_for_itself (void **state)
     int none = open ("/dev/null", O_WRONLY | O_CLOEXEC);
     close (s_pairs[1].far);
     s_pairs[1].far = -1;
-    zc_ring_add (ring, s_pairs[0].near, large, sizeof large, &s_pairs[0]);
-    zc_ring_add (ring, s_pairs[1].near, large, 10, &s_pairs[1]);
-    zc_ring_add (ring, none, large, 10, &s_pairs[2]);
-    zc_ring_add (ring, s_pairs[3].near, large, 10, &s_pairs[3]);
+    zc_ring_add (ring, s_pairs[0].near, large, 8, large, sizeof large - 8, &s_pairs[0]);
+    zc_ring_add (ring, s_pairs[1].near, NULL, 0, large, 10, &s_pairs[1]);
+    zc_ring_add (ring, none, NULL, 0, large, 10, &s_pairs[2]);
+    zc_ring_add (ring, s_pairs[3].near, large, 5, large, 5, &s_pairs[3]);
     assert_true (zc_ring_submit (ring, s_done, &done));
     close (none);
     assert_int_equal (done, 4);
@@ -100,7 +103,7 @@ static void s_each_for_itself (void **state)
     assert_int_equal (s_pairs[1].sent, -EPIPE);
     assert_int_equal (s_pairs[2].sent, -ENOTSOCK);
     assert_int_equal (s_pairs[3].sent, 10);
-    zc_ring_add (ring, s_pairs[0].near, large, 10, &s_pairs[0]);
+    zc_ring_add (ring, s_pairs[0].near, large, 8, large, 2, &s_pairs[0]);
     assert_true (zc_ring_submit (ring, s_done, &done));
     assert_int_equal (s_pairs[0].sent, -EAGAIN);
 }
