@@ -363,10 +363,14 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     return self.failed ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
 }
 
-void zc_worker_batch (zc_worker_t *self)
+bool zc_worker_batch (zc_worker_t *self)
 {
-    if (zc_options_bool (self->options, "io-uring") && !zc_pump_batch (self->pump))
+    if (!zc_options_bool (self->options, "io-uring"))
+        return false;
+    bool can = zc_pump_batch (self->pump);
+    if (!can)
         zc_info ("io_uring: %s; each send is a system call of its own", strerror (errno));
+    return can;
 }
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self)

@@ -76,8 +76,8 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
 bool zc_worker_reload (zc_options_t *options);
 
 /*  For a service's start: sends to many clients in one system call, where the option io-uring and
- *  the system allow it. */
-void zc_worker_batch (zc_worker_t *self);
+ *  the system allow it. Returns whether they do. */
+bool zc_worker_batch (zc_worker_t *self);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
