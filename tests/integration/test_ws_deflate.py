@@ -208,9 +208,9 @@ def test_resume_between_clients_with_and_without(ws, open_raw):
     ids += [ws.publish("a", text_of(3000, n)) for n in range(10, 15)]
     for turn in range(2):
         got = [[json.loads(read_plain(raw)[1]) for _ in range(12 if turn == 0 else 8)] for raw in (plain, deflated)]
-        assert got[0] == got[1]
-        verdict = json.loads(got[0][0]["data"])
-        assert verdict["status"] == "continued"
+        # how much was replayed may differ: some of it may come live to one of them
+        assert [json.loads(made[0]["data"])["status"] for made in got] == ["continued"] * 2
+        assert got[0][1:] == got[1][1:]
         first = 4 if turn == 0 else 8
         assert [made["id"] for made in got[0][1:]] == ids[first:15]
         for raw in (plain, deflated):
