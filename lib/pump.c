@@ -76,13 +76,10 @@ static void s_fail (zc_client_t *client)
     client->transport->gone (client, ZC_GONE_ERROR);
 }
 
-/*  Its socket took `sent` of `len` bytes. False where that isn't all. */
-static bool s_took (zc_pump_t *self, zc_client_t *client, size_t sent, size_t len)
+static void s_took (zc_pump_t *self, zc_client_t *client, size_t sent)
 {
     self->stats.bytes += sent;
-    self->stats.blocked += sent < len;
     zc_client_sent (client, sent);
-    return sent == len;
 }
 
 void zc_pump_send (zc_pump_t *self, zc_client_t *client)
@@ -107,7 +104,9 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
             s_fail (client);
             return;
         }
-        blocked = !s_took (self, client, (size_t)sent, total);
+        s_took (self, client, (size_t)sent);
+        blocked = (size_t)sent < total;
+        self->stats.blocked += blocked;
         if (blocked || !client->join)
             break; /* all that there is; only a join may bring more */
     }
@@ -127,7 +126,9 @@ static void s_batched (void *arg, void *what, size_t len, int sent)
         return;
     }
     size_t taken = client->transport->end (client, len, sent > 0 ? (size_t)sent : 0);
-    s_set_blocked (client, client->blocked, !s_took (self, client, taken, len));
+    s_took (self, client, taken);
+    self->stats.blocked += taken < len;
+    s_set_blocked (client, client->blocked, taken < len);
 }
 
 static void s_submit (zc_pump_t *self)
