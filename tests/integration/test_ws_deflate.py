@@ -68,6 +68,16 @@ def open_raw(stack):
     return open_
 
 
+def follow(stack, *raws, topic="a"):
+    """What comes before a client follows the feed comes to it alone, and plain: publishes until all of them follow it.
+    Returns the last payload."""
+    firsts = [FIN | TEXT]
+    while not all(first & RSV1 for first in firsts):
+        stack.publish(topic, text_of(4000))
+        firsts, payloads = zip(*[raw.read_message() for raw in raws])
+    return payloads[-1]
+
+
 def figure(stack, name):
     return stack.stats().get("workers", {}).get("ws.0", {}).get("ws", {}).get(name)
 
@@ -137,6 +147,7 @@ def test_switched_off_while_running(stack):
 def test_behind_a_web_server(ws, open_raw, web):
     getattr(ws, web)()
     raw = open_raw(port=ws.web_port)
+    follow(ws, raw)
     ws.publish("a", text_of(20000))
     first, payload = raw.read_message()
     assert first == FIN | RSV1 | TEXT and inflate(payload).decode() == text_of(20000)
@@ -148,6 +159,7 @@ def test_behind_a_web_server(ws, open_raw, web):
 def test_what_is_compressed(ws, open_raw):
     """Text and binary from the limit on; not what is smaller, and not what would not get smaller."""
     raw = open_raw()
+    follow(ws, raw)
     noise = os.urandom(5000)
     sent = [
         (text_of(1023).encode(), FIN | TEXT),
@@ -169,6 +181,7 @@ def test_what_is_compressed(ws, open_raw):
 @pytest.mark.parametrize("protocol", [{}, {"Sec_WebSocket_Protocol": "zcast.v1"}])
 def test_all_clients_get_the_same_bytes(ws, open_raw, protocol):
     clients = [open_raw(offer=offer, **protocol) for offer in (OFFER, "permessage-deflate") * 2]
+    follow(ws, *clients)
     for n in range(50):
         ws.publish("a", text_of(500 * (n % 9), n))
     streams = [[raw.read_message() for _ in range(50)] for raw in clients]
@@ -256,12 +269,7 @@ def test_topics_that_change(ws, open_raw):
     for topics in (["a"], ["b"]):
         raw.frame(FIN | RSV1 | TEXT, deflate(json.dumps({"type": "subscribe", "topics": topics}).encode()))
         assert json.loads(read_plain(raw)[1])["type"] == "subscribed"
-        first = FIN | TEXT
-        while first == FIN | TEXT:  # what comes before it follows the feed comes to it alone, and plain
-            ws.publish(topics[0], text_of(4000))
-            first, payload = raw.read_message()
-        assert first == FIN | RSV1 | TEXT
-        assert json.loads(inflate(payload))["data"] == text_of(4000)
+        assert json.loads(inflate(follow(ws, raw, topic=topics[0])))["data"] == text_of(4000)
 
 
 def test_clients_publish_compressed(stack, open_raw):
