@@ -1,6 +1,6 @@
-/*  conn.c - one uv_poll_t per connection, no timer: deadlines are tenths of seconds, looked at by
- *  one timer for all. What streams is in a list of its own, so that looking does not cost with the
- *  number of idle clients.
+/*  conn.c - no handle of libuv's per connection: their sockets are in one zc_watch_t, their
+ * deadlines are tenths of seconds, looked at by one timer for all. What streams is in a list of its
+ * own, so that looking does not cost with the number of idle clients.
  *
  *  A connection ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web
  * server still sends is read to its end. To close with unread bytes would reset the connection, and
@@ -31,12 +31,11 @@ enum {
     STATE_READING,   /* a request is awaited or incomplete */
     STATE_STREAMING, /* its client is in the hub */
     STATE_ENDING,    /* what is in `out`, then no more */
-    STATE_CLOSED     /* waits for libuv to let go of it */
+    STATE_CLOSED     /* waits to be released */
 };
 
 struct zc_conn {
     zc_client_t client;     /* the engine's; must be first */
-    uv_poll_t poll;         /* of client.fd */
     zc_conns_t *all;        /* borrowed */
     zc_conn_t *prev, *next; /* in all->timed or all->streaming */
     zc_record_t record;     /* reads what the web server sends */
@@ -44,7 +43,7 @@ struct zc_conn {
     uint32_t deadline;      /* tenths of a second of the loop's clock, unless streaming */
     zc_framing_t framing;   /* of the stream */
     uint8_t state;
-    uint8_t events;      /* that poll waits for */
+    uint8_t events;      /* that its socket is watched for */
     bool refuse : 1;     /* no room: come back later */
     bool want_write : 1; /* the engine waits for the socket */
     bool shut : 1;       /* nothing more will be written */
@@ -108,11 +107,6 @@ static void s_set_deadline (zc_conn_t *self, unsigned ms)
 
 /*  ---------------------------------------------------------------- the end of a connection */
 
-static void s_on_closed (uv_handle_t *handle)
-{
-    free (handle->data);
-}
-
 static void s_leave (zc_conn_t *self)
 {
     if (self->state == STATE_STREAMING)
@@ -120,8 +114,8 @@ static void s_leave (zc_conn_t *self)
     self->want_write = false;
 }
 
-/*  Its memory stays until libuv has let go, so callers up the stack can still see that it is
- *  closed. */
+/*  Its memory stays until it is released, so callers up the stack can still see that it is closed.
+ */
 static void s_close (zc_conn_t *self)
 {
     if (self->state == STATE_CLOSED)
@@ -131,23 +125,21 @@ static void s_close (zc_conn_t *self)
     self->state = STATE_CLOSED;
     zc_record_clear (&self->record);
     zc_buf_clear (&self->out);
-    uv_close ((uv_handle_t *)&self->poll, s_on_closed);
+    zc_watch_release (self->all->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
 }
 
 /*  ---------------------------------------------------------------- sending */
 
-static void s_on_poll (uv_poll_t *poll, int status, int events);
-
-static void s_update_poll (zc_conn_t *self)
+static void s_update_watch (zc_conn_t *self)
 {
     bool write = self->want_write || (self->out.len > 0 && zc_framing_idle (&self->framing));
     uint8_t events = UV_READABLE | (write ? UV_WRITABLE : 0);
     if (self->state == STATE_CLOSED || events == self->events)
         return;
     self->events = events;
-    uv_poll_start (&self->poll, events, s_on_poll);
+    zc_watch_change (self->all->watch, self->client.fd, events, self);
 }
 
 /*  Sends of `out` what the socket takes. Returns -1 where the socket failed. */
@@ -176,7 +168,7 @@ static void s_flush (zc_conn_t *self)
         self->shut = true;
         s_set_deadline (self, LINGER_MS);
     }
-    s_update_poll (self);
+    s_update_watch (self);
 }
 
 static long s_write (zc_client_t *client, const struct iovec *iov, int count)
@@ -212,7 +204,7 @@ static void s_want_write (zc_client_t *client, bool on)
 {
     zc_conn_t *self = (zc_conn_t *)client;
     self->want_write = on;
-    s_update_poll (self);
+    s_update_watch (self);
 }
 
 static void s_describe (zc_client_t *client, char *text, size_t size)
@@ -390,13 +382,9 @@ static void s_writable (zc_conn_t *self)
         s_flush (self);
 }
 
-static void s_on_poll (uv_poll_t *poll, int status, int events)
+static void s_on_ready (void *item, int events)
 {
-    zc_conn_t *self = poll->data;
-    if (status < 0) {
-        s_close (self);
-        return;
-    }
+    zc_conn_t *self = item;
     if (events & UV_WRITABLE)
         s_writable (self);
     if (self->state != STATE_CLOSED && events & UV_READABLE)
@@ -410,12 +398,12 @@ void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
     zc_conn_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    if (uv_poll_init (zc_worker_loop (all->worker), &self->poll, fd) != 0) {
+    self->events = UV_READABLE;
+    if (zc_watch_add (all->watch, fd, self->events, self) != 0) {
         close (fd);
         free (self);
         return;
     }
-    self->poll.data = self;
     self->all = all;
     self->client.fd = fd;
     self->refuse = refuse;
@@ -423,7 +411,6 @@ void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
     s_link (self);
     s_set_deadline (self, all->request_timeout);
     all->stats.connections++;
-    s_update_poll (self);
     s_readable (self); /* mostly the request is there already */
 }
 
@@ -448,6 +435,7 @@ static void s_stop (zc_conns_t *all)
 {
     if (!uv_is_closing ((uv_handle_t *)&all->tick))
         uv_close ((uv_handle_t *)&all->tick, NULL);
+    zc_watch_destroy (&all->watch);
     zc_worker_stop (all->worker);
 }
 
@@ -471,14 +459,18 @@ static void s_on_tick (uv_timer_t *timer)
         s_stop (all);
 }
 
-void zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
+int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
 {
     memset (all, 0, sizeof *all);
+    all->watch = zc_watch_new (zc_worker_loop (worker), s_on_ready, free);
+    if (!all->watch)
+        return -1;
     all->worker = worker;
     all->options = options;
     uv_timer_init (zc_worker_loop (worker), &all->tick);
     all->tick.data = all;
     zc_conns_configure (all);
+    return 0;
 }
 
 void zc_conns_configure (zc_conns_t *all)

@@ -4,6 +4,7 @@
 #define ZC_CONN_H
 
 #include "lib/options.h"
+#include "lib/watch.h"
 #include "lib/worker.h"
 
 typedef struct zc_conn zc_conn_t;
@@ -21,6 +22,7 @@ typedef struct {
 typedef struct {
     zc_worker_t *worker;      /* borrowed */
     zc_options_t *options;    /* borrowed */
+    zc_watch_t *watch;        /* owned; of their sockets */
     unsigned request_timeout; /* ms for a request, from its first byte (or accept) to its last */
     unsigned max_clients;     /* streams at once; 0: as many as descriptors allow */
     size_t streams;           /* streams now */
@@ -31,7 +33,8 @@ typedef struct {
     zc_conn_stats_t stats;
 } zc_conns_t;
 
-void zc_conns_init (zc_conns_t *self, zc_worker_t *worker, zc_options_t *options);
+/*  Returns 0, or -1 with errno. */
+int zc_conns_init (zc_conns_t *self, zc_worker_t *worker, zc_options_t *options);
 /*  Reads the options again. */
 void zc_conns_configure (zc_conns_t *self);
 /*  Takes an accepted, non-blocking socket, and closes it in the end. `refuse`: its request is

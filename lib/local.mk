@@ -26,4 +26,5 @@ libzcast_a_SOURCES = \
 	lib/log.c lib/log.h \
 	lib/daemon.c lib/daemon.h lib/listen.c lib/processes.c \
 	lib/limit.c lib/limit.h \
+	lib/watch.c lib/watch.h \
 	lib/worker.c lib/worker.h

@@ -133,6 +133,11 @@ static int s_start (void *arg, zc_worker_t *worker)
         zc_error ("the listening socket can't be watched");
         return -1;
     }
+    self->watch = zc_watch_new (loop, zc_session_ready, zc_session_release);
+    if (!self->watch) {
+        zc_error ("epoll: %s", strerror (errno));
+        return -1;
+    }
     zc_worker_batch (worker);
     uv_timer_init (loop, &self->timer);
     uv_timer_init (loop, &self->pause);
@@ -145,6 +150,7 @@ static void s_stop (zc_server_t *self)
 {
     if (!uv_is_closing ((uv_handle_t *)&self->timer))
         uv_close ((uv_handle_t *)&self->timer, NULL);
+    zc_watch_destroy (&self->watch);
     zc_worker_stop (self->worker);
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/limit.h"
 #include "lib/options.h"
+#include "lib/watch.h"
 #include "lib/worker.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
@@ -44,6 +45,7 @@ typedef struct {
     /*  State. */
     zc_worker_t *worker;       /* borrowed */
     zc_options_t *options;     /* borrowed */
+    zc_watch_t *watch;         /* owned; of the sessions' sockets */
     int listener;              /* borrowed */
     uv_poll_t poll;            /* of listener */
     uv_timer_t timer;          /* looks after deadlines */

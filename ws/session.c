@@ -73,9 +73,9 @@ static void s_alive (zc_session_t *self)
 
 /*  The end. */
 
-static void s_on_closed (uv_handle_t *handle)
+void zc_session_release (void *session)
 {
-    zc_session_t *self = handle->data;
+    zc_session_t *self = session;
     zc_receiver_destroy (&self->receiver);
     zc_handshake_destroy (&self->handshake);
     free (self->address);
@@ -94,7 +94,7 @@ void zc_session_drop (zc_session_t *self)
     zc_talk_forget (self);
     if (self->address)
         zc_addresses_leave (server->addresses, self->address);
-    uv_close ((uv_handle_t *)&self->poll, s_on_closed);
+    zc_watch_release (server->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
     zc_server_left (server);
@@ -102,22 +102,20 @@ void zc_session_drop (zc_session_t *self)
 
 /*  Sending. */
 
-static void s_on_poll (uv_poll_t *poll, int status, int events);
-
 static size_t s_unread (const zc_session_t *self)
 {
     const zc_buf_t *bytes = self->client.private_;
     return bytes ? bytes->len - self->client.private_sent : 0;
 }
 
-static void s_update_poll (zc_session_t *self)
+static void s_update_watch (zc_session_t *self)
 {
     bool read = self->deaf || s_unread (self) <= UNREAD_MAX;
     uint8_t events = (read ? UV_READABLE : 0) | (self->want_write ? UV_WRITABLE : 0);
     if (self->state == ZC_SESSION_CLOSED || events == self->events)
         return;
     self->events = events;
-    uv_poll_start (&self->poll, events, s_on_poll);
+    zc_watch_change (self->server->watch, self->client.fd, events, self);
 }
 
 /*  What follows once everything is with the kernel. */
@@ -139,7 +137,7 @@ void zc_session_flush (zc_session_t *self)
         return;
     zc_pump_send (zc_worker_pump (self->server->worker), &self->client);
     s_after_flush (self);
-    s_update_poll (self);
+    s_update_watch (self);
 }
 
 void zc_session_send (zc_session_t *self, unsigned opcode, const void *payload, size_t len)
@@ -172,7 +170,7 @@ static void s_want_write (zc_client_t *client, bool on)
 {
     zc_session_t *self = (zc_session_t *)client;
     self->want_write = on;
-    s_update_poll (self);
+    s_update_watch (self);
 }
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
@@ -332,16 +330,12 @@ static void s_read (zc_session_t *self)
         zc_session_take (self, bytes, (size_t)len);
     else if (len == 0 || (errno != EAGAIN && errno != EINTR))
         zc_session_drop (self);
-    s_update_poll (self);
+    s_update_watch (self);
 }
 
-static void s_on_poll (uv_poll_t *poll, int status, int events)
+void zc_session_ready (void *session, int events)
 {
-    zc_session_t *self = poll->data;
-    if (status < 0) {
-        zc_session_drop (self);
-        return;
-    }
+    zc_session_t *self = session;
     if (events & UV_WRITABLE) {
         s_alive (self); /* the peer's kernel acknowledged something */
         zc_session_flush (self);
@@ -357,14 +351,14 @@ void zc_session_new (zc_server_t *server, int fd)
     zc_handshake_t *handshake = calloc (1, sizeof *handshake);
     if (!self || !handshake)
         abort ();
-    if (uv_poll_init (zc_worker_loop (server->worker), &self->poll, fd) != 0) {
+    self->events = UV_READABLE;
+    if (zc_watch_add (server->watch, fd, self->events, self) != 0) {
         close (fd);
         free (handshake);
         free (self);
         return;
     }
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket */
-    self->poll.data = self;
     self->client.transport = &s_transport;
     self->client.fd = fd;
     self->server = server;
@@ -374,5 +368,4 @@ void zc_session_new (zc_server_t *server, int fd)
     self->since = s_now (self);
     TAILQ_INSERT_TAIL (&server->queues[ZC_SESSION_HEAD], self, link);
     server->stats.sessions++;
-    s_update_poll (self);
 }

@@ -24,7 +24,7 @@ typedef enum {
     ZC_SESSION_OPEN,    /* heard of lately */
     ZC_SESSION_PINGED,  /* silent for so long that it was asked for a sign of life */
     ZC_SESSION_CLOSING, /* our close frame, or the answer that refuses it, is on its way */
-    ZC_SESSION_CLOSED,  /* waits for libuv to let go of it; in no queue */
+    ZC_SESSION_CLOSED,  /* waits to be released; in no queue */
 } zc_session_state_t;
 
 typedef enum { ZC_MODE_RAW, ZC_MODE_V1, ZC_MODE_ECHO } zc_session_mode_t;
@@ -38,7 +38,6 @@ typedef struct zc_publish zc_publish_t;
 
 struct zc_session {
     zc_client_t client; /* the engine's; must be first */
-    uv_poll_t poll;     /* of client.fd */
     TAILQ_ENTRY (zc_session) link;
     zc_server_t *server;                /* borrowed */
     zc_handshake_t *handshake;          /* owned; NULL once it is answered */
@@ -51,7 +50,7 @@ struct zc_session {
     uint16_t publishing;                /* length of publishes */
     uint8_t state;                      /* zc_session_state_t */
     uint8_t mode;                       /* zc_session_mode_t */
-    uint8_t events;                     /* that poll waits for */
+    uint8_t events;                     /* that its socket is watched for */
     bool want_write : 1;                /* the engine waits for the socket */
     bool deaf : 1;                      /* what it still sends is passed over */
     bool said_close : 1;                /* its close frame has come */
@@ -61,8 +60,11 @@ struct zc_session {
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. */
 void zc_session_new (zc_server_t *server, int fd);
-/*  Closes its socket now. Its memory stays until libuv has let go of it, so callers up the stack
- *  can still read its state. */
+/*  For the server's watch: its socket is ready; it is over, and is freed. */
+void zc_session_ready (void *session, int events);
+void zc_session_release (void *session);
+/*  Closes its socket now. Its memory stays until it is released, so callers up the stack can still
+ *  read its state. */
 void zc_session_drop (zc_session_t *self);
 /*  Bytes that have come from it. */
 void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len);
