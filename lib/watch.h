@@ -1,7 +1,7 @@
 /*  watch.h - the sockets of many connections, in one libuv handle: an epoll instance of its own.
  *
- *  A uv_poll_t costs each connection 160 bytes and five system calls; this costs none and two
- *  (epoll(7): an instance is itself readable while something in it is ready). */
+ *  A uv_poll_t would cost each of them 160 bytes, most of what an idle client takes, and five
+ * system calls. An epoll instance is itself readable while something in it is ready (epoll(7)). */
 #ifndef ZC_WATCH_H
 #define ZC_WATCH_H
 
@@ -24,8 +24,8 @@ void zc_watch_destroy (zc_watch_t **self_p);
 /*  Watches a non-blocking socket for `events`. Returns 0, or -1 after saying why in the log. */
 int zc_watch_add (zc_watch_t *self, int fd, int events, void *item);
 void zc_watch_change (zc_watch_t *self, int fd, int events, void *item);
-/*  The caller closes the item's socket, which ends the watching. What had come of it is passed over,
- *  and it is released before the loop's next turn. */
+/*  The caller closes the item's socket, which ends the watching. What had come of it is passed
+ * over, and it is released before the loop's next turn. */
 void zc_watch_release (zc_watch_t *self, void *item);
 
 #endif
