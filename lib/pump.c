@@ -31,6 +31,7 @@
 struct zc_pump {
     uv_idle_t idle;             /* goes on with a round that was cut */
     uv_timer_t timer;           /* starts the next round */
+    unsigned open_handles;      /* while it is destroyed */
     zc_ring_t *ring;            /* owned; NULL: each send is a call of its own */
     zc_hub_t *hub;              /* borrowed */
     void (*before) (void *arg); /* a round that was waited for; may be NULL */
@@ -312,9 +313,11 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
     return self;
 }
 
-static void s_timer_closed (uv_handle_t *handle)
+static void s_closed (uv_handle_t *handle)
 {
-    free (handle->data); /* the idle handle was closed before it */
+    zc_pump_t *self = handle->data;
+    if (--self->open_handles == 0)
+        free (self);
 }
 
 void zc_pump_destroy (zc_pump_t **self_p)
@@ -323,8 +326,9 @@ void zc_pump_destroy (zc_pump_t **self_p)
     if (!self)
         return;
     zc_ring_destroy (&self->ring);
-    uv_close ((uv_handle_t *)&self->idle, NULL);
-    uv_close ((uv_handle_t *)&self->timer, s_timer_closed);
+    self->open_handles = 2;
+    uv_close ((uv_handle_t *)&self->idle, s_closed);
+    uv_close ((uv_handle_t *)&self->timer, s_closed);
     *self_p = NULL;
 }
 

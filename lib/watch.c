@@ -13,9 +13,10 @@
 #define S_EVENTS 256 /* in one turn */
 
 struct zc_watch {
-    uv_poll_t poll;   /* of fd */
-    uv_check_t check; /* runs only while there is something to release */
-    int fd;           /* the epoll instance; owned */
+    uv_poll_t poll;        /* of fd */
+    uv_check_t check;      /* runs only while there is something to release */
+    unsigned open_handles; /* while it is destroyed */
+    int fd;                /* the epoll instance; owned */
     zc_watch_ready_fn ready;
     zc_watch_release_fn release;
     struct epoll_event events[S_EVENTS]; /* of this turn */
@@ -86,7 +87,9 @@ zc_watch_t *zc_watch_new (uv_loop_t *loop, zc_watch_ready_fn ready, zc_watch_rel
 
 static void s_on_closed (uv_handle_t *handle)
 {
-    zc_watch_t *self = handle->data; /* the other handle was closed before it */
+    zc_watch_t *self = handle->data;
+    if (--self->open_handles > 0)
+        return;
     s_release_all (self);
     close (self->fd);
     free (self->gone);
@@ -98,7 +101,8 @@ void zc_watch_destroy (zc_watch_t **self_p)
     zc_watch_t *self = *self_p;
     if (!self)
         return;
-    uv_close ((uv_handle_t *)&self->check, NULL);
+    self->open_handles = 2;
+    uv_close ((uv_handle_t *)&self->check, s_on_closed);
     uv_close ((uv_handle_t *)&self->poll, s_on_closed);
     *self_p = NULL;
 }

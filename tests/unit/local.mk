@@ -70,6 +70,11 @@ TESTS += tests/unit/ring_test
 tests_unit_ring_test_SOURCES = tests/unit/ring_test.c
 tests_unit_ring_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/pump_test
+TESTS += tests/unit/pump_test
+tests_unit_pump_test_SOURCES = tests/unit/pump_test.c
+tests_unit_pump_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/watch_test
 TESTS += tests/unit/watch_test
 tests_unit_watch_test_SOURCES = tests/unit/watch_test.c
