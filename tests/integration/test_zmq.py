@@ -42,8 +42,11 @@ class Running:
             lines.append(line.rstrip(b"\n").decode(errors="backslashreplace"))
 
     def write(self, text):
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pytest.fail(f"it ended by itself, {self.process.wait(LIMIT)}: {self.err}; it had said {self.out[-5:]}")
 
     def wait_lines(self, count, limit=LIMIT):
         wait_for(lambda: len(self.out) >= count, lambda: f"{count} lines, came {len(self.out)}: {[line[:60] for line in self.out[-5:]]} {self.err[-5:]}", limit)

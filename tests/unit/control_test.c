@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "lib/control.h"
 
@@ -234,6 +235,49 @@ static void s_full_queue (void **state)
     zc_control_destroy (&alone);
 }
 
+static void s_count (void *arg, const zc_slice_t *frames, size_t count)
+{
+    (void)frames;
+    assert_int_equal (count, 2);
+    *(unsigned *)arg += 1;
+}
+
+/*  The connection is lost while its last answers wait to be read: they are read, frame by frame. */
+static void s_lost_with_answers_unread (void **state)
+{
+    enum { REQUESTS = 300 };
+    s_bench_t *bench = *state, once = {.context = bench->context};
+    char endpoint[64];
+    size_t size = sizeof endpoint;
+    int linger = 10000;
+    once.router = zmq_socket (once.context, ZMQ_ROUTER);
+    zmq_setsockopt (once.router, ZMQ_LINGER, &linger, sizeof linger);
+    assert_int_equal (zmq_bind (once.router, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal (zmq_getsockopt (once.router, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
+    once.control = zc_control_new_once (once.context, endpoint);
+    assert_non_null (once.control);
+    for (int i = 0; i < 2000 && !zc_control_connected (once.control); i++)
+        usleep (10000);
+    assert_true (zc_control_connected (once.control));
+    unsigned answered = 0;
+    zc_slice_t ping = {"PING", 4};
+    for (int i = 0; i < REQUESTS; i++)
+        assert_true (zc_control_request (once.control, &ping, 1, 0, s_count, &answered) > 0);
+    for (int i = 0; i < REQUESTS; i++) {
+        s_request_t request;
+        s_broker_receive (&once, &request);
+        s_broker_send (&once, &request, request.tag, "PONG", "x");
+    }
+    zmq_close (once.router);
+    for (int i = 0; i < 2000 && !zc_control_lost (once.control); i++)
+        usleep (10000);
+    assert_true (zc_control_lost (once.control));
+    while (zc_control_read (once.control, 1000) > 0)
+        continue;
+    assert_int_equal (answered, REQUESTS);
+    zc_control_destroy (&once.control);
+}
+
 static void s_bad_endpoint (void **state)
 {
     s_bench_t *bench = *state;
@@ -274,6 +318,7 @@ int main (void)
         S_TEST (s_cancel_and_reset),
         S_TEST (s_destroy_gives_up),
         S_TEST (s_full_queue),
+        S_TEST (s_lost_with_answers_unread),
         S_TEST (s_bad_endpoint),
         S_TEST (s_descriptor),
     };
