@@ -8,9 +8,10 @@
  *                   then TOPICS: what prefixes stand for and has news, so that a topic on which
  *                   nothing more comes is found too
  *    behind         a topic whose last position, or whose next message's prev, is beyond what it is
- *                   complete up to: FETCH pages for all such topics together, from the lowest
- *    live           read messages; deliver where prev <= complete, skip what is not new
- *    now and then   ask SYNC whether the broker has had to drop, with nothing after it to show it
+ *                   complete up to: FETCH pages for all such topics together, from the lowest. A
+ * page is kept until its END says what is gone before it; that is stated first live           read
+ * messages; deliver where prev <= complete, skip what is not new now and then   ask SYNC whether
+ * the broker has had to drop, with nothing after it to show it
  */
 #include "lib/subscriber.h"
 
@@ -70,8 +71,13 @@ struct zc_subscriber {
     char nonce[S_NONCE_SIZE]; /* subscribed; empty: none */
     zc_id_t dropped;          /* the broker's last drop that has been looked into */
     zc_id_t page_since;       /* FETCH: where the present page begins */
-    zc_id_t latest;           /* highest id handed over */
-    zc_message_t *held;       /* the message whose prev showed a hole */
+    zc_message_t **page;      /* what came of it; owned, also each message from page_at on */
+    size_t page_count, page_room, page_at;
+    bool page_ended; /* its END has come, with these: */
+    zc_id_t page_head;
+    bool page_more;
+    zc_id_t latest;     /* highest id handed over */
+    zc_message_t *held; /* the message whose prev showed a hole */
     zc_subscriber_stats_t stats;
 };
 
@@ -118,6 +124,16 @@ zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t 
     return self;
 }
 
+static void s_clear_page (zc_subscriber_t *self)
+{
+    while (self->page_at < self->page_count)
+        free (self->page[self->page_at++]);
+    free (self->page);
+    self->page = NULL;
+    self->page_count = self->page_room = self->page_at = 0;
+    self->page_ended = false;
+}
+
 void zc_subscriber_destroy (zc_subscriber_t **self_p)
 {
     zc_subscriber_t *self = *self_p;
@@ -137,6 +153,7 @@ void zc_subscriber_destroy (zc_subscriber_t **self_p)
         free ((char *)self->prefixes[i].at);
     free (self->topics);
     free (self->prefixes);
+    s_clear_page (self);
     free (self->held);
     free (self->since);
     free (self);
@@ -493,15 +510,18 @@ static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message
 static void s_fetched_message (zc_subscriber_t *self, const zc_slice_t *frames)
 {
     zc_message_t message;
-    s_topic_t *topic = NULL;
-    if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
-        topic = s_find (self, message.topic);
-    if (!topic) {
+    if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) != 0 ||
+        !s_find (self, message.topic)) {
         self->stats.malformed++;
-    } else if (!topic->known || message.id > topic->complete) {
-        self->stats.fetched++;
-        s_deliver (self, topic, &message);
+        return;
     }
+    if (self->page_count == self->page_room) {
+        self->page_room = self->page_room ? self->page_room * 2 : 16;
+        self->page = realloc (self->page, self->page_room * sizeof *self->page);
+        if (!self->page)
+            abort ();
+    }
+    self->page[self->page_count++] = zc_message_copy (&message);
 }
 
 /*  States what lies between where a topic was complete, or where this page began, and the floor. */
@@ -537,16 +557,37 @@ static void s_end_of_page (zc_subscriber_t *self, const zc_slice_t *frames)
     s_state_gaps (self, floor);
     free (self->since);
     self->since = NULL;
-    self->page_since = head;
+    self->page_ended = true;
+    self->page_head = head;
+    self->page_more = remaining > 0;
+}
+
+/*  Hands over a page that has ended, as far as the owner takes it. */
+static void s_hand_over (zc_subscriber_t *self)
+{
+    if (!self->page_ended)
+        return;
+    while (self->page_at < self->page_count && !self->paused) {
+        zc_message_t *message = self->page[self->page_at++];
+        s_topic_t *topic = s_find (self, message->topic);
+        if (message->id > topic->complete) {
+            self->stats.fetched++;
+            s_deliver (self, topic, message);
+        }
+        free (message);
+    }
+    if (self->page_at < self->page_count)
+        return;
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
         if (!topic->behind)
             continue;
         topic->known = true;
-        if (head > topic->complete)
-            topic->complete = head;
-        s_set_behind (self, topic, remaining > 0);
+        if (self->page_head > topic->complete)
+            topic->complete = self->page_head;
+        s_set_behind (self, topic, self->page_more);
     }
+    s_clear_page (self);
 }
 
 static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
@@ -559,6 +600,8 @@ static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
     self->request = 0;
     if (s_good (self, frames, count, "END", 5))
         s_end_of_page (self, frames);
+    if (!self->page_ended)
+        s_clear_page (self);
 }
 
 static void s_fetch (zc_subscriber_t *self)
@@ -686,6 +729,8 @@ static void s_read_monitor (zc_subscriber_t *self)
         } else {
             zc_control_reset (self->control);
             self->request = 0;
+            if (!self->page_ended)
+                s_clear_page (self);
             s_drop_nonce (self);
             s_tell (self, false);
         }
@@ -717,6 +762,7 @@ void zc_subscriber_run (zc_subscriber_t *self)
         zc_redial_try (&self->redial);
     while (!self->paused && zc_control_read (self->control, 100) > 0)
         ;
+    s_hand_over (self);
     for (int i = 0; i < S_BATCH && !self->paused && !s_question (self); i++) {
         s_tell (self, true);
         if (self->held)
@@ -768,6 +814,8 @@ long zc_subscriber_timeout (const zc_subscriber_t *self)
 {
     if (self->paused)
         return -1;
+    if (self->page_ended)
+        return 0;
     if (self->request)
         return zc_control_timeout (self->control);
     if (!self->up)

@@ -66,6 +66,12 @@ def program(name):
     return found
 
 
+def position(text):
+    """An id as two numbers, which compare."""
+    first, second = (text.decode() if isinstance(text, bytes) else text).split("-")
+    return int(first), int(second)
+
+
 def wait_for(condition, what, limit=LIMIT):
     """Calls `condition` until it returns something true, and returns that. `what` says what was waited for; it may
     be a function."""

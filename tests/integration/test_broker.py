@@ -10,13 +10,7 @@ import time
 import pytest
 import zmq
 
-from stack import LIMIT, SOURCE, free_port, frame, program, run, wait_for
-
-
-def position(text):
-    """An id as two numbers, which compare."""
-    first, second = (text.decode() if isinstance(text, bytes) else text).split("-")
-    return int(first), int(second)
+from stack import LIMIT, SOURCE, frame, free_port, position, program, run, wait_for
 
 
 def meta(text):
@@ -512,6 +506,30 @@ def test_a_peer_that_never_reads_its_replay_holds_nobody_up(stack):
     wait_for(lambda: stack.stats()["jobs"] > 0, "replays wait again")
     lazy.close()
     wait_for(lambda: stack.stats()["jobs"] == 0, "a peer that has gone ends its replays")
+
+
+@pytest.mark.parametrize("verb, limits", [("REPLAY", []), ("FETCH", [3000, 1 << 30])])
+def test_what_is_trimmed_while_it_is_replayed_is_said(stack, verb, limits):
+    stack.broker("--control-hwm=100", "--topic-messages=2000")
+    dealer = control(stack)
+
+    def publish(count):
+        for i in range(count):
+            dealer.send_multipart([b"PUBLISH", b"a", b"x" * 5000])
+        return [reply[1].decode() for reply in receive(dealer, count)]
+
+    sent = publish(2000)
+    lazy = stack.socket(zmq.DEALER, stack.control_endpoint, linger=0, rcvhwm=10)
+    lazy.send_multipart([verb.encode(), b"earliest", *[str(limit).encode() for limit in limits], b"a"])
+    wait_for(lambda: stack.stats()["jobs"] > 0, "the replay waits for its peer")
+    publish(1900)
+    replies = []
+    while not replies or replies[-1][0] == b"MSG":
+        replies += receive(lazy, 1)
+    got = [id for _, _, id in told(replies)]
+    missing = set(sent) - set(got)
+    assert missing and sorted(got, key=position) == got
+    assert position(replies[-1][2].decode()) == max(map(position, missing)), "complete after the floor"
 
 
 # What comes from anywhere

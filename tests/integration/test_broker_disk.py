@@ -11,8 +11,8 @@ import time
 import pytest
 import zmq
 
-from stack import LIMIT, frame, program, run, wait_for
-from test_broker import ask, control, fill, meta, position, receive, told
+from stack import LIMIT, frame, position, program, run, wait_for
+from test_broker import ask, control, fill, meta, receive, told
 
 
 def on_disk(stack, *options, **how):

@@ -528,7 +528,7 @@ def test_sites_relay_to_one_another(stack, other):
     meta = there["shared/a"][1]
     assert (meta["event"], meta["x-own"], meta["ttl"]) == ("e", "kept", "60")
     assert (meta["key"], meta["origin"], meta["via"]) == (f"north.{position}", "north", "redis")
-    assert "event-id" not in meta and meta["id"] != position
+    assert "event-id" not in meta
     assert there["single"][1]["event-id"] == "own"
     # and nothing goes round: each site has exactly what was published
     stack.publish("shared/end", "1")

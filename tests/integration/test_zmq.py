@@ -12,7 +12,7 @@ import time
 import pytest
 
 import wsraw
-from stack import LIMIT, SOURCE, program, run, sanitizer_env, wait_for
+from stack import LIMIT, SOURCE, position, program, run, sanitizer_env, wait_for
 
 ID = re.compile(r"\d+-\d+")
 
@@ -481,8 +481,27 @@ def test_since_what_is_gone(stack):
     done = stack.zmq("sub", "a", "--since", "never-heard-of", "--count", 3)
     assert done.stdout.split() == ["7", "8", "9"] and "gap" in done.stderr
     assert stack.zmq("sub", "a", "--since", "earliest", "--count", 3).stderr == ""
+    both = [program("zmq"), "sub", *stack.endpoints(), "a", "--since", ids[0], "--count", "3"]
+    lines = subprocess.run(both, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT).stdout.splitlines()
+    assert lines[0].startswith("zmq sub: gap: ") and lines[1:] == ["7", "8", "9"], "said where it is"
     refused = stack.zmq("sub", "a", "--since", "control\x01character", check=False)
     assert refused.returncode == 2 and "--since" in refused.stderr
+
+
+def test_sub_says_what_it_lost_while_it_stood_still(stack):
+    """What neither its queue nor history holds is in a gap, though what history has is delivered."""
+    stack.broker("--subscribe-hwm=10", "--topic-messages=3")
+    sub = live_sub(stack, "a", "--json")
+    ids = [stack.publish("a", "first")]
+    sub.wait_lines(1)
+    sub.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: ids.append(stack.publish("a", "x" * 5000)) or stack.stats()["dropped"]["count"] > 0, "its queue is full")
+    ids += [stack.publish("a", str(number)) for number in range(5)]
+    sub.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: sub.out and json.loads(sub.out[-1])["id"] == ids[-1], "the last message")
+    missing = [position(each) for each in ids if each not in [json.loads(line)["id"] for line in sub.out]]
+    gaps = [[position(each) for each in re.findall(r"\d+-\d+", line)] for line in sub.err]
+    assert missing and [each for each in missing if not any(since < each <= upto for since, upto in gaps)] == [], sub.err
 
 
 def test_joining_while_messages_flow(stack):
