@@ -36,6 +36,17 @@ static void s_published (void *arg, const zc_published_t *published)
         (int)published->code.len, published->code.at, (int)published->text.len, published->text.at);
 }
 
+static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
+{
+    static zc_log_limit_t s_limit;
+    zc_incoming_t *self = arg;
+    zc_log_limited (
+        &s_limit, ZC_LOG_WARN,
+        "broker %s: takes nothing for now: %.*s: %.*s; trying again, %llu messages wait",
+        self->control, (int)code.len, code.at, (int)text.len, text.at,
+        (unsigned long long)zc_publisher_stats (self->publisher)->waiting);
+}
+
 static void s_connected (void *arg, bool connected)
 {
     zc_incoming_t *self = arg;
@@ -223,6 +234,7 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     zc_publisher_config_t publisher = {.control = config->control,
                                        .arg = self,
                                        .published = s_published,
+                                       .put_off = s_put_off,
                                        .connected = s_connected};
     self->publisher = zc_publisher_new (context, &publisher);
     zc_redis_config_t redis = {.address = config->address,

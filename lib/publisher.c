@@ -227,6 +227,8 @@ static void s_answer (void *arg, const zc_slice_t *frames, size_t count)
     zc_slice_t text = count > 2 ? frames[2] : count > 1 ? frames[1] : nothing;
     if (s_is (code, "busy") || s_is (code, "history")) {
         s_again_later (self, entry);
+        if (self->config.put_off)
+            self->config.put_off (self->config.arg, code, text);
         return;
     }
     entry->state = S_DONE;

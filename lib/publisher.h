@@ -31,6 +31,9 @@ typedef struct {
         answer_timeout; /* ms; a connection without any answer for so long is given up; 0: 10 s */
     void *arg;
     void (*published) (void *arg, const zc_published_t *published);
+    /*  The broker refuses a message for now (`busy`, `history`), and is asked again. May be NULL.
+     */
+    void (*put_off) (void *arg, zc_slice_t code, zc_slice_t text);
     /*  The connection came up, or was lost, or the first attempt failed. May be NULL. */
     void (*connected) (void *arg, bool connected);
 } zc_publisher_config_t;

@@ -65,6 +65,7 @@ typedef struct {
     uint64_t taken;            /* messages so far */
     uint64_t reported;         /* answers so far, in the same order */
     bool failed;               /* something was refused, or could not be read */
+    zc_buf_t put_off;          /* why the broker takes nothing for now; empty: it does */
     zc_publisher_t *publisher; /* or, with --fast: */
     void *xpub;
     bool subscribed; /* the broker has */
@@ -118,6 +119,7 @@ static void s_published (void *arg, const zc_published_t *published)
     s_pub_t *self = arg;
     self->reported++;
     int text_len = (int)published->text.len;
+    self->put_off.len = 0;
     if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0) {
         if (!self->quiet)
             printf ("%.*s\n", text_len, published->text.at);
@@ -132,6 +134,13 @@ static void s_published (void *arg, const zc_published_t *published)
                      published->text.at);
 }
 
+static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
+{
+    s_pub_t *self = arg;
+    self->put_off.len = 0;
+    zc_buf_addf (&self->put_off, "%.*s: %.*s", (int)code.len, code.at, (int)text.len, text.at);
+}
+
 static int s_open (s_pub_t *self, void *context)
 {
     bool fast = zc_options_bool (self->options, "fast");
@@ -143,7 +152,8 @@ static int s_open (s_pub_t *self, void *context)
         if (zmq_connect (self->xpub, endpoint) == 0)
             return ZC_EXIT_OK;
     } else {
-        zc_publisher_config_t config = {.control = endpoint, .arg = self, .published = s_published};
+        zc_publisher_config_t config = {
+            .control = endpoint, .arg = self, .published = s_published, .put_off = s_put_off};
         self->publisher = zc_publisher_new (context, &config);
         if (self->publisher)
             return ZC_EXIT_OK;
@@ -263,13 +273,18 @@ static int s_read (s_pub_t *self)
 }
 
 /*  Whether the oldest message has waited too long for the broker. */
-static int s_check_age (const s_pub_t *self)
+static int s_check_age (s_pub_t *self)
 {
     uint64_t waiting = zc_publisher_stats (self->publisher)->waiting;
     if (!self->timeout || !waiting || zc_publisher_age (self->publisher) < (uint64_t)self->timeout)
         return ZC_EXIT_OK;
-    zc_tool_no_broker ("control", zc_options_text (self->options, "control"),
-                       zc_publisher_is_connected (self->publisher), self->timeout);
+    const char *control = zc_options_text (self->options, "control");
+    bool connected = zc_publisher_is_connected (self->publisher);
+    if (connected && self->put_off.len)
+        zc_tool_say ("the broker at %s takes nothing (tried for %g s): %s", control,
+                     (double)self->timeout / 1000, zc_buf_str (&self->put_off));
+    else
+        zc_tool_no_broker ("control", control, connected, self->timeout);
     if (self->taken > 1)
         zc_tool_say ("%llu of %llu messages are not acknowledged", (unsigned long long)waiting,
                      (unsigned long long)self->taken);
@@ -343,6 +358,7 @@ static int s_close (s_pub_t *self, void *context)
 {
     zc_buf_clear (&self->headers);
     zc_buf_clear (&self->line);
+    zc_buf_clear (&self->put_off);
     zc_publisher_destroy (&self->publisher);
     if (self->xpub)
         return s_linger (self, context);
@@ -387,7 +403,8 @@ static int s_pub (const zc_options_t *options)
                     .lines = zc_options_bool (options, "lines"),
                     .quiet = zc_options_bool (options, "quiet"),
                     .timeout = zc_options_number (options, "timeout"),
-                    .line = ZC_BUF_INIT};
+                    .line = ZC_BUF_INIT,
+                    .put_off = ZC_BUF_INIT};
     void *context = zmq_ctx_new ();
     int status = s_headers (&self);
     if (status == ZC_EXIT_OK)

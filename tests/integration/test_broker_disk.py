@@ -248,6 +248,9 @@ def test_a_full_disk_refuses_publishes_delivers_and_heals(stack):
     assert stats["history"]["state"] == "failed" and stats["history"]["error"]
     assert stats["failed"] == 1
     assert "history can't be written" in broker.log()
+    (stack.folder / "payload").write_bytes(payload)
+    refused = stack.zmq("pub", "a", "--file", stack.folder / "payload", "--timeout", "1", check=False)
+    assert refused.returncode == 1 and "takes nothing" in refused.stderr and "history" in refused.stderr
     # Live messages go on; history doesn't have them, and says so.
     pub.send_multipart([b"b", payload])
     pub.send_multipart([b"c", b"new topic " + payload])

@@ -19,7 +19,7 @@ typedef struct {
     zc_publisher_t *publisher;
     size_t expected;    /* the next payload, a number, that has to be reported */
     char outcomes[256]; /* codes of those that were not OK */
-    int ups, downs;
+    int ups, downs, put_off;
 } s_bench_t;
 
 static void s_published (void *arg, const zc_published_t *published)
@@ -42,6 +42,14 @@ static void s_connected (void *arg, bool connected)
 {
     s_bench_t *bench = arg;
     *(connected ? &bench->ups : &bench->downs) += 1;
+}
+
+static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
+{
+    s_bench_t *bench = arg;
+    assert_true (code.len > 0);
+    assert_memory_equal (text.at, "not now", 7);
+    bench->put_off++;
 }
 
 /*  Binds where it was before, or to a port of its own the first time. */
@@ -77,6 +85,7 @@ static void s_begin (s_bench_t *bench, unsigned answer_timeout)
                                     .answer_timeout = answer_timeout,
                                     .arg = bench,
                                     .published = s_published,
+                                    .put_off = s_put_off,
                                     .connected = s_connected};
     bench->publisher = zc_publisher_new (bench->context, &config);
     assert_non_null (bench->publisher);
@@ -255,6 +264,7 @@ static void s_not_now_is_asked_again (void **state)
     assert_string_equal (bench->outcomes, "2:topic;");
     assert_int_equal (zc_publisher_stats (bench->publisher)->refused, 1);
     assert_int_equal (zc_publisher_stats (bench->publisher)->repeated, 2);
+    assert_int_equal (bench->put_off, 2);
 }
 
 /*  A broker that takes requests and says nothing: the connection is given up for another. */
