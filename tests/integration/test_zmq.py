@@ -500,8 +500,13 @@ def test_sub_says_what_it_lost_while_it_stood_still(stack):
     sub.process.send_signal(signal.SIGCONT)
     wait_for(lambda: sub.out and json.loads(sub.out[-1])["id"] == ids[-1], "the last message")
     missing = [position(each) for each in ids if each not in [json.loads(line)["id"] for line in sub.out]]
-    gaps = [[position(each) for each in re.findall(r"\d+-\d+", line)] for line in sub.err]
-    assert missing and [each for each in missing if not any(since < each <= upto for since, upto in gaps)] == [], sub.err
+
+    def silent():
+        gaps = [[position(each) for each in re.findall(r"\d+-\d+", line)] for line in sub.err]
+        return [each for each in missing if not any(since < each <= upto for since, upto in gaps)]
+
+    assert missing
+    wait_for(lambda: silent() == [], lambda: f"a gap for each of {silent()}, there are {sub.err}")
 
 
 def test_joining_while_messages_flow(stack):
