@@ -198,6 +198,8 @@ def test_closed_standard_descriptors(stack, name):
         with socket.create_connection(("127.0.0.1", stack.ws_port)) as peer:
             peer.sendall(b"rubbish\r\n\r\n")
             assert peer.recv(1000).startswith(b"HTTP/1.1 400 ")
+    else:
+        wait_for(lambda: stack.stats()["requests"]["REPORT"], "its report")
 
     def held(fd):
         try:

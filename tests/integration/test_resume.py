@@ -41,7 +41,7 @@ def ws(stack, last, expected):
     with stack.websocket("t", subprotocols=["zcast.v1"], query={"last_event_id": last}) as client:
         first, *others = map(json.loads, client.wait(1 + expected))
         assert first["event"] == "zcast.continuity"
-        return json.loads(first["data"]), first["id"], [other["data"] for other in others]
+        return json.loads(first["data"]), first["id"], [other["data"] for other in others if other.get("type") != "heartbeat"]
 
 
 def check(stack, ids, last, status, replayed):
