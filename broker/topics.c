@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define S_LOOK 100 /* topics, for one to evict */
+
 struct zc_topics {
     zc_index_t index;
     size_t max;
     zc_id_t forgotten;
     zc_topic_t *least, *most; /* ends of the list of use */
+    zc_topic_t *hand;         /* those before it were pinned when it passed; NULL: none did */
     zc_topic_t *cached;       /* the one last used: a publisher often stays on its topic */
     void (*evict) (void *arg, zc_topic_t *topic);
     void *arg;
@@ -65,6 +68,8 @@ zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name)
 
 static void s_unlink (zc_topics_t *self, zc_topic_t *topic)
 {
+    if (self->hand == topic)
+        self->hand = topic->more;
     if (topic->less)
         topic->less->more = topic->more;
     else
@@ -86,11 +91,26 @@ static void s_link (zc_topics_t *self, zc_topic_t *topic)
     self->most = topic;
 }
 
-static void s_evict (zc_topics_t *self)
+/*  Looks at a bounded number: many may be pinned, and each new topic comes here. Where the least
+ *  recently used ones all are, the search goes on from where it ended the last time. */
+static zc_topic_t *s_unpinned (zc_topics_t *self)
 {
     zc_topic_t *topic = self->least;
-    while (topic && topic->pins)
-        topic = topic->more;
+    for (int i = 0; i < S_LOOK && topic; i++, topic = topic->more)
+        if (!topic->pins)
+            return topic;
+    for (int i = 0; i < S_LOOK; i++) {
+        topic = self->hand ? self->hand : topic;
+        if (!topic || !topic->pins)
+            return topic;
+        self->hand = topic->more;
+    }
+    return NULL;
+}
+
+static void s_evict (zc_topics_t *self)
+{
+    zc_topic_t *topic = s_unpinned (self);
     if (!topic)
         return;
     if (self->evict)

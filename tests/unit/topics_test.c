@@ -67,6 +67,31 @@ static void s_limit_gives_way_to_pins (void **state)
     zc_topics_destroy (&topics);
 }
 
+/*  Many pinned ones are passed a part at a time, and once only; what is used meanwhile is kept. */
+static void s_the_search_goes_on_behind_pins (void **state)
+{
+    (void)state;
+    s_evicted_t evicted = {0};
+    zc_topics_t *topics = zc_topics_new (502, 0, s_evict, &evicted);
+    for (unsigned i = 0; i < 500; i++)
+        zc_topics_use (topics, s_name (i))->pins++;
+    for (unsigned i = 500; i < 600; i++)
+        zc_topics_use (topics, s_name (i));
+    assert_int_equal (zc_topics_size (topics), 502);
+    assert_non_null (zc_topics_find (topics, s_name (599)));
+    for (unsigned i = 0; i < 500; i++)
+        zc_topics_find (topics, s_name (i))->pins--;
+    for (unsigned i = 600; i < 2000; i++) {
+        zc_topics_use (topics, s_name (i));
+        zc_topics_use (topics, s_name (0));
+    }
+    assert_int_equal (zc_topics_size (topics), 502);
+    assert_non_null (zc_topics_find (topics, s_name (0)));
+    assert_null (zc_topics_find (topics, s_name (1)));
+    assert_non_null (zc_topics_find (topics, s_name (1999)));
+    zc_topics_destroy (&topics);
+}
+
 /*  Whatever happens, what is published on a topic after P never gets a prev before P. */
 static void s_prev_never_lies (void **state)
 {
@@ -97,6 +122,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_least_recently_used_goes),
         cmocka_unit_test (s_limit_gives_way_to_pins),
+        cmocka_unit_test (s_the_search_goes_on_behind_pins),
         cmocka_unit_test (s_prev_never_lies),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
