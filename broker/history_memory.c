@@ -90,10 +90,13 @@ static void s_store_push (s_store_t *store, s_entry_t *entry)
 static void s_store_remove (s_store_t *store, const s_entry_t *entry)
 {
     /*  What goes is nearly always the first: a search would go through cold memory. */
-    if (s_store_at (store, 0) == entry) {
+    uint32_t place = s_store_at (store, 0) == entry ? 0 : s_store_seek (store, entry->id) - 1;
+    if (place < store->count / 2) { /* the shorter side moves up */
+        for (uint32_t i = place; i > 0; i--)
+            store->at[(store->first + i) & store->mask] = s_store_at (store, i - 1);
         store->first++;
     } else {
-        for (uint32_t i = s_store_seek (store, entry->id); i < store->count; i++)
+        for (uint32_t i = place + 1; i < store->count; i++)
             store->at[(store->first + i - 1) & store->mask] = s_store_at (store, i);
     }
     store->count--;
