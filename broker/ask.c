@@ -15,7 +15,8 @@ static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_
     static const s_error_t payload = {"payload", "the payload is larger than max-payload"};
     static const s_error_t headers = {
         "headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; event, id "
-                   "and key are plain text of at most 256 bytes, retry and ttl digits"};
+                   "and key are plain text of at most 256 bytes, retry and ttl digits; id "
+                   "and key come at most once"};
     if (count == 3)
         self->headers = args[2];
     switch (zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload)) {

@@ -125,15 +125,6 @@ static void s_find_event (zc_item_t *item)
     }
 }
 
-static void s_set_expiry (zc_item_t *item, zc_slice_t headers, uint64_t now_ms)
-{
-    zc_slice_t ttl;
-    uint64_t seconds;
-    if (zc_header_find (headers, "ttl", &ttl) &&
-        zc_text_u64 (ttl.at, ttl.len, UINT32_MAX, &seconds) == 0)
-        item->expires_ms = now_ms + seconds * 1000;
-}
-
 static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *message,
                      zc_slice_t headers)
 {
@@ -142,13 +133,13 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
     zc_meta_write (&self->meta, item->id, item->where->last, self->dropped, headers);
     item->where->last = item->id;
     zc_frame_set (&item->meta, self->meta.data, self->meta.len);
+    uint64_t ttl;
     item->expires_ms = 0;
     item->event_len = 0;
-    if (headers.len) {
-        s_set_expiry (item, headers, self->wall_ms);
-        if (message->key.len)
-            s_find_event (item);
-    }
+    if (message->ttl.len && zc_text_u64 (message->ttl.at, message->ttl.len, UINT32_MAX, &ttl) == 0)
+        item->expires_ms = self->wall_ms + ttl * 1000;
+    if (message->key.len)
+        s_find_event (item);
 }
 
 /*  item->topic and item->payload are set. */

@@ -16,7 +16,7 @@ const char *zc_message_strerror (int code)
         return "the payload or the headers are too large";
     case ZC_EHEADER:
         return "headers are UTF-8 lines of 'name: value'; event, id and key are plain text of at "
-               "most 256 bytes, retry and ttl digits";
+               "most 256 bytes, retry and ttl digits; id and key come at most once";
     case ZC_EMETA:
         return "the meta frame has no valid id and prev";
     default:
@@ -76,35 +76,47 @@ static bool s_short_plain (zc_slice_t value, size_t max)
     return value.len >= 1 && value.len <= max && zc_text_plain (value.at, value.len);
 }
 
-static int s_publish_header (zc_message_t *message, const s_header_t *header)
+static int s_set_plain (zc_slice_t *to, zc_slice_t value, size_t max)
+{
+    if (!s_short_plain (value, max))
+        return ZC_EHEADER;
+    *to = value;
+    return 0;
+}
+
+/*  Repeats are known by it, and clients come back with it: it has to be the same for all who read
+ *  the headers. */
+static int s_set_once (zc_slice_t *to, zc_slice_t value)
+{
+    return to->len ? ZC_EHEADER : s_set_plain (to, value, ZC_EVENT_ID_MAX);
+}
+
+static int s_set_digits (zc_slice_t *to, zc_slice_t value)
 {
     uint64_t number;
-    zc_slice_t value = header->value;
-    if (!zc_text_plain (header->name.at, header->name.len) ||
-        memchr (header->name.at, ' ', header->name.len))
+    if (zc_text_u64 (value.at, value.len, UINT32_MAX, &number) != 0)
         return ZC_EHEADER;
-    if (s_is (header->name, "event")) {
-        if (!s_short_plain (value, ZC_EVENT_MAX))
-            return ZC_EHEADER;
-        message->event = value;
-    } else if (s_is (header->name, "id")) {
-        if (!s_short_plain (value, ZC_EVENT_ID_MAX))
-            return ZC_EHEADER;
-        message->event_id = value;
-    } else if (s_is (header->name, "key")) {
-        if (!s_short_plain (value, ZC_EVENT_ID_MAX))
-            return ZC_EHEADER;
-        message->key = value;
-    } else if (s_is (header->name, "retry")) {
-        if (zc_text_u64 (value.at, value.len, UINT32_MAX, &number) != 0)
-            return ZC_EHEADER;
-        message->retry = value;
-    } else if (s_is (header->name, "ttl")) {
-        if (zc_text_u64 (value.at, value.len, UINT32_MAX, &number) != 0)
-            return ZC_EHEADER;
-    } else if (s_is (header->name, "private")) {
+    *to = value;
+    return 0;
+}
+
+static int s_publish_header (zc_message_t *message, const s_header_t *header)
+{
+    zc_slice_t name = header->name, value = header->value;
+    if (!zc_text_plain (name.at, name.len) || memchr (name.at, ' ', name.len))
+        return ZC_EHEADER;
+    if (s_is (name, "event"))
+        return s_set_plain (&message->event, value, ZC_EVENT_MAX);
+    if (s_is (name, "id"))
+        return s_set_once (&message->event_id, value);
+    if (s_is (name, "key"))
+        return s_set_once (&message->key, value);
+    if (s_is (name, "retry"))
+        return s_set_digits (&message->retry, value);
+    if (s_is (name, "ttl"))
+        return s_set_digits (&message->ttl, value);
+    if (s_is (name, "private"))
         message->private_ = true;
-    }
     return 0;
 }
 

@@ -28,6 +28,7 @@ typedef struct {
     zc_slice_t key;      /* what a repeat is known by: the publisher's own id, else its `key`;
                           * by zc_publish_parse only */
     zc_slice_t retry;    /* digits; empty: none */
+    zc_slice_t ttl;      /* publishing only: digits; empty: none */
     bool private_;       /* a `private` header was there */
 } zc_message_t;
 
@@ -45,7 +46,8 @@ const char *zc_message_strerror (int code);
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload);
 /*  Checks what a publisher sent: topic, payload size (bytes, max_payload) and headers (may be
  *  empty). On success returns 0 and fills *message but for id, prev and dropped. Values of event,
- *  id and key must be plain text (zc_text_plain), retry and ttl digits. */
+ *  id and key must be plain text (zc_text_plain), retry and ttl digits; id and key come at most
+ *  once. */
 int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                       zc_slice_t headers, size_t max_payload);
 /*  Writes the meta frame: id, prev, dropped where it isn't ZC_ID_NONE, then the publisher's header

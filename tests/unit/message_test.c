@@ -62,6 +62,8 @@ static const zc_slice_t s_headers_bad[] = {
     SLICE ("two words: x\n"),
     SLICE ("a\tb: x\n"),
     SLICE ("x: 1\r\ny: 2\r\n"),
+    SLICE ("id: a\nid: b\n"),
+    SLICE ("key: a\nx: y\nkey: a\n"),
 };
 
 static void test_headers_good (void **state)
