@@ -18,7 +18,7 @@
 #define S_FLOOD 50000           /* and up to which: beyond, they gather by themselves */
 #define S_RATE_MS 100           /* over which the rate is measured */
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
-#define S_SUBSCRIPTION_MAX 8192 /* bytes */
+#define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
 #define S_QUIET_MS 100   /* when stopping: nothing more arrives */
