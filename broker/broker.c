@@ -451,6 +451,8 @@ void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
 {
     self->config.max_payload = config->max_payload;
     self->config.limits = self->history->limits = config->limits;
+    self->config.dedup_window_ms = config->dedup_window_ms;
+    self->config.dedup_max = config->dedup_max;
     zc_dedup_configure (self->dedup, config->dedup_window_ms, config->dedup_max);
     zc_topics_set_max (self->topics, config->max_topics);
 }
