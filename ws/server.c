@@ -3,17 +3,24 @@
 #include "ws/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 
-#define ACCEPT_MAX 16  /* connections taken at once */
+#define ACCEPT_MAX 16 /* connections taken at once */
+#define BACKLOG_MAX 4096
+#define RESERVE 16 /* descriptors that no client gets: what is lost to the broker is opened anew \
+                    */
 #define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
 #define TICK_MS 250    /* how often deadlines are looked at, at most */
 #define CLOSE_MS 2000  /* for the client's half of a close */
@@ -85,13 +92,7 @@ static void s_on_timer (uv_timer_t *timer)
 
 /*  Accepting. */
 
-static void s_on_poll (uv_poll_t *poll, int status, int events);
-
-static void s_on_pause_over (uv_timer_t *timer)
-{
-    zc_server_t *self = timer->data;
-    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
-}
+static void s_on_pause_over (uv_timer_t *timer);
 
 /*  Descriptors ran out. Peers wait in the backlog until some are free. */
 static void s_pause (zc_server_t *self)
@@ -104,20 +105,45 @@ static void s_pause (zc_server_t *self)
     uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
 }
 
-static void s_on_poll (uv_poll_t *poll, int status, int events)
+/*  The next connection; -1 where there is none, or where it has to wait. The kernel gives the
+ * lowest number that is free. */
+static int s_next (zc_server_t *self)
 {
-    zc_server_t *self = poll->data;
-    (void)status, (void)events;
-    for (unsigned i = 0; i < ACCEPT_MAX; i++) {
-        int fd = zc_accept (self->listener);
-        if (fd < 0) {
-            if (errno != EAGAIN)
-                s_pause (self);
-            return;
-        }
+    int fd = self->waiting;
+    if (fd >= 0) {
+        int lower = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+        close (lower >= 0 && lower < self->descriptors ? fd : lower);
+        fd = lower >= 0 && lower < self->descriptors ? lower : fd;
+    } else {
+        fd = zc_accept (self->listener);
+    }
+    bool waits = fd >= self->descriptors;
+    self->waiting = waits ? fd : -1;
+    if (waits || (fd < 0 && errno != EAGAIN))
+        s_pause (self);
+    return waits ? -1 : fd;
+}
+
+static void s_accept (zc_server_t *self, unsigned max)
+{
+    int fd;
+    for (unsigned i = 0; i < max && (fd = s_next (self)) >= 0; i++) {
         self->stats.accepted++;
         zc_session_new (self, fd);
     }
+}
+
+static void s_on_poll (uv_poll_t *poll, int status, int events)
+{
+    (void)status, (void)events;
+    s_accept (poll->data, ACCEPT_MAX);
+}
+
+static void s_on_pause_over (uv_timer_t *timer)
+{
+    zc_server_t *self = timer->data;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
+    s_accept (self, ACCEPT_MAX);
 }
 
 /*  The service. */
@@ -128,6 +154,9 @@ static int s_start (void *arg, zc_worker_t *worker)
     uv_loop_t *loop = zc_worker_loop (worker);
     self->worker = worker;
     s_configure (self);
+    struct rlimit limit;
+    getrlimit (RLIMIT_NOFILE, &limit);
+    self->descriptors = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur - RESERVE;
     self->timer.data = self->pause.data = self->poll.data = self;
     if (uv_poll_init (loop, &self->poll, self->listener) != 0) {
         zc_error ("the listening socket can't be watched");
@@ -164,9 +193,12 @@ static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
     self->draining = true;
+    self->stats.sessions++; /* holds off the end while the queues are walked */
+    s_accept (self, BACKLOG_MAX); /* who waits there is told to come back, too */
+    if (self->waiting >= 0)
+        close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);
     uv_close ((uv_handle_t *)&self->pause, NULL);
-    self->stats.sessions++; /* holds off the end while the queues are walked */
     for (size_t i = 0; i < ZC_SESSION_CLOSING; i++) {
         zc_session_t *first;
         while ((first = TAILQ_FIRST (&self->queues[i])))
@@ -213,7 +245,7 @@ static void s_on_stats (void *arg, void *json)
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)
 {
-    zc_server_t self = {.options = options, .listener = listener};
+    zc_server_t self = {.options = options, .listener = listener, .waiting = -1};
     const zc_service_t service = {
         .arg = &self,
         .start = s_start,

@@ -47,6 +47,8 @@ typedef struct {
     zc_options_t *options;     /* borrowed */
     zc_watch_t *watch;         /* owned; of the sessions' sockets */
     int listener;              /* borrowed */
+    int descriptors;           /* a connection with this number or a higher one waits */
+    int waiting;               /* one that does; owned; -1: none */
     uv_poll_t poll;            /* of listener */
     uv_timer_t timer;          /* looks after deadlines */
     uv_timer_t pause;          /* descriptors ran out: accepts again after it */

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stack import LIMIT, program, run, wait_for
-from wsraw import BINARY, CLOSE, FIN, PING, PONG, TEXT, Closed, Raw, close_body
+from wsraw import BINARY, CLOSE, FIN, PING, PONG, TEXT, Closed, Raw, close_body, head
 
 V1 = {"subprotocols": ["zcast.v1"]}
 
@@ -649,6 +649,28 @@ def test_out_of_descriptors(stack):
         raw.open()
         stack.publish("a", "again")
         assert raw.read_message() == (FIN | TEXT, b"again")
+
+
+def test_no_client_takes_the_descriptors_that_the_broker_needs(stack):
+    """What was connected to the broker is free while that is away, and has to be there when it is back."""
+    broker = stack.broker()
+    daemon = stack.ws(limit_fds=80)
+    daemon.wait_log("broker: connected")
+    clients = [Raw(stack.ws_port) for _ in range(60)]
+    for client in clients:
+        client.send(head())
+    daemon.wait_log("out of file descriptors")
+    assert clients[0].response()[0] == 101
+    broker.kill()
+    daemon.wait_log("connection lost")
+    waiting = [Raw(stack.ws_port) for _ in range(30)]
+    stack.broker()
+    wait_for(lambda: stack.stats()["subscriptions"] > 0, "zcast-ws is back at the broker")
+    stack.publish("a", "again")
+    while clients[0].read_message()[1] != b"again":  # a gap first: what that broker had is gone
+        pass
+    for client in clients + waiting:
+        client.close()
 
 
 def test_reload(stack):
