@@ -70,8 +70,30 @@ static void s_suspect (zc_broker_t *self)
     self->suspect_at_ms = self->mono_ms + self->suspect_ms;
 }
 
+/*  Something was dropped after the item had its meta, while it was on its way to the disk. */
+static void s_tell_dropped (zc_broker_t *self, zc_item_t *item)
+{
+    static const char name[] = "dropped: ";
+    const char *meta = zmq_msg_data (&item->meta), *end = meta + zmq_msg_size (&item->meta);
+    const char *prev = (const char *)memchr (meta, '\n', (size_t)(end - meta)) + 1;
+    const char *rest = (const char *)memchr (prev, '\n', (size_t)(end - prev)) + 1;
+    char position[ZC_ID_SIZE];
+    self->meta.len = 0;
+    zc_buf_add (&self->meta, meta, (size_t)(rest - meta));
+    zc_buf_adds (&self->meta, name);
+    zc_buf_add (&self->meta, position, zc_id_format (self->dropped, position));
+    zc_buf_addc (&self->meta, '\n');
+    if (item->dropped != ZC_ID_NONE)
+        rest = (const char *)memchr (rest, '\n', (size_t)(end - rest)) + 1;
+    zc_buf_add (&self->meta, rest, (size_t)(end - rest));
+    zmq_msg_close (&item->meta);
+    zc_frame_set (&item->meta, self->meta.data, self->meta.len);
+}
+
 static void s_send (zc_broker_t *self, zc_item_t *item)
 {
+    if (item->dropped != self->dropped)
+        s_tell_dropped (self, item);
     int rc = zmq_msg_send (&item->topic, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc < 0 && errno == EAGAIN)
         rc = s_drop (self, &item->topic);
@@ -129,6 +151,7 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
                      zc_slice_t headers)
 {
     item->id = self->last = zc_id_next (self->last, self->wall_ms);
+    item->dropped = self->dropped;
     self->meta.len = 0;
     zc_meta_write (&self->meta, item->id, item->where->last, self->dropped, headers);
     item->where->last = item->id;

@@ -15,6 +15,7 @@ typedef struct {
     zmq_msg_t topic, payload, meta; /* as they will be delivered */
     zc_topic_t *where;
     zc_id_t id;
+    zc_id_t dropped;              /* what meta says of it */
     uint64_t expires_ms;          /* wall clock; 0: with age only */
     uint16_t event_at, event_len; /* the publisher's own id or key: where in meta; length 0: none */
     void *origin;                 /* the broker's: who waits for the answer; NULL: nobody */

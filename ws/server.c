@@ -19,8 +19,9 @@
 
 #define ACCEPT_MAX 16 /* connections taken at once */
 #define BACKLOG_MAX 4096
-#define RESERVE 16 /* descriptors that no client gets: what is lost to the broker is opened anew \
-                    */
+#define RESERVE                                                                      \
+    16 /* descriptors that no client gets: what is lost to the broker is opened anew \
+        */
 #define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
 #define TICK_MS 250    /* how often deadlines are looked at, at most */
 #define CLOSE_MS 2000  /* for the client's half of a close */
@@ -193,7 +194,7 @@ static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
     self->draining = true;
-    self->stats.sessions++; /* holds off the end while the queues are walked */
+    self->stats.sessions++;       /* holds off the end while the queues are walked */
     s_accept (self, BACKLOG_MAX); /* who waits there is told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);

@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from stack import LIMIT, frame, position, program, run, wait_for
-from test_broker import ask, control, fill, meta, receive, told
+from test_broker import ask, control, fill, meta, receive, stop_subscriber, told
 
 
 def on_disk(stack, *options, **how):
@@ -220,6 +220,23 @@ def test_the_map_grows(stack):
     assert all(reply[0] == b"OK" for reply in receive(dealer, 200))
     assert len(stack.requests("REPLAY", "earliest", "a")) == 201
     assert stack.stats()["history"]["state"] == "ok"
+
+
+def test_a_drop_shows_in_all_that_is_delivered_after_it(stack):
+    """Also in what was on its way to the disk when it happened."""
+    on_disk(stack, "--subscribe-hwm=1000")
+    stop_subscriber(stack, b"a")
+    healthy = stack.sub("a")
+    dealer = control(stack)
+    told = []
+    while len(told) < 1000 or not any("dropped" in each for each in told):
+        for _ in range(500):
+            dealer.send_multipart([b"PUBLISH", b"a", b"x" * 2000, b"x: y"])
+        receive(dealer, 500)
+        told += [meta(message[2]) for message in receive(healthy, 500)]
+    first = min(position(each["dropped"]) for each in told if "dropped" in each)
+    assert [each for each in told if position(each["id"]) > first and "dropped" not in each] == []
+    assert all(each["x"] == "y" for each in told)
 
 
 def limit_files(broker, size):
