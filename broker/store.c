@@ -179,6 +179,17 @@ static bool s_each (const MDB_val *value, const uint8_t **at, s_record_t *record
     return true;
 }
 
+/*  Of a chunk, the first message after a position. */
+static bool s_find_record (const MDB_val *value, zc_id_t after, s_record_t *record,
+                           const uint8_t **at)
+{
+    *at = NULL;
+    while (s_each (value, at, record))
+        if (record->id > after)
+            return true;
+    return false;
+}
+
 /*  The environment. */
 
 const char *zc_store_strerror (int code)
@@ -613,7 +624,7 @@ static int s_chunk_delete (zc_store_t *self, uint64_t number, uint64_t last)
 {
     s_key_t bytes;
     MDB_val key = s_key2 (&bytes, number, last);
-    int rc = mdb_del (self->txn, self->db[S_CHUNKS], &key, NULL);
+    int rc = s_missing_is_fine (mdb_del (self->txn, self->db[S_CHUNKS], &key, NULL));
     if (rc != 0)
         return rc;
     key = s_key2 (&bytes, last, number);
@@ -732,6 +743,14 @@ static int s_first_key (zc_store_t *self, int db, uint64_t *parts, int count)
     return rc;
 }
 
+/*  A chunk whose topic has gone, or an order whose chunk has: it must not keep what is behind it
+ *  from being let go of. Brokers have left such chunks (s_cut_out didn't look at row.cut). */
+static int s_drop_stray (zc_store_t *self, uint64_t number, uint64_t last)
+{
+    self->budget--;
+    return s_chunk_delete (self, number, last);
+}
+
 static int s_trim_oldest (zc_store_t *self, const zc_store_batch_t *batch, bool *more)
 {
     uint64_t order[3];
@@ -747,12 +766,15 @@ static int s_trim_oldest (zc_store_t *self, const zc_store_batch_t *batch, bool 
         rc = mdb_get (self->txn, self->db[S_CHUNKS], &key, &value);
     if (rc == 0)
         rc = s_topic_get (self->txn, self->db[S_TOPICS], order[1], &topic);
+    if (rc == MDB_NOTFOUND)
+        return s_drop_stray (self, order[1], order[0]);
     if (rc == 0)
         rc = s_trim_chunk (self, batch, &topic, order[0], &value, s_all_over, more);
     return rc == 0 ? s_topic_put (self, &topic) : rc;
 }
 
-/*  Takes one message out of the middle of its topic: it has expired. The chunk's key stays. */
+/*  Takes one message out of the middle of its topic: it has expired. The chunk's key stays. Where
+ *  all that is left of the chunk was let go of before, it goes: nothing would come back for it. */
 static int s_cut_out (zc_store_t *self, s_topic_t *topic, uint64_t last, const MDB_val *value,
                       uint64_t id)
 {
@@ -778,8 +800,9 @@ static int s_cut_out (zc_store_t *self, s_topic_t *topic, uint64_t last, const M
         s_key_t bytes;
         MDB_val key = s_key2 (&bytes, topic->number, last);
         if (rc == 0)
-            rc = chunk.count ? mdb_put (self->txn, self->db[S_CHUNKS], &key, &left, 0)
-                             : s_chunk_delete (self, topic->number, last);
+            rc = s_find_record (&left, topic->row.cut, &record, &at)
+                     ? mdb_put (self->txn, self->db[S_CHUNKS], &key, &left, 0)
+                     : s_chunk_delete (self, topic->number, last);
     }
     free (copy);
     return rc;
@@ -1183,17 +1206,6 @@ zc_id_t zc_store_floor (zc_store_t *self, const zc_topic_t *from)
 {
     s_topic_t topic;
     return s_read_topic (self, from, &topic) ? topic.row.floor : from->floor;
-}
-
-/*  Of a chunk, the first message after a position. */
-static bool s_find_record (const MDB_val *value, zc_id_t after, s_record_t *record,
-                           const uint8_t **at)
-{
-    *at = NULL;
-    while (s_each (value, at, record))
-        if (record->id > after)
-            return true;
-    return false;
 }
 
 bool zc_store_next (zc_store_t *self, const zc_topic_t *from, zc_id_t after, zc_stored_t *stored)

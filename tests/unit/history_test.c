@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
+#include <lmdb.h>
 #include <poll.h>
 #include <unistd.h>
 #include "broker/history_lmdb.h"
@@ -430,6 +431,105 @@ static void s_an_evicted_topic_is_gone (void **state)
     s_end (self);
 }
 
+/*  Publishes, and leaves it to be settled. */
+static void s_put (s_world_t *self, unsigned topic, uint64_t expires_ms)
+{
+    self->last = zc_id_next (self->last, self->now_ms);
+    s_append (self,
+              (s_message_t){.topic = topic, .id = self->last, .len = 5, .expires_ms = expires_ms});
+}
+
+static void s_put_one (s_world_t *self, unsigned topic)
+{
+    s_put (self, topic, 0);
+    s_quiet (self);
+}
+
+static void s_check_well (s_world_t *self)
+{
+    zc_history_stats_t stats;
+    zc_history_stats (self->history, &stats);
+    assert_null (stats.error);
+    assert_int_equal (self->refused, 0);
+}
+
+/*  Of three messages together the first is one too many, and the others expire. */
+static void s_cut_and_expire (s_world_t *self, unsigned topic)
+{
+    for (unsigned i = 0; i < 3; i++)
+        s_put (self, topic, self->now_ms + 1000);
+    s_quiet (self);
+    self->now_ms += 2000;
+    s_quiet (self);
+}
+
+static void s_a_chunk_goes_with_its_last_message (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, 2, UINT64_MAX, 100000};
+    s_world_t *self = s_world (on_disk, 3, limits);
+    s_put_one (self, 0); /* its chunk is the oldest, and isn't let go of until the end */
+    s_cut_and_expire (self, 1);
+    s_put_one (self, 1);
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (1));
+    assert_int_equal (zc_history_count (self->history, topic, 0, ZC_ID_MAX), 1);
+    zc_history_release (self->history);
+    s_cut_and_expire (self, 2);
+    s_put_one (self, 0);
+    s_put_one (self, 1);
+    s_put_one (self, 3);
+    assert_null (zc_topics_find (self->topics, s_name (2)));
+    for (unsigned i = 0; i < 3; i++) {
+        s_put_one (self, 0);
+        s_put_one (self, 1);
+    }
+    s_check_well (self);
+    s_end (self);
+}
+
+#define S_CHUNK_HEADER 16 /* bytes: of store.c */
+
+/*  As older brokers left it: a chunk whose topic has gone. */
+static void s_write_stray (const char *folder)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi chunks, order;
+    uint8_t key[] = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    uint8_t swapped[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0};
+    /*  One message at position 1, whose meta is a byte. */
+    uint8_t bytes[S_CHUNK_HEADER + 33] = {[8] = 1, [S_CHUNK_HEADER] = 1, [S_CHUNK_HEADER + 16] = 1};
+    assert_int_equal (mdb_env_create (&env), 0);
+    mdb_env_set_maxdbs (env, 6);
+    assert_int_equal (mdb_env_open (env, folder, MDB_NOTLS, 0640), 0);
+    assert_int_equal (mdb_txn_begin (env, NULL, 0, &txn), 0);
+    assert_int_equal (mdb_dbi_open (txn, "chunks", 0, &chunks), 0);
+    assert_int_equal (mdb_dbi_open (txn, "order", 0, &order), 0);
+    MDB_val at = {sizeof key, key}, value = {sizeof bytes, bytes}, none = {0, NULL};
+    assert_int_equal (mdb_put (txn, chunks, &at, &value, 0), 0);
+    at.mv_data = swapped;
+    assert_int_equal (mdb_put (txn, order, &at, &none, 0), 0);
+    assert_int_equal (mdb_txn_commit (txn), 0);
+    mdb_env_close (env);
+}
+
+static void s_a_stray_chunk_is_let_go_of (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, 2, UINT64_MAX, 100000};
+    s_world_t *self = s_world (true, 10, limits);
+    s_put_one (self, 0);
+    s_close (self);
+    s_write_stray (self->folder);
+    s_open (self, 10);
+    s_put_one (self, 0);
+    s_check_well (self);
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (0));
+    assert_int_equal (zc_history_count (self->history, topic, 0, ZC_ID_MAX), 2);
+    zc_history_release (self->history);
+    s_end (self);
+}
+
 static void s_none_is_kept_where_none_may (void **state)
 {
     bool on_disk = *state != NULL;
@@ -528,6 +628,8 @@ int main (void)
         BOTH (s_bytes_are_bounded),
         BOTH (s_lower_limits_are_met_in_steps),
         BOTH (s_an_evicted_topic_is_gone),
+        BOTH (s_a_chunk_goes_with_its_last_message),
+        cmocka_unit_test (s_a_stray_chunk_is_let_go_of),
         BOTH (s_none_is_kept_where_none_may),
         cmocka_unit_test (s_a_second_broker_is_refused),
         cmocka_unit_test (s_a_damaged_file_is_refused),
