@@ -394,8 +394,10 @@ static void s_evict (zc_history_t *base, zc_topic_t *topic)
 
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
-    zc_id_t floor = zc_store_floor (((s_lmdb_t *)base)->store, topic);
-    return floor < topic->lost ? topic->lost : floor;
+    const s_lmdb_t *self = (s_lmdb_t *)base;
+    zc_id_t floor = zc_store_floor (self->store, topic);
+    zc_id_t lost = topic->lost < self->all_lost ? self->all_lost : topic->lost;
+    return floor < lost ? lost : floor;
 }
 
 static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored)

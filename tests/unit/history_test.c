@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <lmdb.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "broker/history_lmdb.h"
 #include "lib/daemon.h"
@@ -563,6 +565,56 @@ static void s_a_second_broker_is_refused (void **state)
     s_end (self);
 }
 
+/*  A full disk: what would make a file larger than two pages fails. */
+static void s_limit_files (bool limited)
+{
+    struct rlimit limit;
+    signal (SIGXFSZ, SIG_IGN);
+    assert_int_equal (getrlimit (RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = limited ? 8192 : limit.rlim_max;
+    assert_int_equal (setrlimit (RLIMIT_FSIZE, &limit), 0);
+}
+
+static bool s_failed (s_world_t *self)
+{
+    zc_history_stats_t stats;
+    zc_history_stats (self->history, &stats);
+    return stats.error != NULL;
+}
+
+static void s_check_floor (s_world_t *self, unsigned topic, zc_id_t floor)
+{
+    assert_int_equal (
+        zc_history_floor (self->history, zc_topics_find (self->topics, s_name (topic))), floor);
+    zc_history_release (self->history);
+}
+
+static void s_what_was_lost_counts_before_the_first_commit (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    s_world_t *self = s_world (true, 10, limits);
+    s_put_one (self, 0);
+    s_limit_files (true);
+    for (unsigned i = 0; i < 3; i++)
+        s_put (self, 0, 0);
+    s_quiet (self);
+    zc_id_t lost = self->last;
+    assert_int_equal (self->refused, 3);
+    s_check_floor (self, 0, lost);
+    s_close (self);
+    s_open (self, 10);
+    s_check_floor (self, 0, lost);
+    s_quiet (self);
+    assert_true (s_failed (self));
+    s_check_floor (self, 0, lost);
+    s_limit_files (false);
+    while (s_failed (self))
+        s_quiet (self);
+    s_check_floor (self, 0, lost);
+    s_end (self);
+}
+
 static void s_write_file (const char *folder, long at, const void *bytes, size_t len, bool cut)
 {
     char path[128];
@@ -632,6 +684,7 @@ int main (void)
         cmocka_unit_test (s_a_stray_chunk_is_let_go_of),
         BOTH (s_none_is_kept_where_none_may),
         cmocka_unit_test (s_a_second_broker_is_refused),
+        cmocka_unit_test (s_what_was_lost_counts_before_the_first_commit),
         cmocka_unit_test (s_a_damaged_file_is_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
