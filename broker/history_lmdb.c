@@ -227,25 +227,34 @@ static void s_empty (s_batch_t *batch)
     batch->bytes = 0;
 }
 
+/*  What will be delivered, though it wasn't kept, is noted first: who has seen it may come back to
+ * a broker that was killed meanwhile. */
+static void s_note_lost (s_lmdb_t *self, const s_batch_t *batch)
+{
+    const zc_item_t *items = batch->items.at;
+    for (size_t i = batch->items.count; i-- > 0;)
+        if (!items[i].origin) {
+            zc_position_lose (self->position, items[i].id);
+            return;
+        }
+}
+
 /*  Tells the broker of each of a batch's items. */
 static void s_tell (s_lmdb_t *self, s_batch_t *batch, bool kept)
 {
     zc_item_t *items = batch->items.at;
-    zc_id_t lost = ZC_ID_NONE;
+    if (!kept)
+        s_note_lost (self, batch);
     for (size_t i = 0; i < batch->items.count; i++) {
         zc_item_t *item = &items[i];
-        if (!kept && !item->origin) {
+        if (!kept && !item->origin)
             s_lose (self, item);
-            lost = item->id;
-        }
         self->base.settled (self->base.arg, item, kept);
         zmq_msg_close (&item->topic);
         zmq_msg_close (&item->payload);
         zmq_msg_close (&item->meta);
         item->where->pins--;
     }
-    if (lost)
-        zc_position_lose (self->position, lost);
 }
 
 static void s_fail (s_lmdb_t *self, int code)
