@@ -298,13 +298,31 @@ static int s_check_row (const MDB_val *key, const MDB_val *value, uint64_t *sum)
     return 0;
 }
 
+/*  Whether it is all within `size` bytes: what is read of it later is not looked at again. */
+static bool s_record_fits (const s_record_t *record, size_t size)
+{
+    return s_record_size (record) <= size && record->event_len <= S_EVENT_KEY - 8 &&
+           (!record->event_len || record->event_at + record->event_len <= record->meta_len);
+}
+
 static int s_check_chunk (const MDB_val *key, const MDB_val *value, uint64_t *sum)
 {
     if (key->mv_size != 16 || value->mv_size <= sizeof (s_chunk_t) + sizeof (s_record_t))
         return -1;
-    s_chunk_t chunk = s_chunk (value);
+    uint64_t count = 0, before = 0, last = s_key_part (key, 1);
+    const uint8_t *at = (const uint8_t *)value->mv_data + sizeof (s_chunk_t);
+    size_t left = value->mv_size - sizeof (s_chunk_t);
+    while (left >= sizeof (s_record_t)) {
+        s_record_t record = s_record (at);
+        if (!s_record_fits (&record, left) || record.id <= before || record.id > last)
+            return -1;
+        at += s_record_size (&record);
+        left -= s_record_size (&record);
+        before = record.id;
+        count++;
+    }
     *sum += 1;
-    return chunk.count >= 1 && chunk.count <= value->mv_size / sizeof (s_record_t) ? 0 : -1;
+    return left == 0 && count == s_chunk (value).count ? 0 : -1;
 }
 
 static int s_check_order (const MDB_val *key, const MDB_val *value, uint64_t *sum)

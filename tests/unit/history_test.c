@@ -681,6 +681,58 @@ static void s_a_damaged_file_is_refused (void **state)
     assert_true (refused >= 6);
 }
 
+/*  Sets a bit in every copy that the file has of the message's record: `byte` counts from its id,
+ *  with which it begins. */
+static void s_damage_record (const s_world_t *self, zc_id_t id, int byte, uint8_t bit)
+{
+    static uint8_t data[1 << 20];
+    char path[128];
+    uint64_t begin[2] = {id, 0}; /* no ttl */
+    unsigned found = 0;
+    snprintf (path, sizeof path, "%s/data.mdb", self->folder);
+    FILE *file = fopen (path, "r+");
+    assert_non_null (file);
+    size_t len = fread (data, 1, sizeof data, file);
+    assert_true (len < sizeof data);
+    for (size_t at = 0; at + sizeof begin <= len; at++)
+        if (memcmp (data + at, begin, sizeof begin) == 0) {
+            data[(long)at + byte] |= bit;
+            found++;
+        }
+    assert_true (found > 0);
+    rewind (file);
+    assert_int_equal (fwrite (data, 1, len, file), len);
+    fclose (file);
+}
+
+/*  One bit in what a record, or the chunk before it, says of itself. */
+static void s_a_damaged_record_is_refused (void **state)
+{
+    (void)state;
+    static const struct {
+        int byte;
+        uint8_t bit;
+    } bits[] = {{-8, 64}, {1, 128},  {7, 128}, {17, 64}, {19, 64},
+                {20, 8},  {23, 128}, {26, 64}, {27, 1}};
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        s_world_t *self = s_world (true, 10, limits);
+        zc_id_t first = zc_id_next (self->last, self->now_ms);
+        for (unsigned k = 0; k < 10; k++)
+            s_put (self, 0, 0);
+        s_quiet (self);
+        s_close (self);
+        s_damage_record (self, first, bits[i].byte, bits[i].bit);
+        zc_history_lmdb_config_t config = {
+            .path = self->folder, .map_bytes = 1 << 20, .max_topics = 10};
+        char error[512] = "";
+        assert_null (
+            zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error));
+        assert_non_null (strstr (error, "damaged"));
+        s_end (self);
+    }
+}
+
 #define BOTH(name)                             \
     cmocka_unit_test (name),                   \
     {                                          \
@@ -701,6 +753,7 @@ int main (void)
         cmocka_unit_test (s_a_second_broker_is_refused),
         cmocka_unit_test (s_what_was_lost_counts_before_the_first_commit),
         cmocka_unit_test (s_a_damaged_file_is_refused),
+        cmocka_unit_test (s_a_damaged_record_is_refused),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
