@@ -119,8 +119,11 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 
 static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    if (!zc_jobs_start (self->jobs, route, request, self->head))
+    if (zc_history_unreadable (self->history))
+        s_error (self, route, "history", "history can't be read now: try again");
+    else if (!zc_jobs_start (self->jobs, route, request, self->head))
         s_error (self, route, "busy", "too many replays at once: try again");
+    zc_history_release (self->history);
 }
 
 /*  SYNC. */

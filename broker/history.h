@@ -62,6 +62,7 @@ typedef struct {
     bool (*next) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
     uint64_t (*count) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_id_t upto);
     bool (*find) (zc_history_t *self, zc_topic_t *topic, zc_slice_t event, zc_id_t *id);
+    bool (*unreadable) (zc_history_t *self);
     void (*release) (zc_history_t *self);
     void (*stats) (zc_history_t *self, zc_history_stats_t *stats);
 } zc_history_ops_t;
@@ -151,6 +152,13 @@ static inline bool zc_history_find (zc_history_t *self, zc_topic_t *topic, zc_sl
                                     zc_id_t *id)
 {
     return self->ops->find (self, topic, event, id);
+}
+
+/*  Begins a run of reading: false where all that is read until zc_history_release is of one
+ *  consistent view. True where history can't be read for now: it would look empty. */
+static inline bool zc_history_unreadable (zc_history_t *self)
+{
+    return self->ops->unreadable (self);
 }
 
 /*  Ends a run of reading: what it held for a consistent view is let go. */

@@ -424,6 +424,11 @@ static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t event, zc_
     return zc_store_find (((s_lmdb_t *)base)->store, topic, event, id);
 }
 
+static bool s_unreadable (zc_history_t *base)
+{
+    return !zc_store_read (((s_lmdb_t *)base)->store);
+}
+
 static void s_release (zc_history_t *base)
 {
     zc_store_release (((s_lmdb_t *)base)->store);
@@ -567,9 +572,9 @@ static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config,
 zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_topics_t **topics,
                                    zc_id_t *last, char *error, size_t size)
 {
-    static const zc_history_ops_t ops = {"lmdb", s_destroy, s_append, s_flush,   s_settle,
-                                         s_full, s_busy,    s_trim,   s_evict,   s_floor,
-                                         s_next, s_count,   s_find,   s_release, s_stats};
+    static const zc_history_ops_t ops = {
+        "lmdb",  s_destroy, s_append, s_flush, s_settle, s_full,       s_busy,    s_trim,
+        s_evict, s_floor,   s_next,   s_count, s_find,   s_unreadable, s_release, s_stats};
     s_lmdb_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();

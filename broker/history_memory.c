@@ -436,9 +436,9 @@ static void s_destroy (zc_history_t *base)
 
 zc_history_t *zc_history_memory_new (void)
 {
-    static const zc_history_ops_t ops = {"memory", s_destroy, s_append, s_nothing, s_nothing,
-                                         s_never,  s_never,   s_trim,   s_evict,   s_floor,
-                                         s_next,   s_count,   s_find,   s_nothing, s_stats};
+    static const zc_history_ops_t ops = {
+        "memory", s_destroy, s_append, s_nothing, s_nothing, s_never, s_never,   s_trim,
+        s_evict,  s_floor,   s_next,   s_count,   s_find,    s_never, s_nothing, s_stats};
     s_memory_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();

@@ -46,6 +46,7 @@ struct zc_jobs {
     s_job_t *first, **end; /* a ring: each gets its turn */
     size_t size, sources, blocked;
     uint64_t messages;
+    bool unreadable; /* history is, for now: all wait */
 };
 
 zc_jobs_t *zc_jobs_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t *outbox)
@@ -373,6 +374,9 @@ bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *re
 void zc_jobs_run (zc_jobs_t *self)
 {
     size_t count = self->size, blocked = 0;
+    self->unreadable = count && zc_history_unreadable (self->history);
+    if (self->unreadable)
+        return;
     for (size_t run = 0; count > 0 && run < S_RUN && blocked < S_RUN_BLOCKED; count--) {
         s_job_t *job = s_dequeue (self);
         s_check_floor (self, job);
@@ -391,9 +395,9 @@ void zc_jobs_run (zc_jobs_t *self)
 
 zc_jobs_state_t zc_jobs_state (const zc_jobs_t *self)
 {
-    return self->size == 0               ? ZC_JOBS_NONE
-           : self->size == self->blocked ? ZC_JOBS_BLOCKED
-                                         : ZC_JOBS_READY;
+    if (self->size == 0)
+        return ZC_JOBS_NONE;
+    return self->unreadable || self->size == self->blocked ? ZC_JOBS_BLOCKED : ZC_JOBS_READY;
 }
 
 size_t zc_jobs_size (const zc_jobs_t *self)

@@ -1191,7 +1191,7 @@ int zc_store_commit (zc_store_t *self, const zc_store_batch_t *batch)
 
 /*  Reading. */
 
-static bool s_read (zc_store_t *self)
+bool zc_store_read (zc_store_t *self)
 {
     if (self->reading)
         return true;
@@ -1216,7 +1216,7 @@ void zc_store_release (zc_store_t *self)
 
 static bool s_read_topic (zc_store_t *self, const zc_topic_t *from, s_topic_t *topic)
 {
-    return from->number && s_read (self) &&
+    return from->number && zc_store_read (self) &&
            s_topic_get (self->reader, self->db[S_TOPICS], from->number, topic) == 0;
 }
 
@@ -1301,7 +1301,7 @@ bool zc_store_find (zc_store_t *self, const zc_topic_t *from, zc_slice_t event, 
 {
     uint8_t bytes[S_EVENT_KEY];
     MDB_val value;
-    if (!from->number || event.len > S_EVENT_KEY - 8 || !s_read (self))
+    if (!from->number || event.len > S_EVENT_KEY - 8 || !zc_store_read (self))
         return false;
     MDB_val key = s_event_key (bytes, from->number, event.at, event.len);
     if (mdb_get (self->reader, self->db[S_EVENTS], &key, &value) != 0)

@@ -59,7 +59,9 @@ int zc_store_commit (zc_store_t *self, const zc_store_batch_t *batch);
 int zc_store_sync (zc_store_t *self);
 const char *zc_store_strerror (int code);
 
-/*  Reading. The first call takes a consistent view, which lasts until zc_store_release. */
+/*  Reading. The first call takes a consistent view, which lasts until zc_store_release. Where
+ *  zc_store_read can't take one, after a failure that LMDB hasn't got over, nothing is found. */
+bool zc_store_read (zc_store_t *self);
 zc_id_t zc_store_floor (zc_store_t *self, const zc_topic_t *topic);
 bool zc_store_next (zc_store_t *self, const zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
 uint64_t zc_store_count (zc_store_t *self, const zc_topic_t *topic, zc_id_t after, zc_id_t upto);

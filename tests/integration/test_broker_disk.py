@@ -141,18 +141,21 @@ int clock_gettime (clockid_t clock, struct timespec *now)
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_ids_increase_though_the_clock_steps_back(stack, how):
-    source = stack.folder / "clock.c"
-    source.write_text(FAKETIME)
-    library = stack.folder / "clock.so"
-    run("gcc", "-shared", "-fPIC", "-o", library, source, "-ldl")
     broker = on_disk(stack)
     ids = fill(stack, 100)
     getattr(broker, how)()
-    preload = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), asan_runtime(), str(library)]))
-    on_disk(stack, env={"LD_PRELOAD": preload, "CLOCK_OFFSET": "-86400"})
+    on_disk(stack, env={**preloaded(stack, FAKETIME), "CLOCK_OFFSET": "-86400"})
     more = fill(stack, 100)
     assert position(more[0][2]) > position(ids[-1][2])
     assert whole(stack, "a", "b", "c") == ids + more
+
+
+def preloaded(stack, text):
+    """The environment in which a program has these functions in the place of the system's."""
+    source, library = stack.folder / "preload.c", stack.folder / "preload.so"
+    source.write_text(text)
+    run("gcc", "-shared", "-fPIC", "-o", library, source, "-ldl")
+    return {"LD_PRELOAD": ":".join(filter(None, [os.environ.get("LD_PRELOAD"), asan_runtime(), str(library)]))}
 
 
 def asan_runtime():
@@ -365,3 +368,83 @@ def test_topics_come_back_in_order_and_bounded(stack):
     lasts = stack.request("SYNC", "", "\n".join("topic-%d" % i for i in range(80)))[3].decode().split("\n")
     assert lasts[60:] == ids[60:]
     assert all(position(last) >= position(id) for last, id in zip(lasts, ids))
+
+
+FAULTS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int fails (int error)
+{
+    int there = access (getenv ("FAULTS"), F_OK) == 0;
+    errno = error;
+    return there;
+}
+
+/*  LMDB's meta pages, which end a commit: it can't go on then, and has to be opened again. */
+ssize_t pwrite (int fd, const void *bytes, size_t size, off_t at)
+{
+    ssize_t (*real) (int, const void *, size_t, off_t) = dlsym (RTLD_NEXT, "pwrite");
+    return size > 40 && size < 300 && at < 8192 && fails (EIO) ? -1 : real (fd, bytes, size, at);
+}
+
+ssize_t pwrite64 (int fd, const void *bytes, size_t size, off_t at)
+{
+    return pwrite (fd, bytes, size, at);
+}
+
+/*  And it can't be opened. */
+int open (const char *path, int flags, ...)
+{
+    int (*real) (const char *, int, ...) = dlsym (RTLD_NEXT, "open");
+    va_list rest;
+    va_start (rest, flags);
+    int mode = va_arg (rest, int);
+    va_end (rest);
+    return strstr (path, "data.mdb") && fails (EROFS) ? -1 : real (path, flags, mode);
+}
+
+int open64 (const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start (rest, flags);
+    int mode = va_arg (rest, int);
+    va_end (rest);
+    return open (path, flags, mode);
+}
+"""
+
+
+def test_a_history_that_cannot_be_read_is_not_taken_for_an_empty_one(stack):
+    faults = stack.folder / "faults"
+    on_disk(stack, "--control-hwm=10", "--topic-bytes=1G", "--history-bytes=1G", "--topic-messages=10000",
+            env={**preloaded(stack, FAULTS), "FAULTS": str(faults)})  # fmt: skip
+    dealer = control(stack)
+    for i in range(1000):
+        dealer.send_multipart([b"PUBLISH", b"a", b"%d " % i + bytes(20000)])
+    ids = [reply[1].decode() for reply in receive(dealer, 1000)]
+    reader = stack.socket(zmq.DEALER, stack.control_endpoint, linger=0, rcvhwm=10)
+    reader.send_multipart([b"REPLAY", b"earliest", b"a"])
+    wait_for(lambda: stack.stats()["jobs"] == 1, "a replay waits for its peer")
+    faults.touch()
+    assert stack.request("PUBLISH", "b", "x")[:2] == [b"ERR", b"history"]
+    refused = stack.request("FETCH", ids[0], "10", "1000", "a")
+    assert refused[:2] == [b"ERR", b"history"] and b"can't be read" in refused[2]
+    assert stack.request("REPLAY", ids[0], "a")[:2] == [b"ERR", b"history"]
+    replies = []
+    while reader.poll(500):
+        replies.append(reader.recv_multipart())
+    assert replies[-1][0] == b"MSG" and len(replies) < 1000, "the replay waits"
+    assert stack.stats()["jobs"] == 1
+    faults.unlink()
+    while replies[-1][0] == b"MSG":
+        replies += receive(reader, 1)
+    assert [id for _, _, id in told(replies)] == ids, "and goes on"
+    wait_for(lambda: stack.stats()["history"]["state"] == "ok", "it heals by itself")
+    assert len(stack.requests("FETCH", ids[0], "10", "1000000", "a")) == 11
