@@ -55,7 +55,10 @@ zc_position_t *zc_position_new (const char *path, char *error, size_t size)
     if (self->fd < 0) {
         snprintf (error, size, "history: can't open %s: %s", path, strerror (errno));
     } else if (flock (self->fd, LOCK_EX | LOCK_NB) != 0) {
-        snprintf (error, size, "history: another broker has %s", path);
+        if (errno == EWOULDBLOCK)
+            snprintf (error, size, "history: another broker has %s", path);
+        else
+            snprintf (error, size, "history: can't lock %s: %s", path, strerror (errno));
     } else {
         s_read (self);
         return self;

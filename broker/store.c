@@ -19,6 +19,7 @@
 #include "broker/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
@@ -284,7 +285,9 @@ static int s_check_each (const s_check_t *self, int db,
     if (cursor)
         mdb_cursor_close (cursor);
     mdb_stat (self->txn, self->db[db], &stat);
-    return rc == MDB_NOTFOUND && entries == stat.ms_entries ? 0 : MDB_CORRUPTED;
+    if (rc == MDB_NOTFOUND && entries == stat.ms_entries)
+        return 0;
+    return rc > 0 ? rc : MDB_CORRUPTED; /* of the system, or of LMDB */
 }
 
 static int s_check_row (const MDB_val *key, const MDB_val *value, uint64_t *sum)
@@ -350,8 +353,10 @@ static int s_check_tables (const s_check_t *self)
     int rc = mdb_get (self->txn, self->db[S_STATE], &key, &value);
     if (rc == MDB_NOTFOUND)
         return 0; /* made, and nothing committed */
-    if (rc != 0 || value.mv_size != sizeof totals)
-        return MDB_CORRUPTED;
+    if (rc == 0 && value.mv_size != sizeof totals)
+        rc = MDB_CORRUPTED;
+    if (rc != 0)
+        return rc;
     memcpy (&totals, value.mv_data, sizeof totals);
     if (totals.format != S_FORMAT)
         return MDB_VERSION_MISMATCH;
@@ -368,44 +373,63 @@ static int s_check_tables (const s_check_t *self)
     return rc == 0 && (messages != totals.messages || chunks != 0) ? MDB_CORRUPTED : rc;
 }
 
-/*  The exit status of the process that checks. */
 static int s_check (zc_store_t *self)
 {
     MDB_env *env;
     s_check_t check = {.db = self->db};
-    if (mdb_env_create (&env) != 0)
-        return 1;
-    mdb_env_set_maxdbs (env, S_DBS);
-    if (mdb_env_open (env, self->path, MDB_RDONLY | MDB_NOTLS, 0640) != 0)
-        return 1;
-    int rc = s_open_dbs (self, env, true);
+    int rc = mdb_env_create (&env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs (env, S_DBS);
+    if (rc == 0)
+        rc = mdb_env_open (env, self->path, MDB_RDONLY | MDB_NOTLS, 0640);
+    if (rc == 0)
+        rc = s_open_dbs (self, env, true);
     if (rc == MDB_NOTFOUND)
         return 0; /* made, and no more */
     if (rc == 0)
         rc = mdb_txn_begin (env, NULL, MDB_RDONLY, &check.txn);
-    return rc == 0 && s_check_tables (&check) == 0 ? 0 : 1;
+    return rc == 0 ? s_check_tables (&check) : rc;
 }
 
-static bool s_is_sound (zc_store_t *self)
+/*  The process that checks tells what it met. It may crash: then it does so at once, and tells
+ *  nothing; what it prints is no help to anybody. */
+static void s_check_and_tell (zc_store_t *self, int fd)
+{
+    signal (SIGSEGV, SIG_DFL);
+    signal (SIGBUS, SIG_DFL);
+    signal (SIGABRT, SIG_DFL);
+    int rc = freopen ("/dev/null", "w", stderr) ? s_check (self) : errno;
+    _exit (write (fd, &rc, sizeof rc) == sizeof rc ? 0 : 1);
+}
+
+/*  There is no file, or an empty one: a broker that was killed, or had no space, as it made it. */
+static bool s_is_new (const zc_store_t *self)
 {
     char file[4200];
+    struct stat status;
     snprintf (file, sizeof file, "%s/data.mdb", self->path);
-    if (access (file, F_OK) != 0)
-        return true;
+    return stat (file, &status) == 0 ? status.st_size == 0 : errno == ENOENT;
+}
+
+static int s_check_apart (zc_store_t *self)
+{
+    int ends[2], rc = MDB_CORRUPTED; /* unless it tells */
+    if (s_is_new (self))
+        return 0;
+    if (pipe2 (ends, O_CLOEXEC) != 0)
+        return errno;
     pid_t pid = fork ();
-    if (pid == 0) {
-        /*  It may crash: with the status of that, and what it prints is no help to anybody. */
-        signal (SIGSEGV, SIG_DFL);
-        signal (SIGBUS, SIG_DFL);
-        signal (SIGABRT, SIG_DFL);
-        if (!freopen ("/dev/null", "w", stderr))
-            _exit (1);
-        _exit (s_check (self));
-    }
-    int status = 1;
-    while (pid > 0 && waitpid (pid, &status, 0) < 0 && errno == EINTR)
+    if (pid == 0)
+        s_check_and_tell (self, ends[1]);
+    if (pid < 0)
+        rc = errno;
+    close (ends[1]);
+    while (pid > 0 && read (ends[0], &rc, sizeof rc) < 0 && errno == EINTR)
         ;
-    return WIFEXITED (status) && WEXITSTATUS (status) == 0;
+    close (ends[0]);
+    while (pid > 0 && waitpid (pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return rc;
 }
 
 /*  Opening. */
@@ -432,6 +456,33 @@ static void s_load_totals (zc_store_t *self)
                                        .over = true};
 }
 
+/*  Only what LMDB, or the check, says of the content means damage: an operator told so may give up
+ *  a history that is whole. */
+static void s_explain (const char *path, const char *doing, int code, char *error, size_t size)
+{
+    switch (code) {
+    case MDB_CORRUPTED:
+    case MDB_INVALID:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_CURSOR_FULL:  /* a tree too deep */
+    case MDB_INCOMPATIBLE: /* tables of other kinds */
+        snprintf (
+            error, size,
+            "history: %s/data.mdb is damaged, or not zcast's: put a copy from a backup in its "
+            "place, or move it away to start with an empty history",
+            path);
+        break;
+    case MDB_VERSION_MISMATCH:
+        snprintf (error, size,
+                  "history: %s/data.mdb was made by another version: run that, or move it away to "
+                  "start with an empty history",
+                  path);
+        break;
+    default:
+        snprintf (error, size, "history: can't %s %s: %s", doing, path, zc_store_strerror (code));
+    }
+}
+
 zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, char *error,
                           size_t size)
 {
@@ -442,19 +493,17 @@ zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, ch
     pthread_mutex_init (&self->sync, NULL);
     self->map_bytes = map_bytes;
     self->durable = durable;
-    int rc;
-    if (!s_is_sound (self)) {
-        snprintf (
-            error, size,
-            "history: %s/data.mdb is damaged, or not zcast's: put a copy from a backup in its "
-            "place, or move it away to start with an empty history",
-            path);
-    } else if ((rc = s_env_open (self)) != 0) {
-        snprintf (error, size, "history: can't open %s: %s", path, zc_store_strerror (rc));
-    } else {
+    const char *doing = "check";
+    int rc = s_check_apart (self);
+    if (rc == 0) {
+        doing = "open";
+        rc = s_env_open (self);
+    }
+    if (rc == 0) {
         s_load_totals (self);
         return self;
     }
+    s_explain (path, doing, rc, error, size);
     zc_store_destroy (&self);
     return NULL;
 }

@@ -1,5 +1,6 @@
 """zcast-broker with history on disk: what it acknowledged survives, ids go on, and a disk that fails is said and got over."""
 
+import errno
 import json
 import os
 import random
@@ -200,6 +201,23 @@ def test_a_damaged_history_is_refused_with_what_to_do(stack):
     data.write_bytes(good)
     on_disk(stack)
     assert len(whole(stack, "a", "b", "c")) == 1000
+
+
+@pytest.mark.parametrize("call, error, says", [
+    ("pid_t fork (void)", "EAGAIN", "can't check"),
+    ("int flock (int fd, int operation)", "ENOLCK", "can't lock"),
+])  # fmt: skip
+def test_what_the_system_refuses_is_not_called_damage(stack, call, error, says):
+    broker = on_disk(stack)
+    stack.publish("a", "x")
+    broker.stop()
+    text = f"#include <errno.h>\n#include <unistd.h>\n{call} {{ errno = {error}; return -1; }}\n"
+    done = run("zcast-broker", *stack.endpoints(), f"--history=lmdb:{stack.folder}/history", check=False,
+               env=preloaded(stack, text))  # fmt: skip
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert says in done.stderr and os.strerror(getattr(errno, error)) in done.stderr
+    assert "damaged" not in done.stderr and "another broker" not in done.stderr
 
 
 def test_a_history_that_was_moved_away_begins_anew_and_says_so(stack):

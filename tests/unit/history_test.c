@@ -3,10 +3,12 @@
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <lmdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "broker/history_lmdb.h"
 #include "lib/daemon.h"
@@ -733,6 +735,36 @@ static void s_a_damaged_record_is_refused (void **state)
     }
 }
 
+/*  What isn't damage isn't called so. */
+static void s_a_sound_file_is_not_called_damaged (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    char path[128], error[512];
+    s_world_t *self = s_world (true, 10, limits);
+    zc_history_lmdb_config_t config = {
+        .path = self->folder, .map_bytes = 1 << 20, .max_topics = 10};
+    s_put_one (self, 0);
+    s_close (self);
+    uint32_t version = 2; /* of LMDB: behind a page's header and the magic number */
+    s_write_file (self->folder, 20, &version, sizeof version, false);
+    assert_null (zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error));
+    assert_non_null (strstr (error, "made by another version"));
+    /*  As a broker leaves it that is killed when it has just made it. */
+    s_write_file (self->folder, 0, "", 0, true);
+    s_open (self, 10);
+    s_put_one (self, 0);
+    s_close (self);
+    /*  Any error of the system. */
+    snprintf (path, sizeof path, "%s/data.mdb", self->folder);
+    assert_int_equal (unlink (path), 0);
+    assert_int_equal (mkdir (path, 0755), 0);
+    assert_null (zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error));
+    assert_non_null (strstr (error, strerror (EISDIR)));
+    assert_int_equal (rmdir (path), 0);
+    s_end (self);
+}
+
 #define BOTH(name)                             \
     cmocka_unit_test (name),                   \
     {                                          \
@@ -754,6 +786,7 @@ int main (void)
         cmocka_unit_test (s_what_was_lost_counts_before_the_first_commit),
         cmocka_unit_test (s_a_damaged_file_is_refused),
         cmocka_unit_test (s_a_damaged_record_is_refused),
+        cmocka_unit_test (s_a_sound_file_is_not_called_damaged),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
