@@ -38,6 +38,7 @@
 #define S_GROW_MIN (1u << 20)
 #define S_DBS 6
 #define S_EVENT_KEY (8 + 256)
+#define S_HOLES_MAX ((uint64_t)1 << 40) /* below: s_row_t's hole is a count, as it used to be */
 
 enum { S_TOPICS, S_CHUNKS, S_ORDER, S_EVENTS, S_EXPIRY, S_STATE };
 static const char *const s_names[S_DBS] = {"topics", "chunks", "order",
@@ -47,7 +48,7 @@ typedef struct { /* the value in topics, with the name behind it */
     uint64_t last, floor, cut;
     uint64_t count, bytes; /* of messages after cut */
     uint64_t next_seq;     /* how many messages it ever had */
-    uint64_t holes;        /* messages taken out of the middle, while any is left of before */
+    uint64_t hole;         /* up to here, the last of a chunk, some were taken out of the middle */
     uint64_t gone;         /* 1: it has left the table */
 } s_row_t;
 
@@ -551,6 +552,8 @@ static void s_topic_set (s_topic_t *topic, const MDB_val *value)
     size = value->mv_size < size ? value->mv_size : size;
     memcpy (topic, value->mv_data, size);
     topic->len = size - sizeof topic->row;
+    if (topic->row.hole && topic->row.hole < S_HOLES_MAX)
+        topic->row.hole = topic->row.last;
 }
 
 static int s_topic_get (MDB_txn *txn, MDB_dbi db, uint64_t number, s_topic_t *topic)
@@ -582,8 +585,6 @@ static int s_topic_put (zc_store_t *self, s_topic_t *topic)
     s_key_t bytes;
     MDB_val key = s_key1 (&bytes, topic->number);
     MDB_val value = {sizeof topic->row + topic->len, topic};
-    if (topic->row.count == 0)
-        topic->row.holes = 0;
     if (topic->row.gone && topic->row.count == 0)
         return mdb_del (self->txn, self->db[S_TOPICS], &key, NULL);
     return mdb_put (self->txn, self->db[S_TOPICS], &key, &value, 0);
@@ -859,7 +860,7 @@ static int s_cut_out (zc_store_t *self, s_topic_t *topic, uint64_t last, const M
     if (at < copy + left.mv_size && record.id == id) {
         rc = s_let_go (self, topic, &record, at);
         size_t size = s_record_size (&record), offset = (size_t)(at - copy);
-        topic->row.holes++;
+        topic->row.hole = topic->row.hole < last ? last : topic->row.hole;
         chunk.count--;
         memcpy (copy, &chunk, sizeof chunk);
         memmove (copy + offset, copy + offset + size, left.mv_size - offset - size);
@@ -1314,20 +1315,26 @@ static uint64_t s_seq_after (zc_store_t *self, const s_topic_t *topic, zc_id_t p
     return seq;
 }
 
-/*  The same by looking at each chunk: for topics that have holes. */
+/*  How many there are after a position, up to another, by looking at each chunk: where messages
+ * were taken out of the middle, seq doesn't tell. */
 static uint64_t s_count_each (zc_store_t *self, const s_topic_t *topic, zc_id_t after, zc_id_t upto)
 {
     MDB_val key, value;
     uint64_t count = 0;
+    bool whole = false; /* from the second chunk on, all in it is after `after` */
     int rc = s_seek (self->read_chunks, topic->number, after, &key, &value);
     while (rc == 0 && s_key_part (&key, 0) == topic->number) {
         const uint8_t *at = NULL;
         s_record_t record;
-        while (s_each (&value, &at, &record)) {
-            if (record.id > upto)
-                return count;
-            count += record.id > after;
-        }
+        if (whole && s_key_part (&key, 1) <= upto)
+            count += s_chunk (&value).count;
+        else
+            while (s_each (&value, &at, &record)) {
+                if (record.id > upto)
+                    return count;
+                count += record.id > after;
+            }
+        whole = true;
         rc = mdb_cursor_get (self->read_chunks, &key, &value, MDB_NEXT);
     }
     return count;
@@ -1341,9 +1348,14 @@ uint64_t zc_store_count (zc_store_t *self, const zc_topic_t *from, zc_id_t after
     after = after < topic.row.cut ? topic.row.cut : after;
     if (upto <= after)
         return 0;
-    if (topic.row.holes)
-        return s_count_each (self, &topic, after, upto);
-    return s_seq_after (self, &topic, upto) - s_seq_after (self, &topic, after);
+    uint64_t count = 0;
+    if (after < topic.row.hole) {
+        count = s_count_each (self, &topic, after, upto < topic.row.hole ? upto : topic.row.hole);
+        after = topic.row.hole;
+    }
+    if (after < upto)
+        count += s_seq_after (self, &topic, upto) - s_seq_after (self, &topic, after);
+    return count;
 }
 
 bool zc_store_find (zc_store_t *self, const zc_topic_t *from, zc_slice_t event, zc_id_t *id)

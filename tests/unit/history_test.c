@@ -506,30 +506,47 @@ static void s_a_chunk_goes_with_its_last_message (void **state)
     s_end (self);
 }
 
-#define S_CHUNK_HEADER 16 /* bytes: of store.c */
-
-/*  As older brokers left it: a chunk whose topic has gone. */
-static void s_write_stray (const char *folder)
+/*  To do to a database what older brokers did. */
+static MDB_txn *s_begin (const char *folder)
 {
     MDB_env *env;
     MDB_txn *txn;
-    MDB_dbi chunks, order;
-    uint8_t key[] = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-    uint8_t swapped[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0};
-    /*  One message at position 1, whose meta is a byte. */
-    uint8_t bytes[S_CHUNK_HEADER + 33] = {[8] = 1, [S_CHUNK_HEADER] = 1, [S_CHUNK_HEADER + 16] = 1};
     assert_int_equal (mdb_env_create (&env), 0);
     mdb_env_set_maxdbs (env, 6);
     assert_int_equal (mdb_env_open (env, folder, MDB_NOTLS, 0640), 0);
     assert_int_equal (mdb_txn_begin (env, NULL, 0, &txn), 0);
-    assert_int_equal (mdb_dbi_open (txn, "chunks", 0, &chunks), 0);
-    assert_int_equal (mdb_dbi_open (txn, "order", 0, &order), 0);
-    MDB_val at = {sizeof key, key}, value = {sizeof bytes, bytes}, none = {0, NULL};
-    assert_int_equal (mdb_put (txn, chunks, &at, &value, 0), 0);
-    at.mv_data = swapped;
-    assert_int_equal (mdb_put (txn, order, &at, &none, 0), 0);
+    return txn;
+}
+
+static MDB_dbi s_table (MDB_txn *txn, const char *name)
+{
+    MDB_dbi table;
+    assert_int_equal (mdb_dbi_open (txn, name, 0, &table), 0);
+    return table;
+}
+
+static void s_commit (MDB_txn *txn)
+{
+    MDB_env *env = mdb_txn_env (txn);
     assert_int_equal (mdb_txn_commit (txn), 0);
     mdb_env_close (env);
+}
+
+#define S_CHUNK_HEADER 16 /* bytes: of store.c */
+
+/*  A chunk whose topic has gone. */
+static void s_write_stray (const char *folder)
+{
+    uint8_t key[] = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    uint8_t swapped[] = {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0};
+    /*  One message at position 1, whose meta is a byte. */
+    uint8_t bytes[S_CHUNK_HEADER + 33] = {[8] = 1, [S_CHUNK_HEADER] = 1, [S_CHUNK_HEADER + 16] = 1};
+    MDB_txn *txn = s_begin (folder);
+    MDB_val at = {sizeof key, key}, value = {sizeof bytes, bytes}, none = {0, NULL};
+    assert_int_equal (mdb_put (txn, s_table (txn, "chunks"), &at, &value, 0), 0);
+    at.mv_data = swapped;
+    assert_int_equal (mdb_put (txn, s_table (txn, "order"), &at, &none, 0), 0);
+    s_commit (txn);
 }
 
 static void s_a_stray_chunk_is_let_go_of (void **state)
@@ -546,6 +563,54 @@ static void s_a_stray_chunk_is_let_go_of (void **state)
     zc_topic_t *topic = zc_topics_find (self->topics, s_name (0));
     assert_int_equal (zc_history_count (self->history, topic, 0, ZC_ID_MAX), 2);
     zc_history_release (self->history);
+    s_end (self);
+}
+
+#define S_ROW_HOLE 48 /* bytes: where, in a row of store.c */
+
+/*  A row says how many messages were taken out, and not up to where. */
+static void s_write_count_of_holes (const char *folder)
+{
+    uint8_t key[8] = {[7] = 1}, row[128];
+    MDB_txn *txn = s_begin (folder);
+    MDB_val at = {sizeof key, key}, value;
+    assert_int_equal (mdb_get (txn, s_table (txn, "topics"), &at, &value), 0);
+    assert_true (value.mv_size <= sizeof row);
+    memcpy (row, value.mv_data, value.mv_size);
+    memcpy (row + S_ROW_HOLE, &(uint64_t){1}, sizeof (uint64_t));
+    value.mv_data = row;
+    assert_int_equal (mdb_put (txn, s_table (txn, "topics"), &at, &value, 0), 0);
+    s_commit (txn);
+}
+
+static void s_check_count (s_world_t *self, uint64_t count)
+{
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (0));
+    assert_int_equal (zc_history_count (self->history, topic, 0, ZC_ID_MAX), count);
+    zc_history_release (self->history);
+}
+
+static void s_holes_that_were_counted_are_known (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    s_world_t *self = s_world (true, 10, limits);
+    s_put (self, 0, 0);
+    s_put (self, 0, self->now_ms + 1000);
+    s_put (self, 0, 0);
+    s_put_one (self, 0);
+    s_put_one (self, 0);
+    self->now_ms += 2000;
+    s_quiet (self);
+    s_check_count (self, 4);
+    s_close (self);
+    s_write_count_of_holes (self->folder);
+    s_open (self, 10);
+    s_check_count (self, 4);
+    s_put_one (self, 0);
+    s_check_count (self, 5);
+    s_put_one (self, 0);
+    s_check_count (self, 6);
     s_end (self);
 }
 
@@ -781,6 +846,7 @@ int main (void)
         BOTH (s_an_evicted_topic_is_gone),
         BOTH (s_a_chunk_goes_with_its_last_message),
         cmocka_unit_test (s_a_stray_chunk_is_let_go_of),
+        cmocka_unit_test (s_holes_that_were_counted_are_known),
         BOTH (s_none_is_kept_where_none_may),
         cmocka_unit_test (s_a_second_broker_is_refused),
         cmocka_unit_test (s_what_was_lost_counts_before_the_first_commit),
