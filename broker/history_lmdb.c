@@ -126,7 +126,7 @@ static void *s_committer (void *arg)
     return NULL;
 }
 
-/*  The syncing thread: where something was committed since the last time. */
+/*  The syncing thread: where something was committed since the last time that succeeded. */
 
 static void s_sleep (s_lmdb_t *self, unsigned ms)
 {
@@ -138,6 +138,18 @@ static void s_sleep (s_lmdb_t *self, unsigned ms)
     until.tv_nsec %= 1000000000;
     while (!self->quit && pthread_cond_timedwait (&self->wake, &self->lock, &until) != ETIMEDOUT)
         ;
+}
+
+static void s_log_sync (int code, int before)
+{
+    static zc_log_limit_t limit;
+    if (code != 0 && before == 0)
+        zc_log_limited (&limit, ZC_LOG_ERROR,
+                        "history can't be synced: %s: a power cut would take what was published "
+                        "last",
+                        zc_store_strerror (code));
+    else if (code == 0 && before != 0)
+        zc_log_limited (&limit, ZC_LOG_WARN, "history is synced again");
 }
 
 static void *s_syncer (void *arg)
@@ -152,10 +164,11 @@ static void *s_syncer (void *arg)
             continue;
         pthread_mutex_unlock (&self->lock);
         int rc = zc_store_sync (self->store);
+        s_log_sync (rc, self->sync_result);
         pthread_mutex_lock (&self->lock);
         self->sync_result = rc;
         self->syncs += rc == 0;
-        synced = commits;
+        synced = rc == 0 ? commits : synced;
     }
     pthread_mutex_unlock (&self->lock);
     return NULL;
@@ -499,7 +512,7 @@ static void s_destroy (zc_history_t *base)
     }
     s_stop_threads (self);
     if (self->sync == ZC_SYNC_INTERVAL)
-        zc_store_sync (self->store);
+        s_log_sync (zc_store_sync (self->store), 0);
     zc_position_destroy (&self->position, self->last);
     zc_store_destroy (&self->store);
     for (int i = 0; i < 2; i++) {

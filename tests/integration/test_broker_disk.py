@@ -466,3 +466,34 @@ def test_a_history_that_cannot_be_read_is_not_taken_for_an_empty_one(stack):
     assert [id for _, _, id in told(replies)] == ids, "and goes on"
     wait_for(lambda: stack.stats()["history"]["state"] == "ok", "it heals by itself")
     assert len(stack.requests("FETCH", ids[0], "10", "1000000", "a")) == 11
+
+
+SYNC_FAULT = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+int fdatasync (int fd)
+{
+    int (*real) (int) = dlsym (RTLD_NEXT, "fdatasync");
+    if (access (getenv ("FAULTS"), F_OK) != 0)
+        return real (fd);
+    errno = ENOSPC;
+    return -1;
+}
+"""
+
+
+def test_a_sync_that_failed_is_said_and_done_again(stack):
+    faults = stack.folder / "faults"
+    broker = on_disk(stack, env={**preloaded(stack, SYNC_FAULT), "FAULTS": str(faults)})
+    faults.touch()
+    stack.publish("a", "x")
+    broker.wait_log("error .*history can't be synced: No space left on device")
+    before = wait_for(lambda: (now := stack.stats()["history"])["state"] == "failed" and now, "it is told")
+    assert before["error"] == "No space left on device"
+    faults.unlink()
+    after = wait_for(lambda: (now := stack.stats()["history"])["state"] == "ok" and now, "it is synced in the end")
+    assert after["syncs"] > before["syncs"] and after["commits"] == before["commits"]
+    broker.wait_log("history is synced again")
