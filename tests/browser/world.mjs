@@ -1,6 +1,6 @@
 /**
- * A world for zcast.js without sockets: a server with a history, EventSource, WebSocket, BroadcastChannel and
- * Web Locks for any number of tabs, and a clock. What happens next is drawn from a seed, so that a run which
+ * A world for zcast.js without sockets: a broker with a history, two workers, EventSource, WebSocket, BroadcastChannel
+ * and Web Locks for any number of tabs, and a clock. What happens next is drawn from a seed, so that a run which
  * fails can be had again.
  *
  * Things happen in tasks. Tasks of one lane (what a connection says; what one tab hears of another) stay in order;
@@ -18,6 +18,12 @@ export function random(seed) {
   };
 }
 
+/** @param {string} a @param {string} b positions: below 0 where a is the earlier one */
+export function order(a, b) {
+  const [[am, ac], [bm, bc]] = [a, b].map((position) => position.split('-').map(Number));
+  return am - bm || ac - bc;
+}
+
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const GLOBALS = ['EventSource', 'WebSocket', 'BroadcastChannel', 'location', 'setTimeout', 'clearTimeout', 'navigator'];
 
@@ -31,10 +37,14 @@ export class World {
   channels = new Set();
   holders = new Map(); // lock name -> {tab, reject}
   waiters = [];
+  denied = ''; // the name of the error with which each request for a lock is refused
+  asked = 0; // requests for a lock
   connections = new Set();
   opened = []; // addresses
   history = [];
   floor = 0; // how much of the history is gone
+  known = ['', '']; // up to where each worker knows the broker
+  apart = false; // and they ask at different times, and may be without a broker for now
   refuse = new Set(); // transports that don't answer: 'sse', 'ws'
   mute = new Set(); // that open and say nothing
   #serial = 0;
@@ -42,6 +52,7 @@ export class World {
 
   constructor(seed = 1) {
     this.random = random(seed);
+    this.noise();
     const world = this;
     const globals = {
       location: { href: 'http://example.test/' },
@@ -170,17 +181,19 @@ export class World {
 
   #request(name, { signal, steal }, run) {
     const tab = this.tab;
+    if (++this.asked > 100) return new Promise(() => {}); // who spins would never come to an end
+    if (this.denied) return Promise.reject(new DOMException('no', this.denied));
     return new Promise((resolve, reject) => {
       const waiter = { name, run, tab, resolve, reject };
       signal?.addEventListener('abort', () => {
         if (!this.waiters.includes(waiter)) return;
         this.waiters.splice(this.waiters.indexOf(waiter), 1);
-        reject(new Error('AbortError'));
+        reject(new DOMException('', 'AbortError'));
       });
       if (steal) {
         const holder = this.holders.get(name);
         this.holders.delete(name);
-        if (holder) this.later(`lock ${holder.tab}`, () => holder.reject(new Error('AbortError')), holder.tab);
+        if (holder) this.later(`lock ${holder.tab}`, () => holder.reject(new DOMException('', 'AbortError')), holder.tab);
         this.waiters.unshift(waiter);
       } else this.waiters.push(waiter);
       this.#grant(name);
@@ -209,20 +222,30 @@ export class World {
 
   // -- the server
 
-  /** The first position that a client with this id has not seen. */
-  position(id) {
-    return id === 'earliest' ? 0 : this.history.findIndex((message) => message.id === id) + 1;
+  /** Something is published that nobody here asked for: the broker's head goes on. */
+  noise() {
+    this.head = `${Math.floor(this.now)}-${++this.#serial}`;
   }
 
-  publish(topic, data = String(this.history.length), id = `${this.now}-${this.history.length}`) {
-    const message = { id, topic, event: 'message', data };
+  /** The position that an id means to the broker; undefined: an own id that it doesn't know. */
+  position(id, topics) {
+    if (id === 'earliest') return '0-0';
+    if (/^\d+-\d+$/.test(id)) return id;
+    const last = topics.map((topic) => this.history.findLast((message) => message.topic === topic && message.id === id));
+    return last.filter(Boolean).map(({ position }) => position).sort(order)[0];
+  }
+
+  /** With an `id` of the publisher's own, that is what is shown. */
+  publish(topic, data = String(this.history.length), id = undefined) {
+    this.noise();
+    const message = { id: id ?? this.head, topic, event: 'message', data, position: this.head };
     this.history.push(message);
     for (const connection of this.connections) connection.send(message);
     return message;
   }
 
-  heartbeat() {
-    for (const connection of this.connections) connection.heartbeat();
+  heartbeat(which = () => true) {
+    for (const connection of this.connections) if (which(connection)) connection.heartbeat();
   }
 
   /** Cuts connections, as a worker that dies; what was under way is lost. */
@@ -238,6 +261,7 @@ class Connection {
     this.topics = this.url.searchParams.getAll('topic');
     this.lane = `${kind} ${++Connection.count}`;
     this.lastEventId = '';
+    this.worker = Connection.count % 2;
     world.opened.push(this.url);
     this.connect();
   }
@@ -251,28 +275,37 @@ class Connection {
       this.onopen?.({});
       if (world.mute.has(kind)) return;
       world.connections.add(this);
+      if (world.apart) this.worker = Math.floor(world.random() * 2);
+      if (world.apart && world.random() < 0.2) this.say({ type: 'heartbeat' }); // there is no broker yet
       this.greet(this.lastEventId || this.url.searchParams.get('last-event-id'));
     }, this.tab);
   }
 
   greet(since) {
-    const { history, floor } = this.world;
+    const { world, topics } = this;
+    const { history, floor } = world;
     if (!since) return this.heartbeat();
-    const start = this.world.position(since);
-    const messages = history.slice(Math.max(start, floor)).filter(({ topic }) => this.topics.includes(topic));
-    const gap = start < floor && since !== 'earliest';
+    const at = world.position(since, topics);
+    const first = history.findIndex(({ position }) => !at || order(position, at) > 0);
+    const start = first < 0 ? history.length : first;
+    const messages = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
+    const gap = !at || (start < floor && since !== 'earliest');
     const verdict = { status: gap ? 'gap' : 'continued', since, replayed: messages.length };
-    const id = history[Math.max(start, floor) - 1]?.id ?? '';
+    const id = gap ? (history[Math.max(start, floor) - 1]?.position ?? '0-0') : at;
     this.say({ id, topic: '', event: 'zcast.continuity', data: JSON.stringify(verdict) });
     for (const message of messages) this.send(message);
   }
 
-  send(message) {
+  send({ position, ...message }) {
     if (this.topics.includes(message.topic)) this.say(message);
   }
 
+  /** A worker is where it last asked the broker, or at the last message that it passed on. */
   heartbeat() {
-    this.say({ type: 'heartbeat', id: this.world.history.at(-1)?.id ?? `${this.world.now}-0` });
+    const { history, known, head, apart, random } = this.world;
+    if (!apart || !known[this.worker] || random() < 0.5) known[this.worker] = head;
+    const passed = history.findLast(({ topic }) => this.topics.includes(topic))?.position ?? '0-0';
+    this.say({ type: 'heartbeat', id: order(passed, known[this.worker]) > 0 ? passed : known[this.worker] });
   }
 
   say(frame) {
