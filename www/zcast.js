@@ -87,6 +87,7 @@ const DEFAULTS = {
   maxBackoff: 30000,
 };
 const REMEMBERED = 1024;
+const POSITION = /^(0|[1-9]\d*)-(0|[1-9]\d*)$/; // an own id of that form is a position to the broker
 
 /**
  * Full jitter: a thousand clients that lost the same server come back evenly spread.
@@ -180,6 +181,12 @@ class Recent {
     this.#keys.add(key);
     if (this.#keys.size > REMEMBERED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
   }
+
+  copy() {
+    const copy = new Recent();
+    copy.#keys = new Set(this.#keys);
+    return copy;
+  }
 }
 
 /** One connection, kept alive: chooses the transport, resumes, waits longer after each failure, notices silence. */
@@ -193,6 +200,8 @@ class Line {
   #kinds;
   #recent = new Recent();
   #replay = 0; // messages that the verdict said come from history
+  #own = false; // what was resumed from is an own id: several topics may have it, so the replay may begin before it
+  #had = this.#recent; // what was delivered before the replay
   #failures = 0; // connections in a row that ended without a word
   #proven = false; // this one has said something
   /** @type {number | undefined} */
@@ -275,24 +284,30 @@ class Line {
   /** @param {Message} message */
   #message(message) {
     const key = Recent.key(message);
-    if (this.#replay > 0) {
-      this.#replay--;
-      if (this.#recent.has(key)) return;
-    }
+    if (this.#replay > 0 && this.#repeats(message)) return;
     this.#recent.add(key);
     this.last = message.id || this.last;
     this.#sink.message(message);
   }
 
+  /** A publisher may use its id again, for another message; a position is one message's for ever. @param {Message} message */
+  #repeats(message) {
+    const repeat = (this.#own || POSITION.test(message.id)) && this.#had.has(Recent.key(message));
+    if (--this.#replay === 0) this.#own = false;
+    return repeat;
+  }
+
   /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
   #moveOn(frame) {
-    this.last = frame.id || this.last;
-    if (frame.kind === 'heartbeat') {
-      this.#sink.position?.(this.last);
-    } else {
-      this.#replay = frame.verdict.replayed;
-      this.#sink.verdict(frame.verdict);
+    if (frame.kind === 'verdict') {
+      const { since, replayed } = frame.verdict;
+      this.#own = replayed > 0 && (this.#own || !POSITION.test(since)); // one that was cut short goes on
+      this.#replay = replayed;
+      this.#had = this.#recent.copy();
     }
+    if (!this.#own) this.last = frame.id || this.last; // else we may be further
+    if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
+    else if (!this.#own) this.#sink.position?.(this.last);
   }
 
   /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */

@@ -194,6 +194,51 @@ describe('one tab', () => {
     assert.deepEqual(heard.data, ['one', 'two', 'three', 'three', 'four']);
   });
 
+  for (const transport of ['sse', 'ws']) {
+    test(`${transport}: an own id that is used again, while we are away or in what we read first, is a new message`, async () => {
+      world.publish('a', 'red', 'light');
+      world.publish('a', 'green', 'light');
+      const heard = listen('a', { transport, since: 'earliest' });
+      await world.settle();
+      assert.deepEqual(heard.data, ['red', 'green']);
+      for (const [text, position] of [['yellow', () => world.heartbeat()], ['red', () => world.publish('a', 'dark')]]) {
+        position();
+        await world.settle();
+        world.cut();
+        world.publish('a', text, 'light');
+        await world.pass(5000);
+        assert.equal(heard.data.at(-1), text);
+      }
+      assert.deepEqual(heard.data, ['red', 'green', 'yellow', 'dark', 'red']);
+    });
+
+    test(`${transport}: two topics have the own id that we come back with; a replay that is cut begins anew, without repeats`, async () => {
+      const heard = listen(['a', 'b'], { transport });
+      await world.settle();
+      world.publish('a', 'one', 'x');
+      world.publish('b', 'two', 'x');
+      await world.settle();
+      world.cut();
+      world.publish('a', 'three');
+      while (!heard.verdicts.length) await world.step();
+      world.heartbeat();
+      world.cut();
+      await world.pass(5000);
+      assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    });
+  }
+
+  test('an own id that looks like a position is one to the broker: what comes again is a repeat', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    world.publish('a', 'one', '7-0');
+    await world.settle();
+    world.cut();
+    world.publish('a', 'two');
+    await world.pass(5000);
+    assert.deepEqual(heard.data, ['one', 'two']);
+  });
+
   test('a gap is told before what follows', async () => {
     const heard = listen('a', { transport: 'ws' });
     await world.settle();
