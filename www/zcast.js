@@ -161,7 +161,7 @@ const TRANSPORTS = {
   },
 };
 
-/** What was delivered lately: finds repeats. */
+/** What a subscription was given lately, over whichever connection: finds repeats. */
 class Recent {
   /** @type {Set<string>} */
   #keys = new Set();
@@ -198,10 +198,10 @@ class Line {
   #sink;
   /** @type {('sse' | 'ws')[]} what is tried, the first one now */
   #kinds;
-  #recent = new Recent();
+  #recent;
   #replay = 0; // messages that the verdict said come from history
   #own = false; // what was resumed from is an own id: several topics may have it, so the replay may begin before it
-  #had = this.#recent; // what was delivered before the replay
+  #had = new Recent(); // what was delivered before the replay
   #failures = 0; // connections in a row that ended without a word
   #proven = false; // this one has said something
   /** @type {number | undefined} */
@@ -220,12 +220,14 @@ class Line {
    * @param {string} since
    * @param {Settings} settings
    * @param {Sink} sink
+   * @param {Recent} recent
    */
-  constructor(topics, since, settings, sink) {
+  constructor(topics, since, settings, sink, recent) {
     this.#topics = topics;
     this.last = since;
     this.#settings = settings;
     this.#sink = sink;
+    this.#recent = recent;
     this.#kinds = settings.transport === 'auto' ? ['sse', 'ws'] : [settings.transport];
     globalThis.addEventListener?.('online', this.#wake);
     this.#connect();
@@ -385,7 +387,7 @@ class Share {
   #sink;
   #name;
   #channel;
-  #recent = new Recent();
+  #recent;
   #me = Math.random().toString(36).slice(2);
   /** @type {string | undefined} where we are: the key of the last message, or a start of our own; undefined where the leader
    *  is still to say where we come in */
@@ -417,13 +419,15 @@ class Share {
    * @param {string} since
    * @param {Settings} settings
    * @param {Sink} sink
+   * @param {Recent} recent
    */
-  constructor(topics, since, settings, sink) {
+  constructor(topics, since, settings, sink, recent) {
     this.#topics = topics;
     this.last = since;
     if (since) this.#chain = this.#me;
     this.#settings = settings;
     this.#sink = sink;
+    this.#recent = recent;
     this.#name = `zcast ${JSON.stringify([settings.sse, settings.ws, [...topics].sort()])}`;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = (event) => this.#hear(event.data);
@@ -486,7 +490,8 @@ class Share {
 
   #open() {
     this.#line?.stop();
-    this.#line = new Line(this.#topics, this.last, this.#settings, {
+    /** @type {Sink} */
+    const sink = {
       message: (message) => this.#deliver(message),
       position: (id) => this.#advance(id),
       verdict: (verdict) => {
@@ -500,7 +505,8 @@ class Share {
         if (this.#leading) this.#say({ type: 'state' });
       },
       error: (error) => this.#sink.error(error),
-    });
+    };
+    this.#line = new Line(this.#topics, this.last, this.#settings, sink, this.#recent);
     if (this.#stopped) this.#line.stop(); // by who was told that it connects
   }
 
@@ -624,6 +630,7 @@ export class Subscription {
   /** @type {Line | Share | undefined} */
   #driver;
   #last;
+  #recent = new Recent();
   #paused = false;
   #opening = false;
 
@@ -713,7 +720,7 @@ export class Subscription {
     if (!this.#topics.size) return;
     const before = this.status;
     this.#opening = true; // onState may use what `subscribe` returns, and close what is opened here
-    this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink);
+    this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink, this.#recent);
     this.#opening = false;
     if (this.status !== before) tell?.(this.status);
   }

@@ -180,6 +180,24 @@ describe('one tab', () => {
     assert.deepEqual(heard.data, ['one', 'two', 'three', 'four']);
   });
 
+  for (const [what, change] of [
+    ['use', (sub) => sub.use('sse')],
+    ['pause and resume', (sub) => (sub.pause(), sub.resume())],
+    ['add', (sub) => sub.add('c')],
+  ])
+    test(`${what}: nothing is repeated where two topics have the own id that the next connection begins with`, async () => {
+      const heard = listen(['a', 'b'], { transport: 'ws' });
+      await world.settle();
+      world.publish('a', 'one', 'x');
+      world.publish('b', 'two', 'x');
+      await world.settle();
+      change(heard.sub);
+      await world.pass(100);
+      world.publish('a', 'three');
+      await world.settle();
+      assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    });
+
   test('a repeat in a replay is dropped; the same own id on another topic is another message', async () => {
     const heard = listen(['a', 'b'], { transport: 'sse' });
     await world.settle();
@@ -387,6 +405,20 @@ describe('tabs that share', () => {
     for (const heard of alive) assert.deepEqual(heard.data, ['one', 'two', 'three']);
     assert.equal(world.connections.size, 1);
     assert.deepEqual(alive.map((heard) => heard.sub.status.role).sort(), ['follower', 'leader']);
+  });
+
+  test('the next one takes over at an own id that two topics have, and repeats nothing', async () => {
+    world = new World(3);
+    const all = tabs(2);
+    await world.pass(100);
+    world.publish('a', 'one', 'x');
+    world.publish('b', 'two', 'x');
+    await world.settle();
+    world.kill(world.leader());
+    world.publish('a', 'three');
+    await world.pass(100);
+    const [alive] = all.filter((_, i) => !world.dead.has(i + 1));
+    assert.deepEqual(alive.data, ['one', 'two', 'three']);
   });
 
   test('a newcomer with a past reads it on its own, then shares', async () => {
