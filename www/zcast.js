@@ -395,6 +395,7 @@ class Share {
   /** @type {Line | undefined} leading, or catching up */
   #line;
   #leading = false;
+  #alone = false; // there is no lock to be had: we lead, and nobody follows
   /** @type {{prev: string, message: Message}[]} heard from the leader while catching up */
   #held = [];
   /** @type {{last: string, chain: string, status: Status}} where the leader is */
@@ -464,10 +465,12 @@ class Share {
         this.#lead();
         return held;
       });
-    } catch {
-      // aborted by ourselves, or stolen
+    } catch (error) {
+      // aborted by ourselves, or stolen: the next turn. Anything else is for good (a sandboxed frame has no locks)
+      if (/** @type {Error} */ (error).name !== 'AbortError') this.#alone = true;
     }
     if (this.#stopped || turn !== this.#turn) return;
+    if (this.#alone) return this.#lead();
     this.#follow();
     this.#queue(false);
   }
@@ -536,11 +539,12 @@ class Share {
   /** @param {object} words */
   #say(words) {
     const where = { term: this.#term, chain: this.#chain, last: this.last, status: this.#status };
-    if (!this.#stopped) this.#channel.postMessage({ ...where, ...words });
+    if (!this.#stopped && !this.#alone) this.#channel.postMessage({ ...where, ...words });
   }
 
   /** @param {any} words */
   #hear(words) {
+    if (this.#alone) return;
     if (words.type === 'use') {
       this.#settings = { ...this.#settings, transport: words.transport };
       if (this.#leading) this.#open();

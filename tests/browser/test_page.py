@@ -380,6 +380,33 @@ def test_tabs_share_a_connection(stack, browser):
     wait_for(lambda: stack.stats()["workers"]["ws.0"]["clients"] == 1, "one connection for both")
 
 
+def test_a_sandboxed_frame_that_would_share_has_its_own_connection(stack, browser):
+    """Without allow-same-origin each request for a lock is refused."""
+    start(stack)
+    module = (SOURCE / "www/zcast.js").read_text().replace("export ", "")
+    script = """
+        let asked = 0;
+        const request = navigator.locks.request.bind(navigator.locks);
+        navigator.locks.request = (...words) => (++asked > 100 ? new Promise(() => {}) : request(...words));
+        const tell = (data) => parent.postMessage({ data, asked }, '*');
+        const sub = subscribe('a', ({ data }) => tell(data), { transport: 'ws', ws: ADDRESS, share: true,
+          since: 'earliest', onState: ({ state }) => tell(state) });"""
+    script = script.replace("ADDRESS", repr(stack.url("/ws").replace("http", "ws")))
+    browser.open(stack.url("/zcast.js"))
+    browser.js(
+        """window.heard = [];
+        window.onmessage = ({ data }) => heard.push(data);
+        const frame = document.createElement('iframe');
+        frame.sandbox = 'allow-scripts';
+        frame.srcdoc = arguments[0];
+        document.body.append(frame);""",
+        f"<script type=module>{module}{script}</script>",
+    )
+    stack.publish("a", "one")
+    browser.wait_js("return heard.some(({ data }) => data === 'one')")
+    assert browser.js("return heard.at(-1).asked") == 1
+
+
 # Chromium's own EventSource, without zcast.js
 
 

@@ -559,6 +559,27 @@ describe('tabs that share', () => {
     assert.equal(world.connections.size, 2);
   });
 
+  for (const denied of ['SecurityError', 'InvalidStateError'])
+    test(`${denied} in place of a lock: a connection of its own, and no second request`, async () => {
+      world = new World(8);
+      world.denied = denied;
+      const all = tabs(2);
+      await world.pass(100);
+      world.publish('a', 'one');
+      await world.pass(600_000);
+      assert.equal(world.asked, 2);
+      for (const heard of all) assert.deepEqual([heard.data, heard.sub.state, heard.errors], [['one'], 'open', []]);
+      world.as(1, () => all[0].sub.use('sse'));
+      await world.pass(100);
+      assert.deepEqual([...world.connections].map(({ kind }) => kind).sort(), ['sse', 'ws']);
+      world.publish('a', 'two');
+      await world.settle();
+      for (const heard of all) assert.deepEqual(heard.data, ['one', 'two']);
+      for (const [i, heard] of all.entries()) world.as(i + 1, () => heard.sub.close());
+      await world.settle();
+      assert.deepEqual([world.connections.size, world.timers.size], [0, 0]);
+    });
+
   /** Tabs come, go and die, connections are cut, clients switch; each tab must have heard one unbroken run of messages. */
   async function life(seed, share) {
     world = new World(seed);
