@@ -193,13 +193,16 @@ class Recent {
 class Line {
   /** The id to resume from. */
   last = '';
+  /** The position where we are, all up to it and nothing after it, as a verdict or heartbeat said; '' after a message: what
+   *  that shows may be an own id. */
+  at = '';
   #topics;
   #settings;
   #sink;
   /** @type {('sse' | 'ws')[]} what is tried, the first one now */
   #kinds;
   #recent;
-  #replay = 0; // messages that the verdict said come from history
+  #replay = 0; // messages that the verdict said come from history; endless until there is one
   #own = false; // what was resumed from is an own id: several topics may have it, so the replay may begin before it
   #had = new Recent(); // what was delivered before the replay
   #failures = 0; // connections in a row that ended without a word
@@ -243,7 +246,7 @@ class Line {
   #connect() {
     this.#proven = this.#opened = this.#waiting = false;
     this.#after = undefined;
-    this.#replay = 0;
+    this.#replay = this.last ? Infinity : 0;
     this.#tell('connecting');
     if (this.#stopped) return; // by who was told
     let current = true; // what a connection says after it was given up is not for us
@@ -289,6 +292,7 @@ class Line {
     if (this.#replay > 0 && this.#repeats(message)) return;
     this.#recent.add(key);
     this.last = message.id || this.last;
+    this.at = '';
     this.#sink.message(message);
   }
 
@@ -306,8 +310,10 @@ class Line {
       this.#own = replayed > 0 && (this.#own || !POSITION.test(since)); // one that was cut short goes on
       this.#replay = replayed;
       this.#had = this.#recent.copy();
+      this.at = '';
     }
     if (!this.#own) this.last = frame.id || this.last; // else we may be further
+    if (this.#replay === 0) this.at = frame.id || this.at;
     if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
     else if (!this.#own) this.#sink.position?.(this.last);
   }
@@ -317,7 +323,7 @@ class Line {
     if (!this.#proven) return this.#end();
     this.#proven = this.#opened = false;
     this.#waiting = true;
-    this.#replay = 0;
+    this.#replay = this.last ? Infinity : 0;
     this.#touch();
     this.#tell('waiting');
   }
@@ -378,7 +384,7 @@ class Line {
  * One Line for all tabs with the same topics. The leader says what it hears on a BroadcastChannel, each message with the
  * key of the one before it, so that a follower sees a hole where its own last message is another one. A follower that
  * is behind (it missed a part of a dying leader's last words, or wants history) opens a Line of its own from its last
- * id and closes it at the first message that both have.
+ * id and closes it at the first message that both have, or where both are at the same place.
  */
 class Share {
   last = '';
@@ -398,8 +404,8 @@ class Share {
   #alone = false; // there is no lock to be had: we lead, and nobody follows
   /** @type {{prev: string, message: Message}[]} heard from the leader while catching up */
   #held = [];
-  /** @type {{last: string, chain: string, status: Status}} where the leader is */
-  #theirs = { last: '', chain: '', status: { state: 'connecting', transport: 'sse', attempt: 0 } };
+  /** @type {{last: string, at: string, chain: string, status: Status}} where the leader is */
+  #theirs = { last: '', at: '', chain: '', status: { state: 'connecting', transport: 'sse', attempt: 0 } };
   /** @type {Status} of our own line */
   #status = this.#theirs.status;
   #term = 0; // of the newest leader: one that was deposed may not know it yet
@@ -538,7 +544,7 @@ class Share {
 
   /** @param {object} words */
   #say(words) {
-    const where = { term: this.#term, chain: this.#chain, last: this.last, status: this.#status };
+    const where = { term: this.#term, chain: this.#chain, last: this.last, at: this.#line?.at, status: this.#status };
     if (!this.#stopped && !this.#alone) this.#channel.postMessage({ ...where, ...words });
   }
 
@@ -600,11 +606,11 @@ class Share {
     this.#join();
   }
 
-  /** Catching up ends where both streams have met: the same last id, or a message that both had. */
+  /** Catching up ends where both streams have met: the same last message or position, or a message that both had. */
   #join() {
     if (this.#stopped || this.#leading || !this.#line) return;
     const met = this.#held.findIndex(({ message }) => this.#recent.has(Recent.key(message)));
-    if (met < 0 && this.#line.last !== this.#theirs.last) return;
+    if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.at)) return;
     this.#line.stop();
     this.#line = undefined;
     if (met < 0) this.#chain = this.#theirs.chain;
@@ -612,6 +618,11 @@ class Share {
     this.#held = [];
     this.#tell(this.#theirs.status);
     for (const words of held) this.#pass(words);
+  }
+
+  /** Not by the last ids: two topics may have the same own id. @param {string} at */
+  #abreast(at) {
+    return at !== '' && at === this.#theirs.at;
   }
 
   /** A leader that is wedged holds its lock and says nothing. */

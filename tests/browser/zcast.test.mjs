@@ -532,6 +532,22 @@ describe('tabs that share', () => {
     assert.deepEqual([world.connections.size, world.opened.length], [1, 2]);
   });
 
+  test('a newcomer with a past does not take the first of two messages with one own id for the second', async () => {
+    world = new World(14);
+    const start = world.publish('a', 'zero').id;
+    const [old] = tabs(1, { since: start });
+    await world.pass(100);
+    world.publish('a', 'one', 'e1');
+    world.publish('b', 'two', 'e1');
+    await world.settle();
+    const late = Array.from({ length: 4 }, (_, i) => world.as(i + 2, () => listen(['a', 'b'], { transport: 'ws', share: true, since: start })));
+    await world.pass(100);
+    world.publish('a', 'three');
+    await world.pass(100);
+    for (const heard of [old, ...late]) assert.deepEqual(heard.data, ['one', 'two', 'three']);
+    assert.equal(world.connections.size, 1);
+  });
+
   test('a newcomer whose own connection is always ahead of the leader shares all the same', async () => {
     world = new World(11);
     tabs(1);
