@@ -577,11 +577,17 @@ class Share {
   /** @param {{chain: string, last: string}} words */
   #welcome(words) {
     if (this.#chain === undefined) {
-      this.#chain = words.chain;
+      this.#enter(words.chain);
       this.last = words.last;
     }
     if (this.#chain !== words.chain && !this.#recent.has(words.chain)) this.#catchUp();
     if (!this.#line) this.#tell(this.#theirs.status);
+  }
+
+  /** What we resume from may be that message's id: it is none that we miss. @param {string} chain */
+  #enter(chain) {
+    this.#chain = chain;
+    this.#recent.add(chain);
   }
 
   /** @param {{prev: string, message: Message}} words */
@@ -613,7 +619,7 @@ class Share {
     if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.at)) return;
     this.#line.stop();
     this.#line = undefined;
-    if (met < 0) this.#chain = this.#theirs.chain;
+    if (met < 0) this.#enter(this.#theirs.chain);
     const held = met < 0 ? [] : this.#held.slice(met);
     this.#held = [];
     this.#tell(this.#theirs.status);

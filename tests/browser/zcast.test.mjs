@@ -421,6 +421,21 @@ describe('tabs that share', () => {
     assert.deepEqual(alive.data, ['one', 'two', 'three']);
   });
 
+  test('a newcomer that takes over hears nothing from before it came', async () => {
+    world = new World(3);
+    tabs(1);
+    await world.pass(100);
+    world.publish('a', 'one', 'x');
+    world.publish('b', 'two', 'x');
+    await world.settle();
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true }));
+    await world.pass(100);
+    world.kill(1);
+    world.publish('a', 'three');
+    await world.pass(100);
+    assert.deepEqual(late.data, ['three']);
+  });
+
   test('a newcomer with a past reads it on its own, then shares', async () => {
     world = new World(4);
     const [old] = tabs(1);
@@ -603,7 +618,11 @@ describe('tabs that share', () => {
     const all = [];
     const alive = () => all.filter(({ tab }) => !world.dead.has(tab));
     const acts = [
-      [40, () => world.publish(draw() < 0.5 ? 'a' : 'b')],
+      [40, () => world.publish(draw() < 0.5 ? 'a' : 'b', undefined, draw() < 0.3 ? `own ${world.history.length}` : undefined)],
+      [8, () => {
+        const id = `own ${world.history.length}`;
+        for (const topic of draw() < 0.5 ? ['a', 'b'] : ['b', 'a']) world.publish(topic, undefined, id);
+      }],
       [20, () => world.pass(Math.floor(draw() * 3000))],
       [60, () => world.step()],
       [4, () => world.heartbeat()],
