@@ -98,6 +98,12 @@ export function backoffDelay(failures, { backoff, maxBackoff }, random = Math.ra
   return Math.round(random() * Math.min(maxBackoff, backoff * 2 ** Math.min(failures, 30)));
 }
 
+/** Below 0 where the first position is the earlier one. @param {string} a @param {string} b */
+function order(a, b) {
+  const [[ms, count], [otherMs, otherCount]] = [a, b].map((position) => position.split('-').map(Number));
+  return ms - otherMs || count - otherCount;
+}
+
 /**
  * @param {'sse' | 'ws'} kind
  * @param {string[]} topics
@@ -193,9 +199,9 @@ class Recent {
 class Line {
   /** The id to resume from. */
   last = '';
-  /** The position where we are, all up to it and nothing after it, as a verdict or heartbeat said; '' after a message: what
-   *  that shows may be an own id. */
-  at = '';
+  /** @type {[string, string] | undefined} the first and the last position that a verdict or heartbeat gave since the last
+   *  message: all up to them came, and nothing after them. What a message shows may be an own id, so it has none. */
+  span;
   #topics;
   #settings;
   #sink;
@@ -292,7 +298,7 @@ class Line {
     if (this.#replay > 0 && this.#repeats(message)) return;
     this.#recent.add(key);
     this.last = message.id || this.last;
-    this.at = '';
+    this.span = undefined;
     this.#sink.message(message);
   }
 
@@ -310,10 +316,10 @@ class Line {
       this.#own = replayed > 0 && (this.#own || !POSITION.test(since)); // one that was cut short goes on
       this.#replay = replayed;
       this.#had = this.#recent.copy();
-      this.at = '';
+      this.span = undefined;
     }
     if (!this.#own) this.last = frame.id || this.last; // else we may be further
-    if (this.#replay === 0) this.at = frame.id || this.at;
+    if (this.#replay === 0 && frame.id) this.span = [this.span?.[0] ?? frame.id, frame.id];
     if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
     else if (!this.#own) this.#sink.position?.(this.last);
   }
@@ -404,8 +410,8 @@ class Share {
   #alone = false; // there is no lock to be had: we lead, and nobody follows
   /** @type {{prev: string, message: Message}[]} heard from the leader while catching up */
   #held = [];
-  /** @type {{last: string, at: string, chain: string, status: Status}} where the leader is */
-  #theirs = { last: '', at: '', chain: '', status: { state: 'connecting', transport: 'sse', attempt: 0 } };
+  /** @type {{last: string, span?: [string, string], chain: string, status: Status}} where the leader is */
+  #theirs = { last: '', chain: '', status: { state: 'connecting', transport: 'sse', attempt: 0 } };
   /** @type {Status} of our own line */
   #status = this.#theirs.status;
   #term = 0; // of the newest leader: one that was deposed may not know it yet
@@ -544,7 +550,7 @@ class Share {
 
   /** @param {object} words */
   #say(words) {
-    const where = { term: this.#term, chain: this.#chain, last: this.last, at: this.#line?.at, status: this.#status };
+    const where = { term: this.#term, chain: this.#chain, last: this.last, span: this.#line?.span, status: this.#status };
     if (!this.#stopped && !this.#alone) this.#channel.postMessage({ ...where, ...words });
   }
 
@@ -612,11 +618,11 @@ class Share {
     this.#join();
   }
 
-  /** Catching up ends where both streams have met: the same last message or position, or a message that both had. */
+  /** Catching up ends where both streams have met: the same last message or place, or a message that both had. */
   #join() {
     if (this.#stopped || this.#leading || !this.#line) return;
     const met = this.#held.findIndex(({ message }) => this.#recent.has(Recent.key(message)));
-    if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.at)) return;
+    if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.span)) return;
     this.#line.stop();
     this.#line = undefined;
     if (met < 0) this.#enter(this.#theirs.chain);
@@ -626,9 +632,14 @@ class Share {
     for (const words of held) this.#pass(words);
   }
 
-  /** Not by the last ids: two topics may have the same own id. @param {string} at */
-  #abreast(at) {
-    return at !== '' && at === this.#theirs.at;
+  /**
+   * Two workers hardly ever give the same position on a quiet topic. Where the spans overlap, there is a position up to
+   * which both have all and after which both have nothing. The last ids say nothing: two topics may have the same own id.
+   * @param {[string, string] | undefined} span
+   */
+  #abreast(span) {
+    const theirs = this.#theirs.span;
+    return span && theirs && order(span[0], theirs[1]) <= 0 && order(theirs[0], span[1]) <= 0;
   }
 
   /** A leader that is wedged holds its lock and says nothing. */

@@ -380,6 +380,31 @@ def test_tabs_share_a_connection(stack, browser):
     wait_for(lambda: stack.stats()["workers"]["ws.0"]["clients"] == 1, "one connection for both")
 
 
+def test_tabs_with_a_past_share_on_a_quiet_topic(stack, browser):
+    """Each of the two workers gives positions of its own, as others publish on other topics."""
+    stack.broker()
+    stack.ws("--processes=2", "--heartbeat=2s")
+    stack.nginx()
+    first = stack.publish("quiet", "one")
+    stack.publish("quiet", "two")
+    listen(browser, stack, topic="quiet", transport="ws", share=True)
+    with numbers(stack, topic="noise"):
+        browser.js(
+            """const [since] = arguments;
+            import('/zcast.js').then(({ subscribe }) => {
+              window.past = Array.from({ length: 6 }, () => []);
+              for (const got of past)
+                subscribe('quiet', ({ data }) => got.push(data), { backoff: 100, transport: 'ws', share: true, since });
+            });""",
+            first,
+        )
+        browser.wait_js("return window.past?.every((got) => got.length)")
+        wait_for(lambda: sum(stack.stats()["workers"][f"ws.{i}"]["clients"] for i in (0, 1)) == 1, "one connection for all")
+        stack.publish("quiet", "three")
+        browser.wait_js("return got.length && past.every((got) => got.length > 1)")
+    assert browser.js("return [got, ...past]") == [["three"]] + [["two", "three"]] * 6
+
+
 def test_a_sandboxed_frame_that_would_share_has_its_own_connection(stack, browser):
     """Without allow-same-origin each request for a lock is refused."""
     start(stack)

@@ -245,7 +245,11 @@ export class World {
   }
 
   heartbeat(which = () => true) {
-    for (const connection of this.connections) if (which(connection)) connection.heartbeat();
+    for (const connection of this.connections) {
+      if (!which(connection)) continue;
+      if (this.apart) this.noise(); // no two say the same
+      connection.heartbeat();
+    }
   }
 
   /** Cuts connections, as a worker that dies; what was under way is lost. */
@@ -289,6 +293,7 @@ class Connection {
     const first = history.findIndex(({ position }) => !at || order(position, at) > 0);
     const start = first < 0 ? history.length : first;
     const messages = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
+    if (at && order(at, world.known[this.worker] || '0-0') > 0) world.known[this.worker] = at; // it waits until it is there
     const gap = !at || (start < floor && since !== 'earliest');
     const verdict = { status: gap ? 'gap' : 'continued', since, replayed: messages.length };
     const id = gap ? (history[Math.max(start, floor) - 1]?.position ?? '0-0') : at;

@@ -547,6 +547,127 @@ describe('tabs that share', () => {
     assert.deepEqual([world.connections.size, world.opened.length], [1, 2]);
   });
 
+  test('a newcomer with a past shares on a quiet topic, though its worker and the leader\'s never say the same position', async () => {
+    world = new World(15);
+    const start = world.publish('a', 'one').id;
+    world.publish('a', 'two');
+    const [old] = tabs(1);
+    await world.pass(100);
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: start }));
+    await world.pass(100);
+    const [theirs, own] = world.connections;
+    const open = [];
+    for (const connection of [theirs, own, theirs]) {
+      world.noise();
+      world.heartbeat((one) => one === connection);
+      await world.settle();
+      open.push(world.connections.size);
+    }
+    assert.deepEqual(open, [2, 2, 1]);
+    world.publish('b', 'three');
+    await world.settle();
+    assert.deepEqual([old.data, late.data], [['three'], ['two', 'three']]);
+  });
+
+  test('a newcomer that is ahead by a message, or behind by one, has not met the leader by its position', async () => {
+    for (const slow of [0, 1]) {
+      world = new World(16);
+      const start = world.publish('a', 'one').id;
+      tabs(1);
+      await world.pass(100);
+      const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: start }));
+      while (world.connections.size < 2) await world.step();
+      const held = []; // what one of the two has not been told yet
+      const behind = [...world.connections][slow];
+      const say = behind.say.bind(behind);
+      await world.settle();
+      behind.say = (frame) => held.push(frame);
+      world.publish('a', 'two');
+      for (let i = 0; i < 3; i++) {
+        world.noise();
+        world.heartbeat();
+        await world.settle();
+      }
+      held.forEach(say);
+      behind.say = say;
+      world.publish('b', 'three');
+      await world.settle();
+      assert.deepEqual([late.data, world.connections.size], [['two', 'three'], 1]);
+      if (!slow) world.restore();
+    }
+  });
+
+  test('a newcomer does not share the leader\'s gap', async () => {
+    world = new World(18);
+    const start = world.publish('a', 'one').id;
+    const [old] = tabs(1);
+    await world.pass(100);
+    world.publish('a', 'two');
+    world.heartbeat();
+    await world.settle();
+    const [leader] = world.connections;
+    const say = leader.say.bind(leader);
+    leader.say = () => {}; // what is lost
+    world.noise();
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: world.head }));
+    await world.settle();
+    const own = [...world.connections].at(-1);
+    const held = [];
+    const sayOwn = own.say.bind(own);
+    own.say = (frame) => held.push(frame);
+    world.publish('a', 'three');
+    leader.say = say;
+    world.noise();
+    const verdict = { status: 'gap', since: start, from: world.head, replayed: 0 };
+    leader.say({ id: world.head, topic: '', event: 'zcast.continuity', data: JSON.stringify(verdict) });
+    await world.settle();
+    own.say = sayOwn;
+    held.forEach(sayOwn);
+    world.publish('b', 'four');
+    await world.settle();
+    assert.deepEqual([old.data, late.data], [['two', 'four'], ['three', 'four']]);
+    assert.equal(world.connections.size, 1);
+  });
+
+  for (const transport of ['sse', 'ws'])
+    test(`${transport}: a newcomer that resumes from an own id is not where that lies, but further`, async () => {
+      for (const twice of [true, false]) {
+        world = new World(17);
+        const start = world.publish('a', 'zero').id;
+        if (twice) world.publish('a', 'one', 'x'); // where the resume begins
+        const [old] = tabs(1, { transport });
+        await world.pass(100);
+        world.noise();
+        const like = world.head; // an own id may look like a position that is past
+        world.noise();
+        world.heartbeat();
+        await world.settle();
+        const [leader] = world.connections;
+        const say = leader.say.bind(leader);
+        const held = [];
+        leader.say = (frame) => held.push(frame);
+        world.publish('b', 'two', twice ? 'x' : like);
+        const late = world.as(9, () => listen(['a', 'b'], { transport, share: true, since: start }));
+        await world.settle();
+        const own = [...world.connections].at(-1);
+        const greet = own.greet;
+        own.greet = function (since) {
+          this.say({ type: 'heartbeat' }); // an EventSource shows the last id with it
+          greet.call(this, since);
+        };
+        world.cut((connection) => connection === own);
+        await world.pass(5000);
+        leader.say = say;
+        held.forEach(say);
+        await world.settle();
+        world.publish('b', 'three');
+        await world.settle();
+        assert.deepEqual([old.data, late.data], [['two', 'three'], [...(twice ? ['one'] : []), 'two', 'three']]);
+        assert.equal(world.connections.size, 1);
+        if (twice) world.restore();
+      }
+    });
+
   test('a newcomer with a past does not take the first of two messages with one own id for the second', async () => {
     world = new World(14);
     const start = world.publish('a', 'zero').id;
@@ -614,6 +735,7 @@ describe('tabs that share', () => {
   /** Tabs come, go and die, connections are cut, clients switch; each tab must have heard one unbroken run of messages. */
   async function life(seed, share) {
     world = new World(seed);
+    world.apart = true;
     const draw = random(seed ^ 0x5bd1e995);
     const all = [];
     const alive = () => all.filter(({ tab }) => !world.dead.has(tab));
@@ -626,6 +748,8 @@ describe('tabs that share', () => {
       [20, () => world.pass(Math.floor(draw() * 3000))],
       [60, () => world.step()],
       [4, () => world.heartbeat()],
+      [4, () => world.heartbeat(() => draw() < 0.5)],
+      [6, () => world.noise()],
       [3, () => world.cut(() => draw() < 0.7)],
       [2, () => alive().length > 1 && world.kill(alive()[Math.floor(draw() * alive().length)].tab)],
       [2, () => world.stuck.size ? world.stuck.clear() : draw() < 0.3 && world.stuck.add(world.leader())],
