@@ -7,6 +7,7 @@ broker_libbroker_a_SOURCES = \
 	broker/control.c \
 	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \
+	broker/peers.c broker/peers.h \
 	broker/jobs.c broker/jobs.h \
 	broker/syncs.c broker/syncs.h \
 	broker/stats.c broker/stats.h \

@@ -1,27 +1,39 @@
 /*  outbox.c - a ROUTER decides with the first frame whether a peer can take a message: so nothing
- *  is ever sent by half. */
+ *  is ever sent by half.
+ *
+ *  What waits is queued by peer: one that doesn't read holds up only itself. A peer may have as
+ *  much as is still free, so that there is room for another however many don't read. */
 #include "broker/outbox.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/peers.h"
 
 #define S_FRAMES_MAX 5
-#define S_WAITING_MAX 10000         /* answers */
-#define S_WAITING_BYTES (64u << 20) /* of them */
-#define S_BLOCKED_MAX 16            /* peers that are tried in one pass */
+#define S_BYTES (64u << 20)     /* what waits, in all */
+#define S_PEER_BYTES (8u << 20) /* and of one peer */
+#define S_TRIES 1000            /* in one turn */
+#define S_RUN 100               /* of them one peer's */
 
 typedef struct s_waiting {
     struct s_waiting *next;
     zc_route_t route;
-    size_t count, bytes;
+    size_t count, bytes; /* bytes: with this struct */
     zmq_msg_t frames[S_FRAMES_MAX];
 } s_waiting_t;
 
+/*  A peer for which something waits. */
+typedef struct {
+    zc_peer_t peer;
+    s_waiting_t *first, **end;
+    size_t bytes;
+} s_queue_t;
+
 struct zc_outbox {
     void *router;
-    s_waiting_t *first, **end;
+    zc_peers_t queues;
     size_t waiting, bytes;
     uint64_t dropped;
 };
@@ -32,28 +44,8 @@ zc_outbox_t *zc_outbox_new (void *router)
     if (!self)
         abort ();
     self->router = router;
-    self->end = &self->first;
+    zc_peers_init (&self->queues);
     return self;
-}
-
-static s_waiting_t *s_pop (zc_outbox_t *self)
-{
-    s_waiting_t *waiting = self->first;
-    self->first = waiting->next;
-    if (!self->first)
-        self->end = &self->first;
-    self->waiting--;
-    self->bytes -= waiting->bytes;
-    return waiting;
-}
-
-static void s_push (zc_outbox_t *self, s_waiting_t *waiting)
-{
-    waiting->next = NULL;
-    *self->end = waiting;
-    self->end = &waiting->next;
-    self->waiting++;
-    self->bytes += waiting->bytes;
 }
 
 static void s_free (s_waiting_t *waiting)
@@ -63,13 +55,39 @@ static void s_free (s_waiting_t *waiting)
     free (waiting);
 }
 
+static void s_push (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
+{
+    waiting->next = NULL;
+    *queue->end = waiting;
+    queue->end = &waiting->next;
+    queue->bytes += waiting->bytes;
+    self->bytes += waiting->bytes;
+    self->waiting++;
+}
+
+/*  The first one is done with; its queue goes with the last one. */
+static void s_pop (zc_outbox_t *self, s_queue_t *queue)
+{
+    s_waiting_t *waiting = queue->first;
+    queue->bytes -= waiting->bytes;
+    self->bytes -= waiting->bytes;
+    self->waiting--;
+    queue->first = waiting->next;
+    if (!queue->first) {
+        zc_peers_remove (&self->queues, &queue->peer);
+        free (queue);
+    }
+    s_free (waiting);
+}
+
 void zc_outbox_destroy (zc_outbox_t **self_p)
 {
     zc_outbox_t *self = *self_p;
     if (!self)
         return;
-    while (self->first)
-        s_free (s_pop (self));
+    while (self->queues.first)
+        s_pop (self, (s_queue_t *)self->queues.first);
+    zc_peers_clear (&self->queues);
     free (self);
     *self_p = NULL;
 }
@@ -90,6 +108,11 @@ void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *reques
     self->tag_len = (uint8_t)request->tag.len;
     if (self->tag_len)
         memcpy (self->tag, request->tag.at, self->tag_len);
+}
+
+zc_slice_t zc_route_peer (const zc_route_t *self)
+{
+    return (zc_slice_t){(const char *)self->identity, self->identity_len};
 }
 
 bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other)
@@ -136,13 +159,29 @@ zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t 
     return ZC_SENT;
 }
 
-static void s_wait (zc_outbox_t *self, s_waiting_t *waiting)
+static s_queue_t *s_queue (const zc_outbox_t *self, const zc_route_t *route)
 {
-    if (self->waiting >= S_WAITING_MAX || self->bytes + waiting->bytes > S_WAITING_BYTES) {
+    return (s_queue_t *)zc_peers_find (&self->queues, zc_route_peer (route));
+}
+
+static s_queue_t *s_queue_new (zc_outbox_t *self, const zc_route_t *route)
+{
+    s_queue_t *queue = calloc (1, sizeof *queue);
+    if (!queue)
+        abort ();
+    queue->end = &queue->first;
+    zc_peers_add (&self->queues, &queue->peer, zc_route_peer (route));
+    return queue;
+}
+
+static void s_wait (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
+{
+    size_t room = S_BYTES - self->bytes < S_PEER_BYTES ? S_BYTES - self->bytes : S_PEER_BYTES;
+    if ((queue ? queue->bytes : 0) + waiting->bytes > room) {
         self->dropped++;
         s_free (waiting);
     } else {
-        s_push (self, waiting);
+        s_push (self, queue ? queue : s_queue_new (self, &waiting->route), waiting);
     }
 }
 
@@ -151,13 +190,14 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slic
 {
     assert (count <= S_FRAMES_MAX);
     zmq_msg_t out[S_FRAMES_MAX];
-    size_t bytes = 0;
+    size_t bytes = sizeof (s_waiting_t);
     for (size_t i = 0; i < count; i++) {
         zc_frame_set (&out[i], frames[i].at, frames[i].len);
         bytes += frames[i].len;
     }
-    /*  Behind what waits, so that a peer that pipelines gets its answers in order. */
-    zc_sent_t sent = self->first ? ZC_BLOCKED : zc_outbox_send (self, route, out, count);
+    /*  Behind what waits for it, so that a peer that pipelines gets its answers in order. */
+    s_queue_t *queue = s_queue (self, route);
+    zc_sent_t sent = queue ? ZC_BLOCKED : zc_outbox_send (self, route, out, count);
     if (sent == ZC_SENT)
         return;
     s_waiting_t *waiting = malloc (sizeof *waiting);
@@ -170,7 +210,7 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slic
     if (sent == ZC_GONE)
         s_free (waiting);
     else
-        s_wait (self, waiting);
+        s_wait (self, queue, waiting);
 }
 
 void zc_outbox_ok (zc_outbox_t *self, const zc_route_t *route, const void *bytes, size_t len)
@@ -186,34 +226,25 @@ void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *co
     zc_outbox_answer (self, route, frames, 3);
 }
 
-static bool s_is_blocked (const s_waiting_t *waiting, s_waiting_t *const *blocked, size_t count)
+/*  Sends what one peer takes, at most so many. Returns how often it tried. */
+static size_t s_try (zc_outbox_t *self, s_queue_t *queue, size_t most)
 {
-    for (size_t i = 0; i < count; i++)
-        if (zc_route_same_peer (&waiting->route, &blocked[i]->route))
-            return true;
-    return false;
+    size_t tries = 0;
+    for (s_waiting_t *waiting = queue->first; waiting && tries < most; tries++) {
+        s_waiting_t *next = waiting->next;
+        if (zc_outbox_send (self, &waiting->route, waiting->frames, waiting->count) == ZC_BLOCKED)
+            return tries + 1;
+        s_pop (self, queue);
+        waiting = next;
+    }
+    return tries;
 }
 
 void zc_outbox_retry (zc_outbox_t *self)
 {
-    /*  A peer that was blocked once stays so for this pass: else it may get a later answer first.
-     *  The pass goes round the whole queue, or that order is lost. */
-    s_waiting_t *blocked[S_BLOCKED_MAX];
-    size_t blocked_count = 0, tries = self->waiting;
-    while (tries-- > 0) {
-        s_waiting_t *waiting = s_pop (self);
-        zc_sent_t sent =
-            blocked_count == S_BLOCKED_MAX || s_is_blocked (waiting, blocked, blocked_count)
-                ? ZC_BLOCKED
-                : zc_outbox_send (self, &waiting->route, waiting->frames, waiting->count);
-        if (sent == ZC_BLOCKED) {
-            if (blocked_count < S_BLOCKED_MAX && !s_is_blocked (waiting, blocked, blocked_count))
-                blocked[blocked_count++] = waiting;
-            s_push (self, waiting);
-        } else {
-            s_free (waiting);
-        }
-    }
+    size_t peers = zc_peers_size (&self->queues);
+    for (size_t tries = 0; peers > 0 && tries < S_TRIES; peers--)
+        tries += s_try (self, (s_queue_t *)zc_peers_turn (&self->queues), S_RUN);
 }
 
 size_t zc_outbox_waiting (const zc_outbox_t *self)

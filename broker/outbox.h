@@ -15,6 +15,8 @@ typedef struct {
 } zc_route_t;
 
 void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request);
+/*  Whom it leads to: the identity, which is the route's. */
+zc_slice_t zc_route_peer (const zc_route_t *self);
 bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other);
 
 typedef enum {
@@ -32,14 +34,14 @@ void zc_outbox_destroy (zc_outbox_t **self_p);
 /*  Sends one frame list now, or not at all. The frames are taken where it was sent. */
 zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
                           size_t count);
-/*  An answer of plain frames (copied). Where the peer is blocked it waits its turn; only where too
- *  many wait is it dropped, and counted. */
+/*  An answer of plain frames (copied). Where the peer is blocked it waits behind those that wait
+ * for this peer; only where they are too many is it dropped, and counted. */
 void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slice_t *frames,
                        size_t count);
 void zc_outbox_ok (zc_outbox_t *self, const zc_route_t *route, const void *bytes, size_t len);
 void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
                       const char *text);
-/*  Tries again to send what waits. */
+/*  Tries again to send what waits, peer by peer, a bounded number. */
 void zc_outbox_retry (zc_outbox_t *self);
 size_t zc_outbox_waiting (const zc_outbox_t *self);
 uint64_t zc_outbox_dropped (const zc_outbox_t *self);

@@ -508,6 +508,21 @@ def test_a_peer_that_never_reads_its_replay_holds_nobody_up(stack):
     wait_for(lambda: stack.stats()["jobs"] == 0, "a peer that has gone ends its replays")
 
 
+def test_peers_that_never_read_their_answers_hold_nobody_up(stack):
+    stack.broker("--control-hwm=1")
+    names = b"\n".join(b"topic/%d" % i for i in range(10000))
+    for _ in range(20):
+        lazy = stack.socket(zmq.DEALER, stack.control_endpoint, rcvhwm=1)
+        for _ in range(20):
+            lazy.send_multipart([b"SYNC", b"", names])
+    wait_for(lambda: stack.stats()["unread"] > 100, "answers wait for their peers")
+    dealer = control(stack)
+    for i in range(100):
+        assert ask(dealer, "#%d" % i, "PUBLISH", "a", "x")[:2] == [b"#%d" % i, b"OK"]
+    assert stack.stats()["unread"] > 100
+    assert [ask(lazy, "PING")[0] for _ in range(2)] == [b"OK"] * 2, "they are still there for who reads late"
+
+
 @pytest.mark.parametrize("verb, limits", [("REPLAY", []), ("FETCH", [3000, 1 << 30])])
 def test_what_is_trimmed_while_it_is_replayed_is_said(stack, verb, limits):
     stack.broker("--control-hwm=100", "--topic-messages=2000")

@@ -159,6 +159,11 @@ TESTS += tests/unit/dedup_test
 tests_unit_dedup_test_SOURCES = tests/unit/dedup_test.c tests/unit/unit.h
 tests_unit_dedup_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/outbox_test
+TESTS += tests/unit/outbox_test
+tests_unit_outbox_test_SOURCES = tests/unit/outbox_test.c tests/unit/unit.h
+tests_unit_outbox_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/syncs_test
 TESTS += tests/unit/syncs_test
 tests_unit_syncs_test_SOURCES = tests/unit/syncs_test.c tests/unit/unit.h

@@ -1,0 +1,34 @@
+/*  peers.h - peers of the control endpoint for which something waits: a table by identity, and a
+ *  ring in which each has its turn. What waits is the owner's, whose own struct begins with
+ *  zc_peer_t. No I/O. */
+#ifndef ZC_PEERS_H
+#define ZC_PEERS_H
+
+#include "broker/index.h"
+#include "lib/text.h"
+
+typedef struct zc_peer {
+    zc_node_t node;                  /* in the table */
+    struct zc_peer *next, *previous; /* in the ring */
+    uint8_t len;
+    uint8_t identity[255];
+} zc_peer_t;
+
+typedef struct {
+    zc_index_t index;
+    zc_peer_t *first; /* whose turn it is; NULL: there is none */
+} zc_peers_t;
+
+void zc_peers_init (zc_peers_t *self);
+/*  Frees the table, not the peers. */
+void zc_peers_clear (zc_peers_t *self);
+/*  NULL where there is no such peer. */
+zc_peer_t *zc_peers_find (const zc_peers_t *self, zc_slice_t identity);
+/*  Adds a peer that isn't there, as the last to have its turn. */
+void zc_peers_add (zc_peers_t *self, zc_peer_t *peer, zc_slice_t identity);
+void zc_peers_remove (zc_peers_t *self, zc_peer_t *peer);
+/*  The peer whose turn it is, and is the last now; NULL where there is none. */
+zc_peer_t *zc_peers_turn (zc_peers_t *self);
+size_t zc_peers_size (const zc_peers_t *self);
+
+#endif
