@@ -1,18 +1,22 @@
 /*  jobs.c - a replay is a merge of its topics by position: a heap of (next position, topic), each
  *  step of which is a seek in that topic's history. Nothing is scanned, and nothing but positions
- * is remembered between slices, so that messages may come and go meanwhile. */
+ * is remembered between slices, so that messages may come and go meanwhile.
+ *
+ *  Peers have their turns, and of each its jobs. Most turns find a peer that hasn't read yet, so
+ *  all that costs something, the payload, the floors, comes after the peer takes a message. */
 #include "broker/jobs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/peers.h"
 
 #define S_SLICE 100 /* messages of one job in one turn */
 #define S_SLICE_BYTES (1u << 20)
 #define S_RUN 10           /* jobs in one turn */
+#define S_RUN_TOPICS 1000  /* so many topics count as another job */
 #define S_RUN_BLOCKED 1000 /* jobs in one turn that turn out to be blocked */
 #define S_JOBS_MAX 10000
-#define S_JOBS_PEER_MAX 5000
 #define S_SOURCES_MAX 2000000 /* topics of all jobs */
 
 typedef struct {
@@ -25,26 +29,34 @@ typedef struct s_job {
     zc_route_t route;
     bool fetch;
     bool unknown;          /* `since` is an own id that isn't in history */
-    bool blocked;          /* its peer doesn't read */
     bool limited;          /* the page is full */
+    bool checked;          /* the floors, in this turn */
     zc_id_t since;         /* what the request meant */
     zc_id_t position;      /* sent up to here */
     zc_id_t head;          /* to be sent up to here */
     zc_id_t floor;         /* complete after this */
     uint64_t count, bytes; /* left of the page */
-    bool any;              /* something was sent */
     size_t topic_count;
     zc_topic_t **topics; /* pinned; those that are known, each once */
     size_t heap_len;
     s_source_t heap[]; /* as many as topics */
 } s_job_t;
 
+/*  A peer that has jobs. */
+typedef struct {
+    zc_peer_t peer;
+    s_job_t *first, **end; /* a ring: each gets its turn */
+    size_t size, sources;
+    bool blocked; /* it doesn't read */
+} s_peer_t;
+
 struct zc_jobs {
     zc_history_t *history;
     zc_topics_t *known;
     zc_outbox_t *outbox;
-    s_job_t *first, **end; /* a ring: each gets its turn */
-    size_t size, sources, blocked;
+    zc_peers_t peers;
+    size_t size, sources;
+    size_t blocked; /* peers that are */
     uint64_t messages;
     bool unreadable; /* history is, for now: all wait */
 };
@@ -57,7 +69,7 @@ zc_jobs_t *zc_jobs_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t 
     self->history = history;
     self->known = topics;
     self->outbox = outbox;
-    self->end = &self->first;
+    zc_peers_init (&self->peers);
     return self;
 }
 
@@ -69,16 +81,67 @@ static void s_job_free (s_job_t *job)
     free (job);
 }
 
+/*  Peers and their jobs. */
+
+static s_peer_t *s_peer_new (zc_jobs_t *self, const zc_route_t *route)
+{
+    s_peer_t *peer = calloc (1, sizeof *peer);
+    if (!peer)
+        abort ();
+    peer->end = &peer->first;
+    zc_peers_add (&self->peers, &peer->peer, zc_route_peer (route));
+    return peer;
+}
+
+/*  What became of its last message; it goes with its last job. */
+static void s_peer_settle (zc_jobs_t *self, s_peer_t *peer, zc_sent_t sent)
+{
+    bool blocked = sent == ZC_BLOCKED;
+    self->blocked += blocked;
+    self->blocked -= peer->blocked;
+    peer->blocked = blocked;
+    if (peer->size == 0) {
+        zc_peers_remove (&self->peers, &peer->peer);
+        free (peer);
+    }
+}
+
+static void s_enqueue (zc_jobs_t *self, s_peer_t *peer, s_job_t *job)
+{
+    job->next = NULL;
+    *peer->end = job;
+    peer->end = &job->next;
+    peer->size++;
+    peer->sources += job->topic_count;
+    self->size++;
+    self->sources += job->topic_count;
+}
+
+static s_job_t *s_dequeue (zc_jobs_t *self, s_peer_t *peer)
+{
+    s_job_t *job = peer->first;
+    peer->first = job->next;
+    if (!peer->first)
+        peer->end = &peer->first;
+    peer->size--;
+    peer->sources -= job->topic_count;
+    self->size--;
+    self->sources -= job->topic_count;
+    return job;
+}
+
 void zc_jobs_destroy (zc_jobs_t **self_p)
 {
     zc_jobs_t *self = *self_p;
     if (!self)
         return;
-    while (self->first) {
-        s_job_t *job = self->first;
-        self->first = job->next;
-        s_job_free (job);
+    while (self->peers.first) {
+        s_peer_t *peer = (s_peer_t *)self->peers.first;
+        while (peer->size)
+            s_job_free (s_dequeue (self, peer));
+        s_peer_settle (self, peer, ZC_GONE);
     }
+    zc_peers_clear (&self->peers);
     free (self);
     *self_p = NULL;
 }
@@ -151,6 +214,7 @@ static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *reques
 
 static void s_check_floor (zc_jobs_t *self, s_job_t *job)
 {
+    job->checked = true;
     for (size_t i = 0; i < job->topic_count; i++) {
         zc_id_t floor = zc_history_floor (self->history, job->topics[i]);
         if (floor > job->position && floor > job->floor)
@@ -228,8 +292,7 @@ static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_as
 
 /*  Sending. */
 
-static zc_sent_t s_send_message (zc_jobs_t *self, s_job_t *job, const zc_topic_t *topic,
-                                 const zc_stored_t *stored)
+static void s_send_message (zc_jobs_t *self, const zc_topic_t *topic, const zc_stored_t *stored)
 {
     zmq_msg_t frames[4];
     zc_frame_set (&frames[0], "MSG", 3);
@@ -241,20 +304,19 @@ static zc_sent_t s_send_message (zc_jobs_t *self, s_job_t *job, const zc_topic_t
         zc_frame_set (&frames[2], stored->payload.at, stored->payload.len);
     }
     zc_frame_set (&frames[3], stored->meta.at, stored->meta.len);
-    zc_sent_t sent = zc_outbox_send (self->outbox, &job->route, frames, 4);
-    if (sent != ZC_SENT)
-        for (size_t i = 0; i < 4; i++)
-            zmq_msg_close (&frames[i]);
-    return sent;
+    zc_outbox_finish (self->outbox, frames, 4);
 }
 
-static void s_account (zc_jobs_t *self, s_job_t *job, const zc_stored_t *stored)
+/*  What history has let go of meanwhile is missing where it isn't behind the job yet: so this comes
+ *  before its position moves. */
+static void s_account (zc_jobs_t *self, s_job_t *job, zc_id_t id, size_t len)
 {
+    if (!job->checked)
+        s_check_floor (self, job);
     self->messages++;
-    job->any = true;
-    job->position = stored->id;
+    job->position = id;
     job->count--;
-    job->bytes -= stored->payload.len < job->bytes ? stored->payload.len : job->bytes;
+    job->bytes -= len < job->bytes ? len : job->bytes;
     job->limited = job->count == 0 || job->bytes == 0;
 }
 
@@ -265,11 +327,12 @@ static zc_sent_t s_step (zc_jobs_t *self, s_job_t *job, size_t *bytes)
     zc_stored_t stored;
     bool more = zc_history_next (self->history, source.topic, source.next - 1, &stored);
     if (more && stored.id == source.next) {
-        zc_sent_t sent = s_send_message (self, job, source.topic, &stored);
+        zc_sent_t sent = zc_outbox_begin (self->outbox, &job->route);
         if (sent != ZC_SENT)
             return sent;
+        s_send_message (self, source.topic, &stored);
         *bytes += stored.payload.len;
-        s_account (self, job, &stored);
+        s_account (self, job, source.next, stored.payload.len);
         more = zc_history_next (self->history, source.topic, source.next, &stored);
     }
     s_advance (job, more, more ? stored.id : 0);
@@ -286,6 +349,11 @@ static uint64_t s_remaining (zc_jobs_t *self, const s_job_t *job)
 
 static zc_sent_t s_send_end (zc_jobs_t *self, s_job_t *job)
 {
+    zc_sent_t sent = zc_outbox_begin (self->outbox, &job->route);
+    if (sent != ZC_SENT)
+        return sent;
+    if (!job->checked)
+        s_check_floor (self, job);
     uint64_t remaining = job->heap_len ? s_remaining (self, job) : 0;
     char head[ZC_ID_SIZE], floor[ZC_ID_SIZE], since[ZC_ID_SIZE] = "?", left[24];
     zmq_msg_t frames[5];
@@ -299,15 +367,12 @@ static zc_sent_t s_send_end (zc_jobs_t *self, s_job_t *job)
         len = (size_t)snprintf (left, sizeof left, "%llu", (unsigned long long)remaining);
         zc_frame_set (&frames[4], left, len);
     }
-    zc_sent_t sent = zc_outbox_send (self->outbox, &job->route, frames, count);
-    if (sent != ZC_SENT)
-        for (size_t i = 0; i < count; i++)
-            zmq_msg_close (&frames[i]);
-    return sent;
+    zc_outbox_finish (self->outbox, frames, count);
+    return ZC_SENT;
 }
 
-/*  True when the job is done with. */
-static bool s_slice (zc_jobs_t *self, s_job_t *job)
+/*  *done: the job is. */
+static zc_sent_t s_slice (zc_jobs_t *self, s_job_t *job, bool *done)
 {
     zc_sent_t sent = ZC_SENT;
     size_t bytes = 0;
@@ -315,89 +380,77 @@ static bool s_slice (zc_jobs_t *self, s_job_t *job)
          i < S_SLICE && bytes < S_SLICE_BYTES && sent == ZC_SENT && job->heap_len && !job->limited;
          i++)
         sent = s_step (self, job, &bytes);
-    bool done = false;
-    if (sent == ZC_SENT && (job->heap_len == 0 || job->limited)) {
+    bool end = sent == ZC_SENT && (job->heap_len == 0 || job->limited);
+    if (end)
         sent = s_send_end (self, job);
-        done = sent == ZC_SENT;
-    }
-    job->blocked = sent == ZC_BLOCKED;
-    return done || sent == ZC_GONE;
+    *done = sent == ZC_GONE || (end && sent == ZC_SENT);
+    return sent;
 }
 
-static void s_enqueue (zc_jobs_t *self, s_job_t *job)
+/*  A peer may have as many as are left for others: so there is always room for one more of them. */
+static bool s_room (const zc_jobs_t *self, const s_peer_t *peer)
 {
-    job->next = NULL;
-    *self->end = job;
-    self->end = &job->next;
-    self->size++;
-    self->sources += job->topic_count;
-    self->blocked += job->blocked;
-}
-
-static s_job_t *s_dequeue (zc_jobs_t *self)
-{
-    s_job_t *job = self->first;
-    self->first = job->next;
-    if (!self->first)
-        self->end = &self->first;
-    self->size--;
-    self->sources -= job->topic_count;
-    self->blocked -= job->blocked;
-    return job;
-}
-
-static bool s_room (const zc_jobs_t *self, const zc_route_t *route)
-{
-    if (self->size >= S_JOBS_MAX || self->sources >= S_SOURCES_MAX)
-        return false;
-    if (self->size < S_JOBS_PEER_MAX)
-        return true;
-    size_t of_peer = 0;
-    for (const s_job_t *job = self->first; job; job = job->next)
-        of_peer += zc_route_same_peer (&job->route, route);
-    return of_peer < S_JOBS_PEER_MAX;
+    size_t size = peer ? peer->size : 0, sources = peer ? peer->sources : 0;
+    return self->size + size < S_JOBS_MAX && self->sources + sources < S_SOURCES_MAX;
 }
 
 bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request, zc_id_t head)
 {
-    if (!s_room (self, route))
+    s_peer_t *peer = (s_peer_t *)zc_peers_find (&self->peers, zc_route_peer (route));
+    if (!s_room (self, peer))
         return false;
     s_job_t *job = s_job_new (self, route, request, head);
-    if (s_slice (self, job))
+    bool done = false, wait = peer && peer->blocked;
+    zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, job, &done);
+    if (done) {
         s_job_free (job);
-    else
-        s_enqueue (self, job);
+    } else {
+        peer = peer ? peer : s_peer_new (self, route);
+        s_enqueue (self, peer, job);
+        s_peer_settle (self, peer, sent);
+    }
     zc_history_release (self->history);
     return true;
 }
 
+/*  The next job of a peer. Returns what it counts for, 0 where the peer takes nothing. */
+static size_t s_turn (zc_jobs_t *self, s_peer_t *peer)
+{
+    s_job_t *job = s_dequeue (self, peer);
+    size_t weight = 1 + job->topic_count / S_RUN_TOPICS;
+    uint64_t messages = self->messages;
+    bool done;
+    job->checked = false;
+    zc_sent_t sent = s_slice (self, job, &done);
+    if (done)
+        s_job_free (job);
+    else
+        s_enqueue (self, peer, job);
+    s_peer_settle (self, peer, sent);
+    return sent == ZC_BLOCKED && self->messages == messages ? 0 : weight;
+}
+
 void zc_jobs_run (zc_jobs_t *self)
 {
-    size_t count = self->size, blocked = 0;
-    self->unreadable = count && zc_history_unreadable (self->history);
+    self->unreadable = self->size && zc_history_unreadable (self->history);
     if (self->unreadable)
         return;
-    for (size_t run = 0; count > 0 && run < S_RUN && blocked < S_RUN_BLOCKED; count--) {
-        s_job_t *job = s_dequeue (self);
-        s_check_floor (self, job);
-        bool done = s_slice (self, job);
-        if (job->blocked)
-            blocked++;
-        else
-            run++;
-        if (done)
-            s_job_free (job);
-        else
-            s_enqueue (self, job);
+    size_t run = 0, blocked = 0, in_a_row = 0;
+    while (run < S_RUN && blocked < S_RUN_BLOCKED && in_a_row < zc_peers_size (&self->peers)) {
+        size_t weight = s_turn (self, (s_peer_t *)zc_peers_turn (&self->peers));
+        run += weight;
+        blocked += weight == 0;
+        in_a_row = weight ? 0 : in_a_row + 1;
     }
     zc_history_release (self->history);
 }
 
 zc_jobs_state_t zc_jobs_state (const zc_jobs_t *self)
 {
-    if (self->size == 0)
+    size_t peers = zc_peers_size (&self->peers);
+    if (peers == 0)
         return ZC_JOBS_NONE;
-    return self->unreadable || self->size == self->blocked ? ZC_JOBS_BLOCKED : ZC_JOBS_READY;
+    return self->unreadable || peers == self->blocked ? ZC_JOBS_BLOCKED : ZC_JOBS_READY;
 }
 
 size_t zc_jobs_size (const zc_jobs_t *self)

@@ -115,12 +115,6 @@ zc_slice_t zc_route_peer (const zc_route_t *self)
     return (zc_slice_t){(const char *)self->identity, self->identity_len};
 }
 
-bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other)
-{
-    return self->identity_len == other->identity_len &&
-           memcmp (self->identity, other->identity, self->identity_len) == 0;
-}
-
 /*  Frames after the first can't fail: where the peer goes away in between, ZeroMQ drops them. */
 static void s_more (zc_outbox_t *self, zmq_msg_t *frame, bool more)
 {
@@ -136,8 +130,7 @@ static void s_more_bytes (zc_outbox_t *self, const void *bytes, size_t len)
     s_more (self, &frame, true);
 }
 
-zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
-                          size_t count)
+zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route)
 {
     zmq_msg_t identity;
     zc_frame_set (&identity, route->identity, route->identity_len);
@@ -154,9 +147,23 @@ zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t 
         s_more_bytes (self, "", 0);
     if (route->tag_len)
         s_more_bytes (self, route->tag, route->tag_len);
+    return ZC_SENT;
+}
+
+void zc_outbox_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count)
+{
     for (size_t i = 0; i < count; i++)
         s_more (self, &frames[i], i + 1 < count);
-    return ZC_SENT;
+}
+
+/*  One frame list now, or not at all. The frames are taken where it was sent. */
+static zc_sent_t s_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
+                         size_t count)
+{
+    zc_sent_t sent = zc_outbox_begin (self, route);
+    if (sent == ZC_SENT)
+        zc_outbox_finish (self, frames, count);
+    return sent;
 }
 
 static s_queue_t *s_queue (const zc_outbox_t *self, const zc_route_t *route)
@@ -197,7 +204,7 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slic
     }
     /*  Behind what waits for it, so that a peer that pipelines gets its answers in order. */
     s_queue_t *queue = s_queue (self, route);
-    zc_sent_t sent = queue ? ZC_BLOCKED : zc_outbox_send (self, route, out, count);
+    zc_sent_t sent = queue ? ZC_BLOCKED : s_send (self, route, out, count);
     if (sent == ZC_SENT)
         return;
     s_waiting_t *waiting = malloc (sizeof *waiting);
@@ -232,7 +239,7 @@ static size_t s_try (zc_outbox_t *self, s_queue_t *queue, size_t most)
     size_t tries = 0;
     for (s_waiting_t *waiting = queue->first; waiting && tries < most; tries++) {
         s_waiting_t *next = waiting->next;
-        if (zc_outbox_send (self, &waiting->route, waiting->frames, waiting->count) == ZC_BLOCKED)
+        if (s_send (self, &waiting->route, waiting->frames, waiting->count) == ZC_BLOCKED)
             return tries + 1;
         s_pop (self, queue);
         waiting = next;

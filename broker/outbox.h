@@ -17,10 +17,9 @@ typedef struct {
 void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request);
 /*  Whom it leads to: the identity, which is the route's. */
 zc_slice_t zc_route_peer (const zc_route_t *self);
-bool zc_route_same_peer (const zc_route_t *self, const zc_route_t *other);
 
 typedef enum {
-    ZC_SENT,
+    ZC_SENT,    /* or it will be */
     ZC_BLOCKED, /* the peer doesn't read fast enough: try again later */
     ZC_GONE,    /* there is no such peer any more */
 } zc_sent_t;
@@ -31,9 +30,11 @@ typedef struct zc_outbox zc_outbox_t;
 zc_outbox_t *zc_outbox_new (void *router);
 void zc_outbox_destroy (zc_outbox_t **self_p);
 
-/*  Sends one frame list now, or not at all. The frames are taken where it was sent. */
-zc_sent_t zc_outbox_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
-                          size_t count);
+/*  Whether the peer takes a message now. Where it does, the message has begun, and is to be
+ * finished before anything else is sent. */
+zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route);
+/*  Takes the frames. */
+void zc_outbox_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count);
 /*  An answer of plain frames (copied). Where the peer is blocked it waits behind those that wait
  * for this peer; only where they are too many is it dropped, and counted. */
 void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slice_t *frames,

@@ -523,6 +523,23 @@ def test_peers_that_never_read_their_answers_hold_nobody_up(stack):
     assert [ask(lazy, "PING")[0] for _ in range(2)] == [b"OK"] * 2, "they are still there for who reads late"
 
 
+def test_the_replays_of_one_peer_leave_room_for_others(stack):
+    stack.broker("--control-hwm=10")
+    names = [b"topic/%d" % i for i in range(10000)]
+    dealer = control(stack)
+    for name in names:
+        dealer.send_multipart([b"PUBLISH", name, b"x" * 100])
+    receive(dealer, len(names))
+    lazy = stack.socket(zmq.DEALER, stack.control_endpoint, rcvhwm=10)
+    lazy.sndhwm = 0
+    for _ in range(250):
+        lazy.send_multipart([b"FETCH", b"earliest", b"10000", b"100000000", b"\n".join(names)])
+    wait_for(lambda: stack.stats()["requests"]["FETCH"] == 250, "all have been looked at")
+    stats = stack.stats()
+    assert 50 < stats["jobs"] < 250 and stats["errors"] > 0, "not all find room"
+    assert len(stack.requests("FETCH", "earliest", 20000, 100000000, "\n".join(map(bytes.decode, names)))) == 10001
+
+
 @pytest.mark.parametrize("verb, limits", [("REPLAY", []), ("FETCH", [3000, 1 << 30])])
 def test_what_is_trimmed_while_it_is_replayed_is_said(stack, verb, limits):
     stack.broker("--control-hwm=100", "--topic-messages=2000")
