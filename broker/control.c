@@ -251,16 +251,23 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new (json, numbers[i].name, json_integer ((json_int_t)numbers[i].value));
     char *text = json_dumps (json, JSON_COMPACT);
-    zc_outbox_ok (self->outbox, route, text, strlen (text));
+    zc_buf_t answer = ZC_BUF_INIT;
+    zc_buf_add (&answer, text, strlen (text) - 1);
+    zc_buf_adds (&answer, ",\"workers\":");
+    zc_stats_workers (self->stats, &answer, self->mono_ms);
+    zc_buf_addc (&answer, '}');
+    zc_outbox_ok (self->outbox, route, answer.data, answer.len);
+    zc_buf_clear (&answer);
     free (text);
     json_decref (json);
 }
 
 static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    const char *error = zc_stats_report (self->stats, request->name, request->json, self->mono_ms);
-    if (error) {
-        s_error (self, route, "arguments", error);
+    const char *error,
+        *code = zc_stats_report (self->stats, request->name, request->json, self->mono_ms, &error);
+    if (code) {
+        s_error (self, route, code, error);
     } else {
         zc_slice_t ok = {"OK", 2};
         zc_outbox_answer (self->outbox, route, &ok, 1);

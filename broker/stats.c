@@ -6,12 +6,15 @@
 
 #define S_REPORT_KEEP_MS 30000
 #define S_REPORTS_MAX 1000
+#define S_REPORTS_BYTES (4u << 20) /* of all of them */
+#define S_DEPTH_MAX 32
 
 typedef struct s_report {
     struct s_report *next;
     uint64_t at_ms;
-    json_t *json;
     char *name;
+    char *text; /* as it came: a tree of the same takes up to fifty times as much */
+    size_t len;
 } s_report_t;
 
 struct zc_stats {
@@ -19,7 +22,7 @@ struct zc_stats {
     double received_rate, published_rate;
     uint64_t started_ms, tick_ms;
     s_report_t *reports;
-    size_t report_count;
+    size_t report_count, report_bytes;
 };
 
 zc_stats_t *zc_stats_new (uint64_t now_ms)
@@ -35,10 +38,11 @@ static void s_report_remove (zc_stats_t *self, s_report_t **at)
 {
     s_report_t *report = *at;
     *at = report->next;
-    json_decref (report->json);
+    self->report_count--;
+    self->report_bytes -= report->len;
+    free (report->text);
     free (report->name);
     free (report);
-    self->report_count--;
 }
 
 void zc_stats_destroy (zc_stats_t **self_p)
@@ -57,13 +61,17 @@ zc_counters_t *zc_stats_counters (zc_stats_t *self)
     return &self->now;
 }
 
-static s_report_t *s_report (zc_stats_t *self, zc_slice_t name)
+static s_report_t *s_find (zc_stats_t *self, zc_slice_t name)
 {
-    for (s_report_t *report = self->reports; report; report = report->next)
-        if (strlen (report->name) == name.len && memcmp (report->name, name.at, name.len) == 0)
-            return report;
-    if (self->report_count == S_REPORTS_MAX)
-        return NULL;
+    s_report_t *report = self->reports;
+    while (report &&
+           !(strlen (report->name) == name.len && memcmp (report->name, name.at, name.len) == 0))
+        report = report->next;
+    return report;
+}
+
+static s_report_t *s_add (zc_stats_t *self, zc_slice_t name)
+{
     s_report_t *report = calloc (1, sizeof *report);
     if (!report || !(report->name = strndup (name.at, name.len)))
         abort ();
@@ -73,21 +81,53 @@ static s_report_t *s_report (zc_stats_t *self, zc_slice_t name)
     return report;
 }
 
-const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t text, uint64_t now_ms)
+static void s_set (zc_stats_t *self, s_report_t *report, zc_slice_t text, uint64_t now_ms)
+{
+    free (report->text);
+    if (!(report->text = malloc (text.len)))
+        abort ();
+    memcpy (report->text, text.at, text.len);
+    self->report_bytes = self->report_bytes - report->len + text.len;
+    report->len = text.len;
+    report->at_ms = now_ms;
+}
+
+static bool s_deeper (json_t *json, int most)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+    if (most == 0)
+        return json_is_object (json) || json_is_array (json);
+    json_object_foreach (json, name, value) if (s_deeper (value, most - 1)) return true;
+    json_array_foreach (json, i, value) if (s_deeper (value, most - 1)) return true;
+    return false;
+}
+
+/*  It becomes part of what STATS answers: so it has to be right by itself, and not so deep that
+ *  nobody can read the whole. */
+static bool s_valid (zc_slice_t text)
 {
     json_t *json = json_loadb (text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object (json)) {
-        json_decref (json);
-        return "a report is a JSON object";
+    bool valid = json_is_object (json) && !s_deeper (json, S_DEPTH_MAX);
+    json_decref (json);
+    return valid;
+}
+
+const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t text, uint64_t now_ms,
+                             const char **error)
+{
+    if (!s_valid (text)) {
+        *error = "a report is a JSON object, nested at most 32 deep";
+        return "arguments";
     }
-    s_report_t *report = s_report (self, name);
-    if (!report) {
-        json_decref (json);
-        return "too many reports";
+    s_report_t *report = s_find (self, name);
+    if ((!report && self->report_count == S_REPORTS_MAX) ||
+        self->report_bytes - (report ? report->len : 0) + text.len > S_REPORTS_BYTES) {
+        *error = "too many reports: try again";
+        return "busy";
     }
-    json_decref (report->json);
-    report->json = json;
-    report->at_ms = now_ms;
+    s_set (self, report ? report : s_add (self, name), text, now_ms);
     return NULL;
 }
 
@@ -121,13 +161,23 @@ static json_t *s_requests (const zc_stats_t *self)
     return requests;
 }
 
-static json_t *s_workers (const zc_stats_t *self, uint64_t now_ms)
+void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms)
 {
-    json_t *workers = json_object ();
-    for (const s_report_t *report = self->reports; report; report = report->next)
-        if (now_ms - report->at_ms < S_REPORT_KEEP_MS)
-            json_object_set (workers, report->name, report->json);
-    return workers;
+    char before = '{';
+    for (const s_report_t *report = self->reports; report; report = report->next) {
+        if (now_ms - report->at_ms >= S_REPORT_KEEP_MS)
+            continue;
+        json_t *json = json_string (report->name);
+        char *name = json_dumps (json, JSON_ENCODE_ANY);
+        zc_buf_addc (out, before);
+        zc_buf_adds (out, name);
+        zc_buf_addc (out, ':');
+        zc_buf_add (out, report->text, report->len);
+        free (name);
+        json_decref (json);
+        before = ',';
+    }
+    zc_buf_adds (out, before == '{' ? "{}" : "}");
 }
 
 void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms)
@@ -157,6 +207,5 @@ void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms)
                          json_pack ("{s:f,s:f}", "received", self->received_rate, "published",
                                     self->published_rate));
     json_object_set_new (json, "requests", s_requests (self));
-    json_object_set_new (json, "workers", s_workers (self, now_ms));
     return json;
 }

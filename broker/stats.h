@@ -3,6 +3,7 @@
 #define ZC_STATS_H
 
 #include "broker/ask.h"
+#include "lib/buf.h"
 
 typedef struct {
     uint64_t received;      /* messages from publishers, on PUB and control */
@@ -26,12 +27,16 @@ zc_stats_t *zc_stats_new (uint64_t now_ms);
 void zc_stats_destroy (zc_stats_t **self_p);
 zc_counters_t *zc_stats_counters (zc_stats_t *self);
 
-/*  Keeps a worker's report. Returns NULL, or why not: not a JSON object, too many reports. */
-const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t json, uint64_t now_ms);
+/*  Keeps a worker's report. Returns NULL, or the code of an error with one sentence in *error: not
+ * a JSON object, too many reports. */
+const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t json, uint64_t now_ms,
+                             const char **error);
 /*  About once a second: rates, and reports that have grown old. `now_ms` doesn't step back. */
 void zc_stats_tick (zc_stats_t *self, uint64_t now_ms);
 
-/*  A new jansson object with counters, rates, requests and workers; the caller adds the rest. */
+/*  Adds the reports as the text of a JSON object. */
+void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms);
+/*  A new jansson object with counters, rates and requests; the caller adds the rest. */
 void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms);
 
 #endif

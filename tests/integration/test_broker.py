@@ -170,6 +170,9 @@ ERRORS = [
     (["REPORT", "a\n", "{}"], b"arguments"),
     (["REPORT", "a", "[]"], b"arguments"),
     (["REPORT", "a", "{"], b"arguments"),
+    (["REPORT", "a", '{"a":1}}'], b"arguments"),
+    (["REPORT", "a", '{"a":1,"a":2}'], b"arguments"),
+    (["REPORT", "a", '{"a":' + "[" * 32 + "]" * 32 + "}"], b"arguments"),
     (["REPORT", "a", '{"a":"' + "x" * 65536 + '"}'], b"arguments"),
 ]
 
@@ -669,6 +672,26 @@ def test_stats(stack):
     assert set(stats["rates"]) == {"received", "published"}
     sub.close()
     wait_for(lambda: stack.stats()["subscriptions"] == 0, "the subscriptions are gone")
+
+
+def test_reports_come_back_as_they_were_and_are_bounded(stack):
+    stack.broker()
+    assert stack.stats()["workers"] == {}
+    odd = {"\"é\\": {"clients": 7}, "deep": {"a": json.loads("[" * 31 + "]" * 31)}, "spaced": {"b": [1.5, None]}}
+    dealer = control(stack)
+    for name, report in odd.items():
+        assert ask(dealer, "REPORT", name, json.dumps(report, indent=2)) == [b"OK"]
+    assert stack.stats()["workers"] == odd
+    large = {"a": "x" * 60000}
+    answers = [ask(dealer, "REPORT", "large.%d" % i, json.dumps(large)) for i in range(100)]
+    kept = answers.count([b"OK"])
+    assert 60 < kept < 80 and answers[-1][:2] == [b"ERR", b"busy"]
+    assert len(stack.stats()["workers"]) == kept + len(odd)
+    assert ask(dealer, "REPORT", "large.0", json.dumps(large)) == [b"OK"], "one takes the place of its last one"
+    assert ask(dealer, "REPORT", "large.0", "{}") == [b"OK"]
+    assert ask(dealer, "REPORT", "large.99", json.dumps(large)) == [b"OK"]
+    workers = stack.stats()["workers"]
+    assert workers["large.0"] == {} and workers["large.99"] == large
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
