@@ -19,6 +19,7 @@
 #define S_RATE_MS 100           /* over which the rate is measured */
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
 #define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
+#define S_REQUESTS_HWM 1000     /* of each peer, at least */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
 #define S_QUIET_MS 100   /* when stopping: nothing more arrives */
@@ -458,6 +459,10 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
         snprintf (error, size, "no ZeroMQ socket: %s", zmq_strerror (errno));
         return -1;
     }
+    /*  Set before it is bound: what ZeroMQ 4.3 has no room for when its peer goes may end us
+     *  (stream_engine_base.cpp, !_io_error), so our own publishers' 200 requests must fit. */
+    if (config->control_hwm < S_REQUESTS_HWM)
+        s_set (self->router, ZMQ_RCVHWM, S_REQUESTS_HWM);
     s_set (self->xpub, ZMQ_XPUB_NODROP, 1);
     s_set (self->xpub, ZMQ_XPUB_VERBOSER, 1);
     s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);

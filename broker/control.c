@@ -12,7 +12,8 @@
 #define S_REQUESTS 100  /* handled in one turn */
 #define S_REPLAYED 2000 /* messages replayed in one turn, then requests wait */
 #define S_COPIES_MAX 10000
-#define S_TICK_MS 250 /* the loop sleeps at most so long */
+#define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
+#define S_TICK_MS 250           /* the loop sleeps at most so long */
 
 static void s_position (zc_buf_t *out, zc_id_t id)
 {
@@ -177,28 +178,32 @@ static bool s_begins (const zc_topic_t *topic, const zc_ask_t *request)
 }
 
 /*  They are in the order of what was published last, so this looks at no more than there is to
- *  tell, where one prefix stands for all of it. */
+ *  tell, where one prefix stands for all of it. What doesn't fit counts as forgotten: nothing was
+ *  published on any of it after the first one that is left out. */
 static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     zc_buf_t list = ZC_BUF_INIT;
     size_t count = 0;
+    zc_id_t upto = zc_topics_forgotten (self->topics);
     zc_topic_t *topic = NULL;
-    while (count < ZC_TOPICS_MAX && (topic = zc_topics_previous (self->topics, topic)) &&
-           topic->last > request->since) {
+    while ((topic = zc_topics_previous (self->topics, topic)) && topic->last > request->since) {
         if (topic->sent <= request->since || !s_begins (topic, request))
             continue;
+        if (count++ == ZC_TOPICS_MAX || list.len + topic->len > S_LIST_BYTES) {
+            zc_id_t last = topic->last < self->head ? topic->last : self->head;
+            upto = last > upto ? last : upto;
+            break;
+        }
         s_position (&list, topic->sent);
         zc_buf_addc (&list, ' ');
         zc_buf_add (&list, topic->name, topic->len);
         zc_buf_addc (&list, '\n');
-        count++;
     }
     char head[ZC_ID_SIZE], forgotten[ZC_ID_SIZE];
-    zc_slice_t frames[] = {
-        {"OK", 2},
-        {head, zc_id_format (self->head, head)},
-        {forgotten, zc_id_format (zc_topics_forgotten (self->topics), forgotten)},
-        {(char *)list.data, list.len}};
+    zc_slice_t frames[] = {{"OK", 2},
+                           {head, zc_id_format (self->head, head)},
+                           {forgotten, zc_id_format (upto, forgotten)},
+                           {(char *)list.data, list.len}};
     zc_outbox_answer (self->outbox, route, frames, 4);
     zc_buf_clear (&list);
 }

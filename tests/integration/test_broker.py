@@ -372,6 +372,22 @@ def test_topics_that_begin_with(stack):
     assert "a/2" not in lines and forgotten == position(ids["a/2"]), "the least recent has made room"
 
 
+def test_topics_that_are_too_many_to_be_listed(stack):
+    stack.broker()
+    dealer = control(stack)
+    names = [(b"%04d" % i).ljust(1000, b"x") for i in range(2000)]
+    for name in names:
+        dealer.send_multipart([b"PUBLISH", name, b""])
+    ids = [reply[1] for reply in receive(dealer, len(names))]
+    _, head, forgotten, text = ask(dealer, "TOPICS", "0-0", "")
+    lines = [tuple(line.split(b" ")) for line in text.splitlines()]
+    assert 1000 <= len(lines) < 1100 and len(text) <= (1 << 20) + 1000
+    assert lines == list(zip(ids, names))[: -len(lines) - 1 : -1], "the latest, the last one first"
+    assert (head, forgotten) == (ids[-1], ids[-len(lines) - 1]), "nothing after that on those left out"
+    _, _, forgotten, text = ask(dealer, "TOPICS", "0-0", "0000")
+    assert position(forgotten) < position(ids[0]) and text == ids[0] + b" " + names[0] + b"\n"
+
+
 # SYNC
 
 
