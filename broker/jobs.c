@@ -38,8 +38,8 @@ typedef struct s_job {
     uint64_t count, bytes; /* left of the page */
     size_t topic_count;
     zc_topic_t **topics; /* pinned; those that are known, each once */
+    s_source_t *heap;    /* those of them that have something to send */
     size_t heap_len;
-    s_source_t heap[]; /* as many as topics */
 } s_job_t;
 
 /*  A peer that has jobs. */
@@ -78,6 +78,7 @@ static void s_job_free (s_job_t *job)
     for (size_t i = 0; i < job->topic_count; i++)
         job->topics[i]->pins--;
     free (job->topics);
+    free (job->heap);
     free (job);
 }
 
@@ -190,12 +191,33 @@ static int s_by_address (const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+static size_t s_topic_count (const zc_ask_t *request)
+{
+    if (request->frame_count)
+        return request->frame_count;
+    size_t count = 1;
+    for (size_t i = 0; i < request->list.len; i++)
+        count += request->list.at[i] == '\n';
+    return count;
+}
+
+/*  What a job keeps is no larger than what it found: a request may repeat a topic ten thousand
+ *  times. */
+static void *s_room_for (void *array, size_t count, size_t size)
+{
+    void *room = realloc (array, (count ? count : 1) * size);
+    if (!room)
+        abort ();
+    return room;
+}
+
 /*  Finds the topics that are known, each once, and pins them. Those that aren't have nothing in
  *  history; what is forgotten of them counts for the floor. */
 static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
     zc_slice_t name;
+    job->topics = s_room_for (NULL, s_topic_count (request), sizeof *job->topics);
     while (zc_ask_topic (request, &at, &name)) {
         zc_topic_t *topic = zc_topics_find (self->known, name);
         if (topic)
@@ -210,6 +232,7 @@ static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *reques
             job->topics[job->topic_count++] = topic;
             topic->pins++;
         }
+    job->topics = s_room_for (job->topics, job->topic_count, sizeof *job->topics);
 }
 
 static void s_check_floor (zc_jobs_t *self, s_job_t *job)
@@ -253,6 +276,7 @@ static void s_set_since (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
 static void s_find_sources (zc_jobs_t *self, s_job_t *job)
 {
     zc_stored_t stored;
+    job->heap = s_room_for (NULL, job->topic_count, sizeof *job->heap);
     for (size_t i = 0; i < job->topic_count; i++) {
         zc_topic_t *topic = job->topics[i];
         if (topic->sent > job->position &&
@@ -260,24 +284,14 @@ static void s_find_sources (zc_jobs_t *self, s_job_t *job)
             stored.id <= job->head)
             s_add (job, (s_source_t){stored.id, topic});
     }
-}
-
-static size_t s_topic_count (const zc_ask_t *request)
-{
-    if (request->frame_count)
-        return request->frame_count;
-    size_t count = 1;
-    for (size_t i = 0; i < request->list.len; i++)
-        count += request->list.at[i] == '\n';
-    return count;
+    job->heap = s_room_for (job->heap, job->heap_len, sizeof *job->heap);
 }
 
 static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request,
                            zc_id_t head)
 {
-    size_t topics = s_topic_count (request);
-    s_job_t *job = calloc (1, sizeof *job + topics * sizeof job->heap[0]);
-    if (!job || !(job->topics = malloc (topics * sizeof *job->topics)))
+    s_job_t *job = calloc (1, sizeof *job);
+    if (!job)
         abort ();
     job->route = *route;
     job->fetch = request->verb == ZC_FETCH;
