@@ -118,7 +118,7 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
         self->counters->bytes += zmq_msg_size (&item->payload);
         s_send (self, item);
     }
-    if (item->origin || self->copies || !kept)
+    if (item->origin || self->copies.size || !kept)
         zc_control_settled (self, item, kept);
 }
 

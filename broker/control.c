@@ -42,8 +42,13 @@ static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id)
     zc_origin_t *origin = malloc (sizeof *origin);
     if (!origin)
         abort ();
-    *origin = (zc_origin_t){NULL, id, *route};
+    *origin = (zc_origin_t){{NULL, 0}, id, *route};
     return origin;
+}
+
+static uint64_t s_hash (zc_id_t id)
+{
+    return zc_hash (&id, sizeof id, 3);
 }
 
 /*  It was published before. Where that is still on its way into history, the answer waits too. */
@@ -51,13 +56,10 @@ static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
 {
     if (id <= self->head) {
         s_ok_position (self, route, id);
-    } else if (self->copy_count >= S_COPIES_MAX) {
+    } else if (self->copies.size >= S_COPIES_MAX) {
         s_error (self, route, "busy", "too many requests at once: try again");
     } else {
-        zc_origin_t *origin = s_origin (route, id);
-        origin->next = self->copies;
-        self->copies = origin;
-        self->copy_count++;
+        zc_index_insert (&self->copies, &s_origin (route, id)->node, s_hash (id));
     }
 }
 
@@ -94,22 +96,28 @@ static void s_unpublish (zc_broker_t *self, zc_item_t *item)
             item->id);
 }
 
+static bool s_same (const zc_node_t *node, const void *id)
+{
+    return ((const zc_origin_t *)node)->id == *(const zc_id_t *)id;
+}
+
+static zc_origin_t *s_copy (const zc_broker_t *self, zc_id_t id)
+{
+    if (self->copies.size == 0)
+        return NULL;
+    return (zc_origin_t *)zc_index_find (&self->copies, s_hash (id), s_same, &id);
+}
+
 void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 {
     zc_origin_t *origin = item->origin;
     if (!kept && origin)
         s_unpublish (self, item);
     /*  A copy of what was delivered, though not kept, was published too. */
-    for (zc_origin_t **at = &self->copies; *at;) {
-        zc_origin_t *copy = *at;
-        if (copy->id == item->id) {
-            s_answer (self, &copy->route, item, kept || !origin);
-            *at = copy->next;
-            free (copy);
-            self->copy_count--;
-        } else {
-            at = &copy->next;
-        }
+    for (zc_origin_t *copy; (copy = s_copy (self, item->id));) {
+        s_answer (self, &copy->route, item, kept || !origin);
+        zc_index_remove (&self->copies, &copy->node);
+        free (copy);
     }
     if (origin)
         s_answer (self, &origin->route, item, kept);
@@ -379,6 +387,7 @@ void zc_control_start (zc_broker_t *self)
     self->outbox = zc_outbox_new (self->router);
     self->jobs = zc_jobs_new (self->history, self->topics, self->outbox);
     self->syncs = zc_syncs_new (s_synced, s_unsynced, self);
+    zc_index_init (&self->copies);
     self->frames = malloc (S_FRAMES * sizeof *self->frames);
     self->slices = malloc (S_FRAMES * sizeof *self->slices);
     if (!self->frames || !self->slices)
@@ -389,6 +398,7 @@ void zc_control_start (zc_broker_t *self)
 
 void zc_control_stop (zc_broker_t *self)
 {
+    zc_node_t *copy;
     if (self->frames)
         s_release (self, S_FRAMES);
     free (self->frames);
@@ -396,9 +406,8 @@ void zc_control_stop (zc_broker_t *self)
     zc_jobs_destroy (&self->jobs);
     zc_outbox_destroy (&self->outbox);
     zc_syncs_destroy (&self->syncs);
-    while (self->copies) {
-        zc_origin_t *copy = self->copies;
-        self->copies = copy->next;
+    size_t at = 0;
+    while (self->copies.buckets && (copy = zc_index_pop (&self->copies, &at)))
         free (copy);
-    }
+    zc_index_clear (&self->copies);
 }

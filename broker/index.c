@@ -106,6 +106,19 @@ zc_node_t *zc_index_find (const zc_index_t *self, uint64_t hash,
     return found;
 }
 
+zc_node_t *zc_index_pop (zc_index_t *self, size_t *at)
+{
+    size_t old = self->old ? self->old_mask + 1 : 0;
+    for (; *at <= self->mask + old; ++*at) {
+        zc_node_t *node = *at < old ? self->old[*at] : self->buckets[*at - old];
+        if (node) {
+            zc_index_remove (self, node);
+            return node;
+        }
+    }
+    return NULL;
+}
+
 static uint64_t s_secret (void)
 {
     static uint64_t secret;

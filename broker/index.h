@@ -31,6 +31,10 @@ void zc_index_remove (zc_index_t *self, zc_node_t *node);
 zc_node_t *zc_index_find (const zc_index_t *self, uint64_t hash,
                           bool (*same) (const zc_node_t *node, const void *key), const void *key);
 
+/*  Removes any node, and returns it; NULL where there is none. *at begins at 0, and nothing is
+ * added between calls. */
+zc_node_t *zc_index_pop (zc_index_t *self, size_t *at);
+
 /*  A hash that outsiders can't predict (seeded once a process). */
 uint64_t zc_hash (const void *bytes, size_t len, uint64_t seed);
 

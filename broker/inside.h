@@ -11,9 +11,9 @@
 #include "broker/syncs.h"
 
 /*  A request whose answer waits for history. */
-typedef struct zc_origin {
-    struct zc_origin *next; /* of those that wait for another's message */
-    zc_id_t id;             /* which */
+typedef struct {
+    zc_node_t node; /* of those that wait for another's message */
+    zc_id_t id;     /* which */
     zc_route_t route;
 } zc_origin_t;
 
@@ -30,10 +30,9 @@ struct zc_broker {
     zc_outbox_t *outbox;
     zc_jobs_t *jobs;
     zc_syncs_t *syncs;
-    zmq_msg_t *frames;   /* of the request being handled */
-    zc_slice_t *slices;  /* the same, as bytes */
-    zc_origin_t *copies; /* PUBLISHes of what was published before, and isn't settled yet */
-    size_t copy_count;
+    zmq_msg_t *frames;  /* of the request being handled */
+    zc_slice_t *slices; /* the same, as bytes */
+    zc_index_t copies;  /* PUBLISHes of what was published before, and isn't settled yet, by id */
     /*  broker.c */
     zc_item_t item; /* the message being taken in */
     zmq_msg_t headers;

@@ -220,6 +220,19 @@ def test_an_own_id_is_published_once(stack):
     assert stack.stats()["duplicates"] == 2
 
 
+def test_an_own_id_that_is_still_on_its_way_into_history(stack):
+    stack.broker(f"--history=lmdb:{stack.folder}/history", "--sync=always")
+    dealer = control(stack)
+    for i in range(2000):
+        dealer.send_multipart([b"#%d" % i, b"PUBLISH", b"a", b"x", b"id: %d" % (i % 50)])
+    answers = {int(tag[1:]): rest for tag, *rest in receive(dealer, 2000)}
+    assert len(answers) == 2000
+    first = [answers[i] for i in range(50)]
+    assert all(verdict == b"OK" for verdict, _ in first) and len({id for _, id in first}) == 50
+    assert all(answers[i] == first[i % 50] for i in range(2000))
+    assert stack.stats()["published"] == 50
+
+
 def test_an_own_id_is_forgotten_after_the_window(stack):
     stack.broker("--dedup-window=1s")
     first = stack.publish("a", "x", {"id": "1"})

@@ -43,6 +43,13 @@ static void s_against_a_model (void **state)
         assert_int_equal (zc_index_find (&index, zc_hash (&i, sizeof i, 7) & 0x3ff, s_same, &i) !=
                               NULL,
                           nodes[i].in);
+    size_t at = 0;
+    for (zc_node_t *node; (node = zc_index_pop (&index, &at)); size--) {
+        assert_true (((s_node_t *)node)->in);
+        ((s_node_t *)node)->in = false;
+    }
+    assert_int_equal (size, 0);
+    assert_int_equal (index.size, 0);
     zc_index_clear (&index);
     free (nodes);
 }
