@@ -370,13 +370,13 @@ void zc_control_turn (zc_broker_t *self)
 {
     zc_outbox_retry (self->outbox);
     zc_jobs_run (self->jobs);
-    zc_syncs_expire (self->syncs, self->mono_ms);
+    zc_syncs_turn (self->syncs, self->mono_ms);
 }
 
 int zc_control_patience (const zc_broker_t *self)
 {
     zc_jobs_state_t state = zc_jobs_state (self->jobs);
-    if (state == ZC_JOBS_READY)
+    if (state == ZC_JOBS_READY || zc_syncs_ready (self->syncs))
         return 0;
     /*  ZeroMQ doesn't tell when a ROUTER's peer reads again. */
     return state == ZC_JOBS_BLOCKED || zc_outbox_waiting (self->outbox) ? 1 : S_TICK_MS;

@@ -60,7 +60,7 @@ void zc_control_start (zc_broker_t *self);
 void zc_control_stop (zc_broker_t *self);
 /*  Handles requests, a bounded number. True where more may wait. */
 bool zc_control_serve (zc_broker_t *self);
-/*  Once a turn: jobs, answers that wait, old nonces. */
+/*  Once a turn: jobs, answers that wait, nonces. */
 void zc_control_turn (zc_broker_t *self);
 /*  How long the loop may sleep for control's sake, in milliseconds. */
 int zc_control_patience (const zc_broker_t *self);

@@ -1,4 +1,5 @@
-/*  syncs.c - a table of nonces, and a queue of the same by age. */
+/*  syncs.c - a table of nonces, and a queue of the same by age; what is to be answered leaves both
+ *  for a queue of its own. */
 #include "broker/syncs.h"
 
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #define S_SEEN_MAX 20000
 #define S_WAITING_MAX 10000
 #define S_WAITING_BYTES (64u << 20) /* of lists of topics */
+#define S_TURN_BYTES 100000         /* of lists answered in one turn, each with S_ANSWER_BYTES */
+#define S_ANSWER_BYTES 100
 
 typedef struct s_nonce {
     zc_node_t node;
@@ -23,6 +26,7 @@ typedef struct s_nonce {
 struct zc_syncs {
     zc_index_t index;
     s_nonce_t *oldest, *newest;
+    s_nonce_t *ready, **ready_end; /* by `newer`: they wait no more */
     size_t waiting, waiting_bytes, seen;
     zc_syncs_fn answer, expire;
     void *arg;
@@ -39,13 +43,15 @@ zc_syncs_t *zc_syncs_new (zc_syncs_fn answer, zc_syncs_fn expire, void *arg)
     if (!self)
         abort ();
     zc_index_init (&self->index);
+    self->ready_end = &self->ready;
     self->answer = answer;
     self->expire = expire;
     self->arg = arg;
     return self;
 }
 
-static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
+/*  Out of table and queue. */
+static void s_detach (zc_syncs_t *self, s_nonce_t *nonce)
 {
     if (nonce->older)
         nonce->older->newer = nonce->newer;
@@ -56,6 +62,10 @@ static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
     else
         self->newest = nonce->older;
     zc_index_remove (&self->index, &nonce->node);
+}
+
+static void s_free (zc_syncs_t *self, s_nonce_t *nonce)
+{
     if (nonce->route) {
         self->waiting--;
         self->waiting_bytes -= nonce->topics_len;
@@ -66,6 +76,29 @@ static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
     free (nonce);
 }
 
+static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
+{
+    s_detach (self, nonce);
+    s_free (self, nonce);
+}
+
+static void s_set_ready (zc_syncs_t *self, s_nonce_t *nonce)
+{
+    s_detach (self, nonce);
+    nonce->newer = NULL;
+    *self->ready_end = nonce;
+    self->ready_end = &nonce->newer;
+}
+
+static s_nonce_t *s_take_ready (zc_syncs_t *self)
+{
+    s_nonce_t *nonce = self->ready;
+    self->ready = nonce->newer;
+    if (!self->ready)
+        self->ready_end = &self->ready;
+    return nonce;
+}
+
 void zc_syncs_destroy (zc_syncs_t **self_p)
 {
     zc_syncs_t *self = *self_p;
@@ -73,6 +106,8 @@ void zc_syncs_destroy (zc_syncs_t **self_p)
         return;
     while (self->oldest)
         s_remove (self, self->oldest);
+    while (self->ready)
+        s_free (self, s_take_ready (self));
     zc_index_clear (&self->index);
     free (self);
     *self_p = NULL;
@@ -131,10 +166,8 @@ static zc_slice_t s_topics (const s_nonce_t *nonce)
 void zc_syncs_seen (zc_syncs_t *self, zc_slice_t nonce, uint64_t now_ms)
 {
     s_nonce_t *found;
-    while ((found = s_find (self, nonce, true))) {
-        self->answer (self->arg, found->route, s_topics (found));
-        s_remove (self, found);
-    }
+    while ((found = s_find (self, nonce, true)))
+        s_set_ready (self, found);
     if ((found = s_find (self, nonce, false)))
         s_remove (self, found);
     for (s_nonce_t *old = self->oldest; old && self->seen >= S_SEEN_MAX;) {
@@ -159,14 +192,30 @@ bool zc_syncs_ask (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, 
     return true;
 }
 
-void zc_syncs_expire (zc_syncs_t *self, uint64_t now_ms)
+static void s_answer (zc_syncs_t *self)
 {
+    for (size_t bytes = 0; self->ready && bytes < S_TURN_BYTES;) {
+        s_nonce_t *nonce = s_take_ready (self);
+        bytes += nonce->topics_len + S_ANSWER_BYTES;
+        self->answer (self->arg, nonce->route, s_topics (nonce));
+        s_free (self, nonce);
+    }
+}
+
+void zc_syncs_turn (zc_syncs_t *self, uint64_t now_ms)
+{
+    s_answer (self);
     while (self->oldest && now_ms - self->oldest->at_ms >= S_KEEP_MS) {
         s_nonce_t *nonce = self->oldest;
         if (nonce->route)
             self->expire (self->arg, nonce->route, s_topics (nonce));
         s_remove (self, nonce);
     }
+}
+
+bool zc_syncs_ready (const zc_syncs_t *self)
+{
+    return self->ready != NULL;
 }
 
 size_t zc_syncs_waiting (const zc_syncs_t *self)

@@ -34,6 +34,7 @@ static void s_either_order (void **state)
     zc_syncs_seen (syncs, SLICE ("m"), 1);
     assert_int_equal (log.answered, 0);
     zc_syncs_seen (syncs, SLICE ("n"), 1);
+    zc_syncs_turn (syncs, 1);
     assert_int_equal (log.answered, 1);
     assert_string_equal (log.topics, "a\nb");
     assert_int_equal (log.tag, 'x');
@@ -53,7 +54,32 @@ static void s_two_with_one_nonce (void **state)
     zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
     zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
     zc_syncs_seen (syncs, SLICE ("n"), 0);
+    zc_syncs_turn (syncs, 0);
     assert_int_equal (log.answered, 2);
+    zc_syncs_destroy (&syncs);
+}
+
+static void s_many_with_one_nonce (void **state)
+{
+    (void)state;
+    static char topics[20000];
+    s_log_t log = {0};
+    zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
+    memset (topics, 'a', sizeof topics);
+    for (unsigned i = 0; i < 100; i++)
+        zc_syncs_ask (syncs, SLICE ("n"), &s_route, (zc_slice_t){topics, sizeof topics}, 0);
+    zc_syncs_seen (syncs, SLICE ("n"), 9999);
+    /*  A few in each turn, and none of them is too late. */
+    for (unsigned turns = 0, before = 0; before < 100; before = log.answered) {
+        zc_syncs_turn (syncs, 20000 + turns++);
+        assert_true (log.answered > before && log.answered <= before + 10);
+        assert_int_equal (zc_syncs_ready (syncs), log.answered < 100);
+        assert_int_equal (zc_syncs_waiting (syncs), 100 - log.answered);
+    }
+    assert_int_equal (log.expired, 0);
+    for (unsigned i = 0; i < 10; i++)
+        zc_syncs_ask (syncs, SLICE ("m"), &s_route, SLICE (""), 20000);
+    zc_syncs_seen (syncs, SLICE ("m"), 20000);
     zc_syncs_destroy (&syncs);
 }
 
@@ -64,12 +90,13 @@ static void s_ten_seconds (void **state)
     zc_syncs_t *syncs = zc_syncs_new (s_answer, s_expire, &log);
     zc_syncs_ask (syncs, SLICE ("n"), &s_route, SLICE (""), 0);
     zc_syncs_seen (syncs, SLICE ("m"), 0);
-    zc_syncs_expire (syncs, 9999);
+    zc_syncs_turn (syncs, 9999);
     assert_int_equal (log.expired, 0);
-    zc_syncs_expire (syncs, 10000);
+    zc_syncs_turn (syncs, 10000);
     assert_int_equal (log.expired, 1);
     zc_syncs_ask (syncs, SLICE ("m"), &s_route, SLICE (""), 10001);
     zc_syncs_seen (syncs, SLICE ("n"), 10001);
+    zc_syncs_turn (syncs, 10001);
     assert_int_equal (log.answered, 0);
     assert_int_equal (zc_syncs_waiting (syncs), 1);
     zc_syncs_destroy (&syncs);
@@ -95,6 +122,7 @@ static void s_bounded (void **state)
     /*  Of what was seen the newest are known still, and what waits is answered. */
     zc_syncs_seen (syncs, SLICE ("0"), 0);
     assert_true (zc_syncs_ask (syncs, SLICE ("59999"), &s_route, SLICE (""), 0));
+    zc_syncs_turn (syncs, 0);
     assert_int_equal (log.answered, 2);
     zc_syncs_destroy (&syncs);
 }
@@ -104,6 +132,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_either_order),
         cmocka_unit_test (s_two_with_one_nonce),
+        cmocka_unit_test (s_many_with_one_nonce),
         cmocka_unit_test (s_ten_seconds),
         cmocka_unit_test (s_bounded),
     };
