@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "lib/daemon.h"
 #include "lib/log.h"
 
 #define S_REQUESTS 100  /* handled in one turn */
+#define S_TURN_MS 5     /* or until the turn has taken so long: one may ask for much */
 #define S_REPLAYED 2000 /* messages replayed in one turn, then requests wait */
 #define S_COPIES_MAX 10000
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
@@ -175,14 +177,52 @@ static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *
 
 /*  TOPICS. */
 
-static bool s_begins (const zc_topic_t *topic, const zc_ask_t *request)
+/*  Sorted, and none begins with another: then only the last one before a topic can be its prefix.
+ */
+typedef struct {
+    zc_slice_t prefixes[ZC_PREFIXES_MAX];
+    size_t count;
+} s_prefixes_t;
+
+static int s_compare (zc_slice_t a, zc_slice_t b)
 {
-    for (size_t i = 0; i < request->frame_count; i++) {
-        zc_slice_t prefix = request->frames[i];
-        if (topic->len >= prefix.len && memcmp (topic->name, prefix.at, prefix.len) == 0)
-            return true;
+    int order = memcmp (a.at, b.at, a.len < b.len ? a.len : b.len);
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int s_by_bytes (const void *left, const void *right)
+{
+    return s_compare (*(const zc_slice_t *)left, *(const zc_slice_t *)right);
+}
+
+static bool s_begins (zc_slice_t name, zc_slice_t prefix)
+{
+    return name.len >= prefix.len && memcmp (name.at, prefix.at, prefix.len) == 0;
+}
+
+static void s_set_prefixes (s_prefixes_t *self, const zc_ask_t *request)
+{
+    zc_slice_t all[ZC_PREFIXES_MAX];
+    memcpy (all, request->frames, request->frame_count * sizeof *all);
+    qsort (all, request->frame_count, sizeof *all, s_by_bytes);
+    self->count = 0;
+    for (size_t i = 0; i < request->frame_count; i++)
+        if (self->count == 0 || !s_begins (all[i], self->prefixes[self->count - 1]))
+            self->prefixes[self->count++] = all[i];
+}
+
+static bool s_match (const s_prefixes_t *self, const zc_topic_t *topic)
+{
+    zc_slice_t name = {topic->name, topic->len};
+    size_t low = 0, high = self->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (s_compare (self->prefixes[middle], name) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    return low > 0 && s_begins (name, self->prefixes[low - 1]);
 }
 
 /*  They are in the order of what was published last, so this looks at no more than there is to
@@ -193,9 +233,11 @@ static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
     zc_buf_t list = ZC_BUF_INIT;
     size_t count = 0;
     zc_id_t upto = zc_topics_forgotten (self->topics);
+    s_prefixes_t prefixes;
+    s_set_prefixes (&prefixes, request);
     zc_topic_t *topic = NULL;
     while ((topic = zc_topics_previous (self->topics, topic)) && topic->last > request->since) {
-        if (topic->sent <= request->since || !s_begins (topic, request))
+        if (topic->sent <= request->since || !s_match (&prefixes, topic))
             continue;
         if (count++ == ZC_TOPICS_MAX || list.len + topic->len > S_LIST_BYTES) {
             zc_id_t last = topic->last < self->head ? topic->last : self->head;
@@ -300,7 +342,9 @@ static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *rou
     [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,  [ZC_SYNC] = s_sync,
     [ZC_TOPICS] = s_topics,   [ZC_STATS] = s_stats,   [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
 
-static void s_handle (zc_broker_t *self, size_t count)
+/*  Returns whether it may have taken long. A PUBLISH never does, and a look at the clock after each
+ *  would cost it a tenth. */
+static bool s_handle (zc_broker_t *self, size_t count)
 {
     zc_ask_t request;
     zc_route_t route;
@@ -316,6 +360,7 @@ static void s_handle (zc_broker_t *self, size_t count)
         self->counters->requests[request.verb]++;
         s_verbs[request.verb](self, &route, &request);
     }
+    return code || request.verb != ZC_PUBLISH;
 }
 
 /*  The identity, the frames of the longest request, and one more, by which it is too long. */
@@ -358,9 +403,10 @@ bool zc_control_serve (zc_broker_t *self)
         size_t count = s_receive (self);
         if (count == 0)
             return false;
-        s_handle (self, count);
+        bool long_one = s_handle (self, count);
         s_release (self, count);
-        if (zc_jobs_messages (self->jobs) - replayed > S_REPLAYED)
+        if (zc_jobs_messages (self->jobs) - replayed > S_REPLAYED ||
+            (long_one && zc_mono_ms () - self->mono_ms >= S_TURN_MS))
             break;
     }
     return true;

@@ -386,6 +386,25 @@ def test_topics_that_begin_with(stack):
     assert "a/2" not in lines and forgotten == position(ids["a/2"]), "the least recent has made room"
 
 
+def test_topics_that_begin_with_some_of_a_hundred(stack):
+    stack.broker()
+    chance = random.Random(7)
+
+    def text(most):
+        return "".join(chance.choice("ab\u00e9") for _ in range(chance.randrange(most))).encode()
+
+    topics = sorted({text(8) for _ in range(500)} - {b""})
+    for topic in topics:
+        stack.publish(topic, "x")
+    for _ in range(200):
+        prefixes = [text(6) or b"b" for _ in range(chance.choice([1, 2, 5, 100]))]
+        lines = stack.request("TOPICS", "0-0", *prefixes)[3].splitlines()
+        assert sorted(line.split(b" ")[1] for line in lines) == [
+            topic for topic in topics if topic.startswith(tuple(prefixes))
+        ]
+    assert len(stack.request("TOPICS", "0-0", "a", "", "b")[3].splitlines()) == len(topics)
+
+
 def test_topics_that_are_too_many_to_be_listed(stack):
     stack.broker()
     dealer = control(stack)
