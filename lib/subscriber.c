@@ -1,17 +1,18 @@
 /*  subscriber.c - one SUB, one DEALER, and at most one question to the broker at a time.
  *
  *  While a question is out, the SUB socket is not read: what arrives waits in ZeroMQ, and where
- * that overflows, `prev` shows it later. So there is no queue of our own, and order needs no
- * thought.
+ *  that overflows, `prev` shows it later. So there is no queue of our own, and order needs no
+ *  thought.
  *
  *    connected      ask SYNC: subscriptions are live, and the last position of each topic
  *                   then TOPICS: what prefixes stand for and has news, so that a topic on which
  *                   nothing more comes is found too
- *    behind         a topic whose last position, or whose next message's prev, is beyond what it is
- *                   complete up to: FETCH pages for all such topics together, from the lowest. A
- * page is kept until its END says what is gone before it; that is stated first live           read
- * messages; deliver where prev <= complete, skip what is not new now and then   ask SYNC whether
- * the broker has had to drop, with nothing after it to show it
+ *    behind         a topic whose last position, or whose next message's prev, is beyond what it
+ *                   is complete up to: FETCH pages for all such topics together, from the lowest.
+ *                   A page is kept until its END says what is gone before it; that is stated first
+ *    live           read messages; deliver where prev <= complete, skip what is not new; one that
+ *                   says that something was dropped waits for a SYNC, since it may be on any topic
+ *    now and then   ask SYNC whether the broker has had to drop, with nothing after it to show it
  */
 #include "lib/subscriber.h"
 
@@ -77,7 +78,7 @@ struct zc_subscriber {
     zc_id_t page_head;
     bool page_more;
     zc_id_t latest;     /* highest id handed over */
-    zc_message_t *held; /* the message whose prev showed a hole */
+    zc_message_t *held; /* the message before which something is missing */
     zc_subscriber_stats_t stats;
 };
 
@@ -323,10 +324,12 @@ static void s_ask (zc_subscriber_t *self, const zc_slice_t *frames, size_t count
         s_later (self);
 }
 
-static void s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
+/*  Whether something has been dropped that is not looked into; then that is next. */
+static bool s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
 {
     if (dropped > self->dropped)
         self->resync = true;
+    return dropped > self->dropped;
 }
 
 static void s_checked (void *arg, const zc_slice_t *frames, size_t count)
@@ -629,36 +632,38 @@ static void s_fetch (zc_subscriber_t *self)
 
 /*  Live messages ------------------------------------------------------------------------------- */
 
-/*  Hands a message over, skips it, or notes a hole before it; true where it is done with. */
+/*  Hands a message over, skips it, or notes what comes first: a hole before it, or something
+ *  dropped that may be on any topic. True where it is done with. */
 static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
 {
     bool wanted;
     s_topic_t *topic = s_topic_of (self, message, &wanted);
     if (!wanted)
         return true;
+    /*  A held one has been looked into, and may say more than a broker that has come since. */
+    if (message != self->held && s_see_dropped (self, message->dropped))
+        return false;
     if (topic && message->id <= topic->complete) {
         self->stats.duplicates++;
         return true;
     }
     if (topic && message->prev > topic->complete) {
+        self->stats.holes += message != self->held;
         s_set_behind (self, topic, true);
         return false;
     }
-    s_see_dropped (self, message->dropped);
     s_deliver (self, topic, message);
     return true;
 }
 
 static void s_take_held (zc_subscriber_t *self)
 {
-    zc_message_t *held = self->held;
-    self->held = NULL;
-    if (s_take (self, held)) {
-        free (held);
+    if (s_take (self, self->held)) {
+        free (self->held);
+        self->held = NULL;
         return;
     }
     /*  The broker gave the message out before it can be fetched. */
-    self->held = held;
     s_later (self);
 }
 
@@ -672,7 +677,6 @@ static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t coun
     if (count != 3 || zc_delivery_parse (&message, slices[0], slices[1], slices[2]) != 0) {
         self->stats.malformed++;
     } else if (!s_take (self, &message)) {
-        self->stats.holes++;
         self->held = zc_message_copy (&message);
     }
 }

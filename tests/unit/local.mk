@@ -6,6 +6,11 @@ TESTS += tests/unit/control_test
 tests_unit_control_test_SOURCES = tests/unit/control_test.c
 tests_unit_control_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/subscriber_test
+TESTS += tests/unit/subscriber_test
+tests_unit_subscriber_test_SOURCES = tests/unit/subscriber_test.c tests/unit/unit.h
+tests_unit_subscriber_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/publisher_test
 TESTS += tests/unit/publisher_test
 tests_unit_publisher_test_SOURCES = tests/unit/publisher_test.c

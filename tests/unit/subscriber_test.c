@@ -1,0 +1,251 @@
+/*  A subscriber without holes, against a broker that the test plays step by step: an XPUB and a
+ *  ROUTER in the same process. */
+#include "tests/unit/unit.h"
+
+#include <unistd.h>
+#include "lib/buf.h"
+#include "lib/daemon.h"
+#include "lib/subscriber.h"
+
+#define PATIENCE_MS 30000
+
+typedef struct {
+    void *context, *xpub, *router;
+    char xpub_endpoint[64], router_endpoint[64];
+    zc_subscriber_t *subscriber;
+    zc_buf_t seen;  /* what came of it, as text: "a 15-0;" "gap a 10-0 15-0;" … */
+    zc_buf_t asked; /* the last request, as text; LF in it as a comma */
+    bool has_asked; /* it waits for an answer */
+    zc_buf_t peer, tag;
+} s_bench_t;
+
+/*  The subscriber ------------------------------------------------------------------------------ */
+
+static void s_note_position (s_bench_t *self, zc_id_t id, char end)
+{
+    char text[ZC_ID_SIZE];
+    zc_id_format (id, text);
+    zc_buf_addf (&self->seen, " %s%c", text, end);
+}
+
+static void s_message (void *arg, const zc_message_t *message)
+{
+    s_bench_t *self = arg;
+    zc_buf_add (&self->seen, message->topic.at, message->topic.len);
+    s_note_position (self, message->id, ';');
+}
+
+static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
+{
+    s_bench_t *self = arg;
+    zc_buf_addf (&self->seen, "gap %.*s%s", (int)topic.len, topic.at, prefix ? "*" : "");
+    s_note_position (self, from, 0);
+    self->seen.len--;
+    s_note_position (self, to, ';');
+}
+
+static void s_live (void *arg, bool live)
+{
+    zc_buf_adds (&((s_bench_t *)arg)->seen, live ? "live;" : "away;");
+}
+
+static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
+{
+    (void)code;
+    (void)text;
+    zc_buf_adds (&((s_bench_t *)arg)->seen, "refused;");
+}
+
+/*  The broker ---------------------------------------------------------------------------------- */
+
+static void *s_bind (s_bench_t *self, int type, char *endpoint)
+{
+    void *socket = zmq_socket (self->context, type);
+    int zero = 0;
+    zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
+    assert_int_equal (zmq_bind (socket, endpoint[0] ? endpoint : "tcp://127.0.0.1:*"), 0);
+    size_t size = 64;
+    zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, endpoint, &size);
+    return socket;
+}
+
+static bool s_receive (void *socket, zc_buf_t *text)
+{
+    char frame[512];
+    int len = zmq_recv (socket, frame, sizeof frame, ZMQ_DONTWAIT);
+    text->len = 0;
+    if (len >= 0)
+        zc_buf_add (text, frame, (size_t)len);
+    return len >= 0;
+}
+
+/*  Frames separated by '|'; in them a comma stands for LF. */
+static void s_send_frames (void *socket, const char *frames)
+{
+    char frame[256];
+    for (const char *at = frames; at;) {
+        size_t len = strcspn (at, "|");
+        const char *next = at[len] ? at + len + 1 : NULL;
+        for (size_t i = 0; i < len; i++)
+            frame[i] = at[i] == ',' ? '\n' : at[i];
+        assert_int_equal (zmq_send (socket, frame, len, next ? ZMQ_SNDMORE : 0), (int)len);
+        at = next;
+    }
+}
+
+static void s_answer (s_bench_t *self, const char *frames)
+{
+    zmq_send (self->router, self->peer.data, self->peer.len, ZMQ_SNDMORE);
+    zmq_send (self->router, self->tag.data, self->tag.len, ZMQ_SNDMORE);
+    s_send_frames (self->router, frames);
+}
+
+/*  Takes a request, if there is one: its verb and arguments with spaces between, but for the nonce.
+ *  A question that is only of what was dropped comes when it likes: nothing was. */
+static void s_take_request (s_bench_t *self)
+{
+    zc_buf_t frame = ZC_BUF_INIT;
+    if (self->has_asked || !s_receive (self->router, &self->peer))
+        return;
+    assert_true (s_receive (self->router, &self->tag));
+    self->asked.len = 0;
+    for (int i = 0, more = 1; more; i++) {
+        size_t size = sizeof more;
+        s_receive (self->router, &frame);
+        zmq_getsockopt (self->router, ZMQ_RCVMORE, &more, &size);
+        if (i == 1 && strcmp (zc_buf_str (&self->asked), "SYNC") == 0)
+            continue;
+        if (i)
+            zc_buf_addc (&self->asked, ' ');
+        zc_buf_add (&self->asked, frame.data, frame.len);
+    }
+    for (size_t i = 0; i < self->asked.len; i++)
+        if (self->asked.data[i] == '\n')
+            self->asked.data[i] = ',';
+    zc_buf_clear (&frame);
+    self->has_asked = strcmp (zc_buf_str (&self->asked), "SYNC ") != 0;
+    if (!self->has_asked)
+        s_answer (self, "OK|0-0|0-0|");
+}
+
+/*  One turn of the owner's loop, 50 ms at most. */
+static void s_turn (s_bench_t *self)
+{
+    zmq_pollitem_t items[3];
+    size_t count = zc_subscriber_pollitems (self->subscriber, items);
+    long wait = zc_subscriber_timeout (self->subscriber);
+    zmq_poll (items, (int)count, wait < 0 || wait > 50 ? 50 : wait);
+    zc_subscriber_run (self->subscriber);
+    s_take_request (self);
+}
+
+static void s_expect_seen (s_bench_t *self, const char *expected)
+{
+    uint64_t end = zc_mono_ms () + PATIENCE_MS;
+    while (self->seen.len < strlen (expected) && zc_mono_ms () < end)
+        s_turn (self);
+    assert_string_equal (zc_buf_str (&self->seen), expected);
+    self->seen.len = 0;
+}
+
+static void s_expect_request (s_bench_t *self, const char *expected)
+{
+    uint64_t end = zc_mono_ms () + PATIENCE_MS;
+    while (!self->has_asked && zc_mono_ms () < end)
+        s_turn (self);
+    assert_true (self->has_asked);
+    self->has_asked = false;
+    assert_string_equal (zc_buf_str (&self->asked), expected);
+}
+
+static void s_publish (s_bench_t *self, const char *frames)
+{
+    s_send_frames (self->xpub, frames);
+}
+
+static void s_expect_subscription (s_bench_t *self, const char *topic)
+{
+    uint64_t end = zc_mono_ms () + PATIENCE_MS;
+    zc_buf_t frame = ZC_BUF_INIT;
+    bool there = false;
+    while (!there) {
+        assert_true (zc_mono_ms () < end);
+        s_turn (self);
+        while (!there && s_receive (self->xpub, &frame))
+            there = frame.data[0] == 1 && frame.len == strlen (topic) + 1 &&
+                    memcmp (frame.data + 1, topic, frame.len - 1) == 0;
+    }
+    zc_buf_clear (&frame);
+}
+
+/*  A subscriber of `topics` ("a b*"), whose broker has its subscriptions. */
+static void s_begin (s_bench_t *self, const char *since, const char *topics)
+{
+    *self = (s_bench_t){.context = zmq_ctx_new ()};
+    self->xpub = s_bind (self, ZMQ_XPUB, self->xpub_endpoint);
+    self->router = s_bind (self, ZMQ_ROUTER, self->router_endpoint);
+    zc_subscriber_config_t config = {.subscribe = self->xpub_endpoint,
+                                     .control = self->router_endpoint,
+                                     .since = since,
+                                     .arg = self,
+                                     .message = s_message,
+                                     .gap = s_gap,
+                                     .live = s_live,
+                                     .refused = s_refused};
+    self->subscriber = zc_subscriber_new (self->context, &config);
+    assert_non_null (self->subscriber);
+    char topic[8] = "";
+    for (const char *at = topics; *at; at += strcspn (at, " "), at += strspn (at, " ")) {
+        size_t len = strcspn (at, " ");
+        bool prefix = at[len - 1] == '*';
+        snprintf (topic, sizeof topic, "%.*s", (int)(len - prefix), at);
+        zc_subscriber_add (self->subscriber, (zc_slice_t){topic, len - prefix}, prefix);
+    }
+    s_expect_subscription (self, topic);
+}
+
+static void s_end (s_bench_t *self)
+{
+    zc_subscriber_destroy (&self->subscriber);
+    zmq_close (self->xpub);
+    zmq_close (self->router);
+    zmq_ctx_term (self->context);
+    zc_buf_clear (&self->seen);
+    zc_buf_clear (&self->asked);
+    zc_buf_clear (&self->peer);
+    zc_buf_clear (&self->tag);
+}
+
+/*  The tests ----------------------------------------------------------------------------------- */
+
+/*  A message that says that something was dropped, perhaps on another topic, waits until that is
+ *  there: whoever stops after any message has all before it. */
+static void test_what_was_dropped_comes_first (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a b");
+    s_expect_request (&bench, "SYNC a,b");
+    s_answer (&bench, "OK|10-0|0-0|10-0,9-0");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "b||id: 20-0,prev: 9-0,dropped: 15-0,");
+    s_publish (&bench, "b||id: 21-0,prev: 20-0,dropped: 15-0,");
+    s_expect_request (&bench, "SYNC a,b");
+    s_expect_seen (&bench, "");
+    s_answer (&bench, "OK|20-0|15-0|15-0,20-0");
+    s_expect_request (&bench, "FETCH 9-0 500 1048576 a,b");
+    s_answer (&bench, "MSG|a||id: 15-0,prev: 10-0,");
+    s_answer (&bench, "MSG|b||id: 20-0,prev: 9-0,");
+    s_answer (&bench, "END|20-0|0-0|9-0|0");
+    s_expect_seen (&bench, "a 15-0;b 20-0;b 21-0;");
+    assert_int_equal (zc_subscriber_stats (bench.subscriber)->holes, 0);
+    s_end (&bench);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_what_was_dropped_comes_first),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
