@@ -121,10 +121,17 @@ static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id
     zc_id_format (from, since);
     zc_id_format (to, floor);
     self->stats.gaps++;
-    zc_log_limited (
-        &s_limit, ZC_LOG_WARN,
-        "topic %.*s%s: gap: what was published after %s, up to %s, is gone from history",
-        (int)topic.len, topic.at, prefix ? "*" : "", since, floor);
+    const char *all = prefix ? "*" : "";
+    if (to < from)
+        zc_log_limited (&s_limit, ZC_LOG_WARN,
+                        "topic %.*s%s: gap: %s is after all that the broker has given out; going "
+                        "on after %s, what was published before is missing",
+                        (int)topic.len, topic.at, all, since, floor);
+    else
+        zc_log_limited (
+            &s_limit, ZC_LOG_WARN,
+            "topic %.*s%s: gap: what was published after %s, up to %s, is gone from history",
+            (int)topic.len, topic.at, all, since, floor);
 }
 
 static void s_live (void *arg, bool live)
@@ -197,7 +204,7 @@ static void s_reply (void *arg, redisReply *reply)
         s_got (self, reply);
     } else if (entry->kind == S_PUBLISH) {
         *(good ? &self->stats.relayed : &self->stats.refused) += 1;
-        self->position = entry->id > self->position ? entry->id : self->position;
+        self->position = entry->id;
     }
     s_remove (self, &self->head);
     if (self->subscriber && self->stats.bytes <= self->config.queue_bytes / 2)
@@ -230,7 +237,7 @@ static void s_save (zc_outgoing_t *self)
 {
     uint64_t now = zc_mono_ms ();
     bool due = now >= self->save_at || (self->closed && self->stats.waiting == 0);
-    if (self->position <= self->saved || !due || !zc_redis_is_ready (self->redis))
+    if (self->position == self->saved || !due || !zc_redis_is_ready (self->redis))
         return;
     self->saved = self->position;
     self->save_at = now + S_SAVE_MS;
@@ -297,7 +304,7 @@ bool zc_outgoing_has_redis (const zc_outgoing_t *self)
 
 bool zc_outgoing_is_idle (const zc_outgoing_t *self)
 {
-    return !self->head && self->position <= self->saved;
+    return !self->head && self->position == self->saved;
 }
 
 size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[4])
@@ -314,7 +321,7 @@ long zc_outgoing_timeout (const zc_outgoing_t *self)
     long more = self->subscriber ? zc_subscriber_timeout (self->subscriber) : -1;
     if (more >= 0 && more < wait)
         wait = more;
-    if (self->position > self->saved && wait > S_SAVE_MS)
+    if (self->position != self->saved && wait > S_SAVE_MS)
         wait = S_SAVE_MS;
     return wait;
 }

@@ -160,6 +160,35 @@ void zc_subscriber_destroy (zc_subscriber_t **self_p)
     free (self);
 }
 
+/*  Receives one message; returns how many frames it has. Those beyond the third are dropped. */
+static size_t s_receive (zc_subscriber_t *self, zmq_msg_t frames[3])
+{
+    zmq_msg_t beyond;
+    size_t count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = count < 3 ? &frames[count] : &beyond;
+        zmq_msg_init (frame);
+        int rc;
+        do
+            rc = zmq_msg_recv (frame, self->socket, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0)
+            break;
+        more = zmq_msg_more (frame);
+        count++;
+        if (frame == &beyond)
+            zmq_msg_close (frame);
+    }
+    return count;
+}
+
+static void s_close (zmq_msg_t frames[3], size_t count)
+{
+    for (size_t i = 0; i < count && i < 3; i++)
+        zmq_msg_close (&frames[i]);
+}
+
 /*  Topics -------------------------------------------------------------------------------------- */
 
 static char *s_copy (zc_slice_t slice)
@@ -242,15 +271,22 @@ static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
     return topic;
 }
 
+/*  Whether a prefix stands for the topic. */
+static bool s_is_prefixed (const zc_subscriber_t *self, zc_slice_t topic)
+{
+    for (size_t i = 0; i < self->prefix_count; i++)
+        if (topic.len >= self->prefixes[i].len &&
+            memcmp (topic.at, self->prefixes[i].at, self->prefixes[i].len) == 0)
+            return true;
+    return false;
+}
+
 /*  The topic of a message, which is learned where a prefix stands for it. NULL where nobody asked
  *  for it, or where it can't be learned. */
 static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
 {
     s_topic_t *topic = s_find (self, message->topic);
-    *wanted = topic != NULL;
-    for (size_t i = 0; i < self->prefix_count && !*wanted; i++)
-        *wanted = message->topic.len >= self->prefixes[i].len &&
-                  memcmp (message->topic.at, self->prefixes[i].at, self->prefixes[i].len) == 0;
+    *wanted = topic || s_is_prefixed (self, message->topic);
     return topic || !*wanted ? topic : s_learn (self, message->topic);
 }
 
@@ -349,6 +385,14 @@ static void s_check (zc_subscriber_t *self)
     s_ask (self, frames, 3, s_checked);
 }
 
+static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, zc_id_t from,
+                         zc_id_t to)
+{
+    self->stats.gaps++;
+    if (self->config.gap)
+        self->config.gap (self->config.arg, topic, prefix, from, to);
+}
+
 static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
 {
     bool from_history = self->since != NULL;
@@ -381,16 +425,62 @@ static void s_reconciled (zc_subscriber_t *self)
     }
 }
 
+/*  Whether something has been seen, or asked for, that the broker hasn't given out yet. */
+static bool s_is_ahead (const zc_subscriber_t *self, zc_id_t head)
+{
+    bool ahead = self->base > head;
+    for (size_t i = 0; i < self->count && !ahead; i++)
+        ahead = self->topics[i].known && self->topics[i].complete > head;
+    return ahead;
+}
+
+/*  The broker's ids are behind: it had its history in memory and its clock was set back, or `since`
+ *  is from the future. All that it gives out would be taken for old, and what its predecessor has
+ *  left in the queue for new. States that, and begins again from where the broker is. */
+static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
+{
+    zmq_msg_t frames[3];
+    size_t count;
+    while ((count = s_receive (self, frames)))
+        s_close (frames, count);
+    free (self->held);
+    self->held = NULL;
+    bool all = self->base > head;
+    for (size_t i = 0; i < self->prefix_count && all; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, head);
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        zc_slice_t name = {topic->name, topic->len};
+        zc_id_t from = topic->known ? topic->complete : self->base;
+        if (from <= head)
+            continue;
+        if (!all || !s_is_prefixed (self, name))
+            s_state_gap (self, name, false, from, head);
+        topic->known = true;
+        topic->complete = head;
+    }
+    if (all) {
+        self->base = head;
+        free (self->since);
+        self->since = NULL;
+    }
+}
+
 static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_subscriber_t *self = arg;
     self->request = 0;
     s_drop_nonce (self);
-    zc_id_t dropped;
-    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[2], &dropped))
+    zc_id_t head, dropped;
+    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
+        !s_position (frames[2], &dropped))
         return;
-    if (self->base == ZC_ID_MAX && !s_position (frames[1], &self->base))
+    if (self->base == ZC_ID_MAX)
+        self->base = head;
+    if (s_is_ahead (self, head)) {
+        s_begin_again (self, head); /* and asks again: new ones may have been in the queue too */
         return;
+    }
     self->resync = false;
     self->dropped = dropped;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
@@ -420,11 +510,8 @@ static void s_take_listed (zc_subscriber_t *self, zc_slice_t line, zc_id_t *last
  *  here may have been published. */
 static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
 {
-    for (size_t i = self->listed; upto > self->base && self->base != ZC_ID_NONE && i < end; i++) {
-        self->stats.gaps++;
-        if (self->config.gap)
-            self->config.gap (self->config.arg, self->prefixes[i], true, self->base, upto);
-    }
+    for (size_t i = self->listed; upto > self->base && self->base != ZC_ID_NONE && i < end; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, upto);
 }
 
 static size_t s_list_end (const zc_subscriber_t *self)
@@ -535,12 +622,8 @@ static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
         zc_id_t from = topic->known && !self->since && topic->complete > self->page_since
                            ? topic->complete
                            : self->page_since;
-        if (!topic->behind || floor <= from)
-            continue;
-        self->stats.gaps++;
-        if (self->config.gap)
-            self->config.gap (self->config.arg, (zc_slice_t){topic->name, topic->len}, false, from,
-                              floor);
+        if (topic->behind && floor > from)
+            s_state_gap (self, (zc_slice_t){topic->name, topic->len}, false, from, floor);
     }
 }
 
@@ -684,27 +767,11 @@ static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t coun
 /*  Reads one message; false where there is none. */
 static bool s_read (zc_subscriber_t *self)
 {
-    zmq_msg_t frames[4]; /* the last is for what is beyond three */
-    size_t count = 0;
-    bool more = true;
-    while (more) {
-        zmq_msg_t *frame = &frames[count < 3 ? count : 3];
-        zmq_msg_init (frame);
-        int rc;
-        do
-            rc = zmq_msg_recv (frame, self->socket, ZMQ_DONTWAIT);
-        while (rc < 0 && errno == EINTR);
-        if (rc < 0)
-            break;
-        more = zmq_msg_more (frame);
-        count++;
-        if (frame == &frames[3])
-            zmq_msg_close (frame);
-    }
+    zmq_msg_t frames[3];
+    size_t count = s_receive (self, frames);
     if (count)
         s_take_frames (self, frames, count);
-    for (size_t i = 0; i < count && i < 3; i++)
-        zmq_msg_close (&frames[i]);
+    s_close (frames, count);
     return count > 0;
 }
 

@@ -22,7 +22,9 @@ typedef struct {
     /*  Each message once, in order of its topic. */
     void (*message) (void *arg, const zc_message_t *message);
     /*  What was published on the topic, or on topics that begin with it, in (from, to], if
-     *  anything, is gone. May be NULL. */
+     *  anything, is gone. With `to` before `from`, the broker is behind: its ids have gone back, or
+     *  `since` is from the future. Then what was published up to `to` may be missing. May be NULL.
+     */
     void (*gap) (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to);
     /*  true: subscriptions are live and complete from here on; false: the broker is gone. May be
      *  NULL. */

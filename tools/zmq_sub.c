@@ -113,8 +113,14 @@ static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id
     zc_id_format (from, since);
     zc_id_format (to, floor);
     fflush (stdout); /* where both go to one place, say it at the right one */
-    zc_tool_say ("gap: what was published on %s'%.*s' after %s, up to %s, is gone from history",
-                 prefix ? "topics that begin with " : "", (int)topic.len, topic.at, since, floor);
+    const char *which = prefix ? "topics that begin with " : "";
+    if (to < from)
+        zc_tool_say ("gap: %s'%.*s': %s is after all that the broker has given out; going on after "
+                     "%s, what was published before is missing",
+                     which, (int)topic.len, topic.at, since, floor);
+    else
+        zc_tool_say ("gap: what was published on %s'%.*s' after %s, up to %s, is gone from history",
+                     which, (int)topic.len, topic.at, since, floor);
 }
 
 static void s_live (void *arg, bool live)

@@ -2,6 +2,7 @@
  *  ROUTER in the same process. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <unistd.h>
 #include "lib/buf.h"
 #include "lib/daemon.h"
@@ -61,10 +62,15 @@ static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
 static void *s_bind (s_bench_t *self, int type, char *endpoint)
 {
     void *socket = zmq_socket (self->context, type);
-    int zero = 0;
-    zmq_setsockopt (socket, ZMQ_LINGER, &zero, sizeof zero);
-    assert_int_equal (zmq_bind (socket, endpoint[0] ? endpoint : "tcp://127.0.0.1:*"), 0);
+    int linger = type == ZMQ_XPUB ? PATIENCE_MS : 0; /* what was published arrives */
     size_t size = 64;
+    uint64_t end = zc_mono_ms () + PATIENCE_MS;
+    zmq_setsockopt (socket, ZMQ_LINGER, &linger, sizeof linger);
+    /* A socket is closed in the background. */
+    while (zmq_bind (socket, endpoint[0] ? endpoint : "tcp://127.0.0.1:*") != 0) {
+        assert_true (errno == EADDRINUSE && zc_mono_ms () < end);
+        usleep (1000);
+    }
     zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, endpoint, &size);
     return socket;
 }
@@ -178,6 +184,16 @@ static void s_expect_subscription (s_bench_t *self, const char *topic)
     zc_buf_clear (&frame);
 }
 
+/*  Another broker at the same endpoints. What was sent before is in the subscriber's queue. */
+static void s_restart (s_bench_t *self)
+{
+    zmq_close (self->xpub);
+    zmq_close (self->router);
+    self->xpub = s_bind (self, ZMQ_XPUB, self->xpub_endpoint);
+    self->router = s_bind (self, ZMQ_ROUTER, self->router_endpoint);
+    self->has_asked = false;
+}
+
 /*  A subscriber of `topics` ("a b*"), whose broker has its subscriptions. */
 static void s_begin (s_bench_t *self, const char *since, const char *topics)
 {
@@ -242,10 +258,69 @@ static void test_what_was_dropped_comes_first (void **state)
     s_end (&bench);
 }
 
+/*  A broker that comes back with its clock behind: what it gives out is not old, and what the one
+ *  before it has left in the queue is not new. */
+static void test_ids_that_go_back (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a b*");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "OK|100-0|0-0|90-0");
+    s_expect_request (&bench, "TOPICS 100-0 b");
+    s_answer (&bench, "OK|100-0|0-0|");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "a||id: 110-0,prev: 90-0,");
+    s_publish (&bench, "b1||id: 111-0,prev: 100-0,");
+    s_expect_seen (&bench, "a 110-0;b1 111-0;");
+    s_publish (&bench, "a||id: 120-0,prev: 119-0,"); /* a hole: it is held */
+    s_expect_request (&bench, "FETCH 110-0 500 1048576 a");
+    s_publish (&bench, "a||id: 121-0,prev: 120-0,");
+    s_restart (&bench);
+    s_expect_seen (&bench, "away;");
+    s_expect_request (&bench, "SYNC a,b1");
+    s_answer (&bench, "OK|50-0|0-0|48-0,0-0");
+    s_expect_seen (&bench, "gap b* 100-0 50-0;gap a 110-0 50-0;");
+    s_expect_request (&bench, "SYNC a,b1"); /* what was in the queue may have been new */
+    s_answer (&bench, "OK|51-0|0-0|51-0,0-0");
+    s_expect_request (&bench, "TOPICS 50-0 b");
+    s_answer (&bench, "OK|51-0|0-0|");
+    s_expect_request (&bench, "FETCH 50-0 500 1048576 a");
+    s_answer (&bench, "MSG|a||id: 51-0,prev: 48-0,");
+    s_answer (&bench, "END|51-0|0-0|50-0|0");
+    s_expect_seen (&bench, "a 51-0;live;");
+    s_publish (&bench, "b1||id: 60-0,prev: 50-0,");
+    s_publish (&bench, "a||id: 61-0,prev: 51-0,");
+    s_publish (&bench, "b2||id: 62-0,prev: 50-0,");
+    s_expect_seen (&bench, "b1 60-0;a 61-0;b2 62-0;");
+    s_end (&bench);
+}
+
+static void test_since_from_the_future (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, "100-0", "a b*");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "OK|50-0|0-0|48-0");
+    s_expect_seen (&bench, "gap b* 100-0 50-0;gap a 100-0 50-0;");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "OK|50-0|0-0|48-0");
+    s_expect_request (&bench, "TOPICS 50-0 b");
+    s_answer (&bench, "OK|50-0|0-0|");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "b1||id: 60-0,prev: 50-0,");
+    s_publish (&bench, "a||id: 61-0,prev: 48-0,");
+    s_expect_seen (&bench, "b1 60-0;a 61-0;");
+    s_end (&bench);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_what_was_dropped_comes_first),
+        cmocka_unit_test (test_ids_that_go_back),
+        cmocka_unit_test (test_since_from_the_future),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
