@@ -25,9 +25,9 @@ typedef enum { S_PUBLISH, S_GET, S_SET } s_kind_t;
 typedef struct s_entry {
     struct s_entry *next;
     s_kind_t kind;
-    zc_id_t id;     /* S_PUBLISH */
-    size_t channel; /* bytes of the channel's name, which come first in `bytes` */
-    zc_buf_t bytes; /* S_PUBLISH: channel and payload */
+    zc_id_t position; /* S_PUBLISH: the subscriber's, with this message */
+    size_t channel;   /* bytes of the channel's name, which come first in `bytes` */
+    zc_buf_t bytes;   /* S_PUBLISH: channel and payload */
 } s_entry_t;
 
 struct zc_outgoing {
@@ -99,7 +99,7 @@ static void s_message (void *arg, const zc_message_t *message)
         return;
     }
     s_entry_t *entry = s_add (self, S_PUBLISH);
-    entry->id = message->id;
+    entry->position = zc_subscriber_position (self->subscriber);
     zc_outlet_channel (self->config.outlet, message->topic, &entry->bytes);
     entry->channel = entry->bytes.len;
     if (self->config.envelope)
@@ -204,7 +204,7 @@ static void s_reply (void *arg, redisReply *reply)
         s_got (self, reply);
     } else if (entry->kind == S_PUBLISH) {
         *(good ? &self->stats.relayed : &self->stats.refused) += 1;
-        self->position = entry->id;
+        self->position = entry->position;
     }
     s_remove (self, &self->head);
     if (self->subscriber && self->stats.bytes <= self->config.queue_bytes / 2)
@@ -232,9 +232,18 @@ static void s_lost (void *arg)
     }
 }
 
+/*  Where nothing waits for Redis, the position is the subscriber's: also what isn't sent, and where
+ *  nothing has come yet. */
+static void s_follow (zc_outgoing_t *self)
+{
+    if (self->subscriber && self->stats.waiting == 0)
+        self->position = zc_subscriber_position (self->subscriber);
+}
+
 /*  Asks Redis to keep the position, where it has moved. */
 static void s_save (zc_outgoing_t *self)
 {
+    s_follow (self);
     uint64_t now = zc_mono_ms ();
     bool due = now >= self->save_at || (self->closed && self->stats.waiting == 0);
     if (self->position == self->saved || !due || !zc_redis_is_ready (self->redis))
@@ -289,6 +298,7 @@ void zc_outgoing_destroy (zc_outgoing_t **self_p)
 void zc_outgoing_close (zc_outgoing_t *self)
 {
     self->closed = true;
+    s_follow (self);
     zc_subscriber_destroy (&self->subscriber);
 }
 

@@ -77,7 +77,8 @@ struct zc_subscriber {
     bool page_ended; /* its END has come, with these: */
     zc_id_t page_head;
     bool page_more;
-    zc_id_t latest;     /* highest id handed over */
+    zc_id_t synced;     /* the broker's head at the last SYNC */
+    zc_id_t position;   /* all up to here, on all topics, has been handed over */
     zc_message_t *held; /* the message before which something is missing */
     zc_subscriber_stats_t stats;
 };
@@ -117,6 +118,7 @@ zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t 
         self->base = ZC_ID_NONE;
     else if (!self->since || zc_id_parse (self->since, strlen (self->since), &self->base) != 0)
         self->base = ZC_ID_MAX;
+    self->position = self->base == ZC_ID_MAX ? ZC_ID_NONE : self->base;
     if (s_connect (self, context) != 0) {
         int error = errno;
         zc_subscriber_destroy (&self);
@@ -385,6 +387,19 @@ static void s_check (zc_subscriber_t *self)
     s_ask (self, frames, 3, s_checked);
 }
 
+static void s_advance (zc_subscriber_t *self, zc_id_t position)
+{
+    if (position > self->position)
+        self->position = position;
+}
+
+/*  Once nothing is missing, all that the broker had at the last SYNC has been handed over. */
+static void s_settle (zc_subscriber_t *self)
+{
+    if (self->behind == 0)
+        s_advance (self, self->synced);
+}
+
 static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, zc_id_t from,
                          zc_id_t to)
 {
@@ -423,6 +438,7 @@ static void s_reconciled (zc_subscriber_t *self)
         free (self->since);
         self->since = NULL;
     }
+    s_settle (self);
 }
 
 /*  Whether something has been seen, or asked for, that the broker hasn't given out yet. */
@@ -459,6 +475,7 @@ static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
         topic->known = true;
         topic->complete = head;
     }
+    self->position = head;
     if (all) {
         self->base = head;
         free (self->since);
@@ -482,6 +499,7 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
         return;
     }
     self->resync = false;
+    self->synced = head;
     self->dropped = dropped;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
     s_take_lasts (self, frames[3]);
@@ -591,8 +609,6 @@ static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message
         topic->complete = message->id;
         topic->known = true;
     }
-    if (message->id > self->latest)
-        self->latest = message->id;
     self->stats.received++;
     self->config.message (self->config.arg, message);
 }
@@ -656,6 +672,8 @@ static void s_hand_over (zc_subscriber_t *self)
     while (self->page_at < self->page_count && !self->paused) {
         zc_message_t *message = self->page[self->page_at++];
         s_topic_t *topic = s_find (self, message->topic);
+        /* What has been published since SYNC, on other topics too, is still to come. */
+        s_advance (self, message->id < self->synced ? message->id : self->synced);
         if (message->id > topic->complete) {
             self->stats.fetched++;
             s_deliver (self, topic, message);
@@ -674,6 +692,7 @@ static void s_hand_over (zc_subscriber_t *self)
         s_set_behind (self, topic, self->page_more);
     }
     s_clear_page (self);
+    s_settle (self);
 }
 
 static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
@@ -727,6 +746,7 @@ static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
     if (message != self->held && s_see_dropped (self, message->dropped))
         return false;
     if (topic && message->id <= topic->complete) {
+        s_advance (self, message->id);
         self->stats.duplicates++;
         return true;
     }
@@ -735,6 +755,7 @@ static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
         s_set_behind (self, topic, true);
         return false;
     }
+    s_advance (self, message->id);
     s_deliver (self, topic, message);
     return true;
 }
@@ -860,7 +881,7 @@ const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self)
 
 zc_id_t zc_subscriber_position (const zc_subscriber_t *self)
 {
-    return self->latest;
+    return self->position;
 }
 
 static long s_until (uint64_t when_ms)

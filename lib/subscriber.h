@@ -52,7 +52,9 @@ void zc_subscriber_pause (zc_subscriber_t *self, bool pause);
 
 bool zc_subscriber_is_live (const zc_subscriber_t *self);
 const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self);
-/*  The greatest position P such that all messages up to P, on all topics, have been handed over. */
+/*  All messages up to here, on all topics, have been handed over, or stated to be gone: where to go
+ *  on after a restart. It goes back where the broker's ids do. In a call of `message` it counts
+ *  that one. ZC_ID_NONE: not known yet. */
 zc_id_t zc_subscriber_position (const zc_subscriber_t *self);
 
 /*  For the owner's zmq_poll: what to poll (2..3 items), and how many milliseconds at most. Then

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from stack import LIMIT, SOURCE, Stack, free_port, program, run, wait_for
+from stack import LIMIT, SOURCE, Stack, free_port, position, program, run, wait_for
 from test_zmq import live_sub
 
 
@@ -592,6 +592,43 @@ def test_sites_under_load_with_kills(stack, other):
     seen = [int(payload) for payload in history(stack, "shared/south")]
     assert seen == sorted(set(seen)) and seen
     assert [int(payload) for payload in history(other, "shared/south")] == list(range(sent["south"]))
+
+
+def listener(stack, *channels):
+    """A plain subscriber of Redis, known to be there."""
+    made = client(stack).pubsub()
+    made.subscribe(*channels)
+    for _ in channels:
+        assert made.get_message(timeout=LIMIT)["type"] == "subscribe"
+    return made
+
+
+def payloads(listener, count):
+    return [listener.get_message(timeout=LIMIT)["data"] for _ in range(count)]
+
+
+def kept(stack, site):
+    """The position that a bridge has left in Redis."""
+    return client(stack).get(f"zcast:position:{site}")
+
+
+def test_what_is_published_while_a_bridge_is_away_goes_out_later(stack):
+    """Also where it had nothing to send before it went, and where what came last was not for Redis."""
+    stack.redis()
+    stack.broker()
+    options = ["--outgoing=out/*", "--outgoing-format=payload", "--outgoing-prefix=", "--site=north"]
+    heard = listener(stack, "out/1")
+    for number in range(2):
+        daemon = bridge(stack, *options, ready=False)
+        wait_for(lambda: kept(stack, "north"), "a position")
+        if number == 1:
+            assert payloads(heard, 1) == [b"away 0"]
+            last = stack.publish("out/1", "brought in by another", {"via": "redis"})
+            wait_for(lambda: position(kept(stack, "north")) >= position(last), "the position to move on")
+        assert daemon.stop() == 0
+        stack.publish("out/1", f"away {number}")
+    bridge(stack, *options, ready=False)
+    assert payloads(heard, 1) == [b"away 1"]
 
 
 def test_redis_is_away_while_messages_go_out(stack, other):

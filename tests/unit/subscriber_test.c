@@ -154,6 +154,13 @@ static void s_expect_seen (s_bench_t *self, const char *expected)
     self->seen.len = 0;
 }
 
+static void s_expect_position (const s_bench_t *self, const char *expected)
+{
+    char text[ZC_ID_SIZE];
+    zc_id_format (zc_subscriber_position (self->subscriber), text);
+    assert_string_equal (text, expected);
+}
+
 static void s_expect_request (s_bench_t *self, const char *expected)
 {
     uint64_t end = zc_mono_ms () + PATIENCE_MS;
@@ -281,6 +288,7 @@ static void test_ids_that_go_back (void **state)
     s_expect_request (&bench, "SYNC a,b1");
     s_answer (&bench, "OK|50-0|0-0|48-0,0-0");
     s_expect_seen (&bench, "gap b* 100-0 50-0;gap a 110-0 50-0;");
+    s_expect_position (&bench, "50-0");
     s_expect_request (&bench, "SYNC a,b1"); /* what was in the queue may have been new */
     s_answer (&bench, "OK|51-0|0-0|51-0,0-0");
     s_expect_request (&bench, "TOPICS 50-0 b");
@@ -315,12 +323,57 @@ static void test_since_from_the_future (void **state)
     s_end (&bench);
 }
 
+/*  The position never runs ahead of a message that is still to come. */
+static void test_position (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a b");
+    s_expect_request (&bench, "SYNC a,b");
+    s_expect_position (&bench, "0-0");
+    s_answer (&bench, "OK|12-0|0-0|10-0,9-0");
+    s_expect_seen (&bench, "live;");
+    s_expect_position (&bench, "12-0"); /* though nothing has come */
+    s_publish (&bench, "a||id: 15-0,prev: 14-0,");
+    s_expect_request (&bench, "FETCH 10-0 500 1048576 a");
+    s_publish (&bench, "b||id: 16-0,prev: 9-0,");
+    s_answer (&bench, "MSG|a||id: 14-0,prev: 10-0,");
+    s_answer (&bench, "MSG|a||id: 15-0,prev: 14-0,");
+    s_answer (&bench, "MSG|a||id: 17-0,prev: 15-0,");
+    s_answer (&bench, "END|17-0|0-0|10-0|0");
+    s_publish (&bench, "a||id: 17-0,prev: 15-0,");
+    while (bench.seen.len < strlen ("a 14-0;a 15-0;a 17-0;")) {
+        s_expect_position (&bench, "12-0");
+        s_turn (&bench);
+    }
+    s_expect_seen (&bench, "a 14-0;a 15-0;a 17-0;b 16-0;");
+    while (zc_subscriber_stats (bench.subscriber)->duplicates < 2) /* 15-0 and 17-0, live */
+        s_turn (&bench);
+    s_expect_position (&bench, "17-0");
+    s_publish (&bench, "b||id: 20-0,prev: 16-0,dropped: 18-0,");
+    s_expect_request (&bench, "SYNC a,b");
+    s_answer (&bench, "OK|20-0|18-0|18-0,20-0");
+    s_expect_request (&bench, "FETCH 16-0 500 1048576 a,b");
+    s_answer (&bench, "MSG|a||id: 18-0,prev: 17-0,");
+    s_answer (&bench, "END|18-0|0-0|16-0|2");
+    s_expect_seen (&bench, "a 18-0;");
+    s_expect_position (&bench, "18-0");
+    s_expect_request (&bench, "FETCH 18-0 500 1048576 a,b");
+    s_answer (&bench, "MSG|b||id: 20-0,prev: 16-0,");
+    s_answer (&bench, "MSG|b||id: 21-0,prev: 20-0,");
+    s_answer (&bench, "END|21-0|0-0|18-0|0");
+    s_expect_seen (&bench, "b 20-0;b 21-0;");
+    s_expect_position (&bench, "20-0"); /* on a, something may have come before 21-0 */
+    s_end (&bench);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_what_was_dropped_comes_first),
         cmocka_unit_test (test_ids_that_go_back),
         cmocka_unit_test (test_since_from_the_future),
+        cmocka_unit_test (test_position),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
