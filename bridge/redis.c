@@ -33,6 +33,7 @@ struct zc_redis {
     uint64_t heard_ms;   /* last byte from the peer */
     uint64_t pinged_ms;  /* when it was asked to say something; 0: not since then */
     bool unsent;         /* the output buffer has something */
+    bool given_up;       /* by us, and nothing good has been heard since */
     char complaint[160]; /* the present failure, which has been logged */
     unsigned backoff_ms;
     unsigned greetings; /* replies still owed to the greeting */
@@ -65,7 +66,7 @@ void zc_redis_destroy (zc_redis_t **self_p)
 static void s_fail (zc_redis_t *self, const char *reason)
 {
     bool was_ready = self->state == S_READY;
-    bool said = !was_ready && strcmp (self->complaint, reason) == 0;
+    bool said = (!was_ready || self->given_up) && strcmp (self->complaint, reason) == 0;
     zc_log (said ? ZC_LOG_DEBUG : ZC_LOG_WARN, "redis %s (%s): %s: %s; trying again",
             self->config.address->shown, self->config.name,
             was_ready ? "lost the connection" : "cannot connect", reason);
@@ -140,6 +141,14 @@ static void s_check_connected (zc_redis_t *self)
         s_greet (self);
 }
 
+static void s_works (zc_redis_t *self)
+{
+    self->given_up = false;
+    self->complaint[0] = 0;
+    self->backoff_ms = S_BACKOFF_MIN_MS;
+    zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+}
+
 /*  A reply to the greeting: an error in any but the last one (SETNAME, which an ACL may forbid)
  *  ends it. Returns false where the connection is gone. */
 static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
@@ -154,9 +163,8 @@ static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
     if (self->greetings > 0)
         return true;
     self->state = S_READY;
-    self->complaint[0] = 0;
-    self->backoff_ms = S_BACKOFF_MIN_MS;
-    zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+    if (!self->given_up)
+        s_works (self);
     self->config.ready (self->config.arg);
     return true;
 }
@@ -170,10 +178,37 @@ static bool s_is_pong (const redisReply *reply)
     return reply->type == REDIS_REPLY_STATUS && strcmp (reply->str, "PONG") == 0;
 }
 
+/*  An error that is of Redis's state, not of the command: the same one will do, later. */
+static bool s_is_passing (const redisReply *reply)
+{
+    static const char *const codes[] = {"BUSY ", "LOADING ", "MASTERDOWN ", "TRYAGAIN ",
+                                        "CLUSTERDOWN "};
+    for (size_t i = 0; reply->type == REDIS_REPLY_ERROR && i < sizeof codes / sizeof *codes; i++)
+        if (strncmp (reply->str, codes[i], strlen (codes[i])) == 0)
+            return true;
+    return false;
+}
+
+/*  Ends a connection that works but answers so that another one is to be tried, later. */
+static void s_give_up (zc_redis_t *self, const redisReply *reply)
+{
+    char reason[160];
+    snprintf (reason, sizeof reason, "%.*s", (int)reply->len, reply->str);
+    self->given_up = true;
+    s_fail (self, reason);
+}
+
+/*  Returns false where the connection is gone. */
 static bool s_handle (zc_redis_t *self, redisReply *reply)
 {
     if (self->state == S_GREETING)
         return s_greeting_reply (self, reply);
+    if (s_is_passing (reply)) {
+        s_give_up (self, reply);
+        return false;
+    }
+    if (self->given_up && reply->type != REDIS_REPLY_ERROR)
+        s_works (self);
     if (!s_is_pong (reply))
         self->config.reply (self->config.arg, reply);
     return true;

@@ -1,5 +1,6 @@
 """The Redis bridge, with a real redis-server, real clients of it, and real brokers."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -629,6 +630,47 @@ def test_what_is_published_while_a_bridge_is_away_goes_out_later(stack):
         stack.publish("out/1", f"away {number}")
     bridge(stack, *options, ready=False)
     assert payloads(heard, 1) == [b"away 1"]
+
+
+def test_redis_is_busy(stack):
+    """While it runs a script it takes nothing: what goes out meanwhile waits, in order, and so do subscriptions."""
+    stack.redis("--busy-reply-threshold", 50)
+    stack.broker()
+    path = stack.folder / "bridge.conf"
+    path.write_text("bridge\n    subscribe-channel = in/1\n")
+    daemon = bridge(stack, f"--config={path}", "--outgoing=out", "--outgoing-format=payload", "--outgoing-prefix=", "--site=north")
+    heard = listener(stack, "out")
+    daemon.wait_log("following what goes out")
+    link = client(stack)
+
+    def script():
+        with contextlib.suppress(redis.ResponseError):
+            client(stack).eval("while true do end", 0)
+
+    def is_busy():
+        try:
+            link.get("x")
+        except redis.ResponseError as wrong:
+            return "BUSY" in str(wrong)
+        return False
+
+    runs = threading.Thread(target=script)
+    runs.start()
+    wait_for(is_busy, "a busy Redis")
+    for number in range(3):
+        stack.publish("out", f"{number}")
+    path.write_text("bridge\n    subscribe-channel = in/2\n")
+    daemon.send_signal(signal.SIGHUP)
+    for name in ("publisher", "subscriber"):
+        daemon.wait_log(rf"\(zcast-{name}\): lost the connection: BUSY")
+    link.script_kill()
+    runs.join()
+    assert payloads(heard, 3) == [b"0", b"1", b"2"]
+    sub = stack.sub("in/2")
+    wait_for(lambda: client(stack).publish("in/2", "heard") > 0, "the subscription")
+    assert receive(sub, 1) == [(b"in/2", b"heard")]
+    figures = wait_report(stack, lambda each: each["relayed"] == 3, "all relayed")
+    assert figures["relay_refused"] == 0 and figures["forbidden"] == 0
 
 
 def test_redis_is_away_while_messages_go_out(stack, other):
