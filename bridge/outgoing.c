@@ -196,6 +196,11 @@ static void s_reply (void *arg, redisReply *reply)
     if (!entry)
         return;
     bool good = reply->type != REDIS_REPLY_ERROR;
+    if (!good &&
+        entry->kind == S_GET) { /* without the answer, what came since then would be lost */
+        zc_redis_give_up (self->redis, reply);
+        return;
+    }
     if (!good)
         zc_log_limited (&s_limit, ZC_LOG_ERROR, "redis %s: %s: %.*s", self->config.address->shown,
                         entry->kind == S_PUBLISH ? "message not sent" : "position not kept",

@@ -189,8 +189,7 @@ static bool s_is_passing (const redisReply *reply)
     return false;
 }
 
-/*  Ends a connection that works but answers so that another one is to be tried, later. */
-static void s_give_up (zc_redis_t *self, const redisReply *reply)
+void zc_redis_give_up (zc_redis_t *self, const redisReply *reply)
 {
     char reason[160];
     snprintf (reason, sizeof reason, "%.*s", (int)reply->len, reply->str);
@@ -204,14 +203,14 @@ static bool s_handle (zc_redis_t *self, redisReply *reply)
     if (self->state == S_GREETING)
         return s_greeting_reply (self, reply);
     if (s_is_passing (reply)) {
-        s_give_up (self, reply);
+        zc_redis_give_up (self, reply);
         return false;
     }
     if (self->given_up && reply->type != REDIS_REPLY_ERROR)
         s_works (self);
     if (!s_is_pong (reply))
         self->config.reply (self->config.arg, reply);
-    return true;
+    return self->state == S_READY;
 }
 
 /*  All whole replies that have been read. Returns false where the connection is gone. */

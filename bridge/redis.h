@@ -30,6 +30,10 @@ bool zc_redis_is_ready (const zc_redis_t *self);
 uint64_t zc_redis_losses (const zc_redis_t *self);
 /*  Queues a command; does nothing unless it is ready. */
 void zc_redis_command (zc_redis_t *self, int count, const char **words, const size_t *lengths);
+/*  In a call of `reply`: ends the connection for this error, as those end it by themselves that are
+ *  of Redis's state (BUSY, LOADING …). It is made again, and what was asked can be asked again,
+ *  ever more slowly until something good is heard. */
+void zc_redis_give_up (zc_redis_t *self, const redisReply *reply);
 
 /*  For the owner's zmq_poll: what to poll (0 or 1 items), how many milliseconds at most (-1: no
  *  limit), and what to do then. */

@@ -673,6 +673,30 @@ def test_redis_is_busy(stack):
     assert figures["relay_refused"] == 0 and figures["forbidden"] == 0
 
 
+def test_redis_does_not_tell_where_a_bridge_was(stack):
+    """It doesn't go on from anywhere else then: it asks again."""
+    stack.redis()
+    stack.broker()
+    link = client(stack)
+    login = {"username": "north", "passwords": ["+p"], "channels": ["*"], "keys": ["*"]}
+    link.acl_setuser(enabled=True, commands=["+@all"], **login)
+    options = ["--outgoing=out", "--outgoing-format=payload", "--outgoing-prefix=", "--site=north"]
+    url = f"redis://north:p@127.0.0.1:{stack.redis_port}"
+    heard = listener(stack, "out")
+    first = bridge(stack, *options, url=url)
+    first.wait_log("following what goes out")
+    stack.publish("out", "first")
+    assert payloads(heard, 1) == [b"first"]
+    assert first.stop() == 0
+    stack.publish("out", "away")
+    link.acl_setuser(enabled=True, commands=["-get"], **login)
+    second = bridge(stack, *options, url=url)
+    wait_for(lambda: sum(int(each["count"]) for each in link.acl_log()) > 2, "several attempts")
+    link.acl_setuser(enabled=True, commands=["+get"], **login)
+    assert payloads(heard, 1) == [b"away"]
+    assert second.log().count("NOPERM") == 1  # said once
+
+
 def test_redis_is_away_while_messages_go_out(stack, other):
     """What is published meanwhile waits: in the bridge, and then in the broker's history."""
     stack.redis()
