@@ -18,7 +18,8 @@
 #include "lib/log.h"
 
 #define S_SAVE_MS 1000
-#define S_KEEP "86400" /* seconds that the position is kept in Redis */
+#define S_KEEP "86400"      /* seconds that the position is kept in Redis */
+#define S_REPEAT_MS 3600000 /* so it is said again, though it hasn't moved */
 
 typedef enum { S_PUBLISH, S_GET, S_SET } s_kind_t;
 
@@ -39,7 +40,8 @@ struct zc_outgoing {
     bool closed;
     s_entry_t *head, **tail;
     zc_id_t position, saved; /* Redis has all up to here; and knows so */
-    uint64_t save_at;        /* monotonic ms */
+    uint64_t save_at;        /* monotonic ms: where it has moved, not before */
+    uint64_t repeat_at;      /* and else then */
     zc_outgoing_stats_t stats;
 };
 
@@ -228,12 +230,15 @@ static void s_ready (void *arg)
 static void s_lost (void *arg)
 {
     zc_outgoing_t *self = arg;
+    self->repeat_at = 0; /* perhaps with all that Redis had */
     for (s_entry_t **at = &self->head; *at;) {
-
-        if ((*at)->kind == S_PUBLISH)
+        if ((*at)->kind == S_PUBLISH) {
             at = &(*at)->next;
-        else
-            s_remove (self, at);
+            continue;
+        }
+        if ((*at)->kind == S_SET)
+            self->saved = ZC_ID_NONE;
+        s_remove (self, at);
     }
 }
 
@@ -245,16 +250,20 @@ static void s_follow (zc_outgoing_t *self)
         self->position = zc_subscriber_position (self->subscriber);
 }
 
-/*  Asks Redis to keep the position, where it has moved. */
+/*  Asks Redis to keep the position, where it has moved, or is to be said again. */
 static void s_save (zc_outgoing_t *self)
 {
     s_follow (self);
     uint64_t now = zc_mono_ms ();
-    bool due = now >= self->save_at || (self->closed && self->stats.waiting == 0);
-    if (self->position == self->saved || !due || !zc_redis_is_ready (self->redis))
+    bool moved = self->position != self->saved;
+    bool last = moved && self->closed && self->stats.waiting == 0;
+    bool due = now >= (moved ? self->save_at : self->repeat_at) || last;
+    bool known = moved || self->position != ZC_ID_NONE;
+    if (!due || !known || !zc_redis_is_ready (self->redis))
         return;
     self->saved = self->position;
     self->save_at = now + S_SAVE_MS;
+    self->repeat_at = now + S_REPEAT_MS;
     s_send (self, s_add (self, S_SET));
 }
 

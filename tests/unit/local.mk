@@ -183,6 +183,12 @@ check_PROGRAMS += tests/unit/history_test
 TESTS += tests/unit/history_test
 tests_unit_history_test_SOURCES = tests/unit/history_test.c tests/unit/unit.h
 tests_unit_history_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+check_PROGRAMS += tests/unit/outgoing_test
+TESTS += tests/unit/outgoing_test
+tests_unit_outgoing_test_SOURCES = tests/unit/outgoing_test.c tests/unit/unit.h
+tests_unit_outgoing_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+tests_unit_outgoing_test_LDFLAGS = -Wl,--wrap=zc_mono_ms
+
 check_PROGRAMS += tests/unit/bridge_test
 TESTS += tests/unit/bridge_test
 tests_unit_bridge_test_SOURCES = tests/unit/bridge_test.c tests/unit/unit.h
