@@ -103,12 +103,12 @@ static int s_headers (s_pub_t *self)
         if (s_header_option (self, value) != ZC_EXIT_OK)
             return ZC_EXIT_USAGE;
     zc_message_t message;
-    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len}, id;
+    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
     int rc = zc_publish_parse (&message, self->topic, (zc_slice_t){"", 0}, headers, 0);
     if (rc != 0)
         return zc_tool_misuse ("%s", zc_message_strerror (rc));
-    if (self->lines && zc_header_find (headers, "id", &id))
-        return zc_tool_misuse ("an id is for one message, not with --lines");
+    if (self->lines && message.key.len)
+        return zc_tool_misuse ("an id or key is for one message, not with --lines");
     return ZC_EXIT_OK;
 }
 

@@ -240,6 +240,8 @@ WRONG = [
     (["pub", "t", "x", "--lines"], "not both"),
     (["pub", "t", "x", "--file", "y"], "not both"),
     (["pub", "t", "--lines", "--id", "x"], "one message"),
+    (["pub", "t", "--lines", "-H", "id=x"], "one message"),
+    (["pub", "t", "--lines", "-H", "key=x"], "one message"),
     (["pub", "t", "x", "--timeout", "soon"], "--timeout"),
     (["pub", "t", "x", "--control", "nonsense"], "--control"),
     (["sub", "t", "--count", "-1"], "--count"),
