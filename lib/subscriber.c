@@ -28,7 +28,7 @@
 #include "lib/monitor.h"
 #include "lib/redial.h"
 
-#define S_HWM 10000
+#define S_HWM 300          /* they may be of any size; what the broker then drops is fetched */
 #define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
 #define S_ANSWER_MS 5000
 #define S_AGAIN_MS 200  /* after no answer, or "not now" */

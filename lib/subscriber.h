@@ -17,7 +17,7 @@ typedef struct {
     const char *subscribe; /* the broker's XPUB endpoint */
     const char *control;   /* the broker's ROUTER endpoint */
     const char *since;     /* an id, a publisher's own id, "earliest"; NULL: from now on */
-    int hwm;               /* messages queued in ZeroMQ; 0: 10000 */
+    int hwm;               /* messages queued in ZeroMQ; 0: 300 */
     void *arg;
     /*  Each message once, in order of its topic. */
     void (*message) (void *arg, const zc_message_t *message);

@@ -15,9 +15,10 @@
 #include "lib/publisher.h"
 #include "tools/tool.h"
 
-#define S_READ (64 * 1024)            /* bytes read at once */
-#define S_LINE_MAX (64 * 1024 * 1024) /* a longer line ends the program */
-#define S_AHEAD 400                   /* lines queued, sent or not, before reading goes on */
+#define S_READ (64 * 1024)              /* bytes read at once */
+#define S_LINE_MAX (64 * 1024 * 1024)   /* a longer line ends the program */
+#define S_AHEAD 400                     /* lines queued, sent or not, before reading goes on */
+#define S_AHEAD_BYTES (4 * 1024 * 1024) /* and bytes in them */
 
 static const zc_option_t s_options[] = {
     {"lines", 'l', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
@@ -302,7 +303,7 @@ static int s_turn (s_pub_t *self)
     zmq_pollitem_t items[3];
     size_t count = zc_publisher_pollitems (self->publisher, items);
     const zc_publisher_stats_t *stats = zc_publisher_stats (self->publisher);
-    bool reads = self->input >= 0 && stats->waiting < S_AHEAD;
+    bool reads = self->input >= 0 && stats->waiting < S_AHEAD && stats->bytes < S_AHEAD_BYTES;
     if (reads)
         items[count] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
     long wait = zc_publisher_timeout (self->publisher);

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -217,6 +218,16 @@ def test_a_broker_that_hangs(stack):
         done = stack.zmq(words[0], *words[1:], "--timeout", "1", check=False, input="1\n2\n")
         assert done.returncode == 1 and "broker" in done.stderr
     assert "2 of 2 messages are not acknowledged" in stack.zmq("pub", "t", "--lines", "--timeout", "1", check=False, input="1\n2\n").stderr
+    broker.resume()
+
+
+def test_lines_that_wait_are_bounded_in_bytes(stack):
+    broker = stack.broker()
+    path = stack.folder / "lines"
+    path.write_text(("x" * 65535 + "\n") * 390)
+    broker.pause()
+    done = stack.zmq("pub", "t", "--lines", "--file", path, "--timeout", 2, check=False)
+    assert int(re.search(r"of (\d+) messages are not acknowledged", done.stderr)[1]) * 65536 < 6_000_000
     broker.resume()
 
 
@@ -554,6 +565,25 @@ def test_what_zeromq_drops_is_fetched(stack):
     sub.wait_lines(count, limit=60)
     assert sub.end(signal.SIGINT) == 0
     assert [int(line.split()[0]) for line in sub.out] == list(range(count)) and sub.err == []
+
+
+def test_output_that_is_read_late(stack):
+    """What waits for it does so in the broker, not in memory here."""
+    stack.broker("--topic-bytes=500M", "--history-bytes=500M")
+    before = stack.stats()["requests"]["SYNC"]
+    command = [program("zmq"), "sub", *stack.endpoints(), "a", "--timeout", "300"]
+    sub = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **sanitizer_env()})
+    stack.closers.append(lambda: sub.poll() is None and (sub.kill(), sub.wait()))
+    wait_for(lambda: stack.stats()["requests"]["SYNC"] > before and stack.stats()["syncs"] == 0, "live")
+    count = 2000
+    stack.zmq("pub", "a", "--lines", "--quiet", input="".join(f"{i} {'x' * 100_000}\n" for i in range(count)))
+    for number in range(count):
+        assert sub.stdout.readline().split()[0] == b"%d" % number
+    if b"__asan_init" not in Path(program("zmq")).read_bytes():  # a sanitizer keeps what is freed
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{sub.pid}/status").read_text())
+        assert int(peak[1]) < 100_000
+    sub.terminate()
+    assert sub.wait(LIMIT) == 0
 
 
 def test_sub_over_a_restart_of_the_broker(stack):
