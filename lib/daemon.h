@@ -61,8 +61,9 @@ typedef struct {
 } zc_work_t;
 
 /*  Works in `count` processes, restarts one that dies (with backoff), passes SIGTERM, SIGINT and
- *  SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit status. With
- *  count 1 there is no fork: this process works. */
+ *  SIGHUP on, and returns when all have ended after a SIGTERM or SIGINT: the exit status. One that
+ *  hasn't within ten minutes, the longest drain-timeout, is killed. With count 1 there is no fork:
+ *  this process works. */
 int zc_processes (unsigned count, const zc_work_t *work);
 
 /*  A random number in [low, high], for spreads and jitter. */

@@ -21,6 +21,8 @@
 #define S_BACKOFF_MAX_MS 5000
 #define S_HEALTHY_MS 10000 /* one that lived this long starts again at the shortest backoff */
 #define S_BIRTH_MS 1000    /* a usage error within this ends all: it would come again */
+#define S_WEDGED_MS 610000 /* one that hasn't stopped by then never will: above any drain-timeout \
+                            */
 
 typedef struct {
     pid_t pid; /* 0: not running */
@@ -34,7 +36,8 @@ typedef struct {
     const zc_work_t *work; /* borrowed */
     sigset_t signals, before;
     bool stopping;
-    int status; /* the worst exit status since stopping */
+    uint64_t wedged_at; /* monotonic ms: whoever is still there when stopping is killed */
+    int status;         /* the worst exit status since stopping */
 } s_master_t;
 
 static void s_run_child (s_master_t *self, unsigned index, pid_t master)
@@ -78,10 +81,24 @@ static void s_forward (s_master_t *self, int number)
 
 static void s_stop (s_master_t *self, int number)
 {
-    if (!self->stopping)
+    if (!self->stopping) {
         zc_notify ("STOPPING=1");
+        self->wedged_at = zc_mono_ms () + S_WEDGED_MS;
+    }
     self->stopping = true;
     s_forward (self, number);
+}
+
+static void s_kill_wedged (s_master_t *self)
+{
+    if (!self->stopping || zc_mono_ms () < self->wedged_at)
+        return;
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->children[i].pid)
+            zc_error ("worker %u (process %ld) does not stop: killed", i,
+                      (long)self->children[i].pid);
+    s_forward (self, SIGKILL);
+    self->wedged_at = UINT64_MAX;
 }
 
 static int s_exit_status (int wait_status)
@@ -190,6 +207,7 @@ static void s_supervise (s_master_t *self)
         if (sigtimedwait (&self->signals, &info, &timeout) > 0)
             s_signal (self, &info);
         s_reap (self);
+        s_kill_wedged (self);
     }
 }
 

@@ -148,6 +148,7 @@ check_PROGRAMS += tests/unit/processes_test
 TESTS += tests/unit/processes_test
 tests_unit_processes_test_SOURCES = tests/unit/processes_test.c tests/unit/unit.h
 tests_unit_processes_test_LDADD = $(UNIT_LIBS)
+tests_unit_processes_test_LDFLAGS = -Wl,--wrap=zc_mono_ms
 
 check_PROGRAMS += tests/unit/index_test
 TESTS += tests/unit/index_test

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -108,6 +109,16 @@ static int s_obedient (void *arg, unsigned index)
         if (s_signal != SIGHUP)
             return arg ? *(int *)arg : 0;
     }
+}
+
+uint64_t __real_zc_mono_ms (void);
+uint64_t __wrap_zc_mono_ms (void);
+
+static volatile uint64_t *s_later_ms; /* than it is, for all processes */
+
+uint64_t __wrap_zc_mono_ms (void)
+{
+    return __real_zc_mono_ms () + (s_later_ms ? *s_later_ms : 0);
 }
 
 static void s_expect_each (s_fixture_t *self, unsigned what, unsigned count, pid_t *pids)
@@ -274,6 +285,38 @@ static void test_stop_of_the_unready (void **state)
     assert_int_equal (s_finish (&fixture), 0);
 }
 
+/*  The second one stands still, for good. */
+static int s_wedged (void *arg, unsigned index)
+{
+    if (index == 0)
+        return s_obedient (arg, index);
+    signal (SIGTERM, SIG_IGN);
+    s_tell ('s', index);
+    while (true)
+        pause ();
+}
+
+static void test_stop_of_the_wedged (void **state)
+{
+    (void)state;
+    s_fixture_t fixture;
+    s_later_ms =
+        mmap (NULL, sizeof *s_later_ms, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal (s_later_ms, MAP_FAILED);
+    s_begin (&fixture, 2, s_wedged, NULL);
+    s_expect_each (&fixture, 's', 2, NULL);
+    kill (fixture.master, SIGTERM);
+    s_expect_each (&fixture, 't', 1, NULL);
+    *s_later_ms = 600 * 1000; /* a worker may drain for so long */
+    kill (fixture.master, SIGHUP);
+    struct pollfd ended = {fixture.pipe[0], POLLIN, 0};
+    assert_int_equal (poll (&ended, 1, 100), 0);
+    *s_later_ms = 620 * 1000;
+    assert_int_equal (s_finish (&fixture), 1);
+    munmap ((void *)(uintptr_t)s_later_ms, sizeof *s_later_ms);
+    s_later_ms = NULL;
+}
+
 /*  Tells how often its master had reloaded when it began, then as s_obedient. */
 static int s_later (void *arg, unsigned index)
 {
@@ -406,6 +449,7 @@ int main (void)
         cmocka_unit_test (test_usage_ends_all),
         cmocka_unit_test (test_master_killed),
         cmocka_unit_test (test_stop_of_the_unready),
+        cmocka_unit_test (test_stop_of_the_wedged),
         cmocka_unit_test (test_reload),
         cmocka_unit_test (test_reload_while_starting),
         cmocka_unit_test (test_readiness),
