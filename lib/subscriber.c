@@ -869,6 +869,11 @@ void zc_subscriber_pause (zc_subscriber_t *self, bool pause)
     self->paused = pause;
 }
 
+bool zc_subscriber_is_connected (const zc_subscriber_t *self)
+{
+    return self->up;
+}
+
 bool zc_subscriber_is_live (const zc_subscriber_t *self)
 {
     return self->live;

@@ -50,6 +50,8 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix);
 /*  Stops taking messages, until set to false. What ZeroMQ then drops is fetched later. */
 void zc_subscriber_pause (zc_subscriber_t *self, bool pause);
 
+/*  With `subscribe`; whether `control` answers shows when it is live. */
+bool zc_subscriber_is_connected (const zc_subscriber_t *self);
 bool zc_subscriber_is_live (const zc_subscriber_t *self);
 const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self);
 /*  All messages up to here, on all topics, have been handed over, or stated to be gone: where to go

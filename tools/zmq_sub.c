@@ -186,6 +186,13 @@ static long s_wait (uint64_t end_ms, long wait)
     return wait < 0 || left < wait ? left : wait;
 }
 
+static int s_no_broker (const s_sub_t *self, uint64_t waited)
+{
+    const char *silent = zc_subscriber_is_connected (self->subscriber) ? "control" : "subscribe";
+    return zc_tool_no_broker (silent, zc_options_text (self->options, silent), false,
+                              (int64_t)waited);
+}
+
 static int s_run (s_sub_t *self)
 {
     uint64_t begun = zc_mono_ms ();
@@ -201,8 +208,7 @@ static int s_run (s_sub_t *self)
         if (!zc_tool_flush () || self->refused)
             return ZC_EXIT_FAILURE;
         if (!self->ready && zc_mono_ms () >= connect)
-            return zc_tool_no_broker ("subscribe", zc_options_text (self->options, "subscribe"),
-                                      false, (int64_t)(connect - begun));
+            return s_no_broker (self, connect - begun);
         if (end && zc_mono_ms () >= end)
             return s_verdict (self, true);
     }

@@ -211,6 +211,15 @@ def test_no_broker(stack, words, transport):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("wrong", ["subscribe", "control"])
+def test_sub_names_the_endpoint_that_is_wrong(stack, wrong):
+    stack.broker()
+    nobody = f"ipc://{stack.folder}/nobody"
+    done = run("zmq", "sub", *stack.endpoints(), f"--{wrong}={nobody}", "t", "--timeout", 5, check=False)
+    assert done.returncode == 1
+    assert f"no broker answers at {nobody} " in done.stderr and f"--{wrong} ENDPOINT" in done.stderr
+
+
 def test_a_broker_that_hangs(stack):
     broker = stack.broker()
     broker.pause()
