@@ -288,6 +288,15 @@ static int s_checked (const zc_options_t *self)
     return ZC_EXIT_OK;
 }
 
+/*  After --help, --version or -t, whose output is all that was asked for: the exit status. */
+static int s_written (const zc_program_t *program)
+{
+    int error = fflush (stdout) != 0 ? errno : ferror (stdout) ? EIO : 0;
+    if (error && error != EPIPE)
+        fprintf (stderr, "%s: cannot write: %s\n", program->program, strerror (error));
+    return error ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
+}
+
 zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status)
 {
     zc_options_t *self = calloc (1, sizeof *self);
@@ -315,6 +324,8 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
             *status = s_checked (self);
         }
     }
+    if (*status == ZC_EXIT_OK)
+        *status = s_written (program);
     if (*status >= 0)
         zc_options_destroy (&self);
     else

@@ -138,6 +138,14 @@ def test_a_mistake_in_a_reload_is_said_once(stack):
     assert daemon.log().count("rate: expected") == 1
 
 
+@pytest.mark.parametrize("name", [*DAEMONS, "zmq ping"])
+def test_an_answer_that_cannot_be_written(name):
+    words = name.split()
+    for asked in ("--help", "--help=conf", "--version", *(["-t"] if name in DAEMONS else [])):
+        done = run("sh", "-c", '"$@" >/dev/full', "sh", BUILD / PROGRAMS[words[0]], *words[1:], asked, check=False)
+        assert done.returncode == 1 and done.stderr.startswith(f"{name}: cannot write: "), done
+
+
 # -- restarts
 
 
