@@ -155,6 +155,27 @@ def test_quickstart_notices_that_something_ended(quickstart):
     assert one.descendants() == []
 
 
+def test_quickstart_killed_leaves_nothing(quickstart):
+    """What feeds the dashboard is two programs and a shell: all of them end."""
+    one = quickstart().wait_ready()
+    wait_for(lambda: sum(b"--quiet" in words and b"bash" not in words for _, words in one.descendants()) == 2, "what feeds")
+    one.process.kill()
+    one.process.wait(LIMIT)
+    wait_for(lambda: one.descendants() == [], lambda: f"all to end: {one.descendants()}")
+
+
+def test_quickstart_stops_once(quickstart):
+    """Further signals while it stops don't keep it from that."""
+    one = quickstart().wait_ready()
+    one.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "Stopping" in one.output(), "stopping")
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        one.process.send_signal(number)
+    assert one.process.wait(LIMIT) == 143
+    assert one.descendants() == []
+    assert [path.name for path in one.folder.iterdir()] == ["quickstart.out"]
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
