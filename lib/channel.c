@@ -58,6 +58,8 @@ static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
     }
     if (topic->state != ZC_TOPIC_NEW && topic->complete > self->start)
         self->start = topic->complete;
+    if (topic->handed > self->start) /* this part of a page only the other channels have had */
+        self->start = topic->handed;
     if (self->policy == ZC_SLOW_LATEST)
         topic->keeps_latest = true;
     zc_buf_add (&self->topic_list, name.at, name.len);

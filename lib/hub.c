@@ -461,6 +461,9 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
 
 static void s_fetched_topic_message (zc_hub_t *self, zc_topic_t *topic, const zc_message_t *message)
 {
+    if (message->id <= topic->handed)
+        return; /* a page that broke off had it */
+    topic->handed = message->id;
     self->stats.repaired++;
     for (size_t i = 0; i < topic->channels.count; i++)
         zc_channel_hold (topic->channels.items[i], message);

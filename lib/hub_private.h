@@ -32,6 +32,7 @@ typedef struct {
     zc_id_t verified;     /* the broker said that nothing follows `complete` up to here */
     zc_id_t need;         /* NEW, REPAIR: history must reach this far before the topic is LIVE */
     zc_id_t seen;         /* NEW, REPAIR: newest live message held back */
+    zc_id_t handed;       /* REPAIR: of the page under way, the channels have had up to here */
     bool asked;           /* a sync with this topic is wanted or under way */
     bool keeps_latest;    /* some channel has policy `latest` */
     uint64_t fetch;       /* token of the repair under way, or 0 */

@@ -111,6 +111,7 @@ typedef struct {
     size_t request_count;
     s_answer_t answers[64];
     size_t answer_count;
+    size_t heard; /* messages of answers[0] that the hub has had */
 } s_worker_t;
 
 static s_worker_t s_workers[WORKERS];
@@ -252,28 +253,37 @@ static void s_broker_answers (s_worker_t *worker)
     answer->head = s_head;
 }
 
+static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_t count)
+{
+    zc_buf_t meta = ZC_BUF_INIT;
+    for (; count > 0; count--) {
+        zc_message_t message;
+        char text[32];
+        s_frame (&s_log[answer->messages[worker->heard++]], &message, text, &meta);
+        zc_hub_fetched_message (worker->hub, answer->request.token, &message);
+    }
+    zc_buf_clear (&meta);
+}
+
+/*  A page comes message by message, and anything may happen in between. */
 static void s_worker_hears (s_worker_t *worker)
 {
     if (worker->answer_count == 0)
         return;
     s_answer_t answer = worker->answers[0];
-    memmove (worker->answers, worker->answers + 1, --worker->answer_count * sizeof answer);
-    uint64_t token = answer.request.token;
-    if (answer.request.kind == REQUEST_SYNC) {
-        zc_hub_synced (worker->hub, token, answer.head, answer.dropped, answer.last,
-                       answer.last_count);
+    size_t left = answer.count - worker->heard;
+    bool whole = s_chance (40);
+    s_hear_messages (worker, &answer, whole ? left : s_random ((unsigned)left + 1));
+    if (worker->heard < answer.count || (!whole && s_chance (50)))
         return;
-    }
-    zc_buf_t meta = ZC_BUF_INIT;
-    for (size_t i = 0; i < answer.count; i++) {
-        zc_message_t message;
-        char text[32];
-        s_frame (&s_log[answer.messages[i]], &message, text, &meta);
-        zc_hub_fetched_message (worker->hub, token, &message);
-    }
-    zc_buf_clear (&meta);
-    zc_hub_fetched (worker->hub, token, answer.head, answer.floor, answer.since, answer.unknown,
-                    answer.remaining);
+    worker->heard = 0;
+    memmove (worker->answers, worker->answers + 1, --worker->answer_count * sizeof answer);
+    if (answer.request.kind == REQUEST_SYNC)
+        zc_hub_synced (worker->hub, answer.request.token, answer.head, answer.dropped, answer.last,
+                       answer.last_count);
+    else
+        zc_hub_fetched (worker->hub, answer.request.token, answer.head, answer.floor, answer.since,
+                        answer.unknown, answer.remaining);
 }
 
 static void s_worker_receives (s_worker_t *worker)
@@ -308,7 +318,7 @@ static void s_unplug (s_worker_t *worker)
     worker->connected = false;
     memset (worker->live, 0, sizeof worker->live);
     worker->subscription_count = worker->subscription_done = 0;
-    worker->request_count = worker->answer_count = 0;
+    worker->request_count = worker->answer_count = worker->heard = 0;
     zc_hub_disconnected (worker->hub);
 }
 
@@ -435,8 +445,11 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 
 static const zc_encoding_t s_alone = {
     "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL};
-static const zc_encoding_t s_encoding = {
-    "test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone};
+/*  The same bytes, on channels of their own. */
+static const zc_encoding_t s_encodings[] = {
+    {"test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone},
+    {"test2", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL},
+};
 
 static zc_id_t s_id (const char *text)
 {
@@ -658,7 +671,7 @@ static void s_join (s_client_t *client, s_worker_t *worker)
         for (unsigned i = 0; i < TOPICS; i++)
             s_owe_from_now (client, i);
     }
-    zc_hub_join (worker->hub, &client->base, &s_encoding, topics, count,
+    zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count,
                  (zc_slice_t){client->last_id, strlen (client->last_id)});
     s_pump (client);
 }
@@ -738,6 +751,10 @@ static void s_step (void)
         s_broker_answers (worker);
     } else if (what < 630) {
         s_worker_hears (worker);
+        if (worker->heard && s_chance (50)) { /* in the middle of a page */
+            s_leave (client);
+            s_join (client, worker);
+        }
     } else if (what < 700) {
         s_subscription_arrives (worker);
     } else if (what < 800) {
@@ -859,6 +876,56 @@ static void s_random_runs (void **state)
         s_run (i);
 }
 
+/*  Comes with the last id and the topics that it has, by way of the channel of that encoding. */
+static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encoding_t *encoding)
+{
+    zc_slice_t topics[TOPICS];
+    client->base = (zc_client_t){.transport = &s_transport, .fd = -1};
+    client->worker = worker;
+    client->reading = true;
+    client->verdict_due = *client->last_id;
+    zc_hub_join (worker->hub, &client->base, encoding, topics, s_current (client, topics),
+                 (zc_slice_t){client->last_id, strlen (client->last_id)});
+}
+
+static void s_publish_on (unsigned topic, unsigned count)
+{
+    for (uint64_t end = s_numbers[topic] + count; s_numbers[topic] < end;)
+        s_publish (false);
+}
+
+/*  A channel that begins while another has had a part of a page doesn't get that part: its feed
+ *  begins after it. */
+static void s_channel_within_a_page (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_client_t *first = &s_clients[0], *second = &s_clients[1];
+    first->topics[0] = true;
+    s_come_back (first, worker, &s_encodings[0]);
+    s_turns (50);
+    s_publish_on (0, 1);
+    s_turns (50);
+    assert_int_equal (first->seen[0], 1);
+    s_publish_on (0, 3);
+    worker->pipe_first = worker->pipe_count; /* lost */
+    s_publish_on (0, 1);
+    while (worker->pipe_first < worker->pipe_count)
+        s_worker_receives (worker);
+    for (; worker->answers[0].request.kind != REQUEST_FETCH; s_broker_answers (worker))
+        s_worker_hears (worker);
+    assert_int_equal (worker->answers[0].count, 4);
+    s_hear_messages (worker, &worker->answers[0], 2);
+    memcpy (second, first, sizeof *second);
+    s_come_back (second, worker, &s_encodings[1]);
+    s_quiesce ();
+    assert_int_equal (second->seen[0], 5);
+    s_kill (worker);
+}
+
 /*  A client that doesn't take the page of history that it was given: the slow rule holds for it as
  *  for one that follows the feed. */
 static void s_replay_without_reading (zc_slow_t policy)
@@ -868,15 +935,11 @@ static void s_replay_without_reading (zc_slow_t policy)
     s_start (&s_workers[0]);
     s_client_t *client = &s_clients[0];
     client->last_id[zc_id_format (s_boot, client->last_id)] = 0;
-    zc_slice_t topic = {s_names[0], strlen (s_names[0])};
     client->topics[0] = true;
     for (unsigned i = 0; i < 200; i++)
         s_publish (false);
-    client->base = (zc_client_t){.transport = &s_transport, .fd = -1};
-    client->worker = &s_workers[0];
-    client->verdict_due = true;
-    zc_hub_join (client->worker->hub, &client->base, &s_encoding, &topic, 1,
-                 (zc_slice_t){client->last_id, strlen (client->last_id)});
+    s_come_back (client, &s_workers[0], &s_encodings[0]);
+    client->reading = false;
     s_turns (50);
     assert_non_null (client->base.join);
     assert_true (client->base.blocked);
@@ -912,6 +975,7 @@ int main (void)
     zc_table_repeatable = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_replay_unread),
+        cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
