@@ -14,6 +14,9 @@
 #define S_SYNC_TOPICS 1000 /* topics in one question */
 #define S_POSITION_MS 1000 /* how often the broker is asked for its head and drops */
 #define S_AHEAD 4          /* clients that a round looks ahead */
+/*  Pages under way. The broker serves them in turn: with more, each only takes longer, those too
+ *  that live messages are held back for. */
+#define S_FETCHES 64
 
 void zc_vector_add (zc_vector_t *self, void *item)
 {
@@ -42,6 +45,25 @@ void zc_vector_clear (zc_vector_t *self)
     *self = (zc_vector_t){0};
 }
 
+static void s_free_ask (zc_ask_t *ask)
+{
+    zc_vector_clear (&ask->topics);
+    zc_buf_clear (&ask->since);
+    free (ask);
+}
+
+static void s_forget_asks (zc_hub_t *self)
+{
+    size_t at = 0;
+    zc_ask_t *ask;
+    while ((ask = zc_table_next (&self->asks, &at)))
+        s_free_ask (ask);
+    zc_table_clear (&self->asks);
+    for (size_t i = 0; i < ZC_ASK_KINDS; i++)
+        self->lines[i] = (zc_line_t){NULL, &self->lines[i].first};
+    self->fetching = 0;
+}
+
 zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstream)
 {
     zc_hub_t *self = calloc (1, sizeof *self);
@@ -51,6 +73,8 @@ zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstre
     self->upstream = *upstream;
     zc_table_init (&self->topics);
     zc_table_init (&self->channels);
+    zc_table_init (&self->asks);
+    s_forget_asks (self);
     return self;
 }
 
@@ -79,16 +103,16 @@ void zc_hub_destroy (zc_hub_t **self_p)
     if (!self)
         return;
     s_destroy_channels (self);
-    while (self->asks.count)
-        zc_hub_forget_ask (self, ((zc_ask_t *)self->asks.items[0])->token);
+    s_forget_asks (self);
     for (size_t i = 0; i < ZC_ENCODINGS_MAX; i++)
         zc_buf_clear (&self->encoded[i].bytes);
-    zc_vector_t *lists[] = {&self->dirty,       &self->flushing,  &self->asks,
-                            &self->sync_wanted, &self->unsettled, &self->ready};
+    zc_vector_t *lists[] = {&self->dirty, &self->flushing, &self->sync_wanted, &self->unsettled,
+                            &self->ready};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         zc_vector_clear (lists[i]);
     zc_table_clear (&self->topics);
     zc_table_clear (&self->channels);
+    zc_table_clear (&self->asks);
     free (self);
     *self_p = NULL;
 }
@@ -128,8 +152,9 @@ void zc_hub_topic_release (zc_hub_t *self, zc_topic_t *topic, zc_channel_t *chan
     self->stats.topics--;
     zc_hub_forget_ask (self, topic->fetch);
     zc_vector_drop (&self->sync_wanted, topic);
-    for (size_t i = 0; i < self->asks.count; i++) {
-        zc_ask_t *ask = self->asks.items[i];
+    size_t at = 0;
+    zc_ask_t *ask;
+    while ((ask = zc_table_next (&self->asks, &at))) {
         for (size_t k = 0; k < ask->topics.count; k++)
             if (ask->topics.items[k] == topic)
                 ask->topics.items[k] = NULL;
@@ -159,20 +184,26 @@ static zc_ask_t *s_ask (zc_hub_t *self, zc_ask_kind_t kind, void *about)
     if (!ask)
         abort ();
     ask->token = ++self->next_token;
+    ask->key = (zc_slice_t){(const char *)&ask->token, sizeof ask->token};
     ask->kind = kind;
     ask->about = about;
-    zc_vector_add (&self->asks, ask);
+    zc_table_add (&self->asks, ask);
     return ask;
 }
 
 static zc_ask_t *s_find_ask (const zc_hub_t *self, uint64_t token)
 {
-    for (size_t i = 0; token && i < self->asks.count; i++) {
-        zc_ask_t *ask = self->asks.items[i];
-        if (ask->token == token)
-            return ask;
-    }
-    return NULL;
+    return zc_table_get (&self->asks, (zc_slice_t){(const char *)&token, sizeof token});
+}
+
+static void s_leave_line (zc_hub_t *self, zc_ask_t *ask)
+{
+    *ask->from = ask->next;
+    if (ask->next)
+        ask->next->from = ask->from;
+    else
+        self->lines[ask->kind].end = ask->from;
+    ask->from = NULL;
 }
 
 void zc_hub_forget_ask (zc_hub_t *self, uint64_t token)
@@ -180,19 +211,39 @@ void zc_hub_forget_ask (zc_hub_t *self, uint64_t token)
     zc_ask_t *ask = s_find_ask (self, token);
     if (!ask)
         return;
-    zc_vector_drop (&self->asks, ask);
-    zc_vector_clear (&ask->topics);
-    free (ask);
+    if (ask->from)
+        s_leave_line (self, ask);
+    else if (ask->kind != ZC_ASK_SYNC)
+        self->fetching--;
+    zc_table_remove (&self->asks, ask);
+    s_free_ask (ask);
 }
 
 uint64_t zc_hub_ask_fetch (zc_hub_t *self, zc_ask_kind_t kind, void *about, zc_slice_t since,
                            zc_slice_t topics)
 {
     zc_ask_t *ask = s_ask (self, kind, about);
-    uint64_t token = ask->token;
-    self->stats.fetches++;
-    self->upstream.fetch (self->upstream.self, token, since, topics.at, topics.len);
-    return token;
+    zc_buf_add (&ask->since, since.at, since.len);
+    ask->names = topics;
+    ask->from = self->lines[kind].end;
+    *ask->from = ask;
+    self->lines[kind].end = &ask->next;
+    return ask->token;
+}
+
+static void s_send_fetches (zc_hub_t *self)
+{
+    for (size_t kind = 0; kind < ZC_ASK_KINDS; kind++) {
+        zc_ask_t *ask;
+        while (self->connected && self->fetching < S_FETCHES && (ask = self->lines[kind].first)) {
+            s_leave_line (self, ask);
+            self->fetching++;
+            self->stats.fetches++;
+            zc_slice_t since = {(const char *)ask->since.data, ask->since.len};
+            self->upstream.fetch (self->upstream.self, ask->token, since, ask->names.at,
+                                  ask->names.len);
+        }
+    }
 }
 
 static void s_ask_repair (zc_hub_t *self, zc_topic_t *topic)
@@ -514,6 +565,42 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
     zc_hub_settle (self);
 }
 
+/*  Nothing is taken for verified by the round that it belongs to. */
+static void s_sync_failed (zc_hub_t *self, const zc_vector_t *topics)
+{
+    for (size_t i = 0; i < topics->count; i++)
+        if (topics->items[i])
+            ((zc_topic_t *)topics->items[i])->asked = false;
+    self->suspect = true;
+    self->reconcile = true;
+    self->round_dropped = ZC_ID_NONE;
+    if (--self->syncing == 0)
+        s_sync_round_over (self);
+}
+
+void zc_hub_failed (zc_hub_t *self, uint64_t token)
+{
+    zc_ask_t *ask = s_find_ask (self, token);
+    if (!ask)
+        return;
+    zc_ask_kind_t kind = ask->kind;
+    void *about = ask->about;
+    if (kind == ZC_ASK_SYNC)
+        s_sync_failed (self, &ask->topics);
+    zc_hub_forget_ask (self, token);
+    if (kind == ZC_ASK_REPAIR) {
+        ((zc_topic_t *)about)->fetch = 0;
+        s_repair_further (self, about);
+    } else if (kind == ZC_ASK_BACKFILL) {
+        ((zc_channel_t *)about)->fetch = 0;
+        zc_channel_unsettle (about);
+    } else if (kind == ZC_ASK_PAGE) {
+        zc_join_reset (about);
+        zc_join_try (about);
+    }
+    zc_hub_settle (self);
+}
+
 void zc_hub_settle (zc_hub_t *self)
 {
     for (size_t i = 0; i < self->unsettled.count; i++) {
@@ -524,6 +611,7 @@ void zc_hub_settle (zc_hub_t *self)
         }
     }
     self->unsettled.count = 0;
+    s_send_fetches (self);
     zc_hub_send_sync (self);
 }
 
@@ -543,8 +631,7 @@ static void s_go_on_repairing (zc_hub_t *self)
 void zc_hub_disconnected (zc_hub_t *self)
 {
     self->connected = false;
-    while (self->asks.count)
-        zc_hub_forget_ask (self, ((zc_ask_t *)self->asks.items[0])->token);
+    s_forget_asks (self);
     self->syncing = 0;
     self->sync_wanted.count = 0;
     size_t at = 0;

@@ -14,7 +14,8 @@
 typedef struct zc_hub zc_hub_t;
 
 /*  What the hub asks of the broker. Answers come as calls of zc_hub_… with the same token; each
- *  asking is answered once, or dropped when the link says zc_hub_disconnected. */
+ *  asking is answered once, or failed by zc_hub_failed, or dropped when the link says
+ *  zc_hub_disconnected. */
 typedef struct {
     void *self;
     void (*subscribe) (void *self, const char *topic, size_t len);
@@ -81,6 +82,9 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
 /*  `last`: one position for each topic asked for. */
 void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t dropped,
                     const zc_id_t *last, size_t count);
+/*  No answer comes, or no more of it: it is asked again. Never called from within a zc_upstream_t's
+ *  function. */
+void zc_hub_failed (zc_hub_t *self, uint64_t token);
 /*  The link lost the broker: what was asked is forgotten, and nothing is taken for complete until
  *  zc_hub_connected has reconciled every topic. */
 void zc_hub_disconnected (zc_hub_t *self);

@@ -102,14 +102,26 @@ struct zc_join {
     uint64_t page_count;
 };
 
+/*  All but SYNC are a FETCH, and sent in this order: what holds live messages back goes first. */
 typedef enum { ZC_ASK_SYNC, ZC_ASK_REPAIR, ZC_ASK_BACKFILL, ZC_ASK_PAGE } zc_ask_kind_t;
+#define ZC_ASK_KINDS (ZC_ASK_PAGE + 1)
 
-typedef struct {
+typedef struct zc_ask zc_ask_t;
+struct zc_ask {
+    zc_slice_t key; /* the bytes of its token */
     uint64_t token;
     zc_ask_kind_t kind;
-    void *about;        /* topic, channel or join; NULL once that is gone */
-    zc_vector_t topics; /* SYNC: those asked for, in order; NULL where one is gone */
-} zc_ask_t;
+    void *about;            /* FETCH: topic, channel or join */
+    zc_vector_t topics;     /* SYNC: those asked for, in order; NULL where one is gone */
+    zc_buf_t since;         /* FETCH: where it begins */
+    zc_slice_t names;       /* FETCH: of which topics; borrowed from what it is about */
+    zc_ask_t *next, **from; /* in its line, while it waits to be sent; from NULL: it doesn't */
+};
+
+/*  First come, first served. */
+typedef struct {
+    zc_ask_t *first, **end;
+} zc_line_t;
 
 typedef struct {
     const zc_encoding_t *encoding;
@@ -122,13 +134,15 @@ typedef struct {
 struct zc_hub {
     zc_hub_config_t config;
     zc_upstream_t upstream;
-    zc_table_t topics;       /* owns zc_topic_t */
-    zc_table_t channels;     /* owns zc_channel_t */
-    zc_vector_t dirty;       /* of zc_channel_t: have bytes that not all clients have had */
-    zc_vector_t flushing;    /* of zc_channel_t: being flushed; NULL where one is gone */
-    zc_vector_t asks;        /* owns zc_ask_t: questions under way */
-    zc_vector_t sync_wanted; /* of zc_topic_t */
-    zc_vector_t unsettled;   /* of zc_channel_t: to be looked at by zc_hub_settle */
+    zc_table_t topics;    /* owns zc_topic_t */
+    zc_table_t channels;  /* owns zc_channel_t */
+    zc_vector_t dirty;    /* of zc_channel_t: have bytes that not all clients have had */
+    zc_vector_t flushing; /* of zc_channel_t: being flushed; NULL where one is gone */
+    zc_table_t asks;      /* owns zc_ask_t: questions that wait for their answer, or to be sent */
+    zc_line_t lines[ZC_ASK_KINDS]; /* those that wait to be sent */
+    size_t fetching;               /* how many of the others are a FETCH */
+    zc_vector_t sync_wanted;       /* of zc_topic_t */
+    zc_vector_t unsettled;         /* of zc_channel_t: to be looked at by zc_hub_settle */
     uint64_t next_token;
     bool connected;
     bool suspect;          /* something may be lost: channels of several topics hold back */
@@ -151,6 +165,8 @@ struct zc_hub {
 /*  hub.c */
 zc_topic_t *zc_hub_topic (zc_hub_t *self, zc_slice_t name);
 void zc_hub_topic_release (zc_hub_t *self, zc_topic_t *topic, zc_channel_t *channel);
+/*  Sent by zc_hub_settle, in its turn. `topics` lives as long as what it is about, or until it is
+ *  forgotten. */
 uint64_t zc_hub_ask_fetch (zc_hub_t *self, zc_ask_kind_t kind, void *about, zc_slice_t since,
                            zc_slice_t topics);
 void zc_hub_forget_ask (zc_hub_t *self, uint64_t token);
@@ -205,7 +221,7 @@ void zc_join_try (zc_join_t *self);
 void zc_join_page_message (zc_join_t *self, const zc_message_t *message);
 void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t since, bool unknown,
                        uint64_t remaining);
-/*  The link was lost: forgets the page under way. */
+/*  Forgets the page under way, of which no more will come. */
 void zc_join_reset (zc_join_t *self);
 /*  What was appended to the feed while the client didn't take what it was given last; 0 while it
  *  waits for the broker. */

@@ -30,7 +30,9 @@ typedef struct s_question {
     zc_link_t *link;
     struct s_question *next, **from; /* in the link's list */
     uint64_t token, request;
-    char nonce[40]; /* subscribed for a SYNC; "": none */
+    uint64_t due_ms; /* FETCH: of the loop's clock; without a message until then it has failed */
+    bool failed;     /* the hub is told with the next retry */
+    char nonce[40];  /* subscribed for a SYNC; "": none */
 } s_question_t;
 
 struct zc_link {
@@ -104,29 +106,43 @@ static void s_lost (zc_link_t *self)
         zc_hub_disconnected (self->hub);
 }
 
-/*  The hub is told that the answers it waits for won't come, where it couldn't be told at once. */
+/*  The hub asks again. Not at once, nor from inside its own call. */
 static void s_retry (uv_timer_t *timer)
 {
     zc_link_t *self = timer->data;
-    if (self->connected) {
-        s_lost (self);
-        zc_hub_connected (self->hub);
-        zc_pump_kick (self->pump);
+    s_question_t *next;
+    for (s_question_t *question = self->questions; question; question = next) {
+        next = question->next;
+        if (!question->failed)
+            continue;
+        uint64_t token = question->token;
+        s_question_end (question);
+        zc_hub_failed (self->hub, token);
     }
+    zc_pump_kick (self->pump);
     s_want_again (self);
 }
 
-/*  An answer that didn't come, or that we can't do without: everything is asked again. */
-static void s_failed (zc_link_t *self, const char *what, const zc_slice_t *frames, size_t count)
+static void s_fail (s_question_t *question)
 {
+    zc_link_t *self = question->link;
+    question->failed = true;
+    if (!uv_is_active ((uv_handle_t *)&self->retry))
+        uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
+}
+
+/*  An answer that didn't come, or that we can't do without. */
+static void s_failed (s_question_t *question, const char *what, const zc_slice_t *frames,
+                      size_t count)
+{
+    zc_link_t *self = question->link;
     if (count >= 3)
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: %.*s: %.*s", what,
                         (int)frames[1].len, frames[1].at, (int)frames[2].len, frames[2].at);
     else
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer within %d s", what,
                         S_TIMEOUT_MS / 1000);
-    s_lost (self);
-    uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
+    s_fail (question);
 }
 
 static bool s_is (const zc_slice_t *frames, size_t count, const char *verb, size_t least)
@@ -169,12 +185,13 @@ static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
     uint64_t token = question->token;
     zc_id_t head, dropped, *ids = NULL;
     size_t id_count = 0;
-    s_question_end (question);
     if (s_is (frames, count, "OK", 4) && s_id (frames[1], &head) == 0 &&
-        s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0)
+        s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0) {
+        s_question_end (question);
         zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
-    else
-        s_failed (self, "SYNC", frames, count);
+    } else {
+        s_failed (question, "SYNC", frames, count);
+    }
     free (ids);
 }
 
@@ -192,11 +209,8 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
     s_want_again (self);
     question->request =
         zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question);
-    if (!question->request) {
-        /* the queue is full: like no answer, but not from inside the hub's call */
-        s_question_end (question);
-        uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
-    }
+    if (!question->request)
+        s_fail (question); /* the queue is full: like no answer */
 }
 
 static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
@@ -205,6 +219,7 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
     zc_link_t *self = question->link;
     uint64_t token = question->token, remaining;
     if (s_is (frames, count, "MSG", 4)) {
+        question->due_ms = uv_now (self->loop) + S_TIMEOUT_MS;
         zc_message_t message;
         if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
             zc_hub_fetched_message (self->hub, token, &message);
@@ -212,15 +227,15 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
             self->malformed++;
         return;
     }
-    s_question_end (question);
     zc_id_t head, floor, since = ZC_ID_NONE;
     if (!s_is (frames, count, "END", 5) || s_id (frames[1], &head) != 0 ||
         s_id (frames[2], &floor) != 0 ||
         zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
-        s_failed (self, "FETCH", frames, count);
+        s_failed (question, "FETCH", frames, count);
         return;
     }
     bool unknown = s_id (frames[3], &since) != 0;
+    s_question_end (question);
     zc_hub_fetched (self->hub, token, head, floor, since, unknown, remaining);
 }
 
@@ -234,12 +249,10 @@ static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *to
                             {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
                             {topics, len}};
     s_want_again (self);
-    question->request =
-        zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question);
-    if (!question->request) {
-        s_question_end (question);
-        uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
-    }
+    question->due_ms = uv_now (self->loop) + S_TIMEOUT_MS;
+    question->request = zc_control_request (self->control, request, 5, 0, s_page_answer, question);
+    if (!question->request)
+        s_fail (question);
 }
 
 static void s_subscribe (void *arg, const char *topic, size_t len)
@@ -543,9 +556,21 @@ static void s_say_if_alone (zc_link_t *self)
     zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->redial.endpoint);
 }
 
+/*  A page may take long, as long as more of it comes. */
+static void s_expire (zc_link_t *self)
+{
+    for (s_question_t *question = self->questions; question; question = question->next) {
+        if (question->due_ms && !question->failed && uv_now (self->loop) >= question->due_ms) {
+            zc_control_cancel (self->control, question->request);
+            s_failed (question, "FETCH", NULL, 0);
+        }
+    }
+}
+
 void zc_link_tick (zc_link_t *self)
 {
     s_drain (self);
+    s_expire (self);
     s_say_if_alone (self);
     if (!self->connected)
         zc_redial_try (&self->redial);

@@ -22,6 +22,8 @@
 #define CLIENTS 6
 #define STEPS 400
 #define PAGE 5
+#define REQUESTS 128   /* of a worker, unanswered */
+#define FETCHES_MAX 64 /* of them; what lib/hub.c holds itself to */
 #define MESSAGES_MAX 4096
 
 static const char *s_names[TOPICS] = {"a", "a1", "b", "c/d", "long topic é"};
@@ -107,9 +109,9 @@ typedef struct {
     s_subscription_t subscriptions[1024]; /* on their way */
     size_t subscription_count, subscription_done;
     size_t pipe[MESSAGES_MAX], pipe_first, pipe_count; /* messages on their way */
-    s_request_t requests[64];
+    s_request_t requests[REQUESTS];
     size_t request_count;
-    s_answer_t answers[64];
+    s_answer_t answers[REQUESTS];
     size_t answer_count;
     size_t heard; /* messages of answers[0] that the hub has had */
 } s_worker_t;
@@ -149,7 +151,7 @@ static s_request_t *s_request (s_worker_t *worker, s_request_kind_t kind, uint64
                                const char *topics, size_t len)
 {
     assert_true (worker->connected);
-    assert_true (worker->request_count < 64);
+    assert_true (worker->request_count < REQUESTS);
     s_request_t *request = &worker->requests[worker->request_count++];
     *request = (s_request_t){.kind = kind, .token = token};
     memcpy (request->topics, topics ? topics : "", len);
@@ -232,7 +234,7 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 
 static void s_broker_answers (s_worker_t *worker)
 {
-    if (worker->request_count == 0 || worker->answer_count == 64)
+    if (worker->request_count == 0 || worker->answer_count == REQUESTS)
         return;
     size_t index = s_random ((unsigned)worker->request_count); /* in any order */
     s_request_t request = worker->requests[index];
@@ -251,6 +253,13 @@ static void s_broker_answers (s_worker_t *worker)
     for (size_t i = 0; i < answer->last_count; i++)
         answer->last[i] = s_last[topics[i]];
     answer->head = s_head;
+}
+
+static void s_take_answer (s_worker_t *worker)
+{
+    worker->heard = 0;
+    memmove (worker->answers, worker->answers + 1,
+             --worker->answer_count * sizeof *worker->answers);
 }
 
 static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_t count)
@@ -276,14 +285,23 @@ static void s_worker_hears (s_worker_t *worker)
     s_hear_messages (worker, &answer, whole ? left : s_random ((unsigned)left + 1));
     if (worker->heard < answer.count || (!whole && s_chance (50)))
         return;
-    worker->heard = 0;
-    memmove (worker->answers, worker->answers + 1, --worker->answer_count * sizeof answer);
+    s_take_answer (worker);
     if (answer.request.kind == REQUEST_SYNC)
         zc_hub_synced (worker->hub, answer.request.token, answer.head, answer.dropped, answer.last,
                        answer.last_count);
     else
         zc_hub_fetched (worker->hub, answer.request.token, answer.head, answer.floor, answer.since,
                         answer.unknown, answer.remaining);
+}
+
+/*  ERR, or no more of an answer within its time. */
+static void s_answer_fails (s_worker_t *worker)
+{
+    if (worker->answer_count == 0)
+        return;
+    uint64_t token = worker->answers[0].request.token;
+    s_take_answer (worker);
+    zc_hub_failed (worker->hub, token);
 }
 
 static void s_worker_receives (s_worker_t *worker)
@@ -787,6 +805,8 @@ static void s_step (void)
     } else if (what < 988) {
         s_kill (worker);
         s_start (worker);
+    } else if (what < 994) {
+        s_answer_fails (worker);
     }
 }
 
@@ -926,6 +946,84 @@ static void s_channel_within_a_page (void **state)
     s_kill (worker);
 }
 
+static size_t s_fetches (const s_worker_t *worker, const char *newest)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < worker->request_count; i++) {
+        if (worker->requests[i].kind != REQUEST_FETCH)
+            continue;
+        count++;
+        if (newest && i + 1 == worker->request_count)
+            assert_string_equal (worker->requests[i].since, newest);
+    }
+    return count;
+}
+
+static void s_answer_one_fetch (s_worker_t *worker)
+{
+    size_t before = s_fetches (worker, NULL);
+    while (s_fetches (worker, NULL) == before)
+        s_broker_answers (worker);
+    while (worker->answer_count)
+        s_worker_hears (worker);
+}
+
+/*  More clients come with an old id than may ask for their page at once: the others get their turn
+ *  as they came, and none is forgotten when some leave, an answer fails, or the link is lost. */
+static void s_many_resume_at_once (void **state)
+{
+    (void)state;
+    enum { MANY = 3 * FETCHES_MAX, LEAVES = FETCHES_MAX + 1, WAITS = FETCHES_MAX + 2 };
+    static s_client_t clients[MANY];
+    memset (clients, 0, sizeof clients);
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_publish_on (0, MANY);
+    s_client_t *first = &s_clients[0];
+    first->topics[0] = true;
+    s_come_back (first, worker, &s_encodings[0]); /* it keeps a feed that begins here */
+    s_turns (50);
+    while (worker->request_count || worker->answer_count) {
+        s_broker_answers (worker);
+        s_worker_hears (worker);
+    }
+    size_t own = 0;
+    for (size_t i = 0; i < MANY; i++, own++) {
+        for (; s_log[own].topic != 0; own++)
+            ;
+        clients[i].topics[0] = true;
+        clients[i].owed[0] = clients[i].seen[0] = s_log[own].number;
+        clients[i].last_id[zc_id_format (s_log[own].id, clients[i].last_id)] = 0;
+        s_come_back (&clients[i], worker, &s_encodings[0]);
+    }
+    assert_int_equal (s_fetches (worker, clients[FETCHES_MAX - 1].last_id), FETCHES_MAX);
+    s_answer_one_fetch (worker);
+    assert_int_equal (s_fetches (worker, clients[FETCHES_MAX].last_id), FETCHES_MAX);
+    s_leave (&clients[LEAVES]);
+    s_answer_one_fetch (worker);
+    assert_int_equal (s_fetches (worker, clients[WAITS].last_id), FETCHES_MAX);
+    while (worker->answer_count == 0)
+        s_broker_answers (worker);
+    s_answer_fails (worker);
+    s_unplug (worker);
+    s_leave (&clients[WAITS]);
+    s_plug (worker);
+    for (size_t turn = 0; turn < 100 * MANY; turn++) {
+        s_turns (1);
+        assert_true (s_fetches (worker, NULL) <= FETCHES_MAX);
+        for (size_t i = 0; i < MANY; i++)
+            s_pump (&clients[i]);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        if (clients[i].worker)
+            assert_int_equal (clients[i].seen[0], MANY);
+        s_leave (&clients[i]);
+    }
+    s_kill (worker);
+}
+
 /*  A client that doesn't take the page of history that it was given: the slow rule holds for it as
  *  for one that follows the feed. */
 static void s_replay_without_reading (zc_slow_t policy)
@@ -976,6 +1074,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
+        cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
