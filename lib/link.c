@@ -436,6 +436,9 @@ static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
     if (!self->sub || !self->monitor)
         return -1;
     s_set (self->sub, ZMQ_RCVHWM, config->hwm);
+    /* subscriptions count as sent: what is beyond ZeroMQ drops in silence, in a burst, and of all
+     * of them after a reconnect */
+    s_set (self->sub, ZMQ_SNDHWM, 0);
     s_set (self->sub, ZMQ_LINGER, 0);
     s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
     s_set (self->sub, ZMQ_RECONNECT_IVL_MAX, 1000);

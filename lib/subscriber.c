@@ -97,6 +97,8 @@ static int s_connect (zc_subscriber_t *self, void *context)
         return -1;
     self->socket = zmq_socket (context, ZMQ_SUB);
     s_set (self->socket, ZMQ_LINGER, 0);
+    s_set (self->socket, ZMQ_SNDHWM,
+           0); /* what is beyond, of subscriptions, is dropped in silence */
     s_set (self->socket, ZMQ_RCVHWM, self->config.hwm ? self->config.hwm : S_HWM);
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from stack import program
+from stack import program, wait_for
 from watchers import SseWatcher, Watchers, WsWatcher
 
 TOPICS = 20
@@ -237,3 +237,24 @@ def test_all_reset_at_once_come_back_with_their_last_id(flow):
         run_through(None, watchers, publishers, 1)
     finish(watchers, publishers)
     assert all(watcher.gaps == 0 for watcher in watchers.watchers)
+
+
+def test_more_topics_than_a_socket_queues(stack):
+    """ZeroMQ sends all subscriptions at once when a broker is there again: it gets every one of them."""
+    topics = [f"t{i}" for i in range(2500)]
+    everything = lambda: stack.stats()["subscriptions"] >= len(topics)
+    broker = stack.broker()
+    stack.ws("--max-connections-per-address=0")
+    for i in range(0, len(topics), 100):
+        stack.websocket(*topics[i : i + 100])
+    wait_for(everything, "the worker has subscribed", 60)
+    broker.kill()
+    stack.broker()
+    wait_for(everything, "the worker has subscribed again", 60)
+
+
+def test_zmq_sub_with_more_topics_than_a_socket_queues(stack):
+    topics = [f"t{i}" for i in range(2500)]
+    stack.broker()
+    stack.start("sub", ["zmq", "sub", *stack.endpoints(), *topics])
+    wait_for(lambda: stack.stats()["subscriptions"] >= len(topics), "it has subscribed", 60)
