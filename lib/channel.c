@@ -198,6 +198,11 @@ void zc_channel_mark_dirty (zc_channel_t *self)
     }
 }
 
+bool zc_channel_finds_own_ids (const zc_channel_t *self)
+{
+    return self->topic_count == 1;
+}
+
 static size_t s_retain (const zc_channel_t *self)
 {
     const zc_hub_config_t *config = &self->hub->config;
@@ -214,8 +219,8 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
         return;
     }
     const zc_buf_t *bytes = zc_hub_encode (hub, self->encoding, message);
-    uint64_t hash =
-        message->event_id.len ? zc_feed_hash (message->event_id.at, message->event_id.len) : 0;
+    bool found = message->event_id.len && zc_channel_finds_own_ids (self);
+    uint64_t hash = found ? zc_feed_hash (message->event_id.at, message->event_id.len) : 0;
     if (late) { /* can only be without a broker that states its drops; better late than never */
         hub->stats.late++;
         zc_feed_append_control (self->feed, bytes->data, bytes->len);

@@ -207,6 +207,9 @@ void zc_channel_heartbeat (zc_channel_t *self);
 /*  Tells a client that came without an id where it is: it can come back to that before it has had
  *  any message. */
 void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position);
+/*  Whether its feed says what a publisher's own id means. Topics may share one, and then it is the
+ *  earliest of them, which a feed of several can't know: it may lie before the feed. */
+bool zc_channel_finds_own_ids (const zc_channel_t *self);
 void zc_channel_mark_dirty (zc_channel_t *self);
 /*  Applies the slow policy to every client beyond max_lag, then lets old bytes go. */
 void zc_channel_trim (zc_channel_t *self, zc_id_t oldest);

@@ -150,7 +150,7 @@ static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
     zc_feed_t *feed = channel->feed;
-    if (!self->known && !self->earliest &&
+    if (!self->known && !self->earliest && zc_channel_finds_own_ids (channel) &&
         zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0)
         self->known = true;
     uint64_t position, count;

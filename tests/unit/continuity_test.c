@@ -55,6 +55,7 @@ typedef struct {
     zc_id_t id, prev, dropped;
     bool lost; /* no longer in history */
     bool own_id;
+    const char *shared; /* its own id, where other messages have it too; else NULL */
 } s_message_t;
 
 static s_message_t s_log[MESSAGES_MAX];
@@ -66,7 +67,9 @@ static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_b
 {
     snprintf (text, 32, "%llu", (unsigned long long)from->number);
     char headers[64] = "";
-    if (from->own_id)
+    if (from->shared)
+        snprintf (headers, sizeof headers, "id: %s\n", from->shared);
+    else if (from->own_id)
         snprintf (headers, sizeof headers, "id: own-%u-%llu\n", from->topic,
                   (unsigned long long)from->number);
     meta->len = 0;
@@ -190,7 +193,8 @@ static bool s_has (const unsigned *topics, size_t count, unsigned topic)
     return false;
 }
 
-static void s_since (const s_request_t *request, s_answer_t *answer)
+static void s_since (const s_request_t *request, const unsigned *topics, size_t count,
+                     s_answer_t *answer)
 {
     unsigned topic;
     unsigned long long number;
@@ -207,13 +211,20 @@ static void s_since (const s_request_t *request, s_answer_t *answer)
             }
         }
     }
+    for (size_t i = 0; i < s_logged && answer->unknown; i++) { /* the earliest */
+        if (s_log[i].shared && s_has (topics, count, s_log[i].topic) &&
+            strcmp (s_log[i].shared, request->since) == 0) {
+            answer->since = s_log[i].id;
+            answer->unknown = false;
+        }
+    }
 }
 
 static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 {
     unsigned topics[TOPICS];
     size_t count = s_split (request->topics, topics);
-    s_since (request, answer);
+    s_since (request, topics, count, answer);
     answer->head = s_head;
     for (size_t i = 0; i < count; i++) {
         zc_id_t floor = s_floor[topics[i]];
@@ -946,6 +957,46 @@ static void s_channel_within_a_page (void **state)
     s_kill (worker);
 }
 
+static void s_publish_shared (unsigned topic, const char *own_id)
+{
+    s_publish_on (topic, 1);
+    s_log[s_logged - 1].shared = own_id;
+}
+
+/*  An own id that several topics have is the earliest of them, whoever is asked: the later one may
+ *  be after what the client has had. */
+static void s_own_ids_that_repeat (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    for (unsigned i = 0; i < 2; i++) {
+        s_clients[i].topics[0] = s_clients[i].topics[1] = true;
+        s_come_back (&s_clients[i], worker, &s_encodings[0]); /* one stays: there is a feed */
+    }
+    s_turns (50);
+    s_publish_shared (0, "1");
+    s_publish_shared (0, "2");
+    s_client_t *client = &s_clients[0];
+    while (client->seen[0] < s_numbers[0])
+        s_turns (1);
+    s_leave (client);
+    strcpy (client->last_id, "2"); /* it doesn't heed heartbeats */
+    s_publish_shared (1, "1");
+    s_publish_shared (1, "2");
+    s_publish_shared (0, "3");
+    while (worker->pipe_first < worker->pipe_count)
+        s_worker_receives (worker);
+    s_come_back (client, worker, &s_encodings[0]);
+    s_quiesce ();
+    assert_int_equal (client->gap_count, 0);
+    assert_int_equal (client->seen[0], s_numbers[0]);
+    assert_int_equal (client->seen[1], s_numbers[1]);
+    s_kill (worker);
+}
+
 static size_t s_fetches (const s_worker_t *worker, const char *newest)
 {
     size_t count = 0;
@@ -1075,6 +1126,7 @@ int main (void)
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_many_resume_at_once),
+        cmocka_unit_test (s_own_ids_that_repeat),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
