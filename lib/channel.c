@@ -275,6 +275,8 @@ void zc_channel_hold (zc_channel_t *self, const zc_message_t *message)
         if (!self->pending)
             abort ();
     }
+    if (self->pending_count && message->id <= self->pending[self->pending_count - 1]->id)
+        self->unsorted = true;
     self->pending[self->pending_count++] = zc_message_copy (message);
     self->pending_bytes += sizeof *message + message->payload.len + message->meta.len;
 }
@@ -388,8 +390,9 @@ static void s_release (zc_channel_t *self)
     zc_id_t limit = s_limit (self);
     if (limit == ZC_ID_NONE || (self->pending_count == 0 && self->gaps.count == 0))
         return;
-    if (self->pending_count > 1)
+    if (self->unsorted)
         qsort (self->pending, self->pending_count, sizeof *self->pending, s_compare_messages);
+    self->unsorted = false;
     if (self->gaps.count > 1)
         qsort (self->gaps.items, self->gaps.count, sizeof *self->gaps.items, s_compare_gaps);
     size_t done = 0;

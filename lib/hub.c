@@ -253,6 +253,18 @@ static void s_ask_repair (zc_hub_t *self, zc_topic_t *topic)
     topic->fetch = zc_hub_ask_fetch (self, ZC_ASK_REPAIR, topic, text, topic->name);
 }
 
+/*  Asks for the next page of a repair where its channels can take it; s_go_on_repairing
+ *  tries again later where they haven't. */
+static void s_repair_further (zc_hub_t *self, zc_topic_t *topic)
+{
+    if (topic->fetch || !self->connected)
+        return;
+    for (size_t i = 0; i < topic->channels.count; i++)
+        if (!zc_channel_takes_page (topic->channels.items[i], topic))
+            return;
+    s_ask_repair (self, topic);
+}
+
 void zc_hub_topic_repair (zc_hub_t *self, zc_topic_t *topic, zc_id_t need)
 {
     if (need > topic->need)
@@ -263,8 +275,8 @@ void zc_hub_topic_repair (zc_hub_t *self, zc_topic_t *topic, zc_id_t need)
         topic->seen = topic->complete;
         s_set_state (topic, ZC_TOPIC_REPAIR);
     }
-    if (topic->state == ZC_TOPIC_REPAIR && !topic->fetch && self->connected)
-        s_ask_repair (self, topic);
+    if (topic->state == ZC_TOPIC_REPAIR)
+        s_repair_further (self, topic);
 }
 
 void zc_hub_want_sync (zc_hub_t *self, zc_topic_t *topic)
@@ -403,17 +415,6 @@ void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
             topic->need = message->prev;
         s_deliver (self, topic, message);
     }
-}
-
-/*  Asks for the next page of a repair where its channels can take it; s_go_on_repairing
- *  tries again later where they haven't. */
-static void s_repair_further (zc_hub_t *self, zc_topic_t *topic)
-{
-    bool room = true;
-    for (size_t i = 0; i < topic->channels.count; i++)
-        room &= zc_channel_takes_page (topic->channels.items[i], topic);
-    if (room && self->connected && !topic->fetch)
-        s_ask_repair (self, topic);
 }
 
 /*  History reaches up to `upto`: together with what came live, is the topic complete? */

@@ -60,8 +60,9 @@ struct zc_channel {
     unsigned holds;         /* topics that are not LIVE */
     zc_vector_t clients;    /* of zc_client_t, in slots */
     zc_vector_t joins;      /* of zc_join_t */
-    zc_message_t **pending; /* owned: held back, in order of arrival */
+    zc_message_t **pending; /* owned: held back */
     size_t pending_count, pending_cap, pending_bytes;
+    bool unsorted;    /* pending isn't in the order of ids */
     zc_vector_t gaps; /* of zc_gap_t, owned: stated when the feed gets there */
     uint64_t fetch;   /* token of a backfill, or 0 */
     zc_id_t backfill_since;

@@ -362,11 +362,10 @@ static void s_plug (s_worker_t *worker)
     zc_hub_connected (worker->hub);
 }
 
-static void s_publish (bool may_drop)
+static void s_publish_on (unsigned topic, bool may_drop)
 {
     if (s_logged == MESSAGES_MAX)
         return;
-    unsigned topic = s_random (TOPICS);
     s_message_t *message = &s_log[s_logged];
     s_head = zc_id_next (s_head, s_now);
     *message = (s_message_t){.topic = topic,
@@ -390,6 +389,11 @@ static void s_publish (bool may_drop)
             worker->pipe[worker->pipe_count++] = s_logged;
     }
     s_logged++;
+}
+
+static void s_publish (bool may_drop)
+{
+    s_publish_on (s_random (TOPICS), may_drop);
 }
 
 static void s_trim_history (void)
@@ -739,17 +743,22 @@ static uint64_t s_wall (void)
     return s_now;
 }
 
+static zc_hub_config_t s_config (void)
+{
+    return (zc_hub_config_t){.max_lag = 300,
+                             .max_hold = s_chance (50) ? 1 + s_random (2000) : 0,
+                             .retain = 300 + (s_chance (50) ? s_random (2000) : 0),
+                             .retain_ms = 2000,
+                             .linger_ms = s_random (500),
+                             .heartbeat_ms = 700,
+                             .max_topics = TOPICS,
+                             .slow_policy = s_slow_policy,
+                             .wall_ms = s_wall};
+}
+
 static void s_start (s_worker_t *worker)
 {
-    zc_hub_config_t config = {.max_lag = 300,
-                              .max_hold = s_chance (50) ? 1 + s_random (2000) : 0,
-                              .retain = 300 + (s_chance (50) ? s_random (2000) : 0),
-                              .retain_ms = 2000,
-                              .linger_ms = s_random (500),
-                              .heartbeat_ms = 700,
-                              .max_topics = TOPICS,
-                              .slow_policy = s_slow_policy,
-                              .wall_ms = s_wall};
+    zc_hub_config_t config = s_config ();
     zc_upstream_t upstream = {worker, s_subscribe, s_unsubscribe, s_sync, s_fetch};
     memset (worker, 0, sizeof *worker);
     worker->hub = zc_hub_new (&config, &upstream);
@@ -919,10 +928,24 @@ static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encodi
                  (zc_slice_t){client->last_id, strlen (client->last_id)});
 }
 
-static void s_publish_on (unsigned topic, unsigned count)
+static void s_publish_some (unsigned topic, unsigned count)
 {
-    for (uint64_t end = s_numbers[topic] + count; s_numbers[topic] < end;)
-        s_publish (false);
+    while (count--)
+        s_publish_on (topic, false);
+}
+
+static void s_receive_all (s_worker_t *worker)
+{
+    while (worker->pipe_first < worker->pipe_count)
+        s_worker_receives (worker);
+}
+
+static void s_answer_all (s_worker_t *worker)
+{
+    while (worker->request_count || worker->answer_count) {
+        s_broker_answers (worker);
+        s_worker_hears (worker);
+    }
 }
 
 /*  A channel that begins while another has had a part of a page doesn't get that part: its feed
@@ -938,14 +961,13 @@ static void s_channel_within_a_page (void **state)
     first->topics[0] = true;
     s_come_back (first, worker, &s_encodings[0]);
     s_turns (50);
-    s_publish_on (0, 1);
+    s_publish_some (0, 1);
     s_turns (50);
     assert_int_equal (first->seen[0], 1);
-    s_publish_on (0, 3);
+    s_publish_some (0, 3);
     worker->pipe_first = worker->pipe_count; /* lost */
-    s_publish_on (0, 1);
-    while (worker->pipe_first < worker->pipe_count)
-        s_worker_receives (worker);
+    s_publish_some (0, 1);
+    s_receive_all (worker);
     for (; worker->answers[0].request.kind != REQUEST_FETCH; s_broker_answers (worker))
         s_worker_hears (worker);
     assert_int_equal (worker->answers[0].count, 4);
@@ -959,7 +981,7 @@ static void s_channel_within_a_page (void **state)
 
 static void s_publish_shared (unsigned topic, const char *own_id)
 {
-    s_publish_on (topic, 1);
+    s_publish_some (topic, 1);
     s_log[s_logged - 1].shared = own_id;
 }
 
@@ -987,8 +1009,7 @@ static void s_own_ids_that_repeat (void **state)
     s_publish_shared (1, "1");
     s_publish_shared (1, "2");
     s_publish_shared (0, "3");
-    while (worker->pipe_first < worker->pipe_count)
-        s_worker_receives (worker);
+    s_receive_all (worker);
     s_come_back (client, worker, &s_encodings[0]);
     s_quiesce ();
     assert_int_equal (client->gap_count, 0);
@@ -1031,22 +1052,16 @@ static void s_many_resume_at_once (void **state)
     s_policy = ZC_SLOW_DISCONNECT;
     s_worker_t *worker = &s_workers[0];
     s_start (worker);
-    s_publish_on (0, MANY);
+    s_publish_some (0, MANY);
     s_client_t *first = &s_clients[0];
     first->topics[0] = true;
     s_come_back (first, worker, &s_encodings[0]); /* it keeps a feed that begins here */
     s_turns (50);
-    while (worker->request_count || worker->answer_count) {
-        s_broker_answers (worker);
-        s_worker_hears (worker);
-    }
-    size_t own = 0;
-    for (size_t i = 0; i < MANY; i++, own++) {
-        for (; s_log[own].topic != 0; own++)
-            ;
+    s_answer_all (worker);
+    for (size_t i = 0; i < MANY; i++) {
         clients[i].topics[0] = true;
-        clients[i].owed[0] = clients[i].seen[0] = s_log[own].number;
-        clients[i].last_id[zc_id_format (s_log[own].id, clients[i].last_id)] = 0;
+        clients[i].owed[0] = clients[i].seen[0] = s_log[i].number;
+        zc_id_format (s_log[i].id, clients[i].last_id);
         s_come_back (&clients[i], worker, &s_encodings[0]);
     }
     assert_int_equal (s_fetches (worker, clients[FETCHES_MAX - 1].last_id), FETCHES_MAX);
@@ -1075,6 +1090,41 @@ static void s_many_resume_at_once (void **state)
     s_kill (worker);
 }
 
+/*  What is held back while a topic waits for its repair has a bound: what is beyond it is asked for
+ *  when there is room for it. */
+static void s_hold_is_bounded (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    zc_hub_config_t config = s_config ();
+    config.max_hold = 1000;
+    zc_hub_configure (worker->hub, &config);
+    s_client_t *client = &s_clients[0];
+    client->topics[0] = client->topics[1] = true;
+    s_come_back (client, worker, &s_encodings[0]);
+    s_turns (50);
+    s_answer_all (worker);
+    s_publish_some (0, 1);
+    worker->pipe_first = worker->pipe_count; /* lost */
+    s_publish_some (0, 1);
+    s_receive_all (worker);
+    assert_int_equal (s_fetches (worker, NULL), 1);
+    for (unsigned i = 0; i < 100; i++) {
+        s_publish_some (1, 1);
+        s_receive_all (worker);
+        zc_hub_tick (worker->hub, ++s_now);
+    }
+    assert_int_equal (s_fetches (worker, NULL), 1);
+    s_quiesce ();
+    assert_int_equal (client->gap_count, 0);
+    assert_int_equal (client->seen[0], 2);
+    assert_int_equal (client->seen[1], 100);
+    s_kill (worker);
+}
+
 /*  A client that doesn't take the page of history that it was given: the slow rule holds for it as
  *  for one that follows the feed. */
 static void s_replay_without_reading (zc_slow_t policy)
@@ -1083,7 +1133,7 @@ static void s_replay_without_reading (zc_slow_t policy)
     s_policy = policy;
     s_start (&s_workers[0]);
     s_client_t *client = &s_clients[0];
-    client->last_id[zc_id_format (s_boot, client->last_id)] = 0;
+    zc_id_format (s_boot, client->last_id);
     client->topics[0] = true;
     for (unsigned i = 0; i < 200; i++)
         s_publish (false);
@@ -1127,6 +1177,7 @@ int main (void)
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_own_ids_that_repeat),
+        cmocka_unit_test (s_hold_is_bounded),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
