@@ -122,6 +122,19 @@ static void s_forget (zc_vector_t *list, const zc_channel_t *self)
             list->items[i] = NULL;
 }
 
+static void s_clear_held (zc_channel_t *self)
+{
+    for (size_t i = 0; i < self->pending_count; i++)
+        free (self->pending[i]);
+    for (size_t i = 0; i < self->gaps.count; i++)
+        free (self->gaps.items[i]);
+    free (self->pending);
+    self->pending = NULL;
+    self->pending_count = self->pending_cap = self->pending_bytes = 0;
+    self->unsorted = false;
+    zc_vector_clear (&self->gaps);
+}
+
 void zc_channel_destroy (zc_channel_t **self_p)
 {
     zc_channel_t *self = *self_p;
@@ -140,12 +153,7 @@ void zc_channel_destroy (zc_channel_t **self_p)
         s_forget (&hub->unsettled, self);
     for (size_t i = 0; i < self->topic_count; i++)
         zc_hub_topic_release (hub, self->topics[i], self);
-    for (size_t i = 0; i < self->pending_count; i++)
-        free (self->pending[i]);
-    for (size_t i = 0; i < self->gaps.count; i++)
-        free (self->gaps.items[i]);
-    free (self->pending);
-    zc_vector_clear (&self->gaps);
+    s_clear_held (self);
     zc_vector_clear (&self->clients);
     zc_vector_clear (&self->joins);
     zc_buf_clear (&self->topic_list);
@@ -155,6 +163,26 @@ void zc_channel_destroy (zc_channel_t **self_p)
     free ((char *)(uintptr_t)self->key.at);
     free (self);
     *self_p = NULL;
+}
+
+void zc_channel_begin_anew (zc_channel_t *self, zc_id_t future)
+{
+    for (size_t i = 0; self->feed && i < self->clients.count; i++) {
+        zc_client_t *client = self->clients.items[i];
+        if (!client->join) {
+            zc_id_t at = zc_join_take_rest (client);
+            zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
+            join->at = at;
+            join->known = true;
+        }
+    }
+    zc_feed_destroy (&self->feed);
+    for (size_t i = 0; i < self->joins.count; i++)
+        zc_join_begin_anew (self->joins.items[i], future);
+    s_clear_held (self);
+    self->state = ZC_CHANNEL_NEW;
+    self->start = ZC_ID_NONE;
+    zc_channel_unsettle (self);
 }
 
 zc_feed_t *zc_channel_feed (const zc_channel_t *self)

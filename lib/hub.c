@@ -291,6 +291,7 @@ static void s_send_one_sync (zc_hub_t *self, void **topics, size_t count)
 {
     zc_buf_t list = ZC_BUF_INIT;
     zc_ask_t *ask = s_ask (self, ZC_ASK_SYNC, NULL);
+    ask->head = self->head;
     for (size_t i = 0; i < count; i++) {
         zc_topic_t *topic = topics[i];
         topic->asked = true;
@@ -489,12 +490,77 @@ static void s_sync_round_over (zc_hub_t *self)
     }
 }
 
+void zc_hub_disconnected (zc_hub_t *self)
+{
+    self->connected = false;
+    s_forget_asks (self);
+    self->syncing = 0;
+    self->sync_wanted.count = 0;
+    size_t at = 0;
+    zc_topic_t *topic;
+    while ((topic = zc_table_next (&self->topics, &at))) {
+        topic->fetch = 0;
+        topic->asked = false;
+    }
+    at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_table_next (&self->channels, &at))) {
+        channel->fetch = 0;
+        for (size_t i = 0; i < channel->joins.count; i++) {
+            zc_join_t *join = channel->joins.items[i];
+            join->checked = false;
+            zc_join_reset (join);
+        }
+        zc_channel_unsettle (channel);
+    }
+    /* before it is connected again nothing that comes is taken for gapless */
+    self->suspect = true;
+    self->reconcile = true;
+}
+
+/*  Nothing of a topic's past means anything to the broker any more. */
+static void s_forget_past (zc_topic_t *topic)
+{
+    topic->complete = topic->verified = topic->handed = ZC_ID_NONE;
+    topic->need = topic->seen = ZC_ID_NONE;
+    free (topic->latest);
+    topic->latest = NULL;
+    s_set_state (topic, ZC_TOPIC_NEW);
+}
+
+/*  The broker's positions are behind those that it had given: it has lost its history, and its
+ *  clock was set back. By what is complete, all that comes would be repeats until the clock has
+ *  caught up. Clients are at a position from the future then, for which there is an answer. */
+static void s_begin_anew (zc_hub_t *self, zc_id_t head)
+{
+    zc_id_t future = self->head;
+    zc_hub_disconnected (self);
+    self->head = self->idle_head = head;
+    self->received = self->dropped = ZC_ID_NONE;
+    for (size_t i = 0; i < ZC_ENCODINGS_MAX; i++)
+        self->encoded[i].id = ZC_ID_NONE;
+    size_t at = 0;
+    zc_topic_t *topic;
+    while ((topic = zc_table_next (&self->topics, &at)))
+        s_forget_past (topic);
+    at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_table_next (&self->channels, &at)))
+        zc_channel_begin_anew (channel, future);
+    self->connected = true;
+    zc_hub_settle (self);
+}
+
 void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t dropped,
                     const zc_id_t *last, size_t count)
 {
     zc_ask_t *ask = s_find_ask (self, token);
     if (!ask || ask->kind != ZC_ASK_SYNC)
         return;
+    if (head < ask->head) {
+        s_begin_anew (self, head);
+        return;
+    }
     if (head > self->head)
         self->head = head;
     if (dropped < self->round_dropped)
@@ -629,34 +695,6 @@ static void s_go_on_repairing (zc_hub_t *self)
 
 /*  The link. */
 
-void zc_hub_disconnected (zc_hub_t *self)
-{
-    self->connected = false;
-    s_forget_asks (self);
-    self->syncing = 0;
-    self->sync_wanted.count = 0;
-    size_t at = 0;
-    zc_topic_t *topic;
-    while ((topic = zc_table_next (&self->topics, &at))) {
-        topic->fetch = 0;
-        topic->asked = false;
-    }
-    at = 0;
-    zc_channel_t *channel;
-    while ((channel = zc_table_next (&self->channels, &at))) {
-        channel->fetch = 0;
-        for (size_t i = 0; i < channel->joins.count; i++) {
-            zc_join_t *join = channel->joins.items[i];
-            join->checked = false;
-            zc_join_reset (join);
-        }
-        zc_channel_unsettle (channel);
-    }
-    /* before it is connected again nothing that comes is taken for gapless */
-    self->suspect = true;
-    self->reconcile = true;
-}
-
 void zc_hub_connected (zc_hub_t *self)
 {
     self->connected = true;
@@ -743,12 +781,7 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
         zc_join_reset (join);
         zc_vector_drop (&old->joins, join);
     } else {
-        size_t len;
-        zc_client_add (client, "", 0); /* the rest of the message it is in */
-        const uint8_t *rest = zc_feed_bytes (old->feed, client->cursor, &len);
-        zc_client_add (client, rest, len);
-        client->cursor += len;
-        at = zc_feed_last (old->feed);
+        at = zc_join_take_rest (client);
     }
     zc_channel_remove (old, client);
     zc_channel_add (channel, client);

@@ -114,6 +114,7 @@ struct zc_ask {
     zc_ask_kind_t kind;
     void *about;            /* FETCH: topic, channel or join */
     zc_vector_t topics;     /* SYNC: those asked for, in order; NULL where one is gone */
+    zc_id_t head;           /* SYNC: newest position heard of until it was asked */
     zc_buf_t since;         /* FETCH: where it begins */
     zc_slice_t names;       /* FETCH: of which topics; borrowed from what it is about */
     zc_ask_t *next, **from; /* in its line, while it waits to be sent; from NULL: it doesn't */
@@ -187,6 +188,9 @@ void zc_hub_check_lag (zc_hub_t *self, zc_client_t *client);
 zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
                               const zc_slice_t *topics, size_t count);
 void zc_channel_destroy (zc_channel_t **self_p);
+/*  Its topics begin anew: so does its feed. Its clients come to that from `future`, a position that
+ *  the broker hasn't given yet. */
+void zc_channel_begin_anew (zc_channel_t *self, zc_id_t future);
 /*  A live message of one of its topics: to the feed, or held back. False where there is no more
  *  room to hold it back: the topic must be repaired later. */
 bool zc_channel_message (zc_channel_t *self, const zc_message_t *message);
@@ -220,6 +224,10 @@ zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind);
 /*  Its client has another channel now. */
 void zc_join_enter (zc_join_t *self);
 void zc_join_destroy (zc_join_t **self_p);
+/*  Makes private what a client that follows the feed hasn't had of it. Returns where that ends. */
+zc_id_t zc_join_take_rest (zc_client_t *client);
+/*  Where it stands means nothing to the broker any more: at `future`, it is told of a gap. */
+void zc_join_begin_anew (zc_join_t *self, zc_id_t future);
 /*  Goes on as far as possible; destroys the join when the client follows the feed. */
 void zc_join_try (zc_join_t *self);
 void zc_join_page_message (zc_join_t *self, const zc_message_t *message);

@@ -42,6 +42,26 @@ void zc_join_reset (zc_join_t *self)
     zc_buf_clear (&self->page);
 }
 
+zc_id_t zc_join_take_rest (zc_client_t *client)
+{
+    const zc_feed_t *feed = client->channel->feed;
+    size_t len;
+    zc_client_add (client, "", 0); /* the rest of the message it is in */
+    const uint8_t *rest = zc_feed_bytes (feed, client->cursor, &len);
+    zc_client_add (client, rest, len);
+    client->cursor += len;
+    return zc_feed_last (feed);
+}
+
+void zc_join_begin_anew (zc_join_t *self, zc_id_t future)
+{
+    self->kind = ZC_JOIN_RESUME;
+    if (self->known && self->at < future)
+        self->at = future;
+    self->checked = self->guess = self->fresh = false;
+    s_mark (self);
+}
+
 void zc_join_destroy (zc_join_t **self_p)
 {
     zc_join_t *self = *self_p;

@@ -2,15 +2,17 @@
 
 The oracle is a number in each payload: every subscriber sees 1, 2, 3, … on its topic, or a stated gap."""
 
+import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import time
 
 import pytest
 
-from stack import program, wait_for
+from stack import position, program, wait_for
 from watchers import SseWatcher, Watchers, WsWatcher
 
 TOPICS = 20
@@ -258,3 +260,43 @@ def test_zmq_sub_with_more_topics_than_a_socket_queues(stack):
     stack.broker()
     stack.start("sub", ["zmq", "sub", *stack.endpoints(), *topics])
     wait_for(lambda: stack.stats()["subscriptions"] >= len(topics), "it has subscribed", 60)
+
+
+def history_of_tomorrow(folder):
+    """A history on disk that is empty, of a broker whose clock was a day ahead: the file of broker/position.c."""
+    magic, reserved, lost = 0x314E4F4954534F50, int((time.time() + 86400) * 1000) << 20, 0
+    check = (magic ^ reserved * 3 ^ lost * 7) * 0x9E3779B97F4A7C15 % 2**64
+    folder.mkdir()
+    (folder / "position").write_bytes(struct.pack("<4Q", magic, reserved, lost, check))
+    return f"--history=lmdb:{folder}"
+
+
+def test_positions_that_go_back_are_stated(stack):
+    """A broker comes back without its history, and with a clock that was set back: everybody is told, and gets what comes."""
+    broker = stack.broker(history_of_tomorrow(stack.folder / "history"))
+    stack.fcgi()
+    stack.ws()
+    stack.nginx()
+    argv = ["zmq", "sub", *stack.endpoints(), "--since=earliest"]
+    subs = [stack.start("sub", argv + topic) for topic in (["t"], ["--prefix", "t"])]
+    sse, ws = stack.sse("t"), stack.websocket("t", subprotocols=["zcast.v1"])
+    sse.wait_open()
+    ws.wait_open()
+    before = stack.publish("t", "before")
+    sse.wait_event(lambda event: event.data == "before")
+    ws.wait_message(lambda text: json.loads(text).get("data") == "before")
+    for sub in subs:
+        sub.wait_log("before")
+    broker.kill()
+    stack.broker()
+    gap = sse.wait_event(lambda event: event.event == "zcast.continuity")
+    assert gap.json()["status"] == "gap" and gap.id == gap.json()["from"]
+    ws.wait_message(lambda text: json.loads(text).get("event") == "zcast.continuity")
+    for sub in subs:
+        sub.wait_log("gap: ")
+    after = stack.publish("t", "after")
+    assert position(after) < position(before)
+    sse.wait_event(lambda event: event.data == "after")
+    ws.wait_message(lambda text: json.loads(text).get("data") == "after")
+    for sub in subs:
+        sub.wait_log("after$")

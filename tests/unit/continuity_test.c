@@ -25,6 +25,7 @@
 #define REQUESTS 128   /* of a worker, unanswered */
 #define FETCHES_MAX 64 /* of them; what lib/hub.c holds itself to */
 #define MESSAGES_MAX 4096
+#define S_BEGIN_MS 1000000 /* the clock when a run begins */
 
 static const char *s_names[TOPICS] = {"a", "a1", "b", "c/d", "long topic é"};
 
@@ -54,6 +55,7 @@ typedef struct {
     uint64_t number;
     zc_id_t id, prev, dropped;
     bool lost; /* no longer in history */
+    unsigned past;
     bool own_id;
     const char *shared; /* its own id, where other messages have it too; else NULL */
 } s_message_t;
@@ -62,6 +64,7 @@ static s_message_t s_log[MESSAGES_MAX];
 static size_t s_logged;
 static zc_id_t s_last[TOPICS], s_floor[TOPICS], s_boot, s_head, s_dropped;
 static uint64_t s_numbers[TOPICS], s_now;
+static unsigned s_past; /* how often the clock was set back */
 
 static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_buf_t *meta)
 {
@@ -373,6 +376,7 @@ static void s_publish_on (unsigned topic, bool may_drop)
                              .id = s_head,
                              .prev = s_last[topic],
                              .dropped = s_dropped,
+                             .past = s_past,
                              .own_id = s_chance (20)};
     s_last[topic] = s_head;
     if (s_trace)
@@ -409,27 +413,11 @@ static void s_trim_history (void)
     }
 }
 
-static void s_restart_broker (bool durable)
-{
-    if (s_trace)
-        print_message ("%llu: broker restarts, %s\n", (unsigned long long)s_now,
-                       durable ? "durable" : "loses history");
-    for (unsigned i = 0; i < WORKERS; i++)
-        s_unplug (&s_workers[i]);
-    s_dropped = ZC_ID_NONE;
-    if (durable)
-        return;
-    s_head = s_boot = zc_id_next (s_head, ++s_now);
-    for (size_t i = 0; i < s_logged; i++)
-        s_log[i].lost = true;
-    for (unsigned i = 0; i < TOPICS; i++)
-        s_last[i] = s_floor[i] = s_boot; /* nobody knows what was before */
-}
-
 /*  Clients. */
 typedef struct {
     zc_id_t since, from;
     int topic; /* -1: all */
+    unsigned past;
 } s_gap_t;
 
 typedef struct {
@@ -498,8 +486,10 @@ static bool s_excused (const s_client_t *client, unsigned topic, uint64_t number
             continue;
         for (size_t k = 0; k < client->gap_count; k++) {
             const s_gap_t *gap = &client->gaps[k];
-            if (s_log[i].id > gap->since && s_log[i].id <= gap->from &&
-                (gap->topic < 0 || gap->topic == (int)topic))
+            bool within = s_log[i].id > gap->since || gap->since > gap->from;
+            if (gap->topic >= 0 && gap->topic != (int)topic)
+                continue;
+            if (s_log[i].past < gap->past || (within && s_log[i].id <= gap->from))
                 return true;
         }
     }
@@ -549,7 +539,7 @@ static void s_line (s_client_t *client)
             if (zc_id_parse (shown, strlen (shown), &since) != 0)
                 memset (client->seen, 0, sizeof client->seen); /* an own id: all there is follows */
             assert_true (client->gap_count < 512);
-            client->gaps[client->gap_count++] = (s_gap_t){since, s_id (from), about};
+            client->gaps[client->gap_count++] = (s_gap_t){since, s_id (from), about, s_past};
         }
         strcpy (client->last_id, position);
     } else if (sscanf (client->line, "H %63s", id) == 1) {
@@ -716,6 +706,37 @@ static void s_leave (s_client_t *client)
     client->worker = NULL;
 }
 
+/*  To before all there ever was. A client that hasn't been told yet where it begins, begins where
+ *  it is told: nothing is owed to it. */
+static void s_set_clock_back (void)
+{
+    s_past++;
+    s_now = S_BEGIN_MS / 2;
+    s_head = ZC_ID_NONE;
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (!*s_clients[i].last_id)
+            s_leave (&s_clients[i]);
+}
+
+static void s_restart_broker (bool durable)
+{
+    if (s_trace)
+        print_message ("%llu: broker restarts, %s\n", (unsigned long long)s_now,
+                       durable ? "durable" : "loses history");
+    for (unsigned i = 0; i < WORKERS; i++)
+        s_unplug (&s_workers[i]);
+    s_dropped = ZC_ID_NONE;
+    if (durable)
+        return;
+    if (s_past == 0 && s_chance (30))
+        s_set_clock_back ();
+    s_head = s_boot = zc_id_next (s_head, ++s_now);
+    for (size_t i = 0; i < s_logged; i++)
+        s_log[i].lost = true;
+    for (unsigned i = 0; i < TOPICS; i++)
+        s_last[i] = s_floor[i] = s_boot; /* nobody knows what was before */
+}
+
 static void s_move (s_client_t *client)
 {
     zc_slice_t topics[TOPICS];
@@ -877,7 +898,8 @@ static void s_begin (uint64_t seed)
 {
     s_seed = seed;
     s_state = seed * 0x9e3779b97f4a7c15u + 1;
-    s_now = 1000000;
+    s_now = S_BEGIN_MS;
+    s_past = 0;
     s_logged = 0;
     s_dropped = ZC_ID_NONE;
     s_head = s_boot = zc_id_from_ms (s_now) - 1;
