@@ -316,6 +316,7 @@ void zc_hub_send_sync (zc_hub_t *self)
     self->reconciling = self->reconcile;
     self->reconcile = false;
     self->round_dropped = ZC_ID_MAX;
+    self->last = ZC_ID_NONE;
     if (self->reconciling) {
         topics.count = 0;
         size_t at = 0;
@@ -391,11 +392,26 @@ static void s_check_dropped (zc_hub_t *self, const zc_message_t *message)
     self->dropped = message->dropped;
 }
 
+/*  The broker says once that our queue is full; what it drops after that has the same `dropped`.
+ *  When we reconciled, had it sent us something newer than what had come? Then that comes next:
+ *  else the queue was still full, and more may have been lost since. */
+static void s_check_proof (zc_hub_t *self, const zc_message_t *message)
+{
+    if (self->proof == ZC_ID_NONE || message->id < self->proof)
+        return;
+    if (message->id != self->proof) {
+        self->suspect = true;
+        self->reconcile = true;
+    }
+    self->proof = ZC_ID_NONE;
+}
+
 void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
 {
     zc_topic_t *topic = zc_table_get (&self->topics, message->topic);
     self->stats.received++;
     s_check_dropped (self, message);
+    s_check_proof (self, message);
     self->received = message->id;
     if (message->id > self->head)
         self->head = message->id;
@@ -481,6 +497,7 @@ static void s_sync_round_over (zc_hub_t *self)
     if (self->reconciling) {
         if (self->round_dropped > self->dropped)
             self->dropped = self->round_dropped;
+        self->proof = self->last > self->received ? self->last : ZC_ID_NONE;
         self->reconciling = false;
         if (self->suspect && !self->reconcile)
             s_end_suspicion (self);
@@ -536,7 +553,7 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
     zc_id_t future = self->head;
     zc_hub_disconnected (self);
     self->head = self->idle_head = head;
-    self->received = self->dropped = ZC_ID_NONE;
+    self->received = self->dropped = self->proof = ZC_ID_NONE;
     for (size_t i = 0; i < ZC_ENCODINGS_MAX; i++)
         self->encoded[i].id = ZC_ID_NONE;
     size_t at = 0;
@@ -565,6 +582,9 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
         self->head = head;
     if (dropped < self->round_dropped)
         self->round_dropped = dropped;
+    for (size_t i = 0; i < count; i++)
+        if (last[i] > self->last)
+            self->last = last[i];
     zc_vector_t topics = ask->topics;
     ask->topics = (zc_vector_t){0};
     zc_hub_forget_ask (self, token);

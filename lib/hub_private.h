@@ -155,6 +155,8 @@ struct zc_hub {
     zc_id_t head;          /* newest position heard of */
     zc_id_t received;      /* the last message that came live */
     zc_id_t dropped;       /* reconciled up to this drop of the broker's */
+    zc_id_t last;          /* newest position of a topic in the answers to a round */
+    zc_id_t proof;         /* comes live next, or the queue was full still when we reconciled */
     uint64_t now_ms;       /* of the last tick, wall clock */
     uint64_t position_ms;  /* when the broker's head was last asked for */
     uint64_t idle_ms;      /* when quiet topics were last asked about */

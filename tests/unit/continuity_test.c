@@ -110,6 +110,7 @@ typedef struct {
 typedef struct {
     zc_hub_t *hub;
     bool connected;
+    bool full;                            /* its queue: the broker passes over it in silence */
     bool live[TOPICS];                    /* what the broker has of it */
     bool wanted[TOPICS];                  /* what it has asked for */
     s_subscription_t subscriptions[1024]; /* on their way */
@@ -320,6 +321,8 @@ static void s_answer_fails (s_worker_t *worker)
 
 static void s_worker_receives (s_worker_t *worker)
 {
+    if (s_chance (30))
+        worker->full = false;
     if (worker->pipe_first == worker->pipe_count)
         return;
     zc_buf_t meta = ZC_BUF_INIT;
@@ -347,7 +350,7 @@ static void s_unplug (s_worker_t *worker)
         worker->pipe_count = worker->pipe_first;
     while (worker->pipe_first < worker->pipe_count)
         s_worker_receives (worker);
-    worker->connected = false;
+    worker->connected = worker->full = false;
     memset (worker->live, 0, sizeof worker->live);
     worker->subscription_count = worker->subscription_done = 0;
     worker->request_count = worker->answer_count = worker->heard = 0;
@@ -370,7 +373,7 @@ static void s_publish_on (unsigned topic, bool may_drop)
     if (s_logged == MESSAGES_MAX)
         return;
     s_message_t *message = &s_log[s_logged];
-    s_head = zc_id_next (s_head, s_now);
+    s_head = zc_id_next (s_head > s_dropped ? s_head : s_dropped, s_now);
     *message = (s_message_t){.topic = topic,
                              .number = ++s_numbers[topic],
                              .id = s_head,
@@ -385,14 +388,22 @@ static void s_publish_on (unsigned topic, bool may_drop)
                        (unsigned long long)(s_head & 0xfffff));
     for (unsigned i = 0; i < WORKERS; i++) {
         s_worker_t *worker = &s_workers[i];
-        if (!worker->live[topic])
+        if (!worker->live[topic] || worker->full)
             continue;
-        if (may_drop && s_chance (10))
-            s_dropped = s_head;
+        worker->full = may_drop && s_chance (6);
+        if (worker->full)
+            s_dropped = s_head; /* said once */
         else
             worker->pipe[worker->pipe_count++] = s_logged;
     }
     s_logged++;
+}
+
+/*  Now and then `dropped` moves on by itself, to a position of its own. */
+static void s_move_dropped (void)
+{
+    if (s_dropped != ZC_ID_NONE && s_head >= s_dropped)
+        s_dropped = zc_id_next (s_head, s_now);
 }
 
 static void s_publish (bool may_drop)
@@ -848,6 +859,8 @@ static void s_step (void)
         s_start (worker);
     } else if (what < 994) {
         s_answer_fails (worker);
+    } else {
+        s_move_dropped ();
     }
 }
 
@@ -879,6 +892,9 @@ static void s_quiesce (void)
             s_plug (&s_workers[i]);
     for (unsigned i = 0; i < CLIENTS; i++)
         s_clients[i].reading = true;
+    for (unsigned i = 0; i < WORKERS; i++)
+        s_workers[i].full = false;
+    s_move_dropped ();
     s_turns (400);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const s_client_t *client = &s_clients[i];
