@@ -554,26 +554,34 @@ void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position
     zc_buf_clear (&bytes);
 }
 
-void zc_channel_heartbeat (zc_channel_t *self)
+/*  Who doesn't follow the feed waits for the broker, which may be away for long: what carries it
+ *  must see that it lives. */
+static void s_heartbeat_joins (zc_channel_t *self)
 {
     zc_buf_t bytes = ZC_BUF_INIT;
+    self->encoding->heartbeat (&bytes, ZC_ID_NONE);
+    for (size_t i = 0; i < self->joins.count; i++) {
+        zc_client_t *client = ((zc_join_t *)self->joins.items[i])->client;
+        if (zc_client_lag (client) == 0) {
+            zc_client_add (client, bytes.data, bytes.len);
+            zc_hub_ready (self->hub, client);
+        }
+    }
+    zc_buf_clear (&bytes);
+    self->touched_ms = self->hub->now_ms;
+}
+
+void zc_channel_heartbeat (zc_channel_t *self)
+{
     if (self->feed) {
+        zc_buf_t bytes = ZC_BUF_INIT;
         zc_channel_advance (self);
         self->encoding->heartbeat (&bytes, zc_feed_last (self->feed));
         zc_feed_append_control (self->feed, bytes.data, bytes.len);
         zc_channel_mark_dirty (self);
-    } else { /* the broker isn't there; its clients are kept */
-        self->encoding->heartbeat (&bytes, ZC_ID_NONE);
-        for (size_t i = 0; i < self->clients.count; i++) {
-            zc_client_t *client = self->clients.items[i];
-            if (zc_client_lag (client) == 0) {
-                zc_client_add (client, bytes.data, bytes.len);
-                zc_hub_ready (self->hub, client);
-            }
-        }
-        self->touched_ms = self->hub->now_ms;
+        zc_buf_clear (&bytes);
     }
-    zc_buf_clear (&bytes);
+    s_heartbeat_joins (self);
 }
 
 void zc_channel_trim (zc_channel_t *self, zc_id_t oldest)

@@ -303,6 +303,8 @@ size_t zc_join_lag (const zc_join_t *self)
     if (!feed || self->kind == ZC_JOIN_SKIP || !self->checked || self->verdict || self->fetch ||
         self->mark >= zc_feed_newest (feed))
         return 0;
+    if (self->at >= zc_feed_last (feed))
+        return 0; /* what it was given goes further than the feed */
     return (size_t)(zc_feed_head (feed) - self->mark);
 }
 

@@ -442,6 +442,7 @@ typedef struct {
     size_t line_len;
     bool reading;
     bool verdict_due;
+    unsigned heartbeats;
     s_gap_t gaps[512];
     size_t gap_count;
 } s_client_t;
@@ -554,6 +555,7 @@ static void s_line (s_client_t *client)
         }
         strcpy (client->last_id, position);
     } else if (sscanf (client->line, "H %63s", id) == 1) {
+        client->heartbeats++;
         if (s_id (id) != ZC_ID_NONE)
             strcpy (client->last_id, id);
     } else {
@@ -1017,6 +1019,35 @@ static void s_channel_within_a_page (void **state)
     s_kill (worker);
 }
 
+/*  Who came back while the broker is away hears that the stream lives, whether others have a feed
+ *  already or not. */
+static void s_heartbeats_without_a_broker (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_clients[0].topics[0] = true;
+    s_come_back (&s_clients[0], worker, &s_encodings[0]); /* it has a feed */
+    s_turns (50);
+    s_unplug (worker);
+    for (unsigned i = 1; i < 3; i++) {
+        s_clients[i].topics[0] = true;
+        strcpy (s_clients[i].last_id, "1-0");
+        s_come_back (&s_clients[i], worker, &s_encodings[i - 1]);
+        s_clients[i].verdict_due = false; /* not before the broker is back */
+    }
+    unsigned heartbeats[3];
+    for (unsigned i = 0; i < 3; i++)
+        heartbeats[i] = s_clients[i].heartbeats;
+    s_turns (50);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true (s_clients[i].heartbeats > heartbeats[i]);
+    for (unsigned i = 0; i < 3; i++)
+        s_leave (&s_clients[i]);
+    s_kill (worker);
+}
+
 static void s_publish_shared (unsigned topic, const char *own_id)
 {
     s_publish_some (topic, 1);
@@ -1214,6 +1245,7 @@ int main (void)
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_many_resume_at_once),
+        cmocka_unit_test (s_heartbeats_without_a_broker),
         cmocka_unit_test (s_own_ids_that_repeat),
         cmocka_unit_test (s_hold_is_bounded),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
