@@ -44,6 +44,13 @@ static zc_slow_t s_policy (zc_hub_t *hub, const zc_slice_t *topics, size_t count
     return policy;
 }
 
+void zc_channel_configure (zc_channel_t *self)
+{
+    self->policy = s_policy (self->hub, self->names, self->topic_count);
+    for (size_t i = 0; i < self->topic_count && self->policy == ZC_SLOW_LATEST; i++)
+        self->topics[i]->keeps_latest = true;
+}
+
 static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
 {
     zc_topic_t *topic = zc_hub_topic (self->hub, name);
@@ -60,8 +67,6 @@ static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
         self->start = topic->complete;
     if (topic->handed > self->start) /* this part of a page only the other channels have had */
         self->start = topic->handed;
-    if (self->policy == ZC_SLOW_LATEST)
-        topic->keeps_latest = true;
     zc_buf_add (&self->topic_list, name.at, name.len);
     zc_buf_addc (&self->topic_list, '\n');
 }
@@ -77,7 +82,6 @@ static zc_channel_t *s_new (zc_hub_t *hub, const zc_encoding_t *encoding, zc_sli
     self->key = (zc_slice_t){key_copy, key.len};
     self->hub = hub;
     self->encoding = encoding;
-    self->policy = s_policy (hub, topics, count);
     self->topics = calloc (count, sizeof *self->topics);
     self->names = calloc (count, sizeof *self->names);
     if (!self->topics || !self->names)
@@ -86,6 +90,7 @@ static zc_channel_t *s_new (zc_hub_t *hub, const zc_encoding_t *encoding, zc_sli
     self->touched_ms = self->empty_ms = hub->now_ms;
     for (size_t i = 0; i < count; i++)
         s_attach (self, i, topics[i]);
+    zc_channel_configure (self);
     self->topic_list.len--; /* the last LF */
     zc_table_add (&hub->channels, self);
     hub->stats.channels++;

@@ -120,6 +120,10 @@ void zc_hub_destroy (zc_hub_t **self_p)
 void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config)
 {
     self->config = *config;
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_table_next (&self->channels, &at)))
+        zc_channel_configure (channel);
 }
 
 /*  Topics. */

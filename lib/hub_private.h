@@ -190,6 +190,8 @@ void zc_hub_check_lag (zc_hub_t *self, zc_client_t *client);
 zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
                               const zc_slice_t *topics, size_t count);
 void zc_channel_destroy (zc_channel_t **self_p);
+/*  Takes over what the hub's configuration says about its topics. */
+void zc_channel_configure (zc_channel_t *self);
 /*  Its topics begin anew: so does its feed. Its clients come to that from `future`, a position that
  *  the broker hasn't given yet. */
 void zc_channel_begin_anew (zc_channel_t *self, zc_id_t future);

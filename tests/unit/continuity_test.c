@@ -1230,6 +1230,31 @@ static void s_replay_unread (void **state)
     s_replay_without_reading (ZC_SLOW_LATEST);
 }
 
+/*  What the policy for slow clients is goes by the configuration of the moment. */
+static void s_policy_is_reloaded (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_client_t *client = &s_clients[0];
+    client->topics[0] = true;
+    s_come_back (client, worker, &s_encodings[0]);
+    s_turns (50);
+    s_policy = ZC_SLOW_LATEST;
+    zc_hub_config_t config = s_config ();
+    zc_hub_configure (worker->hub, &config);
+    client->reading = false;
+    s_publish_some (0, 100);
+    s_turns (200);
+    assert_int_equal (zc_hub_stats (worker->hub)->slow_dropped, 0);
+    s_quiesce ();
+    assert_true (client->gap_count > 0);
+    assert_int_equal (client->seen[0], 100); /* the latest is kept from now on */
+    s_kill (worker);
+}
+
 /*  cmocka jumps out of a failing test: the seed is printed on the way. */
 static int s_print_seed (void **state)
 {
@@ -1247,6 +1272,7 @@ int main (void)
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
         cmocka_unit_test (s_own_ids_that_repeat),
+        cmocka_unit_test (s_policy_is_reloaded),
         cmocka_unit_test (s_hold_is_bounded),
         cmocka_unit_test_teardown (s_random_runs, s_print_seed),
     };
