@@ -12,6 +12,7 @@
 #include <time.h>
 #include "lib/daemon.h"
 #include "lib/log.h"
+#include "lib/redial.h"
 
 #define S_GATHER_US 2000        /* how long messages gather */
 #define S_CROWD 400             /* messages a second from which on they do */
@@ -433,9 +434,7 @@ static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hw
     s_set (socket, ZMQ_SNDHWM, hwm);
     s_set (socket, ZMQ_RCVHWM, hwm);
     s_set (socket, ZMQ_HANDSHAKE_IVL, 5000);
-    s_set (socket, ZMQ_HEARTBEAT_IVL, 5000);
-    s_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 15000);
-    s_set (socket, ZMQ_HEARTBEAT_TTL, 15000);
+    zc_keepalive (socket);
     s_set (socket, ZMQ_BACKLOG, 1024);
     s_set (socket, ZMQ_LINGER, S_LINGER_MS);
     s_set (socket, ZMQ_IPV6, strchr (endpoint, '[') != NULL);

@@ -28,8 +28,6 @@
 /*  Not -1: then a connection that is lost takes its queue away at once, and where the frames of an
  *  answer have been received in part, libzmq 4.3.4 ends in an assertion (fq.cpp). */
 #define S_NEVER_MS (24 * 3600 * 1000)
-#define S_HEARTBEAT_MS 2000
-#define S_HEARTBEAT_TIMEOUT_MS 6000
 
 typedef struct s_request {
     struct s_request *next; /* in its bucket */
@@ -78,8 +76,6 @@ static zc_control_t *s_new (void *context, const char *endpoint, bool once)
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, S_HANDSHAKE_MS);
     s_set (self->socket, ZMQ_RECONNECT_IVL, once ? S_NEVER_MS : 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, once ? 0 : 2000);
-    s_set (self->socket, ZMQ_HEARTBEAT_IVL, S_HEARTBEAT_MS);
-    s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, S_HEARTBEAT_TIMEOUT_MS);
     if (once)
         self->monitor = zc_monitor_new (context, self->socket);
     if (zc_redial_connect (&self->redial, self->socket, endpoint) != 0)

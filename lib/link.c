@@ -443,8 +443,6 @@ static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
     s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
     s_set (self->sub, ZMQ_RECONNECT_IVL_MAX, 1000);
     s_set (self->sub, ZMQ_HANDSHAKE_IVL, 5000);
-    s_set (self->sub, ZMQ_HEARTBEAT_IVL, 2000);
-    s_set (self->sub, ZMQ_HEARTBEAT_TIMEOUT, 6000);
     if (zmq_socket_monitor (self->sub, endpoint,
                             ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
         zmq_connect (self->monitor, endpoint) != 0)

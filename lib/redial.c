@@ -15,11 +15,25 @@
 
 #define S_APART_MS 100 /* between the old session and the new one */
 
+void zc_keepalive (void *socket)
+{
+    static const struct {
+        int option, value;
+    } options[] = {
+        {ZMQ_TCP_KEEPALIVE, 1},       {ZMQ_TCP_KEEPALIVE_IDLE, 3}, /* s */
+        {ZMQ_TCP_KEEPALIVE_INTVL, 1},                              /* s */
+        {ZMQ_TCP_KEEPALIVE_CNT, 5},   {ZMQ_TCP_MAXRT, 8000},       /* ms */
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        zmq_setsockopt (socket, options[i].option, &options[i].value, sizeof options[i].value);
+}
+
 int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint)
 {
     *self = (zc_redial_t){socket, strdup (endpoint), zc_mono_ms () + ZC_REDIAL_MS, false};
     if (!self->endpoint)
         abort ();
+    zc_keepalive (socket);
     return zmq_connect (socket, endpoint);
 }
 

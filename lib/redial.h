@@ -9,6 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*  A peer whose machine or network is gone is noticed within seconds, by TCP. ZMTP's heartbeats
+ * must not be used: where one is due while the socket's queue is full, as a slow reader's is,
+ * libzmq 4.3.4 ends in an assertion (libzmq's issues 3937, 4364). That a peer stands still is for
+ * its answers to tell. */
+void zc_keepalive (void *socket);
+
 #define ZC_REDIAL_MS 5000 /* without a sign of life; ZeroMQ tries every second or two */
 
 typedef struct {

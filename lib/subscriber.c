@@ -103,8 +103,6 @@ static int s_connect (zc_subscriber_t *self, void *context)
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
-    s_set (self->socket, ZMQ_HEARTBEAT_IVL, 2000);
-    s_set (self->socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
     self->monitor = zc_monitor_new (context, self->socket);
     return zc_redial_connect (&self->redial, self->socket, self->config.subscribe);
 }

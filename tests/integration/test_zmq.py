@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -304,7 +305,7 @@ def test_configuration_file(stack):
 
 
 def test_a_retry_is_published_once(stack):
-    """The broker stands still for longer than the connection's heartbeat: everything is sent once more, over another
+    """The broker stands still for longer than its answers are waited for: everything is sent once more, over another
     connection, while the first one's requests still lie in the broker's socket."""
     broker = stack.use_tcp().broker()
     sub = stack.sub("n")
@@ -313,7 +314,7 @@ def test_a_retry_is_published_once(stack):
     pub.wait_lines(100)
     broker.pause()
     pub.write("".join(f"{i}\n" for i in range(100, 400)))
-    time.sleep(9)
+    time.sleep(13)
     broker.resume()
     pub.write("".join(f"{i}\n" for i in range(400, 500)))
     assert pub.end(limit=90) == 0
@@ -529,6 +530,23 @@ def test_sub_says_what_it_lost_while_it_stood_still(stack):
 
     assert missing
     wait_for(lambda: silent() == [], lambda: f"a gap for each of {silent()}, there are {sub.err}")
+
+
+def test_sub_that_nobody_reads(stack):
+    """Its queue is full for longer than any timeout of the connection; then it has everything."""
+    stack.use_tcp().broker("--topic-messages=100000")
+    sub = subprocess.Popen([program("zmq"), "sub", *stack.endpoints(), "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    stack.closers.append(sub.kill)
+    wait_for(lambda: stack.publish("a", "first") and select.select([sub.stdout], [], [], 0.1)[0], "it is live")
+    lines = "".join(f"{number} {'x' * 100}\n" for number in range(30000))
+    stack.zmq("pub", "a", "--lines", "--quiet", input=lines)
+    time.sleep(10)
+    got = []
+    while not got or not got[-1].startswith("29999 "):
+        got.append(sub.stdout.readline())
+        assert got[-1], (sub.wait(LIMIT), sub.stderr.read())
+    numbers = [int(line.split()[0]) for line in got if line != "first\n"]
+    assert numbers == list(range(30000))
 
 
 def test_joining_while_messages_flow(stack):
