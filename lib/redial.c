@@ -20,9 +20,10 @@ void zc_keepalive (void *socket)
     static const struct {
         int option, value;
     } options[] = {
-        {ZMQ_TCP_KEEPALIVE, 1},       {ZMQ_TCP_KEEPALIVE_IDLE, 3}, /* s */
-        {ZMQ_TCP_KEEPALIVE_INTVL, 1},                              /* s */
-        {ZMQ_TCP_KEEPALIVE_CNT, 5},   {ZMQ_TCP_MAXRT, 8000},       /* ms */
+        {ZMQ_TCP_KEEPALIVE, 1},
+        {ZMQ_TCP_KEEPALIVE_IDLE, 3}, /* s */
+        {ZMQ_TCP_KEEPALIVE_INTVL, 1},
+        {ZMQ_TCP_KEEPALIVE_CNT, 5},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         zmq_setsockopt (socket, options[i].option, &options[i].value, sizeof options[i].value);
@@ -33,7 +34,9 @@ int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint)
     *self = (zc_redial_t){socket, strdup (endpoint), zc_mono_ms () + ZC_REDIAL_MS, false};
     if (!self->endpoint)
         abort ();
+    int unanswered_ms = 8000; /* what is sent: TCP itself would try for a quarter of an hour */
     zc_keepalive (socket);
+    zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &unanswered_ms, sizeof unanswered_ms);
     return zmq_connect (socket, endpoint);
 }
 
@@ -47,6 +50,12 @@ void zc_redial_good (zc_redial_t *self)
 {
     if (!self->apart)
         self->due_ms = zc_mono_ms () + ZC_REDIAL_MS;
+}
+
+void zc_redial_now (zc_redial_t *self)
+{
+    if (!self->apart)
+        self->due_ms = 0;
 }
 
 long zc_redial_timeout (const zc_redial_t *self)

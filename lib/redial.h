@@ -31,6 +31,8 @@ void zc_redial_clear (zc_redial_t *self);
 
 /*  A sign of life, or the end of a connection that has lived until now. */
 void zc_redial_good (zc_redial_t *self);
+/*  The connection is of no use, whatever ZeroMQ takes it for. */
+void zc_redial_now (zc_redial_t *self);
 /*  To be called again and again while there is no connection, also soon after zc_redial_timeout:
  *  makes it anew where it is time to. What waits in the socket's queue is lost; subscriptions stay.
  */

@@ -31,6 +31,7 @@
 #define S_HWM 300          /* they may be of any size; what the broker then drops is fetched */
 #define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
 #define S_ANSWER_MS 5000
+#define S_UNANSWERED 2  /* SYNCs, then the connection is made anew */
 #define S_AGAIN_MS 200  /* after no answer, or "not now" */
 #define S_CHECK_MS 2000 /* between questions whether something was dropped */
 #define S_PAGE_MESSAGES "500"
@@ -66,6 +67,7 @@ struct zc_subscriber {
     bool listing; /* then ask TOPICS, for the prefixes from `listed` on */
     size_t listed;
     zc_id_t list_head;        /* no topic but those listed has anything up to here */
+    unsigned unanswered;      /* SYNCs in a row */
     uint64_t request;         /* the question that is out; 0: none */
     uint64_t not_before;      /* monotonic ms: no question until then */
     uint64_t check_at;        /* monotonic ms: when to ask what was dropped */
@@ -483,11 +485,31 @@ static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
     }
 }
 
+static void s_tell (zc_subscriber_t *self, bool live)
+{
+    if (self->live == live)
+        return;
+    self->live = live;
+    if (self->config.live)
+        self->config.live (self->config.arg, live);
+}
+
 static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_subscriber_t *self = arg;
     self->request = 0;
     s_drop_nonce (self);
+    self->unanswered = count ? 0 : self->unanswered + 1;
+    if (self->unanswered == S_UNANSWERED) {
+        /*  The connection may have broken: ZeroMQ says so only once its queue, which isn't read
+         *  while a question is out, has room again. */
+        self->unanswered = 0;
+        self->up = false;
+        self->stats.losses++;
+        s_tell (self, false);
+        zc_redial_now (&self->redial);
+        return;
+    }
     zc_id_t head, dropped;
     if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
         !s_position (frames[2], &dropped))
@@ -797,15 +819,6 @@ static bool s_read (zc_subscriber_t *self)
 }
 
 /*  The owner's loop ---------------------------------------------------------------------------- */
-
-static void s_tell (zc_subscriber_t *self, bool live)
-{
-    if (self->live == live)
-        return;
-    self->live = live;
-    if (self->config.live)
-        self->config.live (self->config.arg, live);
-}
 
 static void s_read_monitor (zc_subscriber_t *self)
 {

@@ -549,6 +549,28 @@ def test_sub_that_nobody_reads(stack):
     assert numbers == list(range(30000))
 
 
+def test_sub_that_nobody_reads_over_a_restart(stack):
+    """A connection that breaks while its queue is full looks whole until that is read."""
+    history = [f"--history=lmdb:{stack.folder}/history", "--topic-messages=100000"]
+    broker = stack.use_tcp().broker(*history)
+    sub = subprocess.Popen([program("zmq"), "sub", *stack.endpoints(), "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    stack.closers.append(sub.kill)
+    wait_for(lambda: stack.publish("a", "first") and select.select([sub.stdout], [], [], 0.1)[0], "it is live")
+    lines = [f"{number} {'x' * 100}" for number in range(20000)]
+    stack.zmq("pub", "a", "--lines", "--quiet", input="\n".join(lines[:10000]))
+    broker.kill()
+    stack.broker(*history)
+    stack.zmq("pub", "a", "--lines", "--quiet", input="\n".join(lines[10000:]))
+    watchdog = threading.Timer(LIMIT, sub.kill)
+    watchdog.start()
+    got = []
+    while not got or not got[-1].startswith("19999 "):
+        got.append(sub.stdout.readline())
+        assert got[-1], f"it ended after {len(got)} lines: {sub.stderr.read()}"
+    watchdog.cancel()
+    assert [line.strip() for line in got if line != "first\n"] == lines
+
+
 def test_joining_while_messages_flow(stack):
     """History, then live: nothing missing where they meet, nothing twice."""
     stack.broker()
