@@ -72,22 +72,16 @@ static void s_suspect (zc_broker_t *self)
     self->suspect_at_ms = self->mono_ms + self->suspect_ms;
 }
 
+static zc_slice_t s_slice (zmq_msg_t *frame)
+{
+    return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
+}
+
 /*  Something was dropped after the item had its meta, while it was on its way to the disk. */
 static void s_tell_dropped (zc_broker_t *self, zc_item_t *item)
 {
-    static const char name[] = "dropped: ";
-    const char *meta = zmq_msg_data (&item->meta), *end = meta + zmq_msg_size (&item->meta);
-    const char *prev = (const char *)memchr (meta, '\n', (size_t)(end - meta)) + 1;
-    const char *rest = (const char *)memchr (prev, '\n', (size_t)(end - prev)) + 1;
-    char position[ZC_ID_SIZE];
     self->meta.len = 0;
-    zc_buf_add (&self->meta, meta, (size_t)(rest - meta));
-    zc_buf_adds (&self->meta, name);
-    zc_buf_add (&self->meta, position, zc_id_format (self->dropped, position));
-    zc_buf_addc (&self->meta, '\n');
-    if (item->dropped != ZC_ID_NONE)
-        rest = (const char *)memchr (rest, '\n', (size_t)(end - rest)) + 1;
-    zc_buf_add (&self->meta, rest, (size_t)(end - rest));
+    zc_meta_set_dropped (&self->meta, s_slice (&item->meta), self->dropped);
     zmq_msg_close (&item->meta);
     zc_frame_set (&item->meta, self->meta.data, self->meta.len);
 }
@@ -132,11 +126,6 @@ static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
     const char *peer = zmq_msg_gets (frame, "Peer-Address");
     zc_log_limited (&limit, ZC_LOG_WARN, "%s: refused a message: %s", peer ? peer : "publisher",
                     zc_message_strerror (code));
-}
-
-static zc_slice_t s_slice (zmq_msg_t *frame)
-{
-    return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
 }
 
 /*  Where the publisher's own id, or else its key, is within meta. */

@@ -173,6 +173,17 @@ void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc
     }
 }
 
+void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped)
+{
+    s_header_t header;
+    while (s_next_header (&meta, &header) == 1) {
+        if (!s_is (header.name, "dropped"))
+            zc_buf_add (out, header.line.at, header.line.len);
+        if (s_is (header.name, "prev"))
+            s_position (out, "dropped: ", 9, dropped);
+    }
+}
+
 static int s_delivery_header (zc_message_t *message, const s_header_t *header)
 {
     zc_slice_t value = header->value;

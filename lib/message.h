@@ -54,6 +54,8 @@ int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payloa
  *  lines with `id` renamed to `event-id`; lines named prev, dropped or event-id that a publisher
  *  sent are left out. `headers` was accepted by zc_publish_parse. Appends to `out`. */
 void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc_slice_t headers);
+/*  Appends what it wrote, with this `dropped` (not ZC_ID_NONE) in the place of the one it has. */
+void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped);
 /*  Parses a delivered message. Returns 0, ZC_ETOPIC or ZC_EMETA. Unknown meta names are kept (they
  *  stay in meta). */
 int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,

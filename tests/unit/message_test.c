@@ -172,6 +172,12 @@ static void test_meta (void **state)
         assert_int_equal (message.id, id);
         assert_int_equal (message.prev, id - 1);
         assert_int_equal (message.dropped, cases[i].dropped);
+        zc_buf_t later = ZC_BUF_INIT, expected = ZC_BUF_INIT;
+        zc_meta_set_dropped (&later, meta, 3);
+        zc_meta_write (&expected, id, id - 1, 3, s_text (cases[i].headers));
+        assert_string_equal (zc_buf_str (&later), zc_buf_str (&expected));
+        zc_buf_clear (&later);
+        zc_buf_clear (&expected);
         zc_buf_clear (&out);
     }
 }
