@@ -9,6 +9,7 @@
  *  are scanned, not sorted: the earliest is remembered, so the scan runs only when one is due. */
 #include "lib/control.h"
 
+#include "lib/daemon.h"
 #include "lib/monitor.h"
 #include "lib/redial.h"
 
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define S_BUCKETS 1024 /* power of two; numbers are consecutive, so chains stay short */
 #define S_FRAMES 8     /* the longest answer has five; what is beyond is dropped */
@@ -33,6 +33,7 @@ typedef struct s_request {
     struct s_request *next; /* in its bucket */
     uint64_t number;
     uint64_t deadline; /* monotonic milliseconds; 0: none */
+    unsigned timeout_ms;
     zc_control_fn fn;
     void *arg;
 } s_request_t;
@@ -47,13 +48,6 @@ struct zc_control {
     bool connected, lost;  /* as far as the monitor has told */
     s_request_t *buckets[S_BUCKETS];
 };
-
-static uint64_t s_now_ms (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void s_set (void *socket, int option, int value)
 {
@@ -204,8 +198,8 @@ uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_
     if (!request)
         abort ();
     s_request_t **bucket = &self->buckets[number % S_BUCKETS];
-    uint64_t deadline = timeout_ms ? s_now_ms () + timeout_ms : 0;
-    *request = (s_request_t){*bucket, number, deadline, fn, arg};
+    uint64_t deadline = timeout_ms ? zc_mono_ms () + timeout_ms : 0;
+    *request = (s_request_t){*bucket, number, deadline, timeout_ms, fn, arg};
     *bucket = request;
     self->last = number;
     self->pending++;
@@ -283,7 +277,7 @@ static uint64_t s_tag_number (zc_slice_t tag)
     return number;
 }
 
-static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count)
+static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count, uint64_t now)
 {
     uint64_t number = count >= 2 ? s_tag_number (frames[0]) : 0;
     s_request_t *request = number ? s_find (self, number) : NULL;
@@ -294,12 +288,13 @@ static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count
     void *arg = request->arg;
     if (!more)
         free (s_take (self, number));
+    else if (request->timeout_ms)
+        request->deadline = now + request->timeout_ms;
     fn (arg, frames + 1, count - 1);
 }
 
-static void s_expire (zc_control_t *self)
+static void s_expire (zc_control_t *self, uint64_t now)
 {
-    uint64_t now = s_now_ms ();
     if (now < self->earliest)
         return;
     uint64_t earliest = UINT64_MAX;
@@ -327,13 +322,14 @@ int zc_control_read (zc_control_t *self, int max)
     int handled = 0;
     zmq_msg_t frames[S_FRAMES];
     zc_slice_t slices[S_FRAMES];
+    uint64_t now = zc_mono_ms ();
     while (handled < max) {
         size_t count = s_receive (self->socket, frames);
         if (count == 0)
             break;
         for (size_t i = 0; i < count; i++)
             slices[i] = (zc_slice_t){zmq_msg_data (&frames[i]), zmq_msg_size (&frames[i])};
-        s_answer (self, slices, count);
+        s_answer (self, slices, count, now);
         for (size_t i = 0; i < count; i++)
             zmq_msg_close (&frames[i]);
         handled++;
@@ -341,7 +337,7 @@ int zc_control_read (zc_control_t *self, int max)
     if (handled > 0)
         zc_redial_good (&self->redial);
     s_read_monitor (self);
-    s_expire (self);
+    s_expire (self, now);
     return handled;
 }
 
@@ -358,7 +354,7 @@ long zc_control_timeout (const zc_control_t *self)
 {
     if (self->earliest == UINT64_MAX)
         return -1;
-    uint64_t now = s_now_ms ();
+    uint64_t now = zc_mono_ms ();
     return self->earliest > now ? (long)(self->earliest - now) : 0;
 }
 

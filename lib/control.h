@@ -32,7 +32,8 @@ bool zc_control_lost (zc_control_t *self);
 void zc_control_destroy (zc_control_t **self_p);
 
 /*  Sends verb and arguments. Returns the request's number (never 0), or 0 with errno EAGAIN where
- *  the queue is full. timeout_ms 0: no limit. */
+ *  the queue is full. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
+ *  limit. */
 uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
                              unsigned timeout_ms, zc_control_fn fn, void *arg);
 /*  Forgets a request: its callback is not called any more. */

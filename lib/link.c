@@ -30,9 +30,8 @@ typedef struct s_question {
     zc_link_t *link;
     struct s_question *next, **from; /* in the link's list */
     uint64_t token, request;
-    uint64_t due_ms; /* FETCH: of the loop's clock; without a message until then it has failed */
-    bool failed;     /* the hub is told with the next retry */
-    char nonce[40];  /* subscribed for a SYNC; "": none */
+    bool failed;    /* the hub is told with the next retry */
+    char nonce[40]; /* subscribed for a SYNC; "": none */
 } s_question_t;
 
 struct zc_link {
@@ -219,7 +218,6 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
     zc_link_t *self = question->link;
     uint64_t token = question->token, remaining;
     if (s_is (frames, count, "MSG", 4)) {
-        question->due_ms = uv_now (self->loop) + S_TIMEOUT_MS;
         zc_message_t message;
         if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
             zc_hub_fetched_message (self->hub, token, &message);
@@ -249,8 +247,8 @@ static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *to
                             {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
                             {topics, len}};
     s_want_again (self);
-    question->due_ms = uv_now (self->loop) + S_TIMEOUT_MS;
-    question->request = zc_control_request (self->control, request, 5, 0, s_page_answer, question);
+    question->request =
+        zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question);
     if (!question->request)
         s_fail (question);
 }
@@ -557,21 +555,9 @@ static void s_say_if_alone (zc_link_t *self)
     zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->redial.endpoint);
 }
 
-/*  A page may take long, as long as more of it comes. */
-static void s_expire (zc_link_t *self)
-{
-    for (s_question_t *question = self->questions; question; question = question->next) {
-        if (question->due_ms && !question->failed && uv_now (self->loop) >= question->due_ms) {
-            zc_control_cancel (self->control, question->request);
-            s_failed (question, "FETCH", NULL, 0);
-        }
-    }
-}
-
 void zc_link_tick (zc_link_t *self)
 {
     s_drain (self);
-    s_expire (self);
     s_say_if_alone (self);
     if (!self->connected)
         zc_redial_try (&self->redial);

@@ -12,6 +12,16 @@
 
 #define S_ENDPOINT "inproc://control_test"
 
+/*  The clock, which a test can move on. */
+static uint64_t s_later_ms;
+uint64_t __real_zc_mono_ms (void);
+uint64_t __wrap_zc_mono_ms (void);
+
+uint64_t __wrap_zc_mono_ms (void)
+{
+    return __real_zc_mono_ms () + s_later_ms;
+}
+
 typedef struct {
     void *context, *router;
     zc_control_t *control;
@@ -139,6 +149,27 @@ static void s_msg_is_followed_by_more (void **state)
     s_wait_pending (bench, 0);
     zc_control_wait (bench->control, 20);
     assert_string_equal (seen.text, "MSG a;MSG b;END 2-0;");
+}
+
+/*  A page may take long, as long as more of it comes. */
+static void s_each_msg_is_given_its_time (void **state)
+{
+    s_bench_t *bench = *state;
+    s_seen_t seen = {0};
+    s_request_t request;
+    s_ask (bench, "FETCH", 60000, &seen);
+    s_broker_receive (bench, &request);
+    for (size_t i = 1; i <= 4; i++) {
+        s_later_ms += 40000;
+        s_broker_send (bench, &request, request.tag, "MSG", "x");
+        for (int turn = 0; turn < 2000 && strlen (seen.text) < i * strlen ("MSG x;"); turn++)
+            zc_control_wait (bench->control, 10);
+    }
+    assert_string_equal (seen.text, "MSG x;MSG x;MSG x;MSG x;");
+    assert_int_equal (zc_control_pending (bench->control), 1);
+    s_later_ms += 60000;
+    s_wait_pending (bench, 0);
+    assert_string_equal (seen.text, "MSG x;MSG x;MSG x;MSG x;GONE;");
 }
 
 static void s_strange_answers_are_dropped (void **state)
@@ -312,6 +343,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         S_TEST (s_answers_in_any_order),
         S_TEST (s_msg_is_followed_by_more),
+        S_TEST (s_each_msg_is_given_its_time),
         S_TEST (s_strange_answers_are_dropped),
         S_TEST (s_time_runs_out),
         S_TEST (s_callback_may_ask_again),
