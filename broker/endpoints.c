@@ -10,15 +10,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
+#include "lib/daemon.h"
 #include "lib/log.h"
 
 #define S_ENDPOINTS 3
@@ -156,15 +155,12 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
 
 zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters)
 {
-    struct rlimit limit;
     zc_endpoints_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     self->context = context;
     self->counters = counters;
-    self->descriptors = INT_MAX;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
-        self->descriptors = (int)limit.rlim_cur;
+    self->descriptors = zc_descriptor_limit ();
     return self;
 }
 

@@ -12,11 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,13 +22,11 @@
 #include "lib/daemon.h"
 #include "lib/log.h"
 
-#define BACKLOG 4096
 #define ACCEPT_MAX 16 /* at once */
 /*  A web server spends three times on a send what we do, on another core where there is one: so
  *  half of that counts. In a batch a send costs us less, but not the web server. */
 #define SEND_WEIGHT 2.5
 #define BATCHED_WEIGHT 3.2
-#define RESERVE 16 /* descriptors for those that are told to come back */
 
 typedef struct {
     zc_options_t *options; /* borrowed */
@@ -70,7 +66,7 @@ int zc_server_listen (const zc_options_t *options)
     if (zc_server_inherited ())
         return s_take_inherited ();
     int fd = zc_listen (zc_options_text (options, "socket"),
-                        zc_file_mode (zc_options_text (options, "socket-mode")), BACKLOG, error,
+                        zc_file_mode (zc_options_text (options, "socket-mode")), ZC_BACKLOG, error,
                         sizeof error);
     if (fd < 0)
         zc_error ("%s", error);
@@ -118,9 +114,7 @@ static void s_on_pause_over (uv_timer_t *timer)
 static int s_start (void *arg, zc_worker_t *worker)
 {
     s_server_t *self = arg;
-    struct rlimit limit;
-    getrlimit (RLIMIT_NOFILE, &limit);
-    self->descriptor_limit = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur - RESERVE;
+    self->descriptor_limit = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     bool batched = zc_worker_batch (worker);
     zc_pump_weigh (zc_worker_pump (worker), batched ? BATCHED_WEIGHT : SEND_WEIGHT);
     uv_timer_init (zc_worker_loop (worker), &self->pause);
@@ -142,7 +136,7 @@ static int s_start (void *arg, zc_worker_t *worker)
 static void s_drain (void *arg)
 {
     s_server_t *self = arg;
-    for (int i = 0; i < BACKLOG && s_accept (self); i++)
+    for (int i = 0; i < ZC_BACKLOG && s_accept (self); i++)
         ;
     uv_close ((uv_handle_t *)&self->pause, NULL);
     uv_close ((uv_handle_t *)&self->poll, NULL);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,13 @@ uint64_t zc_raise_descriptor_limit (void)
     rlim_t soft = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     return setrlimit (RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
+}
+
+int zc_descriptor_limit (void)
+{
+    struct rlimit limit;
+    bool known = getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
+    return known ? (int)limit.rlim_cur : INT_MAX;
 }
 
 /*  sd_notify(3): one datagram to a Unix socket, whose name begins with '@' where it is abstract. */

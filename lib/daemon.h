@@ -40,8 +40,15 @@ int zc_accept (int listener);
 #define ZC_ACCEPT_PAUSE_MS 100
 /*  "127.0.0.1:5000", "[::1]:5000" or "unix" of a connected socket's peer. */
 void zc_peer_name (int fd, char *text, size_t size);
+/*  Connections that may wait in the backlog. */
+#define ZC_BACKLOG 4096
 /*  Raises the soft limit of descriptors to the hard limit. Returns it. */
 uint64_t zc_raise_descriptor_limit (void);
+/*  The soft limit; no descriptor has this number or a higher one. The kernel gives the lowest that
+ *  is free: so one less than ZC_DESCRIPTORS_RESERVE below it says that so many are left. */
+int zc_descriptor_limit (void);
+/*  Clients don't get these: a connection to the broker that is lost is made anew. */
+#define ZC_DESCRIPTORS_RESERVE 16
 
 /*  Holds SIGTERM, SIGINT and SIGHUP back. To be called before anything that others wait for, such
  *  as a listening socket: zc_worker_run, and zc_processes, let them in once they are heard, so a

@@ -5,11 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/daemon.h"
@@ -17,11 +15,7 @@
 #include "ws/deflate.h"
 #include "ws/session.h"
 
-#define ACCEPT_MAX 16 /* connections taken at once */
-#define BACKLOG_MAX 4096
-#define RESERVE                                                                      \
-    16 /* descriptors that no client gets: what is lost to the broker is opened anew \
-        */
+#define ACCEPT_MAX 16  /* connections taken at once */
 #define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
 #define TICK_MS 250    /* how often deadlines are looked at, at most */
 #define CLOSE_MS 2000  /* for the client's half of a close */
@@ -106,18 +100,21 @@ static void s_pause (zc_server_t *self)
     uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
 }
 
-/*  The next connection; -1 where there is none, or where it has to wait. The kernel gives the
- * lowest number that is free. */
+/*  Gives a connection the lowest number that is free now, where that is lower. */
+static int s_move_down (int fd)
+{
+    int lowest = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0)
+        return fd;
+    int moved = lowest < fd ? lowest : fd;
+    close (lowest < fd ? fd : lowest);
+    return moved;
+}
+
+/*  The next connection; -1 where there is none, or where it has to wait. */
 static int s_next (zc_server_t *self)
 {
-    int fd = self->waiting;
-    if (fd >= 0) {
-        int lower = fcntl (fd, F_DUPFD_CLOEXEC, 0);
-        close (lower >= 0 && lower < self->descriptors ? fd : lower);
-        fd = lower >= 0 && lower < self->descriptors ? lower : fd;
-    } else {
-        fd = zc_accept (self->listener);
-    }
+    int fd = self->waiting >= 0 ? s_move_down (self->waiting) : zc_accept (self->listener);
     bool waits = fd >= self->descriptors;
     self->waiting = waits ? fd : -1;
     if (waits || (fd < 0 && errno != EAGAIN))
@@ -155,9 +152,7 @@ static int s_start (void *arg, zc_worker_t *worker)
     uv_loop_t *loop = zc_worker_loop (worker);
     self->worker = worker;
     s_configure (self);
-    struct rlimit limit;
-    getrlimit (RLIMIT_NOFILE, &limit);
-    self->descriptors = limit.rlim_cur > INT_MAX ? INT_MAX : (int)limit.rlim_cur - RESERVE;
+    self->descriptors = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     self->timer.data = self->pause.data = self->poll.data = self;
     if (uv_poll_init (loop, &self->poll, self->listener) != 0) {
         zc_error ("the listening socket can't be watched");
@@ -194,8 +189,8 @@ static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
     self->draining = true;
-    self->stats.sessions++;       /* holds off the end while the queues are walked */
-    s_accept (self, BACKLOG_MAX); /* who waits there is told to come back, too */
+    self->stats.sessions++;      /* holds off the end while the queues are walked */
+    s_accept (self, ZC_BACKLOG); /* who waits there is told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);

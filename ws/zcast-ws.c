@@ -6,8 +6,6 @@
 #include "lib/log.h"
 #include "ws/server.h"
 
-#define BACKLOG 4096
-
 static const zc_option_t s_options[] = {
     {"listen", 'l', ZC_OPT_TEXT, "127.0.0.1:8081", 1, 255, NULL, "HOST:PORT|PATH",
      "where clients, or the web server in front, connect", false},
@@ -92,7 +90,7 @@ static int s_serve (zc_options_t *options)
     unsigned mode = zc_file_mode (zc_options_text (options, "socket-mode"));
     char error[256];
     zc_hold_signals ();
-    s_program_t self = {options, zc_listen (listen, mode, BACKLOG, error, sizeof error)};
+    s_program_t self = {options, zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error)};
     if (self.listener < 0) {
         zc_error ("%s", error);
         return ZC_EXIT_FAILURE;
