@@ -184,20 +184,9 @@ typedef struct {
     size_t count;
 } s_prefixes_t;
 
-static int s_compare (zc_slice_t a, zc_slice_t b)
-{
-    int order = memcmp (a.at, b.at, a.len < b.len ? a.len : b.len);
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int s_by_bytes (const void *left, const void *right)
 {
-    return s_compare (*(const zc_slice_t *)left, *(const zc_slice_t *)right);
-}
-
-static bool s_begins (zc_slice_t name, zc_slice_t prefix)
-{
-    return name.len >= prefix.len && memcmp (name.at, prefix.at, prefix.len) == 0;
+    return zc_slice_compare (*(const zc_slice_t *)left, *(const zc_slice_t *)right);
 }
 
 static void s_set_prefixes (s_prefixes_t *self, const zc_ask_t *request)
@@ -207,7 +196,7 @@ static void s_set_prefixes (s_prefixes_t *self, const zc_ask_t *request)
     qsort (all, request->frame_count, sizeof *all, s_by_bytes);
     self->count = 0;
     for (size_t i = 0; i < request->frame_count; i++)
-        if (self->count == 0 || !s_begins (all[i], self->prefixes[self->count - 1]))
+        if (self->count == 0 || !zc_slice_begins (all[i], self->prefixes[self->count - 1]))
             self->prefixes[self->count++] = all[i];
 }
 
@@ -217,12 +206,12 @@ static bool s_match (const s_prefixes_t *self, const zc_topic_t *topic)
     size_t low = 0, high = self->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (s_compare (self->prefixes[middle], name) <= 0)
+        if (zc_slice_compare (self->prefixes[middle], name) <= 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low > 0 && s_begins (name, self->prefixes[low - 1]);
+    return low > 0 && zc_slice_begins (name, self->prefixes[low - 1]);
 }
 
 /*  They are in the order of what was published last, so this looks at no more than there is to

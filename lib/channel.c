@@ -16,9 +16,7 @@
 static int s_compare_slices (const void *a, const void *b)
 {
     const zc_slice_t *left = a, *right = b;
-    size_t len = left->len < right->len ? left->len : right->len;
-    int order = memcmp (left->at, right->at, len);
-    return order ? order : (left->len > right->len) - (left->len < right->len);
+    return zc_slice_compare (*left, *right);
 }
 
 /*  Sorts and folds; returns how many are left. */

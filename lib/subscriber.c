@@ -206,8 +206,7 @@ static char *s_copy (zc_slice_t slice)
 
 static int s_compare (const s_topic_t *topic, zc_slice_t name)
 {
-    int order = memcmp (topic->name, name.at, topic->len < name.len ? topic->len : name.len);
-    return order ? order : (topic->len > name.len) - (topic->len < name.len);
+    return zc_slice_compare ((zc_slice_t){topic->name, topic->len}, name);
 }
 
 /*  Where the topic is, or belongs. */
@@ -279,8 +278,7 @@ static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
 static bool s_is_prefixed (const zc_subscriber_t *self, zc_slice_t topic)
 {
     for (size_t i = 0; i < self->prefix_count; i++)
-        if (topic.len >= self->prefixes[i].len &&
-            memcmp (topic.at, self->prefixes[i].at, self->prefixes[i].len) == 0)
+        if (zc_slice_begins (topic, self->prefixes[i]))
             return true;
     return false;
 }

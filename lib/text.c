@@ -106,6 +106,19 @@ bool zc_slice_is (zc_slice_t slice, const char *text)
     return slice.len == strlen (text) && (slice.len == 0 || !memcmp (slice.at, text, slice.len));
 }
 
+bool zc_slice_begins (zc_slice_t slice, zc_slice_t prefix)
+{
+    return slice.len >= prefix.len &&
+           (prefix.len == 0 || !memcmp (slice.at, prefix.at, prefix.len));
+}
+
+int zc_slice_compare (zc_slice_t left, zc_slice_t right)
+{
+    size_t len = left.len < right.len ? left.len : right.len;
+    int order = len ? memcmp (left.at, right.at, len) : 0;
+    return order ? order : (left.len > right.len) - (left.len < right.len);
+}
+
 bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value)
 {
     while (query->len > 0) {

@@ -25,6 +25,9 @@ typedef struct {
 } zc_slice_t;
 /*  Whether the slice is this text, byte for byte. */
 bool zc_slice_is (zc_slice_t slice, const char *text);
+bool zc_slice_begins (zc_slice_t slice, zc_slice_t prefix);
+/*  The order of bytes: below, at or above 0, as memcmp says it. */
+int zc_slice_compare (zc_slice_t left, zc_slice_t right);
 bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value);
 /*  Decimal digits only, no sign, at most `max`. Returns 0 or -1. */
 int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value);

@@ -210,13 +210,34 @@ static void test_base64 (void **state)
     }
 }
 
+static void test_slices (void **state)
+{
+    (void)state;
+    /* in the order of their bytes */
+    static const zc_slice_t slices[] = {{NULL, 0},    SLICE ("\0"), SLICE ("a"),   SLICE ("a\0"),
+                                        SLICE ("ab"), SLICE ("b"),  SLICE ("\xff")};
+    for (size_t i = 0; i < LENGTH (slices); i++)
+        for (size_t k = 0; k < LENGTH (slices); k++) {
+            int order = zc_slice_compare (slices[i], slices[k]);
+            assert_int_equal ((order > 0) - (order < 0), (i > k) - (i < k));
+        }
+    assert_true (zc_slice_begins (slices[0], slices[0]));
+    assert_true (zc_slice_begins (slices[2], slices[0]));
+    assert_true (zc_slice_begins (slices[3], slices[2]));
+    assert_true (zc_slice_begins (slices[3], slices[3]));
+    assert_false (zc_slice_begins (slices[2], slices[3]));
+    assert_false (zc_slice_begins (slices[4], slices[3]));
+    assert_false (zc_slice_begins (slices[0], slices[1]));
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_utf8),  cmocka_unit_test (test_utf8_every_code_point),
-        cmocka_unit_test (test_plain), cmocka_unit_test (test_topic),
-        cmocka_unit_test (test_query), cmocka_unit_test (test_url_decode),
-        cmocka_unit_test (test_u64),   cmocka_unit_test (test_base64),
+        cmocka_unit_test (test_utf8),   cmocka_unit_test (test_utf8_every_code_point),
+        cmocka_unit_test (test_plain),  cmocka_unit_test (test_topic),
+        cmocka_unit_test (test_query),  cmocka_unit_test (test_url_decode),
+        cmocka_unit_test (test_u64),    cmocka_unit_test (test_base64),
+        cmocka_unit_test (test_slices),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
