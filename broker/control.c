@@ -308,8 +308,9 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
 
 static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    const char *error,
-        *code = zc_stats_report (self->stats, request->name, request->json, self->mono_ms, &error);
+    const char *error = NULL;
+    const char *code =
+        zc_stats_report (self->stats, request->name, request->json, self->mono_ms, &error);
     if (code) {
         s_error (self, route, code, error);
     } else {

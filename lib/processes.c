@@ -21,9 +21,8 @@
 #define S_BACKOFF_MAX_MS 5000
 #define S_HEALTHY_MS 10000 /* one that lived this long starts again at the shortest backoff */
 #define S_BIRTH_MS 1000    /* a usage error within this ends all: it would come again */
-#define S_WEDGED_MS                                                               \
-    610000 /* one that hasn't stopped by then never will: above any drain-timeout \
-            */
+/*  One that hasn't stopped by then never will: above any drain-timeout. */
+#define S_WEDGED_MS 610000
 
 typedef struct {
     pid_t pid; /* 0: not running */

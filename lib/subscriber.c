@@ -99,8 +99,7 @@ static int s_connect (zc_subscriber_t *self, void *context)
         return -1;
     self->socket = zmq_socket (context, ZMQ_SUB);
     s_set (self->socket, ZMQ_LINGER, 0);
-    s_set (self->socket, ZMQ_SNDHWM,
-           0); /* what is beyond, of subscriptions, is dropped in silence */
+    s_set (self->socket, ZMQ_SNDHWM, 0); /* what is beyond, of subscriptions, goes in silence */
     s_set (self->socket, ZMQ_RCVHWM, self->config.hwm ? self->config.hwm : S_HWM);
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
@@ -492,6 +491,13 @@ static void s_tell (zc_subscriber_t *self, bool live)
         self->config.live (self->config.arg, live);
 }
 
+static void s_down (zc_subscriber_t *self)
+{
+    self->stats.losses += self->up;
+    self->up = false;
+    s_tell (self, false);
+}
+
 static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_subscriber_t *self = arg;
@@ -502,9 +508,7 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
         /*  The connection may have broken: ZeroMQ says so only once its queue, which isn't read
          *  while a question is out, has room again. */
         self->unanswered = 0;
-        self->up = false;
-        self->stats.losses++;
-        s_tell (self, false);
+        s_down (self);
         zc_redial_now (&self->redial);
         return;
     }
@@ -822,20 +826,18 @@ static void s_read_monitor (zc_subscriber_t *self)
 {
     zc_monitor_event_t event;
     while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
-        bool up = event == ZC_MONITOR_UP;
-        self->stats.losses += self->up && !up;
-        if (self->up && !up)
-            zc_redial_good (&self->redial);
-        self->up = up;
-        if (up) {
+        if (event == ZC_MONITOR_UP) {
+            self->up = true;
             self->resync = true;
         } else {
+            if (self->up)
+                zc_redial_good (&self->redial);
             zc_control_reset (self->control);
             self->request = 0;
             if (!self->page_ended)
                 s_clear_page (self);
             s_drop_nonce (self);
-            s_tell (self, false);
+            s_down (self);
         }
     }
 }
