@@ -450,8 +450,18 @@ class Stack:
     def apache(self, edit=lambda text: text, **how):
         """Apache on the samples of etc/apache."""
         self.web_port = self.web_port or free_port()
-        main = self.render("apache/private.conf", "apache.conf", lambda text: edit(text.replace("Include zcast.conf", "Include zcast.conf.apache")))
-        self.render("apache/zcast.conf", "zcast.conf.apache", edit)
+        # its workers are not root's, and may not reach the checkout
+        ours = {"Include zcast.conf": "Include zcast.conf.apache"}
+        for folder in (SOURCE / "www", SOURCE / "etc/apache"):
+            ours[str(folder)] = str(shutil.copytree(folder, self.folder / folder.name, dirs_exist_ok=True))
+
+        def change(text):
+            for old, new in ours.items():
+                text = text.replace(old, new)
+            return edit(text)
+
+        main = self.render("apache/private.conf", "apache.conf", change)
+        self.render("apache/zcast.conf", "zcast.conf.apache", change)
         argv = ["apache2", "-DFOREGROUND", "-d", self.folder, "-f", main]
         return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), abrupt=True, **how)
 
