@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/text.h"
+#include "lib/base/text.h"
 
 #define S_PORT 6379
 #define S_DATABASE_MAX 65535

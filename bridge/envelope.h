@@ -11,8 +11,8 @@
 #ifndef ZC_ENVELOPE_H
 #define ZC_ENVELOPE_H
 
-#include "lib/buf.h"
-#include "lib/message.h"
+#include "lib/base/buf.h"
+#include "lib/wire/message.h"
 
 #define ZC_SITE_MAX 64
 

@@ -9,8 +9,8 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/redis.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 
 struct zc_incoming {
     zc_incoming_config_t config;

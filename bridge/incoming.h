@@ -6,7 +6,7 @@
 #include "bridge/address.h"
 #include "bridge/mapping.h"
 #include "bridge/outlet.h"
-#include "lib/publisher.h"
+#include "lib/peer/publisher.h"
 
 typedef struct zc_incoming zc_incoming_t;
 

@@ -12,10 +12,10 @@
 #include "bridge/envelope.h"
 #include "bridge/incoming.h"
 #include "bridge/outgoing.h"
-#include "lib/control.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
-#include "lib/options.h"
+#include "lib/peer/control.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
+#include "lib/config/options.h"
 
 #define S_REPORT_MS 5000
 #define S_PASSWORD_MAX 1024

@@ -14,8 +14,8 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/redis.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 
 #define S_SAVE_MS 1000
 #define S_KEEP "86400"      /* seconds that the position is kept in Redis */

@@ -5,7 +5,7 @@
 
 #include "bridge/address.h"
 #include "bridge/outlet.h"
-#include "lib/subscriber.h"
+#include "lib/peer/subscriber.h"
 
 typedef struct zc_outgoing zc_outgoing_t;
 

@@ -6,8 +6,8 @@
 #define ZC_OUTLET_H
 
 #include <stdbool.h>
-#include "lib/buf.h"
-#include "lib/text.h"
+#include "lib/base/buf.h"
+#include "lib/base/text.h"
 
 typedef struct zc_outlet zc_outlet_t;
 

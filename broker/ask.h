@@ -2,7 +2,7 @@
 #ifndef ZC_ASK_H
 #define ZC_ASK_H
 
-#include "lib/message.h"
+#include "lib/wire/message.h"
 
 #define ZC_TAG_MAX 64
 #define ZC_NONCE_MAX 64

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "lib/daemon.h"
-#include "lib/log.h"
-#include "lib/redial.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
+#include "lib/peer/redial.h"
 
 #define S_GATHER_US 2000        /* how long messages gather */
 #define S_CROWD 400             /* messages a second from which on they do */

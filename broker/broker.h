@@ -3,7 +3,7 @@
 #ifndef ZC_BROKER_H
 #define ZC_BROKER_H
 
-#include "broker/history.h"
+#include "broker/history/history.h"
 
 typedef struct {
     const char *publish, *subscribe, *control;   /* endpoints */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 
 #define S_REQUESTS 100  /* handled in one turn */
 #define S_TURN_MS 5     /* or until the turn has taken so long: one may ask for much */

@@ -2,8 +2,8 @@
 #ifndef ZC_DEDUP_H
 #define ZC_DEDUP_H
 
-#include "lib/id.h"
-#include "lib/text.h"
+#include "lib/wire/id.h"
+#include "lib/base/text.h"
 
 typedef struct zc_dedup zc_dedup_t;
 

@@ -17,8 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 
 #define S_ENDPOINTS 3
 #define S_LOOK_MS 100

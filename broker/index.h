@@ -1,5 +1,5 @@
 /*  index.h - a hash table of nodes that live inside what they index. Knows no keys: the caller
- *  brings hash and comparison. It grows a few buckets with every insertion: lib/table.h, which
+ *  brings hash and comparison. It grows a few buckets with every insertion: lib/base/table.h, which
  *  rehashes at once, would hold the broker up for tens of milliseconds at a million entries. */
 #ifndef ZC_INDEX_H
 #define ZC_INDEX_H

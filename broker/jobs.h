@@ -2,7 +2,7 @@
 #ifndef ZC_JOBS_H
 #define ZC_JOBS_H
 
-#include "broker/history.h"
+#include "broker/history/history.h"
 #include "broker/outbox.h"
 
 typedef struct zc_jobs zc_jobs_t;

@@ -11,10 +11,10 @@ broker_libbroker_a_SOURCES = \
 	broker/jobs.c broker/jobs.h \
 	broker/syncs.c broker/syncs.h \
 	broker/stats.c broker/stats.h \
-	broker/history.h broker/history_memory.c \
-	broker/history_lmdb.c broker/history_lmdb.h \
-	broker/store.c broker/store.h \
-	broker/position.c broker/position.h \
+	broker/history/history.h broker/history/memory.c \
+	broker/history/lmdb.c broker/history/lmdb.h \
+	broker/history/store.c broker/history/store.h \
+	broker/history/position.c broker/history/position.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h \
 	broker/index.c broker/index.h

@@ -7,10 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "broker/broker.h"
-#include "broker/history_lmdb.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
-#include "lib/options.h"
+#include "broker/history/lmdb.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
+#include "lib/config/options.h"
 
 static const zc_option_t s_options[] = {
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",

@@ -5,7 +5,7 @@
 #define ZC_PEERS_H
 
 #include "broker/index.h"
-#include "lib/text.h"
+#include "lib/base/text.h"
 
 typedef struct zc_peer {
     zc_node_t node;                  /* in the table */

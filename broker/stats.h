@@ -3,7 +3,7 @@
 #define ZC_STATS_H
 
 #include "broker/ask.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 typedef struct {
     uint64_t received;      /* messages from publishers, on PUB and control */

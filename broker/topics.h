@@ -7,8 +7,8 @@
 #define ZC_TOPICS_H
 
 #include "broker/index.h"
-#include "lib/id.h"
-#include "lib/text.h"
+#include "lib/wire/id.h"
+#include "lib/base/text.h"
 
 typedef struct zc_topic {
     zc_node_t node;               /* in the table, by name */

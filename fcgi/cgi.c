@@ -12,7 +12,7 @@
 
 #include "fcgi/server.h"
 #include "fcgi/stream.h"
-#include "lib/log.h"
+#include "lib/base/log.h"
 
 #define DRAIN_MS 20 /* how often it is seen, while draining, whether all is sent */
 

@@ -2,7 +2,7 @@
 #ifndef ZC_CGI_H
 #define ZC_CGI_H
 
-#include "lib/options.h"
+#include "lib/config/options.h"
 
 /*  True where a web server started this process for one request. */
 bool zc_cgi_wanted (void);

@@ -18,7 +18,7 @@
 #include "fcgi/framing.h"
 #include "fcgi/record.h"
 #include "fcgi/stream.h"
-#include "lib/log.h"
+#include "lib/base/log.h"
 
 #define KEEP_MS 75000  /* an idle kept connection; nginx lets go after 60 s, and should be first */
 #define LINGER_MS 2000 /* for the peer to close after the end */

@@ -3,9 +3,9 @@
 #ifndef ZC_CONN_H
 #define ZC_CONN_H
 
-#include "lib/options.h"
-#include "lib/watch.h"
-#include "lib/worker.h"
+#include "lib/config/options.h"
+#include "lib/engine/watch.h"
+#include "lib/engine/worker.h"
 
 typedef struct zc_conn zc_conn_t;
 

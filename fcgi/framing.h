@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/uio.h>
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 #define ZC_FRAMING_RECORDS 4 /* records in one call */
 #define ZC_FRAMING_IOV 16    /* pieces in one call */

@@ -4,9 +4,9 @@
 
 #include "fcgi/cgi.h"
 #include "fcgi/server.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
-#include "lib/worker.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
+#include "lib/engine/worker.h"
 
 static const zc_option_t s_options[] = {
     {"socket", 's', ZC_OPT_TEXT, "/run/zcast/sse.sock", 1, 255, NULL, "ADDRESS",

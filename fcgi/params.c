@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 const char *const zc_param_names[ZC_PARAM_COUNT] = {
     "QUERY_STRING", "REQUEST_METHOD", "HTTP_LAST_EVENT_ID",

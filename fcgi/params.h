@@ -5,7 +5,7 @@
 #ifndef ZC_PARAMS_H
 #define ZC_PARAMS_H
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 
 /*  What zcast-fcgi wants to know of a request (RFC 3875 §4.1). */
 typedef enum {

@@ -8,7 +8,7 @@
 #define ZC_RECORD_H
 
 #include "fcgi/params.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 typedef enum {
     ZC_RECORD_MORE,    /* all bytes are taken */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/message.h"
-#include "lib/sse.h"
+#include "lib/wire/message.h"
+#include "lib/wire/sse.h"
 
 static bool s_is (zc_slice_t slice, const char *text)
 {

@@ -3,8 +3,8 @@
 #define ZC_REQUEST_H
 
 #include "fcgi/params.h"
-#include "lib/encoding.h"
-#include "lib/query.h"
+#include "lib/wire/encoding.h"
+#include "lib/wire/query.h"
 
 typedef struct {
     unsigned status;               /* 200: a stream; 204: OPTIONS; 400, 405: see error */

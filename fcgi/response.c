@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/sse.h"
+#include "lib/wire/sse.h"
 
 #define NO_STORE "Cache-Control: no-cache\r\n"
 #define METHODS "GET, HEAD, OPTIONS"

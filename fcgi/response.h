@@ -4,7 +4,7 @@
 #define ZC_RESPONSE_H
 
 #include "fcgi/request.h"
-#include "lib/options.h"
+#include "lib/config/options.h"
 
 /*  Who may read the stream from another origin. */
 typedef struct {

@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "fcgi/conn.h"
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 
 #define ACCEPT_MAX 16 /* at once */
 /*  A web server spends three times on a send what we do, on another core where there is one: so

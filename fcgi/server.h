@@ -2,7 +2,7 @@
 #ifndef ZC_SERVER_H
 #define ZC_SERVER_H
 
-#include "lib/options.h"
+#include "lib/config/options.h"
 
 /*  The descriptor of a listening socket: the one that was handed over on descriptor 0, or else the
  *  one that option `socket` names. -1 after saying why on stderr. */

@@ -1,7 +1,7 @@
 /*  stream.c - see stream.h. */
 #include "fcgi/stream.h"
 
-#include "lib/sse.h"
+#include "lib/wire/sse.h"
 
 void zc_stream_start (zc_client_t *client, zc_worker_t *worker, const zc_request_t *request,
                       const zc_cors_t *cors)

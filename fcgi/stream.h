@@ -4,7 +4,7 @@
 
 #include "fcgi/request.h"
 #include "fcgi/response.h"
-#include "lib/worker.h"
+#include "lib/engine/worker.h"
 
 /*  Gives the client the stream's head and joins it to what `request` (status 200) asks for. The
  *  caller fills client->transport and client->fd before, and calls zc_pump_send after. */

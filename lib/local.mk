@@ -1,30 +1,39 @@
 noinst_LIBRARIES += libzcast.a
 libzcast_a_SOURCES = \
-	lib/buf.c lib/buf.h \
-	lib/id.c lib/id.h \
-	lib/text.c lib/text.h \
-	lib/query.c lib/query.h \
-	lib/message.c lib/message.h \
-	lib/encoding.c lib/encoding.h \
-	lib/sse.c lib/sse.h \
-	lib/feed.c lib/feed.h \
-	lib/client.c lib/client.h \
-	lib/table.c lib/table.h \
-	lib/hub.c lib/hub.h lib/hub_private.h \
-	lib/channel.c \
-	lib/join.c \
-	lib/pump.c lib/pump.h lib/ring.c lib/ring.h \
-	lib/control.c lib/control.h \
-	lib/link.c lib/link.h \
-	lib/monitor.c lib/monitor.h \
-	lib/redial.c lib/redial.h \
-	lib/publisher.c lib/publisher.h \
-	lib/subscriber.c lib/subscriber.h \
-	lib/options.c lib/options.h lib/options_private.h \
-	lib/options_file.c lib/options_line.c \
-	lib/option_set.c lib/option_value.c lib/option_help.c lib/zpl.c lib/zpl.h \
-	lib/log.c lib/log.h \
-	lib/daemon.c lib/daemon.h lib/listen.c lib/processes.c \
-	lib/limit.c lib/limit.h \
-	lib/watch.c lib/watch.h \
-	lib/worker.c lib/worker.h
+	lib/base/buf.c lib/base/buf.h \
+	lib/base/daemon.c lib/base/daemon.h \
+	lib/base/limit.c lib/base/limit.h \
+	lib/base/listen.c \
+	lib/base/log.c lib/base/log.h \
+	lib/base/processes.c \
+	lib/base/table.c lib/base/table.h \
+	lib/base/text.c lib/base/text.h \
+	lib/config/option_help.c \
+	lib/config/option_set.c \
+	lib/config/option_value.c \
+	lib/config/options.c lib/config/options.h \
+	lib/config/options_file.c \
+	lib/config/options_line.c \
+	lib/config/options_private.h \
+	lib/config/zpl.c lib/config/zpl.h \
+	lib/wire/encoding.c lib/wire/encoding.h \
+	lib/wire/id.c lib/wire/id.h \
+	lib/wire/message.c lib/wire/message.h \
+	lib/wire/query.c lib/wire/query.h \
+	lib/wire/sse.c lib/wire/sse.h \
+	lib/peer/control.c lib/peer/control.h \
+	lib/peer/monitor.c lib/peer/monitor.h \
+	lib/peer/publisher.c lib/peer/publisher.h \
+	lib/peer/redial.c lib/peer/redial.h \
+	lib/peer/subscriber.c lib/peer/subscriber.h \
+	lib/engine/channel.c \
+	lib/engine/client.c lib/engine/client.h \
+	lib/engine/feed.c lib/engine/feed.h \
+	lib/engine/hub.c lib/engine/hub.h \
+	lib/engine/hub_private.h \
+	lib/engine/join.c \
+	lib/engine/link.c lib/engine/link.h \
+	lib/engine/pump.c lib/engine/pump.h \
+	lib/engine/ring.c lib/engine/ring.h \
+	lib/engine/watch.c lib/engine/watch.h \
+	lib/engine/worker.c lib/engine/worker.h

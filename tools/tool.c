@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/control.h"
-#include "lib/daemon.h"
+#include "lib/peer/control.h"
+#include "lib/base/daemon.h"
 
 static const char *s_name = "zmq";
 

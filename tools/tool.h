@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "lib/options.h"
-#include "lib/text.h"
+#include "lib/config/options.h"
+#include "lib/base/text.h"
 
 /*  Subcommands: argv[0] is "zmq pub" and so on. Return the exit status. */
 int zc_tool_pub (int argc, char **argv);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "config.h"
-#include "lib/daemon.h"
+#include "lib/base/daemon.h"
 #include "tools/tool.h"
 
 typedef struct {

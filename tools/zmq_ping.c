@@ -1,7 +1,7 @@
 /*  zmq_ping.c - `zmq ping`: one PING, and how long it took. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "lib/daemon.h"
+#include "lib/base/daemon.h"
 #include "tools/tool.h"
 
 static const zc_option_t s_options[] = {

@@ -1,18 +1,19 @@
 /*  zmq_pub.c - `zmq pub`: messages from the command line, a file or standard input to the broker.
  *
- *  Ordinarily through the control endpoint, with acknowledgement (lib/publisher.h). With --fast
- *  through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's subscription
- *  has come, and with XPUB_NODROP it waits when its queue is full, so nothing is dropped here. */
+ *  Ordinarily through the control endpoint, with acknowledgement (lib/peer/publisher.h). With
+ * --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
+ * subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
+ * dropped here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "lib/buf.h"
-#include "lib/daemon.h"
-#include "lib/message.h"
-#include "lib/publisher.h"
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
+#include "lib/wire/message.h"
+#include "lib/peer/publisher.h"
 #include "tools/tool.h"
 
 #define S_READ (64 * 1024)              /* bytes read at once */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "lib/buf.h"
-#include "lib/daemon.h"
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
 #include "tools/tool.h"
 
 #define S_COLUMNS_MAX 10

@@ -1,12 +1,12 @@
-/*  zmq_sub.c - `zmq sub`: topics to standard output, without a hole (lib/subscriber.h). */
+/*  zmq_sub.c - `zmq sub`: topics to standard output, without a hole (lib/peer/subscriber.h). */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/buf.h"
-#include "lib/daemon.h"
-#include "lib/subscriber.h"
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
+#include "lib/peer/subscriber.h"
 #include "tools/tool.h"
 
 #define S_CONNECT_MS 5000 /* how long to wait for the broker in the beginning */

@@ -12,8 +12,8 @@
 #ifndef ZC_COMMAND_H
 #define ZC_COMMAND_H
 
-#include "lib/buf.h"
-#include "lib/text.h"
+#include "lib/base/buf.h"
+#include "lib/base/text.h"
 
 typedef enum {
     ZC_COMMAND_SUBSCRIBE,

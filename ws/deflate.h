@@ -3,7 +3,7 @@
 #ifndef ZC_DEFLATE_H
 #define ZC_DEFLATE_H
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 /*  Messages of at least `bytes` are compressed; 0: none are. */
 void zc_deflate_from (size_t bytes);

@@ -2,7 +2,7 @@
 #ifndef ZC_WS_ENCODING_H
 #define ZC_WS_ENCODING_H
 
-#include "lib/encoding.h"
+#include "lib/wire/encoding.h"
 
 /*  No sub-protocol: a payload is one frame, text where it is UTF-8 and else binary. A verdict is
  *  the text {"event":"zcast.continuity","data":"…"}; a heartbeat is a ping. */

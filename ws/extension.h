@@ -7,7 +7,7 @@
 #ifndef ZC_EXTENSION_H
 #define ZC_EXTENSION_H
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 
 typedef struct {
     bool deflate;      /* an offer of permessage-deflate is taken */

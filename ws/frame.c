@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 #include "ws/deflate.h"
 
 size_t zc_frame_header_size (uint64_t len)

@@ -3,7 +3,7 @@
 #ifndef ZC_FRAME_H
 #define ZC_FRAME_H
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 enum {
     ZC_FRAME_CONTINUATION = 0x0,

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lib/log.h"
-#include "lib/query.h"
+#include "lib/base/log.h"
+#include "lib/wire/query.h"
 #include "ws/session.h"
 
 static zc_log_limit_t s_limit_refuse;

@@ -6,7 +6,7 @@
 #ifndef ZC_HEAD_H
 #define ZC_HEAD_H
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 #include "ws/extension.h"
 
 #define ZC_HEAD_FIELDS 100 /* header fields of one request */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
-#include "lib/buf.h"
-#include "lib/text.h"
+#include "lib/base/buf.h"
+#include "lib/base/text.h"
 #include "ws/deflate.h"
 #include "ws/frame.h"
 

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 

@@ -5,10 +5,10 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "lib/limit.h"
-#include "lib/options.h"
-#include "lib/watch.h"
-#include "lib/worker.h"
+#include "lib/base/limit.h"
+#include "lib/config/options.h"
+#include "lib/engine/watch.h"
+#include "lib/engine/worker.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
 

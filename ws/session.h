@@ -13,8 +13,8 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "lib/client.h"
-#include "lib/limit.h"
+#include "lib/engine/client.h"
+#include "lib/base/limit.h"
 #include "ws/head.h"
 #include "ws/receiver.h"
 #include "ws/server.h"

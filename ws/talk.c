@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 #include "ws/command.h"
 #include "ws/frame.h"
 #include "ws/session.h"

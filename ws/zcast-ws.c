@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "lib/daemon.h"
-#include "lib/log.h"
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
 #include "ws/server.h"
 
 static const zc_option_t s_options[] = {

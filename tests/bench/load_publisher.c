@@ -3,7 +3,7 @@
  * our own memory; its time stamp stays that of the schedule, so the wait counts as latency. */
 #define _GNU_SOURCE
 #include "tests/bench/load.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 #include <errno.h>
 #include <poll.h>

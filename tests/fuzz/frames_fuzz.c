@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "ws/command.h"
 #include "ws/frame.h"
 #include "ws/receiver.h"

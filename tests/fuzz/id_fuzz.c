@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/id.h"
+#include "lib/wire/id.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

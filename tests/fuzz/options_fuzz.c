@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/options_private.h"
-#include "lib/worker.h"
+#include "lib/config/options_private.h"
+#include "lib/engine/worker.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/query.h"
-#include "lib/text.h"
+#include "lib/wire/query.h"
+#include "lib/base/text.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 

@@ -263,7 +263,7 @@ def test_zmq_sub_with_more_topics_than_a_socket_queues(stack):
 
 
 def history_of_tomorrow(folder):
-    """A history on disk that is empty, of a broker whose clock was a day ahead: the file of broker/position.c."""
+    """A history on disk that is empty, of a broker whose clock was a day ahead: the file of broker/history/position.c."""
     magic, reserved, lost = 0x314E4F4954534F50, int((time.time() + 86400) * 1000) << 20, 0
     check = (magic ^ reserved * 3 ^ lost * 7) * 0x9E3779B97F4A7C15 % 2**64
     folder.mkdir()

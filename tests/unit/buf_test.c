@@ -1,7 +1,7 @@
 /*  The growable buffer: growth keeps what is there, shifting keeps the rest. */
 #include "tests/unit/unit.h"
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 static void test_growth_keeps_content (void **state)
 {

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/hub.h"
-#include "lib/table.h"
+#include "lib/engine/hub.h"
+#include "lib/base/table.h"
 
 #define TOPICS 5
 #define WORKERS 2
@@ -23,7 +23,7 @@
 #define STEPS 400
 #define PAGE 5
 #define REQUESTS 128   /* of a worker, unanswered */
-#define FETCHES_MAX 64 /* of them; what lib/hub.c holds itself to */
+#define FETCHES_MAX 64 /* of them; what lib/engine/hub.c holds itself to */
 #define MESSAGES_MAX 4096
 #define S_BEGIN_MS 1000000 /* the clock when a run begins */
 

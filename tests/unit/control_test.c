@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "lib/control.h"
+#include "lib/peer/control.h"
 
 #define S_ENDPOINT "inproc://control_test"
 

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "lib/daemon.h"
+#include "lib/base/daemon.h"
 
 static char s_folder[] = "/tmp/zcast-daemon-XXXXXX";
 static char s_path[64], s_error[512];

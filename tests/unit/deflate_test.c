@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 #include "ws/deflate.h"
 #include "ws/frame.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/feed.h"
+#include "lib/engine/feed.h"
 
 static void s_add (zc_feed_t *feed, const char *text, zc_id_t id)
 {

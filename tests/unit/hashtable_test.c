@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/table.h"
+#include "lib/base/table.h"
 
 typedef struct {
     zc_slice_t key;

@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "broker/history_lmdb.h"
-#include "lib/daemon.h"
+#include "broker/history/lmdb.h"
+#include "lib/base/daemon.h"
 
 #define TOPICS 6
 #define MESSAGES_MAX 20000

@@ -1,7 +1,7 @@
 /*  Positions: text both ways, order as numbers, and the hybrid clock. */
 #include "tests/unit/unit.h"
 
-#include "lib/id.h"
+#include "lib/wire/id.h"
 
 static const struct {
     const char *text;

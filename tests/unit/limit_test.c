@@ -1,7 +1,7 @@
 /*  Token buckets and the table of addresses, at times that the test makes up. */
 #include "tests/unit/unit.h"
 
-#include "lib/limit.h"
+#include "lib/base/limit.h"
 
 static void test_bucket (void **state)
 {

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <regex.h>
 
-#include "lib/log.h"
+#include "lib/base/log.h"
 
 static capture_t s_capture;
 

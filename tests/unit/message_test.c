@@ -1,7 +1,7 @@
 /*  The envelope: what publishers may send, what meta the broker makes of it, what workers take. */
 #include "tests/unit/unit.h"
 
-#include "lib/message.h"
+#include "lib/wire/message.h"
 
 #define MAX 16 /* max_payload in these tests */
 

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "lib/options_private.h"
-#include "lib/worker.h"
+#include "lib/config/options_private.h"
+#include "lib/engine/worker.h"
 
 /* Values */
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/daemon.h"
+#include "lib/base/daemon.h"
 
 #define PATIENCE_MS 30000
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "lib/message.h"
-#include "lib/publisher.h"
+#include "lib/wire/message.h"
+#include "lib/peer/publisher.h"
 
 #define S_PATIENCE 4000 /* rounds of 5 ms before a condition has failed */
 

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "fcgi/framing.h"
-#include "lib/message.h"
-#include "lib/pump.h"
-#include "lib/sse.h"
+#include "lib/wire/message.h"
+#include "lib/engine/pump.h"
+#include "lib/wire/sse.h"
 
 #define CLIENTS 300 /* more than a slice */
 #define FIRST_MS 1795478400000u

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/query.h"
+#include "lib/wire/query.h"
 
 static int s_parse (zc_query_t *query, const char *text, size_t max)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "ws/deflate.h"
 #include "ws/frame.h"
 #include "ws/receiver.h"

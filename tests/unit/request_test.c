@@ -9,7 +9,7 @@
 
 #include "fcgi/request.h"
 #include "fcgi/response.h"
-#include "lib/sse.h"
+#include "lib/wire/sse.h"
 
 #define MAX_TOPICS 3
 

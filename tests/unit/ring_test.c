@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/ring.h"
+#include "lib/engine/ring.h"
 
 #define PAIRS 64
 

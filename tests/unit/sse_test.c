@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "lib/sse.h"
+#include "lib/wire/sse.h"
 
 #define TEXT(text)            \
     {                         \

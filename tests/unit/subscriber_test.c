@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <unistd.h>
-#include "lib/buf.h"
-#include "lib/daemon.h"
-#include "lib/subscriber.h"
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
+#include "lib/peer/subscriber.h"
 
 #define PATIENCE_MS 30000
 

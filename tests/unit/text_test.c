@@ -1,7 +1,7 @@
 /*  Checks on text from outside: UTF-8, topics, escapes, queries, numbers, base64. */
 #include "tests/unit/unit.h"
 
-#include "lib/text.h"
+#include "lib/base/text.h"
 
 /*  The checks see a copy in memory of exactly this size, so that a read past it is seen. */
 static bool s_on_exact (bool (*check) (const void *, size_t), zc_slice_t text)

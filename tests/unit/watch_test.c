@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/watch.h"
+#include "lib/engine/watch.h"
 
 #define PAIRS 300 /* more than one turn handles */
 

@@ -1,7 +1,7 @@
 /*  ZPL texts: what is refused, with its line, and that lines of items are right. */
 #include "tests/unit/unit.h"
 
-#include "lib/zpl.h"
+#include "lib/config/zpl.h"
 
 static const struct {
     const char *text;

@@ -1,0 +1,449 @@
+/*  memory.c - history in memory.
+ *
+ *  Each message is one allocation, in two orders: a list of all by age, and a ring of pointers for
+ *  its topic, which is searched by halving. Small payloads are copied into it: a small message that
+ *  ZeroMQ received is a view of the whole receive buffer (18 KB), so that keeping a reference to it
+ *  would keep up to a hundred times its size. Large payloads are shared, never copied. Rejected:
+ * one log of large blocks (a quiet topic's messages pin the blocks of a busy one). */
+#include "broker/history/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define S_SHARE_FROM 8192 /* bytes; ZeroMQ's receive buffer: what is larger has its own memory */
+#define S_TRIM_MAX 1000   /* messages let go of in one call of trim */
+#define S_TRIM_APPEND 16  /* and with one append, of each limit */
+#define S_NOT_QUEUED UINT32_MAX
+
+typedef struct s_entry {
+    zc_node_t event;               /* in the index of own ids, where it has one */
+    struct s_entry *older, *newer; /* of all topics */
+    zc_topic_t *topic;
+    zc_id_t id;
+    uint64_t expires_ms;
+    uint32_t queued; /* its place in the queue of expiry, or S_NOT_QUEUED */
+    uint32_t meta_len, payload_len;
+    uint16_t event_at, event_len;
+    zmq_msg_t *shared; /* behind the bytes; NULL: the payload is copied */
+    char bytes[];      /* meta, then the payload or the zmq_msg_t that shares it */
+} s_entry_t;
+
+typedef struct { /* the messages of a topic: a ring */
+    s_entry_t **at;
+    uint32_t mask, first, count;
+    uint64_t bytes;
+} s_store_t;
+
+typedef struct {
+    zc_history_t base;
+    s_entry_t *oldest, *newest;
+    zc_index_t events; /* topic and own id -> entry */
+    s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
+    size_t queue_len, queue_cap;
+    zc_history_stats_t stats;
+} s_memory_t;
+
+static size_t s_entry_size (const s_entry_t *entry)
+{
+    return sizeof *entry + entry->meta_len + entry->payload_len;
+}
+
+static s_entry_t *s_store_at (const s_store_t *store, uint32_t index)
+{
+    return store->at[(store->first + index) & store->mask];
+}
+
+/*  The index of the first entry after a position. */
+static uint32_t s_store_seek (const s_store_t *store, zc_id_t after)
+{
+    uint32_t low = 0, high = store->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s_store_at (store, middle)->id > after)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void s_store_grow (s_store_t *store)
+{
+    uint32_t cap = store->at ? (store->mask + 1) * 2 : 4;
+    s_entry_t **at = malloc (cap * sizeof *at);
+    if (!at)
+        abort ();
+    for (uint32_t i = 0; i < store->count; i++)
+        at[i] = s_store_at (store, i);
+    free (store->at);
+    *store = (s_store_t){at, cap - 1, 0, store->count, store->bytes};
+}
+
+static void s_store_push (s_store_t *store, s_entry_t *entry)
+{
+    if (!store->at || store->count > store->mask)
+        s_store_grow (store);
+    store->at[(store->first + store->count++) & store->mask] = entry;
+    store->bytes += s_entry_size (entry);
+}
+
+static void s_store_remove (s_store_t *store, const s_entry_t *entry)
+{
+    /*  What goes is nearly always the first: a search would go through cold memory. */
+    uint32_t place = s_store_at (store, 0) == entry ? 0 : s_store_seek (store, entry->id) - 1;
+    if (place < store->count / 2) { /* the shorter side moves up */
+        for (uint32_t i = place; i > 0; i--)
+            store->at[(store->first + i) & store->mask] = s_store_at (store, i - 1);
+        store->first++;
+    } else {
+        for (uint32_t i = place + 1; i < store->count; i++)
+            store->at[(store->first + i - 1) & store->mask] = s_store_at (store, i);
+    }
+    store->count--;
+    store->bytes -= s_entry_size (entry);
+}
+
+static void s_topic_remove (zc_topic_t *topic, const s_entry_t *entry)
+{
+    s_store_t *store = topic->store;
+    s_store_remove (store, entry);
+    if (store->count == 0) {
+        free (store->at);
+        free (store);
+        topic->store = NULL;
+    }
+}
+
+/*  The queue of expiry. */
+
+static void s_queue_set (s_memory_t *self, size_t index, s_entry_t *entry)
+{
+    self->queue[index] = entry;
+    entry->queued = (uint32_t)index;
+}
+
+static void s_queue_up (s_memory_t *self, size_t index)
+{
+    s_entry_t *entry = self->queue[index];
+    for (; index > 0; index = (index - 1) / 2) {
+        s_entry_t *parent = self->queue[(index - 1) / 2];
+        if (parent->expires_ms <= entry->expires_ms)
+            break;
+        s_queue_set (self, index, parent);
+    }
+    s_queue_set (self, index, entry);
+}
+
+static void s_queue_down (s_memory_t *self, size_t index)
+{
+    s_entry_t *entry = self->queue[index];
+    for (size_t child; (child = index * 2 + 1) < self->queue_len; index = child) {
+        if (child + 1 < self->queue_len &&
+            self->queue[child + 1]->expires_ms < self->queue[child]->expires_ms)
+            child++;
+        if (entry->expires_ms <= self->queue[child]->expires_ms)
+            break;
+        s_queue_set (self, index, self->queue[child]);
+    }
+    s_queue_set (self, index, entry);
+}
+
+static void s_queue_add (s_memory_t *self, s_entry_t *entry)
+{
+    if (self->queue_len == self->queue_cap) {
+        self->queue_cap = self->queue_cap ? self->queue_cap * 2 : 64;
+        self->queue = realloc (self->queue, self->queue_cap * sizeof *self->queue);
+        if (!self->queue)
+            abort ();
+    }
+    s_queue_set (self, self->queue_len++, entry);
+    s_queue_up (self, self->queue_len - 1);
+}
+
+static void s_queue_remove (s_memory_t *self, s_entry_t *entry)
+{
+    size_t index = entry->queued;
+    s_entry_t *last = self->queue[--self->queue_len];
+    if (last == entry)
+        return;
+    s_queue_set (self, index, last);
+    s_queue_up (self, index);
+    s_queue_down (self, last->queued);
+}
+
+/*  Own ids. */
+
+typedef struct {
+    const zc_topic_t *topic;
+    zc_slice_t event;
+} s_event_key_t;
+
+static uint64_t s_event_hash (const zc_topic_t *topic, const char *at, size_t len)
+{
+    return zc_hash (at, len, topic->node.hash);
+}
+
+static bool s_event_same (const zc_node_t *node, const void *arg)
+{
+    const s_entry_t *entry = (const s_entry_t *)node;
+    const s_event_key_t *key = arg;
+    return entry->topic == key->topic && entry->event_len == key->event.len &&
+           memcmp (entry->bytes + entry->event_at, key->event.at, key->event.len) == 0;
+}
+
+static s_entry_t *s_event_find (const s_memory_t *self, const zc_topic_t *topic, zc_slice_t event)
+{
+    s_event_key_t key = {topic, event};
+    return (s_entry_t *)zc_index_find (&self->events, s_event_hash (topic, event.at, event.len),
+                                       s_event_same, &key);
+}
+
+/*  An own id that was used before means its newest message. */
+static void s_event_add (s_memory_t *self, s_entry_t *entry)
+{
+    zc_slice_t event = {entry->bytes + entry->event_at, entry->event_len};
+    s_entry_t *before = s_event_find (self, entry->topic, event);
+    if (before) {
+        zc_index_remove (&self->events, &before->event);
+        before->event_len = 0;
+    }
+    zc_index_insert (&self->events, &entry->event,
+                     s_event_hash (entry->topic, event.at, event.len));
+}
+
+static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t event, zc_id_t *id)
+{
+    s_entry_t *entry = s_event_find ((s_memory_t *)base, topic, event);
+    if (entry)
+        *id = entry->id;
+    return entry != NULL;
+}
+
+/*  Entries. */
+
+static s_entry_t *s_entry_new (zc_item_t *item)
+{
+    size_t meta_len = zmq_msg_size (&item->meta), payload_len = zmq_msg_size (&item->payload);
+    bool share = payload_len > S_SHARE_FROM;
+    /*  The zmq_msg_t behind meta must lie as its type wants. */
+    size_t pad = share ? (sizeof (void *) - meta_len % sizeof (void *)) % sizeof (void *) : 0;
+    s_entry_t *entry =
+        malloc (sizeof *entry + meta_len + pad + (share ? sizeof (zmq_msg_t) : payload_len));
+    if (!entry)
+        abort ();
+    *entry = (s_entry_t){.topic = item->where,
+                         .id = item->id,
+                         .expires_ms = item->expires_ms,
+                         .queued = S_NOT_QUEUED,
+                         .meta_len = (uint32_t)meta_len,
+                         .payload_len = (uint32_t)payload_len,
+                         .event_at = item->event_at,
+                         .event_len = item->event_len};
+    memcpy (entry->bytes, zmq_msg_data (&item->meta), meta_len);
+    if (share) {
+        entry->shared = (zmq_msg_t *)(entry->bytes + meta_len + pad);
+        zmq_msg_init (entry->shared);
+        zmq_msg_copy (entry->shared, &item->payload);
+    } else if (payload_len) {
+        memcpy (entry->bytes + meta_len, zmq_msg_data (&item->payload), payload_len);
+    }
+    return entry;
+}
+
+static void s_entry_free (s_entry_t *entry)
+{
+    if (entry->shared)
+        zmq_msg_close (entry->shared);
+    free (entry);
+}
+
+static void s_link (s_memory_t *self, s_entry_t *entry)
+{
+    entry->older = self->newest;
+    if (self->newest)
+        self->newest->newer = entry;
+    else
+        self->oldest = entry;
+    self->newest = entry;
+}
+
+static void s_unlink (s_memory_t *self, s_entry_t *entry)
+{
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        self->oldest = entry->newer;
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        self->newest = entry->older;
+}
+
+/*  Lets go of one message, wherever it is. */
+static void s_drop (s_memory_t *self, s_entry_t *entry)
+{
+    zc_topic_t *topic = entry->topic;
+    s_topic_remove (topic, entry);
+    if (topic->floor < entry->id)
+        topic->floor = entry->id;
+    if (self->stats.floor < entry->id)
+        self->stats.floor = entry->id;
+    s_unlink (self, entry);
+    if (entry->event_len)
+        zc_index_remove (&self->events, &entry->event);
+    if (entry->queued != S_NOT_QUEUED)
+        s_queue_remove (self, entry);
+    self->stats.messages--;
+    self->stats.bytes -= s_entry_size (entry);
+    self->stats.trimmed++;
+    s_entry_free (entry);
+}
+
+/*  Whether so much more would be beyond the limits. */
+static bool s_topic_over (const s_memory_t *self, const zc_topic_t *topic, size_t messages,
+                          size_t bytes)
+{
+    const zc_history_limits_t *limits = &self->base.limits;
+    const s_store_t *store = topic->store;
+    return store && (store->count + messages > limits->topic_messages ||
+                     store->bytes + bytes > limits->topic_bytes);
+}
+
+static bool s_over (const s_memory_t *self, size_t messages, size_t bytes)
+{
+    const zc_history_limits_t *limits = &self->base.limits;
+    return self->oldest && (self->stats.messages + messages > limits->messages ||
+                            self->stats.bytes + bytes > limits->bytes);
+}
+
+static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic, size_t messages, size_t bytes)
+{
+    for (int i = 0; i < S_TRIM_APPEND && s_topic_over (self, topic, messages, bytes); i++)
+        s_drop (self, s_store_at (topic->store, 0));
+    for (int i = 0; i < S_TRIM_APPEND && s_over (self, messages, bytes); i++)
+        s_drop (self, self->oldest);
+}
+
+/*  The next one that a full history lets go of: its memory is cold by now. */
+static void s_expect_drop (const s_memory_t *self, const zc_topic_t *topic)
+{
+    const s_store_t *store = topic->store;
+    const s_entry_t *entry = store && store->count ? s_store_at (store, 0) : self->oldest;
+    __builtin_prefetch (entry, 1);
+    __builtin_prefetch ((const char *)entry + 64, 1);
+}
+
+static void s_append (zc_history_t *base, zc_item_t *item)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    zc_topic_t *topic = item->where;
+    /*  Room is made first: malloc then gives out again what has just been given back. */
+    s_trim_sizes (self, topic, 1,
+                  sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
+    if (!topic->store && !(topic->store = calloc (1, sizeof (s_store_t))))
+        abort ();
+    s_entry_t *entry = s_entry_new (item);
+    s_link (self, entry);
+    s_store_push (topic->store, entry);
+    if (entry->event_len)
+        s_event_add (self, entry);
+    if (entry->expires_ms)
+        s_queue_add (self, entry);
+    self->stats.messages++;
+    self->stats.bytes += s_entry_size (entry);
+    s_trim_sizes (self, topic, 0, 0); /* what is larger than a limit all by itself */
+    s_expect_drop (self, topic);
+    base->settled (base->arg, item, true);
+}
+
+static bool s_trim (zc_history_t *base, uint64_t now_ms)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    const zc_history_limits_t *limits = &base->limits;
+    uint64_t age = limits->age_ms < limits->topic_age_ms ? limits->age_ms : limits->topic_age_ms;
+    zc_id_t before = zc_id_from_ms (now_ms > age ? now_ms - age : 0);
+    int left = S_TRIM_MAX;
+    for (; left > 0 && self->queue_len && self->queue[0]->expires_ms <= now_ms; left--)
+        s_drop (self, self->queue[0]);
+    for (; left > 0 && self->oldest && (self->oldest->id < before || s_over (self, 0, 0)); left--)
+        s_drop (self, self->oldest);
+    return left == 0;
+}
+
+static void s_evict (zc_history_t *base, zc_topic_t *topic)
+{
+    while (topic->store)
+        s_drop ((s_memory_t *)base, s_store_at (topic->store, 0));
+}
+
+static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
+{
+    (void)base;
+    return topic->floor;
+}
+
+static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored)
+{
+    (void)base;
+    const s_store_t *store = topic->store;
+    uint32_t index = store ? s_store_seek (store, after) : 0;
+    if (!store || index == store->count)
+        return false;
+    s_entry_t *entry = s_store_at (store, index);
+    stored->id = entry->id;
+    stored->meta = (zc_slice_t){entry->bytes, entry->meta_len};
+    stored->shared = entry->shared;
+    stored->payload.at =
+        entry->shared ? zmq_msg_data (entry->shared) : entry->bytes + entry->meta_len;
+    stored->payload.len = entry->payload_len;
+    return true;
+}
+
+static uint64_t s_count (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_id_t upto)
+{
+    (void)base;
+    const s_store_t *store = topic->store;
+    if (!store || upto <= after)
+        return 0;
+    return s_store_seek (store, upto) - s_store_seek (store, after);
+}
+
+static void s_nothing (zc_history_t *base)
+{
+    (void)base;
+}
+
+static bool s_never (zc_history_t *base)
+{
+    (void)base;
+    return false;
+}
+
+static void s_stats (zc_history_t *base, zc_history_stats_t *stats)
+{
+    *stats = ((s_memory_t *)base)->stats;
+}
+
+static void s_destroy (zc_history_t *base)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    while (self->oldest)
+        s_drop (self, self->oldest);
+    zc_index_clear (&self->events);
+    free (self->queue);
+    free (self);
+}
+
+zc_history_t *zc_history_memory_new (void)
+{
+    static const zc_history_ops_t ops = {
+        "memory", s_destroy, s_append, s_nothing, s_nothing, s_never, s_never,   s_trim,
+        s_evict,  s_floor,   s_next,   s_count,   s_find,    s_never, s_nothing, s_stats};
+    s_memory_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->base.ops = &ops;
+    self->base.fd = -1;
+    zc_index_init (&self->events);
+    return &self->base;
+}

@@ -1,0 +1,134 @@
+/*  daemon.c - clocks, descriptors and readiness. Listening sockets are in listen.c, the
+ *  supervision of worker processes in processes.c. */
+#include "lib/base/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+
+static uint64_t s_clock_us (clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime (clock, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t zc_wall_ms (void)
+{
+    return s_clock_us (CLOCK_REALTIME) / 1000;
+}
+
+uint64_t zc_mono_ms (void)
+{
+    return s_clock_us (CLOCK_MONOTONIC) / 1000;
+}
+
+uint64_t zc_mono_us (void)
+{
+    return s_clock_us (CLOCK_MONOTONIC);
+}
+
+unsigned zc_random_between (unsigned low, unsigned high)
+{
+    uint32_t random;
+    while (getrandom (&random, sizeof random, 0) != sizeof random)
+        continue;
+    uint64_t span = (uint64_t)high - low + 1;
+    return low + (unsigned)(random * span >> 32);
+}
+
+/*  open gives the lowest number that is free, and those below are held. */
+void zc_hold_standard_descriptors (void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl (fd, F_GETFD) < 0 && errno == EBADF)
+            open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+uint64_t zc_raise_descriptor_limit (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    rlim_t soft = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit (RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : soft;
+}
+
+int zc_descriptor_limit (void)
+{
+    struct rlimit limit;
+    bool known = getrlimit (RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
+    return known ? (int)limit.rlim_cur : INT_MAX;
+}
+
+/*  sd_notify(3): one datagram to a Unix socket, whose name begins with '@' where it is abstract. */
+static int s_notify (const char *path, const char *state)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t len = strlen (path);
+    if (len < 2 || len >= sizeof to.sun_path) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy (to.sun_path, path, len);
+    if (path[0] == '@')
+        to.sun_path[0] = 0;
+    int fd = socket (AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    socklen_t size = (socklen_t)(offsetof (struct sockaddr_un, sun_path) + len);
+    ssize_t rc = sendto (fd, state, strlen (state), MSG_NOSIGNAL, (struct sockaddr *)&to, size);
+    int saved = errno;
+    close (fd);
+    errno = saved;
+    return rc < 0 ? -1 : 0;
+}
+
+void zc_notify (const char *state)
+{
+    const char *path = getenv ("NOTIFY_SOCKET");
+    if (!path || !*path)
+        return;
+    char text[256];
+    /* Type=notify-reload asks for the time at which the reload began. */
+    if (strcmp (state, "RELOADING=1") == 0) {
+        snprintf (text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                  (unsigned long long)zc_mono_us ());
+        state = text;
+    }
+    if (s_notify (path, state) != 0)
+        zc_warn ("NOTIFY_SOCKET %s: %s", path, strerror (errno));
+}
+
+static void s_mask_signals (int how)
+{
+    sigset_t signals;
+    sigemptyset (&signals);
+    sigaddset (&signals, SIGTERM);
+    sigaddset (&signals, SIGINT);
+    sigaddset (&signals, SIGHUP);
+    sigprocmask (how, &signals, NULL);
+}
+
+void zc_hold_signals (void)
+{
+    s_mask_signals (SIG_BLOCK);
+}
+
+void zc_release_signals (void)
+{
+    s_mask_signals (SIG_UNBLOCK);
+}

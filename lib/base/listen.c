@@ -1,0 +1,267 @@
+/*  listen.c - listening sockets and their peers (declared in daemon.h).
+ *
+ *  An operator meets these errors more than any other, so each says what to do. A socket file that
+ *  is left over from a killed server is told from a living one by connecting to it. */
+#define _GNU_SOURCE /* accept4 */
+#include "lib/base/daemon.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define S_PATH_FORM "a socket's path has 1 to 107 bytes"
+#define S_PORT_FORM "expected HOST:PORT, :PORT, a path with a / in it, or unix:PATH"
+
+/*  The path of a Unix socket's address; NULL where it is HOST:PORT. */
+static const char *s_path (const char *address)
+{
+    if (strncmp (address, "unix:", 5) == 0)
+        return address + 5;
+    return strchr (address, '/') ? address : NULL;
+}
+
+static int s_fail (int fd, char *error, size_t size, const char *address, const char *what)
+{
+    if (fd >= 0)
+        close (fd);
+    snprintf (error, size, "%s: %s", address, what);
+    return -1;
+}
+
+static const char *s_path_reason (int number)
+{
+    switch (number) {
+    case EADDRINUSE:
+        return "in use by a running server; stop it or choose another path";
+    case ENOENT:
+    case ENOTDIR:
+        return "its directory doesn't exist; make it or choose another path";
+    case EACCES:
+    case EPERM:
+        return "no permission; check the owner and mode of the file and its directory";
+    case EROFS:
+        return "the file system is read-only; choose another path";
+    case EEXIST:
+        return "exists and isn't a socket; remove it or choose another path";
+    default:
+        return strerror (number);
+    }
+}
+
+static const char *s_port_reason (int number)
+{
+    switch (number) {
+    case EADDRINUSE:
+        return "in use by another program; stop it or choose another port";
+    case EACCES:
+        return "no permission; a port below 1024 needs CAP_NET_BIND_SERVICE, choose a higher one";
+    case EADDRNOTAVAIL:
+        return "not an address of this machine";
+    default:
+        return strerror (number);
+    }
+}
+
+/*  Removes what a dead server left. Returns 0 where the path is free, else an errno. */
+static int s_clear_path (const struct sockaddr_un *where)
+{
+    struct stat info;
+    if (lstat (where->sun_path, &info) != 0)
+        return errno == ENOENT ? 0 : errno;
+    if (!S_ISSOCK (info.st_mode))
+        return EEXIST;
+    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int rc = connect (fd, (const struct sockaddr *)where, sizeof *where);
+    int why = rc == 0 ? 0 : errno;
+    close (fd);
+    if (why == EACCES || why == EPERM)
+        return why;
+    if (why != ECONNREFUSED)
+        return why == ENOENT ? 0 : EADDRINUSE;
+    return unlink (where->sun_path) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+/*  The file never has more permissions than it ends with: the mask is set before it appears. */
+static int s_bind_path (int fd, const struct sockaddr_un *where, unsigned mode)
+{
+    mode_t before = umask (0777 & ~mode);
+    int rc = bind (fd, (const struct sockaddr *)where, sizeof *where);
+    int saved = errno;
+    umask (before);
+    errno = saved;
+    return rc == 0 ? chmod (where->sun_path, mode) : -1;
+}
+
+static int s_address (const char *path, struct sockaddr_un *where)
+{
+    size_t len = strlen (path);
+    *where = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (len == 0 || len >= sizeof where->sun_path)
+        return -1;
+    memcpy (where->sun_path, path, len);
+    return 0;
+}
+
+static int s_listen_path (const char *address, const char *path, unsigned mode, int backlog,
+                          char *error, size_t size)
+{
+    struct sockaddr_un where;
+    if (s_address (path, &where) != 0)
+        return s_fail (-1, error, size, address, S_PATH_FORM);
+    int why = s_clear_path (&where);
+    if (why)
+        return s_fail (-1, error, size, address, s_path_reason (why));
+    int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || s_bind_path (fd, &where, mode) != 0 || listen (fd, backlog) != 0)
+        return s_fail (fd, error, size, address, s_path_reason (errno));
+    return fd;
+}
+
+/*  Splits "HOST:PORT", "[IPV6]:PORT", ":PORT" and "*:PORT". Returns 0 or -1. */
+static int s_split (const char *address, char *host, size_t size, const char **port)
+{
+    const char *colon = strrchr (address, ':');
+    if (!colon || !colon[1] || strspn (colon + 1, "0123456789") != strlen (colon + 1) ||
+        strlen (colon + 1) > 5)
+        return -1;
+    const char *from = address;
+    size_t len = (size_t)(colon - address);
+    bool brackets = len >= 2 && from[0] == '[' && from[len - 1] == ']';
+    if (brackets) {
+        from++;
+        len -= 2;
+    }
+    if (len >= size || (!brackets && memchr (from, ':', len)))
+        return -1;
+    memcpy (host, from, len);
+    host[len] = 0;
+    if (len == 0)
+        snprintf (host, size, "127.0.0.1");
+    else if (strcmp (host, "*") == 0)
+        snprintf (host, size, "0.0.0.0");
+    *port = colon + 1;
+    return 0;
+}
+
+unsigned zc_file_mode (const char *text)
+{
+    char *end;
+    unsigned long mode = strtoul (text, &end, 8);
+    return *end || text[0] < '0' || text[0] > '7' || mode > 0777 ? UINT_MAX : (unsigned)mode;
+}
+
+const char *zc_listen_form (const char *address)
+{
+    char host[256];
+    const char *port, *path = s_path (address);
+    struct sockaddr_un where;
+    if (path)
+        return s_address (path, &where) == 0 ? NULL : S_PATH_FORM;
+    return s_split (address, host, sizeof host, &port) == 0 && strtoul (port, NULL, 10) <= 65535
+               ? NULL
+               : S_PORT_FORM;
+}
+
+static int s_listen_port (const char *address, int backlog, char *error, size_t size)
+{
+    char host[256];
+    const char *port;
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    if (zc_listen_form (address) || s_split (address, host, sizeof host, &port) != 0)
+        return s_fail (-1, error, size, address, S_PORT_FORM);
+    int rc = getaddrinfo (host, port, &hints, &found);
+    if (rc != 0)
+        return s_fail (-1, error, size, address, gai_strerror (rc));
+    int on = 1;
+    int fd = socket (found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind (fd, found->ai_addr, found->ai_addrlen) != 0 || listen (fd, backlog) != 0) {
+        s_fail (fd, error, size, address, s_port_reason (errno));
+        fd = -1;
+    }
+    freeaddrinfo (found);
+    return fd;
+}
+
+int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size)
+{
+    const char *path = s_path (address);
+    return path ? s_listen_path (address, path, mode, backlog, error, size)
+                : s_listen_port (address, backlog, error, size);
+}
+
+/*  Who drains for a while has stopped listening long before, and another may have taken the path
+ *  meanwhile: so it is looked at as it is when starting. */
+void zc_unlisten (const char *address)
+{
+    const char *path = s_path (address);
+    struct sockaddr_un where;
+    if (path && s_address (path, &where) == 0)
+        s_clear_path (&where);
+}
+
+int zc_accept (int listener)
+{
+    while (true) {
+        int fd = accept4 (listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        switch (errno) {
+        case EINTR:
+        case ECONNABORTED:
+        /* Errors of the connection itself, which Linux hands to accept (accept(2)). */
+        case EPROTO:
+        case ENOPROTOOPT:
+        case ENETDOWN:
+        case ENETUNREACH:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENONET:
+        case EOPNOTSUPP:
+        case EPERM:
+            continue;
+        case ENOBUFS:
+        case ENOMEM:
+            errno = ENFILE;
+            return -1;
+        default:
+            return -1;
+        }
+    }
+}
+
+void zc_peer_name (int fd, char *text, size_t size)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ip4;
+        struct sockaddr_in6 ip6;
+        struct sockaddr_storage room;
+    } peer;
+    socklen_t len = sizeof peer;
+    char host[INET6_ADDRSTRLEN];
+    if (getpeername (fd, &peer.any, &len) != 0) {
+        snprintf (text, size, "gone");
+    } else if (peer.any.sa_family == AF_INET) {
+        inet_ntop (AF_INET, &peer.ip4.sin_addr, host, sizeof host);
+        snprintf (text, size, "%s:%u", host, ntohs (peer.ip4.sin_port));
+    } else if (peer.any.sa_family == AF_INET6) {
+        bool mapped = IN6_IS_ADDR_V4MAPPED (&peer.ip6.sin6_addr);
+        const uint8_t *ip = peer.ip6.sin6_addr.s6_addr;
+        inet_ntop (mapped ? AF_INET : AF_INET6, mapped ? ip + 12 : ip, host, sizeof host);
+        snprintf (text, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs (peer.ip6.sin6_port));
+    } else {
+        snprintf (text, size, "unix");
+    }
+}

@@ -1,0 +1,169 @@
+/*  log.c - a line is put together in one buffer and leaves with one write, so that the processes of
+ *  a program, which share stderr, don't cut into each other's lines. Text from peers ends up here:
+ *  whatever could move a terminal's cursor or forge a second line is escaped. */
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/daemon.h"
+#include "lib/base/text.h"
+
+#define S_TEXT_MAX 1024 /* of the message; more is cut */
+#define S_BURST 10      /* lines that a place may log at once (zc_log_limited) */
+
+static const char *const s_names[] = {"error", "warn", "info", "debug"};
+static const int s_priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+static struct {
+    const char *program;
+    zc_log_level_t level;
+    bool to_syslog;
+} s_log = {"zcast", ZC_LOG_INFO, false};
+
+void zc_log_open (const char *program, zc_log_level_t level, bool to_syslog)
+{
+    if (s_log.to_syslog)
+        closelog ();
+    s_log.program = program;
+    s_log.level = level;
+    s_log.to_syslog = to_syslog;
+    if (to_syslog)
+        openlog (program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void zc_log_level (zc_log_level_t level)
+{
+    s_log.level = level;
+}
+
+zc_log_level_t zc_log_parse_level (const char *name)
+{
+    for (size_t i = 0; i < sizeof s_names / sizeof *s_names; i++)
+        if (strcmp (name, s_names[i]) == 0)
+            return (zc_log_level_t)i;
+    return (zc_log_level_t)-1;
+}
+
+static size_t s_escape_byte (char *out, uint8_t byte)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *letter = byte == '\n' ? "n" : byte == '\r' ? "r" : byte == '\t' ? "t" : NULL;
+    out[0] = '\\';
+    if (letter) {
+        out[1] = *letter;
+        return 2;
+    }
+    out[1] = 'x';
+    out[2] = hex[byte >> 4];
+    out[3] = hex[byte & 15];
+    return 4;
+}
+
+/*  `out` holds 4 bytes for each of `text`. Returns the length. */
+static size_t s_escape (const char *text, size_t len, char *out)
+{
+    bool utf8 = zc_utf8_valid (text, len);
+    size_t done = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        bool c1 = utf8 && byte == 0xc2 && (uint8_t)text[i + 1] < 0xa0;
+        if (c1)
+            done += s_escape_byte (out + done, (uint8_t)text[++i]);
+        else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8))
+            done += s_escape_byte (out + done, byte);
+        else
+            out[done++] = (char)byte;
+    }
+    return done;
+}
+
+static size_t s_prefix (char *out, size_t size, zc_log_level_t level)
+{
+    uint64_t now = zc_wall_ms ();
+    time_t seconds = (time_t)(now / 1000);
+    struct tm utc;
+    gmtime_r (&seconds, &utc);
+    size_t len = strftime (out, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    int more = snprintf (out + len, size - len, ".%03uZ %s %.64s[%ld]: ", (unsigned)(now % 1000),
+                         s_names[level], s_log.program, (long)getpid ());
+    return len + (size_t)more;
+}
+
+/*  The length without a last character of UTF-8 of which a part may be missing. */
+static size_t s_whole (const char *text, size_t len)
+{
+    size_t at = len;
+    while (at > 0 && ((uint8_t)text[at - 1] & 0xc0) == 0x80)
+        at--;
+    return at > 0 && (uint8_t)text[at - 1] >= 0xc0 ? at - 1 : len;
+}
+
+__attribute__ ((format (printf, 2, 0))) static void
+s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_out)
+{
+    int saved = errno;
+    char text[S_TEXT_MAX], line[4 * S_TEXT_MAX + 256];
+    int want = vsnprintf (text, sizeof text, format, args);
+    size_t len = want < 0 ? 0 : (size_t)want;
+    bool cut = len >= sizeof text;
+    if (cut)
+        len = s_whole (text, sizeof text - 1);
+    size_t at = s_log.to_syslog ? 0 : s_prefix (line, 160, level);
+    at += s_escape (text, len, line + at);
+    if (cut)
+        at += (size_t)sprintf (line + at, "...");
+    if (left_out)
+        at += (size_t)sprintf (line + at, " (%u more of this kind were not logged)", left_out);
+    line[at] = 0;
+    if (s_log.to_syslog) {
+        syslog (s_priorities[level], "%s", line);
+    } else {
+        line[at++] = '\n';
+        /* A log that can't be written is nothing to stop for. */
+        ssize_t rc = write (STDERR_FILENO, line, at);
+        (void)rc;
+    }
+    errno = saved;
+}
+
+void zc_log (zc_log_level_t level, const char *format, ...)
+{
+    if (level > s_log.level)
+        return;
+    va_list args;
+    va_start (args, format);
+    s_vlog (level, format, args, 0);
+    va_end (args);
+}
+
+/*  `count` is what is used up of the burst; each second gives one back. */
+static bool s_limit (zc_log_limit_t *limit, uint64_t second)
+{
+    uint64_t back = second - limit->second;
+    limit->count = back < limit->count ? limit->count - (unsigned)back : 0;
+    limit->second = second;
+    if (limit->count == S_BURST) {
+        limit->left_out++;
+        return false;
+    }
+    limit->count++;
+    return true;
+}
+
+void zc_log_limited (zc_log_limit_t *limit, zc_log_level_t level, const char *format, ...)
+{
+    if (level > s_log.level || !s_limit (limit, zc_mono_ms () / 1000))
+        return;
+    va_list args;
+    va_start (args, format);
+    s_vlog (level, format, args, limit->left_out);
+    va_end (args);
+    limit->left_out = 0;
+}

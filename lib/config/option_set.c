@@ -1,0 +1,122 @@
+/*  option_set.c - one value, where it was set, and what is said where it can't be. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/config/options_private.h"
+
+static char *s_copy (const char *text, size_t len)
+{
+    char *copy = strndup (text, len);
+    if (!copy)
+        abort ();
+    return copy;
+}
+
+void zc_value_clear (zc_value_t *value)
+{
+    for (size_t i = 0; i < value->count; i++) {
+        free (value->items[i].key);
+        free (value->items[i].value);
+    }
+    free (value->items);
+    free (value->text);
+    *value = (zc_value_t){0};
+}
+
+static bool s_same_items (const zc_value_t *a, const zc_value_t *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp (a->items[i].value, b->items[i].value) != 0 ||
+            strcmp (a->items[i].key ? a->items[i].key : "",
+                    b->items[i].key ? b->items[i].key : "") != 0)
+            return false;
+    return true;
+}
+
+/*  Numbers compare as numbers: "60s" and "1m" are the same. */
+bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b)
+{
+    bool textual = option->type == ZC_OPT_TEXT || option->type == ZC_OPT_ENDPOINT ||
+                   option->type == ZC_OPT_CHOICE;
+    if (!a->text != !b->text || !s_same_items (a, b))
+        return false;
+    return !a->text || (textual ? strcmp (a->text, b->text) == 0 : a->number == b->number);
+}
+
+static void s_add_item (zc_value_t *value, const char *text, bool map)
+{
+    const char *equals = map ? strchr (text, '=') : NULL;
+    value->items = realloc (value->items, (value->count + 1) * sizeof *value->items);
+    if (!value->items)
+        abort ();
+    zc_item_t *item = &value->items[value->count++];
+    item->key = equals ? s_copy (text, (size_t)(equals - text)) : NULL;
+    text = equals ? equals + 1 : text;
+    item->value = s_copy (text, strlen (text));
+}
+
+/*  Puts what was given into `quoted` so that it stays one short line. */
+void zc_options_quote (const char *text, char *quoted, size_t size)
+{
+    size_t len = 0;
+    for (; text[len] && len < size - 1; len++) {
+        unsigned char c = (unsigned char)text[len];
+        quoted[len] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    quoted[len] = 0;
+    if (text[len])
+        memcpy (quoted + size - 4, "...", 4);
+}
+
+int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *what, char *error,
+                     size_t size)
+{
+    if (origin->rank == ZC_RANK_COMMAND)
+        snprintf (error, size, "--%s: %s", name, what);
+    else
+        snprintf (error, size, "%s:%u: %s: %s", origin->path, origin->line, name, what);
+    return -1;
+}
+
+static int s_wrong_value (const zc_origin_t *origin, const zc_option_t *option, const char *text,
+                          const char *expected, char *error, size_t size)
+{
+    char quoted[64], what[ZC_OPTIONS_ERROR_MAX];
+    zc_options_quote (text, quoted, sizeof quoted);
+    snprintf (what, sizeof what, "%s, not \"%s\"", expected, quoted);
+    return zc_origin_wrong (origin, option->name, what, error, size);
+}
+
+static bool s_repeatable (const zc_option_t *option)
+{
+    return option->type == ZC_OPT_LIST || option->type == ZC_OPT_MAP;
+}
+
+int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text,
+                  const zc_origin_t *origin, char *error, size_t size)
+{
+    char expected[ZC_OPTIONS_ERROR_MAX / 2];
+    int64_t number = 0;
+    bool empty_list = s_repeatable (option) && !*text;
+    if (!empty_list && zc_option_value (option, text, &number, expected, sizeof expected) != 0)
+        return s_wrong_value (origin, option, text, expected, error, size);
+    if (value->rank > origin->rank)
+        return 0;
+    bool in_file = origin->rank == ZC_RANK_COMMON || origin->rank == ZC_RANK_SECTION;
+    if (value->rank == origin->rank && in_file && !s_repeatable (option)) {
+        snprintf (expected, sizeof expected, "given twice, first on line %u", value->line);
+        return zc_origin_wrong (origin, option->name, expected, error, size);
+    }
+    if (value->rank < origin->rank || !s_repeatable (option))
+        zc_value_clear (value);
+    value->rank = origin->rank;
+    value->line = origin->line;
+    value->number = number;
+    if (!s_repeatable (option))
+        value->text = s_copy (text, strlen (text));
+    else if (!empty_list)
+        s_add_item (value, text, option->type == ZC_OPT_MAP);
+    return 0;
+}

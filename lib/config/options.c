@@ -1,0 +1,379 @@
+/*  options.c - the table, and where each value came from.
+ *
+ *  A value has a rank: default, section `common`, own section, command line. A set from a higher
+ *  rank replaces what a lower one said (also all of a list), one from a lower rank is checked and
+ *  passed over, so the order of sections in the file is free. Reading again makes new values
+ *  beside the old ones; either all is taken or nothing. */
+#include "lib/config/options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
+#include "lib/config/options_private.h"
+
+const zc_option_t zc_common_options[] = {
+    {"config", 'c', ZC_OPT_TEXT, NULL, 1, 4095, NULL, "FILE",
+     "configuration (default: " SYSCONFDIR "/zcast/zcast.conf, where it exists)", false},
+    {"check", 't', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "check the configuration and exit", false},
+    {"log-level", 0, ZC_OPT_CHOICE, "info", 0, 0, "error|warn|info|debug", "LEVEL",
+     "what is logged: error, warn, info or debug", true},
+    {"syslog", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "log to syslog, not to stderr", false},
+    {"help", 'h', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "show this help and exit", false},
+    {"version", 'V', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "show the version and exit", false},
+    ZC_OPTION_END,
+};
+
+/* The table */
+
+bool zc_option_only_command_line (const zc_option_t *option)
+{
+    static const char *const names[] = {"config", "check", "help", "version"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp (option->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static size_t s_table_size (const zc_option_t *table)
+{
+    size_t size = 0;
+    while (table[size].name)
+        size++;
+    return size;
+}
+
+bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option)
+{
+    if (!program->keys)
+        return !zc_option_only_command_line (option);
+    size_t len = strlen (option->name);
+    for (const char *at = program->keys; *at; at += strspn (at, " ")) {
+        size_t word = strcspn (at, " ");
+        if (word == len && memcmp (at, option->name, len) == 0)
+            return true;
+        at += word;
+    }
+    return false;
+}
+
+static bool s_has_common (const zc_program_t *program, const zc_option_t *option)
+{
+    if (program->keys)
+        return zc_option_only_command_line (option) && strcmp (option->name, "check") != 0;
+    bool file = strcmp (option->name, "config") == 0 || strcmp (option->name, "check") == 0;
+    return program->section || !file;
+}
+
+zc_option_t *zc_program_table (const zc_program_t *program)
+{
+    size_t own = s_table_size (program->options), common = s_table_size (zc_common_options);
+    zc_option_t *table = calloc (own + common + 1, sizeof *table);
+    if (!table)
+        abort ();
+    memcpy (table, program->options, own * sizeof *table);
+    for (size_t i = 0; i < common; i++)
+        if (s_has_common (program, &zc_common_options[i]))
+            table[own++] = zc_common_options[i];
+    return table;
+}
+
+size_t zc_options_find (const zc_options_t *self, const char *name, size_t len)
+{
+    size_t i = 0;
+    while (i < self->count &&
+           (strncmp (self->table[i].name, name, len) != 0 || self->table[i].name[len]))
+        i++;
+    return i;
+}
+
+static const zc_value_t *s_value (const zc_options_t *self, const char *name)
+{
+    size_t i = zc_options_find (self, name, strlen (name));
+    assert (i < self->count);
+    return &self->values[i];
+}
+
+/* All sources */
+
+static char *s_copy (const char *text)
+{
+    char *copy = strdup (text);
+    if (!copy)
+        abort ();
+    return copy;
+}
+
+static void s_values_destroy (const zc_options_t *self, zc_value_t **values_p)
+{
+    for (size_t i = 0; *values_p && i < self->count; i++)
+        zc_value_clear (&(*values_p)[i]);
+    free (*values_p);
+    *values_p = NULL;
+}
+
+static zc_value_t *s_presets (const zc_options_t *self)
+{
+    zc_value_t *values = calloc (self->count, sizeof *values);
+    if (!values)
+        abort ();
+    char error[ZC_OPTIONS_ERROR_MAX];
+    zc_origin_t origin = {ZC_RANK_PRESET, 0, "default"};
+    for (size_t i = 0; i < self->count; i++) {
+        const char *preset = self->table[i].preset;
+        int rc = preset ? zc_value_set (&self->table[i], &values[i], preset, &origin, error,
+                                        sizeof error)
+                        : 0;
+        assert (rc == 0);
+        (void)rc;
+    }
+    return values;
+}
+
+static int s_apply_given (const zc_options_t *self, zc_value_t *values, char *error, size_t size)
+{
+    zc_origin_t origin = {ZC_RANK_COMMAND, 0, NULL};
+    for (size_t i = 0; i < self->given_count; i++) {
+        size_t at = self->given[i].option;
+        if (zc_value_set (&self->table[at], &values[at], self->given[i].text, &origin, error,
+                          size) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int s_verify (zc_options_t *self, char *error, size_t size)
+{
+    char what[ZC_OPTIONS_ERROR_MAX / 2] = "";
+    const char *name = NULL;
+    if (self->program->verify)
+        name = self->program->verify (self, what, sizeof what);
+    if (!name)
+        return 0;
+    const zc_value_t *value = s_value (self, name);
+    zc_origin_t origin = {value->rank == ZC_RANK_PRESET ? ZC_RANK_COMMAND : value->rank,
+                          value->line, self->path};
+    return zc_origin_wrong (&origin, name, what, error, size);
+}
+
+/*  Names those whose value has changed and that can't change while running. Returns 1 where there
+ *  are any. */
+static int s_name_fixed (const zc_options_t *self, const zc_value_t *values, char *error,
+                         size_t size)
+{
+    zc_buf_t names = ZC_BUF_INIT;
+    for (size_t i = 0; i < self->count; i++) {
+        const zc_option_t *option = &self->table[i];
+        if (!option->reload && !zc_value_same (option, &self->values[i], &values[i]))
+            zc_buf_addf (&names, "%s%s", names.len ? ", " : "", option->name);
+    }
+    int rc = names.len > 0;
+    if (rc)
+        snprintf (error, size, "%s: takes effect after a restart", zc_buf_str (&names));
+    zc_buf_clear (&names);
+    return rc;
+}
+
+/*  Those that can't change while running stay the very same: their text is borrowed for good. */
+static void s_swap_fixed (const zc_options_t *self, zc_value_t *a, zc_value_t *b)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->table[i].reload)
+            continue;
+        zc_value_t value = a[i];
+        a[i] = b[i];
+        b[i] = value;
+    }
+}
+
+/*  Takes the new values, or destroys them and leaves all as it was. */
+static int s_take (zc_options_t *self, zc_value_t *values, bool again, char *error, size_t size)
+{
+    zc_value_t *before = self->values;
+    if (again)
+        s_swap_fixed (self, before, values);
+    self->values = values;
+    int rc = s_verify (self, error, size);
+    if (rc != 0) {
+        self->values = before;
+        if (again)
+            s_swap_fixed (self, before, values);
+    }
+    zc_value_t *gone = rc == 0 ? before : values;
+    s_values_destroy (self, &gone);
+    return rc;
+}
+
+static int s_load_text (zc_options_t *self, const char *text, size_t len, bool again, char *error,
+                        size_t size)
+{
+    zc_value_t *values = s_presets (self);
+    int kept = 0;
+    if ((self->path &&
+         zc_options_read_text (self, values, self->path, text, len, error, size) != 0) ||
+        s_apply_given (self, values, error, size) != 0) {
+        s_values_destroy (self, &values);
+        return -1;
+    }
+    char fixed[ZC_OPTIONS_ERROR_MAX / 2];
+    if (again)
+        kept = s_name_fixed (self, values, fixed, sizeof fixed);
+    if (s_take (self, values, again, error, size) != 0)
+        return -1;
+    if (kept)
+        snprintf (error, size, "%s", fixed);
+    return kept;
+}
+
+static int s_load (zc_options_t *self, bool again, char *error, size_t size)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    int rc = self->path ? zc_options_read_file (self->path, &text, error, size) : 0;
+    if (rc == 0)
+        rc = s_load_text (self, zc_buf_str (&text), text.len, again, error, size);
+    zc_buf_clear (&text);
+    return rc;
+}
+
+int zc_options_reload (zc_options_t *self, char *error, size_t size)
+{
+    return s_load (self, true, error, size);
+}
+
+int zc_options_load_text (zc_options_t *self, const char *path, const char *text, size_t len,
+                          char *error, size_t size)
+{
+    char *before = self->path;
+    self->path = s_copy (path);
+    int rc = s_load_text (self, text, len, false, error, size);
+    free (rc == 0 ? before : self->path);
+    if (rc != 0)
+        self->path = before;
+    return rc;
+}
+
+/* The whole */
+
+static const char *s_given_text (const zc_options_t *self, const char *name)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < self->given_count; i++)
+        if (strcmp (self->table[self->given[i].option].name, name) == 0)
+            text = self->given[i].text;
+    return text;
+}
+
+static void s_find_file (zc_options_t *self)
+{
+    static const char usual[] = SYSCONFDIR "/zcast/zcast.conf";
+    const char *path = s_given_text (self, "config");
+    if (!path && self->program->section && (access (usual, F_OK) == 0 || errno != ENOENT))
+        path = usual;
+    self->path = path ? s_copy (path) : NULL;
+}
+
+/*  Ends the program after -t: returns -1, or the status. */
+static int s_checked (const zc_options_t *self)
+{
+    if (!self->program->section || self->program->keys || !zc_options_bool (self, "check"))
+        return -1;
+    if (self->path)
+        printf ("%s: ok\n", self->path);
+    else
+        printf ("no configuration file (%s): ok\n", SYSCONFDIR "/zcast/zcast.conf");
+    return ZC_EXIT_OK;
+}
+
+/*  After --help, --version or -t, whose output is all that was asked for: the exit status. */
+static int s_written (const zc_program_t *program)
+{
+    int error = fflush (stdout) != 0 ? errno : ferror (stdout) ? EIO : 0;
+    if (error && error != EPIPE)
+        fprintf (stderr, "%s: cannot write: %s\n", program->program, strerror (error));
+    return error ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
+}
+
+zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status)
+{
+    zc_options_t *self = calloc (1, sizeof *self);
+    size_t room = argc > 0 ? (size_t)argc : 1;
+    if (!self)
+        abort ();
+    self->program = program;
+    self->table = zc_program_table (program);
+    self->count = s_table_size (self->table);
+    /* Letters in one argument can all be options. */
+    for (int i = 1; i < argc; i++)
+        room += strlen (argv[i]);
+    self->given = calloc (room, sizeof *self->given);
+    self->words = calloc (room, sizeof *self->words);
+    if (!self->given || !self->words)
+        abort ();
+    char error[ZC_OPTIONS_ERROR_MAX];
+    *status = zc_options_read_line (self, argc, argv);
+    if (*status < 0) {
+        s_find_file (self);
+        if (s_load (self, false, error, sizeof error) != 0) {
+            fprintf (stderr, "%s: %s\n", program->program, error);
+            *status = ZC_EXIT_USAGE;
+        } else {
+            *status = s_checked (self);
+        }
+    }
+    if (*status == ZC_EXIT_OK)
+        *status = s_written (program);
+    if (*status >= 0)
+        zc_options_destroy (&self);
+    else
+        *status = ZC_EXIT_OK;
+    return self;
+}
+
+void zc_options_destroy (zc_options_t **self_p)
+{
+    zc_options_t *self = *self_p;
+    if (!self)
+        return;
+    s_values_destroy (self, &self->values);
+    free (self->table);
+    free (self->given);
+    free (self->words);
+    free (self->path);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *zc_options_text (const zc_options_t *self, const char *name)
+{
+    return s_value (self, name)->text;
+}
+
+int64_t zc_options_number (const zc_options_t *self, const char *name)
+{
+    return s_value (self, name)->number;
+}
+
+bool zc_options_bool (const zc_options_t *self, const char *name)
+{
+    return s_value (self, name)->number != 0;
+}
+
+bool zc_options_item (const zc_options_t *self, const char *name, size_t index, const char **key,
+                      const char **value)
+{
+    const zc_value_t *from = s_value (self, name);
+    if (index >= from->count)
+        return false;
+    *key = from->items[index].key;
+    *value = from->items[index].value;
+    return true;
+}
+
+const char *zc_options_word (const zc_options_t *self, size_t index)
+{
+    return index < self->words_count ? self->words[index] : NULL;
+}

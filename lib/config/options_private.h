@@ -1,0 +1,94 @@
+/*  options_private.h - between the files of options: the model, the values, the help. */
+#ifndef ZC_OPTIONS_PRIVATE_H
+#define ZC_OPTIONS_PRIVATE_H
+
+#include "lib/base/buf.h"
+#include "lib/config/options.h"
+
+#define ZC_OPTIONS_FILE_MAX (1 << 20) /* bytes of a zcast.conf */
+#define ZC_OPTIONS_ERROR_MAX 1024     /* bytes of a line that tells a mistake */
+
+typedef enum { ZC_RANK_PRESET, ZC_RANK_COMMON, ZC_RANK_SECTION, ZC_RANK_COMMAND } zc_rank_t;
+
+typedef struct {
+    char *key, *value; /* owned; key is NULL in a list */
+} zc_item_t;
+
+typedef struct {
+    char *text; /* owned; as it was given; NULL where unset */
+    int64_t number;
+    zc_item_t *items; /* owned; of a map or list */
+    size_t count;
+    zc_rank_t rank;
+    unsigned line; /* in the file, of the last set */
+} zc_value_t;
+
+/*  A set as it was given, for messages. */
+typedef struct {
+    zc_rank_t rank;
+    unsigned line;    /* in the file */
+    const char *path; /* of the file */
+} zc_origin_t;
+
+typedef struct {
+    size_t option;    /* index in the table */
+    const char *text; /* borrowed from argv */
+} zc_given_t;
+
+struct zc_options {
+    const zc_program_t *program;
+    zc_option_t *table; /* owned */
+    size_t count;
+    zc_value_t *values; /* owned; one for each of the table */
+    zc_given_t *given;  /* owned; the command line */
+    size_t given_count;
+    const char **words; /* owned; borrowed from argv */
+    size_t words_count;
+    char *path; /* owned; of the file; NULL: none */
+};
+
+/*  Checks a value. Returns 0 and the number it stands for (0 for texts); or -1 with what was
+ *  expected: "expected a size from 1 to 1G". For a MAP, `text` is NAME=VALUE. */
+int zc_option_value (const zc_option_t *option, const char *text, int64_t *number, char *expected,
+                     size_t size);
+
+/*  All options of a program, its own first, in one table that ends with ZC_OPTION_END; the
+ *  caller frees it. */
+zc_option_t *zc_program_table (const zc_program_t *program);
+/*  Those that are no keys of any file: config, check, help, version. */
+bool zc_option_only_command_line (const zc_option_t *option);
+/*  Whether it is a key of this program's section. */
+bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option);
+
+/*  The index in the table, or its count where there is none. */
+size_t zc_options_find (const zc_options_t *self, const char *name, size_t len);
+
+/*  Sets a value, or adds to a list, where nothing of a higher rank is there. Returns 0; or -1 with
+ * a line in `error`. */
+int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text,
+                  const zc_origin_t *origin, char *error, size_t size);
+void zc_value_clear (zc_value_t *value);
+/*  Numbers compare as numbers: "60s" and "1m" are the same. */
+bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b);
+/*  Writes the line that tells where and `what`; returns -1. */
+int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *what, char *error,
+                     size_t size);
+/*  Text from outside as a part of one line of bounded length. */
+void zc_options_quote (const char *text, char *quoted, size_t size);
+
+/*  Reads a whole file. Returns 0, or -1 with a line in `error`. */
+int zc_options_read_file (const char *path, zc_buf_t *text, char *error, size_t size);
+/*  Sets `values` from the text of a file. Returns 0, or -1 with a line in `error`. */
+int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
+                          const char *text, size_t len, char *error, size_t size);
+/*  Fills `given` and `words`, which have room. Returns -1, or the status with which to end. */
+int zc_options_read_line (zc_options_t *self, int argc, char **argv);
+
+void zc_options_write_help (const zc_program_t *program, FILE *out);
+
+/*  Takes the text of a file as if it had been read from `path`. Returns 0, or -1 with one line in
+ *  `error` and nothing changed. */
+int zc_options_load_text (zc_options_t *self, const char *path, const char *text, size_t len,
+                          char *error, size_t size);
+
+#endif

@@ -1,0 +1,92 @@
+/*  client.c - what is waiting for one client. */
+#include "lib/engine/client.h"
+
+#include <stdlib.h>
+
+#include "lib/engine/hub.h"
+
+static zc_feed_t *s_feed (const zc_client_t *self)
+{
+    return self->channel && !self->join ? zc_channel_feed (self->channel) : NULL;
+}
+
+/*  Private bytes go before the feed's, so the frame that the cursor stands in is finished first:
+ *  its rest becomes private. While there are private bytes the cursor is at a boundary. */
+static void s_finish_frame (zc_client_t *self)
+{
+    zc_feed_t *feed = s_feed (self);
+    if (!feed)
+        return;
+    size_t len;
+    const uint8_t *bytes = zc_feed_bytes (feed, self->cursor, &len);
+    uint64_t boundary = zc_feed_boundary (feed, self->cursor);
+    zc_buf_add (self->private_, bytes, (size_t)(boundary - self->cursor));
+    self->cursor = boundary;
+}
+
+void zc_client_add (zc_client_t *self, const void *bytes, size_t len)
+{
+    if (!self->private_) {
+        self->private_ = calloc (1, sizeof *self->private_);
+        if (!self->private_)
+            abort ();
+        self->private_sent = 0;
+        s_finish_frame (self);
+    }
+    zc_buf_add (self->private_, bytes, len);
+    if (self->private_->len == 0)
+        zc_client_clear (self);
+}
+
+size_t zc_client_lag (const zc_client_t *self)
+{
+    size_t lag = self->private_ ? self->private_->len - self->private_sent : 0;
+    zc_feed_t *feed = s_feed (self);
+    return feed ? lag + (size_t)(zc_feed_head (feed) - self->cursor) : lag;
+}
+
+bool zc_client_drained (const zc_client_t *self)
+{
+    return !self->join && zc_client_lag (self) == 0;
+}
+
+size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2])
+{
+    size_t count = 0, len;
+    if (self->private_) {
+        len = self->private_->len - self->private_sent;
+        if (len)
+            iov[count++] = (struct iovec){self->private_->data + self->private_sent, len};
+    }
+    zc_feed_t *feed = s_feed (self);
+    if (feed) {
+        const uint8_t *bytes = zc_feed_bytes (feed, self->cursor, &len);
+        if (len)
+            iov[count++] = (struct iovec){(void *)(uintptr_t)bytes, len};
+    }
+    return count;
+}
+
+void zc_client_sent (zc_client_t *self, size_t len)
+{
+    if (self->private_) {
+        size_t rest = self->private_->len - self->private_sent;
+        if (len < rest) {
+            self->private_sent += (uint32_t)len;
+            return;
+        }
+        zc_client_clear (self);
+        len -= rest;
+    }
+    self->cursor += len;
+}
+
+void zc_client_clear (zc_client_t *self)
+{
+    if (self->private_) {
+        zc_buf_clear (self->private_);
+        free (self->private_);
+        self->private_ = NULL;
+        self->private_sent = 0;
+    }
+}

@@ -1,0 +1,76 @@
+/*  client.h - one connected client: a cursor on a feed, and the hooks of its transport.
+ *
+ *  A transport embeds zc_client_t as the first member of its connection and fills `transport` and
+ *  `fd` before it calls zc_hub_join. What is sent to the client, in this order: its private bytes
+ *  (response head, verdict, replay, pong), then the feed from `cursor` on. */
+#ifndef ZC_CLIENT_H
+#define ZC_CLIENT_H
+
+#include <sys/uio.h>
+#include "lib/base/buf.h"
+#include "lib/wire/encoding.h"
+#include "lib/wire/id.h"
+
+typedef struct zc_client zc_client_t;
+typedef struct zc_channel zc_channel_t;
+typedef struct zc_join zc_join_t;
+
+#define ZC_CLIENT_HEAD 8 /* bytes that a transport may put before a run of bytes */
+
+typedef enum {
+    ZC_GONE_SLOW,  /* lagged more than max-lag under policy disconnect */
+    ZC_GONE_ERROR, /* the socket failed (errno in the call's log) */
+} zc_gone_t;
+
+typedef struct {
+    const char *name; /* "sse", "ws": for logs and stats */
+    /*  Sends what it can of iov[0..count) without blocking. Returns the bytes taken (framing that
+     *  the transport adds is not counted), 0 where the socket would block, -1 where it failed. */
+    long (*write) (zc_client_t *client, const struct iovec *iov, int count);
+    /*  Turns the wait for a writable socket on or off; zc_pump_writable is called when it is. */
+    void (*want_write) (zc_client_t *client, bool on);
+    /*  The client must go; the transport closes it (now or soon) and calls zc_hub_leave. */
+    void (*gone) (zc_client_t *client, zc_gone_t why);
+    /*  A name for logs: peer address or request. Written into `text` (size bytes). */
+    void (*describe) (zc_client_t *client, char *text, size_t size);
+    /*  What `write` does for one run of bytes, in two halves, so that the pump can send to many
+     *  clients in one system call. NULL: never.
+     *  Before: puts what the transport sends ahead of `len` bytes into `head`. Returns how many
+     * bytes that is, or -1 where only `write` will do. */
+    int (*begin) (zc_client_t *client, size_t len, uint8_t head[ZC_CLIENT_HEAD]);
+    /*  After: the socket took `sent` bytes of that head and run, 0 where it would block. Returns
+     * how many of them were the run's. */
+    size_t (*end) (zc_client_t *client, size_t len, size_t sent);
+} zc_transport_t;
+
+struct zc_client {
+    const zc_transport_t *transport; /* borrowed, static */
+    zc_channel_t *channel;           /* NULL before join and after leave */
+    zc_buf_t *private_;              /* owned; NULL while there is none */
+    zc_join_t *join;                 /* owned by the hub; NULL once it follows the feed */
+    uint64_t cursor;                 /* position in the channel's feed; meaningless while joining */
+    uint32_t slot;                   /* index in the channel's clients */
+    uint32_t private_sent;           /* bytes of private_ already sent */
+    bool blocked;                    /* its socket would block; want_write is on */
+    bool leaving;                    /* gone was called */
+    bool dirty;                      /* in the pump's list of clients with private bytes */
+    uint8_t spare;                   /* the transport's */
+    int fd;                          /* the transport's; -1: none */
+};
+
+/*  Puts bytes before what the client has not been sent yet, at the next message boundary. Copied.
+ *  They go out with the pump's next round, or at once by zc_pump_send. */
+void zc_client_add (zc_client_t *self, const void *bytes, size_t len);
+/*  Bytes waiting to be sent to it: private and feed. */
+size_t zc_client_lag (const zc_client_t *self);
+/*  What to send next, as one or two runs of bytes (borrowed until the next change of client or
+ *  feed). Returns how many runs: 0 where there is nothing. */
+size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2]);
+/*  `len` bytes of what zc_client_gather gave were sent. */
+void zc_client_sent (zc_client_t *self, size_t len);
+/*  Frees the private bytes. zc_hub_leave does it too. */
+void zc_client_clear (zc_client_t *self);
+/*  True when all it was to be sent is with the kernel. */
+bool zc_client_drained (const zc_client_t *self);
+
+#endif

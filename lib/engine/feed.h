@@ -1,0 +1,65 @@
+/*  feed.h - an append-only byte log that knows its message boundaries.
+ *
+ *  Everything that subscribers of one set of topics in one encoding receive, once. A client is a
+ *  64-bit position in it. Positions are byte counts since the feed began and never wrap; bytes
+ *  before zc_feed_tail are gone. Entries are appended in the order in which clients see them, which
+ *  is the order of their ids. */
+#ifndef ZC_FEED_H
+#define ZC_FEED_H
+
+#include "lib/base/buf.h"
+#include "lib/wire/id.h"
+
+typedef struct zc_feed zc_feed_t;
+
+/*  `start`: the feed will hold everything on its topics after this id. */
+zc_feed_t *zc_feed_new (zc_id_t start);
+void zc_feed_destroy (zc_feed_t **self_p);
+
+/*  Appends one message's encoded bytes (copied). `id` is above zc_feed_last. `event_hash` is
+ *  zc_feed_hash of the publisher's own id, or 0 where it gave none. */
+void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
+                     uint64_t event_hash);
+/*  Appends bytes that are not a message (heartbeat, stated gap): they are sent in their turn, and
+ *  never found by zc_feed_seek. */
+void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len);
+/*  The same for a gap that ends at `until`. */
+void zc_feed_append_gap (zc_feed_t *self, const void *bytes, size_t len, zc_id_t until);
+/*  The greatest `until`: a client that resumes from before it may have missed something that the
+ *  feed never had, and must be told. ZC_ID_NONE: nothing is missing. */
+zc_id_t zc_feed_gap (const zc_feed_t *self);
+
+uint64_t zc_feed_head (const zc_feed_t *self); /* the position after the last byte */
+uint64_t zc_feed_tail (const zc_feed_t *self); /* the oldest position still held */
+zc_id_t zc_feed_last (const zc_feed_t *self);  /* id complete up to at head */
+zc_id_t zc_feed_start (const zc_feed_t *self); /* holds everything after this id */
+/*  Nothing was published up to `id`: moves zc_feed_last on without bytes. */
+void zc_feed_advance (zc_feed_t *self, zc_id_t id);
+
+/*  The bytes from `position` (tail..head) on: contiguous, borrowed until the next append or trim.
+ *  *len is head - position. */
+const uint8_t *zc_feed_bytes (const zc_feed_t *self, uint64_t position, size_t *len);
+/*  The position after everything up to and including `id`, and in *count the messages from there
+ *  to head. Returns -1 where `id` is before start, or after last. */
+int zc_feed_seek (const zc_feed_t *self, zc_id_t id, uint64_t *position, uint64_t *count);
+/*  The id of the newest message with this event hash; -1 where there is none. */
+int zc_feed_find (const zc_feed_t *self, uint64_t event_hash, zc_id_t *id);
+/*  The first boundary at or after `position`, where other bytes can be put in between. */
+uint64_t zc_feed_boundary (const zc_feed_t *self, uint64_t position);
+/*  The id that a client at boundary `position` is complete up to. */
+zc_id_t zc_feed_id_at (const zc_feed_t *self, uint64_t position);
+/*  Whether it holds the message with this id. */
+bool zc_feed_has (const zc_feed_t *self, zc_id_t id);
+/*  Where the newest message starts: a client that is there waits for one message only. */
+uint64_t zc_feed_newest (const zc_feed_t *self);
+
+/*  Lets go of entries before position `reader`, where someone still reads: keeps at most `bytes`
+ *  of them (but always the newest message), and none older than `oldest`. Cheap when there is
+ *  nothing to do. */
+void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reader);
+/*  Bytes of memory held. */
+size_t zc_feed_memory (const zc_feed_t *self);
+
+uint64_t zc_feed_hash (const void *bytes, size_t len);
+
+#endif

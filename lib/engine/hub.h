@@ -1,0 +1,117 @@
+/*  hub.h - topics, channels and their clients; order, repair and resume. No I/O: what it needs of
+ *  the broker it asks of a zc_upstream_t, what it has for clients it leaves to the pump.
+ *
+ *  A channel is a set of topics in one encoding, and owns the feed its clients follow. A topic is
+ *  known to be complete up to a position; a message whose prev is beyond that shows a hole, which
+ *  is fetched while the channels of that topic hold back. */
+#ifndef ZC_HUB_H
+#define ZC_HUB_H
+
+#include "lib/engine/client.h"
+#include "lib/engine/feed.h"
+#include "lib/wire/message.h"
+
+typedef struct zc_hub zc_hub_t;
+
+/*  What the hub asks of the broker. Answers come as calls of zc_hub_… with the same token; each
+ *  asking is answered once, or failed by zc_hub_failed, or dropped when the link says
+ *  zc_hub_disconnected. */
+typedef struct {
+    void *self;
+    void (*subscribe) (void *self, const char *topic, size_t len);
+    void (*unsubscribe) (void *self, const char *topic, size_t len);
+    /*  All subscriptions made so far are live, and the last position of each of the topics (a
+     *  list, LF between them). Answer: zc_hub_synced. */
+    void (*sync) (void *self, uint64_t token, const char *topics, size_t len);
+    /*  One page of history of these topics after `since` (text: an id, or a publisher's own id).
+     *  Answer: zc_hub_fetched_message, repeated, then zc_hub_fetched. */
+    void (*fetch) (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len);
+} zc_upstream_t;
+
+typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
+
+typedef struct {
+    size_t max_lag;        /* bytes; default 1 MiB */
+    size_t max_hold;       /* bytes a channel holds back; 0: four times max_lag, at least 1 MiB */
+    size_t retain;         /* bytes a feed keeps for those who come back; default max_lag */
+    unsigned retain_ms;    /* and for how long; default 60 s */
+    unsigned linger_ms;    /* how long a channel outlives its last client; default 5 s */
+    unsigned heartbeat_ms; /* a quiet channel gets a heartbeat this often; default 15 s */
+    unsigned max_topics;   /* topics a client may ask for; default 100 */
+    /*  The policy for a topic set: called with each topic; the strictest answer of a set is
+     *  `disconnect`, then skip, then latest. */
+    zc_slow_t (*slow_policy) (void *arg, zc_slice_t topic);
+    void *slow_arg;
+    /*  The wall clock, in ms since 1970; NULL: what the last tick said. */
+    uint64_t (*wall_ms) (void);
+} zc_hub_config_t;
+
+typedef struct {
+    uint64_t received, duplicates, unmatched, delivered, late;
+    uint64_t holes, repaired, gaps, fetches, syncs, reconnects;
+    uint64_t wanted; /* sends that flushing every message at once would have taken */
+    uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, clients_total;
+    uint64_t clients, channels, topics, feed_bytes;
+} zc_hub_stats_t;
+
+zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstream);
+/*  The clients have left before. */
+void zc_hub_destroy (zc_hub_t **self_p);
+void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config);
+
+/*  Clients. `topics` are `count` (1..max_topics) valid topics, in any order; repeats are folded.
+ *  `last_id` may be empty (from now on), "earliest", an id, or a publisher's own id; the first
+ *  thing a client with one is sent is the verdict. Never fails: a client joins at once and is
+ *  served as soon as the broker has answered. */
+void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
+                  const zc_slice_t *topics, size_t count, zc_slice_t last_id);
+/*  Changes the topics of a client that has joined, without missing or repeating anything. */
+void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count);
+/*  Forgets the client; safe when it never joined. */
+void zc_hub_leave (zc_hub_t *self, zc_client_t *client);
+/*  The topics of a joined client (borrowed). */
+size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics);
+
+/*  Called by the link. `now_ms` is wall clock. */
+void zc_hub_message (zc_hub_t *self, const zc_message_t *message);
+void zc_hub_fetched_message (zc_hub_t *self, uint64_t token, const zc_message_t *message);
+/*  `since` is what the broker understood, or unknown where it knows no such event id; complete
+ *  after `floor` up to `head`; `remaining` messages follow on later pages. */
+void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor, zc_id_t since,
+                     bool unknown, uint64_t remaining);
+/*  `last`: one position for each topic asked for. */
+void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t dropped,
+                    const zc_id_t *last, size_t count);
+/*  No answer comes, or no more of it: it is asked again. Never called from within a zc_upstream_t's
+ *  function. */
+void zc_hub_failed (zc_hub_t *self, uint64_t token);
+/*  The link lost the broker: what was asked is forgotten, and nothing is taken for complete until
+ *  zc_hub_connected has reconciled every topic. */
+void zc_hub_disconnected (zc_hub_t *self);
+void zc_hub_connected (zc_hub_t *self);
+/*  After a batch of the calls above: lets channels and clients go on that waited for them. */
+void zc_hub_settle (zc_hub_t *self);
+/*  Several times a second: heartbeats, lingering channels, retention, reconciling. */
+void zc_hub_tick (zc_hub_t *self, uint64_t now_ms);
+
+const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
+/*  Up to `max` clients with the greatest lag, worst first. Returns how many. */
+size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
+
+/*  For the pump. A channel is dirty from when bytes were appended until a round has taken it. A
+ *  round passes over all clients of the channels that were dirty when it began: each call of
+ *  zc_hub_next_to_flush gives the next client to send to, NULL at the round's end. It may be left
+ *  at any point and gone on with later, with clients coming and going meanwhile. */
+bool zc_hub_dirty (const zc_hub_t *self);
+bool zc_hub_in_round (const zc_hub_t *self);
+void zc_hub_begin_round (zc_hub_t *self);
+zc_client_t *zc_hub_next_to_flush (zc_hub_t *self);
+/*  Clients that got private bytes by something else than a call for them; NULL when none is left.
+ */
+zc_client_t *zc_hub_next_ready (zc_hub_t *self);
+/*  A client that doesn't follow the feed yet has no private bytes left: it may get more. */
+void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client);
+/*  NULL as long as the channel hasn't got one. */
+zc_feed_t *zc_channel_feed (const zc_channel_t *channel);
+
+#endif

@@ -1,0 +1,574 @@
+/*  link.c - SUB and control sockets on libuv.
+ *
+ *  ZMQ_FD is edge-triggered, and every call on a socket may use the edge up: so all sockets are
+ *  drained whenever one of the descriptors wakes us, and once more after anything was sent.
+ *
+ *  A reconnect must be known before the first message that came after it is handled: libzmq emits
+ *  the monitor's event before it lets such a message through, so the monitor is read between
+ *  taking a batch of messages off the socket and handling them. */
+#include "lib/engine/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <zmq.h>
+
+#include "lib/base/log.h"
+#include "lib/peer/redial.h"
+
+#define S_BATCH 256            /* messages taken at once */
+#define S_BATCHES 4            /* before the loop looks at other things */
+#define S_TIMEOUT_MS 5000      /* for an answer on control */
+#define S_RETRY_MS 1000        /* after a failed question */
+#define S_ALONE_MS 2000        /* without a broker from the start, before that is said */
+#define S_PAGE_MESSAGES "1000" /* of a FETCH */
+#define S_PAGE_BYTES "262144"
+
+typedef struct s_question {
+    zc_link_t *link;
+    struct s_question *next, **from; /* in the link's list */
+    uint64_t token, request;
+    bool failed;    /* the hub is told with the next retry */
+    char nonce[40]; /* subscribed for a SYNC; "": none */
+} s_question_t;
+
+struct zc_link {
+    uv_loop_t *loop;       /* borrowed */
+    zc_redial_t redial;    /* of SUB */
+    void *context;         /* owned */
+    void *sub, *monitor;   /* owned */
+    zc_control_t *control; /* owned */
+    uv_poll_t polls[3];    /* SUB, monitor, control */
+    uv_idle_t again;       /* there is more than one turn of the loop should handle */
+    uv_timer_t retry;
+    zc_hub_t *hub;           /* borrowed */
+    zc_pump_t *pump;         /* borrowed */
+    s_question_t *questions; /* owned */
+    zc_upstream_t upstream;
+    zmq_msg_t batch[S_BATCH][3];
+    unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
+    bool listening;           /* polls[0] is on */
+    bool connected;
+    bool ever_connected, said_alone;
+    uint64_t started_ms; /* of the loop's clock */
+    char prefix[20];     /* of nonces: random, so that no two workers share one */
+    uint64_t nonces;
+    int open_handles;
+    uint64_t malformed;
+    zc_log_limit_t limit;
+};
+
+static void s_again (uv_idle_t *idle);
+static void s_poll (uv_poll_t *poll, int status, int events);
+
+static void s_want_again (zc_link_t *self)
+{
+    uv_idle_start (&self->again, s_again);
+}
+
+/*  Questions. */
+
+static s_question_t *s_question_new (zc_link_t *self, uint64_t token)
+{
+    s_question_t *question = calloc (1, sizeof *question);
+    if (!question)
+        abort ();
+    question->link = self;
+    question->token = token;
+    question->next = self->questions;
+    question->from = &self->questions;
+    if (question->next)
+        question->next->from = &question->next;
+    self->questions = question;
+    return question;
+}
+
+static void s_question_end (s_question_t *question)
+{
+    zc_link_t *self = question->link;
+    if (*question->nonce)
+        zmq_setsockopt (self->sub, ZMQ_UNSUBSCRIBE, question->nonce, strlen (question->nonce));
+    zc_control_cancel (self->control, question->request);
+    *question->from = question->next;
+    if (question->next)
+        question->next->from = question->from;
+    free (question);
+}
+
+static void s_lost (zc_link_t *self)
+{
+    while (self->questions)
+        s_question_end (self->questions);
+    if (self->hub)
+        zc_hub_disconnected (self->hub);
+}
+
+/*  The hub asks again. Not at once, nor from inside its own call. */
+static void s_retry (uv_timer_t *timer)
+{
+    zc_link_t *self = timer->data;
+    s_question_t *next;
+    for (s_question_t *question = self->questions; question; question = next) {
+        next = question->next;
+        if (!question->failed)
+            continue;
+        uint64_t token = question->token;
+        s_question_end (question);
+        zc_hub_failed (self->hub, token);
+    }
+    zc_pump_kick (self->pump);
+    s_want_again (self);
+}
+
+static void s_fail (s_question_t *question)
+{
+    zc_link_t *self = question->link;
+    question->failed = true;
+    if (!uv_is_active ((uv_handle_t *)&self->retry))
+        uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
+}
+
+/*  An answer that didn't come, or that we can't do without. */
+static void s_failed (s_question_t *question, const char *what, const zc_slice_t *frames,
+                      size_t count)
+{
+    zc_link_t *self = question->link;
+    if (count >= 3)
+        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: %.*s: %.*s", what,
+                        (int)frames[1].len, frames[1].at, (int)frames[2].len, frames[2].at);
+    else
+        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer within %d s", what,
+                        S_TIMEOUT_MS / 1000);
+    s_fail (question);
+}
+
+static bool s_is (const zc_slice_t *frames, size_t count, const char *verb, size_t least)
+{
+    return count >= least && frames[0].len == strlen (verb) &&
+           memcmp (frames[0].at, verb, frames[0].len) == 0;
+}
+
+static int s_id (zc_slice_t text, zc_id_t *id)
+{
+    return zc_id_parse (text.at, text.len, id);
+}
+
+/*  Positions, LF between them. Caller frees *ids. */
+static int s_positions (zc_slice_t list, zc_id_t **ids, size_t *count)
+{
+    size_t room = 1;
+    for (size_t i = 0; i < list.len; i++)
+        room += list.at[i] == '\n';
+    *ids = malloc (room * sizeof **ids);
+    if (!*ids)
+        abort ();
+    *count = 0;
+    while (list.len > 0) {
+        const char *end = memchr (list.at, '\n', list.len);
+        size_t len = end ? (size_t)(end - list.at) : list.len;
+        if (zc_id_parse (list.at, len, &(*ids)[(*count)++]) != 0)
+            return -1;
+        len += end ? 1 : 0;
+        list.at += len;
+        list.len -= len;
+    }
+    return 0;
+}
+
+static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_question_t *question = arg;
+    zc_link_t *self = question->link;
+    uint64_t token = question->token;
+    zc_id_t head, dropped, *ids = NULL;
+    size_t id_count = 0;
+    if (s_is (frames, count, "OK", 4) && s_id (frames[1], &head) == 0 &&
+        s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0) {
+        s_question_end (question);
+        zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
+    } else {
+        s_failed (question, "SYNC", frames, count);
+    }
+    free (ids);
+}
+
+static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
+{
+    zc_link_t *self = arg;
+    s_question_t *question = s_question_new (self, token);
+    if (len) {
+        snprintf (question->nonce, sizeof question->nonce, "\x01%s%llx", self->prefix,
+                  (unsigned long long)++self->nonces);
+        zmq_setsockopt (self->sub, ZMQ_SUBSCRIBE, question->nonce, strlen (question->nonce));
+    }
+    const char *nonce = *question->nonce ? question->nonce + 1 : "";
+    zc_slice_t request[] = {{"SYNC", 4}, {nonce, strlen (nonce)}, {topics, len}};
+    s_want_again (self);
+    question->request =
+        zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question);
+    if (!question->request)
+        s_fail (question); /* the queue is full: like no answer */
+}
+
+static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_question_t *question = arg;
+    zc_link_t *self = question->link;
+    uint64_t token = question->token, remaining;
+    if (s_is (frames, count, "MSG", 4)) {
+        zc_message_t message;
+        if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
+            zc_hub_fetched_message (self->hub, token, &message);
+        else
+            self->malformed++;
+        return;
+    }
+    zc_id_t head, floor, since = ZC_ID_NONE;
+    if (!s_is (frames, count, "END", 5) || s_id (frames[1], &head) != 0 ||
+        s_id (frames[2], &floor) != 0 ||
+        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
+        s_failed (question, "FETCH", frames, count);
+        return;
+    }
+    bool unknown = s_id (frames[3], &since) != 0;
+    s_question_end (question);
+    zc_hub_fetched (self->hub, token, head, floor, since, unknown, remaining);
+}
+
+static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+{
+    zc_link_t *self = arg;
+    s_question_t *question = s_question_new (self, token);
+    zc_slice_t request[] = {{"FETCH", 5},
+                            since,
+                            {S_PAGE_MESSAGES, strlen (S_PAGE_MESSAGES)},
+                            {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
+                            {topics, len}};
+    s_want_again (self);
+    question->request =
+        zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question);
+    if (!question->request)
+        s_fail (question);
+}
+
+static void s_subscribe (void *arg, const char *topic, size_t len)
+{
+    zc_link_t *self = arg;
+    zmq_setsockopt (self->sub, ZMQ_SUBSCRIBE, topic, len);
+    s_want_again (self);
+}
+
+static void s_unsubscribe (void *arg, const char *topic, size_t len)
+{
+    zc_link_t *self = arg;
+    zmq_setsockopt (self->sub, ZMQ_UNSUBSCRIBE, topic, len);
+    s_want_again (self);
+}
+
+/*  The monitor. */
+
+static void s_set_connected (zc_link_t *self, bool connected)
+{
+    if (self->connected && !connected) {
+        zc_warn ("broker: connection lost; clients are kept, retrying");
+        zc_redial_good (&self->redial);
+        s_lost (self);
+    } else if (!self->connected && connected) {
+        zc_info ("broker: %s", self->ever_connected ? "connected again" : "connected");
+        self->ever_connected = true;
+        self->connected = true;
+        zc_hub_connected (self->hub);
+    }
+    self->connected = connected;
+}
+
+static void s_read_monitor (zc_link_t *self)
+{
+    zmq_msg_t event;
+    zmq_msg_init (&event);
+    while (zmq_msg_recv (&event, self->monitor, ZMQ_DONTWAIT) >= 0) {
+        uint16_t number = 0;
+        if (zmq_msg_size (&event) >= sizeof number)
+            memcpy (&number, zmq_msg_data (&event), sizeof number);
+        bool more = zmq_msg_more (&event);
+        while (more && zmq_msg_recv (&event, self->monitor, 0) >= 0)
+            more = zmq_msg_more (&event);
+        if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+            s_set_connected (self, true);
+        else if (number == ZMQ_EVENT_DISCONNECTED)
+            s_set_connected (self, false);
+    }
+    zmq_msg_close (&event);
+}
+
+/*  Messages. */
+
+static zc_slice_t s_slice_of (zmq_msg_t *frame)
+{
+    return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
+}
+
+/*  Takes one message into batch[index]. Returns false when there is none. */
+static bool s_take (zc_link_t *self, size_t index)
+{
+    zmq_msg_t *frames = self->batch[index];
+    unsigned count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t spare, *to = count < 3 ? &frames[count] : &spare;
+        zmq_msg_init (to);
+        if (zmq_msg_recv (to, self->sub, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close (to);
+            for (unsigned i = 0; i < count && i < 3; i++)
+                zmq_msg_close (&frames[i]);
+            return false;
+        }
+        more = zmq_msg_more (to);
+        if (to == &spare)
+            zmq_msg_close (to);
+        count++;
+    }
+    self->frames[index] = count;
+    return true;
+}
+
+static void s_handle (zc_link_t *self, size_t index)
+{
+    zmq_msg_t *frames = self->batch[index];
+    unsigned count = self->frames[index];
+    zc_message_t message;
+    if (count == 3 && zc_delivery_parse (&message, s_slice_of (&frames[0]), s_slice_of (&frames[1]),
+                                         s_slice_of (&frames[2])) == 0) {
+        zc_hub_message (self->hub, &message);
+    } else {
+        self->malformed++;
+        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: a malformed message of %u frames",
+                        count);
+    }
+    for (unsigned i = 0; i < count && i < 3; i++)
+        zmq_msg_close (&frames[i]);
+}
+
+static size_t s_read_batch (zc_link_t *self)
+{
+    size_t count = 0;
+    while (count < S_BATCH && s_take (self, count))
+        count++;
+    s_read_monitor (self);
+    for (size_t i = 0; i < count; i++)
+        s_handle (self, i);
+    return count;
+}
+
+/*  While a round is waited for, messages stay in ZeroMQ's queue: waking up for each of them would
+ *  cost more than handling it. */
+static void s_listen (zc_link_t *self, bool on)
+{
+    if (on == self->listening)
+        return;
+    self->listening = on;
+    if (on)
+        uv_poll_start (&self->polls[0], UV_READABLE, s_poll);
+    else
+        uv_poll_stop (&self->polls[0]);
+}
+
+static void s_drain (zc_link_t *self)
+{
+    bool more = false;
+    for (int i = 0; i < S_BATCHES; i++)
+        if (!(more = s_read_batch (self) == S_BATCH))
+            break;
+    bool answers = zc_control_read (self->control, S_BATCH * S_BATCHES) > 0;
+    zc_hub_settle (self->hub);
+    zc_pump_kick (self->pump);
+    if (more || answers)
+        s_want_again (self);
+    else
+        uv_idle_stop (&self->again);
+    s_listen (self, !zc_pump_waiting (self->pump));
+}
+
+/*  The round that was waited for begins with what has come meanwhile. */
+static void s_before_round (void *arg)
+{
+    s_drain (arg);
+}
+
+static void s_again (uv_idle_t *idle)
+{
+    uv_idle_stop (idle);
+    s_drain (idle->data);
+}
+
+static void s_poll (uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    s_drain (poll->data);
+}
+
+/*  Life. */
+
+static int s_fd (void *socket)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    zmq_getsockopt (socket, ZMQ_FD, &fd, &size);
+    return fd;
+}
+
+static void s_set (void *socket, int option, int value)
+{
+    zmq_setsockopt (socket, option, &value, sizeof value);
+}
+
+static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
+{
+    char endpoint[64];
+    snprintf (endpoint, sizeof endpoint, "inproc://monitor-%p", (void *)self);
+    self->sub = zmq_socket (self->context, ZMQ_SUB);
+    self->monitor = zmq_socket (self->context, ZMQ_PAIR);
+    if (!self->sub || !self->monitor)
+        return -1;
+    s_set (self->sub, ZMQ_RCVHWM, config->hwm);
+    /* subscriptions count as sent: what is beyond ZeroMQ drops in silence, in a burst, and of all
+     * of them after a reconnect */
+    s_set (self->sub, ZMQ_SNDHWM, 0);
+    s_set (self->sub, ZMQ_LINGER, 0);
+    s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
+    s_set (self->sub, ZMQ_RECONNECT_IVL_MAX, 1000);
+    s_set (self->sub, ZMQ_HANDSHAKE_IVL, 5000);
+    if (zmq_socket_monitor (self->sub, endpoint,
+                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
+        zmq_connect (self->monitor, endpoint) != 0)
+        return -1;
+    return zc_redial_connect (&self->redial, self->sub, config->subscribe);
+}
+
+static void s_start_poll (zc_link_t *self, int index, int fd)
+{
+    uv_poll_init (self->loop, &self->polls[index], fd);
+    self->polls[index].data = self;
+    uv_poll_start (&self->polls[index], UV_READABLE, s_poll);
+}
+
+zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
+{
+    zc_link_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->loop = loop;
+    self->started_ms = uv_now (loop);
+    self->context = zmq_ctx_new ();
+    self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
+    uint64_t random = (uint64_t)(uintptr_t)self;
+    if (getrandom (&random, sizeof random, GRND_NONBLOCK) < 0)
+        random ^= uv_hrtime ();
+    snprintf (self->prefix, sizeof self->prefix, "%016llx.", (unsigned long long)random);
+    if (s_open_sub (self, config) == 0)
+        self->control = zc_control_new (self->context, config->control);
+    if (!self->control) {
+        int error = errno;
+        if (self->sub)
+            zmq_close (self->sub);
+        if (self->monitor)
+            zmq_close (self->monitor);
+        zmq_ctx_term (self->context);
+        zc_redial_clear (&self->redial);
+        free (self);
+        errno = error;
+        return NULL;
+    }
+    s_start_poll (self, 0, s_fd (self->sub));
+    self->listening = true;
+    s_start_poll (self, 1, s_fd (self->monitor));
+    s_start_poll (self, 2, zc_control_fd (self->control));
+    uv_idle_init (loop, &self->again);
+    uv_timer_init (loop, &self->retry);
+    self->again.data = self->retry.data = self;
+    return self;
+}
+
+void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump)
+{
+    self->hub = hub;
+    self->pump = pump;
+    zc_pump_before (pump, s_before_round, self);
+    s_want_again (self); /* an edge may have passed before the loop ran */
+}
+
+static void s_closed (uv_handle_t *handle)
+{
+    zc_link_t *self = handle->data;
+    if (--self->open_handles > 0)
+        return;
+    zc_control_destroy (&self->control);
+    zmq_socket_monitor (self->sub, NULL, 0);
+    zmq_close (self->sub);
+    zmq_close (self->monitor);
+    zmq_ctx_term (self->context);
+    zc_redial_clear (&self->redial);
+    free (self);
+}
+
+/*  The sockets are closed once the loop has let go of their descriptors. */
+void zc_link_destroy (zc_link_t **self_p)
+{
+    zc_link_t *self = *self_p;
+    if (!self)
+        return;
+    self->hub = NULL;
+    while (self->questions)
+        s_question_end (self->questions);
+    uv_handle_t *handles[] = {(uv_handle_t *)&self->polls[0], (uv_handle_t *)&self->polls[1],
+                              (uv_handle_t *)&self->polls[2], (uv_handle_t *)&self->again,
+                              (uv_handle_t *)&self->retry};
+    self->open_handles = 5;
+    for (size_t i = 0; i < 5; i++)
+        uv_close (handles[i], s_closed);
+    *self_p = NULL;
+}
+
+const zc_upstream_t *zc_link_upstream (zc_link_t *self)
+{
+    return &self->upstream;
+}
+
+uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t count,
+                          unsigned timeout_ms, zc_control_fn fn, void *arg)
+{
+    uint64_t number = zc_control_request (self->control, frames, count, timeout_ms, fn, arg);
+    s_want_again (self);
+    return number;
+}
+
+/*  A connection that is lost is told as it happens; one that never was, here, once. */
+static void s_say_if_alone (zc_link_t *self)
+{
+    if (self->ever_connected || self->said_alone ||
+        uv_now (self->loop) - self->started_ms < S_ALONE_MS)
+        return;
+    self->said_alone = true;
+    zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->redial.endpoint);
+}
+
+void zc_link_tick (zc_link_t *self)
+{
+    s_drain (self);
+    s_say_if_alone (self);
+    if (!self->connected)
+        zc_redial_try (&self->redial);
+}
+
+bool zc_link_connected (const zc_link_t *self)
+{
+    return self->connected;
+}
+
+uint64_t zc_link_malformed (const zc_link_t *self)
+{
+    return self->malformed;
+}

@@ -1,0 +1,35 @@
+/*  link.h - a worker's connection to the broker on a libuv loop: SUB for messages, control for
+ *  answers, and a monitor that tells of every reconnect before the first message after it. */
+#ifndef ZC_LINK_H
+#define ZC_LINK_H
+
+#include <uv.h>
+#include "lib/peer/control.h"
+#include "lib/engine/hub.h"
+#include "lib/engine/pump.h"
+
+typedef struct zc_link zc_link_t;
+
+typedef struct {
+    const char *subscribe; /* the broker's XPUB endpoint */
+    const char *control;   /* the broker's ROUTER endpoint */
+    int hwm;               /* messages queued on SUB; default 10000 */
+} zc_link_config_t;
+
+/*  NULL with an errno where an endpoint is malformed. A broker that isn't there is retried for
+ *  ever. The hub is attached with zc_link_attach before the loop runs. */
+zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config);
+void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump);
+void zc_link_destroy (zc_link_t **self_p);
+
+const zc_upstream_t *zc_link_upstream (zc_link_t *self);
+/*  One request on control, such as PUBLISH. As zc_control_request; the answer comes in any case,
+ *  with count 0 where the time is over or the link is destroyed. */
+uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t count,
+                          unsigned timeout_ms, zc_control_fn fn, void *arg);
+/*  Several times a second: gives up requests whose time is over. */
+void zc_link_tick (zc_link_t *self);
+bool zc_link_connected (const zc_link_t *self);
+uint64_t zc_link_malformed (const zc_link_t *self);
+
+#endif

@@ -1,0 +1,399 @@
+/*  worker.c - one process that serves clients. A service (fcgi, ws) brings the listener and the
+ *  transport; everything that the two would otherwise do alike is here. */
+#include "lib/engine/worker.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/daemon.h"
+#include "lib/base/log.h"
+#include "lib/wire/sse.h"
+
+#define S_TICK_MS 200
+#define S_REPORT_MS 5000
+#define S_SLOW_MAX 10      /* clients named in a report */
+#define S_TRIM_CLIENTS 100 /* fewer hold nothing worth giving back */
+
+struct zc_worker {
+    zc_options_t *options;       /* borrowed */
+    const char *name;            /* borrowed */
+    const zc_service_t *service; /* borrowed */
+    uv_loop_t loop;
+    zc_hub_t *hub;   /* owned */
+    zc_pump_t *pump; /* owned */
+    zc_link_t *link; /* owned */
+    uv_signal_t signals[3];
+    uv_timer_t tick, drain;
+    uint64_t reported_ms;
+    uint64_t peak; /* of clients, since memory was given back */
+    unsigned retry_ms;
+    bool draining;
+    bool failed; /* the service could not start */
+};
+
+/*  Options. */
+
+static zc_slow_t s_policy_of (const char *name)
+{
+    return strcmp (name, "skip") == 0     ? ZC_SLOW_SKIP
+           : strcmp (name, "latest") == 0 ? ZC_SLOW_LATEST
+                                          : ZC_SLOW_DISCONNECT;
+}
+
+/*  The longest prefix that matches decides. */
+static zc_slow_t s_slow_policy (void *arg, zc_slice_t topic)
+{
+    zc_worker_t *self = arg;
+    const char *prefix, *policy = zc_options_text (self->options, "slow"), *value;
+    size_t longest = 0;
+    for (size_t i = 0; zc_options_item (self->options, "slow-topics", i, &prefix, &value); i++) {
+        size_t len = strlen (prefix);
+        if (len >= longest && len <= topic.len && memcmp (prefix, topic.at, len) == 0) {
+            longest = len;
+            policy = value;
+        }
+    }
+    return s_policy_of (policy);
+}
+
+static int s_check_policies (const zc_options_t *options)
+{
+    const char *prefix, *value;
+    for (size_t i = 0; zc_options_item (options, "slow-topics", i, &prefix, &value); i++) {
+        if (strcmp (value, "disconnect") && strcmp (value, "skip") && strcmp (value, "latest")) {
+            zc_error ("slow-topics: %s: '%s' is not a policy: expected disconnect, skip or latest",
+                      prefix, value);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+const char *zc_worker_verify (const zc_options_t *options, const char *listen, char *error,
+                              size_t size)
+{
+    const char *address = zc_options_text (options, listen), *form = zc_listen_form (address);
+    if (form) {
+        snprintf (error, size, "%s, not \"%.200s\"", form, address);
+        return listen;
+    }
+    if (zc_file_mode (zc_options_text (options, "socket-mode")) <= 0777)
+        return NULL;
+    snprintf (error, size, "expected permissions in octal, such as 0660");
+    return "socket-mode";
+}
+
+static zc_hub_config_t s_hub_config (zc_worker_t *self)
+{
+    const zc_options_t *options = self->options;
+    size_t max_lag = (size_t)zc_options_number (options, "max-lag");
+    return (zc_hub_config_t){
+        .max_lag = max_lag,
+        .retain = max_lag,
+        .retain_ms = (unsigned)zc_options_number (options, "retain"),
+        .linger_ms = (unsigned)zc_options_number (options, "linger"),
+        .heartbeat_ms = (unsigned)zc_options_number (options, "heartbeat"),
+        .max_topics = (unsigned)zc_options_number (options, "max-topics"),
+        .slow_policy = s_slow_policy,
+        .slow_arg = self,
+        .wall_ms = zc_wall_ms,
+    };
+}
+
+bool zc_worker_reload (zc_options_t *options)
+{
+    char error[512];
+    int rc = zc_options_reload (options, error, sizeof error);
+    if (rc < 0 || s_check_policies (options) != 0) {
+        zc_error ("reload: %s; nothing was changed", rc < 0 ? error : "a bad policy");
+        return false;
+    }
+    if (rc > 0)
+        zc_warn ("reload: %s", error);
+    zc_log_level (zc_log_parse_level (zc_options_text (options, "log-level")));
+    return true;
+}
+
+static void s_reload (zc_worker_t *self)
+{
+    zc_notify ("RELOADING=1");
+    if (zc_worker_reload (self->options)) {
+        zc_hub_config_t config = s_hub_config (self);
+        zc_hub_configure (self->hub, &config);
+        zc_pump_configure (self->pump, (unsigned)zc_options_number (self->options, "max-delay"));
+        self->retry_ms = (unsigned)zc_options_number (self->options, "retry");
+        zc_sse_default_event (zc_options_text (self->options, "default-event"));
+        if (self->service->reload)
+            self->service->reload (self->service->arg);
+        zc_info ("configuration read again");
+    }
+    zc_notify ("READY=1");
+}
+
+/*  Reports. */
+
+static void s_add_slow (zc_worker_t *self, json_t *report)
+{
+    zc_client_t *clients[S_SLOW_MAX];
+    size_t count = zc_hub_slowest (self->hub, clients, S_SLOW_MAX);
+    json_t *list = json_array ();
+    for (size_t i = 0; i < count; i++) {
+        char name[128] = "";
+        const zc_slice_t *topics;
+        size_t topic_count = zc_hub_topics (clients[i], &topics);
+        clients[i]->transport->describe (clients[i], name, sizeof name);
+        json_t *row = json_object ();
+        json_object_set_new (row, "client", json_string (name));
+        json_object_set_new (row, "transport", json_string (clients[i]->transport->name));
+        json_object_set_new (row, "lag", json_integer ((json_int_t)zc_client_lag (clients[i])));
+        json_object_set_new (row, "blocked", json_boolean (clients[i]->blocked));
+        json_object_set_new (row, "topics", json_integer ((json_int_t)topic_count));
+        json_object_set_new (
+            row, "topic", topic_count ? json_stringn (topics[0].at, topics[0].len) : json_null ());
+        json_array_append_new (list, row);
+    }
+    json_object_set_new (report, "slow", list);
+}
+
+#define S_SET(object, from, field) \
+    json_object_set_new (object, #field, json_integer ((json_int_t)(from)->field))
+
+static json_t *s_report_json (zc_worker_t *self)
+{
+    const zc_hub_stats_t *hub = zc_hub_stats (self->hub);
+    const zc_pump_stats_t *pump = zc_pump_stats (self->pump);
+    json_t *report = json_object ();
+    json_object_set_new (report, "pid", json_integer (getpid ()));
+    S_SET (report, hub, clients);
+    S_SET (report, hub, clients_total);
+    S_SET (report, hub, topics);
+    S_SET (report, hub, channels);
+    S_SET (report, hub, received);
+    S_SET (report, hub, delivered);
+    S_SET (report, hub, duplicates);
+    S_SET (report, hub, unmatched);
+    S_SET (report, hub, late);
+    S_SET (report, hub, holes);
+    S_SET (report, hub, repaired);
+    S_SET (report, hub, gaps);
+    S_SET (report, hub, fetches);
+    S_SET (report, hub, syncs);
+    S_SET (report, hub, reconnects);
+    S_SET (report, hub, resumed_feed);
+    S_SET (report, hub, resumed_broker);
+    S_SET (report, hub, slow_dropped);
+    S_SET (report, hub, slow_skipped);
+    S_SET (report, hub, feed_bytes);
+    S_SET (report, pump, rounds);
+    S_SET (report, pump, sends);
+    S_SET (report, pump, batches);
+    S_SET (report, pump, blocked);
+    S_SET (report, pump, bytes);
+    S_SET (report, pump, interval_us);
+    json_object_set_new (report, "malformed",
+                         json_integer ((json_int_t)zc_link_malformed (self->link)));
+    s_add_slow (self, report);
+    if (self->service->stats)
+        self->service->stats (self->service->arg, report);
+    return report;
+}
+
+static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+{
+    (void)arg;
+    (void)frames;
+    (void)count; /* the next one follows in a few seconds */
+}
+
+static void s_report (zc_worker_t *self)
+{
+    if (!zc_link_connected (self->link))
+        return;
+    json_t *report = s_report_json (self);
+    char *text = json_dumps (report, JSON_COMPACT);
+    json_decref (report);
+    if (!text)
+        return;
+    zc_slice_t request[] = {
+        {"REPORT", 6}, {self->name, strlen (self->name)}, {text, strlen (text)}};
+    zc_link_request (self->link, request, 3, S_REPORT_MS, s_reported, NULL);
+    free (text);
+}
+
+/*  The loop. */
+
+/*  What many clients held goes back to the system once most of them have left: malloc keeps it. */
+static void s_give_back (zc_worker_t *self)
+{
+    uint64_t clients = zc_hub_stats (self->hub)->clients;
+    if (clients > self->peak)
+        self->peak = clients;
+    if (self->peak < S_TRIM_CLIENTS || clients > self->peak / 2)
+        return;
+    malloc_trim (0);
+    self->peak = clients;
+}
+
+static void s_tick (uv_timer_t *timer)
+{
+    zc_worker_t *self = timer->data;
+    uint64_t now = zc_mono_ms ();
+    zc_hub_tick (self->hub, zc_wall_ms ());
+    zc_link_tick (self->link);
+    s_give_back (self);
+    if (now - self->reported_ms >= S_REPORT_MS) {
+        self->reported_ms = now;
+        s_report (self);
+    }
+}
+
+static void s_drain_over (uv_timer_t *timer)
+{
+    zc_worker_t *self = timer->data;
+    zc_info ("drain: time is over, closing %llu clients",
+             (unsigned long long)zc_hub_stats (self->hub)->clients);
+    self->service->abort (self->service->arg);
+    zc_worker_stop (self);
+}
+
+static void s_start_drain (zc_worker_t *self)
+{
+    if (self->draining)
+        return;
+    self->draining = true;
+    zc_notify ("STOPPING=1");
+    zc_info ("stopping: %llu clients are told to come back",
+             (unsigned long long)zc_hub_stats (self->hub)->clients);
+    uv_timer_start (&self->drain, s_drain_over,
+                    (uint64_t)zc_options_number (self->options, "drain-timeout"), 0);
+    self->service->drain (self->service->arg);
+    zc_pump_kick (self->pump);
+}
+
+static void s_signal (uv_signal_t *signal, int number)
+{
+    zc_worker_t *self = signal->data;
+    if (number == SIGHUP)
+        s_reload (self);
+    else
+        s_start_drain (self);
+}
+
+void zc_worker_stop (zc_worker_t *self)
+{
+    uv_stop (&self->loop);
+}
+
+static void s_start_signals (zc_worker_t *self)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < 3; i++) {
+        uv_signal_init (&self->loop, &self->signals[i]);
+        self->signals[i].data = self;
+        uv_signal_start (&self->signals[i], s_signal, numbers[i]);
+    }
+    zc_release_signals ();
+}
+
+static int s_open (zc_worker_t *self)
+{
+    const zc_options_t *options = self->options;
+    zc_link_config_t link = {
+        .subscribe = zc_options_text (options, "subscribe"),
+        .control = zc_options_text (options, "control"),
+        .hwm = 10000,
+    };
+    self->link = zc_link_new (&self->loop, &link);
+    if (!self->link) {
+        zc_error ("broker: can't connect to %s and %s: %s; check the endpoints", link.subscribe,
+                  link.control, strerror (errno));
+        return -1;
+    }
+    zc_hub_config_t config = s_hub_config (self);
+    self->hub = zc_hub_new (&config, zc_link_upstream (self->link));
+    self->pump =
+        zc_pump_new (&self->loop, self->hub, (unsigned)zc_options_number (options, "max-delay"));
+    zc_link_attach (self->link, self->hub, self->pump);
+    uv_timer_init (&self->loop, &self->tick);
+    uv_timer_init (&self->loop, &self->drain);
+    self->tick.data = self->drain.data = self;
+    s_start_signals (self);
+    zc_hub_tick (self->hub, zc_wall_ms ());
+    uv_timer_start (&self->tick, s_tick, S_TICK_MS, S_TICK_MS);
+    return 0;
+}
+
+static void s_close (zc_worker_t *self)
+{
+    zc_link_destroy (&self->link);
+    zc_pump_destroy (&self->pump);
+    uv_close ((uv_handle_t *)&self->tick, NULL);
+    uv_close ((uv_handle_t *)&self->drain, NULL);
+    for (size_t i = 0; i < 3; i++)
+        uv_close ((uv_handle_t *)&self->signals[i], NULL);
+    uv_run (&self->loop, UV_RUN_DEFAULT); /* until the service's handles are closed too */
+    zc_hub_destroy (&self->hub);
+}
+
+int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service)
+{
+    zc_worker_t self = {.options = options, .name = name, .service = service};
+    self.retry_ms = (unsigned)zc_options_number (options, "retry");
+    zc_sse_default_event (zc_options_text (options, "default-event"));
+    if (s_check_policies (options) != 0)
+        return ZC_EXIT_USAGE;
+    uv_loop_init (&self.loop);
+    signal (SIGPIPE, SIG_IGN);
+    if (s_open (&self) != 0) {
+        uv_loop_close (&self.loop);
+        return ZC_EXIT_FAILURE;
+    }
+    self.failed = service->start (service->arg, &self) != 0;
+    if (!self.failed) {
+        zc_notify ("READY=1"); /* one of several processes has nobody to tell */
+        uv_run (&self.loop, UV_RUN_DEFAULT);
+    }
+    s_close (&self);
+    if (uv_loop_close (&self.loop) != 0)
+        zc_warn ("stopping: a handle was left open");
+    return self.failed ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
+}
+
+bool zc_worker_batch (zc_worker_t *self)
+{
+    if (!zc_options_bool (self->options, "io-uring"))
+        return false;
+    bool can = zc_pump_batch (self->pump);
+    if (!can)
+        zc_info ("io_uring: %s; each send is a system call of its own", strerror (errno));
+    return can;
+}
+
+uv_loop_t *zc_worker_loop (zc_worker_t *self)
+{
+    return &self->loop;
+}
+
+zc_hub_t *zc_worker_hub (zc_worker_t *self)
+{
+    return self->hub;
+}
+
+zc_pump_t *zc_worker_pump (zc_worker_t *self)
+{
+    return self->pump;
+}
+
+zc_link_t *zc_worker_link (zc_worker_t *self)
+{
+    return self->link;
+}
+
+unsigned zc_worker_retry (const zc_worker_t *self)
+{
+    return zc_random_between (self->retry_ms / 2, self->retry_ms + self->retry_ms / 2);
+}

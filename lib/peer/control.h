@@ -1,0 +1,56 @@
+/*  control.h - a client of the broker's control endpoint: requests with a tag, answers by callback.
+ *
+ *  One DEALER socket and no thread. The owner polls zc_control_fd (edge-triggered: drain with
+ *  zc_control_read until it returns 0) or zc_control_wait. Answers may come in any order. */
+#ifndef ZC_CONTROL_H
+#define ZC_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zmq.h>
+#include "lib/base/text.h"
+
+typedef struct zc_control zc_control_t;
+
+/*  One frame-list of an answer, without delimiter and tag. frames[0] is the verb (OK, ERR, MSG,
+ *  END). `count` 0: the request was given up (timeout, or zc_control_destroy). Frames are borrowed
+ *  for the call. MSG is followed by more; every other verb ends the request. */
+typedef void (*zc_control_fn) (void *arg, const zc_slice_t *frames, size_t count);
+
+/*  Connects in the background; NULL with errno where the endpoint is malformed. `context` is a
+ *  ZeroMQ context (borrowed). */
+zc_control_t *zc_control_new (void *context, const char *endpoint);
+/*  For one connection: where it breaks or can't be made, nothing is sent any more and
+ *  zc_control_lost tells. What was sent has then reached the peer from the first request up to
+ *  some point, in order: a caller that sends the rest again over a new one keeps the order. */
+zc_control_t *zc_control_new_once (void *context, const char *endpoint);
+/*  Both are for zc_control_new_once; false otherwise. */
+bool zc_control_connected (zc_control_t *self);
+bool zc_control_lost (zc_control_t *self);
+/*  Gives up every request (count 0). */
+void zc_control_destroy (zc_control_t **self_p);
+
+/*  Sends verb and arguments. Returns the request's number (never 0), or 0 with errno EAGAIN where
+ *  the queue is full. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
+ *  limit. */
+uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
+                             unsigned timeout_ms, zc_control_fn fn, void *arg);
+/*  Forgets a request: its callback is not called any more. */
+void zc_control_cancel (zc_control_t *self, uint64_t request);
+/*  Forgets all requests, without callbacks (the peer that owed the answers is gone). */
+void zc_control_reset (zc_control_t *self);
+size_t zc_control_pending (const zc_control_t *self);
+
+int zc_control_fd (zc_control_t *self);
+/*  For a loop on zmq_poll, which knows no edges: fills in what to poll, and returns how many. */
+size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2]);
+/*  Milliseconds until a timeout is due; -1: none. */
+long zc_control_timeout (const zc_control_t *self);
+/*  Handles what has arrived, at most `max` answers, and expired timeouts. Returns how many answers
+ *  it handled. */
+int zc_control_read (zc_control_t *self, int max);
+/*  Waits up to timeout_ms for something to handle, and handles it. Returns as zc_control_read. */
+int zc_control_wait (zc_control_t *self, int timeout_ms);
+
+#endif

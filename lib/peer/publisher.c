@@ -1,0 +1,372 @@
+/*  publisher.c - a queue of messages and one connection at a time.
+ *
+ *  A connection of zc_control_new_once hands requests over as a prefix: all up to some point, in
+ *  order, nothing behind it. When it is lost, its socket (with what still lay in it) is thrown
+ * away, and everything that has no answer is sent again, from the oldest on, over a new one. So
+ * each connection begins at or before the first message that may be missing, and the first time
+ * that the broker sees a message it has seen all before it; repeats it knows by their key. Letting
+ *  ZeroMQ reconnect by itself was rejected: it would send what was queued last before the repeats.
+ */
+#include "lib/peer/publisher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "lib/base/buf.h"
+#include "lib/peer/control.h"
+#include "lib/base/daemon.h"
+#include "lib/wire/message.h"
+
+#define S_WINDOW 200
+#define S_ANSWER_MS 10000
+#define S_CONNECT_MS 5000 /* an attempt that has come to nothing is begun anew */
+#define S_BACKOFF_MIN_MS 100
+#define S_BACKOFF_MAX_MS 2000
+#define S_PAUSE_MS 200 /* after "not now" from the broker */
+#define S_FULL_MS 20   /* after ZeroMQ took no more */
+#define S_KEY_CHARS 11 /* 66 bits: no two runs share a key */
+
+typedef enum { S_WAITING, S_SENT, S_DONE } s_state_t;
+
+typedef struct s_entry {
+    struct s_entry *next;
+    zc_publisher_t *publisher;
+    s_state_t state;
+    bool repeated;                  /* was sent before */
+    uint64_t added_ms;              /* monotonic */
+    size_t topic, payload, headers; /* lengths; the bytes follow the struct in this order */
+    char *code, *text;              /* of the outcome; owned; once S_DONE */
+    char bytes[];
+} s_entry_t;
+
+struct zc_publisher {
+    zc_publisher_config_t config;
+    void *context;
+    char *endpoint;
+    zc_control_t *control; /* NULL between two connections */
+    bool connected, told;  /* told: the owner knows of the present state */
+    uint64_t opened_ms;    /* when this connection was begun, or the next one may be */
+    uint64_t progress_ms;  /* last answer, or when something was sent with none in flight */
+    uint64_t paused_until;
+    unsigned backoff_ms;
+    s_entry_t *head, **tail;
+    s_entry_t *next; /* no entry before it is S_WAITING; NULL: none at all is */
+    size_t in_flight;
+    char key[S_KEY_CHARS + 1]; /* what the keys made here begin with */
+    uint64_t keys;
+    zc_publisher_stats_t stats;
+};
+
+static void s_random_key (char *key)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char random[S_KEY_CHARS];
+    while (getrandom (random, sizeof random, 0) != sizeof random)
+        ;
+    for (size_t i = 0; i < S_KEY_CHARS; i++)
+        key[i] = alphabet[random[i] & 63];
+    key[S_KEY_CHARS] = 0;
+}
+
+static int s_open (zc_publisher_t *self)
+{
+    self->control = zc_control_new_once (self->context, self->endpoint);
+    self->opened_ms = zc_mono_ms ();
+    self->progress_ms = self->opened_ms;
+    return self->control ? 0 : -1;
+}
+
+zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *config)
+{
+    zc_publisher_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->config = *config;
+    if (!self->config.window)
+        self->config.window = S_WINDOW;
+    if (!self->config.answer_timeout)
+        self->config.answer_timeout = S_ANSWER_MS;
+    self->context = context;
+    self->endpoint = strdup (config->control);
+    self->tail = &self->head;
+    self->backoff_ms = S_BACKOFF_MIN_MS;
+    s_random_key (self->key);
+    if (s_open (self) != 0) {
+        int error = errno;
+        zc_publisher_destroy (&self);
+        errno = error;
+    }
+    return self;
+}
+
+static void s_free_entry (s_entry_t *entry)
+{
+    free (entry->code);
+    free (entry->text);
+    free (entry);
+}
+
+void zc_publisher_destroy (zc_publisher_t **self_p)
+{
+    zc_publisher_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->control)
+        zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    while (self->head) {
+        s_entry_t *entry = self->head;
+        self->head = entry->next;
+        s_free_entry (entry);
+    }
+    free (self->endpoint);
+    free (self);
+}
+
+static size_t s_weight (const s_entry_t *entry)
+{
+    return sizeof *entry + entry->topic + entry->payload + entry->headers;
+}
+
+void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
+                       zc_slice_t headers)
+{
+    char key[64];
+    size_t key_len = 0;
+    zc_slice_t own;
+    if (!zc_header_find (headers, "id", &own) && !zc_header_find (headers, "key", &own))
+        key_len = (size_t)snprintf (key, sizeof key, "key: %s%llu\n", self->key,
+                                    (unsigned long long)self->keys++);
+    size_t total = topic.len + payload.len + key_len + headers.len;
+    s_entry_t *entry = malloc (sizeof *entry + total);
+    if (!entry)
+        abort ();
+    *entry = (s_entry_t){.publisher = self,
+                         .added_ms = zc_mono_ms (),
+                         .topic = topic.len,
+                         .payload = payload.len,
+                         .headers = key_len + headers.len};
+    char *to = entry->bytes;
+    zc_slice_t parts[] = {topic, payload, {key, key_len}, headers};
+    for (size_t i = 0; i < 4; i++) {
+        if (parts[i].len)
+            memcpy (to, parts[i].at, parts[i].len);
+        to += parts[i].len;
+    }
+    *self->tail = entry;
+    self->tail = &entry->next;
+    if (!self->next)
+        self->next = entry;
+    self->stats.waiting++;
+    self->stats.bytes += s_weight (entry);
+}
+
+static zc_slice_t s_topic (const s_entry_t *entry)
+{
+    return (zc_slice_t){entry->bytes, entry->topic};
+}
+
+static zc_slice_t s_payload (const s_entry_t *entry)
+{
+    return (zc_slice_t){entry->bytes + entry->topic, entry->payload};
+}
+
+/*  Takes the entry out of the queue and reports it. */
+static void s_pop (zc_publisher_t *self, s_entry_t **at, const char *code, const char *text)
+{
+    s_entry_t *entry = *at;
+    *at = entry->next;
+    if (self->tail == &entry->next)
+        self->tail = at;
+    if (self->next == entry)
+        self->next = entry->next;
+    self->stats.waiting--;
+    self->stats.bytes -= s_weight (entry);
+    zc_published_t published = {
+        s_topic (entry), s_payload (entry), {code, strlen (code)}, {text, strlen (text)}};
+    self->config.published (self->config.arg, &published);
+    s_free_entry (entry);
+}
+
+static void s_report (zc_publisher_t *self)
+{
+    while (self->head && self->head->state == S_DONE) {
+        bool good = strcmp (self->head->code, "OK") == 0;
+        *(good ? &self->stats.published : &self->stats.refused) += 1;
+        s_pop (self, &self->head, self->head->code, self->head->text);
+    }
+}
+
+static bool s_is (zc_slice_t slice, const char *text)
+{
+    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
+}
+
+static void s_again_later (zc_publisher_t *self, s_entry_t *entry)
+{
+    entry->state = S_WAITING;
+    self->next = self->head;
+    self->paused_until = zc_mono_ms () + S_PAUSE_MS;
+}
+
+static void s_answer (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_entry_t *entry = arg;
+    zc_publisher_t *self = entry->publisher;
+    if (s_is (frames[0], "MSG"))
+        return; /* no answer to PUBLISH; more would follow */
+    self->in_flight--;
+    self->progress_ms = zc_mono_ms ();
+    zc_slice_t nothing = {"", 0};
+    zc_slice_t code = count > 1 && s_is (frames[0], "ERR") ? frames[1] : frames[0];
+    zc_slice_t text = count > 2 ? frames[2] : count > 1 ? frames[1] : nothing;
+    if (s_is (code, "busy") || s_is (code, "history")) {
+        s_again_later (self, entry);
+        if (self->config.put_off)
+            self->config.put_off (self->config.arg, code, text);
+        return;
+    }
+    entry->state = S_DONE;
+    entry->code = strndup (code.at, code.len);
+    entry->text = strndup (text.at, text.len);
+}
+
+static bool s_send (zc_publisher_t *self, s_entry_t *entry)
+{
+    zc_slice_t frames[] = {{"PUBLISH", 7},
+                           s_topic (entry),
+                           s_payload (entry),
+                           {entry->bytes + entry->topic + entry->payload, entry->headers}};
+    if (zc_control_request (self->control, frames, 4, 0, s_answer, entry) == 0)
+        return false;
+    if (self->in_flight++ == 0)
+        self->progress_ms = zc_mono_ms ();
+    self->stats.repeated += entry->repeated;
+    entry->repeated = true;
+    entry->state = S_SENT;
+    return true;
+}
+
+static void s_send_waiting (zc_publisher_t *self)
+{
+    if (!self->connected || zc_mono_ms () < self->paused_until)
+        return;
+    while (self->next && self->in_flight < self->config.window) {
+        if (self->next->state == S_WAITING && !s_send (self, self->next)) {
+            self->paused_until = zc_mono_ms () + S_FULL_MS; /* gone, and soon told so */
+            return;
+        }
+        self->next = self->next->next;
+    }
+}
+
+static void s_tell (zc_publisher_t *self, bool connected)
+{
+    if (self->told && self->connected == connected)
+        return;
+    self->stats.losses += self->connected && !connected;
+    self->told = true;
+    self->connected = connected;
+    if (self->config.connected)
+        self->config.connected (self->config.arg, connected);
+}
+
+/*  Throws the connection away; all that has no answer waits again. */
+static void s_close (zc_publisher_t *self)
+{
+    zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    self->in_flight = 0;
+    for (s_entry_t *entry = self->head; entry; entry = entry->next)
+        if (entry->state == S_SENT)
+            entry->state = S_WAITING;
+    self->next = self->head;
+    self->opened_ms = zc_mono_ms () + zc_random_between (self->backoff_ms / 2, self->backoff_ms);
+    self->backoff_ms *= 2;
+    if (self->backoff_ms > S_BACKOFF_MAX_MS)
+        self->backoff_ms = S_BACKOFF_MAX_MS;
+    s_tell (self, false);
+}
+
+static bool s_is_dead (zc_publisher_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    if (zc_control_lost (self->control))
+        return true;
+    if (!self->connected)
+        return now >= self->opened_ms + S_CONNECT_MS;
+    return self->in_flight && now >= self->progress_ms + self->config.answer_timeout;
+}
+
+void zc_publisher_run (zc_publisher_t *self)
+{
+    if (!self->control && (zc_mono_ms () < self->opened_ms || s_open (self) != 0))
+        return;
+    while (zc_control_read (self->control, 1000) > 0)
+        ;
+    if (s_is_dead (self)) {
+        s_close (self);
+    } else if (!self->connected && zc_control_connected (self->control)) {
+        self->backoff_ms = S_BACKOFF_MIN_MS;
+        s_tell (self, true);
+    }
+    s_send_waiting (self);
+    s_report (self);
+}
+
+bool zc_publisher_drop (zc_publisher_t *self)
+{
+    s_entry_t **at = &self->head;
+    while (*at && (*at)->state != S_WAITING)
+        at = &(*at)->next;
+    if (!*at)
+        return false;
+    self->stats.dropped++;
+    s_pop (self, at, "dropped", "the queue was full");
+    return true;
+}
+
+bool zc_publisher_is_connected (const zc_publisher_t *self)
+{
+    return self->connected;
+}
+
+const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self)
+{
+    return &self->stats;
+}
+
+uint64_t zc_publisher_age (const zc_publisher_t *self)
+{
+    return self->head ? zc_mono_ms () - self->head->added_ms : 0;
+}
+
+size_t zc_publisher_pollitems (zc_publisher_t *self, zmq_pollitem_t items[2])
+{
+    return self->control ? zc_control_pollitems (self->control, items) : 0;
+}
+
+static long s_until (uint64_t when_ms)
+{
+    uint64_t now = zc_mono_ms ();
+    return when_ms > now ? (long)(when_ms - now) : 0;
+}
+
+long zc_publisher_timeout (const zc_publisher_t *self)
+{
+    if (!self->control)
+        return s_until (self->opened_ms);
+    if (!self->connected)
+        return s_until (self->opened_ms + S_CONNECT_MS);
+    long wait = self->in_flight ? s_until (self->progress_ms + self->config.answer_timeout) : -1;
+    if (self->next && self->in_flight < self->config.window) {
+        long pause = s_until (self->paused_until);
+        wait = wait < 0 || pause < wait ? pause : wait;
+    }
+    return wait;
+}

@@ -1,0 +1,937 @@
+/*  subscriber.c - one SUB, one DEALER, and at most one question to the broker at a time.
+ *
+ *  While a question is out, the SUB socket is not read: what arrives waits in ZeroMQ, and where
+ *  that overflows, `prev` shows it later. So there is no queue of our own, and order needs no
+ *  thought.
+ *
+ *    connected      ask SYNC: subscriptions are live, and the last position of each topic
+ *                   then TOPICS: what prefixes stand for and has news, so that a topic on which
+ *                   nothing more comes is found too
+ *    behind         a topic whose last position, or whose next message's prev, is beyond what it
+ *                   is complete up to: FETCH pages for all such topics together, from the lowest.
+ *                   A page is kept until its END says what is gone before it; that is stated first
+ *    live           read messages; deliver where prev <= complete, skip what is not new; one that
+ *                   says that something was dropped waits for a SYNC, since it may be on any topic
+ *    now and then   ask SYNC whether the broker has had to drop, with nothing after it to show it
+ */
+#include "lib/peer/subscriber.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/base/buf.h"
+#include "lib/peer/control.h"
+#include "lib/base/daemon.h"
+#include "lib/peer/monitor.h"
+#include "lib/peer/redial.h"
+
+#define S_HWM 300          /* they may be of any size; what the broker then drops is fetched */
+#define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
+#define S_ANSWER_MS 5000
+#define S_UNANSWERED 2  /* SYNCs, then the connection is made anew */
+#define S_AGAIN_MS 200  /* after no answer, or "not now" */
+#define S_CHECK_MS 2000 /* between questions whether something was dropped */
+#define S_PAGE_MESSAGES "500"
+#define S_PAGE_BYTES "1048576"
+#define S_NONCE_SIZE 18 /* \x01, 16 digits, NUL */
+#define S_BATCH 1000    /* messages read before the owner has its turn */
+#define S_PREFIXES 100  /* what one TOPICS may ask for */
+
+typedef struct {
+    char *name; /* owned; not NUL-terminated */
+    size_t len;
+    zc_id_t complete; /* all up to here has been handed over */
+    bool known;       /* complete is meant */
+    bool behind;      /* something after complete is to be fetched */
+} s_topic_t;
+
+struct zc_subscriber {
+    zc_subscriber_config_t config;
+    char *since; /* owned; NULL once it has been fetched, or where there is none */
+    void *socket;
+    zc_redial_t redial;
+    zc_monitor_t *monitor;
+    zc_control_t *control;
+    s_topic_t *topics; /* sorted by name */
+    size_t count, room;
+    size_t behind;        /* topics that are */
+    zc_slice_t *prefixes; /* owned, with their bytes */
+    size_t prefix_count;
+
+    zc_id_t base; /* a topic not learned yet is complete up to here; ZC_ID_MAX: not known yet */
+    bool up, live, paused;
+    bool resync;  /* ask SYNC for all topics */
+    bool listing; /* then ask TOPICS, for the prefixes from `listed` on */
+    size_t listed;
+    zc_id_t list_head;        /* no topic but those listed has anything up to here */
+    unsigned unanswered;      /* SYNCs in a row */
+    uint64_t request;         /* the question that is out; 0: none */
+    uint64_t not_before;      /* monotonic ms: no question until then */
+    uint64_t check_at;        /* monotonic ms: when to ask what was dropped */
+    char nonce[S_NONCE_SIZE]; /* subscribed; empty: none */
+    zc_id_t dropped;          /* the broker's last drop that has been looked into */
+    zc_id_t page_since;       /* FETCH: where the present page begins */
+    zc_message_t **page;      /* what came of it; owned, also each message from page_at on */
+    size_t page_count, page_room, page_at;
+    bool page_ended; /* its END has come, with these: */
+    zc_id_t page_head;
+    bool page_more;
+    zc_id_t synced;     /* the broker's head at the last SYNC */
+    zc_id_t position;   /* all up to here, on all topics, has been handed over */
+    zc_message_t *held; /* the message before which something is missing */
+    zc_subscriber_stats_t stats;
+};
+
+static void s_set (void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt (socket, option, &value, sizeof value);
+    assert (rc == 0);
+    (void)rc;
+}
+
+static int s_connect (zc_subscriber_t *self, void *context)
+{
+    self->control = zc_control_new (context, self->config.control);
+    if (!self->control)
+        return -1;
+    self->socket = zmq_socket (context, ZMQ_SUB);
+    s_set (self->socket, ZMQ_LINGER, 0);
+    s_set (self->socket, ZMQ_SNDHWM, 0); /* what is beyond, of subscriptions, goes in silence */
+    s_set (self->socket, ZMQ_RCVHWM, self->config.hwm ? self->config.hwm : S_HWM);
+    s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
+    s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
+    s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
+    self->monitor = zc_monitor_new (context, self->socket);
+    return zc_redial_connect (&self->redial, self->socket, self->config.subscribe);
+}
+
+zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config)
+{
+    zc_subscriber_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->config = *config;
+    self->since = config->since ? strdup (config->since) : NULL;
+    if (self->since && strcmp (self->since, "earliest") == 0)
+        self->base = ZC_ID_NONE;
+    else if (!self->since || zc_id_parse (self->since, strlen (self->since), &self->base) != 0)
+        self->base = ZC_ID_MAX;
+    self->position = self->base == ZC_ID_MAX ? ZC_ID_NONE : self->base;
+    if (s_connect (self, context) != 0) {
+        int error = errno;
+        zc_subscriber_destroy (&self);
+        errno = error;
+    }
+    return self;
+}
+
+static void s_clear_page (zc_subscriber_t *self)
+{
+    while (self->page_at < self->page_count)
+        free (self->page[self->page_at++]);
+    free (self->page);
+    self->page = NULL;
+    self->page_count = self->page_room = self->page_at = 0;
+    self->page_ended = false;
+}
+
+void zc_subscriber_destroy (zc_subscriber_t **self_p)
+{
+    zc_subscriber_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->control)
+        zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    zc_monitor_destroy (&self->monitor);
+    if (self->socket)
+        zmq_close (self->socket);
+    zc_redial_clear (&self->redial);
+    for (size_t i = 0; i < self->count; i++)
+        free (self->topics[i].name);
+    for (size_t i = 0; i < self->prefix_count; i++)
+        free ((char *)self->prefixes[i].at);
+    free (self->topics);
+    free (self->prefixes);
+    s_clear_page (self);
+    free (self->held);
+    free (self->since);
+    free (self);
+}
+
+/*  Receives one message; returns how many frames it has. Those beyond the third are dropped. */
+static size_t s_receive (zc_subscriber_t *self, zmq_msg_t frames[3])
+{
+    zmq_msg_t beyond;
+    size_t count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = count < 3 ? &frames[count] : &beyond;
+        zmq_msg_init (frame);
+        int rc;
+        do
+            rc = zmq_msg_recv (frame, self->socket, ZMQ_DONTWAIT);
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0)
+            break;
+        more = zmq_msg_more (frame);
+        count++;
+        if (frame == &beyond)
+            zmq_msg_close (frame);
+    }
+    return count;
+}
+
+static void s_close (zmq_msg_t frames[3], size_t count)
+{
+    for (size_t i = 0; i < count && i < 3; i++)
+        zmq_msg_close (&frames[i]);
+}
+
+/*  Topics -------------------------------------------------------------------------------------- */
+
+static char *s_copy (zc_slice_t slice)
+{
+    char *copy = malloc (slice.len ? slice.len : 1);
+    if (!copy)
+        abort ();
+    memcpy (copy, slice.at, slice.len);
+    return copy;
+}
+
+static int s_compare (const s_topic_t *topic, zc_slice_t name)
+{
+    return zc_slice_compare ((zc_slice_t){topic->name, topic->len}, name);
+}
+
+/*  Where the topic is, or belongs. */
+static size_t s_place (const zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t low = 0, high = self->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (s_compare (&self->topics[middle], name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static s_topic_t *s_find (const zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t at = s_place (self, name);
+    bool there = at < self->count && s_compare (&self->topics[at], name) == 0;
+    return there ? &self->topics[at] : NULL;
+}
+
+static s_topic_t *s_insert (zc_subscriber_t *self, zc_slice_t name)
+{
+    size_t at = s_place (self, name);
+    if (at < self->count && s_compare (&self->topics[at], name) == 0)
+        return &self->topics[at];
+    if (self->count == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->topics = realloc (self->topics, self->room * sizeof *self->topics);
+        if (!self->topics)
+            abort ();
+    }
+    s_topic_t *topic = &self->topics[at];
+    memmove (topic + 1, topic, (self->count - at) * sizeof *topic);
+    self->count++;
+    *topic = (s_topic_t){.name = s_copy (name), .len = name.len};
+    return topic;
+}
+
+void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
+{
+    if (prefix) {
+        size_t size = (self->prefix_count + 1) * sizeof *self->prefixes;
+        self->prefixes = realloc (self->prefixes, size);
+        if (!self->prefixes)
+            abort ();
+        self->prefixes[self->prefix_count++] = (zc_slice_t){s_copy (topic), topic.len};
+    } else {
+        s_insert (self, topic);
+    }
+    zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, topic.at, topic.len);
+}
+
+/*  What a prefix stands for, complete up to the base. NULL where more has been learned than can be
+ *  kept. */
+static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
+{
+    if (self->count >= S_TOPICS_MAX)
+        return NULL;
+    s_topic_t *topic = s_insert (self, name);
+    topic->known = true;
+    topic->complete = self->base;
+    return topic;
+}
+
+/*  Whether a prefix stands for the topic. */
+static bool s_is_prefixed (const zc_subscriber_t *self, zc_slice_t topic)
+{
+    for (size_t i = 0; i < self->prefix_count; i++)
+        if (zc_slice_begins (topic, self->prefixes[i]))
+            return true;
+    return false;
+}
+
+/*  The topic of a message, which is learned where a prefix stands for it. NULL where nobody asked
+ *  for it, or where it can't be learned. */
+static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
+{
+    s_topic_t *topic = s_find (self, message->topic);
+    *wanted = topic || s_is_prefixed (self, message->topic);
+    return topic || !*wanted ? topic : s_learn (self, message->topic);
+}
+
+static void s_set_behind (zc_subscriber_t *self, s_topic_t *topic, bool behind)
+{
+    self->behind += behind;
+    self->behind -= topic->behind;
+    topic->behind = behind;
+}
+
+static void s_list (const zc_subscriber_t *self, bool only_behind, zc_buf_t *list)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (only_behind && !self->topics[i].behind)
+            continue;
+        if (list->len)
+            zc_buf_addc (list, '\n');
+        zc_buf_add (list, self->topics[i].name, self->topics[i].len);
+    }
+}
+
+/*  Questions ----------------------------------------------------------------------------------- */
+
+static zc_slice_t s_text (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static bool s_is (zc_slice_t slice, const char *text)
+{
+    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
+}
+
+static bool s_position (zc_slice_t text, zc_id_t *id)
+{
+    return zc_id_parse (text.at, text.len, id) == 0;
+}
+
+static void s_later (zc_subscriber_t *self)
+{
+    self->not_before = zc_mono_ms () + S_AGAIN_MS;
+}
+
+/*  Whether the answer is a good one (`verb` and `count` frames). Otherwise it asks again later, or
+ *  tells the owner that there is no use in that. */
+static bool s_good (zc_subscriber_t *self, const zc_slice_t *frames, size_t count, const char *verb,
+                    size_t want)
+{
+    if (count >= want && s_is (frames[0], verb))
+        return true;
+    s_later (self);
+    if (count < 2 || !s_is (frames[0], "ERR") || s_is (frames[1], "busy") ||
+        s_is (frames[1], "history") || s_is (frames[1], "internal"))
+        return false;
+    self->config.refused (self->config.arg, frames[1], count > 2 ? frames[2] : s_text (""));
+    return false;
+}
+
+static void s_drop_nonce (zc_subscriber_t *self)
+{
+    if (self->nonce[0])
+        zmq_setsockopt (self->socket, ZMQ_UNSUBSCRIBE, self->nonce, strlen (self->nonce));
+    self->nonce[0] = 0;
+}
+
+static void s_ask (zc_subscriber_t *self, const zc_slice_t *frames, size_t count,
+                   zc_control_fn answer)
+{
+    self->request = zc_control_request (self->control, frames, count, S_ANSWER_MS, answer, self);
+    if (!self->request)
+        s_later (self);
+}
+
+/*  Whether something has been dropped that is not looked into; then that is next. */
+static bool s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
+{
+    if (dropped > self->dropped)
+        self->resync = true;
+    return dropped > self->dropped;
+}
+
+static void s_checked (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    self->request = 0;
+    self->check_at = zc_mono_ms () + S_CHECK_MS;
+    zc_id_t dropped;
+    if (s_good (self, frames, count, "OK", 3) && s_position (frames[2], &dropped))
+        s_see_dropped (self, dropped);
+}
+
+/*  Asks what the broker has had to drop. */
+static void s_check (zc_subscriber_t *self)
+{
+    zc_slice_t frames[] = {s_text ("SYNC"), s_text (""), s_text ("")};
+    s_ask (self, frames, 3, s_checked);
+}
+
+static void s_advance (zc_subscriber_t *self, zc_id_t position)
+{
+    if (position > self->position)
+        self->position = position;
+}
+
+/*  Once nothing is missing, all that the broker had at the last SYNC has been handed over. */
+static void s_settle (zc_subscriber_t *self)
+{
+    if (self->behind == 0)
+        s_advance (self, self->synced);
+}
+
+static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, zc_id_t from,
+                         zc_id_t to)
+{
+    self->stats.gaps++;
+    if (self->config.gap)
+        self->config.gap (self->config.arg, topic, prefix, from, to);
+}
+
+static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
+{
+    bool from_history = self->since != NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        const char *end = memchr (lasts.at, '\n', lasts.len);
+        size_t len = end ? (size_t)(end - lasts.at) : lasts.len;
+        zc_id_t last;
+        if (zc_id_parse (lasts.at, len, &last) != 0)
+            break;
+        lasts.at += len + (end != NULL);
+        lasts.len -= len + (end != NULL);
+        if (!topic->known && !from_history) {
+            topic->known = true;
+            topic->complete = last;
+        }
+        s_set_behind (self, topic, from_history || last > topic->complete);
+    }
+}
+
+/*  All that is behind is known. */
+static void s_reconciled (zc_subscriber_t *self)
+{
+    self->listing = false;
+    if (self->prefix_count && self->list_head > self->base)
+        self->base = self->list_head;
+    if (self->behind == 0) {
+        free (self->since);
+        self->since = NULL;
+    }
+    s_settle (self);
+}
+
+/*  Whether something has been seen, or asked for, that the broker hasn't given out yet. */
+static bool s_is_ahead (const zc_subscriber_t *self, zc_id_t head)
+{
+    bool ahead = self->base > head;
+    for (size_t i = 0; i < self->count && !ahead; i++)
+        ahead = self->topics[i].known && self->topics[i].complete > head;
+    return ahead;
+}
+
+/*  The broker's ids are behind: it had its history in memory and its clock was set back, or `since`
+ *  is from the future. All that it gives out would be taken for old, and what its predecessor has
+ *  left in the queue for new. States that, and begins again from where the broker is. */
+static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
+{
+    zmq_msg_t frames[3];
+    size_t count;
+    while ((count = s_receive (self, frames)))
+        s_close (frames, count);
+    free (self->held);
+    self->held = NULL;
+    bool all = self->base > head;
+    for (size_t i = 0; i < self->prefix_count && all; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, head);
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        zc_slice_t name = {topic->name, topic->len};
+        zc_id_t from = topic->known ? topic->complete : self->base;
+        if (from <= head)
+            continue;
+        if (!all || !s_is_prefixed (self, name))
+            s_state_gap (self, name, false, from, head);
+        topic->known = true;
+        topic->complete = head;
+    }
+    self->position = head;
+    if (all) {
+        self->base = head;
+        free (self->since);
+        self->since = NULL;
+    }
+}
+
+static void s_tell (zc_subscriber_t *self, bool live)
+{
+    if (self->live == live)
+        return;
+    self->live = live;
+    if (self->config.live)
+        self->config.live (self->config.arg, live);
+}
+
+static void s_down (zc_subscriber_t *self)
+{
+    self->stats.losses += self->up;
+    self->up = false;
+    s_tell (self, false);
+}
+
+static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    self->request = 0;
+    s_drop_nonce (self);
+    self->unanswered = count ? 0 : self->unanswered + 1;
+    if (self->unanswered == S_UNANSWERED) {
+        /*  The connection may have broken: ZeroMQ says so only once its queue, which isn't read
+         *  while a question is out, has room again. */
+        self->unanswered = 0;
+        s_down (self);
+        zc_redial_now (&self->redial);
+        return;
+    }
+    zc_id_t head, dropped;
+    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
+        !s_position (frames[2], &dropped))
+        return;
+    if (self->base == ZC_ID_MAX)
+        self->base = head;
+    if (s_is_ahead (self, head)) {
+        s_begin_again (self, head); /* and asks again: new ones may have been in the queue too */
+        return;
+    }
+    self->resync = false;
+    self->synced = head;
+    self->dropped = dropped;
+    self->check_at = zc_mono_ms () + S_CHECK_MS;
+    s_take_lasts (self, frames[3]);
+    self->listing = self->prefix_count > 0;
+    self->listed = 0;
+    if (!self->listing)
+        s_reconciled (self);
+}
+
+/*  One line of TOPICS: a position, a space, a topic. */
+static void s_take_listed (zc_subscriber_t *self, zc_slice_t line, zc_id_t *last)
+{
+    const char *space = memchr (line.at, ' ', line.len);
+    size_t len = space ? (size_t)(space - line.at) : line.len;
+    if (!space || zc_id_parse (line.at, len, last) != 0)
+        return;
+    zc_slice_t name = {space + 1, line.len - len - 1};
+    s_topic_t *topic = s_find (self, name);
+    if (!topic)
+        topic = s_learn (self, name);
+    if (topic && *last > topic->complete)
+        s_set_behind (self, topic, true);
+}
+
+/*  On topics that the broker knows no more, or that were too many to be listed, something up to
+ *  here may have been published. */
+static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
+{
+    for (size_t i = self->listed; upto > self->base && self->base != ZC_ID_NONE && i < end; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, upto);
+}
+
+static size_t s_list_end (const zc_subscriber_t *self)
+{
+    size_t end = self->listed + S_PREFIXES;
+    return end < self->prefix_count ? end : self->prefix_count;
+}
+
+static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    zc_id_t head, forgotten, last = ZC_ID_NONE;
+    size_t lines = 0, end = s_list_end (self);
+    self->request = 0;
+    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
+        !s_position (frames[2], &forgotten))
+        return;
+    zc_slice_t list = frames[3];
+    for (const char *lf; list.len && (lf = memchr (list.at, '\n', list.len)); lines++) {
+        size_t len = (size_t)(lf - list.at);
+        s_take_listed (self, (zc_slice_t){list.at, len}, &last);
+        list.at += len + 1;
+        list.len -= len + 1;
+    }
+    if (lines >= S_TOPICS_MAX && last > forgotten)
+        forgotten = last;
+    s_state_unlisted (self, forgotten, end);
+    if (self->listed == 0)
+        self->list_head = head;
+    self->listed = end;
+    if (end == self->prefix_count)
+        s_reconciled (self);
+}
+
+/*  Asks which topics that the prefixes stand for have something after the base. */
+static void s_ask_topics (zc_subscriber_t *self)
+{
+    char base[ZC_ID_SIZE];
+    zc_slice_t frames[2 + S_PREFIXES] = {s_text ("TOPICS"),
+                                         {base, zc_id_format (self->base, base)}};
+    size_t count = 2;
+    for (size_t i = self->listed; i < s_list_end (self); i++)
+        frames[count++] = self->prefixes[i];
+    s_ask (self, frames, count, s_listed);
+}
+
+/*  After a reconnect ZeroMQ sends the subscriptions again only when our thread next looks at the
+ *  socket, which isn't polled while a question is out. */
+static void s_renew_subscriptions (zc_subscriber_t *self)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt (self->socket, ZMQ_EVENTS, &events, &size);
+}
+
+/*  Asks for the last position of every topic, once all subscriptions are live. */
+static void s_sync (zc_subscriber_t *self)
+{
+    s_renew_subscriptions (self);
+    uint64_t random =
+        (uint64_t)zc_random_between (0, UINT32_MAX) << 32 | zc_random_between (0, UINT32_MAX);
+    snprintf (self->nonce, sizeof self->nonce, "\x01%016" PRIx64, random);
+    zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, self->nonce, strlen (self->nonce));
+    zc_buf_t list = ZC_BUF_INIT;
+    s_list (self, false, &list);
+    zc_slice_t frames[] = {
+        s_text ("SYNC"), s_text (self->nonce + 1), {zc_buf_str (&list), list.len}};
+    s_ask (self, frames, 3, s_synced);
+    if (!self->request)
+        s_drop_nonce (self);
+    zc_buf_clear (&list);
+}
+
+static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message_t *message)
+{
+    if (topic) {
+        topic->complete = message->id;
+        topic->known = true;
+    }
+    self->stats.received++;
+    self->config.message (self->config.arg, message);
+}
+
+static void s_fetched_message (zc_subscriber_t *self, const zc_slice_t *frames)
+{
+    zc_message_t message;
+    if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) != 0 ||
+        !s_find (self, message.topic)) {
+        self->stats.malformed++;
+        return;
+    }
+    if (self->page_count == self->page_room) {
+        self->page_room = self->page_room ? self->page_room * 2 : 16;
+        self->page = realloc (self->page, self->page_room * sizeof *self->page);
+        if (!self->page)
+            abort ();
+    }
+    self->page[self->page_count++] = zc_message_copy (&message);
+}
+
+/*  States what lies between where a topic was complete, or where this page began, and the floor. */
+static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        zc_id_t from = topic->known && !self->since && topic->complete > self->page_since
+                           ? topic->complete
+                           : self->page_since;
+        if (topic->behind && floor > from)
+            s_state_gap (self, (zc_slice_t){topic->name, topic->len}, false, from, floor);
+    }
+}
+
+static void s_end_of_page (zc_subscriber_t *self, const zc_slice_t *frames)
+{
+    zc_id_t head, floor, since;
+    uint64_t remaining;
+    if (!s_position (frames[1], &head) || !s_position (frames[2], &floor) ||
+        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
+        s_later (self);
+        return;
+    }
+    if (self->since && strcmp (self->since, "earliest") == 0)
+        self->page_since = floor; /* asked for what there is */
+    else if (self->since && s_position (frames[3], &since))
+        self->page_since = since;
+    s_state_gaps (self, floor);
+    free (self->since);
+    self->since = NULL;
+    self->page_ended = true;
+    self->page_head = head;
+    self->page_more = remaining > 0;
+}
+
+/*  Hands over a page that has ended, as far as the owner takes it. */
+static void s_hand_over (zc_subscriber_t *self)
+{
+    if (!self->page_ended)
+        return;
+    while (self->page_at < self->page_count && !self->paused) {
+        zc_message_t *message = self->page[self->page_at++];
+        s_topic_t *topic = s_find (self, message->topic);
+        /* What has been published since SYNC, on other topics too, is still to come. */
+        s_advance (self, message->id < self->synced ? message->id : self->synced);
+        if (message->id > topic->complete) {
+            self->stats.fetched++;
+            s_deliver (self, topic, message);
+        }
+        free (message);
+    }
+    if (self->page_at < self->page_count)
+        return;
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        if (!topic->behind)
+            continue;
+        topic->known = true;
+        if (self->page_head > topic->complete)
+            topic->complete = self->page_head;
+        s_set_behind (self, topic, self->page_more);
+    }
+    s_clear_page (self);
+    s_settle (self);
+}
+
+static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_subscriber_t *self = arg;
+    if (count >= 4 && s_is (frames[0], "MSG")) {
+        s_fetched_message (self, frames);
+        return;
+    }
+    self->request = 0;
+    if (s_good (self, frames, count, "END", 5))
+        s_end_of_page (self, frames);
+    if (!self->page_ended)
+        s_clear_page (self);
+}
+
+static void s_fetch (zc_subscriber_t *self)
+{
+    char position[ZC_ID_SIZE];
+    if (!self->since) {
+        self->page_since = ZC_ID_MAX;
+        for (size_t i = 0; i < self->count; i++)
+            if (self->topics[i].behind && self->topics[i].complete < self->page_since)
+                self->page_since = self->topics[i].complete;
+        zc_id_format (self->page_since, position);
+    } else {
+        self->page_since = ZC_ID_NONE;
+    }
+    zc_buf_t list = ZC_BUF_INIT;
+    s_list (self, true, &list);
+    zc_slice_t frames[] = {s_text ("FETCH"),
+                           s_text (self->since ? self->since : position),
+                           s_text (S_PAGE_MESSAGES),
+                           s_text (S_PAGE_BYTES),
+                           {zc_buf_str (&list), list.len}};
+    s_ask (self, frames, 5, s_fetched);
+    zc_buf_clear (&list);
+}
+
+/*  Live messages ------------------------------------------------------------------------------- */
+
+/*  Hands a message over, skips it, or notes what comes first: a hole before it, or something
+ *  dropped that may be on any topic. True where it is done with. */
+static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
+{
+    bool wanted;
+    s_topic_t *topic = s_topic_of (self, message, &wanted);
+    if (!wanted)
+        return true;
+    /*  A held one has been looked into, and may say more than a broker that has come since. */
+    if (message != self->held && s_see_dropped (self, message->dropped))
+        return false;
+    if (topic && message->id <= topic->complete) {
+        s_advance (self, message->id);
+        self->stats.duplicates++;
+        return true;
+    }
+    if (topic && message->prev > topic->complete) {
+        self->stats.holes += message != self->held;
+        s_set_behind (self, topic, true);
+        return false;
+    }
+    s_advance (self, message->id);
+    s_deliver (self, topic, message);
+    return true;
+}
+
+static void s_take_held (zc_subscriber_t *self)
+{
+    if (s_take (self, self->held)) {
+        free (self->held);
+        self->held = NULL;
+        return;
+    }
+    /*  The broker gave the message out before it can be fetched. */
+    s_later (self);
+}
+
+static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t count)
+{
+    zc_slice_t slices[3];
+    for (size_t i = 0; i < 3; i++)
+        slices[i] = i < count ? (zc_slice_t){zmq_msg_data (&frames[i]), zmq_msg_size (&frames[i])}
+                              : (zc_slice_t){"", 0};
+    zc_message_t message;
+    if (count != 3 || zc_delivery_parse (&message, slices[0], slices[1], slices[2]) != 0) {
+        self->stats.malformed++;
+    } else if (!s_take (self, &message)) {
+        self->held = zc_message_copy (&message);
+    }
+}
+
+/*  Reads one message; false where there is none. */
+static bool s_read (zc_subscriber_t *self)
+{
+    zmq_msg_t frames[3];
+    size_t count = s_receive (self, frames);
+    if (count)
+        s_take_frames (self, frames, count);
+    s_close (frames, count);
+    return count > 0;
+}
+
+/*  The owner's loop ---------------------------------------------------------------------------- */
+
+static void s_read_monitor (zc_subscriber_t *self)
+{
+    zc_monitor_event_t event;
+    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+        if (event == ZC_MONITOR_UP) {
+            self->up = true;
+            self->resync = true;
+        } else {
+            if (self->up)
+                zc_redial_good (&self->redial);
+            zc_control_reset (self->control);
+            self->request = 0;
+            if (!self->page_ended)
+                s_clear_page (self);
+            s_drop_nonce (self);
+            s_down (self);
+        }
+    }
+}
+
+/*  Asks the next question that there is; false where there is none, and messages may flow. */
+static bool s_question (zc_subscriber_t *self)
+{
+    if (self->request || !self->up || zc_mono_ms () < self->not_before)
+        return true;
+    if (self->resync)
+        s_sync (self);
+    else if (self->listing)
+        s_ask_topics (self);
+    else if (self->behind)
+        s_fetch (self);
+    else if (zc_mono_ms () >= self->check_at)
+        s_check (self);
+    else
+        return false;
+    return true;
+}
+
+void zc_subscriber_run (zc_subscriber_t *self)
+{
+    s_read_monitor (self);
+    if (!self->up)
+        zc_redial_try (&self->redial);
+    while (!self->paused && zc_control_read (self->control, 100) > 0)
+        ;
+    s_hand_over (self);
+    for (int i = 0; i < S_BATCH && !self->paused && !s_question (self); i++) {
+        s_tell (self, true);
+        if (self->held)
+            s_take_held (self);
+        else if (!s_read (self))
+            break;
+    }
+}
+
+void zc_subscriber_pause (zc_subscriber_t *self, bool pause)
+{
+    self->paused = pause;
+}
+
+bool zc_subscriber_is_connected (const zc_subscriber_t *self)
+{
+    return self->up;
+}
+
+bool zc_subscriber_is_live (const zc_subscriber_t *self)
+{
+    return self->live;
+}
+
+const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self)
+{
+    return &self->stats;
+}
+
+zc_id_t zc_subscriber_position (const zc_subscriber_t *self)
+{
+    return self->position;
+}
+
+static long s_until (uint64_t when_ms)
+{
+    uint64_t now = zc_mono_ms ();
+    return when_ms > now ? (long)(when_ms - now) : 0;
+}
+
+size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[3])
+{
+    size_t count = 0;
+    items[count++] = (zmq_pollitem_t){zc_monitor_socket (self->monitor), 0, ZMQ_POLLIN, 0};
+    if (!self->paused)
+        count += zc_control_pollitems (self->control, items + count);
+    bool waits = self->request || !self->up || zc_mono_ms () < self->not_before;
+    if (!self->paused && !waits)
+        items[count++] = (zmq_pollitem_t){self->socket, 0, ZMQ_POLLIN, 0};
+    return count;
+}
+
+long zc_subscriber_timeout (const zc_subscriber_t *self)
+{
+    if (self->paused)
+        return -1;
+    if (self->page_ended)
+        return 0;
+    if (self->request)
+        return zc_control_timeout (self->control);
+    if (!self->up)
+        return zc_redial_timeout (&self->redial);
+    if (zc_mono_ms () < self->not_before)
+        return s_until (self->not_before);
+    return self->held || self->resync || self->listing || self->behind ? 0
+                                                                       : s_until (self->check_at);
+}

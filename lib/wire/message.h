@@ -1,0 +1,69 @@
+/*  message.h - one message, and the wire envelope that carries it (doc/protocol.md).
+ *
+ *  Publishing:  topic | payload [| headers], or one frame split at its first space.
+ *  Delivery:    topic | payload | meta.
+ *  Headers and meta are UTF-8 lines `name: value`, each ended by LF. */
+#ifndef ZC_MESSAGE_H
+#define ZC_MESSAGE_H
+
+#include "lib/base/buf.h"
+#include "lib/wire/id.h"
+#include "lib/base/text.h"
+
+#define ZC_HEADERS_MAX 8192 /* bytes of headers a publisher may send */
+#define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
+#define ZC_EVENT_MAX 256    /* bytes of an event type */
+
+/*  A message as delivered. All slices are borrowed from whoever parsed it, but in a copy made by
+ *  zc_message_copy, where they lie in the same allocation. */
+typedef struct {
+    zc_slice_t topic;
+    zc_slice_t payload;
+    zc_slice_t meta;     /* the whole meta frame */
+    zc_id_t id;          /* position given by the broker */
+    zc_id_t prev;        /* nothing was published on the topic in (prev, id) */
+    zc_id_t dropped;     /* last position at which the broker had to drop, or ZC_ID_NONE */
+    zc_slice_t event;    /* SSE event type; empty: none */
+    zc_slice_t event_id; /* the publisher's own id; empty: none */
+    zc_slice_t key;      /* what a repeat is known by: the publisher's own id, else its `key`;
+                          * by zc_publish_parse only */
+    zc_slice_t retry;    /* digits; empty: none */
+    zc_slice_t ttl;      /* publishing only: digits; empty: none */
+    bool private_;       /* a `private` header was there */
+} zc_message_t;
+
+enum {
+    ZC_EFRAMES = -1, /* not one, two or three frames */
+    ZC_ETOPIC = -2,  /* not a valid topic */
+    ZC_ESIZE = -3,   /* payload or headers too large */
+    ZC_EHEADER = -4, /* headers are not lines of `name: value`, or one has a bad value */
+    ZC_EMETA = -5,   /* meta has no valid id or prev */
+};
+/*  One sentence for a code above, without a full stop. */
+const char *zc_message_strerror (int code);
+
+/*  Splits one frame at its first space. Returns 0 or ZC_ETOPIC where there is no space. */
+int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload);
+/*  Checks what a publisher sent: topic, payload size (bytes, max_payload) and headers (may be
+ *  empty). On success returns 0 and fills *message but for id, prev and dropped. Values of event,
+ *  id and key must be plain text (zc_text_plain), retry and ttl digits; id and key come at most
+ *  once. */
+int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
+                      zc_slice_t headers, size_t max_payload);
+/*  Writes the meta frame: id, prev, dropped where it isn't ZC_ID_NONE, then the publisher's header
+ *  lines with `id` renamed to `event-id`; lines named prev, dropped or event-id that a publisher
+ *  sent are left out. `headers` was accepted by zc_publish_parse. Appends to `out`. */
+void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc_slice_t headers);
+/*  Appends what it wrote, with this `dropped` (not ZC_ID_NONE) in the place of the one it has. */
+void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped);
+/*  Parses a delivered message. Returns 0, ZC_ETOPIC or ZC_EMETA. Unknown meta names are kept (they
+ *  stay in meta). */
+int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
+                       zc_slice_t meta);
+/*  Finds a line `name: value` in headers or meta. Returns false where there is none. */
+bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value);
+
+/*  A copy in one allocation; caller owns the result, frees it with free(). */
+zc_message_t *zc_message_copy (const zc_message_t *message);
+
+#endif

@@ -1,0 +1,133 @@
+/*  sse.c - event stream blocks (WHATWG HTML §9.2).
+ *
+ *  `id:` is the last line of every block, since some clients take the id of a block that was cut
+ *  off. An empty payload still gets its `data:` line: without one a browser dispatches nothing. */
+#include "lib/wire/sse.h"
+
+#include <string.h>
+
+static const char *s_default_event = "";
+
+void zc_sse_default_event (const char *event)
+{
+    s_default_event = event ? event : "";
+}
+
+void zc_sse_retry (zc_buf_t *out, unsigned ms)
+{
+    zc_buf_addf (out, "retry: %u\n\n", ms);
+}
+
+static void s_field (zc_buf_t *out, const char *name, zc_slice_t value)
+{
+    zc_buf_adds (out, name);
+    zc_buf_add (out, value.at, value.len);
+    zc_buf_addc (out, '\n');
+}
+
+/*  The bytes before the next CR or LF. */
+static size_t s_line (const char *at, size_t len)
+{
+    const char *lf = memchr (at, '\n', len);
+    size_t line = lf ? (size_t)(lf - at) : len;
+    const char *cr = memchr (at, '\r', line);
+    return cr ? (size_t)(cr - at) : line;
+}
+
+/*  One `data:` line for each line of the payload; CR, LF and CRLF all end one. Anything less would
+ *  let a publisher forge fields. */
+static void s_data (zc_buf_t *out, zc_slice_t data)
+{
+    zc_buf_reserve (out, data.len + 64);
+    for (;;) {
+        size_t len = data.len ? s_line (data.at, data.len) : 0;
+        s_field (out, "data: ", (zc_slice_t){data.at, len});
+        if (len == data.len)
+            return;
+        size_t step = len + 1;
+        if (data.at[len] == '\r' && step < data.len && data.at[step] == '\n')
+            step++;
+        data.at += step;
+        data.len -= step;
+    }
+}
+
+static void s_data_url (zc_buf_t *out, zc_slice_t data)
+{
+    zc_buf_adds (out, "data: data:application/octet-stream;base64,");
+    size_t len = 4 * ((data.len + 2) / 3);
+    zc_base64 (data.at, data.len, (char *)zc_buf_reserve (out, len));
+    out->len += len;
+    zc_buf_addc (out, '\n');
+}
+
+static void s_end (zc_buf_t *out, zc_id_t id)
+{
+    zc_buf_add (out, "id: ", 4);
+    out->len += zc_id_format (id, (char *)zc_buf_reserve (out, ZC_ID_SIZE));
+    zc_buf_add (out, "\n\n", 2);
+}
+
+static void s_message_end (zc_buf_t *out, const zc_message_t *message)
+{
+    if (message->retry.len)
+        s_field (out, "retry: ", message->retry);
+    if (message->event_id.len) {
+        s_field (out, "id: ", message->event_id);
+        zc_buf_addc (out, '\n');
+    } else {
+        s_end (out, message->id);
+    }
+}
+
+static void s_message (zc_buf_t *out, const zc_message_t *message)
+{
+    if (message->event.len)
+        s_field (out, "event: ", message->event);
+    else if (*s_default_event)
+        s_field (out, "event: ", (zc_slice_t){s_default_event, strlen (s_default_event)});
+    if (zc_utf8_valid (message->payload.at, message->payload.len))
+        s_data (out, message->payload);
+    else
+        s_data_url (out, message->payload);
+    s_message_end (out, message);
+}
+
+static void s_message_as_json (zc_buf_t *out, const zc_message_t *message)
+{
+    zc_buf_adds (out, "data: ");
+    zc_message_json (out, message); /* escapes CR and LF: one line */
+    zc_buf_addc (out, '\n');
+    s_message_end (out, message);
+}
+
+static void s_verdict (zc_buf_t *out, const zc_verdict_t *verdict)
+{
+    zc_buf_adds (out, "event: zcast.continuity\ndata: ");
+    zc_verdict_json (out, verdict);
+    zc_buf_addc (out, '\n');
+    s_end (out, verdict->position);
+}
+
+static void s_heartbeat (zc_buf_t *out, zc_id_t position)
+{
+    zc_buf_adds (out, ":\n");
+    if (position != ZC_ID_NONE)
+        s_end (out, position);
+    else
+        zc_buf_addc (out, '\n');
+}
+
+/*  A page can't see comments: its client needs an event to know that the line is alive. */
+static void s_heartbeat_event (zc_buf_t *out, zc_id_t position)
+{
+    zc_buf_adds (out, "event: zcast.heartbeat\ndata: {}\n");
+    if (position != ZC_ID_NONE)
+        s_end (out, position);
+    else
+        zc_buf_addc (out, '\n');
+}
+
+const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat, true, NULL};
+const zc_encoding_t zc_encoding_sse_json = {
+    "sse+json", s_message_as_json, s_verdict, s_heartbeat_event, true, NULL};

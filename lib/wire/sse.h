@@ -1,0 +1,20 @@
+/*  sse.h - Server-Sent Events (WHATWG HTML §9.2): bytes out, no I/O. */
+#ifndef ZC_SSE_H
+#define ZC_SSE_H
+
+#include "lib/wire/encoding.h"
+
+/*  `event:` where the publisher gave one (else the default), `data:` split on CR, LF and CRLF,
+ *  `id:` last. A payload that isn't UTF-8 goes as data:application/octet-stream;base64,… */
+extern const zc_encoding_t zc_encoding_sse;
+/*  The same blocks with zc_message_json as data, asked for with format=zcast.v1. Its heartbeat is
+ *  an event `zcast.heartbeat` that a page can see. */
+extern const zc_encoding_t zc_encoding_sse_json;
+
+/*  The event type of messages whose publisher gave none; NULL or "": no `event:` line. The text is
+ *  borrowed for the life of the process. */
+void zc_sse_default_event (const char *event);
+/*  "retry: <ms>" and an empty line. */
+void zc_sse_retry (zc_buf_t *out, unsigned ms);
+
+#endif
