@@ -9,7 +9,6 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/redis.h"
-#include "lib/base/daemon.h"
 #include "lib/base/log.h"
 
 struct zc_incoming {

@@ -13,6 +13,7 @@
 #include "bridge/incoming.h"
 #include "bridge/outgoing.h"
 #include "lib/peer/control.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
 #include "lib/config/options.h"

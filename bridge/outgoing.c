@@ -14,7 +14,7 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/redis.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define S_SAVE_MS 1000

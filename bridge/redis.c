@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define S_CONNECT_MS 5000

@@ -2,7 +2,7 @@
  *
  *  One thread, and raw zmq_msg_t: the frames that a publisher sent are the frames that subscribers
  *  get. A turn of the loop takes in what has gathered, up to a limit, and reads the clock once. */
-#include "broker/inside.h"
+#include "broker/private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/peer/redial.h"
 
@@ -293,7 +293,8 @@ static void s_subscription (zc_broker_t *self, zmq_msg_t *frame)
     } else {
         self->counters->subscriptions++;
         if (len > 2 && at[1] == 1 && len - 2 <= ZC_NONCE_MAX)
-            zc_syncs_seen (self->syncs, (zc_slice_t){(const char *)at + 2, len - 2}, self->mono_ms);
+            zc_barriers_seen (self->barriers, (zc_slice_t){(const char *)at + 2, len - 2},
+                              self->mono_ms);
     }
 }
 
@@ -366,8 +367,8 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
                               {self->router, 0, in, 0},
                               {NULL, signal_fd, ZMQ_POLLIN, 0},
                               {NULL, self->history->fd, ZMQ_POLLIN, 0}};
-    int patience = zc_control_patience (self);
-    zmq_poll (items, self->history->fd < 0 ? 4 : 5, patience < most ? patience : most);
+    int timeout = zc_control_timeout (self);
+    zmq_poll (items, self->history->fd < 0 ? 4 : 5, timeout < most ? timeout : most);
     s_gather (self, items);
     return (items[3].revents & ZMQ_POLLIN) != 0;
 }
@@ -386,7 +387,7 @@ static void s_drain (zc_broker_t *self, int signal_fd)
         s_wait (self, signal_fd, true, more ? 0 : S_QUIET_MS / 4);
     } while (self->mono_ms - quiet < S_QUIET_MS && self->mono_ms - begin < S_LATE_MS);
     while (self->mono_ms - begin < S_DRAIN_MS &&
-           (zc_history_busy (self->history) || zc_jobs_size (self->jobs) ||
+           (zc_history_busy (self->history) || zc_replays_size (self->replays) ||
             zc_outbox_waiting (self->outbox))) {
         s_wait (self, signal_fd, false, S_QUIET_MS / 4);
         s_read_clocks (self);

@@ -1,5 +1,5 @@
 /*  control.c - the verbs, one function each. */
-#include "broker/inside.h"
+#include "broker/private.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define S_REQUESTS 100  /* handled in one turn */
@@ -132,7 +132,7 @@ static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
 {
     if (zc_history_unreadable (self->history))
         s_error (self, route, "history", "history can't be read now: try again");
-    else if (!zc_jobs_start (self->jobs, route, request, self->head))
+    else if (!zc_replays_start (self->replays, route, request, self->head))
         s_error (self, route, "busy", "too many replays at once: try again");
     zc_history_release (self->history);
 }
@@ -171,7 +171,7 @@ static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *
 {
     if (request->nonce.len == 0)
         s_synced (self, route, request->list);
-    else if (!zc_syncs_ask (self->syncs, request->nonce, route, request->list, self->mono_ms))
+    else if (!zc_barriers_ask (self->barriers, request->nonce, route, request->list, self->mono_ms))
         s_error (self, route, "busy", "too many SYNCs wait: try again");
 }
 
@@ -286,9 +286,9 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
         const char *name;
         uint64_t value;
     } numbers[] = {{"topics", zc_topics_size (self->topics)},
-                   {"jobs", zc_jobs_size (self->jobs)},
-                   {"replayed", zc_jobs_messages (self->jobs)},
-                   {"syncs", zc_syncs_waiting (self->syncs)},
+                   {"jobs", zc_replays_size (self->replays)},
+                   {"replayed", zc_replays_messages (self->replays)},
+                   {"syncs", zc_barriers_waiting (self->barriers)},
                    {"unread", zc_outbox_waiting (self->outbox)},
                    {"unanswered", zc_outbox_dropped (self->outbox)},
                    {"remembered", zc_dedup_size (self->dedup)}};
@@ -386,7 +386,7 @@ static void s_release (zc_broker_t *self, size_t count)
 
 bool zc_control_serve (zc_broker_t *self)
 {
-    uint64_t replayed = zc_jobs_messages (self->jobs);
+    uint64_t replayed = zc_replays_messages (self->replays);
     for (int i = 0; i < S_REQUESTS; i++) {
         if (zc_history_full (self->history))
             return false;
@@ -395,7 +395,7 @@ bool zc_control_serve (zc_broker_t *self)
             return false;
         bool long_one = s_handle (self, count);
         s_release (self, count);
-        if (zc_jobs_messages (self->jobs) - replayed > S_REPLAYED ||
+        if (zc_replays_messages (self->replays) - replayed > S_REPLAYED ||
             (long_one && zc_mono_ms () - self->mono_ms >= S_TURN_MS))
             break;
     }
@@ -405,24 +405,24 @@ bool zc_control_serve (zc_broker_t *self)
 void zc_control_turn (zc_broker_t *self)
 {
     zc_outbox_retry (self->outbox);
-    zc_jobs_run (self->jobs);
-    zc_syncs_turn (self->syncs, self->mono_ms);
+    zc_replays_run (self->replays);
+    zc_barriers_turn (self->barriers, self->mono_ms);
 }
 
-int zc_control_patience (const zc_broker_t *self)
+int zc_control_timeout (const zc_broker_t *self)
 {
-    zc_jobs_state_t state = zc_jobs_state (self->jobs);
-    if (state == ZC_JOBS_READY || zc_syncs_ready (self->syncs))
+    zc_replays_state_t state = zc_replays_state (self->replays);
+    if (state == ZC_REPLAYS_READY || zc_barriers_ready (self->barriers))
         return 0;
     /*  ZeroMQ doesn't tell when a ROUTER's peer reads again. */
-    return state == ZC_JOBS_BLOCKED || zc_outbox_waiting (self->outbox) ? 1 : S_TICK_MS;
+    return state == ZC_REPLAYS_BLOCKED || zc_outbox_waiting (self->outbox) ? 1 : S_TICK_MS;
 }
 
 void zc_control_start (zc_broker_t *self)
 {
     self->outbox = zc_outbox_new (self->router);
-    self->jobs = zc_jobs_new (self->history, self->topics, self->outbox);
-    self->syncs = zc_syncs_new (s_synced, s_unsynced, self);
+    self->replays = zc_replays_new (self->history, self->topics, self->outbox);
+    self->barriers = zc_barriers_new (s_synced, s_unsynced, self);
     zc_index_init (&self->copies);
     self->frames = malloc (S_FRAMES * sizeof *self->frames);
     self->slices = malloc (S_FRAMES * sizeof *self->slices);
@@ -439,9 +439,9 @@ void zc_control_stop (zc_broker_t *self)
         s_release (self, S_FRAMES);
     free (self->frames);
     free (self->slices);
-    zc_jobs_destroy (&self->jobs);
+    zc_replays_destroy (&self->replays);
     zc_outbox_destroy (&self->outbox);
-    zc_syncs_destroy (&self->syncs);
+    zc_barriers_destroy (&self->barriers);
     size_t at = 0;
     while (self->copies.buckets && (copy = zc_index_pop (&self->copies, &at)))
         free (copy);

@@ -2,14 +2,14 @@
 sbin_PROGRAMS += broker/zcast-broker
 noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
-	broker/broker.c broker/broker.h broker/inside.h \
+	broker/broker.c broker/broker.h broker/private.h \
 	broker/endpoints.c broker/endpoints.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \
 	broker/peers.c broker/peers.h \
-	broker/jobs.c broker/jobs.h \
-	broker/syncs.c broker/syncs.h \
+	broker/replays.c broker/replays.h \
+	broker/barriers.c broker/barriers.h \
 	broker/stats.c broker/stats.h \
 	broker/history/history.h broker/history/memory.c \
 	broker/history/lmdb.c broker/history/lmdb.h \

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "broker/broker.h"
 #include "broker/history/lmdb.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
 #include "lib/config/options.h"

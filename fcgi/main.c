@@ -5,6 +5,7 @@
 #include "fcgi/cgi.h"
 #include "fcgi/server.h"
 #include "lib/base/daemon.h"
+#include "lib/base/processes.h"
 #include "lib/base/log.h"
 #include "lib/engine/worker.h"
 

@@ -20,6 +20,7 @@
 
 #include "fcgi/conn.h"
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 
 #define ACCEPT_MAX 16 /* at once */

@@ -1,11 +1,12 @@
 noinst_LIBRARIES += libzcast.a
 libzcast_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h \
+	lib/base/clock.c lib/base/clock.h \
 	lib/base/daemon.c lib/base/daemon.h \
 	lib/base/limit.c lib/base/limit.h \
-	lib/base/listen.c \
+	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
-	lib/base/processes.c \
+	lib/base/processes.c lib/base/processes.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
 	lib/config/option_help.c \

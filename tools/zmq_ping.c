@@ -1,6 +1,7 @@
 /*  zmq_ping.c - `zmq ping`: one PING, and how long it took. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "tools/tool.h"
 

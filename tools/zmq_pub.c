@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/message.h"
 #include "lib/peer/publisher.h"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/peer/subscriber.h"
 #include "tools/tool.h"

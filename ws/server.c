@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "ws/deflate.h"
 #include "ws/session.h"

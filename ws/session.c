@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "ws/command.h"
 #include "ws/encoding.h"

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
+#include "lib/base/processes.h"
 #include "lib/base/log.h"
 #include "ws/server.h"
 

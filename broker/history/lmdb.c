@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include "broker/history/position.h"
 #include "broker/history/store.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define S_FULL_ITEMS 20000

@@ -1,15 +1,16 @@
-/*  listen.c - listening sockets and their peers (declared in daemon.h).
+/*  listen.c - listening sockets and their peers.
  *
  *  An operator meets these errors more than any other, so each says what to do. A socket file that
  *  is left over from a killed server is told from a living one by connecting to it. */
 #define _GNU_SOURCE /* accept4 */
-#include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

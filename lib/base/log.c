@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 
 #define S_TEXT_MAX 1024 /* of the message; more is cut */

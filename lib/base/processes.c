@@ -1,8 +1,8 @@
-/*  processes.c - a master that does nothing but keep its workers alive (declared in daemon.h).
+/*  processes.c - a master that does nothing but keep its workers alive.
  *
  *  All its signals are blocked and taken one at a time with sigtimedwait, so there is no handler
  *  and no race between looking and waiting. Workers get SIGTERM when the master dies in any way. */
-#include "lib/base/daemon.h"
+#include "lib/base/processes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
+#include "lib/base/daemon.h"
 #include "lib/base/log.h"
 
 #define S_BACKOFF_MS 100

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/wire/sse.h"
 

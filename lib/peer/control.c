@@ -9,7 +9,7 @@
  *  are scanned, not sorted: the earliest is remembered, so the scan runs only when one is due. */
 #include "lib/peer/control.h"
 
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
 

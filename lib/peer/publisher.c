@@ -17,7 +17,7 @@
 #include <sys/random.h>
 #include "lib/base/buf.h"
 #include "lib/peer/control.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/wire/message.h"
 
 #define S_WINDOW 200

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 
 #define S_APART_MS 100 /* between the old session and the new one */
 

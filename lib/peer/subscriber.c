@@ -24,7 +24,7 @@
 #include <string.h>
 #include "lib/base/buf.h"
 #include "lib/peer/control.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
 

@@ -11,7 +11,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 
 static char s_folder[] = "/tmp/zcast-daemon-XXXXXX";
 static char s_path[64], s_error[512];

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "broker/history/lmdb.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 
 #define TOPICS 6
 #define MESSAGES_MAX 20000

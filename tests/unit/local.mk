@@ -171,10 +171,10 @@ TESTS += tests/unit/outbox_test
 tests_unit_outbox_test_SOURCES = tests/unit/outbox_test.c tests/unit/unit.h
 tests_unit_outbox_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
-check_PROGRAMS += tests/unit/syncs_test
-TESTS += tests/unit/syncs_test
-tests_unit_syncs_test_SOURCES = tests/unit/syncs_test.c tests/unit/unit.h
-tests_unit_syncs_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+check_PROGRAMS += tests/unit/barriers_test
+TESTS += tests/unit/barriers_test
+tests_unit_barriers_test_SOURCES = tests/unit/barriers_test.c tests/unit/unit.h
+tests_unit_barriers_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
 check_PROGRAMS += tests/unit/ask_test
 TESTS += tests/unit/ask_test

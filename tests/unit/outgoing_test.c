@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "bridge/outgoing.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 
 #define PATIENCE_MS 30000
 

@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
+#include "lib/base/processes.h"
 
 #define PATIENCE_MS 30000
 

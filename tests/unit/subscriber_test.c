@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "lib/base/buf.h"
-#include "lib/base/daemon.h"
+#include "lib/base/clock.h"
 #include "lib/peer/subscriber.h"
 
 #define PATIENCE_MS 30000

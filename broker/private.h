@@ -1,14 +1,15 @@
-/*  inside.h - the broker's own state, for broker.c (the way of a message) and control.c (requests).
+/*  private.h - the broker's own state, for broker.c (the way of a message) and control.c
+ * (requests).
  */
-#ifndef ZC_INSIDE_H
-#define ZC_INSIDE_H
+#ifndef ZC_PRIVATE_H
+#define ZC_PRIVATE_H
 
 #include "broker/broker.h"
 #include "broker/dedup.h"
 #include "broker/endpoints.h"
-#include "broker/jobs.h"
+#include "broker/replays.h"
 #include "broker/stats.h"
-#include "broker/syncs.h"
+#include "broker/barriers.h"
 
 /*  A request whose answer waits for history. */
 typedef struct {
@@ -28,8 +29,8 @@ struct zc_broker {
     zc_counters_t *counters;
     /*  control.c */
     zc_outbox_t *outbox;
-    zc_jobs_t *jobs;
-    zc_syncs_t *syncs;
+    zc_replays_t *replays;
+    zc_barriers_t *barriers;
     zmq_msg_t *frames;  /* of the request being handled */
     zc_slice_t *slices; /* the same, as bytes */
     zc_index_t copies;  /* PUBLISHes of what was published before, and isn't settled yet, by id */
@@ -63,7 +64,7 @@ bool zc_control_serve (zc_broker_t *self);
 /*  Once a turn: jobs, answers that wait, nonces. */
 void zc_control_turn (zc_broker_t *self);
 /*  How long the loop may sleep for control's sake, in milliseconds. */
-int zc_control_patience (const zc_broker_t *self);
+int zc_control_timeout (const zc_broker_t *self);
 /*  A message that requests wait for is settled. */
 void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept);
 

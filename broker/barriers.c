@@ -1,6 +1,6 @@
-/*  syncs.c - a table of nonces, and a queue of the same by age; what is to be answered leaves both
- *  for a queue of its own. */
-#include "broker/syncs.h"
+/*  barriers.c - a table of nonces, and a queue of the same by age; what is to be answered leaves
+ * both for a queue of its own. */
+#include "broker/barriers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +23,12 @@ typedef struct s_nonce {
     char bytes[]; /* nonce, topics */
 } s_nonce_t;
 
-struct zc_syncs {
+struct zc_barriers {
     zc_index_t index;
     s_nonce_t *oldest, *newest;
     s_nonce_t *ready, **ready_end; /* by `newer`: they wait no more */
     size_t waiting, waiting_bytes, seen;
-    zc_syncs_fn answer, expire;
+    zc_barriers_fn answer, expire;
     void *arg;
 };
 
@@ -37,9 +37,9 @@ typedef struct {
     bool waiting;
 } s_key_t;
 
-zc_syncs_t *zc_syncs_new (zc_syncs_fn answer, zc_syncs_fn expire, void *arg)
+zc_barriers_t *zc_barriers_new (zc_barriers_fn answer, zc_barriers_fn expire, void *arg)
 {
-    zc_syncs_t *self = calloc (1, sizeof *self);
+    zc_barriers_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     zc_index_init (&self->index);
@@ -51,7 +51,7 @@ zc_syncs_t *zc_syncs_new (zc_syncs_fn answer, zc_syncs_fn expire, void *arg)
 }
 
 /*  Out of table and queue. */
-static void s_detach (zc_syncs_t *self, s_nonce_t *nonce)
+static void s_detach (zc_barriers_t *self, s_nonce_t *nonce)
 {
     if (nonce->older)
         nonce->older->newer = nonce->newer;
@@ -64,7 +64,7 @@ static void s_detach (zc_syncs_t *self, s_nonce_t *nonce)
     zc_index_remove (&self->index, &nonce->node);
 }
 
-static void s_free (zc_syncs_t *self, s_nonce_t *nonce)
+static void s_free (zc_barriers_t *self, s_nonce_t *nonce)
 {
     if (nonce->route) {
         self->waiting--;
@@ -76,13 +76,13 @@ static void s_free (zc_syncs_t *self, s_nonce_t *nonce)
     free (nonce);
 }
 
-static void s_remove (zc_syncs_t *self, s_nonce_t *nonce)
+static void s_remove (zc_barriers_t *self, s_nonce_t *nonce)
 {
     s_detach (self, nonce);
     s_free (self, nonce);
 }
 
-static void s_set_ready (zc_syncs_t *self, s_nonce_t *nonce)
+static void s_set_ready (zc_barriers_t *self, s_nonce_t *nonce)
 {
     s_detach (self, nonce);
     nonce->newer = NULL;
@@ -90,7 +90,7 @@ static void s_set_ready (zc_syncs_t *self, s_nonce_t *nonce)
     self->ready_end = &nonce->newer;
 }
 
-static s_nonce_t *s_take_ready (zc_syncs_t *self)
+static s_nonce_t *s_take_ready (zc_barriers_t *self)
 {
     s_nonce_t *nonce = self->ready;
     self->ready = nonce->newer;
@@ -99,9 +99,9 @@ static s_nonce_t *s_take_ready (zc_syncs_t *self)
     return nonce;
 }
 
-void zc_syncs_destroy (zc_syncs_t **self_p)
+void zc_barriers_destroy (zc_barriers_t **self_p)
 {
-    zc_syncs_t *self = *self_p;
+    zc_barriers_t *self = *self_p;
     if (!self)
         return;
     while (self->oldest)
@@ -113,8 +113,8 @@ void zc_syncs_destroy (zc_syncs_t **self_p)
     *self_p = NULL;
 }
 
-static void s_add (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, zc_slice_t topics,
-                   uint64_t now_ms)
+static void s_add (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *route,
+                   zc_slice_t topics, uint64_t now_ms)
 {
     s_nonce_t *added = malloc (sizeof *added + nonce.len + topics.len);
     if (!added)
@@ -151,7 +151,7 @@ static bool s_same (const zc_node_t *node, const void *arg)
            memcmp (nonce->bytes, key->nonce.at, nonce->len) == 0;
 }
 
-static s_nonce_t *s_find (const zc_syncs_t *self, zc_slice_t nonce, bool waiting)
+static s_nonce_t *s_find (const zc_barriers_t *self, zc_slice_t nonce, bool waiting)
 {
     s_key_t key = {nonce, waiting};
     return (s_nonce_t *)zc_index_find (&self->index, zc_hash (nonce.at, nonce.len, 1), s_same,
@@ -163,7 +163,7 @@ static zc_slice_t s_topics (const s_nonce_t *nonce)
     return (zc_slice_t){nonce->bytes + nonce->len, nonce->topics_len};
 }
 
-void zc_syncs_seen (zc_syncs_t *self, zc_slice_t nonce, uint64_t now_ms)
+void zc_barriers_seen (zc_barriers_t *self, zc_slice_t nonce, uint64_t now_ms)
 {
     s_nonce_t *found;
     while ((found = s_find (self, nonce, true)))
@@ -179,8 +179,8 @@ void zc_syncs_seen (zc_syncs_t *self, zc_slice_t nonce, uint64_t now_ms)
     s_add (self, nonce, NULL, (zc_slice_t){NULL, 0}, now_ms);
 }
 
-bool zc_syncs_ask (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, zc_slice_t topics,
-                   uint64_t now_ms)
+bool zc_barriers_ask (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *route,
+                      zc_slice_t topics, uint64_t now_ms)
 {
     if (s_find (self, nonce, false)) {
         self->answer (self->arg, route, topics);
@@ -192,7 +192,7 @@ bool zc_syncs_ask (zc_syncs_t *self, zc_slice_t nonce, const zc_route_t *route, 
     return true;
 }
 
-static void s_answer (zc_syncs_t *self)
+static void s_answer (zc_barriers_t *self)
 {
     for (size_t bytes = 0; self->ready && bytes < S_TURN_BYTES;) {
         s_nonce_t *nonce = s_take_ready (self);
@@ -202,7 +202,7 @@ static void s_answer (zc_syncs_t *self)
     }
 }
 
-void zc_syncs_turn (zc_syncs_t *self, uint64_t now_ms)
+void zc_barriers_turn (zc_barriers_t *self, uint64_t now_ms)
 {
     s_answer (self);
     while (self->oldest && now_ms - self->oldest->at_ms >= S_KEEP_MS) {
@@ -213,12 +213,12 @@ void zc_syncs_turn (zc_syncs_t *self, uint64_t now_ms)
     }
 }
 
-bool zc_syncs_ready (const zc_syncs_t *self)
+bool zc_barriers_ready (const zc_barriers_t *self)
 {
     return self->ready != NULL;
 }
 
-size_t zc_syncs_waiting (const zc_syncs_t *self)
+size_t zc_barriers_waiting (const zc_barriers_t *self)
 {
     return self->waiting;
 }

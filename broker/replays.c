@@ -1,10 +1,10 @@
-/*  jobs.c - a replay is a merge of its topics by position: a heap of (next position, topic), each
- *  step of which is a seek in that topic's history. Nothing is scanned, and nothing but positions
- * is remembered between slices, so that messages may come and go meanwhile.
+/*  replays.c - a replay is a merge of its topics by position: a heap of (next position, topic),
+ * each step of which is a seek in that topic's history. Nothing is scanned, and nothing but
+ * positions is remembered between slices, so that messages may come and go meanwhile.
  *
  *  Peers have their turns, and of each its jobs. Most turns find a peer that hasn't read yet, so
  *  all that costs something, the payload, the floors, comes after the peer takes a message. */
-#include "broker/jobs.h"
+#include "broker/replays.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ typedef struct {
     bool blocked; /* it doesn't read */
 } s_peer_t;
 
-struct zc_jobs {
+struct zc_replays {
     zc_history_t *history;
     zc_topics_t *known;
     zc_outbox_t *outbox;
@@ -61,9 +61,9 @@ struct zc_jobs {
     bool unreadable; /* history is, for now: all wait */
 };
 
-zc_jobs_t *zc_jobs_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t *outbox)
+zc_replays_t *zc_replays_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t *outbox)
 {
-    zc_jobs_t *self = calloc (1, sizeof *self);
+    zc_replays_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     self->history = history;
@@ -84,7 +84,7 @@ static void s_job_free (s_job_t *job)
 
 /*  Peers and their jobs. */
 
-static s_peer_t *s_peer_new (zc_jobs_t *self, const zc_route_t *route)
+static s_peer_t *s_peer_new (zc_replays_t *self, const zc_route_t *route)
 {
     s_peer_t *peer = calloc (1, sizeof *peer);
     if (!peer)
@@ -95,7 +95,7 @@ static s_peer_t *s_peer_new (zc_jobs_t *self, const zc_route_t *route)
 }
 
 /*  What became of its last message; it goes with its last job. */
-static void s_peer_settle (zc_jobs_t *self, s_peer_t *peer, zc_sent_t sent)
+static void s_peer_settle (zc_replays_t *self, s_peer_t *peer, zc_sent_t sent)
 {
     bool blocked = sent == ZC_BLOCKED;
     self->blocked += blocked;
@@ -107,7 +107,7 @@ static void s_peer_settle (zc_jobs_t *self, s_peer_t *peer, zc_sent_t sent)
     }
 }
 
-static void s_enqueue (zc_jobs_t *self, s_peer_t *peer, s_job_t *job)
+static void s_enqueue (zc_replays_t *self, s_peer_t *peer, s_job_t *job)
 {
     job->next = NULL;
     *peer->end = job;
@@ -118,7 +118,7 @@ static void s_enqueue (zc_jobs_t *self, s_peer_t *peer, s_job_t *job)
     self->sources += job->topic_count;
 }
 
-static s_job_t *s_dequeue (zc_jobs_t *self, s_peer_t *peer)
+static s_job_t *s_dequeue (zc_replays_t *self, s_peer_t *peer)
 {
     s_job_t *job = peer->first;
     peer->first = job->next;
@@ -131,9 +131,9 @@ static s_job_t *s_dequeue (zc_jobs_t *self, s_peer_t *peer)
     return job;
 }
 
-void zc_jobs_destroy (zc_jobs_t **self_p)
+void zc_replays_destroy (zc_replays_t **self_p)
 {
-    zc_jobs_t *self = *self_p;
+    zc_replays_t *self = *self_p;
     if (!self)
         return;
     while (self->peers.first) {
@@ -213,7 +213,7 @@ static void *s_room_for (void *array, size_t count, size_t size)
 
 /*  Finds the topics that are known, each once, and pins them. Those that aren't have nothing in
  *  history; what is forgotten of them counts for the floor. */
-static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
+static void s_find_topics (zc_replays_t *self, s_job_t *job, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
     zc_slice_t name;
@@ -235,7 +235,7 @@ static void s_find_topics (zc_jobs_t *self, s_job_t *job, const zc_ask_t *reques
     job->topics = s_room_for (job->topics, job->topic_count, sizeof *job->topics);
 }
 
-static void s_check_floor (zc_jobs_t *self, s_job_t *job)
+static void s_check_floor (zc_replays_t *self, s_job_t *job)
 {
     job->checked = true;
     for (size_t i = 0; i < job->topic_count; i++) {
@@ -246,7 +246,7 @@ static void s_check_floor (zc_jobs_t *self, s_job_t *job)
 }
 
 /*  An own id that several of the topics have means the earliest: nothing is missed. */
-static bool s_find_event (zc_jobs_t *self, s_job_t *job, zc_slice_t event)
+static bool s_find_event (zc_replays_t *self, s_job_t *job, zc_slice_t event)
 {
     zc_id_t id, least = ZC_ID_MAX;
     for (size_t i = 0; i < job->topic_count; i++)
@@ -256,7 +256,7 @@ static bool s_find_event (zc_jobs_t *self, s_job_t *job, zc_slice_t event)
     return least != ZC_ID_MAX;
 }
 
-static void s_set_since (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
+static void s_set_since (zc_replays_t *self, s_job_t *job, const zc_ask_t *request)
 {
     s_check_floor (self, job);
     if (request->since_kind == ZC_SINCE_POSITION) {
@@ -273,7 +273,7 @@ static void s_set_since (zc_jobs_t *self, s_job_t *job, const zc_ask_t *request)
     }
 }
 
-static void s_find_sources (zc_jobs_t *self, s_job_t *job)
+static void s_find_sources (zc_replays_t *self, s_job_t *job)
 {
     zc_stored_t stored;
     job->heap = s_room_for (NULL, job->topic_count, sizeof *job->heap);
@@ -287,7 +287,7 @@ static void s_find_sources (zc_jobs_t *self, s_job_t *job)
     job->heap = s_room_for (job->heap, job->heap_len, sizeof *job->heap);
 }
 
-static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request,
+static s_job_t *s_job_new (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
                            zc_id_t head)
 {
     s_job_t *job = calloc (1, sizeof *job);
@@ -306,7 +306,7 @@ static s_job_t *s_job_new (zc_jobs_t *self, const zc_route_t *route, const zc_as
 
 /*  Sending. */
 
-static void s_send_message (zc_jobs_t *self, const zc_topic_t *topic, const zc_stored_t *stored)
+static void s_send_message (zc_replays_t *self, const zc_topic_t *topic, const zc_stored_t *stored)
 {
     zmq_msg_t frames[4];
     zc_frame_set (&frames[0], "MSG", 3);
@@ -323,7 +323,7 @@ static void s_send_message (zc_jobs_t *self, const zc_topic_t *topic, const zc_s
 
 /*  What history has let go of meanwhile is missing where it isn't behind the job yet: so this comes
  *  before its position moves. */
-static void s_account (zc_jobs_t *self, s_job_t *job, zc_id_t id, size_t len)
+static void s_account (zc_replays_t *self, s_job_t *job, zc_id_t id, size_t len)
 {
     if (!job->checked)
         s_check_floor (self, job);
@@ -335,7 +335,7 @@ static void s_account (zc_jobs_t *self, s_job_t *job, zc_id_t id, size_t len)
 }
 
 /*  Sends the message on top of the heap. */
-static zc_sent_t s_step (zc_jobs_t *self, s_job_t *job, size_t *bytes)
+static zc_sent_t s_step (zc_replays_t *self, s_job_t *job, size_t *bytes)
 {
     s_source_t source = job->heap[0];
     zc_stored_t stored;
@@ -353,7 +353,7 @@ static zc_sent_t s_step (zc_jobs_t *self, s_job_t *job, size_t *bytes)
     return ZC_SENT;
 }
 
-static uint64_t s_remaining (zc_jobs_t *self, const s_job_t *job)
+static uint64_t s_remaining (zc_replays_t *self, const s_job_t *job)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < job->topic_count; i++)
@@ -361,7 +361,7 @@ static uint64_t s_remaining (zc_jobs_t *self, const s_job_t *job)
     return count;
 }
 
-static zc_sent_t s_send_end (zc_jobs_t *self, s_job_t *job)
+static zc_sent_t s_send_end (zc_replays_t *self, s_job_t *job)
 {
     zc_sent_t sent = zc_outbox_begin (self->outbox, &job->route);
     if (sent != ZC_SENT)
@@ -386,7 +386,7 @@ static zc_sent_t s_send_end (zc_jobs_t *self, s_job_t *job)
 }
 
 /*  *done: the job is. */
-static zc_sent_t s_slice (zc_jobs_t *self, s_job_t *job, bool *done)
+static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done)
 {
     zc_sent_t sent = ZC_SENT;
     size_t bytes = 0;
@@ -402,13 +402,14 @@ static zc_sent_t s_slice (zc_jobs_t *self, s_job_t *job, bool *done)
 }
 
 /*  A peer may have as many as are left for others: so there is always room for one more of them. */
-static bool s_room (const zc_jobs_t *self, const s_peer_t *peer)
+static bool s_room (const zc_replays_t *self, const s_peer_t *peer)
 {
     size_t size = peer ? peer->size : 0, sources = peer ? peer->sources : 0;
     return self->size + size < S_JOBS_MAX && self->sources + sources < S_SOURCES_MAX;
 }
 
-bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *request, zc_id_t head)
+bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
+                       zc_id_t head)
 {
     s_peer_t *peer = (s_peer_t *)zc_peers_find (&self->peers, zc_route_peer (route));
     if (!s_room (self, peer))
@@ -428,7 +429,7 @@ bool zc_jobs_start (zc_jobs_t *self, const zc_route_t *route, const zc_ask_t *re
 }
 
 /*  The next job of a peer. Returns what it counts for, 0 where the peer takes nothing. */
-static size_t s_turn (zc_jobs_t *self, s_peer_t *peer)
+static size_t s_turn (zc_replays_t *self, s_peer_t *peer)
 {
     s_job_t *job = s_dequeue (self, peer);
     size_t weight = 1 + job->topic_count / S_RUN_TOPICS;
@@ -444,7 +445,7 @@ static size_t s_turn (zc_jobs_t *self, s_peer_t *peer)
     return sent == ZC_BLOCKED && self->messages == messages ? 0 : weight;
 }
 
-void zc_jobs_run (zc_jobs_t *self)
+void zc_replays_run (zc_replays_t *self)
 {
     self->unreadable = self->size && zc_history_unreadable (self->history);
     if (self->unreadable)
@@ -459,20 +460,20 @@ void zc_jobs_run (zc_jobs_t *self)
     zc_history_release (self->history);
 }
 
-zc_jobs_state_t zc_jobs_state (const zc_jobs_t *self)
+zc_replays_state_t zc_replays_state (const zc_replays_t *self)
 {
     size_t peers = zc_peers_size (&self->peers);
     if (peers == 0)
-        return ZC_JOBS_NONE;
-    return self->unreadable || peers == self->blocked ? ZC_JOBS_BLOCKED : ZC_JOBS_READY;
+        return ZC_REPLAYS_NONE;
+    return self->unreadable || peers == self->blocked ? ZC_REPLAYS_BLOCKED : ZC_REPLAYS_READY;
 }
 
-size_t zc_jobs_size (const zc_jobs_t *self)
+size_t zc_replays_size (const zc_replays_t *self)
 {
     return self->size;
 }
 
-uint64_t zc_jobs_messages (const zc_jobs_t *self)
+uint64_t zc_replays_messages (const zc_replays_t *self)
 {
     return self->messages;
 }

@@ -1,0 +1,30 @@
+/*  listen.h - listening sockets, the connections they accept, and the names of peers. */
+#ifndef ZC_LISTEN_H
+#define ZC_LISTEN_H
+
+#include <stddef.h>
+
+/*  Opens a non-blocking, close-on-exec listening socket: "HOST:PORT", ":PORT" (loopback), a path
+ *  or "unix:PATH". A stale socket file whose server is gone is replaced; one that answers is not.
+ *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
+ *  in `error` that names the address, what happened, and what to do. */
+int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
+/*  "0660" as a number; above 0777 where the text isn't a file's permissions in octal. */
+unsigned zc_file_mode (const char *text);
+/*  Whether an address has a form that zc_listen takes: NULL, or what was expected. */
+const char *zc_listen_form (const char *address);
+/*  Removes the file of a socket made by zc_listen, if the address is one, and nobody listens there
+ *  any more. */
+void zc_unlisten (const char *address);
+/*  accept4 with SOCK_NONBLOCK|SOCK_CLOEXEC. Returns the descriptor; -1 with errno EAGAIN when
+ *  nobody waits; -1 with EMFILE/ENFILE when descriptors ran out: the caller stops accepting for a
+ *  while (zc_accept_pause_ms), which leaves peers in the backlog. Transient errors of one peer
+ *  (ECONNABORTED and the like) are passed over. */
+int zc_accept (int listener);
+#define ZC_ACCEPT_PAUSE_MS 100
+/*  "127.0.0.1:5000", "[::1]:5000" or "unix" of a connected socket's peer. */
+void zc_peer_name (int fd, char *text, size_t size);
+/*  Connections that may wait in the backlog. */
+#define ZC_BACKLOG 4096
+
+#endif
