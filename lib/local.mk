@@ -22,6 +22,10 @@ libzcast_a_SOURCES = \
 	lib/wire/message.c lib/wire/message.h \
 	lib/wire/query.c lib/wire/query.h \
 	lib/wire/sse.c lib/wire/sse.h \
+	lib/access/base64url.c lib/access/base64url.h \
+	lib/access/grants.c lib/access/grants.h \
+	lib/access/keys.c lib/access/keys.h \
+	lib/access/token.c lib/access/token.h \
 	lib/peer/control.c lib/peer/control.h \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \

@@ -9,8 +9,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
-	tests/fuzz/bridge_fuzz
-FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(FUZZER_LIBS)
+	tests/fuzz/bridge_fuzz \
+	tests/fuzz/token_fuzz
+FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
 EXTRA_DIST += tests/fuzz/corpus
@@ -47,6 +48,9 @@ tests_fuzz_ask_fuzz_SOURCES = tests/fuzz/ask_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_ask_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 tests_fuzz_bridge_fuzz_SOURCES = tests/fuzz/bridge_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
+
+tests_fuzz_token_fuzz_SOURCES = tests/fuzz/token_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_token_fuzz_LDADD = $(FUZZ_LIBS)
 
 # Each target for FUZZ_SECONDS. What it learns stays in fuzz/ of the build folder; what makes it fail too, and ends this.
 FUZZ_SECONDS = 20

@@ -1,0 +1,34 @@
+/*  grants.h - what a token or an API key allows: topics and topic prefixes, to publish and to
+ *  subscribe. No I/O. */
+#ifndef ZC_GRANTS_H
+#define ZC_GRANTS_H
+
+#include <jansson.h>
+#include "lib/base/text.h"
+
+#define ZC_GRANTS_MAX 1000 /* topics of one list */
+
+typedef enum { ZC_GRANT_PUBLISH, ZC_GRANT_SUBSCRIBE } zc_grant_t;
+#define ZC_GRANT_KINDS (ZC_GRANT_SUBSCRIBE + 1)
+
+typedef struct zc_grants zc_grants_t;
+
+zc_grants_t *zc_grants_new (void);
+void zc_grants_destroy (zc_grants_t **self_p);
+
+/*  Allows one topic, or with a `*` at its end all topics that begin with what is before it; `*`
+ *  alone is every topic. Copied. Returns 0, or -1 where it is neither a topic nor a prefix of one,
+ *  or where there are ZC_GRANTS_MAX already. */
+int zc_grants_add (zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
+/*  Takes the members "publish" and "subscribe", lists of texts for zc_grants_add, of an object
+ *  (borrowed). Other members are passed over; one that is absent grants nothing. Returns 0, or -1
+ *  where `object` isn't one, or a list is not a list of texts that can be added. */
+int zc_grants_add_claim (zc_grants_t *self, const json_t *object);
+
+bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
+/*  Whether anything at all is granted. */
+bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind);
+/*  The topics of one kind, as they were added, for showing them. False past the end. */
+bool zc_grants_item (const zc_grants_t *self, zc_grant_t kind, size_t index, zc_slice_t *topic);
+
+#endif
