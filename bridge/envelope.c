@@ -37,6 +37,19 @@ static bool s_named (zc_slice_t line, const char *name)
     return line.len > len && memcmp (line.at, name, len) == 0 && line.at[len] == ':';
 }
 
+/*  What history still has from a time when brokers let it pass, and the other sites' don't: it is
+ * left out, so that the message isn't refused there for it. */
+static bool s_outlived (zc_slice_t line, const zc_message_t *message)
+{
+    if (s_named (line, "event-id"))
+        return !zc_event_id_valid (message->event_id);
+    if (!s_named (line, "event"))
+        return false;
+    size_t skip = sizeof "event:" - 1;
+    skip += skip < line.len && line.at[skip] == ' ';
+    return zc_event_reserved ((zc_slice_t){line.at + skip, line.len - skip});
+}
+
 void zc_envelope_write (zc_buf_t *out, const char *site, const zc_message_t *message)
 {
     char id[ZC_ID_SIZE];
@@ -45,7 +58,7 @@ void zc_envelope_write (zc_buf_t *out, const char *site, const zc_message_t *mes
     zc_slice_t meta = message->meta, line;
     while (s_line (&meta, &line)) {
         if (s_named (line, "id") || s_named (line, "prev") || s_named (line, "dropped") ||
-            s_named (line, "site") || line.len == 0)
+            s_named (line, "site") || line.len == 0 || s_outlived (line, message))
             continue;
         zc_buf_add (out, line.at, line.len + 1);
     }

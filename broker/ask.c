@@ -3,32 +3,18 @@
 
 #include <string.h>
 
-typedef struct {
-    const char *code, *text;
-} s_error_t;
+typedef zc_refusal_t s_error_t;
 
 static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                    size_t max_payload)
 {
-    static const s_error_t topic = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
-                                             "characters"};
     static const s_error_t payload = {"payload", "the payload is larger than max-payload"};
-    static const s_error_t headers = {
-        "headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; event, id "
-                   "and key are plain text of at most 256 bytes, retry and ttl digits; id "
-                   "and key come at most once"};
     if (count == 3)
         self->headers = args[2];
-    switch (zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload)) {
-    case 0:
-        return NULL;
-    case ZC_ETOPIC:
-        return &topic;
-    case ZC_ESIZE:
-        return args[1].len > max_payload ? &payload : &headers;
-    default:
-        return &headers;
-    }
+    int rc = zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload);
+    if (rc == ZC_ESIZE)
+        return args[1].len > max_payload ? &payload : zc_message_refusal (ZC_EHEADER);
+    return rc == 0 ? NULL : zc_message_refusal (rc);
 }
 
 static bool s_is (zc_slice_t slice, const char *text)

@@ -7,12 +7,19 @@
 #include <string.h>
 
 #include "lib/wire/encoding.h"
+#include "lib/wire/message.h"
 
 static int s_fail (zc_command_t *self, const char *code, const char *error)
 {
     self->code = code;
     self->error = error;
     return -1;
+}
+
+static int s_refuse (zc_command_t *self, int code)
+{
+    const zc_refusal_t *refusal = zc_message_refusal (code);
+    return s_fail (self, refusal->code, refusal->text);
 }
 
 /*  A member's text; at is NULL where it is missing. False where it is something else. */
@@ -112,11 +119,14 @@ static int s_take_publish (zc_command_t *self)
         return s_fail (self, "topic",
                        "a topic is 1 to 1024 bytes of text without control characters");
     if (!s_text (self, "event", &self->event) || !s_text (self, "id", &self->id) ||
-        !zc_text_plain (self->event.at, self->event.len) ||
-        !zc_text_plain (self->id.at, self->id.len) || self->event.len > ZC_EVENT_MAX ||
-        self->id.len > ZC_EVENT_ID_MAX)
+        !zc_text_plain (self->event.at, self->event.len) || self->event.len > ZC_EVENT_MAX)
         return s_fail (self, "headers",
-                       "event and id are strings of at most 256 bytes without control characters");
+                       "event and id are strings, and event is at most 256 bytes without control "
+                       "characters");
+    if (self->id.len && !zc_event_id_valid (self->id))
+        return s_refuse (self, ZC_EEVENTID);
+    if (zc_event_reserved (self->event))
+        return s_refuse (self, ZC_ERESERVED);
     return s_take_payload (self);
 }
 

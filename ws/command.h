@@ -28,7 +28,7 @@ typedef struct {
     size_t count;
     zc_slice_t topic; /* of publish; valid */
     zc_slice_t payload;
-    zc_slice_t event, id;     /* plain text of a bounded length, or empty */
+    zc_slice_t event, id;     /* as a publisher's headers may have them, or empty */
     char *ref;                /* owned; JSON text, or NULL */
     const char *code, *error; /* what is wrong with it; NULL: nothing */
     void *root;               /* owned: what the slices lie in */

@@ -68,7 +68,7 @@ static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t co
                               zc_slice_t message)
 {
     bool never = zc_slice_is (code, "topic") || zc_slice_is (code, "payload") ||
-                 zc_slice_is (code, "headers");
+                 zc_slice_is (code, "headers") || zc_slice_is (code, "conflict");
     char reason[128] = "";
     if (self->mode == ZC_MODE_V1) {
         s_answer_error (self, ref, code, message);

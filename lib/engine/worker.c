@@ -13,6 +13,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/wire/message.h"
 #include "lib/wire/sse.h"
 
 #define S_TICK_MS 200
@@ -83,10 +84,19 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
         snprintf (error, size, "%s, not \"%.200s\"", form, address);
         return listen;
     }
-    if (zc_file_mode (zc_options_text (options, "socket-mode")) <= 0777)
-        return NULL;
-    snprintf (error, size, "expected permissions in octal, such as 0660");
-    return "socket-mode";
+    if (zc_file_mode (zc_options_text (options, "socket-mode")) > 0777) {
+        snprintf (error, size, "expected permissions in octal, such as 0660");
+        return "socket-mode";
+    }
+    const char *event = zc_options_text (options, "default-event");
+    zc_slice_t type = {event ? event : "", event ? strlen (event) : 0};
+    if (!zc_text_plain (type.at, type.len) || zc_event_reserved (type)) {
+        snprintf (error, size,
+                  "expected an event type without control characters that doesn't begin with "
+                  "'zcast.', and isn't 'mercure': those are zcast's own");
+        return "default-event";
+    }
+    return NULL;
 }
 
 static zc_hub_config_t s_hub_config (zc_worker_t *self)

@@ -5,23 +5,66 @@
 #include <stdlib.h>
 #include <string.h>
 
+const zc_refusal_t *zc_message_refusal (int code)
+{
+    static const zc_refusal_t refusals[] = {
+        {"internal", "no error"},
+        [-ZC_EFRAMES] = {"arguments", "a message is topic, payload and optional headers"},
+        [-ZC_ETOPIC] = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control characters"},
+        [-ZC_ESIZE] = {"payload", "the payload or the headers are too large"},
+        [-ZC_EHEADER] = {"headers", "headers are at most 8192 bytes of UTF-8 lines 'name: value'; "
+                                    "event and key are plain text of at most 256 bytes, retry and "
+                                    "ttl digits; id and key come at most once"},
+        [-ZC_EMETA] = {"internal", "the meta frame has no valid id and prev"},
+        [-ZC_EEVENTID] = {"headers",
+                          "an own id is 1 to 256 bytes of visible ASCII, not 'earliest', "
+                          "and not two numbers with '-' between them, as a position is"},
+        [-ZC_ERESERVED] = {"headers",
+                           "event types that begin with 'zcast.', and 'mercure', are the "
+                           "broker's own"},
+    };
+    bool known = code < 0 && code >= ZC_ERESERVED;
+    return &refusals[known ? -code : 0];
+}
+
 const char *zc_message_strerror (int code)
 {
-    switch (code) {
-    case ZC_EFRAMES:
-        return "a message is topic, payload and optional headers";
-    case ZC_ETOPIC:
-        return "a topic is 1 to 1024 bytes of UTF-8 without control characters";
-    case ZC_ESIZE:
-        return "the payload or the headers are too large";
-    case ZC_EHEADER:
-        return "headers are UTF-8 lines of 'name: value'; event, id and key are plain text of at "
-               "most 256 bytes, retry and ttl digits; id and key come at most once";
-    case ZC_EMETA:
-        return "the meta frame has no valid id and prev";
-    default:
-        return "no error";
+    return zc_message_refusal (code)->text;
+}
+
+static size_t s_digits (zc_slice_t text, size_t at)
+{
+    size_t begin = at;
+    while (at < text.len && text.at[at] >= '0' && text.at[at] <= '9')
+        at++;
+    return at - begin;
+}
+
+/*  Numbers of any size: what isn't a position now may be one to a later version. */
+static bool s_like_position (zc_slice_t text)
+{
+    size_t dash = s_digits (text, 0);
+    if (dash == 0 || dash + 1 >= text.len || text.at[dash] != '-')
+        return false;
+    return dash + 1 + s_digits (text, dash + 1) == text.len;
+}
+
+bool zc_event_id_valid (zc_slice_t id)
+{
+    if (id.len < 1 || id.len > ZC_EVENT_ID_MAX)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        uint8_t byte = (uint8_t)id.at[i];
+        if (byte < 0x21 || byte > 0x7e)
+            return false;
     }
+    return !zc_slice_is (id, "earliest") && !s_like_position (id);
+}
+
+bool zc_event_reserved (zc_slice_t event)
+{
+    static const zc_slice_t prefix = {"zcast.", 6};
+    return zc_slice_begins (event, prefix) || zc_slice_is (event, "mercure");
 }
 
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload)
@@ -84,11 +127,20 @@ static int s_set_plain (zc_slice_t *to, zc_slice_t value, size_t max)
     return 0;
 }
 
-/*  Repeats are known by it, and clients come back with it: it has to be the same for all who read
- *  the headers. */
-static int s_set_once (zc_slice_t *to, zc_slice_t value)
+/*  Once: a repeat is known by it, so it has to be the same for all who read the headers. */
+static int s_set_event_id (zc_slice_t *to, zc_slice_t value)
 {
-    return to->len ? ZC_EHEADER : s_set_plain (to, value, ZC_EVENT_ID_MAX);
+    if (to->len)
+        return ZC_EHEADER;
+    if (!zc_event_id_valid (value))
+        return ZC_EEVENTID;
+    *to = value;
+    return 0;
+}
+
+static int s_set_event (zc_slice_t *to, zc_slice_t value)
+{
+    return zc_event_reserved (value) ? ZC_ERESERVED : s_set_plain (to, value, ZC_EVENT_MAX);
 }
 
 static int s_set_digits (zc_slice_t *to, zc_slice_t value)
@@ -106,11 +158,11 @@ static int s_publish_header (zc_message_t *message, const s_header_t *header)
     if (!zc_text_plain (name.at, name.len) || memchr (name.at, ' ', name.len))
         return ZC_EHEADER;
     if (s_is (name, "event"))
-        return s_set_plain (&message->event, value, ZC_EVENT_MAX);
+        return s_set_event (&message->event, value);
     if (s_is (name, "id"))
-        return s_set_once (&message->event_id, value);
-    if (s_is (name, "key"))
-        return s_set_once (&message->key, value);
+        return s_set_event_id (&message->event_id, value);
+    if (s_is (name, "key")) /* once, like an own id */
+        return message->key.len ? ZC_EHEADER : s_set_plain (&message->key, value, ZC_KEY_MAX);
     if (s_is (name, "retry"))
         return s_set_digits (&message->retry, value);
     if (s_is (name, "ttl"))
@@ -196,7 +248,7 @@ static int s_delivery_header (zc_message_t *message, const s_header_t *header)
     if (s_is (header->name, "event")) {
         if (!s_short_plain (value, ZC_EVENT_MAX))
             return ZC_EMETA;
-        message->event = value;
+        message->event = zc_event_reserved (value) ? (zc_slice_t){NULL, 0} : value;
     } else if (s_is (header->name, "event-id")) {
         if (!s_short_plain (value, ZC_EVENT_ID_MAX))
             return ZC_EMETA;

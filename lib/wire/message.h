@@ -12,6 +12,7 @@
 
 #define ZC_HEADERS_MAX 8192 /* bytes of headers a publisher may send */
 #define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
+#define ZC_KEY_MAX 256      /* bytes of a key */
 #define ZC_EVENT_MAX 256    /* bytes of an event type */
 
 /*  A message as delivered. All slices are borrowed from whoever parsed it, but in a copy made by
@@ -33,21 +34,39 @@ typedef struct {
 } zc_message_t;
 
 enum {
-    ZC_EFRAMES = -1, /* not one, two or three frames */
-    ZC_ETOPIC = -2,  /* not a valid topic */
-    ZC_ESIZE = -3,   /* payload or headers too large */
-    ZC_EHEADER = -4, /* headers are not lines of `name: value`, or one has a bad value */
-    ZC_EMETA = -5,   /* meta has no valid id or prev */
+    ZC_EFRAMES = -1,   /* not one, two or three frames */
+    ZC_ETOPIC = -2,    /* not a valid topic */
+    ZC_ESIZE = -3,     /* payload or headers too large */
+    ZC_EHEADER = -4,   /* headers are not lines of `name: value`, or one has a bad value */
+    ZC_EMETA = -5,     /* meta has no valid id or prev */
+    ZC_EEVENTID = -6,  /* an own id that can't be one: zc_event_id_valid */
+    ZC_ERESERVED = -7, /* an event type that is the broker's own: zc_event_reserved */
 };
-/*  One sentence for a code above, without a full stop. */
+
+/*  Why a message is refused, as a publisher is told on every door: the code of ERR, and one
+ * sentence without a full stop. Static. */
+typedef struct {
+    const char *code, *text;
+} zc_refusal_t;
+/*  Never NULL; of a code that isn't above, the code is "internal". */
+const zc_refusal_t *zc_message_refusal (int code);
+/*  The sentence alone. */
 const char *zc_message_strerror (int code);
+
+/*  A publisher's own id: 1 to ZC_EVENT_ID_MAX bytes of visible ASCII (0x21 to 0x7e), so that any
+ *  client can send it back in a header; not `earliest`; and not of a position's form (digits, '-',
+ *  digits, however large), which would be taken for one. */
+bool zc_event_id_valid (zc_slice_t id);
+/*  Event types by which the broker and its workers speak to clients: those that begin with
+ * `zcast.`, and `mercure`. No publisher may use them. */
+bool zc_event_reserved (zc_slice_t event);
 
 /*  Splits one frame at its first space. Returns 0 or ZC_ETOPIC where there is no space. */
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload);
 /*  Checks what a publisher sent: topic, payload size (bytes, max_payload) and headers (may be
- *  empty). On success returns 0 and fills *message but for id, prev and dropped. Values of event,
- *  id and key must be plain text (zc_text_plain), retry and ttl digits; id and key come at most
- *  once. */
+ *  empty). On success returns 0 and fills *message but for id, prev and dropped. The value of id
+ *  must be zc_event_id_valid; those of event and key are plain text (zc_text_plain), retry and ttl
+ *  digits; an event isn't zc_event_reserved; id and key come at most once. */
 int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                       zc_slice_t headers, size_t max_payload);
 /*  Writes the meta frame: id, prev, dropped where it isn't ZC_ID_NONE, then the publisher's header
@@ -57,7 +76,8 @@ void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc
 /*  Appends what it wrote, with this `dropped` (not ZC_ID_NONE) in the place of the one it has. */
 void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped);
 /*  Parses a delivered message. Returns 0, ZC_ETOPIC or ZC_EMETA. Unknown meta names are kept (they
- *  stay in meta). */
+ *  stay in meta). A reserved event type, which an older broker, its history, or another publisher
+ * of this form may have let pass, is passed over: clients must be able to believe it. */
 int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t meta);
 /*  Finds a line `name: value` in headers or meta. Returns false where there is none. */

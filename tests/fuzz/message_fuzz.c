@@ -29,6 +29,8 @@ static void s_publish (zc_slice_t topic, zc_slice_t payload, zc_slice_t headers)
     zc_message_t sent, got;
     if (zc_publish_parse (&sent, topic, payload, headers, 100) != 0)
         return;
+    s_check (!sent.event_id.len || zc_event_id_valid (sent.event_id));
+    s_check (!zc_event_reserved (sent.event));
     zc_buf_t meta = ZC_BUF_INIT;
     zc_id_t id = zc_id_from_ms (5);
     zc_meta_write (&meta, id, id - 1, 7, headers);
@@ -52,7 +54,7 @@ static void s_deliver (zc_slice_t topic, zc_slice_t payload, zc_slice_t meta)
         s_check (s_inside (value, meta));
     if (zc_delivery_parse (&message, topic, payload, meta) != 0)
         return;
-    s_check (message.prev < message.id);
+    s_check (message.prev < message.id && !zc_event_reserved (message.event));
     s_check (s_inside (message.event, meta) && s_inside (message.event_id, meta) &&
              s_inside (message.retry, meta));
     s_check (zc_header_find (meta, "id", &value) && zc_header_find (meta, "prev", &value));

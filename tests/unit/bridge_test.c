@@ -221,6 +221,11 @@ static void test_envelope (void **state)
              "key: north.7-1\norigin: north\nvia: redis\nevent: e\nx: y\n");
     s_there ("id: 7-1\nprev: 5-0\nevent-id: mine\nkey: k\nttl: 9\nsite: forged\n", SLICE ("p"),
              "id: mine\norigin: north\nvia: redis\nttl: 9\n");
+    /*  From a history that is older than what brokers refuse now. */
+    s_there ("id: 7-1\nprev: 5-0\nevent-id: 5-0\nevent: zcast.continuity\n", SLICE ("p"),
+             "key: north.7-1\norigin: north\nvia: redis\n");
+    s_there ("id: 7-1\nprev: 5-0\nevent:mercure\nevent-id: earliest\nevent: e\n", SLICE ("p"),
+             "key: north.7-1\norigin: north\nvia: redis\nevent: e\n");
 }
 
 static void test_envelope_bad (void **state)

@@ -127,6 +127,12 @@ static const struct {
     {"headers", PUBLISH "\"data\":\"\",\"event\":1}"},
     {"headers", PUBLISH "\"data\":\"\",\"id\":\"\\r\"}"},
     {"headers", PUBLISH "\"data\":\"\",\"id\":2}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":\"5-0\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":\"earliest\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":\"a b\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"id\":\"caf\\u00e9\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":\"zcast.continuity\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":\"mercure\"}"},
 };
 
 static void test_bad (void **state)

@@ -34,36 +34,25 @@ static const struct {
     {"event: tick\n", "tick", "", "", false},
     {"event:tick", "tick", "", "", false},
     {"event:  tick\n", " tick", "", "", false},
-    {"id: order 7\nretry: 3000\nprivate:\n", "", "order 7", "3000", true},
+    {"id: order/7\nretry: 3000\nprivate:\n", "", "order/7", "3000", true},
     {"x-unknown: \xc3\xa9\tz\nttl: 60\ncontent-type: text/plain\n", "", "", "", false},
     {"event: a\nevent: b\n", "b", "", "", false},
-    {"id: 1-0\nprev: 99\n", "", "1-0", "", false},
+    {"id: 1-0-\nprev: 99\n", "", "1-0-", "", false},
     {"Event: x\n", "", "", "", false},
     {"a: b: c\nempty:\n", "", "", "", false},
 };
 
 static const zc_slice_t s_headers_bad[] = {
-    SLICE ("event"),
-    SLICE (": x\n"),
-    SLICE ("event: x\n\n"),
-    SLICE ("\n"),
-    SLICE ("event: \n"),
-    SLICE ("id:\n"),
-    SLICE ("event: a\rb\n"),
-    SLICE ("event: a\0b\n"),
-    SLICE ("event: \x1b\n"),
-    SLICE ("id: \xc2\x85\n"),
-    SLICE ("x: \xff\n"),
-    SLICE ("retry: soon\n"),
-    SLICE ("retry: -1\n"),
-    SLICE ("retry:\n"),
-    SLICE ("ttl: 1.5\n"),
-    SLICE ("ttl: 4294967296"),
-    SLICE ("two words: x\n"),
-    SLICE ("a\tb: x\n"),
-    SLICE ("x: 1\r\ny: 2\r\n"),
-    SLICE ("id: a\nid: b\n"),
-    SLICE ("key: a\nx: y\nkey: a\n"),
+    SLICE ("event"),           SLICE (": x\n"),
+    SLICE ("event: x\n\n"),    SLICE ("\n"),
+    SLICE ("event: \n"),       SLICE ("event: a\rb\n"),
+    SLICE ("event: a\0b\n"),   SLICE ("event: \x1b\n"),
+    SLICE ("key: \xc2\x85\n"), SLICE ("x: \xff\n"),
+    SLICE ("retry: soon\n"),   SLICE ("retry: -1\n"),
+    SLICE ("retry:\n"),        SLICE ("ttl: 1.5\n"),
+    SLICE ("ttl: 4294967296"), SLICE ("two words: x\n"),
+    SLICE ("a\tb: x\n"),       SLICE ("x: 1\r\ny: 2\r\n"),
+    SLICE ("id: a\nid: b\n"),  SLICE ("key: a\nx: y\nkey: a\n"),
 };
 
 static void test_headers_good (void **state)
@@ -79,6 +68,90 @@ static void test_headers_good (void **state)
         assert_slice (message.event_id, s_headers_good[i].event_id);
         assert_slice (message.retry, s_headers_good[i].retry);
         assert_int_equal (message.private_, s_headers_good[i].is_private);
+    }
+}
+
+/*  Own ids: what can be sent back in a header by any client, and is nothing else. */
+static const char *const s_ids_good[] = {
+    "1",       "-",          "-1",
+    "1-",      "1-2-3",      "a-1",
+    "1-a",     "Earliest",   "~",
+    "!",       "earliest1",  "urn:uuid:f81d4fae-7dec-11d0-a765",
+    "1.5-0",   "2026-11-27", "https://example.org/things/7?a=b&c#d",
+    "zcast.x", "mercure",    "\"{}\"",
+};
+static const char *const s_ids_bad[] = {
+    "5-0",
+    "0-0",
+    "01-2",
+    "1795478400123-0",
+    "1-99999999999",
+    "99999999999999999999999-1",
+    "earliest",
+    " a",
+    "a ",
+    "a b",
+    "a\tb",
+    "caf\xc3\xa9",
+    "\xe2\x80\xa8",
+    "a\x7f",
+};
+
+static void test_own_ids (void **state)
+{
+    (void)state;
+    char headers[300];
+    zc_message_t message;
+    for (size_t i = 0; i < LENGTH (s_ids_good) + LENGTH (s_ids_bad); i++) {
+        bool good = i < LENGTH (s_ids_good);
+        const char *id = good ? s_ids_good[i] : s_ids_bad[i - LENGTH (s_ids_good)];
+        snprintf (headers, sizeof headers, "id: %s\n", id);
+        int rc = zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text (headers), MAX);
+        if (rc != (good ? 0 : ZC_EEVENTID))
+            fail_msg ("own id '%s': %d", id, rc);
+        assert_int_equal (zc_event_id_valid (s_text (id)), good);
+        /*  A key is nobody's cursor: any plain text. */
+        snprintf (headers, sizeof headers, "key: %s\n", id);
+        rc = zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text (headers), MAX);
+        bool control = strpbrk (id, "\t\x7f") != NULL;
+        assert_int_equal (rc, control ? ZC_EHEADER : 0);
+    }
+}
+
+/*  What the broker and its workers say to clients can't be said by a publisher, nor come by way of
+ * a broker that let it pass. */
+static void test_reserved_events (void **state)
+{
+    static const struct {
+        const char *event;
+        bool reserved;
+    } cases[] = {
+        {"zcast.continuity", true}, {"zcast.heartbeat", true},
+        {"zcast.", true},           {"zcast.anything else", true},
+        {"mercure", true},          {"zcast", false},
+        {"zcastle", false},         {"Zcast.x", false},
+        {" zcast.x", false},        {"my.zcast.x", false},
+        {"mercure2", false},        {"message", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        static const char *const forms[][2] = {{"event: ", "\n"},
+                                               {"event:", ""},
+                                               {"event: x\nevent: ", "\n"},
+                                               {"a: b\nevent: ", "\nevent: x\n"}};
+        for (size_t k = 0; k < LENGTH (forms); k++) {
+            char headers[200], meta[300];
+            zc_message_t message;
+            snprintf (headers, sizeof headers, "%s%s%s", forms[k][0], cases[i].event, forms[k][1]);
+            if (k == 1 && cases[i].event[0] == ' ')
+                continue; /* the blank is the form's */
+            int rc = zc_publish_parse (&message, s_text ("t"), s_text (""), s_text (headers), MAX);
+            assert_int_equal (rc, cases[i].reserved ? ZC_ERESERVED : 0);
+            snprintf (meta, sizeof meta, "id: 5-1\nprev: 5-0\n%s", headers);
+            rc = zc_delivery_parse (&message, s_text ("t"), s_text (""), s_text (meta));
+            assert_int_equal (rc, 0);
+            assert_slice (message.event, k == 3 ? "x" : cases[i].reserved ? "" : cases[i].event);
+        }
     }
 }
 
@@ -145,7 +218,7 @@ static void test_limits (void **state)
     big[3] = big[4] = big[5] = 'x';
     assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 3 + ZC_EVENT_ID_MAX}), 0);
     assert_int_equal (s_publish (s_text ("t"), none, (zc_slice_t){big, 4 + ZC_EVENT_ID_MAX}),
-                      ZC_EHEADER);
+                      ZC_EEVENTID);
 }
 
 static void test_meta (void **state)
@@ -254,8 +327,9 @@ static void test_copy_stands_alone (void **state)
 static void test_sentences (void **state)
 {
     (void)state;
-    for (int code = ZC_EMETA; code <= ZC_EFRAMES; code++) {
+    for (int code = ZC_ERESERVED; code <= ZC_EFRAMES; code++) {
         assert_true (strlen (zc_message_strerror (code)) > 10);
+        assert_true (strlen (zc_message_refusal (code)->code) > 3);
         assert_string_not_equal (zc_message_strerror (code), zc_message_strerror (0));
     }
 }
@@ -266,6 +340,8 @@ int main (void)
         cmocka_unit_test (test_split),
         cmocka_unit_test (test_headers_good),
         cmocka_unit_test (test_headers_bad),
+        cmocka_unit_test (test_own_ids),
+        cmocka_unit_test (test_reserved_events),
         cmocka_unit_test (test_key),
         cmocka_unit_test (test_limits),
         cmocka_unit_test (test_meta),
