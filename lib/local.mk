@@ -7,6 +7,7 @@ libzcast_a_SOURCES = \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/processes.c lib/base/processes.h \
+	lib/base/slots.c lib/base/slots.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
 	lib/config/option_help.c \
@@ -26,19 +27,27 @@ libzcast_a_SOURCES = \
 	lib/access/grants.c lib/access/grants.h \
 	lib/access/keys.c lib/access/keys.h \
 	lib/access/token.c lib/access/token.h \
+	lib/order/losses.c lib/order/losses.h \
+	lib/order/order.c lib/order/order.h \
 	lib/peer/control.c lib/peer/control.h \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \
 	lib/peer/redial.c lib/peer/redial.h \
 	lib/peer/subscriber.c lib/peer/subscriber.h \
-	lib/engine/channel.c \
+	lib/engine/channel.c lib/engine/channel.h \
 	lib/engine/client.c lib/engine/client.h \
+	lib/engine/encoder.c lib/engine/encoder.h \
 	lib/engine/feed.c lib/engine/feed.h \
 	lib/engine/hub.c lib/engine/hub.h \
-	lib/engine/hub_private.h \
-	lib/engine/join.c \
+	lib/engine/join.c lib/engine/join.h \
 	lib/engine/link.c lib/engine/link.h \
 	lib/engine/pump.c lib/engine/pump.h \
+	lib/engine/questions.c lib/engine/questions.h \
 	lib/engine/ring.c lib/engine/ring.h \
+	lib/engine/rounds.c lib/engine/rounds.h \
+	lib/engine/settings.h \
+	lib/engine/shared.h \
+	lib/engine/slow.c lib/engine/slow.h \
+	lib/engine/subscription.c lib/engine/subscription.h \
 	lib/engine/watch.c lib/engine/watch.h \
 	lib/engine/worker.c lib/engine/worker.h

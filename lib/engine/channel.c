@@ -5,13 +5,67 @@
  *  repaired (channels without that topic flow on), and, if it has several topics, while the hub
  *  suspects that something was lost: the next message of one topic doesn't show the hole of
  * another. What is held back is bounded; beyond that it's left to a repair from history. */
-#include "lib/engine/hub_private.h"
+#include "lib/engine/channel.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/table.h"
+
 #define S_HOLD_MIN (1024 * 1024)
+
+typedef enum {
+    S_NEW,      /* some topic isn't confirmed yet; there is no feed */
+    S_BACKFILL, /* fetching what its first clients missed */
+    S_LIVE,
+} s_state_t;
+
+typedef struct {
+    zc_subscription_t *subscription;
+    const zc_order_t *order; /* of that */
+    size_t slot;             /* ours among its followers */
+} s_topic_t;
+
+typedef struct {
+    zc_id_t since, from;
+    zc_slice_t topic; /* borrowed from the subscription */
+} s_gap_t;
+
+struct zc_channel {
+    zc_slice_t key; /* encoding and topics; owned */
+    zc_channels_t *set;
+    zc_shared_t *shared;
+    const zc_encoding_t *encoding;
+    s_state_t state;
+    zc_slow_t policy;
+    s_topic_t *topics; /* owned array, sorted by name */
+    zc_slice_t *names; /* owned array; borrowed from the subscriptions */
+    size_t topic_count;
+    zc_buf_t topic_list;    /* names with LF between them, for fetch */
+    zc_feed_t *feed;        /* owned; NULL until LIVE */
+    zc_id_t start;          /* until LIVE: everything after this is in pending or will come */
+    unsigned holds;         /* topics that are not LIVE */
+    zc_audience_t audience; /* its clients */
+    zc_slots_t joins;       /* of zc_join_t: those of its clients that don't follow the feed */
+    zc_message_t **pending; /* owned: held back */
+    size_t pending_count, pending_cap, pending_bytes;
+    bool unsorted; /* pending isn't in the order of ids */
+    s_gap_t *gaps; /* owned: stated when the feed gets there */
+    size_t gap_count, gap_cap;
+    uint64_t fetch; /* token of a backfill, or 0 */
+    zc_id_t backfill_since;
+    uint64_t touched_ms; /* when bytes were last appended */
+    uint64_t empty_ms;   /* when its last client left */
+    size_t unsettled;    /* slot in the set's list */
+};
+
+struct zc_channels {
+    zc_shared_t *shared;
+    zc_subscriptions_t *subscriptions; /* owned */
+    zc_table_t table;                  /* owns zc_channel_t */
+    zc_slots_t unsettled;              /* of zc_channel_t */
+};
 
 static int s_compare_slices (const void *a, const void *b)
 {
@@ -30,13 +84,12 @@ static size_t s_normalise (zc_slice_t *topics, size_t count)
     return kept;
 }
 
-static zc_slow_t s_policy (zc_hub_t *hub, const zc_slice_t *topics, size_t count)
+static zc_slow_t s_policy (const zc_hub_config_t *config, const zc_slice_t *topics, size_t count)
 {
     zc_slow_t policy = ZC_SLOW_LATEST;
     for (size_t i = 0; i < count; i++) {
-        zc_slow_t one = hub->config.slow_policy
-                            ? hub->config.slow_policy (hub->config.slow_arg, topics[i])
-                            : ZC_SLOW_DISCONNECT;
+        zc_slow_t one = config->slow_policy ? config->slow_policy (config->slow_arg, topics[i])
+                                            : ZC_SLOW_DISCONNECT;
         policy = one < policy ? one : policy;
     }
     return policy;
@@ -44,32 +97,29 @@ static zc_slow_t s_policy (zc_hub_t *hub, const zc_slice_t *topics, size_t count
 
 void zc_channel_configure (zc_channel_t *self)
 {
-    self->policy = s_policy (self->hub, self->names, self->topic_count);
+    self->policy = s_policy (&self->shared->config, self->names, self->topic_count);
     for (size_t i = 0; i < self->topic_count && self->policy == ZC_SLOW_LATEST; i++)
-        self->topics[i]->keeps_latest = true;
+        zc_subscription_keep_latest (self->topics[i].subscription);
 }
 
 static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
 {
-    zc_topic_t *topic = zc_hub_topic (self->hub, name);
-    self->topics[index] = topic;
-    self->names[index] = topic->name;
-    zc_vector_add (&topic->channels, self);
-    if (topic->state != ZC_TOPIC_LIVE) {
-        self->holds++;
-        /* what came live meanwhile is held in other channels: this one needs it from history */
-        if (topic->need < topic->seen)
-            topic->need = topic->seen;
-    }
-    if (topic->state != ZC_TOPIC_NEW && topic->complete > self->start)
-        self->start = topic->complete;
-    if (topic->handed > self->start) /* this part of a page only the other channels have had */
-        self->start = topic->handed;
+    s_topic_t *topic = &self->topics[index];
+    topic->subscription =
+        zc_subscription_follow (self->set->subscriptions, name, self, &topic->slot);
+    topic->order = zc_subscription_order (topic->subscription);
+    self->names[index] = zc_subscription_topic (topic->subscription);
+    self->holds += topic->order->state != ZC_ORDER_LIVE;
+    if (topic->order->complete > self->start)
+        self->start = topic->order->complete;
+    if (topic->order->handed > self->start) /* this part of a page only other channels have had */
+        self->start = topic->order->handed;
+    if (index)
+        zc_buf_addc (&self->topic_list, '\n');
     zc_buf_add (&self->topic_list, name.at, name.len);
-    zc_buf_addc (&self->topic_list, '\n');
 }
 
-static zc_channel_t *s_new (zc_hub_t *hub, const zc_encoding_t *encoding, zc_slice_t key,
+static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, zc_slice_t key,
                             const zc_slice_t *topics, size_t count)
 {
     zc_channel_t *self = calloc (1, sizeof *self);
@@ -78,25 +128,25 @@ static zc_channel_t *s_new (zc_hub_t *hub, const zc_encoding_t *encoding, zc_sli
         abort ();
     memcpy (key_copy, key.at, key.len);
     self->key = (zc_slice_t){key_copy, key.len};
-    self->hub = hub;
+    self->set = set;
+    self->shared = set->shared;
     self->encoding = encoding;
     self->topics = calloc (count, sizeof *self->topics);
     self->names = calloc (count, sizeof *self->names);
     if (!self->topics || !self->names)
         abort ();
     self->topic_count = count;
-    self->touched_ms = self->empty_ms = hub->now_ms;
+    self->touched_ms = self->empty_ms = self->shared->now_ms;
     for (size_t i = 0; i < count; i++)
         s_attach (self, i, topics[i]);
     zc_channel_configure (self);
-    self->topic_list.len--; /* the last LF */
-    zc_table_add (&hub->channels, self);
-    hub->stats.channels++;
+    zc_table_add (&set->table, self);
+    self->shared->stats.channels++;
     return self;
 }
 
-zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
-                              const zc_slice_t *topics, size_t count)
+zc_channel_t *zc_channels_get (zc_channels_t *set, const zc_encoding_t *encoding,
+                               const zc_slice_t *topics, size_t count)
 {
     zc_slice_t *sorted = malloc (count * sizeof *sorted);
     if (!sorted)
@@ -110,32 +160,25 @@ zc_channel_t *zc_channel_get (zc_hub_t *hub, const zc_encoding_t *encoding,
         zc_buf_add (&key, sorted[i].at, sorted[i].len);
     }
     zc_slice_t name = {(const char *)key.data, key.len};
-    zc_channel_t *self = zc_table_get (&hub->channels, name);
+    zc_channel_t *self = zc_table_get (&set->table, name);
     if (!self)
-        self = s_new (hub, encoding, name, sorted, count);
+        self = s_new (set, encoding, name, sorted, count);
     free (sorted);
     zc_buf_clear (&key);
     return self;
-}
-
-static void s_forget (zc_vector_t *list, const zc_channel_t *self)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i] == self)
-            list->items[i] = NULL;
 }
 
 static void s_clear_held (zc_channel_t *self)
 {
     for (size_t i = 0; i < self->pending_count; i++)
         free (self->pending[i]);
-    for (size_t i = 0; i < self->gaps.count; i++)
-        free (self->gaps.items[i]);
     free (self->pending);
+    free (self->gaps);
     self->pending = NULL;
+    self->gaps = NULL;
     self->pending_count = self->pending_cap = self->pending_bytes = 0;
+    self->gap_count = self->gap_cap = 0;
     self->unsorted = false;
-    zc_vector_clear (&self->gaps);
 }
 
 void zc_channel_destroy (zc_channel_t **self_p)
@@ -143,22 +186,17 @@ void zc_channel_destroy (zc_channel_t **self_p)
     zc_channel_t *self = *self_p;
     if (!self)
         return;
-    assert (self->clients.count == 0 && self->joins.count == 0);
-    zc_hub_t *hub = self->hub;
-    zc_table_remove (&hub->channels, self);
-    hub->stats.channels--;
-    zc_hub_forget_ask (hub, self->fetch);
-    if (self->dirty)
-        s_forget (&hub->dirty, self);
-    if (self->flushing)
-        s_forget (&hub->flushing, self);
-    if (self->unsettled)
-        s_forget (&hub->unsettled, self);
+    assert (self->audience.count == 0 && self->joins.count == 0);
+    zc_shared_t *shared = self->shared;
+    zc_table_remove (&self->set->table, self);
+    shared->stats.channels--;
+    zc_questions_cancel (shared->questions, self->fetch);
+    zc_rounds_forget (shared->rounds, &self->audience);
+    zc_slots_take (&self->set->unsettled, &self->unsettled);
     for (size_t i = 0; i < self->topic_count; i++)
-        zc_hub_topic_release (hub, self->topics[i], self);
+        zc_subscription_leave (self->topics[i].subscription, &self->topics[i].slot);
     s_clear_held (self);
-    zc_vector_clear (&self->clients);
-    zc_vector_clear (&self->joins);
+    zc_slots_clear (&self->joins);
     zc_buf_clear (&self->topic_list);
     zc_feed_destroy (&self->feed);
     free (self->topics);
@@ -168,29 +206,19 @@ void zc_channel_destroy (zc_channel_t **self_p)
     *self_p = NULL;
 }
 
-void zc_channel_begin_anew (zc_channel_t *self, zc_id_t future)
+void zc_channel_disconnected (zc_channel_t *self)
 {
-    for (size_t i = 0; self->feed && i < self->clients.count; i++) {
-        zc_client_t *client = self->clients.items[i];
-        if (!client->join) {
-            zc_id_t at = zc_join_take_rest (client);
-            zc_join_t *join = zc_join_new (client, ZC_JOIN_RESUME);
-            join->at = at;
-            join->known = true;
-        }
-    }
-    zc_feed_destroy (&self->feed);
-    for (size_t i = 0; i < self->joins.count; i++)
-        zc_join_begin_anew (self->joins.items[i], future);
-    s_clear_held (self);
-    self->state = ZC_CHANNEL_NEW;
-    self->start = ZC_ID_NONE;
+    self->fetch = 0;
     zc_channel_unsettle (self);
 }
 
-zc_feed_t *zc_channel_feed (const zc_channel_t *self)
+void zc_channel_begin_anew (zc_channel_t *self)
 {
-    return self->feed;
+    zc_feed_destroy (&self->feed);
+    s_clear_held (self);
+    self->state = S_NEW;
+    self->start = ZC_ID_NONE;
+    zc_channel_unsettle (self);
 }
 
 /*  Clients. */
@@ -198,108 +226,95 @@ zc_feed_t *zc_channel_feed (const zc_channel_t *self)
 void zc_channel_add (zc_channel_t *self, zc_client_t *client)
 {
     client->channel = self;
-    client->slot = (uint32_t)self->clients.count;
-    zc_vector_add (&self->clients, client);
-    self->empty_ms = 0;
+    zc_audience_add (&self->audience, client);
 }
 
 void zc_channel_remove (zc_channel_t *self, zc_client_t *client)
 {
-    zc_client_t *last = self->clients.items[--self->clients.count];
-    self->clients.items[client->slot] = last;
-    last->slot = client->slot;
-    /* a round goes downwards, so what takes the place has been passed already, or comes again */
-    if (self->flush_left > self->clients.count)
-        self->flush_left = self->clients.count;
+    zc_audience_remove (&self->audience, client);
     client->channel = NULL;
-    if (self->clients.count == 0) {
-        zc_vector_clear (&self->clients);
-        self->empty_ms = self->hub->now_ms;
-    }
+    if (self->audience.count == 0)
+        self->empty_ms = self->shared->now_ms;
 }
 
 /*  Messages. */
 
-void zc_channel_mark_dirty (zc_channel_t *self)
+static void s_mark_dirty (zc_channel_t *self)
 {
-    self->touched_ms = self->hub->now_ms;
-    if (!self->dirty && self->clients.count > 0) {
-        self->dirty = true;
-        zc_vector_add (&self->hub->dirty, self);
-    }
-}
-
-bool zc_channel_finds_own_ids (const zc_channel_t *self)
-{
-    return self->topic_count == 1;
+    self->touched_ms = self->shared->now_ms;
+    zc_rounds_add (self->shared->rounds, &self->audience);
 }
 
 static size_t s_retain (const zc_channel_t *self)
 {
-    const zc_hub_config_t *config = &self->hub->config;
+    const zc_hub_config_t *config = &self->shared->config;
     return config->retain > config->max_lag ? config->retain : config->max_lag;
 }
 
+static void s_trim (zc_channel_t *self, zc_id_t oldest);
+
 static void s_append (zc_channel_t *self, const zc_message_t *message)
 {
-    zc_hub_t *hub = self->hub;
+    zc_hub_stats_t *stats = &self->shared->stats;
     bool late = message->id <= zc_feed_last (self->feed);
     if (late &&
         (message->id <= zc_feed_start (self->feed) || zc_feed_has (self->feed, message->id))) {
-        hub->stats.duplicates++;
+        stats->duplicates++;
         return;
     }
-    const zc_buf_t *bytes = zc_hub_encode (hub, self->encoding, message);
+    const zc_buf_t *bytes = zc_encoder_bytes (self->shared->encoder, self->encoding, message);
     bool found = message->event_id.len && zc_channel_finds_own_ids (self);
     uint64_t hash = found ? zc_feed_hash (message->event_id.at, message->event_id.len) : 0;
     if (late) { /* can only be without a broker that states its drops; better late than never */
-        hub->stats.late++;
+        stats->late++;
         zc_feed_append_control (self->feed, bytes->data, bytes->len);
     } else {
         zc_feed_append (self->feed, bytes->data, bytes->len, message->id, hash);
     }
-    hub->stats.delivered += self->clients.count;
-    hub->stats.wanted += self->clients.count;
-    zc_channel_mark_dirty (self);
+    stats->delivered += self->audience.count;
+    stats->wanted += self->audience.count;
+    s_mark_dirty (self);
     if (self->joins.count)
         zc_channel_unsettle (self);
     if (zc_feed_head (self->feed) - zc_feed_tail (self->feed) > s_retain (self) * 3 / 2)
-        zc_channel_trim (self, ZC_ID_NONE);
+        s_trim (self, ZC_ID_NONE);
 }
 
 static bool s_held (const zc_channel_t *self)
 {
-    return self->state != ZC_CHANNEL_LIVE || self->holds > 0 ||
-           (self->hub->suspect && self->topic_count > 1);
+    return self->state != S_LIVE || self->holds > 0 ||
+           (self->shared->losses.suspect && self->topic_count > 1);
 }
 
 /*  What history gives of this topic next goes to the feed at once: everything that is held back
  *  waits for nothing earlier. */
-static bool s_waits_for (const zc_channel_t *self, const zc_topic_t *topic)
+static bool s_waits_for (const zc_channel_t *self, const zc_order_t *order)
 {
-    if (self->state != ZC_CHANNEL_LIVE || (self->hub->suspect && self->topic_count > 1))
+    if (self->state != S_LIVE || (self->shared->losses.suspect && self->topic_count > 1))
         return false;
     for (size_t i = 0; i < self->topic_count; i++)
-        if (self->topics[i]->state == ZC_TOPIC_REPAIR &&
-            self->topics[i]->complete < topic->complete)
+        if (self->topics[i].order->state == ZC_ORDER_REPAIR &&
+            self->topics[i].order->complete < order->complete)
             return false;
     return true;
 }
 
 static bool s_has_room (const zc_channel_t *self)
 {
-    const zc_hub_config_t *config = &self->hub->config;
+    const zc_hub_config_t *config = &self->shared->config;
     size_t least = 4 * config->max_lag > S_HOLD_MIN ? 4 * config->max_lag : S_HOLD_MIN;
     return self->pending_bytes < (config->max_hold ? config->max_hold : least);
 }
 
-bool zc_channel_takes_page (const zc_channel_t *self, const zc_topic_t *topic)
+static bool s_takes_page (const void *follower, const zc_order_t *order)
 {
-    return s_has_room (self) || s_waits_for (self, topic);
+    const zc_channel_t *self = follower;
+    return s_has_room (self) || s_waits_for (self, order);
 }
 
-void zc_channel_hold (zc_channel_t *self, const zc_message_t *message)
+static void s_hold (void *follower, const zc_message_t *message)
 {
+    zc_channel_t *self = follower;
     if (self->pending_count == self->pending_cap) {
         self->pending_cap = self->pending_cap ? self->pending_cap * 2 : 16;
         self->pending = realloc (self->pending, self->pending_cap * sizeof *self->pending);
@@ -312,28 +327,56 @@ void zc_channel_hold (zc_channel_t *self, const zc_message_t *message)
     self->pending_bytes += sizeof *message + message->payload.len + message->meta.len;
 }
 
-bool zc_channel_message (zc_channel_t *self, const zc_message_t *message)
+static bool s_message (void *follower, const zc_message_t *message)
 {
+    zc_channel_t *self = follower;
     if (!s_held (self) && self->pending_count == 0) {
         s_append (self, message);
         return true;
     }
     if (!s_has_room (self))
         return false;
-    zc_channel_hold (self, message);
+    s_hold (self, message);
     if (!s_held (self))
         zc_channel_unsettle (self);
     return true;
 }
 
-void zc_channel_gap (zc_channel_t *self, zc_topic_t *topic, zc_id_t since, zc_id_t from)
+static void s_gap (void *follower, zc_slice_t topic, zc_id_t since, zc_id_t from)
 {
-    zc_gap_t *gap = malloc (sizeof *gap);
-    if (!gap)
-        abort ();
-    *gap = (zc_gap_t){since, from, topic};
-    zc_vector_add (&self->gaps, gap);
+    zc_channel_t *self = follower;
+    if (self->gap_count == self->gap_cap) {
+        self->gap_cap = self->gap_cap ? self->gap_cap * 2 : 4;
+        self->gaps = realloc (self->gaps, self->gap_cap * sizeof *self->gaps);
+        if (!self->gaps)
+            abort ();
+    }
+    self->gaps[self->gap_count++] = (s_gap_t){since, from, topic};
 }
+
+static void s_live (void *follower, bool live)
+{
+    zc_channel_t *self = follower;
+    self->holds += live ? -1u : 1u;
+    zc_channel_unsettle (self);
+}
+
+static bool s_waits (const zc_channel_t *self)
+{
+    return self->joins.count || self->pending_count || self->gap_count || self->state != S_LIVE;
+}
+
+static void s_answered (void *follower, zc_id_t begin)
+{
+    zc_channel_t *self = follower;
+    if (self->start < begin)
+        self->start = begin;
+    if (s_waits (self))
+        zc_channel_unsettle (self);
+}
+
+static const zc_follower_t s_follower = {s_message, s_hold, s_takes_page,
+                                         s_gap,     s_live, s_answered};
 
 /*  Releasing what was held back. */
 
@@ -345,11 +388,11 @@ static int s_compare_messages (const void *a, const void *b)
 
 static int s_compare_gaps (const void *a, const void *b)
 {
-    const zc_gap_t *left = *(zc_gap_t *const *)a, *right = *(zc_gap_t *const *)b;
+    const s_gap_t *left = a, *right = b;
     return (left->since > right->since) - (left->since < right->since);
 }
 
-static void s_state_gap (zc_channel_t *self, const zc_gap_t *gap)
+static void s_state_gap (zc_channel_t *self, const s_gap_t *gap)
 {
     if (gap->from <= self->start)
         return; /* from before this feed */
@@ -357,33 +400,37 @@ static void s_state_gap (zc_channel_t *self, const zc_gap_t *gap)
     zc_verdict_t verdict = {.gap = true,
                             .since = {since, zc_id_format (gap->since, since)},
                             .from = gap->from,
-                            .topic = gap->topic->name};
+                            .topic = gap->topic};
     verdict.position = zc_feed_last (self->feed);
     zc_buf_t bytes = ZC_BUF_INIT;
     self->encoding->verdict (&bytes, &verdict);
     zc_feed_append_gap (self->feed, bytes.data, bytes.len, gap->from);
     zc_buf_clear (&bytes);
-    zc_channel_mark_dirty (self);
+    s_mark_dirty (self);
 }
 
 /*  States the gaps that begin before `id`: ahead of what was saved from within them. */
 static void s_state_gaps (zc_channel_t *self, zc_id_t id)
 {
     size_t done = 0;
-    while (done < self->gaps.count && ((zc_gap_t *)self->gaps.items[done])->since < id) {
-        s_state_gap (self, self->gaps.items[done]);
-        free (self->gaps.items[done++]);
-    }
+    while (done < self->gap_count && self->gaps[done].since < id)
+        s_state_gap (self, &self->gaps[done++]);
     if (done) {
-        self->gaps.count -= done;
-        memmove (self->gaps.items, self->gaps.items + done,
-                 self->gaps.count * sizeof *self->gaps.items);
+        self->gap_count -= done;
+        memmove (self->gaps, self->gaps + done, self->gap_count * sizeof *self->gaps);
     }
 }
 
-static zc_id_t s_known (const zc_topic_t *topic)
+/*  The position up to which nothing is missing on any topic. */
+static zc_id_t s_least_known (const zc_channel_t *self)
 {
-    return topic->verified > topic->complete ? topic->verified : topic->complete;
+    zc_id_t least = ZC_ID_MAX;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        zc_id_t known = zc_order_known (self->topics[i].order);
+        if (known < least)
+            least = known;
+    }
+    return least;
 }
 
 /*  What history gave may be ahead of what is still on its way live, on other topics. A position is
@@ -393,25 +440,22 @@ static zc_id_t s_safe (const zc_channel_t *self)
 {
     if (self->topic_count == 1)
         return ZC_ID_MAX;
-    zc_id_t least = ZC_ID_MAX;
-    for (size_t i = 0; i < self->topic_count; i++)
-        if (s_known (self->topics[i]) < least)
-            least = s_known (self->topics[i]);
-    return least > self->hub->received ? least : self->hub->received;
+    zc_id_t least = s_least_known (self);
+    return least > self->shared->losses.received ? least : self->shared->losses.received;
 }
 
-/*  The position up to which nothing is missing on any topic. */
+/*  The position up to which what is held back can be handed over. */
 static zc_id_t s_limit (const zc_channel_t *self)
 {
-    if (self->hub->suspect && self->topic_count > 1)
+    if (self->shared->losses.suspect && self->topic_count > 1)
         return ZC_ID_NONE;
     zc_id_t limit = s_safe (self);
     for (size_t i = 0; i < self->topic_count && self->holds; i++) {
-        const zc_topic_t *topic = self->topics[i];
-        if (topic->state == ZC_TOPIC_NEW)
+        const zc_order_t *order = self->topics[i].order;
+        if (order->state == ZC_ORDER_NEW)
             return ZC_ID_NONE;
-        if (topic->state == ZC_TOPIC_REPAIR && topic->complete < limit)
-            limit = topic->complete;
+        if (order->state == ZC_ORDER_REPAIR && order->complete < limit)
+            limit = order->complete;
     }
     return limit;
 }
@@ -419,13 +463,13 @@ static zc_id_t s_limit (const zc_channel_t *self)
 static void s_release (zc_channel_t *self)
 {
     zc_id_t limit = s_limit (self);
-    if (limit == ZC_ID_NONE || (self->pending_count == 0 && self->gaps.count == 0))
+    if (limit == ZC_ID_NONE || (self->pending_count == 0 && self->gap_count == 0))
         return;
     if (self->unsorted)
         qsort (self->pending, self->pending_count, sizeof *self->pending, s_compare_messages);
     self->unsorted = false;
-    if (self->gaps.count > 1)
-        qsort (self->gaps.items, self->gaps.count, sizeof *self->gaps.items, s_compare_gaps);
+    if (self->gap_count > 1)
+        qsort (self->gaps, self->gap_count, sizeof *self->gaps, s_compare_gaps);
     size_t done = 0;
     for (; done < self->pending_count && self->pending[done]->id <= limit; done++) {
         zc_message_t *message = self->pending[done];
@@ -457,56 +501,62 @@ static void s_release (zc_channel_t *self)
 static bool s_confirmed (const zc_channel_t *self)
 {
     for (size_t i = 0; i < self->topic_count && self->holds; i++)
-        if (self->topics[i]->state == ZC_TOPIC_NEW)
+        if (self->topics[i].order->state == ZC_ORDER_NEW)
             return false;
     return true;
 }
 
 static void s_go_live (zc_channel_t *self)
 {
-    self->state = ZC_CHANNEL_LIVE;
+    self->state = S_LIVE;
     self->feed = zc_feed_new (self->start);
 }
 
-/*  What its first clients missed is fetched once, for all of them, where they know their place. */
-static bool s_backfill (zc_channel_t *self)
+static void s_backfill_message (void *asker, const zc_message_t *message)
 {
-    zc_id_t oldest = ZC_ID_MAX;
-    for (size_t i = 0; i < self->joins.count; i++) {
-        const zc_join_t *join = self->joins.items[i];
-        if (join->kind == ZC_JOIN_RESUME && join->known && !join->earliest && join->at < oldest)
-            oldest = join->at;
-    }
-    if (oldest >= self->start || !self->hub->connected)
-        return false;
-    char since[ZC_ID_SIZE];
-    zc_slice_t text = {since, zc_id_format (oldest, since)};
-    zc_slice_t topics = {(const char *)self->topic_list.data, self->topic_list.len};
-    self->state = ZC_CHANNEL_BACKFILL;
-    self->backfill_since = oldest;
-    self->fetch = zc_hub_ask_fetch (self->hub, ZC_ASK_BACKFILL, self, text, topics);
-    return true;
+    s_hold (asker, message);
 }
 
-void zc_channel_backfilled (zc_channel_t *self, zc_id_t floor, uint64_t remaining)
+static void s_backfill_end (void *asker, const zc_page_end_t *end)
 {
+    zc_channel_t *self = asker;
     self->fetch = 0;
     /* more than a page, or a gap to be stated: then each client resumes by itself */
-    if (remaining == 0 && floor <= self->backfill_since && self->backfill_since < self->start)
+    if (end->remaining == 0 && end->floor <= self->backfill_since &&
+        self->backfill_since < self->start)
         self->start = self->backfill_since;
     s_go_live (self);
     zc_channel_unsettle (self);
+}
+
+static void s_backfill_failed (void *asker)
+{
+    zc_channel_disconnected (asker);
+}
+
+static const zc_fetcher_t s_backfiller = {ZC_FETCH_BEGINNING, s_backfill_message, s_backfill_end,
+                                          s_backfill_failed};
+
+/*  What its first clients missed is fetched once, for all of them. */
+static bool s_backfill (zc_channel_t *self, zc_id_t oldest)
+{
+    zc_questions_t *questions = self->shared->questions;
+    if (oldest >= self->start || !zc_questions_can_ask (questions))
+        return false;
+    char since[ZC_ID_SIZE];
+    zc_slice_t text = {since, zc_id_format (oldest, since)};
+    self->state = S_BACKFILL;
+    self->backfill_since = oldest;
+    self->fetch =
+        zc_questions_fetch (questions, &s_backfiller, self, text, zc_channel_topic_list (self));
+    return true;
 }
 
 void zc_channel_advance (zc_channel_t *self)
 {
     if (s_held (self) || self->pending_count)
         return;
-    zc_id_t least = ZC_ID_MAX;
-    for (size_t i = 0; i < self->topic_count; i++)
-        if (s_known (self->topics[i]) < least)
-            least = s_known (self->topics[i]);
-    zc_feed_advance (self->feed, least);
+    zc_feed_advance (self->feed, s_least_known (self));
 }
 
 /*  Nothing may come live soon to show that what is held back is safe: the broker knows. */
@@ -514,34 +564,35 @@ static void s_ask_for_safety (zc_channel_t *self)
 {
     zc_id_t newest = self->pending[self->pending_count - 1]->id; /* sorted by s_release */
     for (size_t i = 0; i < self->topic_count; i++)
-        if (s_known (self->topics[i]) < newest)
-            zc_hub_want_sync (self->hub, self->topics[i]);
+        if (zc_order_known (self->topics[i].order) < newest)
+            zc_subscription_want_sync (self->topics[i].subscription);
 }
 
 void zc_channel_unsettle (zc_channel_t *self)
 {
-    if (!self->unsettled) {
-        self->unsettled = true;
-        zc_vector_add (&self->hub->unsettled, self);
-    }
+    if (!self->unsettled)
+        zc_slots_add (&self->set->unsettled, self, &self->unsettled);
 }
 
-void zc_channel_settle (zc_channel_t *self)
+bool zc_channel_is_new (const zc_channel_t *self)
 {
-    bool suspect = self->hub->suspect && self->topic_count > 1;
-    if (self->state == ZC_CHANNEL_BACKFILL && self->fetch == 0)
-        self->state = ZC_CHANNEL_NEW; /* the link was lost meanwhile */
-    if (self->state == ZC_CHANNEL_NEW && !suspect && s_confirmed (self) && !s_backfill (self))
+    return self->state != S_LIVE;
+}
+
+bool zc_channel_settle (zc_channel_t *self, zc_id_t oldest)
+{
+    bool suspect = self->shared->losses.suspect && self->topic_count > 1;
+    if (self->state == S_BACKFILL && self->fetch == 0)
+        self->state = S_NEW; /* the link was lost meanwhile */
+    if (self->state == S_NEW && !suspect && s_confirmed (self) && !s_backfill (self, oldest))
         s_go_live (self);
-    if (self->state != ZC_CHANNEL_LIVE)
-        return;
+    if (self->state != S_LIVE)
+        return false;
     s_release (self);
     if (self->pending_count && !s_held (self))
         s_ask_for_safety (self);
     zc_channel_advance (self);
-    for (size_t i = self->joins.count; i-- > 0;)
-        if (i < self->joins.count)
-            zc_join_try (self->joins.items[i]);
+    return true;
 }
 
 /*  Upkeep. */
@@ -553,47 +604,27 @@ void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position
         return;
     self->encoding->heartbeat (&bytes, position);
     zc_client_add (client, bytes.data, bytes.len);
-    zc_hub_ready (self->hub, client);
+    zc_rounds_ready (self->shared->rounds, client);
     zc_buf_clear (&bytes);
 }
 
-/*  Who doesn't follow the feed waits for the broker, which may be away for long: what carries it
- *  must see that it lives. */
-static void s_heartbeat_joins (zc_channel_t *self)
+static void s_heartbeat (zc_channel_t *self)
 {
     zc_buf_t bytes = ZC_BUF_INIT;
-    self->encoding->heartbeat (&bytes, ZC_ID_NONE);
-    for (size_t i = 0; i < self->joins.count; i++) {
-        zc_client_t *client = ((zc_join_t *)self->joins.items[i])->client;
-        if (zc_client_lag (client) == 0) {
-            zc_client_add (client, bytes.data, bytes.len);
-            zc_hub_ready (self->hub, client);
-        }
-    }
+    zc_channel_advance (self);
+    self->encoding->heartbeat (&bytes, zc_feed_last (self->feed));
+    zc_feed_append_control (self->feed, bytes.data, bytes.len);
+    s_mark_dirty (self);
     zc_buf_clear (&bytes);
-    self->touched_ms = self->hub->now_ms;
 }
 
-void zc_channel_heartbeat (zc_channel_t *self)
-{
-    if (self->feed) {
-        zc_buf_t bytes = ZC_BUF_INIT;
-        zc_channel_advance (self);
-        self->encoding->heartbeat (&bytes, zc_feed_last (self->feed));
-        zc_feed_append_control (self->feed, bytes.data, bytes.len);
-        zc_channel_mark_dirty (self);
-        zc_buf_clear (&bytes);
-    }
-    s_heartbeat_joins (self);
-}
-
-void zc_channel_trim (zc_channel_t *self, zc_id_t oldest)
+/*  The slow policy goes to every client beyond max_lag, then old bytes may go. */
+static void s_trim (zc_channel_t *self, zc_id_t oldest)
 {
     uint64_t head = zc_feed_head (self->feed), reader = head;
-    for (size_t i = self->clients.count; i-- > 0;)
-        zc_hub_check_lag (self->hub, self->clients.items[i]); /* one may go: downwards */
-    for (size_t i = 0; i < self->clients.count; i++) {
-        const zc_client_t *client = self->clients.items[i];
+    zc_rounds_check (self->shared->rounds, &self->audience); /* some may go */
+    for (size_t i = 0; i < self->audience.count; i++) {
+        const zc_client_t *client = self->audience.clients[i];
         if (client->join || client->cursor == head)
             continue;
         oldest = ZC_ID_NONE;
@@ -603,4 +634,143 @@ void zc_channel_trim (zc_channel_t *self, zc_id_t oldest)
             return; /* not slow: this round hasn't got to it yet */
     }
     zc_feed_trim (self->feed, s_retain (self), oldest, reader);
+}
+
+static bool s_lingers (const zc_channel_t *self)
+{
+    return self->audience.count > 0 ||
+           self->shared->now_ms - self->empty_ms < self->shared->config.linger_ms;
+}
+
+bool zc_channel_tick (zc_channel_t **self_p, bool trim)
+{
+    zc_channel_t *self = *self_p;
+    const zc_hub_config_t *config = &self->shared->config;
+    uint64_t now = self->shared->now_ms;
+    if (!s_lingers (self)) {
+        zc_channel_destroy (self_p);
+        return false;
+    }
+    bool due = self->audience.count && now - self->touched_ms >= config->heartbeat_ms;
+    if (due && self->feed)
+        s_heartbeat (self);
+    if (due)
+        self->touched_ms = now;
+    if (trim && self->feed && zc_feed_tail (self->feed) < zc_feed_head (self->feed))
+        s_trim (self, zc_id_from_ms (config->retain_ms < now ? now - config->retain_ms : 0));
+    return due;
+}
+
+void zc_channel_restart_clock (zc_channel_t *self)
+{
+    self->touched_ms = self->empty_ms = self->shared->now_ms;
+}
+
+/*  All channels. */
+
+zc_channels_t *zc_channels_new (zc_shared_t *shared, const zc_upstream_t *upstream)
+{
+    zc_channels_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->shared = shared;
+    self->subscriptions = zc_subscriptions_new (shared, upstream, &s_follower);
+    zc_table_init (&self->table);
+    return self;
+}
+
+void zc_channels_destroy (zc_channels_t **self_p)
+{
+    zc_channels_t *self = *self_p;
+    if (!self)
+        return;
+    zc_subscriptions_close (self->subscriptions);
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self, &at))) {
+        zc_channel_destroy (&channel);
+        at--; /* what has moved into its place */
+    }
+    zc_subscriptions_destroy (&self->subscriptions);
+    zc_table_clear (&self->table);
+    zc_slots_clear (&self->unsettled);
+    free (self);
+    *self_p = NULL;
+}
+
+zc_subscriptions_t *zc_channels_subscriptions (zc_channels_t *self)
+{
+    return self->subscriptions;
+}
+
+zc_channel_t *zc_channels_next (const zc_channels_t *self, size_t *at)
+{
+    return zc_table_next (&self->table, at);
+}
+
+zc_channel_t *zc_channels_next_unsettled (zc_channels_t *self)
+{
+    return zc_slots_pop (&self->unsettled);
+}
+
+void zc_channels_unsettle_held (zc_channels_t *self)
+{
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self, &at)))
+        if (s_waits (channel))
+            zc_channel_unsettle (channel);
+}
+
+/*  What a channel is. */
+
+zc_shared_t *zc_channel_shared (const zc_channel_t *self)
+{
+    return self->shared;
+}
+
+const zc_encoding_t *zc_channel_encoding (const zc_channel_t *self)
+{
+    return self->encoding;
+}
+
+const zc_slice_t *zc_channel_topics (const zc_channel_t *self, size_t *count)
+{
+    *count = self->topic_count;
+    return self->names;
+}
+
+zc_slice_t zc_channel_topic_list (const zc_channel_t *self)
+{
+    return (zc_slice_t){(const char *)self->topic_list.data, self->topic_list.len};
+}
+
+zc_subscription_t *zc_channel_subscription (const zc_channel_t *self, size_t index)
+{
+    return self->topics[index].subscription;
+}
+
+zc_slow_t zc_channel_policy (const zc_channel_t *self)
+{
+    return self->policy;
+}
+
+zc_feed_t *zc_channel_feed (const zc_channel_t *self)
+{
+    return self->feed;
+}
+
+const zc_audience_t *zc_channel_audience (const zc_channel_t *self)
+{
+    return &self->audience;
+}
+
+zc_slots_t *zc_channel_joins (zc_channel_t *self)
+{
+    return &self->joins;
+}
+
+bool zc_channel_finds_own_ids (const zc_channel_t *self)
+{
+    return self->topic_count == 1;
 }

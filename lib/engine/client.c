@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "lib/engine/hub.h"
+#include "lib/engine/channel.h"
 
 static zc_feed_t *s_feed (const zc_client_t *self)
 {

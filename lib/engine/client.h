@@ -47,13 +47,13 @@ struct zc_client {
     const zc_transport_t *transport; /* borrowed, static */
     zc_channel_t *channel;           /* NULL before join and after leave */
     zc_buf_t *private_;              /* owned; NULL while there is none */
-    zc_join_t *join;                 /* owned by the hub; NULL once it follows the feed */
+    zc_join_t *join;                 /* join.c's; NULL once it follows the feed */
     uint64_t cursor;                 /* position in the channel's feed; meaningless while joining */
-    uint32_t slot;                   /* index in the channel's clients */
+    size_t ready;                    /* slot among those that got private bytes; rounds.c's */
+    uint32_t slot;                   /* index in the channel's audience; rounds.c's */
     uint32_t private_sent;           /* bytes of private_ already sent */
     bool blocked;                    /* its socket would block; want_write is on */
     bool leaving;                    /* gone was called */
-    bool dirty;                      /* in the pump's list of clients with private bytes */
     uint8_t spare;                   /* the transport's */
     int fd;                          /* the transport's; -1: none */
 };

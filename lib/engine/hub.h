@@ -8,51 +8,12 @@
 #define ZC_HUB_H
 
 #include "lib/engine/client.h"
-#include "lib/engine/feed.h"
+#include "lib/engine/questions.h"
+#include "lib/engine/rounds.h"
+#include "lib/engine/settings.h"
 #include "lib/wire/message.h"
 
 typedef struct zc_hub zc_hub_t;
-
-/*  What the hub asks of the broker. Answers come as calls of zc_hub_… with the same token; each
- *  asking is answered once, or failed by zc_hub_failed, or dropped when the link says
- *  zc_hub_disconnected. */
-typedef struct {
-    void *self;
-    void (*subscribe) (void *self, const char *topic, size_t len);
-    void (*unsubscribe) (void *self, const char *topic, size_t len);
-    /*  All subscriptions made so far are live, and the last position of each of the topics (a
-     *  list, LF between them). Answer: zc_hub_synced. */
-    void (*sync) (void *self, uint64_t token, const char *topics, size_t len);
-    /*  One page of history of these topics after `since` (text: an id, or a publisher's own id).
-     *  Answer: zc_hub_fetched_message, repeated, then zc_hub_fetched. */
-    void (*fetch) (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len);
-} zc_upstream_t;
-
-typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
-
-typedef struct {
-    size_t max_lag;        /* bytes; default 1 MiB */
-    size_t max_hold;       /* bytes a channel holds back; 0: four times max_lag, at least 1 MiB */
-    size_t retain;         /* bytes a feed keeps for those who come back; default max_lag */
-    unsigned retain_ms;    /* and for how long; default 60 s */
-    unsigned linger_ms;    /* how long a channel outlives its last client; default 5 s */
-    unsigned heartbeat_ms; /* a quiet channel gets a heartbeat this often; default 15 s */
-    unsigned max_topics;   /* topics a client may ask for; default 100 */
-    /*  The policy for a topic set: called with each topic; the strictest answer of a set is
-     *  `disconnect`, then skip, then latest. */
-    zc_slow_t (*slow_policy) (void *arg, zc_slice_t topic);
-    void *slow_arg;
-    /*  The wall clock, in ms since 1970; NULL: what the last tick said. */
-    uint64_t (*wall_ms) (void);
-} zc_hub_config_t;
-
-typedef struct {
-    uint64_t received, duplicates, unmatched, delivered, late;
-    uint64_t holes, repaired, gaps, fetches, syncs, reconnects;
-    uint64_t wanted; /* sends that flushing every message at once would have taken */
-    uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, clients_total;
-    uint64_t clients, channels, topics, feed_bytes;
-} zc_hub_stats_t;
 
 zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstream);
 /*  The clients have left before. */
@@ -98,20 +59,9 @@ const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
 /*  Up to `max` clients with the greatest lag, worst first. Returns how many. */
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
 
-/*  For the pump. A channel is dirty from when bytes were appended until a round has taken it. A
- *  round passes over all clients of the channels that were dirty when it began: each call of
- *  zc_hub_next_to_flush gives the next client to send to, NULL at the round's end. It may be left
- *  at any point and gone on with later, with clients coming and going meanwhile. */
-bool zc_hub_dirty (const zc_hub_t *self);
-bool zc_hub_in_round (const zc_hub_t *self);
-void zc_hub_begin_round (zc_hub_t *self);
-zc_client_t *zc_hub_next_to_flush (zc_hub_t *self);
-/*  Clients that got private bytes by something else than a call for them; NULL when none is left.
- */
-zc_client_t *zc_hub_next_ready (zc_hub_t *self);
+/*  For the pump: who is to be sent something (borrowed). */
+zc_rounds_t *zc_hub_rounds (zc_hub_t *self);
 /*  A client that doesn't follow the feed yet has no private bytes left: it may get more. */
 void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client);
-/*  NULL as long as the channel hasn't got one. */
-zc_feed_t *zc_channel_feed (const zc_channel_t *channel);
 
 #endif

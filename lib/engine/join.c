@@ -4,20 +4,55 @@
  *  feed, and then a cursor. The next page is asked for when the last one has been sent, so that a
  *  long replay costs a page of memory whatever its length, and goes at the client's own speed. A
  *  client that doesn't take its page while more than max_lag goes to the feed is a slow one. */
-#include "lib/engine/hub_private.h"
+#include "lib/engine/join.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/text.h"
 
+typedef enum {
+    S_RESUME, /* after `at` (or the own id in `since`), by feed or by pages of history */
+    S_SKIP,   /* fell behind at `at`: goes to the newest when it can be sent something */
+} s_kind_t;
+
+struct zc_join {
+    s_kind_t kind;
+    zc_client_t *client;
+    size_t slot; /* among the channel's joins */
+    char *since; /* owned: the last id as it came; NULL for a move or a skip */
+    size_t since_len;
+    zc_id_t at;     /* complete up to here */
+    uint64_t mark;  /* the feed's head when the client was last given something */
+    bool known;     /* `at` means something; false for an own id not yet looked up */
+    bool earliest;  /* asked for all there is */
+    bool fresh;     /* came before there ever was a broker: can't have missed anything */
+    bool guess;     /* `at` is by the clock, and may be ahead of the broker */
+    bool verdict;   /* still owed */
+    bool checked;   /* the broker knows positions up to `at` */
+    uint64_t fetch; /* token of the page under way, or 0 */
+    zc_buf_t page;  /* encoded messages of that page */
+    uint64_t page_count;
+};
+
+static zc_shared_t *s_shared (const zc_join_t *self)
+{
+    return zc_channel_shared (self->client->channel);
+}
+
 static void s_mark (zc_join_t *self)
 {
-    const zc_feed_t *feed = self->client->channel->feed;
+    const zc_feed_t *feed = zc_channel_feed (self->client->channel);
     self->mark = feed ? zc_feed_head (feed) : 0;
 }
 
-zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind)
+static void s_enter (zc_join_t *self)
+{
+    zc_slots_add (zc_channel_joins (self->client->channel), self, &self->slot);
+    s_mark (self);
+}
+
+static zc_join_t *s_new (zc_client_t *client, s_kind_t kind)
 {
     zc_join_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -25,26 +60,32 @@ zc_join_t *zc_join_new (zc_client_t *client, zc_join_kind_t kind)
     self->kind = kind;
     self->client = client;
     client->join = self;
-    zc_join_enter (self);
+    s_enter (self);
     return self;
 }
 
-void zc_join_enter (zc_join_t *self)
-{
-    zc_vector_add (&self->client->channel->joins, self);
-    s_mark (self);
-}
-
-void zc_join_reset (zc_join_t *self)
+/*  Forgets the page under way, of which no more will come. */
+static void s_reset (zc_join_t *self)
 {
     self->fetch = 0;
     self->page_count = 0;
     zc_buf_clear (&self->page);
 }
 
-zc_id_t zc_join_take_rest (zc_client_t *client)
+static void s_destroy (zc_join_t *self)
 {
-    const zc_feed_t *feed = client->channel->feed;
+    zc_questions_cancel (s_shared (self)->questions, self->fetch);
+    zc_slots_take (zc_channel_joins (self->client->channel), &self->slot);
+    self->client->join = NULL;
+    zc_buf_clear (&self->page);
+    free (self->since);
+    free (self);
+}
+
+/*  Makes private what a client that follows the feed hasn't had of it. Returns where that ends. */
+static zc_id_t s_take_rest (zc_client_t *client)
+{
+    const zc_feed_t *feed = zc_channel_feed (client->channel);
     size_t len;
     zc_client_add (client, "", 0); /* the rest of the message it is in */
     const uint8_t *rest = zc_feed_bytes (feed, client->cursor, &len);
@@ -53,51 +94,26 @@ zc_id_t zc_join_take_rest (zc_client_t *client)
     return zc_feed_last (feed);
 }
 
-void zc_join_begin_anew (zc_join_t *self, zc_id_t future)
-{
-    self->kind = ZC_JOIN_RESUME;
-    if (self->known && self->at < future)
-        self->at = future;
-    self->checked = self->guess = self->fresh = false;
-    s_mark (self);
-}
-
-void zc_join_destroy (zc_join_t **self_p)
-{
-    zc_join_t *self = *self_p;
-    if (!self)
-        return;
-    zc_channel_t *channel = self->client->channel;
-    zc_hub_forget_ask (channel->hub, self->fetch);
-    zc_vector_drop (&channel->joins, self);
-    self->client->join = NULL;
-    zc_buf_clear (&self->page);
-    free (self->since);
-    free (self);
-    *self_p = NULL;
-}
-
 static void s_follow (zc_join_t *self, uint64_t position)
 {
     zc_client_t *client = self->client;
-    zc_channel_t *channel = client->channel;
-    zc_join_destroy (&self);
+    s_destroy (self);
     client->cursor = position;
-    zc_hub_ready (channel->hub, client);
+    zc_rounds_ready (zc_channel_shared (client->channel)->rounds, client);
 }
 
 static void s_add_verdict (zc_join_t *self, const zc_verdict_t *verdict, zc_buf_t *bytes)
 {
-    self->client->channel->encoding->verdict (bytes, verdict);
+    zc_channel_encoding (self->client->channel)->verdict (bytes, verdict);
     if (verdict->gap)
-        self->client->channel->hub->stats.gaps++;
+        s_shared (self)->stats.gaps++;
     self->verdict = false;
 }
 
 static void s_add (zc_join_t *self, zc_buf_t *bytes)
 {
     zc_client_add (self->client, bytes->data, bytes->len);
-    zc_hub_ready (self->client->channel->hub, self->client);
+    zc_rounds_ready (s_shared (self)->rounds, self->client);
     zc_buf_clear (bytes);
 }
 
@@ -106,31 +122,40 @@ static zc_slice_t s_since (const zc_join_t *self)
     return (zc_slice_t){self->since, self->since_len};
 }
 
+/*  Pages. */
+
+static void s_page_message (void *asker, const zc_message_t *message);
+static void s_page_end (void *asker, const zc_page_end_t *end);
+static void s_page_failed (void *asker);
+
+static const zc_fetcher_t s_pages = {ZC_FETCH_RESUME, s_page_message, s_page_end, s_page_failed};
+
 static void s_fetch (zc_join_t *self)
 {
-    zc_channel_t *channel = self->client->channel;
+    zc_shared_t *shared = s_shared (self);
     char text[ZC_ID_SIZE];
     zc_slice_t since = s_since (self);
     if (self->known)
         since = (zc_slice_t){text, zc_id_format (self->at, text)};
-    zc_slice_t topics = {(const char *)channel->topic_list.data, channel->topic_list.len};
-    if (!channel->hub->connected)
-        return; /* tried again when it is */
-    channel->hub->stats.resumed_broker += self->verdict;
-    self->fetch = zc_hub_ask_fetch (channel->hub, ZC_ASK_PAGE, self, since, topics);
+    if (!zc_questions_can_ask (shared->questions))
+        return; /* tried again when it can */
+    shared->stats.resumed_broker += self->verdict;
+    self->fetch = zc_questions_fetch (shared->questions, &s_pages, self, since,
+                                      zc_channel_topic_list (self->client->channel));
 }
 
 /*  The feed isn't as far as the client is: something is still on its way, or nothing was published
  *  there. The broker's last positions tell. */
 static void s_wait_for_feed (zc_join_t *self)
 {
-    zc_channel_t *channel = self->client->channel;
-    for (size_t i = 0; i < channel->topic_count; i++) {
-        zc_topic_t *topic = channel->topics[i];
-        if (topic->complete < self->at && topic->verified < self->at)
-            zc_hub_want_sync (channel->hub, topic);
+    const zc_channel_t *channel = self->client->channel;
+    size_t count;
+    zc_channel_topics (channel, &count);
+    for (size_t i = 0; i < count; i++) {
+        zc_subscription_t *subscription = zc_channel_subscription (channel, i);
+        if (zc_order_known (zc_subscription_order (subscription)) < self->at)
+            zc_subscription_want_sync (subscription);
     }
-    zc_hub_send_sync (channel->hub);
 }
 
 static void s_later_gap (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
@@ -147,7 +172,7 @@ static void s_later_gap (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
 static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
 {
     zc_channel_t *channel = self->client->channel;
-    zc_id_t gap = zc_feed_gap (channel->feed);
+    zc_id_t gap = zc_feed_gap (zc_channel_feed (channel));
     zc_buf_t bytes = ZC_BUF_INIT;
     if (self->verdict) {
         zc_verdict_t verdict = {.gap = gap > self->at,
@@ -155,7 +180,7 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
                                 .from = gap,
                                 .replayed = count,
                                 .position = self->at};
-        channel->hub->stats.resumed_feed++;
+        s_shared (self)->stats.resumed_feed++;
         s_add_verdict (self, &verdict, &bytes);
     } else if (gap > self->at && !self->fresh) {
         s_later_gap (self, gap, &bytes);
@@ -169,7 +194,7 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
 static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
-    zc_feed_t *feed = channel->feed;
+    zc_feed_t *feed = zc_channel_feed (channel);
     if (!self->known && !self->earliest && zc_channel_finds_own_ids (channel) &&
         zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0)
         self->known = true;
@@ -189,104 +214,116 @@ static void s_try_resume (zc_join_t *self)
 /*  What only this client gets isn't worth what pays where many get it. */
 static const zc_buf_t *s_encode (zc_channel_t *channel, const zc_message_t *message)
 {
-    const zc_encoding_t *encoding = channel->encoding;
-    return zc_hub_encode (channel->hub, encoding->alone ? encoding->alone : encoding, message);
+    const zc_encoding_t *encoding = zc_channel_encoding (channel);
+    return zc_encoder_bytes (zc_channel_shared (channel)->encoder,
+                             encoding->alone ? encoding->alone : encoding, message);
 }
 
-void zc_join_page_message (zc_join_t *self, const zc_message_t *message)
+static void s_page_message (void *asker, const zc_message_t *message)
 {
+    zc_join_t *self = asker;
     const zc_buf_t *bytes = s_encode (self->client->channel, message);
     zc_buf_add (&self->page, bytes->data, bytes->len);
     self->page_count++;
 }
 
 /*  The first event of a client that came with a last id. */
-static void s_first_verdict (zc_join_t *self, zc_id_t head, zc_id_t floor, bool unknown,
-                             uint64_t remaining, zc_buf_t *bytes)
+static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t *bytes)
 {
     zc_verdict_t verdict = {.since = s_since (self),
-                            .replayed = self->page_count + remaining,
+                            .replayed = self->page_count + end->remaining,
                             .position = self->at,
-                            .from = floor};
-    bool future = self->known && self->at > head;
-    verdict.gap = unknown || future || (floor > self->at && !self->earliest);
+                            .from = end->floor};
+    bool future = self->known && self->at > end->head;
+    verdict.gap = end->unknown || future || (end->floor > self->at && !self->earliest);
     if (future)
-        verdict.from = head;
+        verdict.from = end->head;
     if (verdict.gap)
         verdict.position = verdict.from;
     s_add_verdict (self, &verdict, bytes);
 }
 
-void zc_join_page_end (zc_join_t *self, zc_id_t head, zc_id_t floor, zc_id_t since, bool unknown,
-                       uint64_t remaining)
+static void s_try (zc_join_t *self);
+
+static void s_page_end (void *asker, const zc_page_end_t *end)
 {
+    zc_join_t *self = asker;
     zc_buf_t bytes = ZC_BUF_INIT;
     self->fetch = 0;
     self->checked = true;
     if (!self->known) {
-        self->at = unknown ? ZC_ID_NONE : since;
+        self->at = end->unknown ? ZC_ID_NONE : end->since;
         self->known = true;
     }
     if (self->verdict)
-        s_first_verdict (self, head, floor, unknown, remaining, &bytes);
-    else if (floor > self->at && !self->fresh)
-        s_later_gap (self, floor, &bytes);
-    else if (self->at > head && !self->guess)
-        s_later_gap (self, head, &bytes); /* a broker that lost its past came back */
-    if (self->at > head)
-        self->at = head;
+        s_first_verdict (self, end, &bytes);
+    else if (end->floor > self->at && !self->fresh)
+        s_later_gap (self, end->floor, &bytes);
+    else if (self->at > end->head && !self->guess)
+        s_later_gap (self, end->head, &bytes); /* a broker that lost its past came back */
+    if (self->at > end->head)
+        self->at = end->head;
     zc_buf_add (&bytes, self->page.data, self->page.len);
-    zc_join_reset (self);
+    s_reset (self);
     if (bytes.len)
         s_add (self, &bytes);
     s_mark (self);
-    if (head > self->at)
-        self->at = head;
+    if (end->head > self->at)
+        self->at = end->head;
     self->earliest = false;
-    zc_join_try (self);
+    s_try (self);
+}
+
+static void s_page_failed (void *asker)
+{
+    s_reset (asker);
+    s_try (asker);
 }
 
 /*  Policies `skip` and `latest`. */
 
 static int s_compare_latest (const void *a, const void *b)
 {
-    const zc_topic_t *left = *(zc_topic_t *const *)a, *right = *(zc_topic_t *const *)b;
-    return (left->latest->id > right->latest->id) - (left->latest->id < right->latest->id);
+    const zc_message_t *left = *(const zc_message_t *const *)a;
+    const zc_message_t *right = *(const zc_message_t *const *)b;
+    return (left->id > right->id) - (left->id < right->id);
 }
 
 static uint64_t s_latest (zc_join_t *self, zc_buf_t *bytes)
 {
     zc_channel_t *channel = self->client->channel;
-    zc_topic_t **topics = malloc (channel->topic_count * sizeof *topics);
-    if (!topics)
+    zc_id_t last = zc_feed_last (zc_channel_feed (channel));
+    size_t topics, count = 0;
+    zc_channel_topics (channel, &topics);
+    const zc_message_t **messages = malloc (topics * sizeof *messages);
+    if (!messages)
         abort ();
-    size_t count = 0;
-    for (size_t i = 0; i < channel->topic_count; i++) {
-        const zc_message_t *latest = channel->topics[i]->latest;
-        if (latest && latest->id > self->at && latest->id <= zc_feed_last (channel->feed))
-            topics[count++] = channel->topics[i];
+    for (size_t i = 0; i < topics; i++) {
+        const zc_message_t *latest = zc_subscription_latest (zc_channel_subscription (channel, i));
+        if (latest && latest->id > self->at && latest->id <= last)
+            messages[count++] = latest;
     }
-    qsort (topics, count, sizeof *topics, s_compare_latest);
+    qsort (messages, count, sizeof *messages, s_compare_latest);
     for (size_t i = 0; i < count; i++) {
-        const zc_buf_t *one = s_encode (channel, topics[i]->latest);
+        const zc_buf_t *one = s_encode (channel, messages[i]);
         zc_buf_add (bytes, one->data, one->len);
     }
-    free (topics);
+    free (messages);
     return count;
 }
 
 static void s_try_skip (zc_join_t *self)
 {
-    zc_channel_t *channel = self->client->channel;
+    const zc_feed_t *feed = zc_channel_feed (self->client->channel);
     if (self->client->private_)
         return; /* it hasn't taken the rest of the message it was in */
     char since[ZC_ID_SIZE];
     zc_buf_t bytes = ZC_BUF_INIT, latest = ZC_BUF_INIT;
     zc_verdict_t verdict = {.gap = true,
                             .since = {since, zc_id_format (self->at, since)},
-                            .from = zc_feed_last (channel->feed),
-                            .position = zc_feed_last (channel->feed)};
-    if (channel->policy == ZC_SLOW_LATEST) {
+                            .from = zc_feed_last (feed),
+                            .position = zc_feed_last (feed)};
+    if (zc_channel_policy (self->client->channel) == ZC_SLOW_LATEST) {
         verdict.replayed = s_latest (self, &latest);
         verdict.position = self->at; /* should it go away before it has the newest ones */
     }
@@ -294,13 +331,14 @@ static void s_try_skip (zc_join_t *self)
     zc_buf_add (&bytes, latest.data, latest.len);
     zc_buf_clear (&latest);
     s_add (self, &bytes);
-    s_follow (self, zc_feed_head (channel->feed));
+    s_follow (self, zc_feed_head (feed));
 }
 
-size_t zc_join_lag (const zc_join_t *self)
+size_t zc_join_lag (const zc_client_t *client)
 {
-    const zc_feed_t *feed = self->client->channel->feed;
-    if (!feed || self->kind == ZC_JOIN_SKIP || !self->checked || self->verdict || self->fetch ||
+    const zc_join_t *self = client->join;
+    const zc_feed_t *feed = zc_channel_feed (client->channel);
+    if (!feed || self->kind == S_SKIP || !self->checked || self->verdict || self->fetch ||
         self->mark >= zc_feed_newest (feed))
         return 0;
     if (self->at >= zc_feed_last (feed))
@@ -311,24 +349,216 @@ size_t zc_join_lag (const zc_join_t *self)
 void zc_join_skip (zc_client_t *client)
 {
     zc_join_t *self = client->join;
-    client->channel->hub->stats.slow_skipped++;
+    zc_channel_shared (client->channel)->stats.slow_skipped++;
     if (self) { /* the page that it was given ends at `at` */
-        self->kind = ZC_JOIN_SKIP;
+        self->kind = S_SKIP;
         return;
     }
     zc_client_add (client, "", 0); /* the rest of the message it is in */
-    zc_id_t at = zc_feed_id_at (client->channel->feed, client->cursor);
-    self = zc_join_new (client, ZC_JOIN_SKIP);
+    zc_id_t at = zc_feed_id_at (zc_channel_feed (client->channel), client->cursor);
+    self = s_new (client, S_SKIP);
     self->at = at;
     self->known = self->checked = true;
 }
 
-void zc_join_try (zc_join_t *self)
+/*  Goes on as far as possible; the join is gone when the client follows the feed. */
+static void s_try (zc_join_t *self)
 {
-    if (!self->client->channel->feed || self->fetch)
+    if (!zc_channel_feed (self->client->channel) || self->fetch)
         return;
-    if (self->kind == ZC_JOIN_SKIP)
+    if (self->kind == S_SKIP)
         s_try_skip (self);
     else
         s_try_resume (self);
+}
+
+void zc_join_drained (zc_client_t *client)
+{
+    if (client->join)
+        s_try (client->join);
+}
+
+/*  Coming, moving, leaving. */
+
+static zc_id_t s_now_position (const zc_shared_t *shared)
+{
+    const zc_hub_config_t *config = &shared->config;
+    zc_id_t clock = zc_id_from_ms (config->wall_ms ? config->wall_ms () : shared->now_ms);
+    zc_id_t head = shared->losses.head;
+    return clock > head ? clock - 1 : head; /* all of this millisecond still counts */
+}
+
+static char *s_copy_text (zc_slice_t text)
+{
+    char *copy = malloc (text.len + 1);
+    if (!copy)
+        abort ();
+    if (text.len)
+        memcpy (copy, text.at, text.len);
+    copy[text.len] = 0;
+    return copy;
+}
+
+static bool s_is_earliest (zc_slice_t text)
+{
+    return text.len == 8 && memcmp (text.at, "earliest", 8) == 0;
+}
+
+static void s_resume (zc_client_t *client, zc_slice_t last_id)
+{
+    zc_join_t *self = s_new (client, S_RESUME);
+    bool sound = last_id.len <= ZC_EVENT_ID_MAX && zc_text_plain (last_id.at, last_id.len);
+    self->since = s_copy_text (sound ? last_id : (zc_slice_t){"", 0});
+    self->since_len = sound ? last_id.len : 0;
+    self->verdict = true;
+    self->earliest = s_is_earliest (last_id);
+    if (!sound) {
+        self->at = ZC_ID_MAX; /* like one from the future: a gap, and nothing to replay */
+        self->known = true;
+    } else if (!self->earliest) {
+        self->known = zc_id_parse (last_id.at, last_id.len, &self->at) == 0;
+    }
+    s_try (self);
+}
+
+/*  Where there is no feed yet, everything from now on is waited for. */
+static void s_begin (zc_client_t *client, const zc_shared_t *shared)
+{
+    zc_join_t *self = s_new (client, S_RESUME);
+    self->at = s_now_position (shared);
+    self->known = self->guess = true;
+    self->fresh = shared->stats.reconnects == 0;
+}
+
+void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id)
+{
+    zc_shared_t *shared = zc_channel_shared (channel);
+    const zc_feed_t *feed = zc_channel_feed (channel);
+    zc_channel_add (channel, client);
+    shared->stats.clients++;
+    shared->stats.clients_total++;
+    client->join = NULL;
+    if (last_id.len) {
+        s_resume (client, last_id);
+    } else if (feed) {
+        client->cursor = zc_feed_head (feed);
+        zc_channel_greet (channel, client, zc_feed_last (feed));
+    } else {
+        s_begin (client, shared);
+    }
+    zc_channel_unsettle (channel);
+}
+
+void zc_join_move (zc_client_t *client, zc_channel_t *channel)
+{
+    zc_channel_t *old = client->channel;
+    zc_join_t *self = client->join;
+    zc_id_t at = ZC_ID_NONE;
+    if (self) {
+        zc_questions_cancel (s_shared (self)->questions, self->fetch);
+        s_reset (self);
+        zc_slots_take (zc_channel_joins (old), &self->slot);
+    } else {
+        at = s_take_rest (client);
+    }
+    zc_channel_remove (old, client);
+    zc_channel_add (channel, client);
+    if (self) {
+        s_enter (self);
+    } else {
+        self = s_new (client, S_RESUME);
+        self->at = at;
+        self->known = self->checked = true;
+    }
+    zc_channel_unsettle (channel);
+}
+
+void zc_join_leave (zc_client_t *client)
+{
+    zc_channel_t *channel = client->channel;
+    if (client->join)
+        s_destroy (client->join);
+    if (channel) {
+        zc_shared_t *shared = zc_channel_shared (channel);
+        zc_channel_remove (channel, client);
+        zc_rounds_unready (shared->rounds, client);
+        shared->stats.clients--;
+    }
+    zc_client_clear (client);
+}
+
+/*  All of a channel's. */
+
+/*  Where those that know their place left off. */
+static zc_id_t s_oldest (zc_channel_t *channel)
+{
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    zc_id_t oldest = ZC_ID_MAX;
+    for (size_t i = 0; i < joins->count; i++) {
+        const zc_join_t *self = joins->at[i].item;
+        if (self->kind == S_RESUME && self->known && !self->earliest && self->at < oldest)
+            oldest = self->at;
+    }
+    return oldest;
+}
+
+void zc_join_settle (zc_channel_t *channel)
+{
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    zc_id_t oldest = zc_channel_is_new (channel) ? s_oldest (channel) : ZC_ID_MAX;
+    if (!zc_channel_settle (channel, oldest))
+        return;
+    for (size_t i = joins->count; i-- > 0;) /* one may be gone after that, and the last here */
+        s_try (joins->at[i].item);
+}
+
+/*  Who doesn't follow the feed waits for the broker, which may be away for long: what carries it
+ *  must see that it lives. */
+void zc_join_heartbeat (zc_channel_t *channel)
+{
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    zc_buf_t bytes = ZC_BUF_INIT;
+    zc_channel_encoding (channel)->heartbeat (&bytes, ZC_ID_NONE);
+    for (size_t i = 0; i < joins->count; i++) {
+        zc_client_t *client = ((zc_join_t *)joins->at[i].item)->client;
+        if (zc_client_lag (client) == 0) {
+            zc_client_add (client, bytes.data, bytes.len);
+            zc_rounds_ready (zc_channel_shared (channel)->rounds, client);
+        }
+    }
+    zc_buf_clear (&bytes);
+}
+
+void zc_join_disconnected (zc_channel_t *channel)
+{
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    for (size_t i = 0; i < joins->count; i++) {
+        zc_join_t *self = joins->at[i].item;
+        self->checked = false;
+        s_reset (self);
+    }
+}
+
+void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
+{
+    const zc_audience_t *audience = zc_channel_audience (channel);
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    for (size_t i = 0; zc_channel_feed (channel) && i < audience->count; i++) {
+        zc_client_t *client = audience->clients[i];
+        if (!client->join) {
+            zc_id_t at = s_take_rest (client);
+            zc_join_t *self = s_new (client, S_RESUME);
+            self->at = at;
+            self->known = true;
+        }
+    }
+    zc_channel_begin_anew (channel);
+    for (size_t i = 0; i < joins->count; i++) {
+        zc_join_t *self = joins->at[i].item;
+        self->kind = S_RESUME;
+        if (self->known && self->at < future)
+            self->at = future;
+        self->checked = self->guess = self->fresh = false;
+        s_mark (self);
+    }
 }

@@ -34,6 +34,7 @@ struct zc_pump {
     unsigned open_handles;      /* while it is destroyed */
     zc_ring_t *ring;            /* owned; NULL: each send is a call of its own */
     zc_hub_t *hub;              /* borrowed */
+    zc_rounds_t *rounds;        /* the hub's */
     void (*before) (void *arg); /* a round that was waited for; may be NULL */
     void *before_arg;
     uint64_t max_delay_us;
@@ -231,7 +232,7 @@ static void s_slice (zc_pump_t *self)
     double began = s_cpu_us ();
     unsigned sends = 0;
     zc_client_t *client = NULL;
-    while (sends < S_SLICE && (client = zc_hub_next_to_flush (self->hub))) {
+    while (sends < S_SLICE && (client = zc_rounds_next (self->rounds))) {
         s_sample (self, client);
         if (!self->ring || !s_add_to_batch (self, client))
             zc_pump_send (self, client);
@@ -255,14 +256,14 @@ static void s_begin_round (zc_pump_t *self, uint64_t now)
     s_measure_far_side (self);
     self->round_cost += (self->spent_us - self->round_cost) / 4;
     self->spent_us = 0;
-    zc_hub_begin_round (self->hub);
+    zc_rounds_begin (self->rounds);
     s_slice (self);
 }
 
 static void s_send_ready (zc_pump_t *self)
 {
     zc_client_t *client;
-    while ((client = zc_hub_next_ready (self->hub)))
+    while ((client = zc_rounds_next_ready (self->rounds)))
         if (!client->blocked)
             zc_pump_send (self, client);
 }
@@ -270,7 +271,7 @@ static void s_send_ready (zc_pump_t *self)
 void zc_pump_kick (zc_pump_t *self)
 {
     s_send_ready (self);
-    if (zc_hub_in_round (self->hub) || !zc_hub_dirty (self->hub))
+    if (zc_rounds_under_way (self->rounds) || !zc_rounds_dirty (self->rounds))
         return;
     uint64_t now = s_now_us ();
     s_measure_rate (self, now);
@@ -285,7 +286,7 @@ static void s_idle (uv_idle_t *idle)
 {
     zc_pump_t *self = idle->data;
     s_slice (self);
-    if (!zc_hub_in_round (self->hub))
+    if (!zc_rounds_under_way (self->rounds))
         zc_pump_kick (self);
 }
 
@@ -303,6 +304,7 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
     if (!self)
         abort ();
     self->hub = hub;
+    self->rounds = zc_hub_rounds (hub);
     self->max_delay_us = (uint64_t)max_delay_ms * 1000;
     self->weight = 1;
     self->cost_us = 3;

@@ -23,7 +23,7 @@
 #define STEPS 400
 #define PAGE 5
 #define REQUESTS 128   /* of a worker, unanswered */
-#define FETCHES_MAX 64 /* of them; what lib/engine/hub.c holds itself to */
+#define FETCHES_MAX 64 /* of them; what lib/engine/questions.c holds itself to */
 #define MESSAGES_MAX 4096
 #define S_BEGIN_MS 1000000 /* the clock when a run begins */
 
@@ -645,13 +645,14 @@ static void s_pump (s_client_t *client)
 static void s_flush (s_worker_t *worker)
 {
     zc_client_t *client;
-    while ((client = zc_hub_next_ready (worker->hub)))
+    while ((client = zc_rounds_next_ready (zc_hub_rounds (worker->hub))))
         if (!client->blocked)
             s_pump ((s_client_t *)client);
-    if (!zc_hub_in_round (worker->hub) && zc_hub_dirty (worker->hub))
-        zc_hub_begin_round (worker->hub);
+    if (!zc_rounds_under_way (zc_hub_rounds (worker->hub)) &&
+        zc_rounds_dirty (zc_hub_rounds (worker->hub)))
+        zc_rounds_begin (zc_hub_rounds (worker->hub));
     unsigned some = s_random (8);
-    while (some-- && (client = zc_hub_next_to_flush (worker->hub)))
+    while (some-- && (client = zc_rounds_next (zc_hub_rounds (worker->hub))))
         s_pump ((s_client_t *)client);
 }
 

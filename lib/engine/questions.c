@@ -1,0 +1,285 @@
+/*  questions.c - tokens, lines of FETCHes that wait, rounds of SYNCs. */
+#include "lib/engine/questions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/table.h"
+
+#define S_SYNC_TOPICS 1000 /* topics in one question */
+/*  Pages under way. The broker serves them in turn: with more, each only takes longer, those too
+ *  that live messages are held back for. */
+#define S_FETCHES 64
+
+typedef struct s_question {
+    zc_slice_t key; /* the bytes of its token */
+    uint64_t token;
+    const zc_fetcher_t *fetcher;      /* NULL: a SYNC */
+    void *asker;                      /* FETCH: borrowed */
+    zc_buf_t since;                   /* FETCH */
+    zc_slice_t topics;                /* FETCH: borrowed from the asker */
+    struct s_question *next, **from; /* FETCH: in its line; from NULL: it has been sent */
+    zc_slots_t subjects;              /* SYNC: those asked about, in order */
+    zc_id_t head;                     /* SYNC: newest position heard of until it was asked */
+} s_question_t;
+
+/*  First come, first served. */
+typedef struct {
+    s_question_t *first, **end;
+} s_line_t;
+
+struct zc_questions {
+    zc_upstream_t upstream;
+    zc_hub_stats_t *stats;         /* borrowed */
+    bool connected;
+    uint64_t last_token;
+    zc_table_t all;                /* owns s_question_t: sent, or waiting to be */
+    s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
+    size_t fetching, syncing;      /* how many of each kind are out */
+    zc_slots_t wanted;             /* of zc_subject_t */
+};
+
+static void s_free (s_question_t *question)
+{
+    zc_slots_clear (&question->subjects);
+    zc_buf_clear (&question->since);
+    free (question);
+}
+
+static void s_forget_all (zc_questions_t *self)
+{
+    size_t at = 0;
+    s_question_t *question;
+    while ((question = zc_table_next (&self->all, &at)))
+        s_free (question);
+    zc_table_clear (&self->all);
+    for (size_t i = 0; i < ZC_FETCH_KINDS; i++)
+        self->lines[i] = (s_line_t){NULL, &self->lines[i].first};
+    zc_slots_clear (&self->wanted);
+    self->fetching = self->syncing = 0;
+}
+
+zc_questions_t *zc_questions_new (const zc_upstream_t *upstream, zc_hub_stats_t *stats)
+{
+    zc_questions_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->upstream = *upstream;
+    self->stats = stats;
+    zc_table_init (&self->all);
+    s_forget_all (self);
+    return self;
+}
+
+void zc_questions_destroy (zc_questions_t **self_p)
+{
+    zc_questions_t *self = *self_p;
+    if (!self)
+        return;
+    s_forget_all (self);
+    free (self);
+    *self_p = NULL;
+}
+
+void zc_questions_connected (zc_questions_t *self, bool connected)
+{
+    if (!connected)
+        s_forget_all (self);
+    self->connected = connected;
+}
+
+bool zc_questions_can_ask (const zc_questions_t *self)
+{
+    return self->connected;
+}
+
+static s_question_t *s_new (zc_questions_t *self)
+{
+    s_question_t *question = calloc (1, sizeof *question);
+    if (!question)
+        abort ();
+    question->token = ++self->last_token;
+    question->key = (zc_slice_t){(const char *)&question->token, sizeof question->token};
+    zc_table_add (&self->all, question);
+    return question;
+}
+
+static s_question_t *s_find (const zc_questions_t *self, uint64_t token)
+{
+    return zc_table_get (&self->all, (zc_slice_t){(const char *)&token, sizeof token});
+}
+
+/*  FETCH. */
+
+uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, void *asker,
+                             zc_slice_t since, zc_slice_t topics)
+{
+    s_question_t *question = s_new (self);
+    s_line_t *line = &self->lines[fetcher->kind];
+    question->fetcher = fetcher;
+    question->asker = asker;
+    zc_buf_add (&question->since, since.at, since.len);
+    question->topics = topics;
+    question->from = line->end;
+    *line->end = question;
+    line->end = &question->next;
+    return question->token;
+}
+
+static void s_leave_line (zc_questions_t *self, s_question_t *question)
+{
+    *question->from = question->next;
+    if (question->next)
+        question->next->from = question->from;
+    else
+        self->lines[question->fetcher->kind].end = question->from;
+    question->from = NULL;
+}
+
+static s_question_t *s_find_fetch (const zc_questions_t *self, uint64_t token)
+{
+    s_question_t *question = s_find (self, token);
+    return question && question->fetcher ? question : NULL;
+}
+
+static void s_forget_fetch (zc_questions_t *self, s_question_t *question)
+{
+    if (question->from)
+        s_leave_line (self, question);
+    else
+        self->fetching--;
+    zc_table_remove (&self->all, question);
+    s_free (question);
+}
+
+void zc_questions_cancel (zc_questions_t *self, uint64_t token)
+{
+    s_question_t *question = token ? s_find_fetch (self, token) : NULL;
+    if (question)
+        s_forget_fetch (self, question);
+}
+
+static void s_send_fetch (zc_questions_t *self, s_question_t *question)
+{
+    s_leave_line (self, question);
+    self->fetching++;
+    self->stats->fetches++;
+    zc_slice_t since = {(const char *)question->since.data, question->since.len};
+    self->upstream.fetch (self->upstream.self, question->token, since, question->topics.at,
+                          question->topics.len);
+}
+
+void zc_questions_send (zc_questions_t *self)
+{
+    for (size_t kind = 0; kind < ZC_FETCH_KINDS; kind++) {
+        s_line_t *line = &self->lines[kind];
+        while (self->connected && self->fetching < S_FETCHES && line->first)
+            s_send_fetch (self, line->first);
+    }
+}
+
+void zc_questions_message (zc_questions_t *self, uint64_t token, const zc_message_t *message)
+{
+    s_question_t *question = s_find_fetch (self, token);
+    if (question)
+        question->fetcher->message (question->asker, message);
+}
+
+void zc_questions_end (zc_questions_t *self, uint64_t token, const zc_page_end_t *end)
+{
+    s_question_t *question = s_find_fetch (self, token);
+    if (!question)
+        return;
+    const zc_fetcher_t *fetcher = question->fetcher;
+    void *asker = question->asker;
+    s_forget_fetch (self, question);
+    fetcher->end (asker, end);
+}
+
+bool zc_questions_fetch_failed (zc_questions_t *self, uint64_t token)
+{
+    s_question_t *question = s_find_fetch (self, token);
+    if (!question)
+        return false;
+    const zc_fetcher_t *fetcher = question->fetcher;
+    void *asker = question->asker;
+    s_forget_fetch (self, question);
+    fetcher->failed (asker);
+    return true;
+}
+
+/*  SYNC. */
+
+static void s_add_subject (zc_slots_t *to, zc_subject_t *subject)
+{
+    zc_slots_add (to, subject, &subject->slot);
+    subject->in = to;
+}
+
+void zc_questions_want (zc_questions_t *self, zc_subject_t *subject)
+{
+    if (!subject->slot)
+        s_add_subject (&self->wanted, subject);
+}
+
+void zc_questions_unwant (zc_questions_t *self, zc_subject_t *subject)
+{
+    if (subject->in == &self->wanted)
+        zc_slots_take (subject->in, &subject->slot);
+    else
+        zc_slots_blank (subject->in, &subject->slot); /* a question's are in order */
+}
+
+bool zc_questions_wanted (const zc_questions_t *self)
+{
+    return self->wanted.count > 0;
+}
+
+bool zc_questions_syncing (const zc_questions_t *self)
+{
+    return self->syncing > 0;
+}
+
+static void s_sync_some (zc_questions_t *self, zc_id_t head)
+{
+    zc_buf_t list = ZC_BUF_INIT;
+    s_question_t *question = s_new (self);
+    zc_subject_t *subject;
+    question->head = head;
+    while (question->subjects.count < S_SYNC_TOPICS && (subject = zc_slots_pop (&self->wanted))) {
+        if (list.len)
+            zc_buf_addc (&list, '\n');
+        zc_buf_add (&list, subject->name.at, subject->name.len);
+        s_add_subject (&question->subjects, subject);
+    }
+    self->syncing++;
+    self->stats->syncs++;
+    self->upstream.sync (self->upstream.self, question->token, (const char *)list.data, list.len);
+    zc_buf_clear (&list);
+}
+
+void zc_questions_sync (zc_questions_t *self, zc_id_t head)
+{
+    do
+        s_sync_some (self, head);
+    while (self->wanted.count > 0);
+    zc_slots_clear (&self->wanted); /* its memory, which may have been of every topic */
+}
+
+bool zc_questions_synced (zc_questions_t *self, uint64_t token, zc_slots_t *subjects, zc_id_t *head)
+{
+    s_question_t *question = s_find (self, token);
+    if (!question || question->fetcher)
+        return false;
+    *head = question->head;
+    *subjects = question->subjects;
+    question->subjects = (zc_slots_t){0};
+    for (size_t i = 0; i < subjects->count; i++)
+        if (subjects->at[i].item)
+            ((zc_subject_t *)subjects->at[i].item)->in = subjects;
+    zc_table_remove (&self->all, question);
+    s_free (question);
+    self->syncing--;
+    return true;
+}

@@ -1,0 +1,51 @@
+/*  rounds.h - which clients are to be sent something next.
+ *
+ *  An audience is all clients of one feed. It is dirty from when bytes were appended to the feed
+ *  until a round has taken it. A round passes over all clients of the audiences that were dirty
+ *  when it began; it may be left at any point and gone on with later, with clients coming and going
+ *  meanwhile. A client that got bytes of its own outside of a call for it is ready. */
+#ifndef ZC_ROUNDS_H
+#define ZC_ROUNDS_H
+
+#include "lib/base/slots.h"
+#include "lib/engine/client.h"
+
+typedef struct zc_rounds zc_rounds_t;
+
+/*  Embedded in what owns the feed. All zero: nobody. Only rounds.c changes it. */
+typedef struct {
+    zc_client_t **clients; /* owned array; borrowed clients, each of which knows its slot */
+    size_t count, cap;
+    size_t left;            /* clients [0, left) are still to be flushed in this round */
+    size_t dirty, flushing; /* slots: in the list for the next round, and in that of this one */
+} zc_audience_t;
+
+/*  `blocked` is called for a client whose turn it is while its socket would block: it may be too
+ *  slow, and may be gone afterwards. */
+zc_rounds_t *zc_rounds_new (void (*blocked) (void *arg, zc_client_t *client), void *arg);
+void zc_rounds_destroy (zc_rounds_t **self_p);
+
+void zc_audience_add (zc_audience_t *self, zc_client_t *client);
+void zc_audience_remove (zc_audience_t *self, zc_client_t *client);
+/*  The audience goes away; it has no clients. */
+void zc_rounds_forget (zc_rounds_t *self, zc_audience_t *audience);
+/*  Bytes were appended to the feed. */
+void zc_rounds_add (zc_rounds_t *self, zc_audience_t *audience);
+/*  Calls `blocked` for each client of the audience whose socket would block. */
+void zc_rounds_check (zc_rounds_t *self, const zc_audience_t *audience);
+/*  The client got bytes of its own. */
+void zc_rounds_ready (zc_rounds_t *self, zc_client_t *client);
+/*  The client goes away. */
+void zc_rounds_unready (zc_rounds_t *self, zc_client_t *client);
+
+/*  For the pump. */
+
+bool zc_rounds_dirty (const zc_rounds_t *self);
+bool zc_rounds_under_way (const zc_rounds_t *self);
+void zc_rounds_begin (zc_rounds_t *self);
+/*  The next client to send to; NULL at the round's end. */
+zc_client_t *zc_rounds_next (zc_rounds_t *self);
+/*  One that is ready; NULL when none is left. */
+zc_client_t *zc_rounds_next_ready (zc_rounds_t *self);
+
+#endif

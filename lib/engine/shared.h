@@ -1,0 +1,22 @@
+/*  shared.h - what the parts of one hub have in common: its services, each behind its own
+ *  interface. The hub owns it; everybody else borrows it. */
+#ifndef ZC_SHARED_H
+#define ZC_SHARED_H
+
+#include "lib/engine/encoder.h"
+#include "lib/engine/questions.h"
+#include "lib/engine/rounds.h"
+#include "lib/engine/settings.h"
+#include "lib/order/losses.h"
+
+typedef struct {
+    zc_hub_config_t config;
+    zc_hub_stats_t stats;
+    uint64_t now_ms; /* of the last tick, wall clock */
+    zc_losses_t losses;
+    zc_questions_t *questions;
+    zc_rounds_t *rounds;
+    zc_encoder_t *encoder;
+} zc_shared_t;
+
+#endif

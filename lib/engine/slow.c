@@ -1,0 +1,55 @@
+/*  slow.c - how far a client lags is a subtraction; what then happens to it is its channel's policy.
+ */
+#include "lib/engine/slow.h"
+
+#include "lib/engine/join.h"
+
+/*  One that only waits for the newest message isn't slow, however large that is. */
+static bool s_lags (const zc_client_t *client, size_t max_lag)
+{
+    if (client->join)
+        return zc_join_lag (client) > max_lag;
+    return zc_client_lag (client) > max_lag &&
+           client->cursor < zc_feed_newest (zc_channel_feed (client->channel));
+}
+
+void zc_slow_check (zc_shared_t *shared, zc_client_t *client)
+{
+    if (!client->blocked || client->leaving || !s_lags (client, shared->config.max_lag))
+        return;
+    if (zc_channel_policy (client->channel) != ZC_SLOW_DISCONNECT) {
+        zc_join_skip (client);
+        return;
+    }
+    shared->stats.slow_dropped++;
+    client->leaving = true;
+    zc_join_leave (client);
+    client->transport->gone (client, ZC_GONE_SLOW);
+}
+
+/*  Puts a client where it belongs among `found` others. Returns how many there are then. */
+static size_t s_insert (zc_client_t **clients, size_t found, size_t max, zc_client_t *client)
+{
+    size_t lag = zc_client_lag (client), place = found;
+    while (place > 0 && zc_client_lag (clients[place - 1]) < lag) {
+        if (place < max)
+            clients[place] = clients[place - 1];
+        place--;
+    }
+    if (place < max)
+        clients[place] = client;
+    return place < max && found < max ? found + 1 : found;
+}
+
+size_t zc_slow_worst (const zc_channels_t *channels, zc_client_t **clients, size_t max)
+{
+    size_t found = 0, at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (channels, &at))) {
+        const zc_audience_t *audience = zc_channel_audience (channel);
+        for (size_t i = 0; i < audience->count; i++)
+            if (zc_client_lag (audience->clients[i]) > 0)
+                found = s_insert (clients, found, max, audience->clients[i]);
+    }
+    return found;
+}
