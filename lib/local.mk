@@ -23,9 +23,12 @@ libzcast_a_SOURCES = \
 	lib/wire/message.c lib/wire/message.h \
 	lib/wire/query.c lib/wire/query.h \
 	lib/wire/sse.c lib/wire/sse.h \
+	lib/access/access.c lib/access/access.h \
+	lib/access/apikeys.c lib/access/apikeys.h \
 	lib/access/base64url.c lib/access/base64url.h \
 	lib/access/grants.c lib/access/grants.h \
 	lib/access/keys.c lib/access/keys.h \
+	lib/access/rules.c lib/access/rules.h \
 	lib/access/token.c lib/access/token.h \
 	lib/order/losses.c lib/order/losses.h \
 	lib/order/order.c lib/order/order.h \

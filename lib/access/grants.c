@@ -97,6 +97,13 @@ int zc_grants_add_claim (zc_grants_t *self, const json_t *object)
     return 0;
 }
 
+void zc_grants_add_all (zc_grants_t *self, const zc_grants_t *others)
+{
+    for (zc_grant_t kind = 0; kind < ZC_GRANT_KINDS; kind++)
+        for (size_t i = 0; i < others->lists[kind].count; i++)
+            zc_grants_add (self, kind, others->lists[kind].topics[i]);
+}
+
 bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic)
 {
     const s_list_t *list = &self->lists[kind];

@@ -25,6 +25,9 @@ int zc_grants_add (zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
  *  where `object` isn't one, or a list is not a list of texts that can be added. */
 int zc_grants_add_claim (zc_grants_t *self, const json_t *object);
 
+/*  Adds what others (borrowed) allow, as far as there is room. */
+void zc_grants_add_all (zc_grants_t *self, const zc_grants_t *others);
+
 bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
 /*  Whether anything at all is granted. */
 bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind);

@@ -46,8 +46,9 @@ struct zc_key {
     int only; /* the one algorithm that it may check, or -1 */
     bool private_;
     char *kid;       /* owned; "" where it has none */
-    zc_buf_t secret; /* S_SECRET */
-    EVP_PKEY *pkey;  /* the others; owned */
+    uint8_t *secret; /* S_SECRET; owned, in memory that is not swapped out, nor dumped */
+    size_t secret_len;
+    EVP_PKEY *pkey; /* the others; owned */
 };
 
 struct zc_keys {
@@ -75,9 +76,7 @@ static void s_key_destroy (zc_key_t **self_p)
     zc_key_t *self = *self_p;
     if (!self)
         return;
-    if (self->secret.data)
-        OPENSSL_cleanse (self->secret.data, self->secret.cap);
-    zc_buf_clear (&self->secret);
+    OPENSSL_secure_clear_free (self->secret, self->secret_len);
     EVP_PKEY_free (self->pkey);
     free (self->kid);
     free (self);
@@ -135,14 +134,27 @@ static zc_key_t *s_key_of (EVP_PKEY *pkey, bool private_, const char *kid, char 
 
 static zc_key_t *s_key_of_secret (zc_slice_t bytes, const char *kid, char *error, size_t size)
 {
+    if (bytes.len > ZC_KEY_SECRET_MAX) {
+        snprintf (error, size, "a secret may have %d bytes, and this one has %zu",
+                  ZC_KEY_SECRET_MAX, bytes.len);
+        return NULL;
+    }
     if (bytes.len < ZC_KEY_SECRET_MIN) {
-        snprintf (error, size, "a secret must have %d bytes, and this one has %zu: make one with "
-                               "`openssl rand -base64 48`",
+        snprintf (error, size,
+                  "a secret must have %d bytes, and this one has %zu: make one with "
+                  "`openssl rand -base64 48`",
                   ZC_KEY_SECRET_MIN, bytes.len);
         return NULL;
     }
+    /* room for two full sets: one is read while the other is in use */
+    if (!CRYPTO_secure_malloc_initialized ())
+        CRYPTO_secure_malloc_init (4 * ZC_KEYS_MAX * ZC_KEY_SECRET_MAX, 32);
     zc_key_t *self = s_key_new (S_SECRET, kid);
-    zc_buf_add (&self->secret, bytes.at, bytes.len);
+    self->secret = OPENSSL_secure_malloc (bytes.len);
+    if (!self->secret)
+        abort ();
+    memcpy (self->secret, bytes.at, bytes.len);
+    self->secret_len = bytes.len;
     self->private_ = true;
     return self;
 }
@@ -192,8 +204,9 @@ static zc_key_t *s_key_of_pem (zc_slice_t file, const char *kid, char *error, si
     bool private_;
     EVP_PKEY *pkey = s_read_pem (file, &private_);
     if (!pkey) {
-        snprintf (error, size, "the PEM text is no public key, certificate or private key (one with "
-                               "a password can't be used)");
+        snprintf (error, size,
+                  "the PEM text is no public key, certificate or private key (one with "
+                  "a password can't be used)");
         return NULL;
     }
     return s_key_of (pkey, private_, kid, error, size);
@@ -308,8 +321,8 @@ static zc_key_t *s_key_of_oct (const json_t *jwk, const char *kid, char *error, 
     zc_buf_t secret = ZC_BUF_INIT;
     zc_key_t *self = NULL;
     if (s_member (jwk, "k", &secret) == 0)
-        self = s_key_of_secret ((zc_slice_t){(const char *)secret.data, secret.len}, kid, error,
-                                size);
+        self =
+            s_key_of_secret ((zc_slice_t){(const char *)secret.data, secret.len}, kid, error, size);
     else
         snprintf (error, size, "a JSON Web Key of type oct needs `k` in base64url");
     if (secret.data)
@@ -435,8 +448,9 @@ static int s_add_json (zc_keys_t *self, zc_slice_t file, char *error, size_t siz
     } else {
         zc_key_t *key = s_key_of_jwk (root, error, size);
         if (!key && !*error)
-            snprintf (error, size, "the JSON Web Key is of no type, use or alg that zcast checks "
-                                   "signatures with");
+            snprintf (error, size,
+                      "the JSON Web Key is of no type, use or alg that zcast checks "
+                      "signatures with");
         rc = s_add (self, key, error, size);
     }
     json_decref (root);
@@ -519,8 +533,8 @@ static bool s_hmac (const zc_key_t *self, zc_alg_t alg, zc_slice_t text, uint8_t
                     unsigned *len)
 {
     const EVP_MD *digest = EVP_get_digestbyname (s_algs[alg].digest);
-    return HMAC (digest, self->secret.data, (int)self->secret.len, (const uint8_t *)text.at,
-                 text.len, mac, len) != NULL;
+    return HMAC (digest, self->secret, (int)self->secret_len, (const uint8_t *)text.at, text.len,
+                 mac, len) != NULL;
 }
 
 /*  A token has r and s one behind the other, each of the curve's size (RFC 7518 §3.4); OpenSSL
@@ -627,9 +641,10 @@ int zc_key_sign (const zc_key_t *self, zc_alg_t alg, zc_slice_t text, zc_buf_t *
     uint8_t bytes[1024];
     size_t len = sizeof bytes;
     EVP_MD_CTX *context = s_context (self, alg, true);
-    int rc = context && EVP_DigestSign (context, bytes, &len, (const uint8_t *)text.at, text.len) == 1
-                 ? 0
-                 : -1;
+    int rc =
+        context && EVP_DigestSign (context, bytes, &len, (const uint8_t *)text.at, text.len) == 1
+            ? 0
+            : -1;
     EVP_MD_CTX_free (context);
     ERR_clear_error ();
     if (rc == 0 && s_curve_bytes (self))

@@ -12,6 +12,7 @@
 
 #define ZC_KEYS_MAX 64         /* keys in a set */
 #define ZC_KEY_SECRET_MIN 32   /* bytes of a secret: 256 bits (RFC 7518 §3.2) */
+#define ZC_KEY_SECRET_MAX 512  /* bytes */
 #define ZC_KEY_RSA_MIN 2048    /* bits of an RSA key (RFC 7518 §3.3) */
 #define ZC_KEYS_FILE_MAX 65536 /* bytes of one file of keys */
 

@@ -180,9 +180,8 @@ static bool s_among (zc_slice_t text, const char *const *texts, size_t count)
 static bool s_for_us (const json_t *audience, const zc_token_policy_t *policy)
 {
     if (json_is_string (audience))
-        return s_among (
-            (zc_slice_t){json_string_value (audience), json_string_length (audience)},
-            policy->audiences, policy->audience_count);
+        return s_among ((zc_slice_t){json_string_value (audience), json_string_length (audience)},
+                        policy->audiences, policy->audience_count);
     for (size_t i = 0; i < json_array_size (audience); i++) {
         const json_t *one = json_array_get (audience, i);
         if (json_is_string (one) && s_for_us (one, policy))
@@ -242,8 +241,7 @@ static zc_token_error_t s_take_claims (zc_token_t *self, const zc_token_policy_t
         !s_take_name (self->claims, "jti", &self->id))
         return ZC_TOKEN_CLAIM;
     const json_t *grants = json_object_get (self->claims, "zcast");
-    return grants && zc_grants_add_claim (self->grants, grants) != 0 ? ZC_TOKEN_CLAIM
-                                                                     : ZC_TOKEN_OK;
+    return grants && zc_grants_add_claim (self->grants, grants) != 0 ? ZC_TOKEN_CLAIM : ZC_TOKEN_OK;
 }
 
 static zc_token_error_t s_check (zc_token_t *self, const s_parts_t *parts, const zc_keys_t *keys,
@@ -321,6 +319,8 @@ const char *zc_token_strerror (zc_token_error_t error)
         return "the token is for another audience";
     case ZC_TOKEN_NO_EXPIRY:
         return "the token must say when it expires";
+    case ZC_TOKEN_API_KEY:
+        return "the API key is not known";
     default:
         return "the token is refused";
     }

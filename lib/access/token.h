@@ -28,6 +28,7 @@ typedef enum {
     ZC_TOKEN_ISSUER = -11,    /* `iss` is not one that is trusted */
     ZC_TOKEN_AUDIENCE = -12,  /* `aud` is for others */
     ZC_TOKEN_NO_EXPIRY = -13, /* `exp` is missing where it is required */
+    ZC_TOKEN_API_KEY = -14,   /* it is an API key, and not one of the operator's */
 } zc_token_error_t;
 
 /*  What the operator asks of a token. Texts are borrowed. */

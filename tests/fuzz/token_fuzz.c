@@ -1,9 +1,11 @@
-/*  Tokens and keys: a first byte picks. A token's claims are signed here with a known secret, so
- *  that the fuzzer gets behind the signature; what isn't signed is never taken. */
+/*  Tokens, keys, API keys and rules: a first byte picks. A token's claims are signed here with a
+ * known secret, so that the fuzzer gets behind the signature; what isn't signed is never taken. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/access/apikeys.h"
 #include "lib/access/base64url.h"
+#include "lib/access/rules.h"
 #include "lib/access/token.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -80,6 +82,32 @@ static void s_file (zc_slice_t file)
     zc_keys_destroy (&keys);
 }
 
+static void s_api_keys (zc_slice_t file)
+{
+    char error[128] = "";
+    zc_apikeys_t *keys = zc_apikeys_new (file, error, sizeof error);
+    if (!keys && !*error)
+        abort ();
+    if (keys && zc_apikeys_find (keys, file)) /* a file that has its own hash */
+        abort ();
+    zc_apikeys_destroy (&keys);
+}
+
+/*  The words of one rule, for the prefix "a". */
+static void s_rule (zc_slice_t words)
+{
+    char *text = strndup (words.at, words.len);
+    zc_rules_t *rules = zc_rules_new (ZC_MODE_ALL);
+    if (!text)
+        abort ();
+    if (!zc_rules_add (rules, "a", text) && !zc_rules_add (rules, "a", text))
+        abort ();
+    if (zc_rules_subscribe (rules, (zc_slice_t){"b", 1}) != ZC_MAY_WITH_TOKEN)
+        abort ();
+    zc_rules_destroy (&rules);
+    free (text);
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -89,6 +117,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         s_signed (rest.at, rest.len);
     else if (data[0] == 'k')
         s_file (rest);
+    else if (data[0] == 'a')
+        s_api_keys (rest);
+    else if (data[0] == 'r')
+        s_rule (rest);
     else
         s_check (rest, false);
     return 0;

@@ -11,7 +11,7 @@ BELOW = {
     "config": ["base"],
     "wire": ["base"],
     "order": ["base", "wire"],
-    "access": ["base", "wire"],
+    "access": ["base", "config", "wire"],
     "peer": ["base", "config", "wire", "order"],
     "engine": ["base", "config", "wire", "order", "peer"],
     "front": ["base", "config", "wire", "order", "access", "peer", "engine"],

@@ -196,6 +196,11 @@ TESTS += tests/unit/bridge_test
 tests_unit_bridge_test_SOURCES = tests/unit/bridge_test.c tests/unit/unit.h
 tests_unit_bridge_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
 
+check_PROGRAMS += tests/unit/access_test
+TESTS += tests/unit/access_test
+tests_unit_access_test_SOURCES = tests/unit/access_test.c tests/unit/unit.h
+tests_unit_access_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/token_test
 TESTS += tests/unit/token_test
 tests_unit_token_test_SOURCES = tests/unit/token_test.c tests/unit/unit.h

@@ -80,7 +80,8 @@ static zc_keys_t *s_pem_keys (s_type_t type, bool private_)
 }
 
 /*  A token as it is written here, signed by the first key. */
-static zc_buf_t s_token (const zc_keys_t *keys, zc_alg_t alg, const char *header, const char *claims)
+static zc_buf_t s_token (const zc_keys_t *keys, zc_alg_t alg, const char *header,
+                         const char *claims)
 {
     zc_buf_t out = ZC_BUF_INIT, signature = ZC_BUF_INIT;
     zc_base64url_encode (&out, header, strlen (header));
@@ -120,8 +121,8 @@ static void test_every_algorithm (void **state)
     };
     json_t *claims = json_pack ("{s:s, s:I}", "sub", "ann", "exp", (json_int_t)NOW_MS / 1000 + 60);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        zc_keys_t *sign = rows[i].type < 0 ? s_keys (SECRET, NULL)
-                                           : s_pem_keys ((s_type_t)rows[i].type, true);
+        zc_keys_t *sign =
+            rows[i].type < 0 ? s_keys (SECRET, NULL) : s_pem_keys ((s_type_t)rows[i].type, true);
         zc_keys_t *check = rows[i].type < 0 ? s_keys (SECRET "\n", NULL)
                                             : s_pem_keys ((s_type_t)rows[i].type, false);
         zc_buf_t text = ZC_BUF_INIT;
@@ -177,15 +178,13 @@ static void test_each_type_checks_its_own (void **state)
         int type;
         const char *algs;
     } rows[] = {
-        {-1, "HS256 HS384 HS512"},
-        {RSA_KEY, "RS256 RS384 RS512 PS256 PS384 PS512"},
-        {P256, "ES256"},
-        {P384, "ES384"},
+        {-1, "HS256 HS384 HS512"}, {RSA_KEY, "RS256 RS384 RS512 PS256 PS384 PS512"},
+        {P256, "ES256"},           {P384, "ES384"},
         {ED25519, "EdDSA"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        zc_keys_t *keys = rows[i].type < 0 ? s_keys (SECRET, NULL)
-                                           : s_pem_keys ((s_type_t)rows[i].type, true);
+        zc_keys_t *keys =
+            rows[i].type < 0 ? s_keys (SECRET, NULL) : s_pem_keys ((s_type_t)rows[i].type, true);
         for (zc_alg_t alg = 0; alg < ZC_ALGS; alg++)
             assert_int_equal (zc_key_checks (zc_keys_item (keys, 0), alg),
                               strstr (rows[i].algs, zc_alg_name (alg)) != NULL);
@@ -272,8 +271,9 @@ static void test_bad (void **state)
 static void test_bad_forms (void **state)
 {
     (void)state;
-    static const char *const forms[] = {"",    ".",     "..",    "...",      "a.b",  "a.b.c.d",
-                                        "e30", "e30..", "e30.e30.", "e30.e30.e30", " e30.e30.e30"};
+    static const char *const forms[] = {"",         ".",           "..",          "...",
+                                        "a.b",      "a.b.c.d",     "e30",         "e30..",
+                                        "e30.e30.", "e30.e30.e30", " e30.e30.e30"};
     zc_keys_t *keys = s_keys (SECRET, NULL);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         zc_buf_t text = ZC_BUF_INIT;
@@ -352,9 +352,10 @@ static void test_what_a_good_one_says (void **state)
 {
     (void)state;
     zc_keys_t *keys = s_keys (SECRET, "main");
-    zc_buf_t text = s_token (keys, ZC_ALG_HS256, "{\"alg\":\"HS256\",\"typ\":\"at+JWT\"}",
-                             "{\"sub\":\"ann\",\"jti\":\"t1\",\"iat\":1799999990,\"exp\":1800000060.5,"
-                             "\"zcast\":{\"publish\":[\"a\",\"b/*\"],\"subscribe\":[\"*\"]}}");
+    zc_buf_t text =
+        s_token (keys, ZC_ALG_HS256, "{\"alg\":\"HS256\",\"typ\":\"at+JWT\"}",
+                 "{\"sub\":\"ann\",\"jti\":\"t1\",\"iat\":1799999990,\"exp\":1800000060.5,"
+                 "\"zcast\":{\"publish\":[\"a\",\"b/*\"],\"subscribe\":[\"*\"]}}");
     zc_token_t token;
     zc_slice_t slice = {(const char *)text.data, text.len};
     assert_int_equal (zc_token_check (&token, slice, keys, &s_lenient, NOW_MS), ZC_TOKEN_OK);
@@ -469,13 +470,15 @@ static void test_set (void **state)
 static void test_vectors (void **state)
 {
     (void)state;
-    static const char claims[] = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
-                                 "LmNvbS9pc19yb290Ijp0cnVlfQ";
+    static const char claims[] =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxl"
+        "LmNvbS9pc19yb290Ijp0cnVlfQ";
     static const struct {
         const char *jwk, *header, *claims, *signature;
         zc_alg_t alg;
     } rows[] = {
-        {"{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hc"
+        {"{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-"
+         "1qS0gZH75aKtMN3Yj0iPS4hc"
          "gUuTwjAzZr1Z9CAow\"}",
          "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9", claims,
          "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", ZC_ALG_HS256},
@@ -484,7 +487,8 @@ static void test_vectors (void **state)
          "eyJhbGciOiJFUzI1NiJ9", claims,
          "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
          ZC_ALG_ES256},
-        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+         "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
          "eyJhbGciOiJFZERTQSJ9", "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
          "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
          ZC_ALG_EDDSA},
@@ -510,8 +514,8 @@ static void test_vectors (void **state)
 static void test_base64url (void **state)
 {
     (void)state;
-    static const char *const bad_texts[] = {"A", "AAAAA", "AB", "AAB", "AA==", "AA+A", "AA/A",
-                                            "A A", "AA\n"};
+    static const char *const bad_texts[] = {
+        "A", "AAAAA", "AB", "AAB", "AA==", "AA+A", "AA/A", "A A", "AA\n"};
     zc_buf_t out = ZC_BUF_INIT;
     for (size_t i = 0; i < sizeof bad_texts / sizeof *bad_texts; i++) {
         if (zc_base64url_decode (&out, s_slice (bad_texts[i])) != -1)

@@ -1,0 +1,93 @@
+/*  access.h - who a request comes from, and what it may: the one place that decides, for every
+ *  transport and every door.
+ *
+ *  zc_access_new reads files; the rest does no I/O. What it says holds for one moment: a connection
+ *  keeps its identity, whose rights end at `expires_ms`. */
+#ifndef ZC_ACCESS_H
+#define ZC_ACCESS_H
+
+#include "lib/access/rules.h"
+#include "lib/access/token.h"
+#include "lib/config/options.h"
+
+/*  The options that it reads; a program with doors puts them into its table. */
+/* clang-format off */
+#define ZC_ACCESS_OPTIONS                                                                         \
+    {"tokens", 0, ZC_OPT_CHOICE, "open", 0, 0, "open|publish|all", "WHO",                         \
+     "who needs a token: nobody (open), who publishes, or all", true},                            \
+    {"access", 0, ZC_OPT_MAP, NULL, 0, 0, NULL, "PREFIX=RULE",                                    \
+     "topics that are public or private, and publish=anyone|token|zeromq|redis|nobody", true},    \
+    {"token-keys", 0, ZC_OPT_LIST, NULL, 1, 4096, NULL, "[KID=]FILE",                             \
+     "keys that tokens are checked with: PEM, a secret, or JSON Web Keys", true},                 \
+    {"token-issuers", 0, ZC_OPT_LIST, NULL, 1, 1024, NULL, "TEXT",                                \
+     "a token's iss must be one of these", true},                                                 \
+    {"token-audiences", 0, ZC_OPT_LIST, NULL, 1, 1024, NULL, "TEXT",                              \
+     "a token's aud must have one of these", true},                                               \
+    {"token-leeway", 0, ZC_OPT_SECONDS, "5s", 0, 300000, NULL, "TIME",                            \
+     "how far the clock of who makes tokens may be off", true},                                   \
+    {"token-expiry", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                      \
+     "a token must say when it expires", true},                                                   \
+    {"token-cookie", 0, ZC_OPT_TEXT, "zcast_token", 0, 128, NULL, "NAME",                         \
+     "the cookie that a token may come in; empty: none", true},                                   \
+    {"token-query", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                       \
+     "a token may come as access_token in the query, where logs show it", true},                  \
+    {"api-keys", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "FILE",                                     \
+     "API keys of publishers", true}
+/* clang-format on */
+
+typedef struct zc_access zc_access_t;
+
+/*  What a request brings. Borrowed; `at` is NULL where it brings none. */
+typedef struct {
+    zc_slice_t authorization; /* the header's value */
+    zc_slice_t cookie;        /* the header's value */
+    zc_slice_t query;         /* as in the URL, encoded */
+    zc_slice_t protocols;     /* Sec-WebSocket-Protocol: one that begins with ZC_ACCESS_PROTOCOL */
+} zc_credentials_t;
+#define ZC_ACCESS_PROTOCOL "zcast.token."
+
+/*  Who a request comes from. */
+typedef struct {
+    char *subject;       /* owned; of a token its `sub`, of an API key its name; "": not said */
+    char *id;            /* owned; of a token its `jti`, or "" */
+    char *kid;           /* owned; of a token the `kid` of the key that signed it, or "" */
+    uint64_t issued_ms;  /* 0: not said */
+    uint64_t expires_ms; /* UINT64_MAX: never */
+    zc_grants_t *grants; /* owned */
+    bool by_cookie;      /* a browser brought it by itself: the door checks where from */
+} zc_identity_t;
+
+typedef enum {
+    ZC_ACCESS_GRANTED,
+    ZC_ACCESS_UNAUTHORIZED, /* 401: only with a token */
+    ZC_ACCESS_FORBIDDEN,    /* 403: not with this one, or never */
+} zc_decision_t;
+
+/*  Reads what the options name. NULL with one sentence in `error` that names the option and the file
+ *  at fault. The options are borrowed until this returns. */
+zc_access_t *zc_access_new (const zc_options_t *options, char *error, size_t size);
+void zc_access_destroy (zc_access_t **self_p);
+/*  Whether a file that it was read from is another one by now, by its time, size or number. The
+ *  owner then makes a new one, and keeps this one where that fails. Looks at the disk. */
+bool zc_access_changed (const zc_access_t *self);
+zc_mode_t zc_access_mode (const zc_access_t *self);
+
+/*  Who brings these credentials: of several, the Authorization header counts, then the protocol,
+ *  the query, the cookie. *identity is NULL where there are none (then it is anyone), and else the
+ *  caller's. What isn't good is never taken for none: the error then says why. Where the operator
+ *  named no keys, nothing is a credential. */
+zc_token_error_t zc_access_identify (const zc_access_t *self, const zc_credentials_t *credentials,
+                                     uint64_t now_ms, zc_identity_t **identity);
+void zc_identity_destroy (zc_identity_t **self_p);
+
+/*  `identity` may be NULL: anyone. */
+zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t *identity,
+                                            zc_slice_t topic);
+zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
+                                          zc_slice_t topic);
+
+/*  For an answer with 401 (RFC 6750 §3): the value of WWW-Authenticate; `error` ZC_TOKEN_OK where no
+ *  token came. Static. */
+const char *zc_access_challenge (zc_token_error_t error);
+
+#endif
