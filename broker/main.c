@@ -21,7 +21,9 @@ static const zc_option_t s_options[] = {
     {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",
      "where requests are answered", false},
     {"insecure", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
-     "allow endpoints that other machines can reach, without CURVE", false},
+     "allow endpoints that other machines can reach, though nothing encrypts them or asks for a "
+     "key",
+     false},
     {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE", "largest payload of a message",
      false},
     {"max-topics", 0, ZC_OPT_NUMBER, "100000", 1, 100000000, NULL, "N",
@@ -75,10 +77,11 @@ static const char *s_verify (const zc_options_t *options, char *error, size_t si
     for (size_t i = 0; i < 3; i++) {
         const char *endpoint = zc_options_text (options, names[i]);
         if (!zc_options_bool (options, "insecure") && zc_endpoint_exposed (endpoint)) {
-            snprintf (error, size,
-                      "%s can be reached from other machines, and has no CURVE: use a loopback "
-                      "address, or say insecure",
-                      endpoint);
+            snprintf (
+                error, size,
+                "%s can be reached from other machines, and nothing encrypts it or asks for a "
+                "key (CURVE is not built yet): use a loopback address, or say insecure",
+                endpoint);
             return names[i];
         }
     }

@@ -1,7 +1,7 @@
 # Documentation. The manual pages' options come from the programs themselves (--help=man), so they cannot differ.
 MANUALS = doc/zcast-broker.8 doc/zcast-fcgi.8 doc/zcast-ws.8 doc/zcast-redis.8 doc/zcast.conf.5
 OPTION_LISTS = doc/zcast-broker.options doc/zcast-fcgi.options doc/zcast-ws.options doc/zcast-redis.options
-FILL_IN = $(AWK) -v version=$(VERSION) -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
+FILL_IN = $(AWK) -v version=$(VERSION) -v sysconfdir="$(sysconfdir)" -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
 
 COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-stat.options doc/zmq-ping.options
 
@@ -18,6 +18,7 @@ doc/zcast-ws.options: ws/zcast-ws$(EXEEXT)
 doc/zcast-redis.options: bridge/zcast-redis$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && bridge/zcast-redis --help=man > $@.new && mv $@.new $@
 
+$(MANUALS) doc/zmq.1: Makefile
 $(MANUALS): doc/man.awk doc/zcast-tail.man
 doc/zcast-broker.8: doc/zcast-broker.8.in doc/zcast-broker.options
 	$(AM_V_GEN)$(FILL_IN) -v options=doc/zcast-broker.options "$(srcdir)/doc/zcast-broker.8.in" > $@

@@ -1,11 +1,20 @@
 # Fills a manual page in: the version, a line @OPTIONS@ by what PROGRAM --help=man says (file `options`), a line @TAIL@ by what all pages
 # end with (file `tail`), and a line @KEYS@ by the options of all programs (files in `keys`, "SECTION:FILE …") as keys of zcast.conf;
-# a line @COMMAND NAME@ by the options of a command of zmq (file `commands`-NAME.options).
+# a line @COMMAND NAME@ by the options of a command of zmq (file `commands`-NAME.options). In all of it @SYSCONFDIR@ stands for the folder
+# of configuration (`sysconfdir`).
+
+BEGIN { gsub (/-/, "\\-", sysconfdir) }
+
+function put (line)
+{
+    gsub (/@SYSCONFDIR@/, sysconfdir, line)
+    print line
+}
 
 function copy (path,    line)
 {
     while ((getline line < path) > 0)
-        print line
+        put(line)
     close (path)
 }
 
@@ -54,4 +63,4 @@ function copy_command (path,    line)
     next
 }
 /^\.TH/ { sub(/"zcast"/, "\"zcast " version "\"") }
-{ print }
+{ put($0) }

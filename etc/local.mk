@@ -23,11 +23,14 @@ install-data-local:
 uninstall-local:
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(systemdunitdir)/$${unit##*/}"; done
 
-# The sample configuration is what the programs say of themselves; a test compares.
+# The sample configuration, and what each program knows of the others' keys, is what the programs say of themselves; a test compares.
 EXTRA_DIST += etc/zcast.conf etc/zcast.conf.head
-update-conf: $(sbin_PROGRAMS)
+update-conf: $(sbin_PROGRAMS) tools/zmq$(EXEEXT)
 	{ cat "$(srcdir)/etc/zcast.conf.head" && broker/zcast-broker --help=conf && echo && fcgi/zcast-fcgi --help=conf && echo && \
 	  ws/zcast-ws --help=conf && echo && bridge/zcast-redis --help=conf; } > "$(srcdir)/etc/zcast.conf.new"
 	mv "$(srcdir)/etc/zcast.conf.new" "$(srcdir)/etc/zcast.conf"
+	for program in broker/zcast-broker fcgi/zcast-fcgi ws/zcast-ws bridge/zcast-redis "tools/zmq ping"; do \
+	  $$program --help=keys || exit 1; done > "$(srcdir)/lib/config/sections.inc.new"
+	mv "$(srcdir)/lib/config/sections.inc.new" "$(srcdir)/lib/config/sections.inc"
 
 .PHONY: update-conf

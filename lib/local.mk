@@ -10,13 +10,16 @@ libzcast_a_SOURCES = \
 	lib/base/slots.c lib/base/slots.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
+	lib/config/nearest.c lib/config/nearest.h \
 	lib/config/option_help.c \
 	lib/config/option_set.c \
 	lib/config/option_value.c \
 	lib/config/options.c lib/config/options.h \
+	lib/config/options_environment.c \
 	lib/config/options_file.c \
 	lib/config/options_line.c \
 	lib/config/options_private.h \
+	lib/config/sections.c lib/config/sections.h lib/config/sections.inc \
 	lib/config/zpl.c lib/config/zpl.h \
 	lib/wire/encoding.c lib/wire/encoding.h \
 	lib/wire/id.c lib/wire/id.h \

@@ -51,39 +51,6 @@ zc_log_level_t zc_log_parse_level (const char *name)
     return (zc_log_level_t)-1;
 }
 
-static size_t s_escape_byte (char *out, uint8_t byte)
-{
-    static const char hex[] = "0123456789abcdef";
-    const char *letter = byte == '\n' ? "n" : byte == '\r' ? "r" : byte == '\t' ? "t" : NULL;
-    out[0] = '\\';
-    if (letter) {
-        out[1] = *letter;
-        return 2;
-    }
-    out[1] = 'x';
-    out[2] = hex[byte >> 4];
-    out[3] = hex[byte & 15];
-    return 4;
-}
-
-/*  `out` holds 4 bytes for each of `text`. Returns the length. */
-static size_t s_escape (const char *text, size_t len, char *out)
-{
-    bool utf8 = zc_utf8_valid (text, len);
-    size_t done = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint8_t byte = (uint8_t)text[i];
-        bool c1 = utf8 && byte == 0xc2 && (uint8_t)text[i + 1] < 0xa0;
-        if (c1)
-            done += s_escape_byte (out + done, (uint8_t)text[++i]);
-        else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8))
-            done += s_escape_byte (out + done, byte);
-        else
-            out[done++] = (char)byte;
-    }
-    return done;
-}
-
 static size_t s_prefix (char *out, size_t size, zc_log_level_t level)
 {
     uint64_t now = zc_wall_ms ();
@@ -96,15 +63,6 @@ static size_t s_prefix (char *out, size_t size, zc_log_level_t level)
     return len + (size_t)more;
 }
 
-/*  The length without a last character of UTF-8 of which a part may be missing. */
-static size_t s_whole (const char *text, size_t len)
-{
-    size_t at = len;
-    while (at > 0 && ((uint8_t)text[at - 1] & 0xc0) == 0x80)
-        at--;
-    return at > 0 && (uint8_t)text[at - 1] >= 0xc0 ? at - 1 : len;
-}
-
 __attribute__ ((format (printf, 2, 0))) static void
 s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_out)
 {
@@ -114,9 +72,9 @@ s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_ou
     size_t len = want < 0 ? 0 : (size_t)want;
     bool cut = len >= sizeof text;
     if (cut)
-        len = s_whole (text, sizeof text - 1);
+        len = zc_text_whole (text, sizeof text - 1);
     size_t at = s_log.to_syslog ? 0 : s_prefix (line, 160, level);
-    at += s_escape (text, len, line + at);
+    at += zc_text_escape (text, len, line + at);
     if (cut)
         at += (size_t)sprintf (line + at, "...");
     if (left_out)

@@ -70,6 +70,52 @@ bool zc_text_plain (const void *bytes, size_t len)
     return true;
 }
 
+static bool s_turns (uint32_t code)
+{
+    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+/*  What is shown in the place of a byte or character. Returns its length, at most 6. */
+static size_t s_escape (uint32_t code, char *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    char letter = code == '\n' ? 'n' : code == '\r' ? 'r' : code == '\t' ? 't' : 0;
+    size_t digits = letter ? 0 : code > 0xff ? 4 : 2;
+    out[0] = '\\';
+    out[1] = letter ? letter : digits == 4 ? 'u' : 'x';
+    for (size_t i = 0; i < digits; i++)
+        out[2 + i] = hex[code >> 4 * (digits - 1 - i) & 15];
+    return 2 + digits;
+}
+
+size_t zc_text_escape (const void *bytes, size_t len, char *out)
+{
+    const uint8_t *at = bytes;
+    size_t done = 0;
+    uint32_t code;
+    for (size_t i = 0; i < len;) {
+        size_t step = s_sequence (at + i, len - i, &code);
+        if (step == 0)
+            code = at[i];
+        if (step == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f) || s_turns (code)) {
+            done += s_escape (code, out + done);
+        } else {
+            memcpy (out + done, at + i, step);
+            done += step;
+        }
+        i += step ? step : 1;
+    }
+    return done;
+}
+
+size_t zc_text_whole (const char *text, size_t len)
+{
+    size_t at = len;
+    while (at > 0 && ((uint8_t)text[at - 1] & 0xc0) == 0x80)
+        at--;
+    return at > 0 && (uint8_t)text[at - 1] >= 0xc0 ? at - 1 : len;
+}
+
 bool zc_topic_valid (const void *bytes, size_t len)
 {
     return len >= 1 && len <= ZC_TOPIC_MAX && zc_text_plain (bytes, len);

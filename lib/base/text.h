@@ -12,6 +12,14 @@
 bool zc_utf8_valid (const void *bytes, size_t len);
 /*  UTF-8 without control characters (U+0000..U+001F, U+007F..U+009F). */
 bool zc_text_plain (const void *bytes, size_t len);
+/*  Shows what came from outside on one line, so that it can neither command a terminal nor forge a
+ *  line: control characters (U+0000..U+001F, U+007F..U+009F), those that turn the direction of text
+ *  (U+202A..U+202E, U+2066..U+2069) and bytes that are no UTF-8 become \\n, \\r, \\t, \\xNN or
+ *  \\uNNNN. `out` has room for 4 * len bytes; returns the length (no NUL is added). */
+size_t zc_text_escape (const void *bytes, size_t len, char *out);
+/*  Of text that is cut at `len`: the length without a last character of UTF-8 of which a part may
+ *  be missing. */
+size_t zc_text_whole (const char *text, size_t len);
 /*  A topic: 1 to ZC_TOPIC_MAX bytes of plain text. */
 bool zc_topic_valid (const void *bytes, size_t len);
 /*  Decodes %XX and '+' (application/x-www-form-urlencoded) from `in` into `out`, which has room

@@ -90,6 +90,10 @@ void zc_options_write_help (const zc_program_t *program, FILE *out)
                  "\nEach long option but config, check, help and version is also a key of the\n"
                  "sections 'common' and '%s' of the configuration file.\n",
                  program->section);
+    if (program->section)
+        fputs ("\nThe environment sets options too, above the file: ZCAST_ and the long option's\n"
+               "name in capitals, '_' for '-', such as ZCAST_CONTROL or ZCAST_CONFIG.\n",
+               out);
     if (program->epilog)
         fprintf (out, "\n%s", program->epilog);
     size_t len = program->epilog ? strlen (program->epilog) : 0;
@@ -122,6 +126,32 @@ void zc_options_write_conf (const zc_program_t *program, FILE *out)
             fputs (option->argument ? option->argument : "no", out);
         fputc ('\n', out);
     }
+    free (table);
+}
+
+void zc_options_write_keys (const zc_program_t *program, FILE *out)
+{
+    static const char *const types[] = {
+        [ZC_OPT_TEXT] = "TEXT",       [ZC_OPT_ENDPOINT] = "ENDPOINT", [ZC_OPT_BOOL] = "BOOL",
+        [ZC_OPT_NUMBER] = "NUMBER",   [ZC_OPT_SIZE] = "SIZE",         [ZC_OPT_MS] = "MS",
+        [ZC_OPT_SECONDS] = "SECONDS", [ZC_OPT_CHOICE] = "CHOICE",     [ZC_OPT_MAP] = "MAP",
+        [ZC_OPT_LIST] = "LIST"};
+    fprintf (out, "static const zc_option_t s_%s[] = {\n", program->section);
+    zc_option_t *table = zc_program_table (program);
+    for (const zc_option_t *option = table; option->name; option++) {
+        if (!zc_option_is_key (program, option))
+            continue;
+        fprintf (out, "    {.name = \"%s\", .type = ZC_OPT_%s", option->name, types[option->type]);
+        if (option->min || option->max)
+            fprintf (out, ", .min = %lld, .max = %lld", (long long)option->min,
+                     (long long)option->max);
+        if (option->choices)
+            fprintf (out, ", .choices = \"%s\"", option->choices);
+        if (option->argument)
+            fprintf (out, ", .argument = \"%s\"", option->argument);
+        fputs ("},\n", out);
+    }
+    fputs ("    ZC_OPTION_END};\n", out);
     free (table);
 }
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/text.h"
 #include "lib/config/options_private.h"
 
 static char *s_copy (const char *text, size_t len)
@@ -57,17 +58,20 @@ static void s_add_item (zc_value_t *value, const char *text, bool map)
     item->value = s_copy (text, strlen (text));
 }
 
-/*  Puts what was given into `quoted` so that it stays one short line. */
 void zc_options_quote (const char *text, char *quoted, size_t size)
 {
-    size_t len = 0;
-    for (; text[len] && len < size - 1; len++) {
-        unsigned char c = (unsigned char)text[len];
-        quoted[len] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
-    quoted[len] = 0;
-    if (text[len])
-        memcpy (quoted + size - 4, "...", 4);
+    size_t len = strnlen (text, size), take = len;
+    char *shown = malloc (4 * len + 1);
+    if (!shown)
+        abort ();
+    size_t want = zc_text_escape (text, len, shown);
+    bool cut = want >= size;
+    if (cut) /* as many whole ones as there is room for */
+        while (want > size - 4)
+            want = zc_text_escape (text, zc_text_whole (text, --take), shown);
+    memcpy (quoted, shown, want);
+    memcpy (quoted + want, cut ? "..." : "", cut ? 4 : 1);
+    free (shown);
 }
 
 int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *what, char *error,
@@ -75,6 +79,8 @@ int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *wh
 {
     if (origin->rank == ZC_RANK_COMMAND)
         snprintf (error, size, "--%s: %s", name, what);
+    else if (origin->rank == ZC_RANK_ENVIRONMENT)
+        snprintf (error, size, "%s: %s", origin->path, what);
     else
         snprintf (error, size, "%s:%u: %s: %s", origin->path, origin->line, name, what);
     return -1;

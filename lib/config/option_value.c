@@ -19,11 +19,29 @@ static int s_digits (const char *text, size_t len, int64_t *value)
     return 0;
 }
 
+#define S_FRACTION 9 /* digits behind the point */
+
+/*  "12", "1.5", ".5" of a unit; rounded to a whole number, but not to 0 where it isn't 0. Parts of
+ *  a unit that is 1 are none. */
 static int s_scaled (const char *text, size_t len, int64_t unit, int64_t *value)
 {
-    int64_t number;
-    return s_digits (text, len, &number) == 0 && !__builtin_mul_overflow (number, unit, value) ? 0
-                                                                                               : -1;
+    const char *point = memchr (text, '.', len);
+    size_t whole = point ? (size_t)(point - text) : len;
+    size_t digits = point ? len - whole - 1 : 0;
+    int64_t number = 0, part = 0, scale = 1;
+    if ((whole || !point) && s_digits (text, whole, &number) != 0)
+        return -1;
+    if (point && (unit == 1 || digits > S_FRACTION || s_digits (point + 1, digits, &part) != 0))
+        return -1;
+    while (digits--)
+        scale *= 10;
+    int64_t rest = (part * unit + scale / 2) / scale;
+    if (__builtin_mul_overflow (number, unit, &number) ||
+        __builtin_add_overflow (number, rest, value))
+        return -1;
+    if (*value == 0 && part)
+        *value = 1;
+    return 0;
 }
 
 int zc_option_parse_size (const char *text, int64_t *bytes)
@@ -46,7 +64,7 @@ int zc_option_parse_duration (const char *text, int64_t bare_unit_ms, int64_t *m
         const char *name;
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    size_t digits = strspn (text, "0123456789");
+    size_t digits = strspn (text, "0123456789.");
     if (!text[digits])
         return s_scaled (text, digits, bare_unit_ms, ms);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)

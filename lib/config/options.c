@@ -1,9 +1,9 @@
 /*  options.c - the table, and where each value came from.
  *
- *  A value has a rank: default, section `common`, own section, command line. A set from a higher
- *  rank replaces what a lower one said (also all of a list), one from a lower rank is checked and
- *  passed over, so the order of sections in the file is free. Reading again makes new values
- *  beside the old ones; either all is taken or nothing. */
+ *  A value has a rank: default, section `common`, own section, environment, command line. A set
+ * from a higher rank replaces what a lower one said (also all of a list), one from a lower rank is
+ * checked and passed over, so the order of sections in the file is free. Reading again makes new
+ * values beside the old ones; either all is taken or nothing. */
 #include "lib/config/options.h"
 
 #include <assert.h>
@@ -154,9 +154,16 @@ static int s_verify (zc_options_t *self, char *error, size_t size)
         name = self->program->verify (self, what, sizeof what);
     if (!name)
         return 0;
-    const zc_value_t *value = s_value (self, name);
+    size_t at = zc_options_find (self, name, strlen (name));
+    assert (at < self->count);
+    const zc_value_t *value = &self->values[at];
+    char variable[ZC_VARIABLE_MAX] = "";
     zc_origin_t origin = {value->rank == ZC_RANK_PRESET ? ZC_RANK_COMMAND : value->rank,
                           value->line, self->path};
+    if (origin.rank == ZC_RANK_ENVIRONMENT) {
+        zc_variable_find (self->program, &self->table[at], variable);
+        origin.path = variable;
+    }
     return zc_origin_wrong (&origin, name, what, error, size);
 }
 
@@ -215,6 +222,7 @@ static int s_load_text (zc_options_t *self, const char *text, size_t len, bool a
     int kept = 0;
     if ((self->path &&
          zc_options_read_text (self, values, self->path, text, len, error, size) != 0) ||
+        zc_options_read_environment (self, values, error, size) != 0 ||
         s_apply_given (self, values, error, size) != 0) {
         s_values_destroy (self, &values);
         return -1;
@@ -271,6 +279,9 @@ static void s_find_file (zc_options_t *self)
 {
     static const char usual[] = SYSCONFDIR "/zcast/zcast.conf";
     const char *path = s_given_text (self, "config");
+    char variable[ZC_VARIABLE_MAX];
+    if (!path)
+        path = zc_variable_find (self->program, &zc_common_options[0], variable);
     if (!path && self->program->section && (access (usual, F_OK) == 0 || errno != ENOENT))
         path = usual;
     self->path = path ? s_copy (path) : NULL;
@@ -317,6 +328,8 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
     *status = zc_options_read_line (self, argc, argv);
     if (*status < 0) {
         s_find_file (self);
+        self->whole = s_given_text (self, "check") != NULL;
+        zc_options_warn_environment (self);
         if (s_load (self, false, error, sizeof error) != 0) {
             fprintf (stderr, "%s: %s\n", program->program, error);
             *status = ZC_EXIT_USAGE;

@@ -2,7 +2,8 @@
  *  its --help, and the checks of each value.
  *
  *  Sources, later ones win: the default, section `common` of the file (only for keys in the
- *  program's table), the program's section, the command line. No I/O but reading the file. */
+ *  program's table), the program's section, the environment (ZCAST_NAME, or ZCAST_SECTION_NAME for
+ *  one program), the command line. No I/O but reading the file. */
 #ifndef ZC_OPTIONS_H
 #define ZC_OPTIONS_H
 
@@ -16,8 +17,8 @@ typedef enum {
     ZC_OPT_ENDPOINT, /* a ZeroMQ endpoint: tcp://HOST:PORT, ipc://PATH, inproc://NAME */
     ZC_OPT_BOOL,     /* yes/no, true/false, on/off, 1/0; on the command line the name alone: yes */
     ZC_OPT_NUMBER,   /* decimal */
-    ZC_OPT_SIZE,     /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024 */
-    ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d */
+    ZC_OPT_SIZE,     /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024; 1.5M */
+    ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d; 1.5s */
     ZC_OPT_SECONDS,  /* duration; a bare number is seconds; stored as milliseconds */
     ZC_OPT_CHOICE,   /* one of `choices`, separated by '|' */
     ZC_OPT_MAP,      /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
@@ -60,8 +61,9 @@ typedef struct {
 } zc_program_t;
 
 /*  Options of every program: config, check (-t), log-level, syslog, help, version; the first two
- *  only where it has a section. --help=conf and --help=man print what the two functions at the end
- *  print. */
+ *  only where it has a section. -t checks what the file says to all programs, as far as types and
+ *  ranges of keys can tell (lib/config/sections.h). --help=conf and --help=man print what the two
+ *  functions at the end print; --help=keys its part of lib/config/sections.inc. */
 extern const zc_option_t zc_common_options[];
 
 /*  Reads command line and file. Returns NULL where the program should end at once: *status is then

@@ -2,27 +2,14 @@
  *  of the text, so counting them gives their lines. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/config/nearest.h"
 #include "lib/config/options_private.h"
+#include "lib/config/sections.h"
 #include "lib/config/zpl.h"
-
-/*  What zcast.conf holds for all programs. A program has only its own table: by these it tells a
- *  slip from what is there for another. tests/integration/test_docs.py compares them with the
- *  sample. */
-static const char s_sections[] = " common broker fcgi ws bridge zmq ";
-static const char s_keys[] =
-    " address-burst address-rate allow-origin allow-publish burst control control-hwm "
-    "cors-origin database dedup-max dedup-window default-event deflate-from drain-timeout "
-    "head-timeout heartbeat history history-age history-bytes history-map history-messages "
-    "insecure io-threads io-uring linger listen log-level max-clients "
-    "max-connections-per-address max-delay max-head max-lag max-message max-payload "
-    "max-topics name outgoing outgoing-format outgoing-prefix password password-file path "
-    "pong-timeout processes publish publish-hwm queue-bytes rate redis request-timeout "
-    "retain retry site slow slow-topics socket socket-mode subscribe subscribe-channel "
-    "subscribe-hwm subscribe-pattern sync sync-interval syslog test-echo topic topic-age "
-    "topic-bytes topic-messages trust-proxy user ";
 
 typedef struct {
     zc_options_t *self;
@@ -30,19 +17,15 @@ typedef struct {
     const zc_zpl_t *zpl;
     size_t item; /* of those that zpl has lines for */
     zc_origin_t origin;
-    size_t option; /* the key we are in; the table's count: none */
+    bool own;                        /* the section is ours, or common */
+    const zc_section_t *section;     /* another program's; NULL: ours, or common */
+    zc_value_t *others[ZC_SECTIONS]; /* owned: what they say, by section; NULL: not looked at */
+    const zc_option_t *key;          /* the key we are in; NULL: none */
+    zc_value_t *value;               /* of the key */
     char *error;
     size_t size;
     bool failed;
 } s_reader_t;
-
-/*  Whether `words` has it, each with a space on either side. */
-static bool s_has (const char *words, const char *name)
-{
-    char word[64];
-    int len = snprintf (word, sizeof word, " %s ", name);
-    return len < (int)sizeof word && strstr (words, word);
-}
 
 static void s_fail_line (s_reader_t *reader, const char *name, const char *what)
 {
@@ -50,56 +33,194 @@ static void s_fail_line (s_reader_t *reader, const char *name, const char *what)
     reader->failed = true;
 }
 
-static void s_read_section (s_reader_t *reader, const char *name, const char *value)
+/*  Sections ------------------------------------------------------------------------------------ */
+
+static void s_unknown_section (s_reader_t *reader, const char *name)
 {
-    const char *own = reader->self->program->section;
-    reader->origin.rank = own && strcmp (name, own) == 0 ? ZC_RANK_SECTION
-                          : strcmp (name, "common") == 0 ? ZC_RANK_COMMON
-                                                         : ZC_RANK_PRESET;
-    if (*value)
-        s_fail_line (reader, name, "expected the name of a section here, without a value");
-    else if (reader->origin.rank == ZC_RANK_PRESET && !s_has (s_sections, name))
-        s_fail_line (reader, name,
-                     "unknown section; expected common, broker, fcgi, ws, bridge or zmq");
+    char what[200] = "unknown section; expected common, broker, fcgi, ws, bridge or zmq";
+    zc_nearest_t nearest;
+    zc_nearest_init (&nearest, name, strlen (name));
+    zc_nearest_try (&nearest, "common");
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        zc_nearest_try (&nearest, section->name);
+    if (nearest.best)
+        snprintf (what, sizeof what, "unknown section; did you mean %s?", nearest.best);
+    else if (zc_key_known (name))
+        snprintf (what, sizeof what,
+                  "this is a key, and there is no section above it that it is "
+                  "indented below (by 4 spaces)");
+    s_fail_line (reader, name, what);
 }
 
-static void s_read_key (s_reader_t *reader, const char *name, const char *value)
+static void s_read_section (s_reader_t *reader, const char *name, const char *value)
 {
-    zc_options_t *self = reader->self;
-    size_t i = reader->option = zc_options_find (self, name, strlen (name));
-    if (i < self->count && !zc_option_is_key (self->program, &self->table[i]))
-        i = reader->option = self->count;
-    if (i == self->count && reader->origin.rank == ZC_RANK_COMMON) {
-        if (!s_has (s_keys, name))
-            s_fail_line (reader, name, "unknown key; no program has it");
-    } else if (i == self->count) {
-        char what[160];
-        snprintf (what, sizeof what, "unknown key; %s --help shows those of section '%s'",
-                  self->program->program, self->program->section);
-        s_fail_line (reader, name, what);
-    }
-    if (i == self->count)
+    const char *ours = reader->self->program->section;
+    bool own = ours && strcmp (name, ours) == 0, common = strcmp (name, "common") == 0;
+    reader->own = own || common;
+    reader->section = reader->own ? NULL : zc_section_find (name);
+    reader->origin.rank = common ? ZC_RANK_COMMON : ZC_RANK_SECTION;
+    if (*value)
+        s_fail_line (reader, name,
+                     zc_key_known (name) ? "a key is indented by 4 spaces, below its section"
+                                         : "expected the name of a section here, without a value");
+    else if (!reader->own && !reader->section)
+        s_unknown_section (reader, name);
+}
+
+/*  Keys ---------------------------------------------------------------------------------------- */
+
+static const char *s_section_of (const char *key, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = 0;
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        if (zc_section_key (section, key) && len < size)
+            len +=
+                (size_t)snprintf (text + len, size - len, "%s'%s'", len ? ", " : "", section->name);
+    return text;
+}
+
+/*  What to do about a key that the section doesn't have; `names` tells those that it has. */
+static void s_unknown_key (s_reader_t *reader, const char *name, const zc_nearest_t *nearest,
+                           const char *help)
+{
+    char what[300], where[80];
+    if (nearest->best)
+        snprintf (what, sizeof what, "unknown key; did you mean %s?", nearest->best);
+    else if (zc_key_known (name))
+        snprintf (what, sizeof what, "unknown key in this section; it belongs to %s",
+                  s_section_of (name, where, sizeof where));
+    else
+        snprintf (what, sizeof what, "unknown key; %s", help);
+    s_fail_line (reader, name, what);
+}
+
+/*  A key of our own section or of common: false where our table doesn't have it. */
+static bool s_find_own (s_reader_t *reader, const char *name)
+{
+    const zc_options_t *self = reader->self;
+    size_t i = zc_options_find (self, name, strlen (name));
+    if (i == self->count || !zc_option_is_key (self->program, &self->table[i]))
+        return false;
+    reader->key = &self->table[i];
+    reader->value = &reader->values[i];
+    return true;
+}
+
+static void s_try_own (const s_reader_t *reader, zc_nearest_t *nearest)
+{
+    const zc_options_t *self = reader->self;
+    for (size_t i = 0; i < self->count; i++)
+        if (zc_option_is_key (self->program, &self->table[i]))
+            zc_nearest_try (nearest, self->table[i].name);
+}
+
+static void s_unknown_own (s_reader_t *reader, const char *name)
+{
+    const zc_program_t *program = reader->self->program;
+    char help[160];
+    zc_nearest_t nearest;
+    zc_nearest_init (&nearest, name, strlen (name));
+    s_try_own (reader, &nearest);
+    snprintf (help, sizeof help, "%s --help shows those of section '%s'", program->program,
+              program->section);
+    s_unknown_key (reader, name, &nearest, help);
+}
+
+static void s_unknown_common (s_reader_t *reader, const char *name)
+{
+    zc_nearest_t nearest;
+    zc_nearest_init (&nearest, name, strlen (name));
+    s_try_own (reader, &nearest);
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        for (const zc_option_t *key = section->keys; key->name; key++)
+            zc_nearest_try (&nearest, key->name);
+    s_unknown_key (reader, name, &nearest, "no program has it");
+}
+
+static zc_value_t *s_other_value (s_reader_t *reader, const zc_section_t *section,
+                                  const zc_option_t *key)
+{
+    zc_value_t **values = &reader->others[section - zc_sections];
+    size_t count = 0;
+    while (section->keys[count].name)
+        count++;
+    if (!*values && !(*values = calloc (count, sizeof **values)))
+        abort ();
+    return &(*values)[key - section->keys];
+}
+
+/*  A key of another program's section. */
+static void s_find_other (s_reader_t *reader, const char *name)
+{
+    const zc_section_t *section = reader->section;
+    reader->key = zc_section_key (section, name);
+    if (reader->key) {
+        reader->value = s_other_value (reader, section, reader->key);
         return;
-    if (zc_value_set (&self->table[i], &reader->values[i], value, &reader->origin, reader->error,
+    }
+    zc_nearest_t nearest;
+    char help[160];
+    zc_nearest_init (&nearest, name, strlen (name));
+    for (const zc_option_t *key = section->keys; key->name; key++)
+        zc_nearest_try (&nearest, key->name);
+    snprintf (help, sizeof help, "zcast.conf(5) has those of section '%s'", section->name);
+    s_unknown_key (reader, name, &nearest, help);
+}
+
+static void s_set (s_reader_t *reader, const char *text)
+{
+    if (zc_value_set (reader->key, reader->value, text, &reader->origin, reader->error,
                       reader->size) != 0)
         reader->failed = true;
 }
 
+/*  With -t: what stands in common has to suit all programs that have the key. */
+static void s_check_others (s_reader_t *reader, const char *name, const char *value)
+{
+    const char *ours = reader->self->program->section;
+    for (const zc_section_t *section = zc_sections; section->name && !reader->failed; section++) {
+        const zc_option_t *key = zc_section_key (section, name);
+        if (!key || (ours && strcmp (ours, section->name) == 0) ||
+            (!*value && key->type == ZC_OPT_MAP))
+            continue;
+        zc_value_t scratch = {0};
+        if (zc_value_set (key, &scratch, value, &reader->origin, reader->error, reader->size) != 0)
+            reader->failed = true;
+        zc_value_clear (&scratch);
+    }
+}
+
+static void s_read_key (s_reader_t *reader, const char *name, const char *value)
+{
+    bool common = reader->origin.rank == ZC_RANK_COMMON;
+    reader->key = NULL;
+    if (reader->section) {
+        s_find_other (reader, name);
+    } else if (!s_find_own (reader, name)) {
+        if (!common)
+            s_unknown_own (reader, name);
+        else if (!zc_key_known (name))
+            s_unknown_common (reader, name);
+    }
+    if (reader->key && !reader->failed)
+        s_set (reader, value);
+    if (common && reader->self->whole && !reader->failed)
+        s_check_others (reader, name, value);
+}
+
+/*  A line below a key: a pair of a map. */
 static void s_read_pair (s_reader_t *reader, const char *name, const char *value)
 {
-    const zc_options_t *self = reader->self;
-    if (reader->option == self->count)
+    if (!reader->key)
         return;
-    const zc_option_t *option = &self->table[reader->option];
-    if (option->type != ZC_OPT_MAP) {
+    if (reader->key->type != ZC_OPT_MAP) {
         s_fail_line (reader, name, "nothing can be indented below this key");
         return;
     }
     char pair[2 * ZC_ZPL_LINE_MAX + 2];
     snprintf (pair, sizeof pair, "%s=%s", name, value);
-    if (zc_value_set (option, &reader->values[reader->option], pair, &reader->origin, reader->error,
-                      reader->size) != 0)
-        reader->failed = true;
+    s_set (reader, pair);
 }
 
 static int s_read_item (zconfig_t *item, void *arg, int level)
@@ -111,7 +232,7 @@ static int s_read_item (zconfig_t *item, void *arg, int level)
     const char *name = zconfig_name (item), *value = zconfig_value (item);
     if (level == 1)
         s_read_section (reader, name, value);
-    else if (reader->origin.rank == ZC_RANK_PRESET)
+    else if (!reader->own && !reader->self->whole)
         return 0;
     else if (level == 2)
         s_read_key (reader, name, value);
@@ -120,6 +241,16 @@ static int s_read_item (zconfig_t *item, void *arg, int level)
     else
         s_fail_line (reader, name, "indented too deep");
     return 0;
+}
+
+static void s_clear_others (s_reader_t *reader)
+{
+    for (const zc_section_t *section = zc_sections; section->name; section++) {
+        zc_value_t *values = reader->others[section - zc_sections];
+        for (size_t i = 0; values && section->keys[i].name; i++)
+            zc_value_clear (&values[i]);
+        free (values);
+    }
 }
 
 int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
@@ -137,6 +268,7 @@ int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *pa
     reader.size = size;
     zconfig_execute (zpl.root, s_read_item, &reader);
     zc_zpl_clear (&zpl);
+    s_clear_others (&reader);
     return reader.failed ? -1 : 0;
 }
 

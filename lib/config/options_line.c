@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "lib/base/daemon.h"
+#include "lib/config/nearest.h"
 #include "lib/config/options_private.h"
 
 typedef struct {
@@ -21,11 +22,30 @@ static void s_mistake (s_line_t *line, const char *text)
 
 static void s_unknown (s_line_t *line, const char *argument, const char *what)
 {
-    char quoted[64], text[160];
+    char quoted[64], text[300];
     zc_options_quote (argument, quoted, sizeof quoted);
-    snprintf (text, sizeof text, "%s: %s; see %s --help", quoted, what,
-              line->self->program->program);
+    snprintf (text, sizeof text, "%s: %s%s see %s --help", quoted, what,
+              what[strlen (what) - 1] == '?' ? "" : ";", line->self->program->program);
     s_mistake (line, text);
+}
+
+/*  "--nmae", "--no-nmae": a flag can be meant by either form. */
+static void s_unknown_long (s_line_t *line, const char *argument)
+{
+    const zc_options_t *self = line->self;
+    bool no = strncmp (argument, "--no-", 5) == 0;
+    const char *name = argument + (no ? 5 : 2);
+    char what[100] = "unknown option";
+    zc_nearest_t nearest;
+    zc_nearest_init (&nearest, name, strcspn (name, "="));
+    for (size_t i = 0; i < self->count; i++)
+        if (!no ||
+            (self->table[i].type == ZC_OPT_BOOL && !zc_option_only_command_line (&self->table[i])))
+            zc_nearest_try (&nearest, self->table[i].name);
+    if (nearest.best)
+        snprintf (what, sizeof what, "unknown option; did you mean --%s%s?", no ? "no-" : "",
+                  nearest.best);
+    s_unknown (line, argument, what);
 }
 
 static void s_help (s_line_t *line, const char *form)
@@ -35,6 +55,8 @@ static void s_help (s_line_t *line, const char *form)
         zc_options_write_conf (program, stdout);
     else if (strcmp (form, "man") == 0)
         zc_options_write_man (program, stdout);
+    else if (strcmp (form, "keys") == 0)
+        zc_options_write_keys (program, stdout);
     else
         zc_options_write_help (program, stdout);
     line->status = ZC_EXIT_OK;
@@ -86,7 +108,7 @@ static void s_long (s_line_t *line, const char *argument)
     bool flag = i < self->count && self->table[i].type == ZC_OPT_BOOL;
     if (i == self->count ||
         (no && (!flag || name[len] || zc_option_only_command_line (&self->table[i]))))
-        s_unknown (line, argument, "unknown option");
+        s_unknown_long (line, argument);
     else if (name[len])
         s_give (line, i, name + len + 1);
     else if (flag)

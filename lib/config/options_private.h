@@ -8,7 +8,15 @@
 #define ZC_OPTIONS_FILE_MAX (1 << 20) /* bytes of a zcast.conf */
 #define ZC_OPTIONS_ERROR_MAX 1024     /* bytes of a line that tells a mistake */
 
-typedef enum { ZC_RANK_PRESET, ZC_RANK_COMMON, ZC_RANK_SECTION, ZC_RANK_COMMAND } zc_rank_t;
+#define ZC_VARIABLE_MAX 96 /* bytes of the name of an environment variable */
+
+typedef enum {
+    ZC_RANK_PRESET,
+    ZC_RANK_COMMON,
+    ZC_RANK_SECTION,
+    ZC_RANK_ENVIRONMENT,
+    ZC_RANK_COMMAND
+} zc_rank_t;
 
 typedef struct {
     char *key, *value; /* owned; key is NULL in a list */
@@ -27,7 +35,7 @@ typedef struct {
 typedef struct {
     zc_rank_t rank;
     unsigned line;    /* in the file */
-    const char *path; /* of the file */
+    const char *path; /* of the file; ZC_RANK_ENVIRONMENT: name of the variable */
 } zc_origin_t;
 
 typedef struct {
@@ -45,6 +53,7 @@ struct zc_options {
     const char **words; /* owned; borrowed from argv */
     size_t words_count;
     char *path; /* owned; of the file; NULL: none */
+    bool whole; /* -t: also what the file says to other programs is checked */
 };
 
 /*  Checks a value. Returns 0 and the number it stands for (0 for texts); or -1 with what was
@@ -73,7 +82,8 @@ bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_val
 /*  Writes the line that tells where and `what`; returns -1. */
 int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *what, char *error,
                      size_t size);
-/*  Text from outside as a part of one line of bounded length. */
+/*  Text from outside as a part of one line of bounded length (size >= 8), which a terminal shows
+ *  and doesn't obey. */
 void zc_options_quote (const char *text, char *quoted, size_t size);
 
 /*  Reads a whole file. Returns 0, or -1 with a line in `error`. */
@@ -81,9 +91,20 @@ int zc_options_read_file (const char *path, zc_buf_t *text, char *error, size_t 
 /*  Sets `values` from the text of a file. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
                           const char *text, size_t len, char *error, size_t size);
+/*  The variable that sets an option, ZCAST_SECTION_NAME or else ZCAST_NAME: its name in `name`,
+ *  which holds ZC_VARIABLE_MAX bytes. Returns its value, or NULL where there is none; an empty one
+ *  counts as none. */
+const char *zc_variable_find (const zc_program_t *program, const zc_option_t *option, char *name);
+/*  Sets `values` from the environment. Returns 0, or -1 with a line in `error`. */
+int zc_options_read_environment (const zc_options_t *self, zc_value_t *values, char *error,
+                                 size_t size);
+/*  Says on stderr which variables look like slips of the pen. */
+void zc_options_warn_environment (const zc_options_t *self);
 /*  Fills `given` and `words`, which have room. Returns -1, or the status with which to end. */
 int zc_options_read_line (zc_options_t *self, int argc, char **argv);
 
+/*  The keys of its section as C, for lib/config/sections.inc. */
+void zc_options_write_keys (const zc_program_t *program, FILE *out);
 void zc_options_write_help (const zc_program_t *program, FILE *out);
 
 /*  Takes the text of a file as if it had been read from `path`. Returns 0, or -1 with one line in

@@ -41,18 +41,43 @@ static const char *s_check_value (const char *line, size_t len, size_t at)
     return NULL;
 }
 
+/*  What a line that begins with no name was meant to be, as other formats have it. */
+static const char *s_foreign (const char *line, size_t len, size_t at)
+{
+    switch (line[at]) {
+    case '\t':
+        return "indent by 4 spaces, not by tabs";
+    case '[':
+        return "a section is its bare name in the first column, without brackets, and its keys "
+               "are indented by 4 spaces";
+    case '{':
+    case '}':
+        return "a section has no braces: its keys are indented by 4 spaces";
+    case ';':
+        return "a comment begins with #";
+    case '\xc2':
+        if (at + 1 < len && line[at + 1] == '\xa0')
+            return "a no-break space (U+00A0) only looks like one: indent by 4 spaces";
+        /* fall through */
+    default:
+        return at + 1 < len && line[at] == '/' ? "a comment begins with #" : "expected a name";
+    }
+}
+
 static const char *s_check_item (const char *line, size_t len, size_t indent)
 {
     size_t at = indent;
     while (at < len && s_name_char (line[at]))
         at++;
-    if (at == indent)
-        return line[at] == '\t' ? "indent by 4 spaces, not by tabs" : "expected a name";
+    if (at == indent || (line[indent] == '/' && at - indent > 1 && line[indent + 1] == '/'))
+        return s_foreign (line, len, indent);
     if (line[indent] == '/' || line[at - 1] == '/')
         return "a name doesn't begin or end with /";
     at = s_skip_blanks (line, len, at);
     if (at == len || line[at] == '#')
         return NULL;
+    if (line[at] == '{')
+        return s_foreign (line, len, at);
     return line[at] == '=' ? s_check_value (line, len, at + 1) : "expected '=' after the name";
 }
 
@@ -84,11 +109,25 @@ static const char *s_check_line (const char *line, size_t len, size_t *deepest, 
     return NULL;
 }
 
+/*  What an editor put in front of the text, or wrote instead of it. */
+static const char *s_check_coding (const char *text, size_t len)
+{
+    if (len >= 3 && memcmp (text, "\xef\xbb\xbf", 3) == 0)
+        return "the file begins with a byte order mark (BOM): save it as UTF-8 without one";
+    if (len >= 2 && (memcmp (text, "\xff\xfe", 2) == 0 || memcmp (text, "\xfe\xff", 2) == 0))
+        return "the file is UTF-16: save it as UTF-8, without a byte order mark (BOM)";
+    return NULL;
+}
+
 /*  Blanks the comment lines of `text`, notes the lines of the items. Returns what is wrong in
  *  *line, or NULL. */
 static const char *s_check (zc_zpl_t *self, char *text, size_t len, unsigned *line)
 {
     size_t deepest = 0;
+    *line = 1;
+    const char *coding = s_check_coding (text, len);
+    if (coding)
+        return coding;
     *line = 0;
     for (size_t at = 0; at < len;) {
         char *end = memchr (text + at, '\n', len - at);

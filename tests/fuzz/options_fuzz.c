@@ -1,5 +1,5 @@
 /*  zcast.conf. Any text is taken or refused with one line that begins with the file's name; taken
- *  twice it means the same. */
+ *  twice it means the same. What is refused is refused by -t too, which looks at more. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +48,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         abort ();
     s_use (options);
     if (zc_options_load_text (options, "FILE", text, size, error, sizeof error) != rc)
+        abort ();
+    options->whole = true;
+    int whole = zc_options_load_text (options, "FILE", text, size, error, sizeof error);
+    if ((rc != 0 && whole == 0) || (whole != 0 && strncmp (error, "FILE:", 5) != 0))
         abort ();
     zc_options_destroy (&options);
     return 0;

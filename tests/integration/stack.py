@@ -137,7 +137,7 @@ class Daemon:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, **sanitizer_env(), **(env or {})},
+            env=environment(**(env or {})),
             pass_fds=pass_fds,
             start_new_session=True,
         )
@@ -255,6 +255,13 @@ def sanitizer_env():
     }
 
 
+def environment(**more):
+    """What programs are started with. Whatever this runs in, such as the shell of a running stack, its ZCAST_ variables are none of
+    theirs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ZCAST_")}
+    return {**inherited, **sanitizer_env(), **more}
+
+
 def run(*argv, input=None, timeout=LIMIT * 2, check=True, env=None, cwd=None):
     """Runs a program to its end. Returns subprocess.CompletedProcess with text; `check` expects status 0."""
     words = [program(argv[0]) if "/" not in str(argv[0]) else str(argv[0]), *map(str, argv[1:])]
@@ -264,7 +271,7 @@ def run(*argv, input=None, timeout=LIMIT * 2, check=True, env=None, cwd=None):
         capture_output=True,
         text=not isinstance(input, bytes),
         timeout=timeout,
-        env={**os.environ, **sanitizer_env(), **(env or {})},
+        env=environment(**(env or {})),
         cwd=cwd,
         check=False,
     )

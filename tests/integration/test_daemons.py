@@ -62,18 +62,90 @@ def test_a_bad_value_is_told_with_its_place(stack, name, key, value, expected):
 def test_slips_that_are_in_nobodys_section(stack, name):
     """A key of `common` that no program has, a section of no program: whoever reads the file says so."""
     sample = (SOURCE / "etc/zcast.conf").read_text()
-    keys = sorted(set(re.findall(r"^    #([\w-]+) = ", sample, re.MULTILINE)))
+    # with their defaults; where there is none, the line has the argument's name
+    keys = dict(re.findall(r"^    #([\w-]+) = ([^A-Z\n]*)$", sample, re.MULTILINE))
     help = run(name, *(["ping"] if name == "zmq" else []), "--help").stdout
     others = [key for key in keys if not re.search(rf"--(no-)?{key}\b", help)]
     assert len(others) > 5
     config = stack.folder / "common.conf"
     check = ["ping", *stack.endpoints(), "--timeout=10ms"] if name == "zmq" else ["-t"]
-    config.write_text("common\n" + "".join(f"    {key} = x\n" for key in others))
+    config.write_text("common\n" + "".join(f"    {key} = {keys[key]}\n" for key in others))
     assert run(name, *check, f"--config={config}", check=False).returncode != 2, others
-    for text, said in (("common\n    publsh = x\n", ":2: publsh: unknown key"), ("brokr\n    publish = x\n", ":1: brokr: unknown section")):
+    for text, said in (("common\n    publsh = x\n", ":2: publsh: unknown key; did you mean publish?"), ("brokr\n    publish = x\n", ":1: brokr: unknown section")):
         config.write_text(text)
         done = run(name, *check, f"--config={config}", check=False)
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_the_whole_file_is_checked(stack, name):
+    """By -t of each program, what the file says to the others too; a start looks at its own part."""
+    config = stack.folder / "whole.conf"
+    sample = (SOURCE / "etc/zcast.conf").read_text()
+    for section in ("broker", "fcgi", "ws", "bridge", "zmq"):
+        for line, said in (("    contrl = x\n", "contrl: unknown key; did you mean control?"), ("    control = x\n", "control: expected tcp://")):
+            config.write_text(f"{sample}{section}\n{line}")
+            place = f"{config}:{sample.count(chr(10)) + 2}: "
+            done = run(name, "-t", f"--config={config}", check=False)
+            assert done.returncode == 2 and f"{name}: {place}{said}" in done.stderr and done.stderr.count("\n") == 1, (section, done)
+    other = next(section for section in DAEMONS.values() if section != DAEMONS[name])
+    config.write_text(f"{other}\n    contrl = x\n")
+    if name == "zcast-broker":
+        stack.start(name, argv(stack, name, f"--config={config}"), ready=stack.broker_answers)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("\ufeffcommon\n", ":1: the file begins with a byte order mark"),
+        ("[broker]\npublish = x\n", ":1: a section is its bare name in the first column, without brackets"),
+        ("broker {\n    publish = x;\n}\n", ":1: a section has no braces"),
+        ("brokr\n    publish = x\n", ":1: brokr: unknown section; did you mean broker?"),
+        ("common\n    publsh = x\n", ":2: publsh: unknown key; did you mean publish?"),
+        ("publish = x\n", ":1: publish: a key is indented by 4 spaces"),
+    ],
+)
+@pytest.mark.parametrize("name", [*DAEMONS, "zmq"])
+def test_what_other_formats_have_is_told_with_a_sentence(stack, name, text, said):
+    config = stack.folder / "other.conf"
+    config.write_text(text)
+    done = run(name, *(["ping"] if name == "zmq" else []), f"--config={config}", check=False)
+    assert done.returncode == 2 and f"{config}{said}" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_options_from_the_environment(stack, name):
+    """Every program takes them: one for all that have the option, one for itself, and the file's name."""
+    own = f"ZCAST_{DAEMONS[name].upper()}_LOG_LEVEL"
+    config = stack.folder / "environment.conf"
+    config.write_text("common\n    log-level = nonsense\n")
+    for variables, said in (
+        ({"ZCAST_LOG_LEVEL": "loud"}, "ZCAST_LOG_LEVEL: expected one of"),
+        ({own: "loud", "ZCAST_LOG_LEVEL": "info"}, f"{own}: expected one of"),
+        ({"ZCAST_CONFIG": str(config)}, f"{config}:2: log-level: expected one of"),
+        ({"ZCAST_CONTROL": "nowhere"}, "ZCAST_CONTROL: expected tcp://"),
+    ):
+        done = run(name, "-t", env=variables, check=False)
+        assert done.returncode == 2 and done.stderr.startswith(f"{name}: {said}"), done.stderr
+    assert run(name, "-t", "--log-level=info", env={own: "debug", "ZCAST_LOG_LEVL": "x"}).stderr.endswith("did you mean ZCAST_LOG_LEVEL?\n")
+    assert "ZCAST_CONTROL" in run(name, "--help").stdout
+
+
+def test_a_stack_from_the_environment(stack):
+    """With nothing on the command line but what isn't ours."""
+    variables = {
+        "ZCAST_PUBLISH": stack.publish_endpoint,
+        "ZCAST_SUBSCRIBE": stack.subscribe_endpoint,
+        "ZCAST_CONTROL": stack.control_endpoint,
+        "ZCAST_SOCKET": str(stack.fcgi_socket),
+        "ZCAST_LISTEN": f"127.0.0.1:{stack.ws_port}",
+        "ZCAST_MAX_PAYLOAD": "1.5K",
+    }
+    stack.start("zcast-broker", ["zcast-broker"], ready=stack.broker_answers, env=variables)
+    stack.start("zcast-fcgi", ["zcast-fcgi"], ready=lambda: can_connect(stack.fcgi_socket), env=variables)
+    stack.start("zcast-ws", ["zcast-ws"], ready=lambda: can_connect(("127.0.0.1", stack.ws_port)), env=variables)
+    assert run("zmq", "pub", "a", "x", env=variables).stdout.strip() == stack.requests("REPLAY", "earliest", "a")[0][3].decode().split()[1]
+    assert "payload" in run("zmq", "pub", "a", "x" * 1537, env=variables, check=False).stderr
 
 
 # -- reloads

@@ -76,12 +76,17 @@ def test_the_files_that_architecture_names_are_there():
     for folder, names in folders:
         for name in re.findall(r"`([^`]+)`", names):
             assert (SOURCE / folder / name).exists(), f"{folder}{name}"
-    table = text.split("one noun is one pair of files:")[1].split("\n## ")[0]
-    nouns = [name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
-    for noun in nouns:
-        assert list((SOURCE / "lib").glob(f"{noun}.c")), noun
-    left = {path.stem for path in (SOURCE / "lib").glob("*.c") if not any(fnmatch.fnmatch(path.stem, noun) for noun in nouns)}
-    assert left == set(), "in lib/, and not in the table"
+    found = {}
+    for folder, names in re.findall(r"^\|(?: `lib/(\w+)/`)? +\| (`.*?) \|", text.split("one noun is one pair of files")[1].split("\n## ")[0], re.MULTILINE):
+        here = folder or here
+        found.setdefault(here, []).extend(re.findall(r"`([^`]+)`", names))
+    assert set(found) == {path.name for path in (SOURCE / "lib").iterdir() if path.is_dir() and list(path.glob("*.c"))}
+    for folder, nouns in found.items():
+        there = {path.stem for path in (SOURCE / "lib" / folder).glob("*.c")}
+        for noun in nouns:
+            assert fnmatch.filter(there, noun), f"lib/{folder}/{noun}"
+        left = {stem for stem in there if not any(fnmatch.fnmatch(stem, noun) for noun in nouns)}
+        assert left == set(), f"in lib/{folder}/, and not in the table"
 
 
 def test_deployment_installs_what_quickstart_installs():
@@ -104,6 +109,12 @@ def test_the_sample_configuration_has_every_key():
         assert run(name, "--help=conf").stdout in text, f"{name}: run make update-conf"
 
 
+def test_every_program_knows_the_keys_of_all():
+    """lib/config/sections.inc, by which -t checks the whole of a file, likewise."""
+    words = [*([name] for name in DAEMONS), ["zmq", "ping"]]
+    assert (SOURCE / "lib/config/sections.inc").read_text() == "".join(run(*each, "--help=keys").stdout for each in words), "run make update-conf"
+
+
 @pytest.mark.parametrize("name", DAEMONS)
 def test_the_sample_configuration_is_good(name):
     """As it is, and with every default said aloud."""
@@ -117,6 +128,21 @@ def test_every_default_may_be_said(stack, name):
     # those without a default have the name of the argument in its place
     path.write_text(re.sub(r"^    #(?=[\w-]+ = [^A-Z\n]*$)", "    ", text, flags=re.MULTILINE))
     run(name, "-t", "--config", path)
+
+
+def test_paths_in_the_manual_are_those_of_the_build():
+    """Where `configure` put configuration is where the programs look, the pages say, and nothing speaks of another folder."""
+    folder = re.search(r"^sysconfdir = (.*)$", (BUILD / "Makefile").read_text(), re.MULTILINE).group(1)
+    prefix = re.search(r"^prefix = (.*)$", (BUILD / "Makefile").read_text(), re.MULTILINE).group(1)
+    path = folder.replace("${prefix}", prefix) + "/zcast/zcast.conf"
+    for name in DAEMONS:
+        assert path in re.sub(r"\s+", " ", run(name, "--help").stdout)
+    for page in PAGES:
+        text = (BUILD / "doc" / page).read_text().replace("\\-", "-")
+        assert set(re.findall(r"\S*/zcast\.conf\b", text)) <= {path}, page
+        assert "@SYSCONFDIR@" not in text
+        if page[-1] != "1":
+            assert path in text, page
 
 
 def test_installation(stack):

@@ -20,7 +20,8 @@ QUICKSTART = str(SOURCE / "tools/quickstart")
 
 def environment():
     """Without what a make above has left for makes below it."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("MAKE")}, "ZCAST_BUILD": str(BUILD)}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ZCAST_"))}
+    return {**clean, "ZCAST_BUILD": str(BUILD)}
 
 
 class Quickstart:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import wsraw
-from stack import LIMIT, SOURCE, position, program, run, sanitizer_env, wait_for
+from stack import LIMIT, SOURCE, environment, position, program, run, wait_for
 
 ID = re.compile(r"\d+-\d+")
 
@@ -28,7 +28,7 @@ class Running:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **sanitizer_env()},
+            env=environment(),
         )
         self.out, self.err = [], []
         self.threads = []
@@ -621,7 +621,7 @@ def test_output_that_is_read_late(stack):
     stack.broker("--topic-bytes=500M", "--history-bytes=500M")
     before = stack.stats()["requests"]["SYNC"]
     command = [program("zmq"), "sub", *stack.endpoints(), "a", "--timeout", "300"]
-    sub = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **sanitizer_env()})
+    sub = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
     stack.closers.append(lambda: sub.poll() is None and (sub.kill(), sub.wait()))
     wait_for(lambda: stack.stats()["requests"]["SYNC"] > before and stack.stats()["syncs"] == 0, "live")
     count = 2000

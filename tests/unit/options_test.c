@@ -5,8 +5,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "lib/config/nearest.h"
 #include "lib/config/options_private.h"
+#include "lib/config/sections.h"
 #include "lib/engine/worker.h"
+
+extern char **environ;
 
 /* Values */
 
@@ -25,7 +29,18 @@ static const struct {
     {"", -1},
     {"K", -1},
     {"-1", -1},
-    {"1.5M", -1},
+    {"1.5M", 1572864},
+    {".5K", 512},
+    {"0.0000001K", 1},
+    {"1.5", -1},
+    {"1.M", -1},
+    {".M", -1},
+    {"1.5.5M", -1},
+    {"1.1234567890M", -1},
+    {"1,5M", -1},
+    {"1.-5M", -1},
+    {"8589934592.5G", -1},
+    {"9223372036854775807.9K", -1},
     {"1 M", -1},
     {"1MB", -1},
     {"1T", -1},
@@ -51,7 +66,20 @@ static const struct {
     {"", 1, -1},
     {"ms", 1, -1},
     {"-1s", 1, -1},
-    {"1.5s", 1, -1},
+    {"1.5s", 1, 1500},
+    {"0.2", 1000, 200},
+    {".25", 1000, 250},
+    {"0.0001", 1000, 1}, /* not 0, which often means for ever */
+    {"0.0", 1000, 0},
+    {"1.0006s", 1, 1001},
+    {"0.5h", 1, 1800000},
+    {"0.5", 1, -1}, /* half a millisecond */
+    {"0.5ms", 1, -1},
+    {"1.", 1000, -1},
+    {".", 1000, -1},
+    {"..5", 1000, -1},
+    {"1.5.5s", 1, -1},
+    {"1e3", 1000, -1},
     {"1 s", 1, -1},
     {"1S", 1, -1},
     {"1w", 1, -1},
@@ -179,6 +207,21 @@ static const zc_program_t s_program = {
     .words = 2,
     .verify = s_verify_options,
 };
+
+/*  Whatever this runs in. */
+static void s_clear_environment (void)
+{
+    for (char **at = environ; *at;) {
+        char name[100];
+        size_t len = strcspn (*at, "=");
+        bool ours = strncmp (*at, "ZCAST_", 6) == 0 && len < sizeof name;
+        snprintf (name, sizeof name, "%.*s", (int)len, *at);
+        if (ours)
+            unsetenv (name);
+        else
+            at++;
+    }
+}
 
 static capture_t s_out, s_error;
 static char s_folder[] = "/tmp/zcast-options-XXXXXX";
@@ -310,22 +353,33 @@ static const struct {
 } s_lines_bad[] = {
     {"--nonsense", "--nonsense: unknown option; see zcast-test --help"},
     {"--nonsense=1", "--nonsense=1: unknown option; see zcast-test --help"},
-    {"--nam=x", "--nam=x: unknown option; see zcast-test --help"},
+    {"--nam=x", "--nam=x: unknown option; did you mean --name? see zcast-test --help"},
+    {"--nmae", "--nmae: unknown option; did you mean --name? see zcast-test --help"},
+    {"--max_lag=1M", "--max_lag=1M: unknown option; did you mean --max-lag? see zcast-test --help"},
+    {"--Name=x", "--Name=x: unknown option; did you mean --name? see zcast-test --help"},
+    {"--log-lvl", "--log-lvl: unknown option; did you mean --log-level? see zcast-test --help"},
+    {"--no-colour", "--no-colour: unknown option; did you mean --no-color? see zcast-test --help"},
+    {"--versoin", "--versoin: unknown option; did you mean --version? see zcast-test --help"},
+    {"--greet", "--greet: unknown option; did you mean --greeting? see zcast-test --help"},
+    {"--a-very-long-word-that-is-near-to-no-name-at-all-however-it-is-cut-at-its-end",
+     "--a-very-long-word-that-is-near-to-no-name-at-all-however-it...: unknown option; see "
+     "zcast-test --help"},
     {"---", "---: unknown option; see zcast-test --help"},
     {"--=x", "--=x: unknown option; see zcast-test --help"},
     {"-x", "-x: unknown option; see zcast-test --help"},
     {"-ex", "-ex: unknown option; see zcast-test --help"},
     {"--no-name", "--no-name: unknown option; see zcast-test --help"},
-    {"--no-echo=yes", "--no-echo=yes: unknown option; see zcast-test --help"},
+    {"--no-echo=yes",
+     "--no-echo=yes: unknown option; did you mean --no-echo? see zcast-test --help"},
     {"--no-help", "--no-help: unknown option; see zcast-test --help"},
-    {"--bad\nline", "--bad?line: unknown option; see zcast-test --help"},
+    {"--bad\nline", "--bad\\nline: unknown option; see zcast-test --help"},
     {"a|b|c", "c: unexpected argument; see zcast-test --help"},
     {"--name", "--name: expected a value: NAME"},
     {"-n", "--name: expected a value: NAME"},
     {"--name=", "--name: expected NAME: 1 to 8 bytes of plain text, not \"\""},
     {"--name=123456789", "--name: expected NAME: 1 to 8 bytes of plain text, not \"123456789\""},
-    {"--name=\x1b", "--name: expected NAME: 1 to 8 bytes of plain text, not \"?\""},
-    {"--greeting=\xff", "--greeting: expected TEXT: plain text, not \"\xff\""},
+    {"--name=\x1b", "--name: expected NAME: 1 to 8 bytes of plain text, not \"\\x1b\""},
+    {"--greeting=\xff", "--greeting: expected TEXT: plain text, not \"\\xff\""},
     {"--echo=maybe", "--echo: expected yes or no, not \"maybe\""},
     {"--count=101", "--count: expected a number from -5 to 100, not \"101\""},
     {"--count=-6", "--count: expected a number from -5 to 100, not \"-6\""},
@@ -509,13 +563,24 @@ static const struct {
     {"test\n    count = 1\n    count = 2\n", ":3: count: given twice, first on line 2"},
     {"common\n    nonsense = 1\n", ":2: nonsense: unknown key; no program has it"},
     {"common\n    config = x\n", ":2: config: unknown key; no program has it"},
-    {"comon\n    publish = x\n",
-     ":1: comon: unknown section; expected common, broker, fcgi, ws, bridge or zmq"},
+    {"comon\n    publish = x\n", ":1: comon: unknown section; did you mean common?"},
+    {"Broker\n    publish = x\n", ":1: Broker: unknown section; did you mean broker?"},
+    {"workers\n    publish = x\n",
+     ":1: workers: unknown section; expected common, broker, fcgi, ws, bridge or zmq"},
+    {"publish\n", ":1: publish: this is a key, and there is no section above it that it is "
+                  "indented below (by 4 spaces)"},
+    {"test\n    cuont = 1\n", ":2: cuont: unknown key; did you mean count?"},
+    {"test\n    max_lag = 1M\n", ":2: max_lag: unknown key; did you mean max-lag?"},
+    {"test\n    dedup-max = 1M\n",
+     ":2: dedup-max: unknown key in this section; it belongs to 'broker'"},
+    {"common\n    cuont = 1\n", ":2: cuont: unknown key; did you mean count?"},
+    {"common\n    max-payloads = 1\n", ":2: max-payloads: unknown key; did you mean max-payload?"},
     {"test\n    count = 1\nws\ntest\n    count = 1\n", ":5: count: given twice, first on line 2"},
     {"common\n    count = 1\n    count = 2\n", ":3: count: given twice, first on line 2"},
     {"test\n    echo\n", ":2: echo: expected yes or no, not \"\""},
     {"test = 1\n", ":1: test: expected the name of a section here, without a value"},
     {"other = 1\n", ":1: other: expected the name of a section here, without a value"},
+    {"publish = x\n", ":1: publish: a key is indented by 4 spaces, below its section"},
     {"test\n    count = 1\n        x = 1\n", ":3: x: nothing can be indented below this key"},
     {"test\n    header\n        x = 1\n            y = 1\n", ":4: y: indented too deep"},
     {"test\n    slow-topics\n        a = skip\n        b = slip\n",
@@ -527,7 +592,17 @@ static const struct {
     {"test\n  count = 1\n", ":2: indent by 4 spaces at a time"},
     {"test\n\tcount = 1\n", ":2: indent by 4 spaces, not by tabs"},
     {"test\n    count: 1\n", ":2: expected '=' after the name"},
-    {"[test]\ncount=1\n", ":1: expected a name"},
+    {"[test]\ncount=1\n", ":1: a section is its bare name in the first column, without brackets, "
+                          "and its keys are indented by 4 spaces"},
+    {"test {\n", ":1: a section has no braces: its keys are indented by 4 spaces"},
+    {"test\n{\n", ":2: a section has no braces: its keys are indented by 4 spaces"},
+    {"; x\ntest\n", ":1: a comment begins with #"},
+    {"// x\ntest\n", ":1: a comment begins with #"},
+    {"%YAML\n", ":1: expected a name"},
+    {"\xef\xbb\xbftest\n",
+     ":1: the file begins with a byte order mark (BOM): save it as UTF-8 without one"},
+    {"\xff\xfet", ":1: the file is UTF-16: save it as UTF-8, without a byte order mark (BOM)"},
+    {"\xfe\xff", ":1: the file is UTF-16: save it as UTF-8, without a byte order mark (BOM)"},
     {"test\n    name = \"x\n", ":2: the closing quote is missing"},
     {"ws\n    name = \"x\n", ":2: the closing quote is missing"},
 };
@@ -570,6 +645,241 @@ static void test_files_strange (void **state)
     zc_options_destroy (&options);
     memset (big + 5, 'x', 2000);
     s_assert_file_refused (big, sizeof big - 1, ":2: a line has at most 1024 bytes");
+}
+
+/*  With -t, what the file says to others; at a start that is for them to see. */
+static const struct {
+    const char *text, *said;
+} s_files_of_others[] = {
+    {"ws\n    listn = 1\n", ":2: listn: unknown key; did you mean listen?"},
+    {"ws\n    frobnicate = 1\n",
+     ":2: frobnicate: unknown key; zcast.conf(5) has those of section 'ws'"},
+    {"ws\n    history-bytes = 1M\n",
+     ":2: history-bytes: unknown key in this section; it belongs to 'broker'"},
+    {"zmq\n    json = yes\n", ":2: json: unknown key; zcast.conf(5) has those of section 'zmq'"},
+    {"test\n    count = 1\nbroker\n    sync = sometimes\n",
+     ":4: sync: expected one of always|interval|never, not \"sometimes\""},
+    {"broker\n    sync = never\nws\nbroker\n    sync = always\n",
+     ":5: sync: given twice, first on line 2"},
+    {"fcgi\n    processes = 0\n", ":2: processes: expected a number from 1 to 64, not \"0\""},
+    {"fcgi\n    processes = 2\n        x = 1\n", ":3: x: nothing can be indented below this key"},
+    {"fcgi\n    slow-topics\n        a = slip\n",
+     ":3: slow-topics: expected PREFIX=POLICY with one of disconnect|skip|latest, not \"a=slip\""},
+    {"fcgi\n    slow-topics\n        a = skip\n            b = c\n", ":4: b: indented too deep"},
+    {"common\n    max-payload = lots\n",
+     ":2: max-payload: expected a size from 1 to 1G, not \"lots\""},
+    {"common\n    processes = 100\n", ":2: processes: expected a number from 1 to 64, not \"100\""},
+};
+
+static void test_files_of_others (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_files_of_others); i++) {
+        char line[128], said[300];
+        zc_options_t *options = s_new_file (s_files_of_others[i].text, "");
+        zc_options_destroy (&options);
+        snprintf (line, sizeof line, "-t|--config=%s", s_path);
+        snprintf (said, sizeof said, "%s%s", s_path, s_files_of_others[i].said);
+        s_assert_mistake (&s_program, line, said);
+    }
+    int status = -1;
+    char line[128];
+    static const char good[] = "ws\n    listen = \"127.0.0.1:1\"\n    allow-origin = a\n"
+                               "    allow-origin = b\ncommon\n    max-payload = 2M\n"
+                               "    slow-topics\n        a = skip\n";
+    s_write (good, strlen (good));
+    snprintf (line, sizeof line, "-t|--config=%s", s_path);
+    assert_null (s_new_of (&s_program, line, &status));
+    assert_string_equal (s_error.text, "");
+    assert_int_equal (status, 0);
+}
+
+/* The environment */
+
+static void test_environment (void **state)
+{
+    (void)state;
+    const char *key, *value;
+    setenv ("ZCAST_MAX_LAG", "64K", 1);
+    setenv ("ZCAST_COUNT", "1", 1);
+    setenv ("ZCAST_TEST_COUNT", "2", 1);
+    setenv ("ZCAST_WS_NAME", "other's", 1);
+    setenv ("ZCAST_GREETING", "", 1); /* as if it weren't there */
+    setenv ("ZCAST_ECHO", "yes", 1);
+    setenv ("ZCAST_DELAY", "9", 1);
+    setenv ("ZCAST_ORIGIN", "a, b c ,,d", 1);
+    setenv ("ZCAST_HEADER", "x=1,2\ny=", 1);
+    setenv ("ZCAST_HELP", "yes", 1);
+    zc_options_t *options = s_new_file (
+        "test\n    count = 3\n    name = file\n    origin = f\n    max-lag = 1M\n", "--delay=8");
+    assert_int_equal (zc_options_number (options, "max-lag"), 65536);
+    assert_int_equal (zc_options_number (options, "count"), 2);
+    assert_string_equal (zc_options_text (options, "name"), "file");
+    assert_string_equal (zc_options_text (options, "greeting"), "hello");
+    assert_true (zc_options_bool (options, "echo"));
+    assert_int_equal (zc_options_number (options, "delay"), 8);
+    static const char *const origins[] = {"a", "b c", "d"};
+    for (size_t i = 0; i < LENGTH (origins); i++) {
+        assert_true (zc_options_item (options, "origin", i, &key, &value));
+        assert_string_equal (value, origins[i]);
+    }
+    assert_false (zc_options_item (options, "origin", 3, &key, &value));
+    assert_true (zc_options_item (options, "header", 0, &key, &value));
+    assert_string_equal (value, "1,2");
+    assert_true (zc_options_item (options, "header", 1, &key, &value));
+    assert_string_equal (value, "");
+    char error[512] = "";
+    s_write ("test\n    count = 4\n    delay = 7\n", 32);
+    assert_int_equal (zc_options_reload (options, error, sizeof error), 0);
+    assert_int_equal (zc_options_number (options, "count"), 2);
+    zc_options_destroy (&options);
+    s_clear_environment ();
+}
+
+static void test_environment_names_the_file (void **state)
+{
+    (void)state;
+    s_write ("test\n    count = 4\n", 19);
+    setenv ("ZCAST_CONFIG", s_path, 1);
+    zc_options_t *options = s_new ("");
+    assert_int_equal (zc_options_number (options, "count"), 4);
+    zc_options_destroy (&options);
+    options = s_new ("-c|/dev/null");
+    assert_int_equal (zc_options_number (options, "count"), 10);
+    zc_options_destroy (&options);
+    setenv ("ZCAST_CONFIG", "/nonexistent", 1);
+    s_assert_mistake (&s_program, "", "/nonexistent: No such file or directory");
+    s_clear_environment ();
+}
+
+static void test_environment_bad (void **state)
+{
+    (void)state;
+    setenv ("ZCAST_COUNT", "many", 1);
+    s_assert_mistake (&s_program, "",
+                      "ZCAST_COUNT: expected a number from -5 to 100, not \"many\"");
+    s_assert_mistake (&s_program, "-t",
+                      "ZCAST_COUNT: expected a number from -5 to 100, not \"many\"");
+    setenv ("ZCAST_TEST_COUNT", "13", 1);
+    s_assert_mistake (&s_program, "", "ZCAST_TEST_COUNT: bad luck");
+    s_clear_environment ();
+    setenv ("ZCAST_ORIGIN", "a,12345678901234567", 1);
+    s_assert_mistake (&s_program, "",
+                      "ZCAST_ORIGIN: expected ORIGIN: 1 to 16 bytes of plain text, "
+                      "not \"12345678901234567\"");
+    s_clear_environment ();
+}
+
+/*  What is one step from a variable is said; what others have under such names isn't. */
+static void test_environment_slips (void **state)
+{
+    (void)state;
+    static const char *const fine[] = {"ZCAST_BUILD", "ZCAST_PORT",     "ZCAST_SERVICE_HOST",
+                                       "ZCAST_SINCE", "ZCAST_JSON",     "ZCAST_MAX_LAG",
+                                       "ZCAST_",      "ZCAST_WS_LISTEN"};
+    for (size_t i = 0; i < LENGTH (fine); i++)
+        setenv (fine[i], "1M", 1);
+    zc_options_t *options = s_new ("");
+    zc_options_destroy (&options);
+    s_clear_environment ();
+    int status;
+    setenv ("ZCAST_CUONT", "5", 1);
+    setenv ("ZCAST_WS_LISTN", "5", 1);
+    options = s_new_of (&s_program, "", &status);
+    assert_non_null (options);
+    assert_non_null (strstr (s_error.text, "zcast-test: ZCAST_CUONT is no option's variable; did "
+                                           "you mean ZCAST_COUNT?\n"));
+    assert_non_null (strstr (s_error.text, "ZCAST_WS_LISTN is no option's variable; did you mean "
+                                           "ZCAST_WS_LISTEN?\n"));
+    zc_options_destroy (&options);
+    s_clear_environment ();
+}
+
+/*  A flag of a command that has the name of a daemon's key is not meant by that key's variable. */
+static void test_environment_of_a_command (void **state)
+{
+    (void)state;
+    static const zc_option_t table[] = {
+        {"slow", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "list the slow", false},
+        {"count", 0, ZC_OPT_NUMBER, "0", 0, 9, NULL, "N", "how many", false},
+        {"publish", 0, ZC_OPT_ENDPOINT, "inproc://x", 0, 0, NULL, "ENDPOINT", "where", false},
+        ZC_OPTION_END,
+    };
+    static const zc_program_t program = {.program = "zcast-test",
+                                         .section = "zmq",
+                                         .usage = "",
+                                         .summary = "Tests.",
+                                         .options = table,
+                                         .keys = "publish"};
+    int status = -1;
+    setenv ("ZCAST_SLOW", "latest", 1);
+    setenv ("ZCAST_COUNT", "3", 1);
+    setenv ("ZCAST_PUBLISH", "inproc://y", 1);
+    zc_options_t *options = s_new_of (&program, "", &status);
+    assert_non_null (options);
+    assert_false (zc_options_bool (options, "slow"));
+    assert_int_equal (zc_options_number (options, "count"), 3);
+    assert_string_equal (zc_options_text (options, "publish"), "inproc://y");
+    zc_options_destroy (&options);
+    setenv ("ZCAST_ZMQ_SLOW", "yes", 1);
+    options = s_new_of (&program, "", &status);
+    assert_true (zc_options_bool (options, "slow"));
+    zc_options_destroy (&options);
+    s_clear_environment ();
+}
+
+/*  No two options are meant by one variable, and every name has room. */
+static void test_variables_are_unambiguous (void **state)
+{
+    (void)state;
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        for (const zc_option_t *key = section->keys; key->name; key++) {
+            char joined[ZC_VARIABLE_MAX];
+            assert_in_range (strlen (section->name) + strlen (key->name), 2, ZC_VARIABLE_MAX - 8);
+            snprintf (joined, sizeof joined, "%s-%s", section->name, key->name);
+            if (zc_key_known (joined))
+                fail_msg ("%s is a key, and %s one of section %s", joined, key->name,
+                          section->name);
+        }
+}
+
+static const struct {
+    const char *word, *meant;
+} s_near[] = {
+    {"pub", "pub"},
+    {"pubb", "pub"},
+    {"bup", NULL},
+    {"upb", "pub"},
+    {"publish", "pub"},
+    {"SUB", "sub"},
+    {"stats", "stat"},
+    {"status", "stat"},
+    {"sta", "stat"},
+    {"st", NULL},
+    {"png", "ping"},
+    {"x", NULL},
+    {"", NULL},
+    {"subscribe", "sub"},
+    {"stat_all", "stat"},
+    {"nonsense", NULL},
+    {"long-wrod", "long-word"},
+    {"lnog-wrod", "long-word"},
+    {"0123456789012345678901234567890123456789x", NULL},
+};
+
+static void test_nearest (void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pub", "sub", "stat", "ping", "long-word"};
+    for (size_t i = 0; i < LENGTH (s_near); i++) {
+        zc_nearest_t nearest;
+        zc_nearest_init (&nearest, s_near[i].word, strlen (s_near[i].word));
+        for (size_t k = 0; k < LENGTH (names); k++)
+            zc_nearest_try (&nearest, names[k]);
+        const char *meant = s_near[i].meant;
+        if (!nearest.best != !meant || (meant && strcmp (meant, nearest.best) != 0))
+            fail_msg ("%s: %s", s_near[i].word, nearest.best ? nearest.best : "nothing");
+    }
 }
 
 /* Help, version, check */
@@ -709,14 +1019,17 @@ static void test_command (void **state)
     assert_int_equal (zc_options_number (options, "count"), 3);
     zc_options_destroy (&options);
     static const char *const others[] = {"count", "config", "del", "publish-delay", "log-level"};
+    static const char *const why[] = {
+        "unknown key; zcast-test --help shows those of section 'test'",
+        "unknown key; zcast-test --help shows those of section 'test'",
+        "unknown key; did you mean delay?", "unknown key; did you mean publish?",
+        "unknown key in this section; it belongs to 'broker', 'fcgi', 'ws', 'bridge'"};
     for (size_t i = 0; i < LENGTH (others); i++) {
         char file[64];
         int len = snprintf (file, sizeof file, "test\n    %s = 1\n", others[i]);
         s_write (file, (size_t)len);
         snprintf (line, sizeof line, "-c|%s", s_path);
-        snprintf (said, sizeof said,
-                  "%s:2: %s: unknown key; zcast-test --help shows those of section 'test'", s_path,
-                  others[i]);
+        snprintf (said, sizeof said, "%s:2: %s: %s", s_path, others[i], why[i]);
         s_assert_mistake (&program, line, said);
     }
     s_assert_mistake (&program, "-t", "-t: unknown option; see zcast-test --help");
@@ -833,6 +1146,7 @@ static void test_tables (void **state)
 static int s_begin (void **state)
 {
     (void)state;
+    s_clear_environment ();
     return mkdtemp (s_folder) ? 0 : -1;
 }
 
@@ -858,6 +1172,14 @@ int main (void)
         cmocka_unit_test (test_maps_in_the_file),
         cmocka_unit_test (test_files_bad),
         cmocka_unit_test (test_files_strange),
+        cmocka_unit_test (test_files_of_others),
+        cmocka_unit_test (test_environment),
+        cmocka_unit_test (test_environment_names_the_file),
+        cmocka_unit_test (test_environment_bad),
+        cmocka_unit_test (test_environment_slips),
+        cmocka_unit_test (test_environment_of_a_command),
+        cmocka_unit_test (test_variables_are_unambiguous),
+        cmocka_unit_test (test_nearest),
         cmocka_unit_test (test_check),
         cmocka_unit_test (test_version),
         cmocka_unit_test (test_help),

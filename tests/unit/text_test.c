@@ -230,13 +230,52 @@ static void test_slices (void **state)
     assert_false (zc_slice_begins (slices[0], slices[1]));
 }
 
+static const struct {
+    zc_slice_t text;
+    const char *shown;
+} s_shown[] = {
+    {SLICE (""), ""},
+    {SLICE ("plain \\n text"), "plain \\n text"},
+    {SLICE ("a\0b\r\n\t\x1b[2J\x7f"), "a\\x00b\\r\\n\\t\\x1b[2J\\x7f"},
+    {SLICE ("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
+     "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+    {SLICE ("\xc2\x9b"
+            "31m\xc2\xa0"),
+     "\\x9b31m\xc2\xa0"},
+    {SLICE ("\xe2\x80\xaexe\xe2\x81\xa9\xe2\x80\x8f"), "\\u202exe\\u2069\xe2\x80\x8f"},
+    {SLICE ("\xff caf\xc3\xa9 \xc3"), "\\xff caf\xc3\xa9 \\xc3"},
+    {SLICE ("\xed\xa0\x80"), "\\xed\\xa0\\x80"},
+};
+
+static void test_escape (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_shown); i++) {
+        zc_slice_t text = s_shown[i].text;
+        char *out = malloc (4 * text.len + 1), *copy = malloc (text.len + 1);
+        memcpy (copy, text.at, text.len);
+        copy[text.len] = (char)0x9b; /* a sequence doesn't reach beyond the text */
+        size_t len = zc_text_escape (copy, text.len, out);
+        if (len > 4 * text.len || len != strlen (s_shown[i].shown) ||
+            memcmp (out, s_shown[i].shown, len) != 0)
+            fail_msg ("escape %zu: %.*s", i, (int)len, out);
+        free (out);
+        free (copy);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_utf8),   cmocka_unit_test (test_utf8_every_code_point),
-        cmocka_unit_test (test_plain),  cmocka_unit_test (test_topic),
-        cmocka_unit_test (test_query),  cmocka_unit_test (test_url_decode),
-        cmocka_unit_test (test_u64),    cmocka_unit_test (test_base64),
+        cmocka_unit_test (test_escape),
+        cmocka_unit_test (test_utf8),
+        cmocka_unit_test (test_utf8_every_code_point),
+        cmocka_unit_test (test_plain),
+        cmocka_unit_test (test_topic),
+        cmocka_unit_test (test_query),
+        cmocka_unit_test (test_url_decode),
+        cmocka_unit_test (test_u64),
+        cmocka_unit_test (test_base64),
         cmocka_unit_test (test_slices),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,0 +1,136 @@
+/*  options_environment.c - environment variables onto the table: ZCAST_SECTION_NAME for one program,
+ *  ZCAST_NAME for all that have the option, as the section `common` is.
+ *
+ *  An option of a command that is no key has the short form only where the name is no key of a
+ *  daemon either: `slow` is a policy of the workers, and a flag of `zmq stat`. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/config/nearest.h"
+#include "lib/config/options_private.h"
+#include "lib/config/sections.h"
+
+#define S_PREFIX "ZCAST_"
+
+extern char **environ;
+
+static char *s_capitals (char *to, const char *name)
+{
+    for (; *name; name++)
+        *to++ = *name == '-' ? '_' : (char)toupper ((unsigned char)*name);
+    *to = 0;
+    return to;
+}
+
+/*  ZCAST_NAME, or with a section ZCAST_SECTION_NAME. Names and sections are ours, and short. */
+static const char *s_get (const char *section, const char *option, char *name)
+{
+    char *to = stpcpy (name, S_PREFIX);
+    if (section) {
+        to = s_capitals (to, section);
+        *to++ = '_';
+    }
+    s_capitals (to, option);
+    const char *value = getenv (name);
+    return value && *value ? value : NULL;
+}
+
+static bool s_has_variable (const zc_option_t *option)
+{
+    return strcmp (option->name, "config") == 0 || !zc_option_only_command_line (option);
+}
+
+const char *zc_variable_find (const zc_program_t *program, const zc_option_t *option, char *name)
+{
+    if (!program->section || !s_has_variable (option))
+        return NULL;
+    const char *value = s_get (program->section, option->name, name);
+    bool shared = zc_option_is_key (program, option) || !zc_key_known (option->name);
+    return value || !shared ? value : s_get (NULL, option->name, name);
+}
+
+/*  Each value of a list: lines, or where there is one line, what commas separate. */
+static int s_set_list (const zc_option_t *option, zc_value_t *value, const char *text,
+                       const zc_origin_t *origin, char *error, size_t size)
+{
+    const char *between = strchr (text, '\n') ? "\n" : ",";
+    char *copy = strdup (text), *rest = copy, *item;
+    int rc = 0;
+    if (!copy)
+        abort ();
+    while (rc == 0 && (item = strsep (&rest, between))) {
+        item += strspn (item, " ");
+        for (size_t len = strlen (item); len > 0 && item[len - 1] == ' ';)
+            item[--len] = 0;
+        if (*item)
+            rc = zc_value_set (option, value, item, origin, error, size);
+    }
+    free (copy);
+    return rc;
+}
+
+int zc_options_read_environment (const zc_options_t *self, zc_value_t *values, char *error,
+                                 size_t size)
+{
+    char name[ZC_VARIABLE_MAX];
+    for (size_t i = 0; i < self->count; i++) {
+        const zc_option_t *option = &self->table[i];
+        const char *text = zc_variable_find (self->program, option, name);
+        if (!text)
+            continue;
+        zc_origin_t origin = {ZC_RANK_ENVIRONMENT, 0, name};
+        bool list = option->type == ZC_OPT_LIST || option->type == ZC_OPT_MAP;
+        if ((list ? s_set_list : zc_value_set) (option, &values[i], text, &origin, error, size) !=
+            0)
+            return -1;
+    }
+    return 0;
+}
+
+/*  Slips of the pen: what is no option's, and one step from one. Others' variables begin with
+ *  ZCAST_ too: such as a test's, or those that Kubernetes makes of a service of that name. */
+
+static void s_try (zc_nearest_t *nearest, const char *section, const char *option, char *best)
+{
+    char name[ZC_VARIABLE_MAX];
+    s_get (section, option, name);
+    const char *before = nearest->best;
+    zc_nearest_try (nearest, name + strlen (S_PREFIX));
+    if (nearest->best != before)
+        nearest->best = strcpy (best, name) + strlen (S_PREFIX);
+}
+
+static void s_try_all (zc_nearest_t *nearest, const zc_options_t *self, char *best)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_try (nearest, NULL, self->table[i].name, best);
+        s_try (nearest, self->program->section, self->table[i].name, best);
+    }
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        for (const zc_option_t *key = section->keys; key->name; key++) {
+            s_try (nearest, NULL, key->name, best);
+            s_try (nearest, section->name, key->name, best);
+        }
+}
+
+void zc_options_warn_environment (const zc_options_t *self)
+{
+    for (char **at = environ; self->program->section && *at; at++) {
+        if (strncmp (*at, S_PREFIX, strlen (S_PREFIX)) != 0)
+            continue;
+        char best[ZC_VARIABLE_MAX], word[ZC_NEAREST_MAX], quoted[ZC_NEAREST_MAX];
+        size_t len = strcspn (*at + strlen (S_PREFIX), "=");
+        zc_nearest_t nearest;
+        zc_nearest_init (&nearest, *at + strlen (S_PREFIX), len);
+        s_try_all (&nearest, self, best);
+        if (nearest.best == NULL || nearest.distance != 1 || len >= sizeof word)
+            continue;
+        memcpy (word, nearest.word, len);
+        word[len] = 0;
+        zc_options_quote (word, quoted, sizeof quoted);
+        fprintf (stderr, "%s: %s%s is no option's variable; did you mean %s?\n",
+                 self->program->program, S_PREFIX, quoted, best);
+    }
+}
