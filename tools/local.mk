@@ -6,8 +6,9 @@ tools_zmq_SOURCES = \
 	tools/zmq_pub.c \
 	tools/zmq_stat.c \
 	tools/zmq_sub.c \
+	tools/zmq_token.c \
 	tools/tool.c tools/tool.h
-tools_zmq_LDADD = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS)
+tools_zmq_LDADD = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = tools/bash-completion/zmq

@@ -12,6 +12,7 @@ int zc_tool_pub (int argc, char **argv);
 int zc_tool_sub (int argc, char **argv);
 int zc_tool_stat (int argc, char **argv);
 int zc_tool_ping (int argc, char **argv);
+int zc_tool_token (int argc, char **argv);
 
 /*  The broker's endpoints, alike in every subcommand (stack them all, so that one set of options
  *  fits all). */

@@ -16,6 +16,7 @@ static const s_command_t s_commands[] = {
     {"sub", "zmq sub", "print the messages of topics as they come", zc_tool_sub},
     {"stat", "zmq stat", "what the broker and its workers are doing", zc_tool_stat},
     {"ping", "zmq ping", "whether the broker answers", zc_tool_ping},
+    {"token", "zmq token", "make, show and check tokens; make API keys", zc_tool_token},
 };
 #define S_COMMANDS (sizeof s_commands / sizeof *s_commands)
 
@@ -63,7 +64,7 @@ int main (int argc, char **argv)
     }
     const s_command_t *command = s_find (word);
     if (!command && argc > 1)
-        return zc_tool_misuse ("'%s' is not a command: pub, sub, stat or ping", word);
+        return zc_tool_misuse ("'%s' is not a command: pub, sub, stat, ping or token", word);
     if (!command) {
         s_help (stderr);
         return ZC_EXIT_USAGE;

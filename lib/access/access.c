@@ -1,7 +1,7 @@
 /*  access.c - see access.h.
  *
- *  Files of keys are read anew as a whole when one changes: what is in use is never half of one state
- *  and half of another. */
+ *  Files of keys are read anew as a whole when one changes: what is in use is never half of one
+ * state and half of another. */
 #include "lib/access/access.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ typedef struct {
     struct timespec modified;
     off_t size;
     ino_t number;
+    mode_t mode;
 } s_file_t;
 
 typedef struct {
@@ -31,9 +32,9 @@ typedef struct {
 
 struct zc_access {
     zc_mode_t mode;
-    zc_rules_t *rules;       /* owned */
-    zc_keys_t *keys;         /* owned */
-    zc_apikeys_t *api_keys;  /* owned; NULL: none */
+    zc_rules_t *rules;      /* owned */
+    zc_keys_t *keys;        /* owned */
+    zc_apikeys_t *api_keys; /* owned; NULL: none */
     s_texts_t issuers, audiences;
     zc_token_policy_t policy; /* borrows these */
     char *cookie;             /* owned; "": none */
@@ -58,7 +59,7 @@ static void s_note_file (zc_access_t *self, const char *path, const struct stat 
     if (!self->files)
         abort ();
     self->files[self->file_count++] =
-        (s_file_t){s_copy (path), info->st_mtim, info->st_size, info->st_ino};
+        (s_file_t){s_copy (path), info->st_mtim, info->st_size, info->st_ino, info->st_mode};
 }
 
 /*  The whole file, of at most `max` bytes, to be freed with OPENSSL_clear_free; NULL with errno. */
@@ -82,8 +83,8 @@ static uint8_t *s_read (int fd, size_t max, size_t *len)
 typedef int (*s_take_fn) (zc_access_t *self, zc_slice_t file, const char *kid, char *error,
                           size_t size);
 
-/*  Opens a file, and hands its bytes to `take`. It need not be a plain one: a credential of systemd's
- *  is, a pipe of a shell's isn't. */
+/*  Opens a file, and hands its bytes to `take`. It need not be a plain one: a credential of
+ * systemd's is, a pipe of a shell's isn't. */
 static int s_file (zc_access_t *self, const char *option, const char *path, size_t max,
                    s_take_fn take, const char *kid, char *error, size_t size)
 {
@@ -97,8 +98,6 @@ static int s_file (zc_access_t *self, const char *option, const char *path, size
     } else {
         rc = take (self, (zc_slice_t){(const char *)bytes, len}, kid, why, sizeof why);
         s_note_file (self, path, &info);
-        if (rc == 0 && S_ISREG (info.st_mode) && info.st_mode & S_IROTH)
-            zc_warn ("%s %s: every user of this machine can read it; chmod o-r", option, path);
         OPENSSL_clear_free (bytes, max + 1);
     }
     if (fd >= 0)
@@ -114,6 +113,20 @@ static int s_take_keys (zc_access_t *self, zc_slice_t file, const char *kid, cha
     return zc_keys_add (self->keys, file, kid, error, size);
 }
 
+/*  What can sign is a secret, and who can read it makes tokens. */
+static void s_warn_of_readers (const zc_access_t *self, size_t before)
+{
+    const s_file_t *file = &self->files[self->file_count - 1];
+    const zc_key_t *key;
+    for (size_t i = before; (key = zc_keys_item (self->keys, i)); i++) {
+        if (zc_key_signs (key) && file->mode & S_IROTH) {
+            zc_warn ("token-keys %s: every user of this machine can read this secret; chmod o-r",
+                     file->path);
+            return;
+        }
+    }
+}
+
 static int s_take_api_keys (zc_access_t *self, zc_slice_t file, const char *kid, char *error,
                             size_t size)
 {
@@ -125,15 +138,15 @@ static int s_take_api_keys (zc_access_t *self, zc_slice_t file, const char *kid,
 /*  "[KID=]FILE": a path with a `=` in it needs a kid before it, or begins with `./`. */
 static int s_key_file (zc_access_t *self, const char *value, char *error, size_t size)
 {
-    const char *equals = strchr (value, '=');
-    const char *slash = strchr (value, '/');
-    if (!equals || (slash && slash < equals))
-        return s_file (self, "token-keys", value, ZC_KEYS_FILE_MAX, s_take_keys, NULL, error, size);
-    char *kid = s_copy (value);
-    kid[equals - value] = 0;
-    int rc = s_file (self, "token-keys", equals + 1, ZC_KEYS_FILE_MAX, s_take_keys, kid, error,
-                     size);
+    const char *equals = strchr (value, '='), *slash = strchr (value, '/');
+    bool named = equals && (!slash || equals < slash);
+    char *kid = named ? strndup (value, (size_t)(equals - value)) : NULL;
+    size_t before = zc_keys_count (self->keys);
+    int rc = s_file (self, "token-keys", named ? equals + 1 : value, ZC_KEYS_FILE_MAX, s_take_keys,
+                     kid, error, size);
     free (kid);
+    if (rc == 0)
+        s_warn_of_readers (self, before);
     return rc;
 }
 
@@ -195,7 +208,8 @@ static int s_load (zc_access_t *self, const zc_options_t *options, char *error, 
         return -1;
     if (self->mode == ZC_MODE_OPEN || s_has_keys (self))
         return 0;
-    snprintf (error, size, "tokens = %s: nobody could come in: name keys with token-keys or api-keys",
+    snprintf (error, size,
+              "tokens = %s: nobody could come in: name keys with token-keys or api-keys",
               zc_options_text (options, "tokens"));
     return -1;
 }

@@ -63,8 +63,8 @@ typedef enum {
     ZC_ACCESS_FORBIDDEN,    /* 403: not with this one, or never */
 } zc_decision_t;
 
-/*  Reads what the options name. NULL with one sentence in `error` that names the option and the file
- *  at fault. The options are borrowed until this returns. */
+/*  Reads what the options name. NULL with one sentence in `error` that names the option and the
+ * file at fault. The options are borrowed until this returns. */
 zc_access_t *zc_access_new (const zc_options_t *options, char *error, size_t size);
 void zc_access_destroy (zc_access_t **self_p);
 /*  Whether a file that it was read from is another one by now, by its time, size or number. The
@@ -82,12 +82,12 @@ void zc_identity_destroy (zc_identity_t **self_p);
 
 /*  `identity` may be NULL: anyone. */
 zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t *identity,
-                                            zc_slice_t topic);
+                                   zc_slice_t topic);
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
-                                          zc_slice_t topic);
+                                 zc_slice_t topic);
 
-/*  For an answer with 401 (RFC 6750 §3): the value of WWW-Authenticate; `error` ZC_TOKEN_OK where no
- *  token came. Static. */
+/*  For an answer with 401 (RFC 6750 §3): the value of WWW-Authenticate; `error` ZC_TOKEN_OK where
+ * no token came. Static. */
 const char *zc_access_challenge (zc_token_error_t error);
 
 #endif

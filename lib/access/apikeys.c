@@ -136,8 +136,7 @@ zc_apikeys_t *zc_apikeys_new (zc_slice_t file, char *error, size_t size)
         wrong = s_add_line (self, s_take (&file, '\n'));
     }
     for (size_t i = 0; i < self->count; i++)
-        self->entries[i].key =
-            (zc_apikey_t){self->entries[i].name, self->entries[i].grants};
+        self->entries[i].key = (zc_apikey_t){self->entries[i].name, self->entries[i].grants};
     if (!wrong)
         return self;
     snprintf (error, size, "line %zu: %s", number, wrong);

@@ -6,9 +6,9 @@
  *
  *      NAME HASH [publish=TOPIC[,TOPIC…]] [subscribe=TOPIC[,TOPIC…]]
  *
- *  NAME is the subject in limits and logs, HASH the SHA-256 of the whole key in hexadecimal, TOPIC a
- *  topic or a prefix with `*`, as in a token. A topic with a blank or a comma in it can't be named,
- *  but a prefix can cover it. Empty lines, and lines that begin with `#`, are passed over. */
+ *  NAME is the subject in limits and logs, HASH the SHA-256 of the whole key in hexadecimal, TOPIC
+ * a topic or a prefix with `*`, as in a token. A topic with a blank or a comma in it can't be
+ * named, but a prefix can cover it. Empty lines, and lines that begin with `#`, are passed over. */
 #ifndef ZC_APIKEYS_H
 #define ZC_APIKEYS_H
 
@@ -37,8 +37,8 @@ bool zc_apikey_form (zc_slice_t text);
  *  it was right. */
 const zc_apikey_t *zc_apikeys_find (const zc_apikeys_t *self, zc_slice_t text);
 
-/*  Makes a new key: appends its text to `key`, and to `hash` what stands for it in the file. Returns
- *  0, or -1 where there is no randomness. */
+/*  Makes a new key: appends its text to `key`, and to `hash` what stands for it in the file.
+ * Returns 0, or -1 where there is no randomness. */
 int zc_apikey_make (zc_buf_t *key, zc_buf_t *hash);
 
 #endif

@@ -4,11 +4,11 @@
  *  A rule is a prefix of topics and words with blanks between them:
  *
  *      public | private      who may subscribe: anyone, or who has a token that grants the topic
- *      publish=WHO[,WHO…]    who may publish: `anyone`, `token` (who has one that grants the topic),
- *                            `zeromq`, `redis`, `nobody`
+ *      publish=WHO[,WHO…]    who may publish: `anyone`, `token` (who has one that grants the
+ * topic), `zeromq`, `redis`, `nobody`
  *
- *  Of the rules that say something of subscribing, or of publishing, the one with the longest prefix
- *  holds; where none says it, the mode does. */
+ *  Of the rules that say something of subscribing, or of publishing, the one with the longest
+ * prefix holds; where none says it, the mode does. */
 #ifndef ZC_RULES_H
 #define ZC_RULES_H
 

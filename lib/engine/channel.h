@@ -37,7 +37,8 @@ void zc_channel_disconnected (zc_channel_t *self);
 /*  Its topics begin anew: so does its feed, which nobody follows any more. */
 void zc_channel_begin_anew (zc_channel_t *self);
 /*  Heartbeats, linger, retention; `trim`: old bytes may go, too. Its linger over, it is gone
- *  afterwards. True where its clients are due a heartbeat; those that follow the feed have had it. */
+ *  afterwards. True where its clients are due a heartbeat; those that follow the feed have had it.
+ */
 bool zc_channel_tick (zc_channel_t **self_p, bool trim);
 /*  The clock was set back: counts from here. */
 void zc_channel_restart_clock (zc_channel_t *self);
@@ -45,8 +46,8 @@ void zc_channel_restart_clock (zc_channel_t *self);
 /*  Has no feed: zc_channel_settle wants to know the oldest position that its clients have. */
 bool zc_channel_is_new (const zc_channel_t *self);
 /*  Goes on as far as possible: begins where every topic is confirmed, and hands over what was held
- *  back. `oldest` is where the clients of a new channel left off, ZC_ID_MAX where none says: history
- *  is asked once for all of them. Returns whether it has a feed. */
+ *  back. `oldest` is where the clients of a new channel left off, ZC_ID_MAX where none says:
+ * history is asked once for all of them. Returns whether it has a feed. */
 bool zc_channel_settle (zc_channel_t *self, zc_id_t oldest);
 /*  What verified positions allow: moves the feed's last id on without bytes. */
 void zc_channel_advance (zc_channel_t *self);

@@ -1,4 +1,5 @@
-/*  join.h - clients that come, move and leave; and those that don't follow their channel's feed yet.
+/*  join.h - clients that come, move and leave; and those that don't follow their channel's feed
+ * yet.
  *
  *  A client that has joined follows the feed, or has a zc_join_t: the way that it still has to go
  *  before it can. */

@@ -15,13 +15,13 @@
 typedef struct s_question {
     zc_slice_t key; /* the bytes of its token */
     uint64_t token;
-    const zc_fetcher_t *fetcher;      /* NULL: a SYNC */
-    void *asker;                      /* FETCH: borrowed */
-    zc_buf_t since;                   /* FETCH */
-    zc_slice_t topics;                /* FETCH: borrowed from the asker */
+    const zc_fetcher_t *fetcher;     /* NULL: a SYNC */
+    void *asker;                     /* FETCH: borrowed */
+    zc_buf_t since;                  /* FETCH */
+    zc_slice_t topics;               /* FETCH: borrowed from the asker */
     struct s_question *next, **from; /* FETCH: in its line; from NULL: it has been sent */
-    zc_slots_t subjects;              /* SYNC: those asked about, in order */
-    zc_id_t head;                     /* SYNC: newest position heard of until it was asked */
+    zc_slots_t subjects;             /* SYNC: those asked about, in order */
+    zc_id_t head;                    /* SYNC: newest position heard of until it was asked */
 } s_question_t;
 
 /*  First come, first served. */
@@ -31,13 +31,13 @@ typedef struct {
 
 struct zc_questions {
     zc_upstream_t upstream;
-    zc_hub_stats_t *stats;         /* borrowed */
+    zc_hub_stats_t *stats; /* borrowed */
     bool connected;
     uint64_t last_token;
-    zc_table_t all;                /* owns s_question_t: sent, or waiting to be */
+    zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
     s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
-    size_t fetching, syncing;      /* how many of each kind are out */
-    zc_slots_t wanted;             /* of zc_subject_t */
+    size_t fetching, syncing;       /* how many of each kind are out */
+    zc_slots_t wanted;              /* of zc_subject_t */
 };
 
 static void s_free (s_question_t *question)

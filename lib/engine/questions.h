@@ -37,7 +37,12 @@ bool zc_questions_can_ask (const zc_questions_t *self);
 /*  FETCH. */
 
 /*  In the order in which those that wait are sent: what holds live messages back goes first. */
-typedef enum { ZC_FETCH_REPAIR, ZC_FETCH_BEGINNING, ZC_FETCH_RESUME, ZC_FETCH_KINDS } zc_fetch_kind_t;
+typedef enum {
+    ZC_FETCH_REPAIR,
+    ZC_FETCH_BEGINNING,
+    ZC_FETCH_RESUME,
+    ZC_FETCH_KINDS
+} zc_fetch_kind_t;
 
 /*  How a page ends. */
 typedef struct {

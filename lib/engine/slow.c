@@ -1,4 +1,5 @@
-/*  slow.c - how far a client lags is a subtraction; what then happens to it is its channel's policy.
+/*  slow.c - how far a client lags is a subtraction; what then happens to it is its channel's
+ * policy.
  */
 #include "lib/engine/slow.h"
 

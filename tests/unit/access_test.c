@@ -52,10 +52,8 @@ static void test_rules (void **state)
     static const struct {
         const char *prefix, *words;
     } given[] = {
-        {"news/", "public publish=redis"},
-        {"news/staff/", " private "},
-        {"audit/", "private  publish=nobody"},
-        {"", "publish=token,zeromq"},
+        {"news/", "public publish=redis"},     {"news/staff/", " private "},
+        {"audit/", "private  publish=nobody"}, {"", "publish=token,zeromq"},
         {"wall/", "publish=anyone"},
     };
     static const struct {
@@ -299,8 +297,8 @@ static void test_where_a_token_comes (void **state)
     assert_string_equal (s_who (access, NULL, "zcast_token=bad", NULL, NULL), "!-2");
     assert_string_equal (s_who (access, NULL, NULL, s_with ("topic=a&access_token=@", ann), NULL),
                          "ann");
-    assert_string_equal (
-        s_who (access, NULL, NULL, NULL, s_with ("zcast.v1, zcast.token.@", ann)), "ann");
+    assert_string_equal (s_who (access, NULL, NULL, NULL, s_with ("zcast.v1, zcast.token.@", ann)),
+                         "ann");
     /* what comes first counts, also where it is bad */
     assert_string_equal (s_who (access, "Bearer x", s_with ("zcast_token=@", ann), NULL, NULL),
                          "!-2");
@@ -311,9 +309,9 @@ static void test_where_a_token_comes (void **state)
 
     access = s_access_with_secret ("--tokens all --token-cookie=");
     ann = s_token ("ann", NOW_MS + 60000);
-    assert_string_equal (s_who (access, NULL, s_with ("zcast_token=@", ann),
-                                s_with ("access_token=@", ann), NULL),
-                         "");
+    assert_string_equal (
+        s_who (access, NULL, s_with ("zcast_token=@", ann), s_with ("access_token=@", ann), NULL),
+        "");
     zc_access_destroy (&access);
     /* where nobody named keys, a site's own tokens are no business of ours */
     access = s_access ("");
@@ -335,8 +333,7 @@ static void test_decisions (void **state)
         zc_decision_t anyone_reads, ann_reads, anyone_writes, ann_writes;
     } rows[] = {
         {"a", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED, ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
-        {"mine/a", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED, ZC_ACCESS_UNAUTHORIZED,
-         ZC_ACCESS_GRANTED},
+        {"mine/a", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED, ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED},
         {"secret/a", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN, ZC_ACCESS_UNAUTHORIZED,
          ZC_ACCESS_FORBIDDEN},
         {"wall/a", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
