@@ -5,133 +5,183 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "lib/base/text.h"
 
 #define S_PORT 6379
 #define S_DATABASE_MAX 65535
 
-static char *s_decode (zc_slice_t text)
+/*  What is wrong with a URL, in one sentence. */
+static const char s_form[] = "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
+                             "unix:///PATH[?db=N]";
+static const char s_escape[] = "a '%' is followed by two hexadecimal digits, and stands for no NUL "
+                               "byte; '%' itself is %25";
+static const char s_port[] = "after the host's ':' comes a port from 1 to 65535";
+static const char s_ipv6[] = "an IPv6 address is in brackets: redis://[::1]:6379";
+static const char s_database[] = "a database is a number from 0 to 65535";
+static const char s_query_is[] = "after '?' comes db=N, and nothing else";
+static const char s_tls[] = "TLS is not supported: use a tunnel that begins on this machine";
+
+/*  Decodes a part. Returns NULL, or what is wrong. */
+static const char *s_decode (zc_slice_t text, char **part)
 {
     char *out = malloc (text.len + 1);
     if (!out)
         abort ();
-    long len = zc_url_decode (text.at, text.len, out);
+    long len = zc_percent_decode (text.at, text.len, out);
     if (len < 0 || memchr (out, 0, (size_t)len)) {
         free (out);
-        return NULL;
+        return s_escape;
     }
     out[len] = 0;
-    return out;
+    *part = out;
+    return NULL;
 }
 
-static bool s_starts (const char *text, const char *with)
-{
-    return strncmp (text, with, strlen (with)) == 0;
-}
-
-static int s_number (zc_slice_t text, uint64_t max, int *number)
+static const char *s_number (zc_slice_t text, uint64_t max, const char *wrong, int *number)
 {
     uint64_t value;
-    if (zc_text_u64 (text.at, text.len, max, &value) != 0)
-        return -1;
+    char *decoded;
+    const char *error = s_decode (text, &decoded);
+    if (error)
+        return error;
+    int rc = zc_text_u64 (decoded, strlen (decoded), max, &value);
+    free (decoded);
+    if (rc != 0)
+        return wrong;
     *number = (int)value;
-    return 0;
+    return NULL;
 }
 
-/*  "[user]:password@" or "user@" off the front of `rest`. */
-static int s_credentials (zc_address_t *address, zc_slice_t *rest)
+/*  "[user]:password@" or "user@" off the front of `rest`, up to the last '@' in its first `len`
+ *  bytes. */
+static const char *s_credentials (zc_address_t *address, zc_slice_t *rest, size_t len)
 {
-    size_t end = rest->len;
+    size_t end = len;
     while (end > 0 && rest->at[end - 1] != '@')
         end--;
     if (end == 0)
-        return 0;
+        return NULL;
     zc_slice_t all = {rest->at, end - 1};
     rest->at += end;
     rest->len -= end;
-    const char *colon = memchr (all.at, ':', all.len);
+    const char *colon = memchr (all.at, ':', all.len), *error = NULL;
     size_t user_len = colon ? (size_t)(colon - all.at) : all.len;
-    if (user_len && !(address->user = s_decode ((zc_slice_t){all.at, user_len})))
-        return -1;
-    if (colon) {
-        zc_slice_t password = {colon + 1, all.len - user_len - 1};
-        if (!(address->password = s_decode (password)))
-            return -1;
-    }
-    return 0;
+    if (user_len)
+        error = s_decode ((zc_slice_t){all.at, user_len}, &address->user);
+    if (!error && colon)
+        error = s_decode ((zc_slice_t){colon + 1, all.len - user_len - 1}, &address->password);
+    return error;
+}
+
+/*  An address in brackets, whose zone comes after "%25" (RFC 6874 §2), or as people write it, after
+ *  a bare '%'. */
+static const char *s_ipv6_host (zc_address_t *address, zc_slice_t text)
+{
+    const char *percent = memchr (text.at, '%', text.len);
+    size_t before = percent ? (size_t)(percent - text.at) : text.len;
+    bool escaped = text.len - before > 3 && memcmp (percent, "%25", 3) == 0;
+    if (!percent || escaped)
+        return s_decode (text, &address->host);
+    address->host = strndup (text.at, text.len);
+    return NULL;
 }
 
 /*  "host", "host:port", "[::1]:port". */
-static int s_host (zc_address_t *address, zc_slice_t text)
+static const char *s_host (zc_address_t *address, zc_slice_t text)
 {
+    static const char local[] = "127.0.0.1";
     address->port = S_PORT;
-    const char *end = text.len && text.at[0] == '[' ? memchr (text.at, ']', text.len) : NULL;
-    zc_slice_t host = text, port = {NULL, 0};
-    if (end) {
-        host = (zc_slice_t){text.at + 1, (size_t)(end - text.at) - 1};
-        port = (zc_slice_t){end + 1, text.len - host.len - 2};
-    } else if ((end = memchr (text.at, ':', text.len))) {
-        host.len = (size_t)(end - text.at);
-        port = (zc_slice_t){end, text.len - host.len};
-    }
-    address->host = s_decode (host.len ? host : (zc_slice_t){"127.0.0.1", 9});
-    if (!address->host)
-        return -1;
-    if (port.len == 0)
-        return 0;
-    zc_slice_t digits = {port.at + 1, port.len - 1};
-    return port.at[0] == ':' && s_number (digits, 65535, &address->port) == 0 && address->port > 0
-               ? 0
-               : -1;
+    bool brackets = text.len > 0 && text.at[0] == '[';
+    const char *end = text.len ? memchr (text.at, brackets ? ']' : ':', text.len) : NULL;
+    if (brackets && !end)
+        return s_ipv6;
+    size_t len = end ? (size_t)(end - text.at) : text.len;
+    zc_slice_t host = {text.at + brackets, len - brackets};
+    zc_slice_t port = {text.at + len + brackets, text.len - len - brackets};
+    if (!brackets && port.len && memchr (port.at + 1, ':', port.len - 1))
+        return s_ipv6;
+    if (host.len == 0)
+        host = (zc_slice_t){local, strlen (local)};
+    const char *error = brackets ? s_ipv6_host (address, host) : s_decode (host, &address->host);
+    if (error || port.len == 0)
+        return error;
+    if (port.at[0] != ':')
+        return s_port;
+    error = s_number ((zc_slice_t){port.at + 1, port.len - 1}, 65535, s_port, &address->port);
+    return error ? error : address->port > 0 ? NULL : s_port;
 }
 
-static int s_query (zc_address_t *address, zc_slice_t query)
+static const char *s_query (zc_address_t *address, zc_slice_t query)
 {
     zc_slice_t name, value;
-    while (zc_query_next (&query, &name, &value)) {
-        if (name.len != 2 || memcmp (name.at, "db", 2) != 0 ||
-            s_number (value, S_DATABASE_MAX, &address->database) != 0)
-            return -1;
-    }
-    return 0;
+    const char *error = NULL;
+    while (!error && zc_query_next (&query, &name, &value))
+        error = zc_slice_is (name, "db")
+                    ? s_number (value, S_DATABASE_MAX, s_database, &address->database)
+                    : s_query_is;
+    return error;
 }
 
-static int s_parse (const char *url, zc_address_t *address)
+/*  Takes what comes after the first `mark` off the end of `text`. */
+static zc_slice_t s_cut (zc_slice_t *text, char mark)
 {
-    bool tcp = s_starts (url, "redis://");
-    if (!tcp && !s_starts (url, "unix://") && !s_starts (url, "redis+socket://"))
-        return -1;
-    const char *start = strstr (url, "://") + 3;
-    size_t len = strcspn (start, "?");
-    zc_slice_t query = {start + len, strlen (start + len)};
-    if (query.len) {
-        query.at++;
-        query.len--;
+    const char *at = text->len ? memchr (text->at, mark, text->len) : NULL;
+    if (!at)
+        return (zc_slice_t){"", 0};
+    zc_slice_t rest = {at + 1, text->len - (size_t)(at - text->at) - 1};
+    text->len = (size_t)(at - text->at);
+    return rest;
+}
+
+/*  Neither a database nor a query has an '@', so that the last one ends user and password, whatever
+ *  is in them: generated passwords have '/', and few people escape it. */
+static const char *s_tcp (zc_address_t *address, zc_slice_t rest)
+{
+    const char *error = s_credentials (address, &rest, rest.len);
+    zc_slice_t query = s_cut (&rest, '?');
+    zc_slice_t database = s_cut (&rest, '/');
+    if (!error)
+        error = s_host (address, rest);
+    if (!error && database.len)
+        error = s_number (database, S_DATABASE_MAX, s_database, &address->database);
+    return error ? error : s_query (address, query);
+}
+
+static const char *s_unix (zc_address_t *address, zc_slice_t rest)
+{
+    zc_slice_t query = s_cut (&rest, '?');
+    const char *slash = rest.len ? memchr (rest.at, '/', rest.len) : NULL;
+    const char *error =
+        s_credentials (address, &rest, slash ? (size_t)(slash - rest.at) : rest.len);
+    if (!error && (rest.len < 2 || rest.at[0] != '/'))
+        error = s_form;
+    if (!error)
+        error = s_decode (rest, &address->path);
+    return error ? error : s_query (address, query);
+}
+
+static const char *s_parse (const char *url, zc_address_t *address)
+{
+    static const struct {
+        const char *scheme;
+        const char *(*parse) (zc_address_t *address, zc_slice_t rest);
+    } schemes[] = {{"redis://", s_tcp}, {"unix://", s_unix}, {"redis+socket://", s_unix}};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen (schemes[i].scheme);
+        if (strncasecmp (url, schemes[i].scheme, len) == 0)
+            return schemes[i].parse (address, (zc_slice_t){url + len, strlen (url + len)});
     }
-    zc_slice_t rest = {start, len};
-    const char *slash = memchr (rest.at, '/', rest.len);
-    size_t authority = slash ? (size_t)(slash - rest.at) : rest.len;
-    zc_slice_t path = {rest.at + authority, rest.len - authority};
-    rest.len = authority;
-    if (s_credentials (address, &rest) != 0 || s_query (address, query) != 0)
-        return -1;
-    if (!tcp) {
-        address->path = rest.len == 0 && path.len > 1 ? s_decode (path) : NULL;
-        return address->path ? 0 : -1;
-    }
-    if (path.len > 1 &&
-        s_number ((zc_slice_t){path.at + 1, path.len - 1}, S_DATABASE_MAX, &address->database))
-        return -1;
-    return s_host (address, rest);
+    return strncasecmp (url, "rediss://", 9) == 0 ? s_tls : s_form;
 }
 
 int zc_address_parse (const char *url, zc_address_t *address, char *error, size_t size)
 {
     *address = (zc_address_t){0};
-    if (s_parse (url, address) != 0) {
+    const char *wrong = s_parse (url, address);
+    if (wrong) {
         zc_address_clear (address);
-        snprintf (error, size,
-                  "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH[?db=N]");
+        snprintf (error, size, "%s", wrong);
         return -1;
     }
     size_t room = 32 + strlen (address->path ? address->path : address->host);

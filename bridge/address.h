@@ -1,7 +1,8 @@
 /*  address.h - where Redis is, and who we are there. No I/O.
  *
  *  redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], redis://HOST…?db=N,
- *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (an alias of the latter). */
+ *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (an alias of the latter).
+ *  Any byte but NUL can be written as %XX (RFC 3986 §2.1); '+' is a plus. */
 #ifndef ZC_ADDRESS_H
 #define ZC_ADDRESS_H
 

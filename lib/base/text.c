@@ -129,7 +129,7 @@ static int s_hex (char c)
                                   : -1;
 }
 
-long zc_url_decode (const char *in, size_t len, char *out)
+static long s_decode (const char *in, size_t len, char plus, char *out)
 {
     long done = 0;
     for (size_t i = 0; i < len; i++) {
@@ -140,11 +140,21 @@ long zc_url_decode (const char *in, size_t len, char *out)
             c = (char)(s_hex (in[i + 1]) << 4 | s_hex (in[i + 2]));
             i += 2;
         } else if (c == '+') {
-            c = ' ';
+            c = plus;
         }
         out[done++] = c;
     }
     return done;
+}
+
+long zc_url_decode (const char *in, size_t len, char *out)
+{
+    return s_decode (in, len, ' ', out);
+}
+
+long zc_percent_decode (const char *in, size_t len, char *out)
+{
+    return s_decode (in, len, '+', out);
 }
 
 bool zc_slice_is (zc_slice_t slice, const char *text)

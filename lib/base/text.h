@@ -22,9 +22,13 @@ size_t zc_text_escape (const void *bytes, size_t len, char *out);
 size_t zc_text_whole (const char *text, size_t len);
 /*  A topic: 1 to ZC_TOPIC_MAX bytes of plain text. */
 bool zc_topic_valid (const void *bytes, size_t len);
-/*  Decodes %XX and '+' (application/x-www-form-urlencoded) from `in` into `out`, which has room
- *  for `len` bytes. Returns the decoded length, or -1 on a broken escape. */
+/*  Decodes the query of an HTTP URL, which is a form (application/x-www-form-urlencoded): %XX, and
+ *  '+' for a blank. `out` has room for `len` bytes. Returns the decoded length, or -1 on a broken
+ *  escape. */
 long zc_url_decode (const char *in, size_t len, char *out);
+/*  The same for every other part of a URL, and for URLs of other schemes: there '+' stands for
+ *  itself (RFC 3986 §2.1). */
+long zc_percent_decode (const char *in, size_t len, char *out);
 /*  Iterates "name=value&…": takes the next pair off *query, which shrinks. Returns false at the
  *  end. Name and value are still encoded, and borrowed. */
 typedef struct {

@@ -80,7 +80,7 @@ static void s_decode (const char *text, size_t size)
 {
     char *out = malloc (size ? size : 1);
     long len = zc_url_decode (text, size, out);
-    if (len < -1 || len > (long)size)
+    if (len < -1 || len > (long)size || len != zc_percent_decode (text, size, out))
         abort ();
     free (out);
 }

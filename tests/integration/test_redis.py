@@ -150,12 +150,16 @@ def test_password_user_database(stack):
     stack.broker()
     admin = client(stack, password="top secret")
     admin.acl_setuser("bridge", enabled=True, passwords=["+p@ss"], commands=["+@all"], channels=["*"], keys=["*"])
+    login = {"enabled": True, "commands": ["+@all"], "channels": ["*"], "keys": ["*"]}
+    admin.acl_setuser("us+er", passwords=["+a+b/c=="], **login)  # generated passwords look like this
     secret = stack.folder / "secret"
     secret.write_text("p@ss\n")
     ways = [
         (f"redis://:top%20secret@127.0.0.1:{stack.redis_port}/3", [], "default", "3"),
         (f"redis://bridge:p%40ss@127.0.0.1:{stack.redis_port}?db=4", [], "bridge", "4"),
         (f"redis://127.0.0.1:{stack.redis_port}", ["--user", "bridge", "--password", "p@ss", "--database", "5"], "bridge", "5"),
+        (f"redis://us+er:a+b/c==@127.0.0.1:{stack.redis_port}/2", [], "us+er", "2"),
+        (f"redis://us%2Ber:a%2Bb%2Fc%3D%3D@127.0.0.1:{stack.redis_port}?db=1", [], "us+er", "1"),
         (f"redis://wrong:wrong@127.0.0.1:{stack.redis_port}", ["--user", "bridge", "--password-file", secret], "bridge", "0"),
     ]
     for url, options, user, database in ways:

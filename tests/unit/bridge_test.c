@@ -42,6 +42,25 @@ static void test_addresses_good (void **state)
          "unix:///run/redis.sock"},
         {"unix:///a%20b?db=7", "/a b", "-", 0, "-", "-", 7, "unix:///a b"},
         {"redis+socket://u:p@/s", "/s", "-", 0, "u", "p", 0, "unix:///s"},
+        /*  In a URL '+' is a plus; only in a form it is a blank. */
+        {"redis://:a+b+@h", "-", "h", 6379, "-", "a+b+", 0, "h:6379"},
+        {"redis://:a%2Bb%20c@h", "-", "h", 6379, "-", "a+b c", 0, "h:6379"},
+        {"redis://a+b:c+d@h+i:7/1", "-", "h+i", 7, "a+b", "c+d", 1, "h+i:7"},
+        {"unix:///a+b", "/a+b", "-", 0, "-", "-", 0, "unix:///a+b"},
+        {"redis+socket://u+v:p+q@/s+t?db=1", "/s+t", "-", 0, "u+v", "p+q", 1, "unix:///s+t"},
+        {"redis://h?db=%31", "-", "h", 6379, "-", "-", 1, "h:6379"},
+        /*  What `openssl rand -base64` and others give. */
+        {"redis://:Zm9+/b==@h/2", "-", "h", 6379, "-", "Zm9+/b==", 2, "h:6379"},
+        {"redis://u:/@?#[]:x@h:1", "-", "h", 1, "u", "/@?#[]:x", 0, "h:1"},
+        {"redis://u:%2F%40%3F%23@h", "-", "h", 6379, "u", "/@?#", 0, "h:6379"},
+        {"redis://me@h", "-", "h", 6379, "me", "-", 0, "h:6379"},
+        {"redis://me:@h", "-", "h", 6379, "me", "", 0, "h:6379"},
+        {"REDIS://h", "-", "h", 6379, "-", "-", 0, "h:6379"},
+        {"redis://u:p@[2001:db8::1]:7/3", "-", "2001:db8::1", 7, "u", "p", 3, "[2001:db8::1]:7"},
+        {"redis://[fe80::1%25eth0]:7", "-", "fe80::1%eth0", 7, "-", "-", 0, "[fe80::1%eth0]:7"},
+        {"redis://[fe80::1%eth0]", "-", "fe80::1%eth0", 6379, "-", "-", 0, "[fe80::1%eth0]:6379"},
+        {"redis://@h", "-", "h", 6379, "-", "-", 0, "h:6379"},
+        {"redis+socket://:a%2Fb@/run/a@b", "/run/a@b", "-", 0, "-", "a/b", 0, "unix:///run/a@b"},
     };
     for (size_t i = 0; i < LENGTH (good); i++) {
         zc_address_t address;
@@ -86,6 +105,16 @@ static void test_addresses_bad (void **state)
         "redis://h%00",
         "redis://[::1]x",
         "redis+socket://u@",
+        "rediss://h",
+        "redis://::1",
+        "redis://::1:6379",
+        "redis://h?db=1&db=x",
+        "redis://h/1?db=",
+        "redis://:a%@h",
+        "redis://:a%00@h",
+        "redis://h:+1",
+        "redis://h/+1",
+        "unix:///a%00b",
     };
     for (size_t i = 0; i < LENGTH (bad); i++) {
         zc_address_t address;

@@ -129,6 +129,9 @@ static void test_url_decode (void **state)
         assert_int_equal (len, strlen (s_escapes[i].out));
         assert_memory_equal (out, s_escapes[i].out, (size_t)len);
     }
+    assert_int_equal (zc_percent_decode ("a+b%20%2B", 9, out), 5); /* no form: '+' is itself */
+    assert_memory_equal (out, "a+b +", 5);
+    assert_int_equal (zc_percent_decode ("%4", 2, out), -1);
     assert_int_equal (zc_url_decode ("%00", 3, out), 1);
     assert_int_equal (out[0], 0);
     /* An escape whose digits lie behind the end. */
