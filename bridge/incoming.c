@@ -31,8 +31,8 @@ static void s_published (void *arg, const zc_published_t *published)
         return;
     zc_log_limited (
         &s_limit, ZC_LOG_WARN, "topic %.*s: message of %zu bytes not published: %.*s: %.*s",
-        (int)published->topic.len, published->topic.at, published->payload.len,
-        (int)published->code.len, published->code.at, (int)published->text.len, published->text.at);
+        (int)published->topic.len, published->topic.at, published->size, (int)published->code.len,
+        published->code.at, (int)published->text.len, published->text.at);
 }
 
 static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
@@ -231,6 +231,7 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     *mapping_p = NULL;
     self->control = strdup (config->control);
     zc_publisher_config_t publisher = {.control = config->control,
+                                       .max_bytes = config->queue_bytes,
                                        .arg = self,
                                        .published = s_published,
                                        .put_off = s_put_off,

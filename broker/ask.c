@@ -139,6 +139,7 @@ static const s_verb_t s_verbs[ZC_VERBS] = {
     [ZC_STATS] = {"STATS", 0, 0, NULL, "STATS has no arguments"},
     [ZC_REPORT] = {"REPORT", 2, 2, s_report, "REPORT name json"},
     [ZC_PING] = {"PING", 0, 0, NULL, "PING has no arguments"},
+    [ZC_LIMITS] = {"LIMITS", 0, 0, NULL, "LIMITS has no arguments"},
 };
 
 const char *zc_verb_name (zc_verb_t verb)
@@ -183,8 +184,9 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
     count -= (size_t)taken;
     const s_verb_t *verb = count ? s_verb_find (frames[0]) : NULL;
     if (!verb) {
-        *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING"
-                      : "a request begins with a verb";
+        *text =
+            count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING, LIMITS"
+                  : "a request begins with a verb";
         return "verb";
     }
     self->verb = (zc_verb_t)(verb - s_verbs);

@@ -22,6 +22,7 @@ typedef enum {
     ZC_STATS,
     ZC_REPORT,
     ZC_PING,
+    ZC_LIMITS,
     ZC_VERBS, /* how many there are */
 } zc_verb_t;
 

@@ -436,7 +436,7 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     const zc_broker_config_t *config = &self->config;
     /*  A single frame holds topic, space and payload; FETCH, ten thousand topics. */
     int64_t message = (int64_t)config->max_payload + ZC_TOPIC_MAX + 1;
-    int64_t topics = (int64_t)ZC_TOPICS_MAX * (ZC_TOPIC_MAX + 1);
+    int64_t topics = (int64_t)ZC_FRAME_SURE;
     if (message < ZC_HEADERS_MAX)
         message = ZC_HEADERS_MAX;
     self->xsub = s_socket (self, ZMQ_XSUB, config->publish, config->publish_hwm, message);

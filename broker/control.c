@@ -291,7 +291,8 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
                    {"syncs", zc_barriers_waiting (self->barriers)},
                    {"unread", zc_outbox_waiting (self->outbox)},
                    {"unanswered", zc_outbox_dropped (self->outbox)},
-                   {"remembered", zc_dedup_size (self->dedup)}};
+                   {"remembered", zc_dedup_size (self->dedup)},
+                   {"max_payload", self->config.max_payload}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new (json, numbers[i].name, json_integer ((json_int_t)numbers[i].value));
     char *text = json_dumps (json, JSON_COMPACT);
@@ -325,12 +326,21 @@ static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *
     zc_outbox_ok (self->outbox, route, PACKAGE_VERSION, strlen (PACKAGE_VERSION));
 }
 
+static void s_limits (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    char text[24];
+    int len = snprintf (text, sizeof text, "%zu", self->config.max_payload);
+    (void)request;
+    zc_outbox_ok (self->outbox, route, text, (size_t)len);
+}
+
 /*  Requests. */
 
 static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *route,
                                         const zc_ask_t *request) = {
-    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,  [ZC_SYNC] = s_sync,
-    [ZC_TOPICS] = s_topics,   [ZC_STATS] = s_stats,   [ZC_REPORT] = s_report, [ZC_PING] = s_ping};
+    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,
+    [ZC_SYNC] = s_sync,       [ZC_TOPICS] = s_topics, [ZC_STATS] = s_stats,
+    [ZC_REPORT] = s_report,   [ZC_PING] = s_ping,     [ZC_LIMITS] = s_limits};
 
 /*  Returns whether it may have taken long. A PUBLISH never does, and a look at the clock after each
  *  would cost it a tenth. */

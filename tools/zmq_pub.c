@@ -1,9 +1,10 @@
 /*  zmq_pub.c - `zmq pub`: messages from the command line, a file or standard input to the broker.
  *
  *  Ordinarily through the control endpoint, with acknowledgement (lib/peer/publisher.h). With
- * --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
- * subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
- * dropped here. */
+ *  --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
+ *  subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
+ *  dropped here. What is too large would end that connection, and nobody would say so: there the
+ *  broker's limit is asked for on control. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/message.h"
+#include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
 #include "tools/tool.h"
 
@@ -21,6 +23,8 @@
 #define S_LINE_MAX (64 * 1024 * 1024)   /* a longer line ends the program */
 #define S_AHEAD 400                     /* lines queued, sent or not, before reading goes on */
 #define S_AHEAD_BYTES (4 * 1024 * 1024) /* and bytes in them */
+#define S_FAST_SURE ZC_HEADERS_MAX      /* bytes of a payload on which no broker hangs up */
+#define S_LIMITS_MS 2000                /* how long --fast waits for the broker's limit */
 
 static const zc_option_t s_options[] = {
     {"lines", 'l', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
@@ -71,7 +75,9 @@ typedef struct {
     zc_buf_t put_off;          /* why the broker takes nothing for now; empty: it does */
     zc_publisher_t *publisher; /* or, with --fast: */
     void *xpub;
-    bool subscribed; /* the broker has */
+    bool subscribed;    /* the broker has */
+    bool asked;         /* the broker, for its limit: */
+    size_t max_payload; /* SIZE_MAX: it didn't say */
 } s_pub_t;
 
 /*  Headers ------------------------------------------------------------------------------------- */
@@ -117,6 +123,15 @@ static int s_headers (s_pub_t *self)
 
 /*  Sending ------------------------------------------------------------------------------------- */
 
+static void s_refused (s_pub_t *self, uint64_t line, zc_slice_t code, zc_slice_t text)
+{
+    char which[40] = "";
+    if (self->lines)
+        snprintf (which, sizeof which, "line %llu ", (unsigned long long)line);
+    self->failed = true;
+    zc_tool_say ("%srefused: %.*s: %.*s", which, (int)code.len, code.at, (int)text.len, text.at);
+}
+
 static void s_published (void *arg, const zc_published_t *published)
 {
     s_pub_t *self = arg;
@@ -128,13 +143,7 @@ static void s_published (void *arg, const zc_published_t *published)
             printf ("%.*s\n", text_len, published->text.at);
         return;
     }
-    self->failed = true;
-    if (self->lines)
-        zc_tool_say ("line %llu refused: %.*s: %.*s", (unsigned long long)self->reported,
-                     (int)published->code.len, published->code.at, text_len, published->text.at);
-    else
-        zc_tool_say ("refused: %.*s: %.*s", (int)published->code.len, published->code.at, text_len,
-                     published->text.at);
+    s_refused (self, self->reported, published->code, published->text);
 }
 
 static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
@@ -197,6 +206,50 @@ static int s_fast_send_frame (s_pub_t *self, zc_slice_t frame, int flags, uint64
     return 0;
 }
 
+static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_control_parse_limits (frames, count, arg);
+}
+
+/*  Asks on control how large a payload may be. */
+static void s_learn_limit (s_pub_t *self)
+{
+    const char *endpoint = zc_options_text (self->options, "control");
+    void *context = zmq_ctx_new ();
+    zc_control_t *control = zc_control_new (context, endpoint);
+    bool soon = self->timeout && self->timeout < S_LIMITS_MS;
+    unsigned wait = soon ? (unsigned)self->timeout : S_LIMITS_MS;
+    zc_slice_t frame = {"LIMITS", 6};
+    self->asked = true;
+    self->max_payload = SIZE_MAX;
+    if (control)
+        zc_control_request (control, &frame, 1, wait, s_limits, &self->max_payload);
+    while (control && zc_control_pending (control) && !zc_tool_stopped)
+        zc_control_wait (control, (int)wait);
+    if (control)
+        zc_control_reset (control);
+    zc_control_destroy (&control);
+    zmq_ctx_term (context);
+    if (self->max_payload == SIZE_MAX && !zc_tool_stopped)
+        zc_tool_say ("nobody answers at %s how large a message may be: one that is too large will "
+                     "be lost",
+                     endpoint);
+}
+
+/*  Whether the broker takes it; says so where it doesn't. */
+static bool s_fast_fits (s_pub_t *self, zc_slice_t payload)
+{
+    if (payload.len > S_FAST_SURE && !self->asked)
+        s_learn_limit (self);
+    if (payload.len <= S_FAST_SURE || payload.len <= self->max_payload)
+        return true;
+    char text[120];
+    int len = snprintf (text, sizeof text, "%zu bytes are more than the broker's max-payload, %zu",
+                        payload.len, self->max_payload);
+    s_refused (self, self->taken, (zc_slice_t){"payload", 7}, (zc_slice_t){text, (size_t)len});
+    return false;
+}
+
 static int s_fast_send (s_pub_t *self, zc_slice_t payload)
 {
     uint64_t begun = zc_mono_ms ();
@@ -218,7 +271,7 @@ static int s_send (s_pub_t *self, zc_slice_t payload)
 {
     self->taken++;
     if (self->xpub)
-        return s_fast_send (self, payload);
+        return s_fast_fits (self, payload) ? s_fast_send (self, payload) : ZC_EXIT_OK;
     zc_publisher_add (self->publisher, self->topic, payload,
                       (zc_slice_t){zc_buf_str (&self->headers), self->headers.len});
     return ZC_EXIT_OK;

@@ -2,6 +2,7 @@
  *
  *  A publish is answered when the broker has answered; until then the session keeps it in a list,
  *  so that a client that leaves takes nothing with it that the answer would need. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +117,7 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     zc_link_t *link = zc_worker_link (self->server->worker);
     zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
     uint64_t sent = 0;
-    if (payload.len > self->server->max_payload) {
+    if (payload.len > self->server->max_payload || payload.len > zc_link_max_payload (link)) {
         s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
         return;
     }
@@ -135,9 +136,11 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     if (self->publishing <= PUBLISHES_MAX)
         sent = zc_link_request (link, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
     if (sent == 0) {
+        bool large = self->publishing <= PUBLISHES_MAX && errno == EMSGSIZE;
         s_publish_destroy (publish);
-        s_publish_failed (self, ref, s_slice ("busy"),
-                          s_slice ("too many messages wait for the broker: try again"));
+        s_publish_failed (self, ref, s_slice (large ? "payload" : "busy"),
+                          s_slice (large ? "the payload is too large"
+                                         : "too many messages wait for the broker: try again"));
     }
 }
 

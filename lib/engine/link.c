@@ -57,6 +57,8 @@ struct zc_link {
     uint64_t nonces;
     int open_handles;
     uint64_t malformed;
+    size_t max_payload; /* what the broker takes; SIZE_MAX: not known */
+    bool asks_limits;   /* it is to be asked */
     zc_log_limit_t limit;
 };
 
@@ -267,6 +269,25 @@ static void s_unsubscribe (void *arg, const char *topic, size_t len)
     s_want_again (self);
 }
 
+/*  What the broker takes. */
+
+static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_link_t *self = arg;
+    int rc = zc_control_parse_limits (frames, count, &self->max_payload);
+    if (rc == 0)
+        zc_control_allow (self->control, self->max_payload);
+    self->asks_limits = rc < 0; /* with the next tick */
+}
+
+static void s_ask_limits (zc_link_t *self)
+{
+    zc_slice_t frame = {"LIMITS", 6};
+    self->max_payload = SIZE_MAX;
+    self->asks_limits =
+        zc_control_request (self->control, &frame, 1, S_TIMEOUT_MS, s_limits, self) == 0;
+}
+
 /*  The monitor. */
 
 static void s_set_connected (zc_link_t *self, bool connected)
@@ -280,6 +301,7 @@ static void s_set_connected (zc_link_t *self, bool connected)
         self->ever_connected = true;
         self->connected = true;
         zc_hub_connected (self->hub);
+        s_ask_limits (self);
     }
     self->connected = connected;
 }
@@ -462,6 +484,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
         abort ();
     self->loop = loop;
     self->started_ms = uv_now (loop);
+    self->max_payload = SIZE_MAX;
     self->context = zmq_ctx_new ();
     self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
     uint64_t random = (uint64_t)(uintptr_t)self;
@@ -561,6 +584,13 @@ void zc_link_tick (zc_link_t *self)
     s_say_if_alone (self);
     if (!self->connected)
         zc_redial_try (&self->redial);
+    else if (self->asks_limits)
+        s_ask_limits (self);
+}
+
+size_t zc_link_max_payload (const zc_link_t *self)
+{
+    return self->max_payload;
 }
 
 bool zc_link_connected (const zc_link_t *self)

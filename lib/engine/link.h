@@ -27,6 +27,8 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self);
  *  with count 0 where the time is over or the link is destroyed. */
 uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t count,
                           unsigned timeout_ms, zc_control_fn fn, void *arg);
+/*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
+size_t zc_link_max_payload (const zc_link_t *self);
 /*  Several times a second: gives up requests whose time is over. */
 void zc_link_tick (zc_link_t *self);
 bool zc_link_connected (const zc_link_t *self);

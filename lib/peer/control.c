@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
+#include "lib/wire/message.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -44,6 +45,7 @@ struct zc_control {
     uint64_t last;     /* number of the last request */
     uint64_t earliest; /* no deadline is before this; UINT64_MAX: there is none */
     size_t pending;
+    size_t frame_max;      /* bytes; a larger frame would end the connection */
     zc_monitor_t *monitor; /* of zc_control_new_once */
     bool connected, lost;  /* as far as the monitor has told */
     s_request_t *buckets[S_BUCKETS];
@@ -62,6 +64,7 @@ static zc_control_t *s_new (void *context, const char *endpoint, bool once)
     if (!self)
         abort ();
     self->earliest = UINT64_MAX;
+    self->frame_max = ZC_FRAME_SURE;
     self->socket = zmq_socket (context, ZMQ_DEALER);
     if (!self->socket)
         goto fail;
@@ -181,6 +184,12 @@ uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_
                              unsigned timeout_ms, zc_control_fn fn, void *arg)
 {
     assert (count > 0);
+    for (size_t i = 0; i < count; i++) {
+        if (frames[i].len > self->frame_max) {
+            errno = EMSGSIZE;
+            return 0;
+        }
+    }
     uint64_t number = self->last + 1;
     char tag[S_TAG_SIZE];
     int len = snprintf (tag, sizeof tag, "#%llx", (unsigned long long)number);
@@ -206,6 +215,23 @@ uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_
     if (deadline && deadline < self->earliest)
         self->earliest = deadline;
     return number;
+}
+
+int zc_control_parse_limits (const zc_slice_t *frames, size_t count, size_t *max_payload)
+{
+    uint64_t number;
+    if (count >= 2 && zc_slice_is (frames[0], "ERR") && zc_slice_is (frames[1], "verb"))
+        return 1;
+    if (count < 2 || !zc_slice_is (frames[0], "OK") ||
+        zc_text_u64 (frames[1].at, frames[1].len, SIZE_MAX, &number) != 0)
+        return -1;
+    *max_payload = (size_t)number;
+    return 0;
+}
+
+void zc_control_allow (zc_control_t *self, size_t max_payload)
+{
+    self->frame_max = max_payload > ZC_FRAME_SURE ? max_payload : ZC_FRAME_SURE;
 }
 
 void zc_control_cancel (zc_control_t *self, uint64_t request)

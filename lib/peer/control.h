@@ -32,10 +32,16 @@ bool zc_control_lost (zc_control_t *self);
 void zc_control_destroy (zc_control_t **self_p);
 
 /*  Sends verb and arguments. Returns the request's number (never 0), or 0 with errno EAGAIN where
- *  the queue is full. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
+ *  the queue is full, EMSGSIZE where the broker would close the connection on a frame as large as
+ *  one of these. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
  *  limit. */
 uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
                              unsigned timeout_ms, zc_control_fn fn, void *arg);
+/*  What the broker's answer to LIMITS says: bytes of the largest payload. Returns 0; 1 where it is
+ *  an older broker, which doesn't know that verb; -1 where it is no answer. */
+int zc_control_parse_limits (const zc_slice_t *frames, size_t count, size_t *max_payload);
+/*  Payloads of so many bytes are sent too; from the beginning, frames of ZC_FRAME_SURE. */
+void zc_control_allow (zc_control_t *self, size_t max_payload);
 /*  Forgets a request: its callback is not called any more. */
 void zc_control_cancel (zc_control_t *self, uint64_t request);
 /*  Forgets all requests, without callbacks (the peer that owed the answers is gone). */

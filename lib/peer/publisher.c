@@ -6,11 +6,18 @@
  * each connection begins at or before the first message that may be missing, and the first time
  * that the broker sees a message it has seen all before it; repeats it knows by their key. Letting
  *  ZeroMQ reconnect by itself was rejected: it would send what was queued last before the repeats.
- */
+ *
+ *  A broker ends the connection on a frame that is much too large, instead of refusing it: sent
+ *  again and again, such a message would hold up everything behind it. So the first large one on
+ *  each connection waits until the broker has said its limit (LIMITS), and what is beyond that is
+ *  refused here. An older broker doesn't know that verb: there, what has ended several connections
+ *  in turn is refused. */
 #include "lib/peer/publisher.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +35,11 @@
 #define S_PAUSE_MS 200 /* after "not now" from the broker */
 #define S_FULL_MS 20   /* after ZeroMQ took no more */
 #define S_KEY_CHARS 11 /* 66 bits: no two runs share a key */
+#define S_LARGE 65536  /* bytes; a larger payload is sent only once the broker's limit is known */
+#define S_CUTS 3       /* connections that a message may have ended */
 
 typedef enum { S_WAITING, S_SENT, S_DONE } s_state_t;
+typedef enum { S_UNASKED, S_ASKED, S_KNOWN } s_limit_t;
 
 typedef struct s_entry {
     struct s_entry *next;
@@ -38,6 +48,8 @@ typedef struct s_entry {
     bool repeated;                  /* was sent before */
     uint64_t added_ms;              /* monotonic */
     size_t topic, payload, headers; /* lengths; the bytes follow the struct in this order */
+    size_t size;                    /* of the payload, also where it isn't kept */
+    unsigned cuts;                  /* connections that ended while it was the first unanswered */
     char *code, *text;              /* of the outcome; owned; once S_DONE */
     char bytes[];
 } s_entry_t;
@@ -52,6 +64,8 @@ struct zc_publisher {
     uint64_t progress_ms;  /* last answer, or when something was sent with none in flight */
     uint64_t paused_until;
     unsigned backoff_ms;
+    s_limit_t limit;    /* of this connection: */
+    size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: it is too old to say */
     s_entry_t *head, **tail;
     s_entry_t *next; /* no entry before it is S_WAITING; NULL: none at all is */
     size_t in_flight;
@@ -88,6 +102,8 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
     self->config = *config;
     if (!self->config.window)
         self->config.window = S_WINDOW;
+    if (!self->config.max_bytes)
+        self->config.max_bytes = SIZE_MAX;
     if (!self->config.answer_timeout)
         self->config.answer_timeout = S_ANSWER_MS;
     self->context = context;
@@ -133,6 +149,69 @@ static size_t s_weight (const s_entry_t *entry)
     return sizeof *entry + entry->topic + entry->payload + entry->headers;
 }
 
+static s_entry_t *s_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload, size_t size,
+                         zc_slice_t key, zc_slice_t headers)
+{
+    size_t total = topic.len + payload.len + key.len + headers.len;
+    s_entry_t *entry = malloc (sizeof *entry + total);
+    if (!entry)
+        abort ();
+    *entry = (s_entry_t){.publisher = self,
+                         .added_ms = zc_mono_ms (),
+                         .topic = topic.len,
+                         .payload = payload.len,
+                         .headers = key.len + headers.len,
+                         .size = size};
+    char *to = entry->bytes;
+    zc_slice_t parts[] = {topic, payload, key, headers};
+    for (size_t i = 0; i < 4; i++) {
+        if (parts[i].len)
+            memcpy (to, parts[i].at, parts[i].len);
+        to += parts[i].len;
+    }
+    *self->tail = entry;
+    self->tail = &entry->next;
+    self->stats.waiting++;
+    self->stats.bytes += s_weight (entry);
+    return entry;
+}
+
+__attribute__ ((format (printf, 3, 4))) static void s_refuse (s_entry_t *entry, const char *code,
+                                                              const char *format, ...)
+{
+    char text[160];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (text, sizeof text, format, args);
+    va_end (args);
+    entry->state = S_DONE;
+    entry->code = strdup (code);
+    entry->text = strdup (text);
+}
+
+/*  Whether it is refused for its size. */
+static bool s_is_too_large (s_entry_t *entry)
+{
+    const zc_publisher_t *self = entry->publisher;
+    if (self->limit == S_KNOWN && entry->size > self->max_payload)
+        s_refuse (entry, "payload", "%zu bytes are more than the broker's max-payload, %zu",
+                  entry->size, self->max_payload);
+    else if (entry->cuts >= S_CUTS)
+        s_refuse (entry, "payload", "the broker ends the connection on a payload of %zu bytes",
+                  entry->size);
+    return entry->state == S_DONE;
+}
+
+/*  Takes the place of one that is refused before it was sent, without its bytes, of which there may
+ *  be any number. */
+static s_entry_t *s_add_refused (zc_publisher_t *self, zc_slice_t topic, size_t size)
+{
+    zc_slice_t none = {"", 0};
+    if (topic.len > ZC_TOPIC_MAX)
+        topic.len = ZC_TOPIC_MAX;
+    return s_add (self, topic, none, size, none, none);
+}
+
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers)
 {
@@ -142,28 +221,25 @@ void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payloa
     if (!zc_header_find (headers, "id", &own) && !zc_header_find (headers, "key", &own))
         key_len = (size_t)snprintf (key, sizeof key, "key: %s%llu\n", self->key,
                                     (unsigned long long)self->keys++);
-    size_t total = topic.len + payload.len + key_len + headers.len;
-    s_entry_t *entry = malloc (sizeof *entry + total);
-    if (!entry)
-        abort ();
-    *entry = (s_entry_t){.publisher = self,
-                         .added_ms = zc_mono_ms (),
-                         .topic = topic.len,
-                         .payload = payload.len,
-                         .headers = key_len + headers.len};
-    char *to = entry->bytes;
-    zc_slice_t parts[] = {topic, payload, {key, key_len}, headers};
-    for (size_t i = 0; i < 4; i++) {
-        if (parts[i].len)
-            memcpy (to, parts[i].at, parts[i].len);
-        to += parts[i].len;
+    size_t weight = sizeof (s_entry_t) + topic.len + payload.len + key_len + headers.len;
+    if (topic.len > ZC_TOPIC_MAX) {
+        s_refuse (s_add_refused (self, topic, payload.len), "topic", "%s",
+                  zc_message_strerror (ZC_ETOPIC));
+    } else if (headers.len > ZC_HEADERS_MAX) {
+        s_refuse (s_add_refused (self, topic, payload.len), "headers", "%s",
+                  zc_message_strerror (ZC_ESIZE));
+    } else if (weight > self->config.max_bytes) {
+        s_refuse (s_add_refused (self, topic, payload.len), "payload",
+                  "%zu bytes are more than the %zu that may wait here", payload.len,
+                  self->config.max_bytes);
+    } else if (self->limit == S_KNOWN && payload.len > self->max_payload) {
+        s_is_too_large (s_add_refused (self, topic, payload.len));
+    } else {
+        s_entry_t *entry =
+            s_add (self, topic, payload, payload.len, (zc_slice_t){key, key_len}, headers);
+        if (!self->next)
+            self->next = entry;
     }
-    *self->tail = entry;
-    self->tail = &entry->next;
-    if (!self->next)
-        self->next = entry;
-    self->stats.waiting++;
-    self->stats.bytes += s_weight (entry);
 }
 
 static zc_slice_t s_topic (const s_entry_t *entry)
@@ -187,8 +263,11 @@ static void s_pop (zc_publisher_t *self, s_entry_t **at, const char *code, const
         self->next = entry->next;
     self->stats.waiting--;
     self->stats.bytes -= s_weight (entry);
-    zc_published_t published = {
-        s_topic (entry), s_payload (entry), {code, strlen (code)}, {text, strlen (text)}};
+    zc_published_t published = {s_topic (entry),
+                                s_payload (entry),
+                                entry->size,
+                                {code, strlen (code)},
+                                {text, strlen (text)}};
     self->config.published (self->config.arg, &published);
     s_free_entry (entry);
 }
@@ -236,6 +315,35 @@ static void s_answer (void *arg, const zc_slice_t *frames, size_t count)
     entry->text = strndup (text.at, text.len);
 }
 
+static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_publisher_t *self = arg;
+    self->in_flight--;
+    self->progress_ms = zc_mono_ms ();
+    self->max_payload = SIZE_MAX;
+    int rc = zc_control_parse_limits (frames, count, &self->max_payload);
+    self->limit = rc < 0 ? S_UNASKED : S_KNOWN;
+    if (rc < 0)
+        self->paused_until = zc_mono_ms () + S_PAUSE_MS;
+    else
+        zc_control_allow (self->control, self->max_payload);
+}
+
+static void s_count_in_flight (zc_publisher_t *self)
+{
+    if (self->in_flight++ == 0)
+        self->progress_ms = zc_mono_ms ();
+}
+
+static void s_ask_limits (zc_publisher_t *self)
+{
+    zc_slice_t frame = {"LIMITS", 6};
+    if (zc_control_request (self->control, &frame, 1, 0, s_limits, self) == 0)
+        return;
+    self->limit = S_ASKED;
+    s_count_in_flight (self);
+}
+
 static bool s_send (zc_publisher_t *self, s_entry_t *entry)
 {
     zc_slice_t frames[] = {{"PUBLISH", 7},
@@ -244,12 +352,28 @@ static bool s_send (zc_publisher_t *self, s_entry_t *entry)
                            {entry->bytes + entry->topic + entry->payload, entry->headers}};
     if (zc_control_request (self->control, frames, 4, 0, s_answer, entry) == 0)
         return false;
-    if (self->in_flight++ == 0)
-        self->progress_ms = zc_mono_ms ();
+    s_count_in_flight (self);
     self->stats.repeated += entry->repeated;
     entry->repeated = true;
     entry->state = S_SENT;
     return true;
+}
+
+/*  Whether nothing can be sent until the broker has said its limit. */
+static bool s_waits_for_limit (const zc_publisher_t *self)
+{
+    return self->next && self->limit == S_ASKED && self->next->size > S_LARGE;
+}
+
+/*  Sends one that waits, or refuses it. False where no more can be sent for now. */
+static bool s_send_next (zc_publisher_t *self, s_entry_t *entry)
+{
+    if (entry->size > S_LARGE && self->limit != S_KNOWN) {
+        if (self->limit == S_UNASKED)
+            s_ask_limits (self);
+        return false;
+    }
+    return s_is_too_large (entry) || s_send (self, entry);
 }
 
 static void s_send_waiting (zc_publisher_t *self)
@@ -257,8 +381,9 @@ static void s_send_waiting (zc_publisher_t *self)
     if (!self->connected || zc_mono_ms () < self->paused_until)
         return;
     while (self->next && self->in_flight < self->config.window) {
-        if (self->next->state == S_WAITING && !s_send (self, self->next)) {
-            self->paused_until = zc_mono_ms () + S_FULL_MS; /* gone, and soon told so */
+        if (self->next->state == S_WAITING && !s_send_next (self, self->next)) {
+            if (!s_waits_for_limit (self))
+                self->paused_until = zc_mono_ms () + S_FULL_MS; /* gone, and soon told so */
             return;
         }
         self->next = self->next->next;
@@ -282,9 +407,15 @@ static void s_close (zc_publisher_t *self)
     zc_control_reset (self->control);
     zc_control_destroy (&self->control);
     self->in_flight = 0;
-    for (s_entry_t *entry = self->head; entry; entry = entry->next)
-        if (entry->state == S_SENT)
-            entry->state = S_WAITING;
+    bool first = self->limit == S_KNOWN && self->max_payload == SIZE_MAX;
+    self->limit = S_UNASKED;
+    for (s_entry_t *entry = self->head; entry; entry = entry->next) {
+        if (entry->state != S_SENT)
+            continue;
+        entry->state = S_WAITING;
+        entry->cuts += first && entry->size > ZC_FRAME_SURE;
+        first = false;
+    }
     self->next = self->head;
     self->opened_ms = zc_mono_ms () + zc_random_between (self->backoff_ms / 2, self->backoff_ms);
     self->backoff_ms *= 2;
@@ -359,12 +490,14 @@ static long s_until (uint64_t when_ms)
 
 long zc_publisher_timeout (const zc_publisher_t *self)
 {
+    if (self->head && self->head->state == S_DONE)
+        return 0;
     if (!self->control)
         return s_until (self->opened_ms);
     if (!self->connected)
         return s_until (self->opened_ms + S_CONNECT_MS);
     long wait = self->in_flight ? s_until (self->progress_ms + self->config.answer_timeout) : -1;
-    if (self->next && self->in_flight < self->config.window) {
+    if (self->next && self->in_flight < self->config.window && !s_waits_for_limit (self)) {
         long pause = s_until (self->paused_until);
         wait = wait < 0 || pause < wait ? pause : wait;
     }

@@ -19,9 +19,10 @@ typedef struct zc_publisher zc_publisher_t;
  *  borrowed for the call. */
 typedef struct {
     zc_slice_t topic;
-    zc_slice_t payload;
-    zc_slice_t code; /* OK, or why the broker refused it for good; "dropped": zc_publisher_drop */
-    zc_slice_t text; /* the id; else a sentence */
+    zc_slice_t payload; /* empty where it was so large that it wasn't kept */
+    size_t size;        /* of the payload, in bytes */
+    zc_slice_t code;    /* OK, or why it is refused for good; "dropped": zc_publisher_drop */
+    zc_slice_t text;    /* the id; else a sentence */
 } zc_published_t;
 
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
     unsigned window;     /* requests in flight; 0: 200 */
     unsigned
         answer_timeout; /* ms; a connection without any answer for so long is given up; 0: 10 s */
+    size_t max_bytes;   /* what takes more of the queue by itself is refused; 0: no limit */
     void *arg;
     void (*published) (void *arg, const zc_published_t *published);
     /*  The broker refuses a message for now (`busy`, `history`), and is asked again. May be NULL.
@@ -50,8 +52,10 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
 /*  Messages still in the queue are forgotten without a report. */
 void zc_publisher_destroy (zc_publisher_t **self_p);
 
-/*  Queues a copy. `headers` are lines as in lib/wire/message.h, may be empty, and get a `key` line
- * where they have neither `id` nor `key`. */
+/*  Queues a copy, or, where it is known to be too large for the broker, only that it is refused:
+ * the broker would end the connection, and whatever is behind it would wait for ever. `headers` are
+ *  lines as in lib/wire/message.h, may be empty, and get a `key` line where they have neither `id`
+ *  nor `key`. */
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers);
 /*  Forgets the oldest message that is not on its way, reported (at once) as "dropped". False where

@@ -14,6 +14,10 @@
 #define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
 #define ZC_KEY_MAX 256      /* bytes of a key */
 #define ZC_EVENT_MAX 256    /* bytes of an event type */
+/*  Bytes of a frame that every broker takes on control, whatever its max-payload: a list of ten
+ *  thousand topics has as many. It closes the connection on a larger one, unless LIMITS says that
+ *  payloads may be. */
+#define ZC_FRAME_SURE ((size_t)10000 * (ZC_TOPIC_MAX + 1))
 
 /*  A message as delivered. All slices are borrowed from whoever parsed it, but in a copy made by
  *  zc_message_copy, where they lie in the same allocation. */

@@ -142,6 +142,36 @@ def test_channels_that_make_no_topic(stack):
     assert "makes no valid topic" in daemon.log() and "payload" in daemon.log()
 
 
+@pytest.mark.parametrize("limit", ["1M", "11M"])
+def test_a_message_that_the_broker_would_hang_up_on(stack, limit):
+    """It is refused, and what is behind it goes on, over the same connection."""
+    stack.redis()
+    stack.broker(f"--max-payload={limit}")
+    daemon = bridge(stack, "-P", "*")
+    link = client(stack)
+    for number in range(3):
+        link.publish("t", f"before {number}")
+        link.publish("t", b"x" * 12_000_000)
+        link.publish("t", f"after {number}")
+    figures = wait_report(stack, lambda each: each["published"] == 6, "the small ones")
+    assert (figures["refused"], figures["dropped"], figures["broker_losses"], figures["waiting"]) == (3, 0, 0, 0)
+    assert [payload.split()[0] for payload in history(stack, "t")] == [b"before", b"after"] * 3
+    assert "message of 12000000 bytes not published: payload: 12000000 bytes are more than the broker's max-payload" in daemon.log()
+
+
+def test_a_message_that_the_queue_has_no_room_for(stack):
+    """Nothing else makes room for it in vain."""
+    stack.redis()
+    daemon = bridge(stack, "-P", "*", "--queue-bytes=1M", ready=False)
+    wait_for(lambda: subscriber_subscriptions(stack), "subscription")
+    client(stack).publish("t", "small")
+    client(stack).publish("t", b"x" * 2_000_000)
+    stack.broker()
+    daemon.wait_log("message of 2000000 bytes not published: payload: .* more than the 1048576 that may wait here")
+    figures = wait_report(stack, lambda each: each["published"] == 1, "the small one")
+    assert (figures["refused"], figures["dropped"]) == (1, 0)
+
+
 # -- getting in
 
 

@@ -349,6 +349,24 @@ def test_publish(stack):
         assert len(events(client)) == 2
 
 
+@pytest.mark.parametrize("limit", ["1M", "11M"])
+def test_publish_what_the_broker_would_hang_up_on(stack, limit):
+    """The daemon takes more than its broker: one client is told, and the others notice nothing."""
+    stack.broker(f"--max-payload={limit}")
+    daemon = stack.ws("--allow-publish", "--max-payload=32M", "--max-message=64M")
+    daemon.wait_log("broker: connected")
+    with stack.websocket("a", **V1) as client, stack.websocket("a") as other:
+        client.wait_open()
+        other.wait_open()
+        for number in range(3):
+            client.send_json({"type": "publish", "topic": "a", "data": "x" * 12_000_000, "ref": number})
+            answer = json.loads(client.wait_message(lambda text: json.loads(text).get("ref") == number))
+            assert (answer["type"], answer["code"]) == ("error", "payload")
+        client.send_json({"type": "publish", "topic": "a", "data": "small", "ref": "end"})
+        assert other.wait(1) == ["small"]
+    assert "connection lost" not in daemon.log()
+
+
 def test_publish_raw(stack):
     stack.broker()
     publishing(stack)

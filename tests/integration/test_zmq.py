@@ -178,6 +178,44 @@ def test_what_the_broker_refuses(stack):
     assert [sub.recv_multipart()[1] for _ in range(2)] == [b"good", b"better"]
 
 
+@pytest.mark.parametrize("how", [[], ["--fast"]], ids=["acknowledged", "fast"])
+@pytest.mark.parametrize("limit", ["--max-payload=1M", "--max-payload=11M", "--max-payload=10K"])
+def test_what_the_broker_would_hang_up_on(stack, how, limit):
+    """It says what is wrong, and what is behind it goes out."""
+    stack.broker(limit)
+    path = stack.folder / "large"
+    path.write_bytes(b"x" * 12_000_000)
+    expected = re.compile(r"zmq pub: (line 2 )?refused: payload: 12000000 bytes are more than the broker's max-payload, \d+\n")
+    for source in (["--file", path], []):
+        done = stack.zmq("pub", "t", *how, *source, input=path.read_bytes(), check=False)
+        assert done.returncode == 1 and done.stdout == b"" and expected.fullmatch(done.stderr.decode())
+    sub = stack.sub("t")
+    lines = b"first\n" + path.read_bytes() + b"\nlast\n"
+    done = stack.zmq("pub", "t", *how, "--lines", input=lines, check=False)
+    assert done.returncode == 1 and expected.fullmatch(done.stderr.decode())
+    assert [sub.recv_multipart()[1] for _ in range(2)] == [b"first", b"last"]
+    assert stack.stats()["max_payload"] == int(stack.request("LIMITS")[1])
+
+
+def test_as_large_as_the_broker_takes(stack):
+    stack.broker("--max-payload=12M", "--topic-bytes=64M")
+    sub = stack.sub("t")
+    payload = b"x" * (12 << 20)
+    for how in ([], ["--fast"]):
+        stack.zmq("pub", "t", *how, input=payload)
+        assert sub.recv_multipart()[1] == payload
+
+
+def test_fast_without_control(stack):
+    """Then nobody can tell how large a message may be: that is said once, and it goes out."""
+    stack.broker()
+    sub = stack.sub("t")
+    lines = "".join(f"{i} {'x' * 9000}\n" for i in range(3))
+    done = run("zmq", "pub", f"--publish={stack.publish_endpoint}", f"--control=ipc://{stack.folder}/nobody", "--fast", "-l", "t", input=lines)
+    assert done.stderr.count("how large a message may be") == 1 == len(done.stderr.splitlines())
+    assert [sub.recv_multipart()[1][:1] for _ in range(3)] == [b"0", b"1", b"2"]
+
+
 def test_fast(stack):
     stack.broker()
     sub = stack.sub("t")

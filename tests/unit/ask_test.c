@@ -51,6 +51,7 @@ static void s_good (void **state)
     } good[] = {
         {"PING", ZC_PING, "", false},
         {"|PING", ZC_PING, "", true},
+        {"#1|LIMITS", ZC_LIMITS, "#1", false},
         {"#|PING", ZC_PING, "#", false},
         {"|#tag|PING", ZC_PING, "#tag", true},
         {"STATS", ZC_STATS, "", false},
@@ -92,6 +93,7 @@ static void s_bad (void **state)
         {"ping", "verb"},
         {"PINGS", "verb"},
         {"PING|", "arguments"},
+        {"LIMITS|x", "arguments"},
         {"STATS|x", "arguments"},
         {"PUBLISH|a", "arguments"},
         {"PUBLISH|a|b|c|d", "arguments"},

@@ -20,6 +20,9 @@ typedef struct {
     size_t expected;    /* the next payload, a number, that has to be reported */
     char outcomes[256]; /* codes of those that were not OK */
     int ups, downs, put_off;
+    const char *limits; /* what LIMITS is answered; NULL: as an older broker does */
+    unsigned asked;     /* how often */
+    char reason[128];   /* the text of what was refused last */
 } s_bench_t;
 
 static void s_published (void *arg, const zc_published_t *published)
@@ -35,6 +38,8 @@ static void s_published (void *arg, const zc_published_t *published)
         snprintf (bench->outcomes + used, sizeof bench->outcomes - used, "%s:%.*s;", text,
                   (int)published->code.len, published->code.at);
         bench->expected += strcmp (text, "x") != 0;
+        snprintf (bench->reason, sizeof bench->reason, "%.*s", (int)published->text.len,
+                  published->text.at);
     }
 }
 
@@ -131,35 +136,17 @@ static void s_add_numbers (s_bench_t *bench, int from, int to)
 
 typedef struct {
     char peer[16], tag[64], payload[64], headers[256];
-    size_t peer_len;
+    size_t peer_len, size; /* size: of the payload */
 } s_request_t;
 
+/*  Returns the frame's length, of which `to` holds the beginning. */
 static size_t s_frame (s_bench_t *bench, char *to, size_t size)
 {
     int len = zmq_recv (bench->router, to, size - 1, ZMQ_DONTWAIT);
     if (len < 0)
         len = 0;
-    to[len] = 0;
+    to[(size_t)len < size ? (size_t)len : size - 1] = 0;
     return (size_t)len;
-}
-
-/*  One request, where one waits. */
-static bool s_receive (s_bench_t *bench, s_request_t *request)
-{
-    char verb[16], topic[16];
-    if (!bench->router)
-        return false;
-    zmq_pollitem_t item = {bench->router, 0, ZMQ_POLLIN, 0};
-    if (zmq_poll (&item, 1, 0) <= 0)
-        return false;
-    request->peer_len = s_frame (bench, request->peer, sizeof request->peer);
-    s_frame (bench, request->tag, sizeof request->tag);
-    s_frame (bench, verb, sizeof verb);
-    s_frame (bench, topic, sizeof topic);
-    s_frame (bench, request->payload, sizeof request->payload);
-    s_frame (bench, request->headers, sizeof request->headers);
-    assert_string_equal (verb, "PUBLISH");
-    return true;
 }
 
 static void s_reply (s_bench_t *bench, const s_request_t *request, const char *verb,
@@ -171,6 +158,31 @@ static void s_reply (s_bench_t *bench, const s_request_t *request, const char *v
     zmq_send (bench->router, second, strlen (second), third ? ZMQ_SNDMORE : 0);
     if (third)
         zmq_send (bench->router, third, strlen (third), 0);
+}
+
+/*  One PUBLISH, where one waits; LIMITS is answered here. */
+static bool s_receive (s_bench_t *bench, s_request_t *request)
+{
+    char verb[16], topic[16];
+    if (!bench->router)
+        return false;
+    zmq_pollitem_t item = {bench->router, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll (&item, 1, 0) <= 0)
+        return false;
+    request->peer_len = s_frame (bench, request->peer, sizeof request->peer);
+    s_frame (bench, request->tag, sizeof request->tag);
+    s_frame (bench, verb, sizeof verb);
+    if (strcmp (verb, "LIMITS") == 0) {
+        bench->asked++;
+        s_reply (bench, request, bench->limits ? "OK" : "ERR",
+                 bench->limits ? bench->limits : "verb", bench->limits ? NULL : "not a verb");
+        return s_receive (bench, request);
+    }
+    s_frame (bench, topic, sizeof topic);
+    request->size = s_frame (bench, request->payload, sizeof request->payload);
+    s_frame (bench, request->headers, sizeof request->headers);
+    assert_string_equal (verb, "PUBLISH");
+    return true;
 }
 
 static void s_turn (s_bench_t *bench)
@@ -330,14 +342,109 @@ static void s_nobody_there (void **state)
     assert_null (zc_publisher_new (bench->context, &bad));
 }
 
+/*  `number`, and then as many bytes as there is room for. */
+static void s_add_large (s_bench_t *bench, const char *number, size_t size)
+{
+    char *payload = calloc (1, size);
+    strcpy (payload, number);
+    zc_publisher_add (bench->publisher, (zc_slice_t){"t", 1}, (zc_slice_t){payload, size},
+                      (zc_slice_t){"", 0});
+    free (payload);
+}
+
+/*  Numbers from `expected` up to `end` are published or refused; what is sent is at most so large.
+ *  A broker that gets more hangs up. */
+static void s_run_to (s_bench_t *bench, size_t end, size_t most)
+{
+    s_request_t request;
+    for (int i = 0; i < S_PATIENCE && bench->expected < end; i++) {
+        s_turn (bench);
+        if (!bench->router)
+            s_broker_up (bench);
+        while (s_receive (bench, &request)) {
+            if (request.size > most)
+                s_broker_down (bench);
+            else
+                s_reply (bench, &request, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, end);
+}
+
+/*  What the broker would hang up on is refused here, in its turn, and what is behind it goes on. */
+static void s_too_large (void **state)
+{
+    s_bench_t *bench = *state;
+    bench->limits = "70000";
+    s_add_numbers (bench, 0, 1);
+    s_add_large (bench, "1", 70001);
+    s_add_large (bench, "2", 70000);
+    s_add_large (bench, "3", 12000000);
+    s_add_numbers (bench, 4, 5);
+    s_run_to (bench, 5, 70000);
+    assert_int_equal (bench->asked, 1);
+    assert_string_equal (bench->outcomes, "1:payload;3:payload;");
+    assert_string_equal (bench->reason,
+                         "12000000 bytes are more than the broker's max-payload, 70000");
+    /*  It is known now: not even kept. */
+    size_t before = zc_publisher_stats (bench->publisher)->bytes;
+    s_add_large (bench, "", 12000000);
+    assert_in_range (zc_publisher_stats (bench->publisher)->bytes - before, 1, 1000);
+    assert_int_equal (zc_publisher_timeout (bench->publisher), 0);
+    s_run_to (bench, 6, 70000);
+    /*  Another broker may take more. */
+    s_broker_down (bench);
+    for (int i = 0; i < S_PATIENCE && bench->downs == 0; i++)
+        s_turn (bench);
+    bench->limits = "100000";
+    s_add_large (bench, "6", 70001);
+    s_run_to (bench, 7, 100000);
+    assert_int_equal (zc_publisher_stats (bench->publisher)->refused, 3);
+}
+
+/*  One that doesn't know LIMITS: what ends connection after connection is refused in the end. */
+static void s_too_large_for_an_older_broker (void **state)
+{
+    s_bench_t *bench = *state;
+    s_add_numbers (bench, 0, 2);
+    s_add_large (bench, "2", 11000000);
+    s_add_large (bench, "3", 66000);
+    s_add_numbers (bench, 4, 6);
+    s_run_to (bench, 6, 10500000);
+    assert_string_equal (bench->outcomes, "2:payload;");
+    assert_in_range (zc_publisher_stats (bench->publisher)->losses, 3, 6);
+}
+
+/*  More than the caller may keep. */
+static void s_too_large_to_wait (void **state)
+{
+    s_bench_t *bench = *state;
+    zc_publisher_destroy (&bench->publisher);
+    zc_publisher_config_t config = {
+        .control = bench->endpoint, .max_bytes = 5000, .arg = bench, .published = s_published};
+    bench->publisher = zc_publisher_new (bench->context, &config);
+    s_add_large (bench, "0", 4000);
+    s_add_large (bench, "1", 5000);
+    s_add_numbers (bench, 2, 3);
+    s_run_to (bench, 3, 4000);
+    assert_string_equal (bench->outcomes, ":payload;");
+    assert_string_equal (bench->reason, "5000 bytes are more than the 5000 that may wait here");
+}
+
 #define S_TEST(name) cmocka_unit_test_setup_teardown (name, s_setup, s_teardown)
 
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        S_TEST (s_in_order_with_keys),     S_TEST (s_restarts_keep_order),
-        S_TEST (s_not_now_is_asked_again), S_TEST (s_silence),
-        S_TEST (s_drops_what_waits),       S_TEST (s_nobody_there),
+        S_TEST (s_in_order_with_keys),
+        S_TEST (s_restarts_keep_order),
+        S_TEST (s_not_now_is_asked_again),
+        S_TEST (s_silence),
+        S_TEST (s_drops_what_waits),
+        S_TEST (s_nobody_there),
+        S_TEST (s_too_large),
+        S_TEST (s_too_large_for_an_older_broker),
+        S_TEST (s_too_large_to_wait),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
