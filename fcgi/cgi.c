@@ -110,7 +110,6 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->poll.data = self;
     s_want_write (&self->client, false);
     zc_stream_start (&self->client, worker, self->request, self->cors);
-    zc_pump_send (zc_worker_pump (worker), &self->client);
     return 0;
 }
 

@@ -285,7 +285,6 @@ static void s_start_stream (zc_conn_t *self, const zc_request_t *request, const 
     self->client.fd = fd;
     s_change (self, STATE_STREAMING);
     zc_stream_start (&self->client, self->all->worker, request, cors);
-    zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
 }
 
 /*  The parameters are complete. */

@@ -5,7 +5,8 @@
 
 #include "lib/wire/sse.h"
 
-#define NO_STORE "Cache-Control: no-cache\r\n"
+/*  no-transform: a proxy that compresses would hold events back. */
+#define NO_STORE "Cache-Control: no-cache, no-transform\r\n"
 #define METHODS "GET, HEAD, OPTIONS"
 
 zc_cors_t zc_cors_check (const zc_options_t *options, const char *name, zc_slice_t origin)
@@ -51,14 +52,14 @@ static void s_stream_head (zc_buf_t *out, const zc_cors_t *cors)
 void zc_response_stream (zc_buf_t *out, const zc_cors_t *cors, unsigned retry_ms)
 {
     s_stream_head (out, cors);
-    zc_buf_adds (out, ": zcast\n\n");
+    zc_buf_adds (out, ": zcast\n");
     zc_sse_retry (out, retry_ms);
 }
 
 void zc_response_later (zc_buf_t *out, const zc_cors_t *cors, unsigned retry_ms)
 {
     s_stream_head (out, cors);
-    zc_buf_adds (out, ": busy\n\n");
+    zc_buf_adds (out, ": busy\n");
     zc_sse_retry (out, retry_ms);
 }
 

@@ -16,7 +16,8 @@ typedef struct {
 /*  What option `name` (a list of origins, or *) says about `origin` (borrowed). */
 zc_cors_t zc_cors_check (const zc_options_t *options, const char *name, zc_slice_t origin);
 
-/*  A stream's head, a first comment and `retry: <retry_ms>`. */
+/*  A stream's head, and a comment and `retry: <retry_ms>`: lines with which the first event's block
+ *  begins. */
 void zc_response_stream (zc_buf_t *out, const zc_cors_t *cors, unsigned retry_ms);
 /*  The whole answer to a client that is to come back: 200, since a browser that is shown an error
  *  never does. */

@@ -12,6 +12,8 @@ void zc_stream_start (zc_client_t *client, zc_worker_t *worker, const zc_request
     zc_buf_clear (&head);
     zc_hub_join (zc_worker_hub (worker), client, request->encoding, request->query.topics,
                  request->query.count, request->last_id);
+    if (!zc_hub_opening (client))
+        zc_pump_send (zc_worker_pump (worker), client);
 }
 
 void zc_stream_retry (zc_client_t *client, zc_worker_t *worker)

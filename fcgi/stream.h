@@ -6,8 +6,9 @@
 #include "fcgi/response.h"
 #include "lib/engine/worker.h"
 
-/*  Gives the client the stream's head and joins it to what `request` (status 200) asks for. The
- *  caller fills client->transport and client->fd before, and calls zc_pump_send after. */
+/*  Gives the client the stream's head, joins it to what `request` (status 200) asks for, and sends
+ *  what there is; the client may be gone then. The caller fills client->transport and client->fd
+ *  before. */
 void zc_stream_start (zc_client_t *client, zc_worker_t *worker, const zc_request_t *request,
                       const zc_cors_t *cors);
 /*  Tells a client to come back, at the next boundary of its stream. */

@@ -127,8 +127,8 @@ static int s_algorithm (const zc_options_t *options, const zc_key_t *key)
         while (!zc_key_checks (key, (zc_alg_t)alg))
             alg++;
     if (alg < 0)
-        zc_tool_say ("--algorithm %s: expected HS256, HS384, HS512, RS…, PS…, ES256, ES384 or EdDSA",
-                     name);
+        zc_tool_say (
+            "--algorithm %s: expected HS256, HS384, HS512, RS…, PS…, ES256, ES384 or EdDSA", name);
     else if (!zc_key_checks (key, (zc_alg_t)alg))
         zc_tool_say ("--algorithm %s: a key of this type isn't for it", name);
     else if (!zc_key_signs (key))
@@ -175,8 +175,8 @@ static bool s_add_claims (const zc_options_t *options, json_t *claims)
         json_error_t error;
         json_t *json = json_loads (value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
         if (!json) {
-            zc_tool_say ("--claim %s: %s; a text needs quotes: --claim '%s=\"…\"'", name, error.text,
-                         name);
+            zc_tool_say ("--claim %s: %s; a text needs quotes: --claim '%s=\"…\"'", name,
+                         error.text, name);
             return false;
         }
         json_object_set_new (claims, name, json);
@@ -340,9 +340,10 @@ static bool s_add_grant_text (const zc_options_t *options, const char *option, z
         if (good)
             zc_buf_addf (line, i == 0 ? " %2$s=%1$s" : ",%1$s", topic, option);
         else
-            zc_tool_say ("--%s %s: expected a topic without blanks and commas, or a prefix with a * "
-                         "at its end",
-                         option, topic);
+            zc_tool_say (
+                "--%s %s: expected a topic without blanks and commas, or a prefix with a * "
+                "at its end",
+                option, topic);
     }
     zc_grants_destroy (&grants);
     return good;
@@ -392,8 +393,8 @@ static int s_api_key (const zc_options_t *options)
         if (one && !strchr (name, ' ') && name[0] != '#')
             status = s_print_api_key (options, &key, &line);
         else
-            zc_tool_say ("'%s': a name has 1 to 64 bytes, without blanks, and no # at its beginning",
-                         name);
+            zc_tool_say (
+                "'%s': a name has 1 to 64 bytes, without blanks, and no # at its beginning", name);
         zc_apikeys_destroy (&one);
     }
     if (key.data)

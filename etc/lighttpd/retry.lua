@@ -5,6 +5,6 @@ if status and status < 500 then
     return status
 end
 lighty.r.resp_header["Content-Type"] = "text/event-stream"
-lighty.r.resp_header["Cache-Control"] = "no-cache"
-lighty.r.resp_body:set({"retry: " .. math.random(2000, 6000) .. "\n\n"})
+lighty.r.resp_header["Cache-Control"] = "no-cache, no-transform"
+lighty.r.resp_body:set({"retry: " .. math.random(2000, 6000) .. "\n"})
 return 200

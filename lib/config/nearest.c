@@ -29,8 +29,8 @@ static size_t s_distance (const char *a, size_t a_len, const char *b, size_t b_l
     for (size_t i = 1; i <= a_len; i++)
         for (size_t j = 1; j <= b_len; j++) {
             bool same = s_plain (a[i - 1]) == s_plain (b[j - 1]);
-            cost[i][j] = s_least (s_least (cost[i - 1][j], cost[i][j - 1]) + 1,
-                                  cost[i - 1][j - 1] + !same);
+            cost[i][j] =
+                s_least (s_least (cost[i - 1][j], cost[i][j - 1]) + 1, cost[i - 1][j - 1] + !same);
             if (i > 1 && j > 1 && s_plain (a[i - 1]) == s_plain (b[j - 2]) &&
                 s_plain (a[i - 2]) == s_plain (b[j - 1]))
                 cost[i][j] = s_least (cost[i][j], cost[i - 2][j - 2] + 1);

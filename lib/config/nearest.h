@@ -16,9 +16,9 @@ typedef struct {
 void zc_nearest_init (zc_nearest_t *self, const char *word, size_t len);
 /*  Looks at one name. Near is what takes few steps to make of one another, each the insertion,
  *  removal or change of a character, or a swap of two neighbours: one step for words of up to three
- *  bytes, two for up to seven, else three. Capitals are as small letters, '_' as '-'. A word is also
- *  near to a name that it begins, or that begins it (three bytes or more). Of equally near names
- *  the first one stays. */
+ *  bytes, two for up to seven, else three. Capitals are as small letters, '_' as '-'. A word is
+ * also near to a name that it begins, or that begins it (three bytes or more). Of equally near
+ * names the first one stays. */
 void zc_nearest_try (zc_nearest_t *self, const char *name);
 
 #endif

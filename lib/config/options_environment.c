@@ -1,5 +1,5 @@
-/*  options_environment.c - environment variables onto the table: ZCAST_SECTION_NAME for one program,
- *  ZCAST_NAME for all that have the option, as the section `common` is.
+/*  options_environment.c - environment variables onto the table: ZCAST_SECTION_NAME for one
+ * program, ZCAST_NAME for all that have the option, as the section `common` is.
  *
  *  An option of a command that is no key has the short form only where the name is no key of a
  *  daemon either: `slow` is a policy of the workers, and a flag of `zmq stat`. */

@@ -14,6 +14,7 @@
 #include "lib/base/table.h"
 
 #define S_HOLD_MIN (1024 * 1024)
+#define S_OPENING_MS 1000 /* the head of a stream waits for its first event so long */
 
 typedef enum {
     S_NEW,      /* some topic isn't confirmed yet; there is no feed */
@@ -55,6 +56,8 @@ struct zc_channel {
     size_t gap_count, gap_cap;
     uint64_t fetch; /* token of a backfill, or 0 */
     zc_id_t backfill_since;
+    uint64_t born_ms;
+    bool opened;         /* that was long ago */
     uint64_t touched_ms; /* when bytes were last appended */
     uint64_t empty_ms;   /* when its last client left */
     size_t unsettled;    /* slot in the set's list */
@@ -136,7 +139,7 @@ static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, z
     if (!self->topics || !self->names)
         abort ();
     self->topic_count = count;
-    self->touched_ms = self->empty_ms = self->shared->now_ms;
+    self->born_ms = self->touched_ms = self->empty_ms = self->shared->now_ms;
     for (size_t i = 0; i < count; i++)
         s_attach (self, i, topics[i]);
     zc_channel_configure (self);
@@ -663,7 +666,20 @@ bool zc_channel_tick (zc_channel_t **self_p, bool trim)
 
 void zc_channel_restart_clock (zc_channel_t *self)
 {
-    self->touched_ms = self->empty_ms = self->shared->now_ms;
+    self->born_ms = self->touched_ms = self->empty_ms = self->shared->now_ms;
+}
+
+bool zc_channel_opening (const zc_channel_t *self)
+{
+    return !self->opened && self->shared->now_ms - self->born_ms < S_OPENING_MS;
+}
+
+bool zc_channel_open (zc_channel_t *self)
+{
+    if (self->opened || zc_channel_opening (self))
+        return false;
+    self->opened = true;
+    return true;
 }
 
 /*  All channels. */

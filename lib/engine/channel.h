@@ -40,6 +40,10 @@ void zc_channel_begin_anew (zc_channel_t *self);
  *  afterwards. True where its clients are due a heartbeat; those that follow the feed have had it.
  */
 bool zc_channel_tick (zc_channel_t **self_p, bool trim);
+/*  Whether it is so new that the first event of its clients is a moment away, if the broker
+ * answers. zc_channel_open is true once, when that time is over. */
+bool zc_channel_opening (const zc_channel_t *self);
+bool zc_channel_open (zc_channel_t *self);
 /*  The clock was set back: counts from here. */
 void zc_channel_restart_clock (zc_channel_t *self);
 
@@ -54,8 +58,8 @@ void zc_channel_advance (zc_channel_t *self);
 
 void zc_channel_add (zc_channel_t *self, zc_client_t *client);
 void zc_channel_remove (zc_channel_t *self, zc_client_t *client);
-/*  Tells a client that came without an id where it is: it can come back to that before it has had
- *  any message. */
+/*  The first event of a client that is owed no verdict, or not yet: it tells where that client is,
+ *  which can come back to that before it has had any message. */
 void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position);
 
 /*  What it is. */

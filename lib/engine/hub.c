@@ -215,6 +215,11 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
     zc_hub_settle (self);
 }
 
+bool zc_hub_opening (const zc_client_t *client)
+{
+    return zc_join_opening (client);
+}
+
 void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count)
 {
     const zc_encoding_t *encoding = zc_channel_encoding (client->channel);
@@ -271,6 +276,8 @@ static void s_tick_channels (zc_hub_t *self, bool clock_back, bool trim)
     while ((channel = zc_channels_next (self->channels, &at))) {
         if (clock_back)
             zc_channel_restart_clock (channel);
+        if (zc_channel_open (channel))
+            zc_join_open (channel);
         if (zc_channel_tick (&channel, trim))
             zc_join_heartbeat (channel);
         else if (!channel)

@@ -26,6 +26,11 @@ void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config);
  *  served as soon as the broker has answered. */
 void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
                   const zc_slice_t *topics, size_t count, zc_slice_t last_id);
+/*  After zc_hub_join: whether the first event, which tells the client what to come back with, is a
+ *  moment away, since the broker was just asked for it. Then the transport leaves what it has for
+ *  the client to go out with that event: who has seen the stream open can come back without missing
+ *  anything. Where the event takes longer than a second, the rest goes out without it. */
+bool zc_hub_opening (const zc_client_t *client);
 /*  Changes the topics of a client that has joined, without missing or repeating anything. */
 void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count);
 /*  Forgets the client; safe when it never joined. */

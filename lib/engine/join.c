@@ -102,6 +102,15 @@ static void s_follow (zc_join_t *self, uint64_t position)
     zc_rounds_ready (zc_channel_shared (client->channel)->rounds, client);
 }
 
+/*  What the client can come back with now; ZC_ID_NONE: nothing that the broker would know. */
+static zc_id_t s_position (const zc_join_t *self)
+{
+    zc_id_t came;
+    if (self->verdict) /* it speaks of what the client came with */
+        return zc_id_parse (self->since, self->since_len, &came) == 0 ? came : ZC_ID_NONE;
+    return self->checked ? self->at : ZC_ID_NONE;
+}
+
 static void s_add_verdict (zc_join_t *self, const zc_verdict_t *verdict, zc_buf_t *bytes)
 {
     zc_channel_encoding (self->client->channel)->verdict (bytes, verdict);
@@ -446,7 +455,17 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
     } else {
         s_begin (client, shared);
     }
+    if (client->join && !zc_questions_can_ask (shared->questions))
+        zc_channel_greet (channel, client, s_position (client->join)); /* may be all for long */
     zc_channel_unsettle (channel);
+}
+
+bool zc_join_opening (const zc_client_t *client)
+{
+    const zc_channel_t *channel = client->channel;
+    return client->join && client->join->guess && zc_channel_opening (channel) &&
+           zc_channel_encoding (channel)->tells_position &&
+           zc_questions_can_ask (zc_channel_shared (channel)->questions);
 }
 
 void zc_join_move (zc_client_t *client, zc_channel_t *channel)
@@ -512,21 +531,27 @@ void zc_join_settle (zc_channel_t *channel)
         s_try (joins->at[i].item);
 }
 
+void zc_join_open (zc_channel_t *channel)
+{
+    const zc_slots_t *joins = zc_channel_joins (channel);
+    for (size_t i = 0; i < joins->count; i++)
+        zc_rounds_ready (zc_channel_shared (channel)->rounds,
+                         ((zc_join_t *)joins->at[i].item)->client);
+}
+
 /*  Who doesn't follow the feed waits for the broker, which may be away for long: what carries it
  *  must see that it lives. */
 void zc_join_heartbeat (zc_channel_t *channel)
 {
     const zc_slots_t *joins = zc_channel_joins (channel);
     zc_buf_t bytes = ZC_BUF_INIT;
-    zc_channel_encoding (channel)->heartbeat (&bytes, ZC_ID_NONE);
     for (size_t i = 0; i < joins->count; i++) {
-        zc_client_t *client = ((zc_join_t *)joins->at[i].item)->client;
-        if (zc_client_lag (client) == 0) {
-            zc_client_add (client, bytes.data, bytes.len);
-            zc_rounds_ready (zc_channel_shared (channel)->rounds, client);
-        }
+        zc_join_t *self = joins->at[i].item;
+        if (zc_client_lag (self->client) > 0)
+            continue;
+        zc_channel_encoding (channel)->heartbeat (&bytes, s_position (self));
+        s_add (self, &bytes);
     }
-    zc_buf_clear (&bytes);
 }
 
 void zc_join_disconnected (zc_channel_t *channel)

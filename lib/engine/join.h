@@ -11,6 +11,8 @@
 /*  The client joins the channel. `last_id` may be empty (from now on), "earliest", an id, or a
  *  publisher's own id; the first thing a client with one is sent is the verdict. */
 void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id);
+/*  Whether the client's first event is a moment away: see zc_hub_opening. */
+bool zc_join_opening (const zc_client_t *client);
 /*  Changes its channel, without missing or repeating anything. */
 void zc_join_move (zc_client_t *client, zc_channel_t *channel);
 /*  Forgets the client; safe when it never joined. */
@@ -18,6 +20,8 @@ void zc_join_leave (zc_client_t *client);
 
 /*  Lets the channel go on as far as possible, and after it those that wait for it. */
 void zc_join_settle (zc_channel_t *channel);
+/*  What those that wait were given goes out, though their first event isn't there. */
+void zc_join_open (zc_channel_t *channel);
 /*  A heartbeat for those that wait. */
 void zc_join_heartbeat (zc_channel_t *channel);
 /*  The questions to the broker were forgotten. */

@@ -5,16 +5,16 @@
 #include "lib/wire/encoding.h"
 
 /*  `event:` where the publisher gave one (else the default), `data:` split on CR, LF and CRLF,
- *  `id:` last. A payload that isn't UTF-8 goes as data:application/octet-stream;base64,… */
+ *  `id:` last. A payload that isn't UTF-8 goes as data:application/octet-stream;base64,…
+ *  A heartbeat is an event `zcast.heartbeat`. */
 extern const zc_encoding_t zc_encoding_sse;
-/*  The same blocks with zc_message_json as data, asked for with format=zcast.v1. Its heartbeat is
- *  an event `zcast.heartbeat` that a page can see. */
+/*  The same blocks with zc_message_json as data, asked for with format=zcast.v1. */
 extern const zc_encoding_t zc_encoding_sse_json;
 
 /*  The event type of messages whose publisher gave none; NULL or "": no `event:` line. The text is
  *  borrowed for the life of the process. */
 void zc_sse_default_event (const char *event);
-/*  "retry: <ms>" and an empty line. */
+/*  The line "retry: <ms>": clients heed it as it comes. It may stand wherever a block begins. */
 void zc_sse_retry (zc_buf_t *out, unsigned ms);
 
 #endif

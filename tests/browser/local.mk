@@ -9,7 +9,7 @@ check-client:
 	@command -v node >/dev/null || { echo "node is not installed: tools/quickstart check installs it (nodejs)" >&2; exit 1; }
 	node --test --test-reporter=spec $(top_srcdir)/tests/browser/zcast.test.mjs
 
-check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS)
+check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS) check-clients
 	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/browser
 
 check-local: check-client check-browser

@@ -1,5 +1,6 @@
 """FastCGI 1.0 from a web server's side, byte by byte where a test wants it so."""
 
+import re
 import socket
 import struct
 import time
@@ -104,9 +105,16 @@ class Peer:
         return self.text.index(part, start) + len(part)
 
     def wait_open(self):
-        self.wait("retry: ")
-        self.wait("\n\n", self.text.index(b"retry: "))
+        """Until the stream's first event, or the time to come back to one that is busy."""
+        self.wait("\n", self.wait("retry: "))
+        if b": busy\n" not in self.text:
+            self.wait("\n\n", self.text.index(b"retry: "))
         return self
+
+    def payloads(self):
+        """The data of all messages so far, but for zcast's own."""
+        blocks = self.text.decode().partition("\r\n\r\n")[2].split("\n\n")[:-1]
+        return ["\n".join(re.findall(r"^data: (.*)$", block, re.M)) for block in blocks if "event: zcast." not in block]
 
     def finish(self, id=1, status=COMPLETE):
         """Reads to the end of the request, which must be a proper one; returns what STDOUT has had."""

@@ -145,14 +145,15 @@ static void s_heartbeats (void **state)
 {
     (void)state;
     zc_buf_t out = ZC_BUF_INIT;
+    zc_sse_retry (&out, 1500);
     zc_encoding_sse.heartbeat (&out, ZC_ID_NONE);
     zc_encoding_sse.heartbeat (&out, POSITION);
     zc_encoding_sse_json.heartbeat (&out, POSITION);
-    zc_sse_retry (&out, 1500);
     assert_string_equal (zc_buf_str (&out),
-                         ":\n\n:\nid: 1700000000000-7\n\n"
-                         "event: zcast.heartbeat\ndata: {}\nid: 1700000000000-7\n\n"
-                         "retry: 1500\n\n");
+                         "retry: 1500\n"
+                         "event: zcast.heartbeat\ndata:{}\n\n"
+                         "event: zcast.heartbeat\ndata:{}\nid: 1700000000000-7\n\n"
+                         "event: zcast.heartbeat\ndata:{}\nid: 1700000000000-7\n\n");
     zc_buf_clear (&out);
 }
 
