@@ -12,6 +12,7 @@
 #include "bridge/envelope.h"
 #include "bridge/incoming.h"
 #include "bridge/outgoing.h"
+#include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
@@ -442,7 +443,7 @@ static int s_run (s_bridge_t *self)
     if (self->control)
         zc_control_reset (self->control);
     zc_control_destroy (&self->control);
-    zmq_ctx_term (context);
+    zc_context_end (&context, ZC_CONTEXT_END_MS);
     if (status == ZC_EXIT_OK)
         zc_info ("stopped");
     return status;

@@ -2,9 +2,12 @@
  *  callback per command and knows no PING among subscriptions (0.14), and a subscriber's messages
  *  are one stream anyway.
  *
- *    waiting -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready -> waiting …
+ *    waiting -> looking up -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready ->
+ * waiting …
  *
- *  A silent peer is found by PING. Delays between attempts double, with full jitter. */
+ *  hiredis would wait for DNS, so that it is only given addresses. Those that a name has are tried
+ * in turn; each attempt looks it up anew, since names move. A silent peer is found by PING. Delays
+ *  between attempts double, with full jitter. */
 #include "bridge/redis.h"
 
 #include <assert.h>
@@ -15,6 +18,7 @@
 #include <sys/socket.h>
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/resolve.h"
 
 #define S_CONNECT_MS 5000
 #define S_BACKOFF_MIN_MS 100
@@ -23,11 +27,13 @@
 #define S_ANSWER_MS 10000 /* and still quiet: gone */
 #define S_READS 64        /* reads of 16 KiB before the owner has its turn */
 
-typedef enum { S_WAITING, S_CONNECTING, S_GREETING, S_READY } s_state_t;
+typedef enum { S_WAITING, S_LOOKING_UP, S_CONNECTING, S_GREETING, S_READY } s_state_t;
 
 struct zc_redis {
     zc_redis_config_t config;
     redisContext *context; /* NULL while waiting */
+    zc_resolve_t *names;   /* of this attempt; NULL: a Unix socket, or none yet */
+    size_t tried;          /* of its addresses */
     s_state_t state;
     uint64_t since_ms;   /* monotonic: when this state began, or waiting ends */
     uint64_t heard_ms;   /* last byte from the peer */
@@ -58,12 +64,12 @@ void zc_redis_destroy (zc_redis_t **self_p)
     *self_p = NULL;
     if (self->context)
         redisFree (self->context);
+    zc_resolve_destroy (&self->names);
     free (self);
 }
 
-/*  Ends the connection, or the attempt; says why, once until it works again or the reason changes.
- */
-static void s_fail (zc_redis_t *self, const char *reason)
+/*  Says why there is no connection, once until it works again or the reason changes. */
+static void s_complain (zc_redis_t *self, const char *reason)
 {
     bool was_ready = self->state == S_READY;
     bool said = (!was_ready || self->given_up) && strcmp (self->complaint, reason) == 0;
@@ -71,11 +77,24 @@ static void s_fail (zc_redis_t *self, const char *reason)
             self->config.address->shown, self->config.name,
             was_ready ? "lost the connection" : "cannot connect", reason);
     snprintf (self->complaint, sizeof self->complaint, "%s", reason);
+}
+
+static void s_disconnect (zc_redis_t *self)
+{
     if (self->context)
         redisFree (self->context);
     self->context = NULL;
-    self->state = S_WAITING;
     self->unsent = false;
+}
+
+/*  Ends the connection, or the attempt. */
+static void s_fail (zc_redis_t *self, const char *reason)
+{
+    bool was_ready = self->state == S_READY;
+    s_complain (self, reason);
+    s_disconnect (self);
+    zc_resolve_destroy (&self->names);
+    self->state = S_WAITING;
     self->since_ms = zc_mono_ms () + zc_random_between (10, self->backoff_ms);
     self->backoff_ms =
         self->backoff_ms * 2 > S_BACKOFF_MAX_MS ? S_BACKOFF_MAX_MS : self->backoff_ms * 2;
@@ -85,19 +104,65 @@ static void s_fail (zc_redis_t *self, const char *reason)
     }
 }
 
-static void s_connect (zc_redis_t *self)
+static void s_enter (zc_redis_t *self, s_state_t state)
+{
+    self->state = state;
+    self->since_ms = zc_mono_ms ();
+}
+
+/*  Begins to connect; false with `reason`. */
+static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t size)
 {
     const zc_address_t *address = self->config.address;
     self->context = address->path ? redisConnectUnixNonBlock (address->path)
-                                  : redisConnectNonBlock (address->host, address->port);
-    if (!self->context || self->context->err) {
-        char reason[128];
-        snprintf (reason, sizeof reason, "%s", self->context ? self->context->errstr : "no memory");
-        s_fail (self, reason);
+                                  : redisConnectNonBlock (host, address->port);
+    if (self->context && !self->context->err) {
+        s_enter (self, S_CONNECTING);
+        return true;
+    }
+    snprintf (reason, size, "%s", self->context ? self->context->errstr : "no memory");
+    s_disconnect (self);
+    return false;
+}
+
+/*  Goes on with the next address; where there is none left, the attempt has failed for `reason`. */
+static void s_next_address (zc_redis_t *self, const char *reason)
+{
+    char own[128];
+    while (self->names && self->tried < zc_resolve_count (self->names)) {
+        s_disconnect (self);
+        if (s_dial (self, zc_resolve_address (self->names, self->tried++), own, sizeof own))
+            return;
+        reason = own;
+    }
+    s_fail (self, reason);
+}
+
+static void s_connect (zc_redis_t *self)
+{
+    char reason[128];
+    if (self->config.address->path) {
+        if (!s_dial (self, NULL, reason, sizeof reason))
+            s_fail (self, reason);
         return;
     }
-    self->state = S_CONNECTING;
-    self->since_ms = zc_mono_ms ();
+    self->names = zc_resolve_new (self->config.address->host);
+    self->tried = 0;
+    s_enter (self, S_LOOKING_UP);
+}
+
+/*  A look-up can't be ended: so this waits for as long as it takes, and says so. */
+static void s_look_up (zc_redis_t *self)
+{
+    static const char slow[] = "the look-up of its name takes long";
+    if (!zc_resolve_done (self->names)) {
+        if (zc_mono_ms () >= self->since_ms + S_CONNECT_MS && strcmp (self->complaint, slow) != 0)
+            s_complain (self, slow);
+    } else if (zc_resolve_error (self->names)) {
+        s_fail (self, zc_resolve_error (self->names));
+    } else {
+        s_next_address (self, "the name has no address");
+    }
 }
 
 static void s_append (zc_redis_t *self, int count, const char **words, const size_t *lengths)
@@ -136,7 +201,7 @@ static void s_check_connected (zc_redis_t *self)
     if (getsockopt (self->context->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
     if (error)
-        s_fail (self, strerror (error));
+        s_next_address (self, strerror (error));
     else
         s_greet (self);
 }
@@ -282,12 +347,14 @@ void zc_redis_run (zc_redis_t *self)
     uint64_t now = zc_mono_ms ();
     if (self->state == S_WAITING && now >= self->since_ms)
         s_connect (self);
+    if (self->state == S_LOOKING_UP)
+        s_look_up (self);
     if (self->state == S_CONNECTING) {
         zmq_pollitem_t item = {NULL, self->context->fd, ZMQ_POLLOUT | ZMQ_POLLERR, 0};
         if (zmq_poll (&item, 1, 0) > 0)
             s_check_connected (self);
         else if (now >= self->since_ms + S_CONNECT_MS)
-            s_fail (self, "timed out");
+            s_next_address (self, "timed out");
     }
     if (self->state >= S_GREETING)
         s_transfer (self);
@@ -315,6 +382,10 @@ size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)
 {
     if (self->state == S_WAITING)
         return 0;
+    if (self->state == S_LOOKING_UP) {
+        *item = (zmq_pollitem_t){NULL, zc_resolve_fd (self->names), ZMQ_POLLIN, 0};
+        return !zc_resolve_done (self->names);
+    }
     bool connecting = self->state == S_CONNECTING;
     short events = connecting ? ZMQ_POLLOUT : ZMQ_POLLIN | (self->unsent ? ZMQ_POLLOUT : 0);
     *item = (zmq_pollitem_t){NULL, self->context->fd, events, 0};
@@ -324,7 +395,11 @@ size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)
 long zc_redis_timeout (const zc_redis_t *self)
 {
     uint64_t due = self->since_ms;
-    if (self->state == S_CONNECTING)
+    if (self->state == S_LOOKING_UP && zc_resolve_done (self->names))
+        return 0;
+    if (self->state == S_LOOKING_UP && zc_mono_ms () >= due + S_CONNECT_MS)
+        return S_CONNECT_MS; /* it has been said that this takes long */
+    if (self->state <= S_CONNECTING && self->state != S_WAITING)
         due += S_CONNECT_MS;
     else if (self->state >= S_GREETING)
         due = self->pinged_ms ? self->pinged_ms + S_ANSWER_MS : self->heard_ms + S_PING_MS;

@@ -1,5 +1,5 @@
 /*  redis.h - one connection to Redis, made again for ever: address, login, database, replies in
- *  order. No thread; the owner polls. Only the look-up of a host name blocks. */
+ *  order. The owner polls; nothing blocks. */
 #ifndef ZC_REDIS_H
 #define ZC_REDIS_H
 

@@ -7,6 +7,7 @@ libzcast_a_SOURCES = \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/processes.c lib/base/processes.h \
+	lib/base/resolve.c lib/base/resolve.h \
 	lib/base/slots.c lib/base/slots.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
@@ -35,6 +36,7 @@ libzcast_a_SOURCES = \
 	lib/access/token.c lib/access/token.h \
 	lib/order/losses.c lib/order/losses.h \
 	lib/order/order.c lib/order/order.h \
+	lib/peer/context.c lib/peer/context.h \
 	lib/peer/control.c lib/peer/control.h \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/base/daemon.h"
 
@@ -113,7 +114,7 @@ int zc_tool_request (const zc_options_t *options, const char *verb, size_t want,
     } else {
         zc_tool_say ("%s: %s", endpoint, zmq_strerror (errno));
     }
-    zmq_ctx_term (context);
+    zc_context_end (&context, ZC_CONTEXT_END_MS);
     if (status != ZC_EXIT_OK) {
         free (reply.text);
         reply.text = NULL;

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/message.h"
+#include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
 #include "tools/tool.h"
@@ -229,7 +230,7 @@ static void s_learn_limit (s_pub_t *self)
     if (control)
         zc_control_reset (control);
     zc_control_destroy (&control);
-    zmq_ctx_term (context);
+    zc_context_end (&context, ZC_CONTEXT_END_MS);
     if (self->max_payload == SIZE_MAX && !zc_tool_stopped)
         zc_tool_say ("nobody answers at %s how large a message may be: one that is too large will "
                      "be lost",
@@ -401,8 +402,7 @@ static int s_linger (s_pub_t *self, void *context)
         linger = 0;
     zmq_setsockopt (self->xpub, ZMQ_LINGER, &linger, sizeof linger);
     zmq_close (self->xpub);
-    while (zmq_ctx_term (context) != 0 && errno == EINTR)
-        ;
+    zc_context_end (&context, linger < 0 ? -1 : linger + ZC_CONTEXT_END_MS);
     if (linger <= 0 || zc_mono_ms () - begun < (uint64_t)linger)
         return ZC_EXIT_OK;
     zc_tool_say ("the broker at %s did not take all within %g s",
@@ -418,7 +418,7 @@ static int s_close (s_pub_t *self, void *context)
     zc_publisher_destroy (&self->publisher);
     if (self->xpub)
         return s_linger (self, context);
-    zmq_ctx_term (context);
+    zc_context_end (&context, ZC_CONTEXT_END_MS);
     return ZC_EXIT_OK;
 }
 

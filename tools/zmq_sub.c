@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
+#include "lib/peer/context.h"
 #include "lib/peer/subscriber.h"
 #include "tools/tool.h"
 
@@ -253,7 +254,7 @@ int zc_tool_sub (int argc, char **argv)
         if (status == ZC_EXIT_OK)
             status = s_run (&self);
         zc_subscriber_destroy (&self.subscriber);
-        zmq_ctx_term (context);
+        zc_context_end (&context, ZC_CONTEXT_END_MS);
     }
     zc_options_destroy (&options);
     return status;

@@ -16,6 +16,7 @@
 #include <zmq.h>
 
 #include "lib/base/log.h"
+#include "lib/peer/context.h"
 #include "lib/peer/redial.h"
 
 #define S_BATCH 256            /* messages taken at once */
@@ -532,7 +533,7 @@ static void s_closed (uv_handle_t *handle)
     zmq_socket_monitor (self->sub, NULL, 0);
     zmq_close (self->sub);
     zmq_close (self->monitor);
-    zmq_ctx_term (self->context);
+    zc_context_end (&self->context, ZC_CONTEXT_END_MS);
     zc_redial_clear (&self->redial);
     free (self);
 }
