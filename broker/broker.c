@@ -124,8 +124,11 @@ static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
     static zc_log_limit_t limit;
     self->counters->refused++;
     const char *peer = zmq_msg_gets (frame, "Peer-Address");
-    zc_log_limited (&limit, ZC_LOG_WARN, "%s: refused a message: %s", peer ? peer : "publisher",
-                    zc_message_strerror (code));
+    bool named = code != ZC_EFRAMES && code != ZC_ETOPIC;
+    zc_slice_t topic = named ? s_slice (frame) : (zc_slice_t){"", 0};
+    zc_log_limited (&limit, ZC_LOG_WARN, "%s: refused a message: %s%s%.*s",
+                    peer ? peer : "publisher", zc_message_strerror (code), named ? "; topic " : "",
+                    (int)topic.len, topic.at);
 }
 
 /*  Where the publisher's own id, or else its key, is within meta. */
@@ -165,7 +168,8 @@ static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_
     item->origin = origin;
     s_stamp (self, item, message, headers);
     if (message->key.len)
-        zc_dedup_add (self->dedup, message->topic, message->key, item->id, self->mono_ms);
+        zc_dedup_add (self->dedup, message->topic, message->key, self->digest, item->id,
+                      self->mono_ms);
     zc_history_append (self->history, item);
 }
 
@@ -197,26 +201,49 @@ static int s_split (zc_item_t *item)
     return 0;
 }
 
-/*  The table of own ids begins empty, but history on disk may know. */
-static bool s_known_to_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+static bool s_equal (zc_slice_t a, zc_slice_t b)
 {
-    uint64_t window = self->config.dedup_window_ms;
-    if (self->mono_ms - self->started_ms >= window || self->config.dedup_max == 0)
-        return false;
-    zc_topic_t *topic = zc_topics_find (self->topics, message->topic);
-    bool found = topic && zc_history_find (self->history, topic, message->key, id);
-    zc_history_release (self->history);
-    return found && zc_id_ms (*id) + window > self->wall_ms;
+    return a.len == b.len && (a.len == 0 || memcmp (a.at, b.at, a.len) == 0);
 }
 
-bool zc_broker_duplicate (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+/*  Whether history's message at a position says the same. Byte for byte: there is no digest of what
+ *  another process published. */
+static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
+                             const zc_message_t *message)
 {
-    if (!message->key.len ||
-        (!zc_dedup_find (self->dedup, message->topic, message->key, self->mono_ms, id) &&
-         !s_known_to_history (self, message, id)))
-        return false;
-    self->counters->duplicates++;
-    return true;
+    zc_stored_t stored;
+    zc_message_t before;
+    return zc_history_next (self->history, topic, id - 1, &stored) && stored.id == id &&
+           zc_delivery_parse (&before, message->topic, stored.payload, stored.meta) == 0 &&
+           s_equal (before.payload, message->payload) && s_equal (before.event, message->event);
+}
+
+/*  The table begins empty, but history on disk may know. */
+static zc_seen_t s_seen_by_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+{
+    uint64_t window = self->config.dedup_window_ms;
+    if (self->mono_ms - self->started_ms >= window)
+        return ZC_SEEN_NEVER;
+    zc_topic_t *topic = zc_topics_find (self->topics, message->topic);
+    bool found = topic && zc_history_find (self->history, topic, message->key, ZC_NEWEST, id) &&
+                 zc_id_ms (*id) + window > self->wall_ms;
+    bool same = found && s_says_the_same (self, topic, *id, message);
+    zc_history_release (self->history);
+    return !found ? ZC_SEEN_NEVER : same ? ZC_SEEN_SAME : ZC_SEEN_OTHER;
+}
+
+zc_seen_t zc_broker_seen (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+{
+    if (!message->key.len || !self->config.dedup_window_ms || !self->config.dedup_max)
+        return ZC_SEEN_NEVER;
+    self->digest = zc_dedup_digest (self->dedup, message->event, message->payload);
+    zc_seen_t seen =
+        zc_dedup_find (self->dedup, message->topic, message->key, self->digest, self->mono_ms, id);
+    if (seen == ZC_SEEN_NEVER)
+        seen = s_seen_by_history (self, message, id);
+    self->counters->duplicates += seen == ZC_SEEN_SAME;
+    self->counters->conflicts += seen == ZC_SEEN_OTHER;
+    return seen;
 }
 
 /*  One message of `count` frames that came from a publisher. */
@@ -232,10 +259,13 @@ static int s_take (zc_broker_t *self, int count)
     zc_message_t message;
     rc = zc_publish_parse (&message, s_slice (&item->topic), s_slice (&item->payload), headers,
                            self->config.max_payload);
-    zc_id_t first;
-    if (rc == 0 && !zc_broker_duplicate (self, &message, &first))
+    if (rc != 0)
+        return rc;
+    zc_id_t before;
+    zc_seen_t seen = zc_broker_seen (self, &message, &before);
+    if (seen == ZC_SEEN_NEVER)
         s_publish (self, &message, headers, NULL);
-    return rc;
+    return seen == ZC_SEEN_OTHER ? ZC_ECONFLICT : 0;
 }
 
 static int s_receive_frame (void *socket, zmq_msg_t *frame)

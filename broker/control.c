@@ -39,13 +39,19 @@ static void s_error (zc_broker_t *self, const zc_route_t *route, const char *cod
 
 static const char s_unkept[] = "history can't take it now: try again";
 
-static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id)
+static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id, bool conflict)
 {
     zc_origin_t *origin = malloc (sizeof *origin);
     if (!origin)
         abort ();
-    *origin = (zc_origin_t){{NULL, 0}, id, *route};
+    *origin = (zc_origin_t){{NULL, 0}, id, conflict, *route};
     return origin;
+}
+
+static void s_refuse (zc_broker_t *self, const zc_route_t *route, int code)
+{
+    const zc_refusal_t *refusal = zc_message_refusal (code);
+    s_error (self, route, refusal->code, refusal->text);
 }
 
 static uint64_t s_hash (zc_id_t id)
@@ -53,15 +59,18 @@ static uint64_t s_hash (zc_id_t id)
     return zc_hash (&id, sizeof id, 3);
 }
 
-/*  It was published before. Where that is still on its way into history, the answer waits too. */
-static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
+/*  It, or another message of its name, was published before. Where that is still on its way into
+ *  history, the answer waits too: should history not take it, the name is free again. */
+static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id, bool conflict)
 {
-    if (id <= self->head) {
+    if (id <= self->head && conflict) {
+        s_refuse (self, route, ZC_ECONFLICT);
+    } else if (id <= self->head) {
         s_ok_position (self, route, id);
     } else if (self->copies.size >= S_COPIES_MAX) {
         s_error (self, route, "busy", "too many requests at once: try again");
     } else {
-        zc_index_insert (&self->copies, &s_origin (route, id)->node, s_hash (id));
+        zc_index_insert (&self->copies, &s_origin (route, id, conflict)->node, s_hash (id));
     }
 }
 
@@ -70,24 +79,29 @@ static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_ask_
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->counters->received++;
-    if (zc_broker_duplicate (self, message, &id)) {
-        s_duplicate (self, route, id);
+    zc_seen_t seen = zc_broker_seen (self, message, &id);
+    if (seen != ZC_SEEN_NEVER) {
+        s_duplicate (self, route, id, seen == ZC_SEEN_OTHER);
         return;
     }
     /*  Topic and payload follow identity, delimiter, tag and verb. */
     zmq_msg_t *topic = self->frames + 2 + request->delimiter + (request->tag.len > 0);
-    zc_broker_publish (self, topic, topic + 1, message, request->headers, s_origin (route, 0));
+    zc_broker_publish (self, topic, topic + 1, message, request->headers,
+                       s_origin (route, 0, false));
 }
 
-static void s_answer (zc_broker_t *self, const zc_route_t *route, zc_item_t *item, bool kept)
+static void s_answer (zc_broker_t *self, const zc_origin_t *origin, const zc_item_t *item,
+                      bool kept)
 {
-    if (kept)
-        s_ok_position (self, route, item->id);
+    if (!kept)
+        s_error (self, &origin->route, "history", s_unkept);
+    else if (origin->conflict)
+        s_refuse (self, &origin->route, ZC_ECONFLICT);
     else
-        s_error (self, route, "history", s_unkept);
+        s_ok_position (self, &origin->route, item->id);
 }
 
-/*  What wasn't kept, and is told so, was never published: its own id is free again. */
+/*  What wasn't kept, and is told so, was never published: its name is free again. */
 static void s_unpublish (zc_broker_t *self, zc_item_t *item)
 {
     self->counters->failed++;
@@ -117,12 +131,12 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
         s_unpublish (self, item);
     /*  A copy of what was delivered, though not kept, was published too. */
     for (zc_origin_t *copy; (copy = s_copy (self, item->id));) {
-        s_answer (self, &copy->route, item, kept || !origin);
+        s_answer (self, copy, item, kept || !origin);
         zc_index_remove (&self->copies, &copy->node);
         free (copy);
     }
     if (origin)
-        s_answer (self, &origin->route, item, kept);
+        s_answer (self, origin, item, kept);
     free (origin);
 }
 

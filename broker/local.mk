@@ -19,4 +19,4 @@ broker_libbroker_a_SOURCES = \
 	broker/dedup.c broker/dedup.h \
 	broker/index.c broker/index.h
 broker_zcast_broker_SOURCES = broker/main.c
-broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) -lpthread
+broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lpthread

@@ -36,7 +36,9 @@ static const zc_option_t s_options[] = {
      "answers queued for each peer, and requests from it (at least 1000)", false},
     {"io-threads", 0, ZC_OPT_NUMBER, "1", 1, 64, NULL, "N", "ZeroMQ's threads", false},
     {"dedup-window", 0, ZC_OPT_SECONDS, "10m", 0, 86400000, NULL, "TIME",
-     "how long a publisher's own id is remembered, so that a retry isn't published twice", true},
+     "how long a publisher's own id or key is remembered: a repeat isn't published twice, and "
+     "another message under it is refused; 0: not at all",
+     true},
     {"dedup-max", 0, ZC_OPT_NUMBER, "100000", 0, 100000000, NULL, "N",
      "how many of them are remembered", true},
     {"history", 0, ZC_OPT_TEXT, "memory", 1, 4096, NULL, "memory|lmdb:PATH",

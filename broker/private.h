@@ -15,6 +15,7 @@
 typedef struct {
     zc_node_t node; /* of those that wait for another's message */
     zc_id_t id;     /* which */
+    bool conflict;  /* another message has its own id or key */
     zc_route_t route;
 } zc_origin_t;
 
@@ -33,10 +34,11 @@ struct zc_broker {
     zc_barriers_t *barriers;
     zmq_msg_t *frames;  /* of the request being handled */
     zc_slice_t *slices; /* the same, as bytes */
-    zc_index_t copies;  /* PUBLISHes of what was published before, and isn't settled yet, by id */
+    zc_index_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
     /*  broker.c */
     zc_item_t item; /* the message being taken in */
     zmq_msg_t headers;
+    zc_digest_t digest; /* of the message that zc_broker_seen looked at last */
     zc_buf_t meta;
     zc_id_t last;    /* the last position given */
     zc_id_t head;    /* the last one delivered */
@@ -48,13 +50,14 @@ struct zc_broker {
     uint64_t rate_ms, rate_count, crowd; /* messages a second lately, and since when */
 };
 
-/*  Orders and keeps one message, and answers `origin` (taken; may be NULL) when that is done. Takes
- *  the frames. `headers` is within a frame that lives until the return. */
+/*  Whether it was published before, within the window: then *id is where. */
+zc_seen_t zc_broker_seen (zc_broker_t *self, const zc_message_t *message, zc_id_t *id);
+
+/*  Orders and keeps one message that zc_broker_seen has just found to be new, and answers `origin`
+ *  (taken; may be NULL) when that is done. Takes the frames. `headers` is within a frame that lives
+ *  until the return. */
 void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
                         const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin);
-
-/*  It was published before, within the window: *id is where. */
-bool zc_broker_duplicate (zc_broker_t *self, const zc_message_t *message, zc_id_t *id);
 
 /*  control.c */
 void zc_control_start (zc_broker_t *self);

@@ -245,12 +245,13 @@ static void s_check_floor (zc_replays_t *self, s_job_t *job)
     }
 }
 
-/*  An own id that several of the topics have means the earliest: nothing is missed. */
+/*  An own id that several messages have means the earliest of them, over all the topics: who has
+ * seen a later one gets some again, and misses nothing. */
 static bool s_find_event (zc_replays_t *self, s_job_t *job, zc_slice_t event)
 {
     zc_id_t id, least = ZC_ID_MAX;
     for (size_t i = 0; i < job->topic_count; i++)
-        if (zc_history_find (self->history, job->topics[i], event, &id) && id < least)
+        if (zc_history_find (self->history, job->topics[i], event, ZC_EARLIEST, &id) && id < least)
             least = id;
     job->since = least;
     return least != ZC_ID_MAX;

@@ -9,8 +9,9 @@ typedef struct {
     uint64_t received;      /* messages from publishers, on PUB and control */
     uint64_t published;     /* given to subscribers */
     uint64_t bytes;         /* of their payloads */
-    uint64_t refused;       /* malformed */
-    uint64_t duplicates;    /* published before, by their own id */
+    uint64_t refused;       /* what came on PUB, and was malformed or in conflict */
+    uint64_t duplicates;    /* published before, by their own id or key */
+    uint64_t conflicts;     /* their own id or key is another message's; on PUB and control */
     uint64_t failed;        /* refused since history couldn't take them */
     uint64_t dropped;       /* messages that some subscriber lost to its full queue */
     uint64_t ignored;       /* what came on the subscribe endpoint and was no subscription */

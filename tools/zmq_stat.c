@@ -250,7 +250,7 @@ static void s_print_bridges (const json_t *workers)
 
 static void s_print_broker (const json_t *stats, const char *endpoint)
 {
-    char a[S_TEXT], b[S_TEXT];
+    char a[S_TEXT], b[S_TEXT], c[S_TEXT];
     const json_t *rates = json_object_get (stats, "rates");
     const json_t *history = json_object_get (stats, "history");
     const json_t *dropped = json_object_get (stats, "dropped");
@@ -265,8 +265,9 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
             s_bytes (s_number (history, "bytes"), b));
     if (*s_string (history, "error"))
         printf ("                 %s\n", s_string (history, "error"));
-    printf ("  refused        %s malformed, %s repeated\n",
-            s_count (s_number (stats, "refused"), a), s_count (s_number (stats, "duplicates"), b));
+    printf ("  refused        %s on PUB, %s in conflict; %s repeated\n",
+            s_count (s_number (stats, "refused"), a), s_count (s_number (stats, "conflicts"), b),
+            s_count (s_number (stats, "duplicates"), c));
     printf ("  dropped        %s for slow subscribers%s%s\n",
             s_count (s_number (dropped, "count"), a),
             s_number (dropped, "count") > 0 ? ", last " : "",

@@ -46,6 +46,12 @@ typedef struct {
  *  frames. */
 typedef void (*zc_settled_fn) (void *arg, zc_item_t *item, bool kept);
 
+/*  Of several messages of a topic that have the same own id or key. */
+typedef enum {
+    ZC_EARLIEST, /* for who resumes from it: what came after any of them isn't missed */
+    ZC_NEWEST,   /* for what repeats it: that is what it repeats */
+} zc_which_t;
+
 typedef struct zc_history zc_history_t;
 
 typedef struct {
@@ -61,7 +67,8 @@ typedef struct {
     zc_id_t (*floor) (zc_history_t *self, zc_topic_t *topic);
     bool (*next) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
     uint64_t (*count) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_id_t upto);
-    bool (*find) (zc_history_t *self, zc_topic_t *topic, zc_slice_t event, zc_id_t *id);
+    bool (*find) (zc_history_t *self, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
+                  zc_id_t *id);
     bool (*unreadable) (zc_history_t *self);
     void (*release) (zc_history_t *self);
     void (*stats) (zc_history_t *self, zc_history_stats_t *stats);
@@ -147,11 +154,11 @@ static inline uint64_t zc_history_count (zc_history_t *self, zc_topic_t *topic, 
     return self->ops->count (self, topic, after, upto);
 }
 
-/*  The position of the newest message with this id of its publisher. */
-static inline bool zc_history_find (zc_history_t *self, zc_topic_t *topic, zc_slice_t event,
-                                    zc_id_t *id)
+/*  The position of a message that has this own id or key. False where there is none. */
+static inline bool zc_history_find (zc_history_t *self, zc_topic_t *topic, zc_slice_t name,
+                                    zc_which_t which, zc_id_t *id)
 {
-    return self->ops->find (self, topic, event, id);
+    return self->ops->find (self, topic, name, which, id);
 }
 
 /*  Begins a run of reading: false where all that is read until zc_history_release is of one

@@ -432,9 +432,10 @@ static uint64_t s_count (zc_history_t *base, zc_topic_t *topic, zc_id_t after, z
     return zc_store_count (((s_lmdb_t *)base)->store, topic, after, upto);
 }
 
-static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t event, zc_id_t *id)
+static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
+                    zc_id_t *id)
 {
-    return zc_store_find (((s_lmdb_t *)base)->store, topic, event, id);
+    return zc_store_find (((s_lmdb_t *)base)->store, topic, name, which, id);
 }
 
 static bool s_unreadable (zc_history_t *base)

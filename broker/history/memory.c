@@ -16,8 +16,10 @@
 #define S_NOT_QUEUED UINT32_MAX
 
 typedef struct s_entry {
-    zc_node_t event;               /* in the index of own ids, where it has one */
+    zc_node_t event;               /* in the index of names, where it is the newest of its name */
     struct s_entry *older, *newer; /* of all topics */
+    /*  A ring of those with the same topic and name: the newest's newer is the oldest. */
+    struct s_entry *same_older, *same_newer;
     zc_topic_t *topic;
     zc_id_t id;
     uint64_t expires_ms;
@@ -37,7 +39,7 @@ typedef struct { /* the messages of a topic: a ring */
 typedef struct {
     zc_history_t base;
     s_entry_t *oldest, *newest;
-    zc_index_t events; /* topic and own id -> entry */
+    zc_index_t events; /* topic and name (own id or key) -> the newest entry */
     s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
@@ -171,52 +173,67 @@ static void s_queue_remove (s_memory_t *self, s_entry_t *entry)
     s_queue_down (self, last->queued);
 }
 
-/*  Own ids. */
+/*  Names: own ids and keys. */
 
 typedef struct {
     const zc_topic_t *topic;
-    zc_slice_t event;
-} s_event_key_t;
+    zc_slice_t name;
+} s_name_t;
 
-static uint64_t s_event_hash (const zc_topic_t *topic, const char *at, size_t len)
+static uint64_t s_event_hash (const s_name_t *name)
 {
-    return zc_hash (at, len, topic->node.hash);
+    return zc_hash (name->name.at, name->name.len, name->topic->node.hash);
 }
 
 static bool s_event_same (const zc_node_t *node, const void *arg)
 {
     const s_entry_t *entry = (const s_entry_t *)node;
-    const s_event_key_t *key = arg;
-    return entry->topic == key->topic && entry->event_len == key->event.len &&
-           memcmp (entry->bytes + entry->event_at, key->event.at, key->event.len) == 0;
+    const s_name_t *name = arg;
+    return entry->topic == name->topic && entry->event_len == name->name.len &&
+           memcmp (entry->bytes + entry->event_at, name->name.at, name->name.len) == 0;
 }
 
-static s_entry_t *s_event_find (const s_memory_t *self, const zc_topic_t *topic, zc_slice_t event)
+static s_entry_t *s_event_find (const s_memory_t *self, const s_name_t *name)
 {
-    s_event_key_t key = {topic, event};
-    return (s_entry_t *)zc_index_find (&self->events, s_event_hash (topic, event.at, event.len),
-                                       s_event_same, &key);
+    return (s_entry_t *)zc_index_find (&self->events, s_event_hash (name), s_event_same, name);
 }
 
-/*  An own id that was used before means its newest message. */
 static void s_event_add (s_memory_t *self, s_entry_t *entry)
 {
-    zc_slice_t event = {entry->bytes + entry->event_at, entry->event_len};
-    s_entry_t *before = s_event_find (self, entry->topic, event);
-    if (before) {
-        zc_index_remove (&self->events, &before->event);
-        before->event_len = 0;
+    s_name_t name = {entry->topic, {entry->bytes + entry->event_at, entry->event_len}};
+    s_entry_t *newest = s_event_find (self, &name);
+    entry->same_older = entry->same_newer = entry;
+    if (newest) {
+        entry->same_older = newest;
+        entry->same_newer = newest->same_newer;
+        newest->same_newer->same_older = entry;
+        newest->same_newer = entry;
+        zc_index_remove (&self->events, &newest->event);
     }
-    zc_index_insert (&self->events, &entry->event,
-                     s_event_hash (entry->topic, event.at, event.len));
+    zc_index_insert (&self->events, &entry->event, s_event_hash (&name));
 }
 
-static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t event, zc_id_t *id)
+static void s_event_remove (s_memory_t *self, s_entry_t *entry)
 {
-    s_entry_t *entry = s_event_find ((s_memory_t *)base, topic, event);
-    if (entry)
-        *id = entry->id;
-    return entry != NULL;
+    s_entry_t *older = entry->same_older;
+    if (entry->same_newer->id <= entry->id) { /* the newest */
+        uint64_t hash = entry->event.hash;
+        zc_index_remove (&self->events, &entry->event);
+        if (older != entry)
+            zc_index_insert (&self->events, &older->event, hash);
+    }
+    older->same_newer = entry->same_newer;
+    entry->same_newer->same_older = older;
+}
+
+static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
+                    zc_id_t *id)
+{
+    s_name_t key = {topic, name};
+    const s_entry_t *newest = s_event_find ((s_memory_t *)base, &key);
+    if (newest)
+        *id = which == ZC_NEWEST ? newest->id : newest->same_newer->id;
+    return newest != NULL;
 }
 
 /*  Entries. */
@@ -290,7 +307,7 @@ static void s_drop (s_memory_t *self, s_entry_t *entry)
         self->stats.floor = entry->id;
     s_unlink (self, entry);
     if (entry->event_len)
-        zc_index_remove (&self->events, &entry->event);
+        s_event_remove (self, entry);
     if (entry->queued != S_NOT_QUEUED)
         s_queue_remove (self, entry);
     self->stats.messages--;

@@ -3,7 +3,7 @@
  *  topics   number                       row: last, floor, what it has, name
  *  chunks   number, last position in it  messages of one topic, in order, up to 16 KB together
  *  order    last position, number        what the chunk holds: the chunks of all topics by age
- *  events   number, own id               position
+ *  names    number, own id or key        positions, sorted (MDB_DUPSORT)
  *  expiry   time, number, position       (of messages with a ttl)
  *  state    "totals"                     zc_store_totals_t
  *
@@ -32,17 +32,24 @@
 #include <unistd.h>
 #include "lib/base/log.h"
 
-#define S_FORMAT 1
+#define S_FORMAT 2
+/*  Instead of names it had `events`: number, name -> the position of the newest. */
+#define S_FORMAT_EVENTS 1
 #define S_CHUNK_MAX 16000 /* bytes: four pages with their header */
 #define S_TRIM_MAX 2000   /* messages let go of in one commit, and two for each that is new */
 #define S_GROW_MIN (1u << 20)
 #define S_DBS 6
-#define S_EVENT_KEY (8 + 256)
+#define S_DBS_MAX (S_DBS + 1) /* with the one of an earlier format */
+#define S_NAME_KEY (8 + 256)
 #define S_HOLES_MAX ((uint64_t)1 << 40) /* below: s_row_t's hole is a count, as it used to be */
 
-enum { S_TOPICS, S_CHUNKS, S_ORDER, S_EVENTS, S_EXPIRY, S_STATE };
-static const char *const s_names[S_DBS] = {"topics", "chunks", "order",
-                                           "events", "expiry", "state"};
+enum { S_TOPICS, S_CHUNKS, S_ORDER, S_NAMES, S_EXPIRY, S_STATE };
+static const struct {
+    const char *name;
+    unsigned flags;
+} s_dbs[S_DBS] = {{"topics", 0}, {"chunks", 0}, {"order", 0}, {"names", MDB_DUPSORT | MDB_DUPFIXED},
+                  {"expiry", 0}, {"state", 0}};
+static const char s_events[] = "events";
 
 typedef struct { /* the value in topics, with the name behind it */
     uint64_t last, floor, cut;
@@ -142,10 +149,10 @@ static uint64_t s_key_part (const MDB_val *key, int part)
     return s_from_big_endian ((const uint8_t *)key->mv_data + part * 8);
 }
 
-static MDB_val s_event_key (uint8_t *bytes, uint64_t number, const void *event, size_t len)
+static MDB_val s_name_key (uint8_t *bytes, uint64_t number, const void *name, size_t len)
 {
     s_big_endian (bytes, number);
-    memcpy (bytes + 8, event, len);
+    memcpy (bytes + 8, name, len);
     return (MDB_val){8 + len, bytes};
 }
 
@@ -218,14 +225,14 @@ static void s_env_close (zc_store_t *self)
     self->env = NULL;
 }
 
-static int s_open_dbs (zc_store_t *self, MDB_env *env, bool read_only)
+static int s_open_dbs (zc_store_t *self)
 {
     MDB_txn *txn;
-    int rc = mdb_txn_begin (env, NULL, read_only ? MDB_RDONLY : 0, &txn);
+    int rc = mdb_txn_begin (self->env, NULL, 0, &txn);
     if (rc != 0)
         return rc;
     for (int i = 0; rc == 0 && i < S_DBS; i++)
-        rc = mdb_dbi_open (txn, s_names[i], read_only ? 0 : MDB_CREATE, &self->db[i]);
+        rc = mdb_dbi_open (txn, s_dbs[i].name, s_dbs[i].flags | MDB_CREATE, &self->db[i]);
     if (rc == 0)
         return mdb_txn_commit (txn);
     mdb_txn_abort (txn);
@@ -236,7 +243,7 @@ static int s_env_open (zc_store_t *self)
 {
     int rc = mdb_env_create (&self->env);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs (self->env, S_DBS);
+        rc = mdb_env_set_maxdbs (self->env, S_DBS_MAX);
     if (rc == 0)
         rc = mdb_env_set_mapsize (self->env, self->map_bytes);
     if (rc == 0)
@@ -245,7 +252,7 @@ static int s_env_open (zc_store_t *self)
         rc = mdb_env_open (self->env, self->path, MDB_NOTLS | (self->durable ? 0 : MDB_NOSYNC),
                            0640);
     if (rc == 0)
-        rc = s_open_dbs (self, self->env, false);
+        rc = s_open_dbs (self);
     if (rc == 0)
         rc = mdb_txn_begin (self->env, NULL, MDB_RDONLY, &self->reader);
     if (rc == 0)
@@ -262,7 +269,7 @@ static int s_env_open (zc_store_t *self)
 
 typedef struct {
     MDB_txn *txn;
-    const MDB_dbi *db;
+    MDB_dbi db[S_DBS];
 } s_check_t;
 
 static int s_check_each (const s_check_t *self, int db,
@@ -305,7 +312,7 @@ static int s_check_row (const MDB_val *key, const MDB_val *value, uint64_t *sum)
 /*  Whether it is all within `size` bytes: what is read of it later is not looked at again. */
 static bool s_record_fits (const s_record_t *record, size_t size)
 {
-    return s_record_size (record) <= size && record->event_len <= S_EVENT_KEY - 8 &&
+    return s_record_size (record) <= size && record->event_len <= S_NAME_KEY - 8 &&
            (!record->event_len || record->event_at + record->event_len <= record->meta_len);
 }
 
@@ -335,10 +342,10 @@ static int s_check_order (const MDB_val *key, const MDB_val *value, uint64_t *su
     return key->mv_size == 16 && value->mv_size == 0 ? 0 : -1;
 }
 
-static int s_check_event (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+static int s_check_name (const MDB_val *key, const MDB_val *value, uint64_t *sum)
 {
     (void)sum;
-    return key->mv_size > 8 && key->mv_size <= S_EVENT_KEY && value->mv_size == 8 ? 0 : -1;
+    return key->mv_size > 8 && key->mv_size <= S_NAME_KEY && value->mv_size == 8 ? 0 : -1;
 }
 
 static int s_check_expiry (const MDB_val *key, const MDB_val *value, uint64_t *sum)
@@ -347,20 +354,39 @@ static int s_check_expiry (const MDB_val *key, const MDB_val *value, uint64_t *s
     return key->mv_size == 24 && value->mv_size == 0 ? 0 : -1;
 }
 
-static int s_check_tables (const s_check_t *self)
+static int s_read_totals (MDB_txn *txn, MDB_dbi state, s_totals_t *totals)
 {
     MDB_val key = {6, "totals"}, value;
-    s_totals_t totals;
-    int rc = mdb_get (self->txn, self->db[S_STATE], &key, &value);
-    if (rc == MDB_NOTFOUND)
-        return 0; /* made, and nothing committed */
-    if (rc == 0 && value.mv_size != sizeof totals)
+    int rc = mdb_get (txn, state, &key, &value);
+    if (rc == 0 && value.mv_size != sizeof *totals)
         rc = MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy (totals, value.mv_data, sizeof *totals);
+    if (rc == 0 && totals->format != S_FORMAT && totals->format != S_FORMAT_EVENTS)
+        rc = MDB_VERSION_MISMATCH;
+    return rc;
+}
+
+static int s_check_open (s_check_t *self, int db, uint64_t format)
+{
+    bool events = db == S_NAMES && format == S_FORMAT_EVENTS;
+    return mdb_dbi_open (self->txn, events ? s_events : s_dbs[db].name,
+                         events ? 0 : s_dbs[db].flags, &self->db[db]);
+}
+
+/*  What was made, and where nothing was committed, has no table, or no totals: it is sound. */
+static int s_check_tables (s_check_t *self)
+{
+    s_totals_t totals;
+    int rc = s_check_open (self, S_STATE, S_FORMAT);
+    if (rc == 0)
+        rc = s_read_totals (self->txn, self->db[S_STATE], &totals);
     if (rc != 0)
-        return rc;
-    memcpy (&totals, value.mv_data, sizeof totals);
-    if (totals.format != S_FORMAT)
-        return MDB_VERSION_MISMATCH;
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    for (int i = 0; rc == 0 && i < S_DBS; i++)
+        rc = s_check_open (self, i, totals.format);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
     uint64_t messages = 0, chunks = 0, ignored = 0;
     rc = s_check_each (self, S_TOPICS, s_check_row, &messages);
     if (rc == 0)
@@ -368,25 +394,21 @@ static int s_check_tables (const s_check_t *self)
     if (rc == 0)
         rc = s_check_each (self, S_ORDER, s_check_order, &chunks);
     if (rc == 0)
-        rc = s_check_each (self, S_EVENTS, s_check_event, &ignored);
+        rc = s_check_each (self, S_NAMES, s_check_name, &ignored);
     if (rc == 0)
         rc = s_check_each (self, S_EXPIRY, s_check_expiry, &ignored);
     return rc == 0 && (messages != totals.messages || chunks != 0) ? MDB_CORRUPTED : rc;
 }
 
-static int s_check (zc_store_t *self)
+static int s_check (const zc_store_t *self)
 {
     MDB_env *env;
-    s_check_t check = {.db = self->db};
+    s_check_t check;
     int rc = mdb_env_create (&env);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs (env, S_DBS);
+        rc = mdb_env_set_maxdbs (env, S_DBS_MAX);
     if (rc == 0)
         rc = mdb_env_open (env, self->path, MDB_RDONLY | MDB_NOTLS, 0640);
-    if (rc == 0)
-        rc = s_open_dbs (self, env, true);
-    if (rc == MDB_NOTFOUND)
-        return 0; /* made, and no more */
     if (rc == 0)
         rc = mdb_txn_begin (env, NULL, MDB_RDONLY, &check.txn);
     return rc == 0 ? s_check_tables (&check) : rc;
@@ -438,12 +460,11 @@ static int s_check_apart (zc_store_t *self)
 static void s_load_totals (zc_store_t *self)
 {
     MDB_txn *txn;
-    MDB_val key = {6, "totals"}, value;
-    s_totals_t totals = {.next_number = 1};
+    s_totals_t totals;
     if (mdb_txn_begin (self->env, NULL, MDB_RDONLY, &txn) != 0)
         return;
-    if (mdb_get (txn, self->db[S_STATE], &key, &value) == 0 && value.mv_size == sizeof totals)
-        memcpy (&totals, value.mv_data, sizeof totals);
+    if (s_read_totals (txn, self->db[S_STATE], &totals) != 0)
+        totals = (s_totals_t){.next_number = 1};
     mdb_txn_abort (txn);
     self->totals = (zc_store_totals_t){.last = totals.last,
                                        .forgotten = totals.forgotten,
@@ -484,6 +505,8 @@ static void s_explain (const char *path, const char *doing, int code, char *erro
     }
 }
 
+static int s_upgrade (zc_store_t *self);
+
 zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, char *error,
                           size_t size)
 {
@@ -500,6 +523,8 @@ zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, ch
         doing = "open";
         rc = s_env_open (self);
     }
+    if (rc == 0)
+        rc = s_upgrade (self);
     if (rc == 0) {
         s_load_totals (self);
         return self;
@@ -646,19 +671,14 @@ static int s_missing_is_fine (int rc)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int s_forget_event (zc_store_t *self, const s_topic_t *topic, const s_record_t *record,
-                           const uint8_t *meta)
+static int s_forget_name (zc_store_t *self, const s_topic_t *topic, const s_record_t *record,
+                          const uint8_t *meta)
 {
-    uint8_t bytes[S_EVENT_KEY];
-    MDB_val key = s_event_key (bytes, topic->number, meta + record->event_at, record->event_len);
-    MDB_val value;
-    uint64_t id;
-    int rc = mdb_get (self->txn, self->db[S_EVENTS], &key, &value);
-    if (rc != 0)
-        return s_missing_is_fine (rc);
-    memcpy (&id, value.mv_data, sizeof id);
-    /*  A newer message may have the same own id. */
-    return id == record->id ? mdb_del (self->txn, self->db[S_EVENTS], &key, NULL) : 0;
+    uint8_t bytes[S_NAME_KEY], id[8];
+    MDB_val key = s_name_key (bytes, topic->number, meta + record->event_at, record->event_len);
+    MDB_val value = {sizeof id, id};
+    s_big_endian (id, record->id);
+    return s_missing_is_fine (mdb_del (self->txn, self->db[S_NAMES], &key, &value));
 }
 
 /*  One message isn't there any more: what tells of it is set right. */
@@ -667,7 +687,7 @@ static int s_let_go (zc_store_t *self, s_topic_t *topic, const s_record_t *recor
 {
     int rc = 0;
     if (record->event_len)
-        rc = s_forget_event (self, topic, record, at + sizeof *record);
+        rc = s_forget_name (self, topic, record, at + sizeof *record);
     if (rc == 0 && record->expires_ms) {
         s_key_t bytes;
         MDB_val key = s_key3 (&bytes, record->expires_ms, topic->number, record->id);
@@ -942,17 +962,22 @@ static size_t s_item_size (zc_item_t *item)
     return sizeof (s_record_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload);
 }
 
+static int s_index_name (MDB_txn *txn, MDB_dbi names, uint64_t number, const void *name, size_t len,
+                         zc_id_t id)
+{
+    uint8_t bytes[S_NAME_KEY], position[8];
+    MDB_val key = s_name_key (bytes, number, name, len), value = {sizeof position, position};
+    s_big_endian (position, id);
+    return mdb_put (txn, names, &key, &value, 0);
+}
+
 static int s_index_item (zc_store_t *self, const s_topic_t *topic, zc_item_t *item)
 {
     int rc = 0;
-    if (item->event_len) {
-        uint8_t bytes[S_EVENT_KEY];
-        MDB_val key =
-            s_event_key (bytes, topic->number, (char *)zmq_msg_data (&item->meta) + item->event_at,
-                         item->event_len);
-        MDB_val value = {sizeof item->id, &item->id};
-        rc = mdb_put (self->txn, self->db[S_EVENTS], &key, &value, 0);
-    }
+    if (item->event_len)
+        rc = s_index_name (self->txn, self->db[S_NAMES], topic->number,
+                           (char *)zmq_msg_data (&item->meta) + item->event_at, item->event_len,
+                           item->id);
     if (rc == 0 && item->expires_ms) {
         s_key_t bytes;
         MDB_val key = s_key3 (&bytes, item->expires_ms, topic->number, item->id);
@@ -1215,6 +1240,85 @@ static int s_grow (zc_store_t *self)
     return rc;
 }
 
+/*  From the format in which a name meant its newest message only: all of them are found in the
+ *  chunks. */
+
+/*  The names of what a chunk still has. Its value lies in pages that nothing here writes to. */
+static int s_upgrade_chunk (zc_store_t *self, MDB_txn *txn, const MDB_val *key,
+                            const MDB_val *value)
+{
+    s_topic_t topic;
+    s_record_t record;
+    const uint8_t *at = NULL;
+    uint64_t number = s_key_part (key, 0);
+    int rc = s_topic_get (txn, self->db[S_TOPICS], number, &topic);
+    if (rc != 0)
+        return s_missing_is_fine (rc); /* a stray one */
+    while (rc == 0 && s_each (value, &at, &record))
+        if (record.event_len && record.id > topic.row.cut)
+            rc = s_index_name (txn, self->db[S_NAMES], number, at + sizeof record + record.event_at,
+                               record.event_len, record.id);
+    return rc;
+}
+
+static int s_upgrade_chunks (zc_store_t *self, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int rc = mdb_cursor_open (txn, self->db[S_CHUNKS], &cursor);
+    if (rc != 0)
+        return rc;
+    while (rc == 0 && (rc = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0)
+        rc = s_upgrade_chunk (self, txn, &key, &value);
+    mdb_cursor_close (cursor);
+    return s_missing_is_fine (rc);
+}
+
+static int s_upgrade_tables (zc_store_t *self, MDB_txn *txn, s_totals_t *totals)
+{
+    MDB_dbi events;
+    MDB_val key = {6, "totals"}, value = {sizeof *totals, totals};
+    totals->format = S_FORMAT;
+    /*  It may have been of this format before, and then in an earlier version's hands. */
+    int rc = mdb_drop (txn, self->db[S_NAMES], 0);
+    if (rc == 0)
+        rc = s_upgrade_chunks (self, txn);
+    if (rc == 0)
+        rc = mdb_put (txn, self->db[S_STATE], &key, &value, 0);
+    if (rc == 0)
+        rc = mdb_dbi_open (txn, s_events, 0, &events);
+    return rc == 0 ? mdb_drop (txn, events, 1) : s_missing_is_fine (rc);
+}
+
+static int s_upgrade_once (zc_store_t *self)
+{
+    MDB_txn *txn;
+    s_totals_t totals;
+    int rc = mdb_txn_begin (self->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = s_read_totals (txn, self->db[S_STATE], &totals);
+    bool old = rc == 0 && totals.format == S_FORMAT_EVENTS;
+    if (old)
+        rc = s_upgrade_tables (self, txn, &totals);
+    if (rc != 0 || !old) {
+        mdb_txn_abort (txn);
+        return s_missing_is_fine (rc);
+    }
+    rc = mdb_txn_commit (txn);
+    if (rc == 0)
+        zc_info ("history: %s: brought to this version's format", self->path);
+    return rc;
+}
+
+static int s_upgrade (zc_store_t *self)
+{
+    int rc;
+    while ((rc = s_upgrade_once (self)) == MDB_MAP_FULL && s_grow (self) == 0)
+        ;
+    return rc;
+}
+
 /*  LMDB refuses everything after a failure that it can't be sure of: it has to be opened again. */
 static int s_reopen (zc_store_t *self)
 {
@@ -1358,15 +1462,26 @@ uint64_t zc_store_count (zc_store_t *self, const zc_topic_t *from, zc_id_t after
     return count;
 }
 
-bool zc_store_find (zc_store_t *self, const zc_topic_t *from, zc_slice_t event, zc_id_t *id)
+/*  The first or the last of a name's positions. */
+static int s_find_name (MDB_cursor *cursor, MDB_val *key, zc_which_t which, MDB_val *value)
 {
-    uint8_t bytes[S_EVENT_KEY];
+    int rc = mdb_cursor_get (cursor, key, value, MDB_SET);
+    return rc == 0 && which == ZC_NEWEST ? mdb_cursor_get (cursor, key, value, MDB_LAST_DUP) : rc;
+}
+
+bool zc_store_find (zc_store_t *self, const zc_topic_t *from, zc_slice_t name, zc_which_t which,
+                    zc_id_t *id)
+{
+    uint8_t bytes[S_NAME_KEY];
     MDB_val value;
-    if (!from->number || event.len > S_EVENT_KEY - 8 || !zc_store_read (self))
+    MDB_cursor *cursor;
+    if (!from->number || name.len > S_NAME_KEY - 8 || !zc_store_read (self) ||
+        mdb_cursor_open (self->reader, self->db[S_NAMES], &cursor) != 0)
         return false;
-    MDB_val key = s_event_key (bytes, from->number, event.at, event.len);
-    if (mdb_get (self->reader, self->db[S_EVENTS], &key, &value) != 0)
-        return false;
-    memcpy (id, value.mv_data, sizeof *id);
-    return true;
+    MDB_val key = s_name_key (bytes, from->number, name.at, name.len);
+    int rc = s_find_name (cursor, &key, which, &value);
+    if (rc == 0)
+        *id = s_from_big_endian (value.mv_data);
+    mdb_cursor_close (cursor);
+    return rc == 0;
 }

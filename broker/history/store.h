@@ -42,8 +42,8 @@ typedef struct {
 } zc_store_totals_t;
 
 /*  Opens or makes the database in the folder `path`. `durable`: every commit is on disk when it
- *  returns. It is checked first, by a process of its own: one that is
- *  damaged may crash whoever reads it. NULL with a sentence in `error`. */
+ *  returns. It is checked first, by a process of its own: one that is damaged may crash whoever
+ * reads it. One of an earlier format is brought to this one. NULL with a sentence in `error`. */
 zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, char *error,
                           size_t size);
 void zc_store_destroy (zc_store_t **self_p);
@@ -65,7 +65,8 @@ bool zc_store_read (zc_store_t *self);
 zc_id_t zc_store_floor (zc_store_t *self, const zc_topic_t *topic);
 bool zc_store_next (zc_store_t *self, const zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
 uint64_t zc_store_count (zc_store_t *self, const zc_topic_t *topic, zc_id_t after, zc_id_t upto);
-bool zc_store_find (zc_store_t *self, const zc_topic_t *topic, zc_slice_t event, zc_id_t *id);
+bool zc_store_find (zc_store_t *self, const zc_topic_t *topic, zc_slice_t name, zc_which_t which,
+                    zc_id_t *id);
 void zc_store_release (zc_store_t *self);
 
 #endif

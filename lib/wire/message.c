@@ -22,8 +22,10 @@ const zc_refusal_t *zc_message_refusal (int code)
         [-ZC_ERESERVED] = {"headers",
                            "event types that begin with 'zcast.', and 'mercure', are the "
                            "broker's own"},
+        [-ZC_ECONFLICT] = {"conflict", "another message with this id, or key, was published on the "
+                                       "topic within dedup-window"},
     };
-    bool known = code < 0 && code >= ZC_ERESERVED;
+    bool known = code < 0 && code >= ZC_ECONFLICT;
     return &refusals[known ? -code : 0];
 }
 

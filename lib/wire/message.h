@@ -45,6 +45,7 @@ enum {
     ZC_EMETA = -5,     /* meta has no valid id or prev */
     ZC_EEVENTID = -6,  /* an own id that can't be one: zc_event_id_valid */
     ZC_ERESERVED = -7, /* an event type that is the broker's own: zc_event_reserved */
+    ZC_ECONFLICT = -8, /* its own id or key is another message's */
 };
 
 /*  Why a message is refused, as a publisher is told on every door: the code of ERR, and one
@@ -52,7 +53,7 @@ enum {
 typedef struct {
     const char *code, *text;
 } zc_refusal_t;
-/*  Never NULL; of a code that isn't above, the code is "internal". */
+/*  Never NULL; of a code that isn't above, its code is "internal". */
 const zc_refusal_t *zc_message_refusal (int code);
 /*  The sentence alone. */
 const char *zc_message_strerror (int code);

@@ -157,6 +157,151 @@ def test_a_worker_does_not_pass_on_a_forged_verdict(stack):
         assert [event.event for event in client.events] == ["message"] * 4 + ["fine"]
 
 
+# A repeat is the same message under the same id or key; another one is refused.
+
+
+def seen(stack, *topics):
+    return [reply[2].decode() for reply in stack.requests("REPLAY", "earliest", *(topics or ["a"]))[:-1]]
+
+
+def conflict(stack, topic, payload, headers):
+    reply = stack.request("PUBLISH", topic, payload, lines(headers))
+    return reply[:2] == [b"ERR", b"conflict"] and len(reply[2]) > 20
+
+
+@pytest.mark.parametrize("name", ["id", "key"])
+def test_another_message_under_the_same_name_is_refused(stack, name):
+    stack.broker()
+    headers = {name: "https://example.org/things/7", "event": "changed"}
+    first = stack.publish("a", "1", headers)
+    assert stack.publish("a", "1", headers) == first
+    # another attempt may say other things about itself; what a subscriber is shown is the same
+    assert stack.publish("a", "1", {**headers, "x-attempt": "2", "ttl": "60"}) == first
+    assert conflict(stack, "a", "2", headers)
+    assert conflict(stack, "a", "1", {**headers, "event": "deleted"})
+    assert conflict(stack, "a", "1", {name: headers[name]})
+    assert conflict(stack, "a", "", headers)
+    assert stack.publish("b", "2", headers) != first
+    assert stack.publish("a", "2", {**headers, name: "https://example.org/things/8"}) != first
+    assert seen(stack) == ["1", "2"]
+    stats = stack.stats()
+    assert (stats["duplicates"], stats["conflicts"], stats["errors"], stats["published"]) == (2, 4, 4, 3)
+
+
+def test_a_conflict_on_pub_is_counted_and_logged(stack):
+    broker = stack.broker()
+    pub = stack.pub()
+    for payload in ("1", "2", "1", "3"):
+        pub.send_multipart([b"a", payload.encode(), b"id: x"])
+    wait_for(lambda: stack.stats()["received"] == 4, "all have come")
+    stats = stack.stats()
+    assert (stats["published"], stats["duplicates"], stats["conflicts"], stats["refused"]) == (1, 1, 2, 2)
+    assert seen(stack) == ["1"]
+    broker.wait_log("refused a message: another message with this id, or key, .*; topic a")
+    assert "in conflict" in stack.zmq("stat").stdout
+
+
+@pytest.mark.parametrize("history", ["memory", "lmdb"])
+def test_the_window_and_its_bound_are_the_same_for_both(stack, history):
+    options = ["--dedup-window=1s", "--dedup-max=3"]
+    stack.broker(*options, *([f"--history=lmdb:{stack.folder}/history"] if history == "lmdb" else []))
+    first = stack.publish("a", "1", {"id": "x"})
+    wait_for(lambda: not conflict(stack, "a", "2", {"id": "x"}), "the window is over")
+    for number in range(4):  # the oldest makes room
+        stack.publish("b", "x", {"id": f"y{number}"})
+    assert stack.publish("a", "3", {"id": "x"}) != first
+    assert seen(stack) == ["1", "2", "3"]
+
+
+def test_history_on_disk_knows_what_was_published_before_a_restart(stack):
+    on_disk = f"--history=lmdb:{stack.folder}/history"
+    broker = stack.broker(on_disk)
+    large = "x" * 100000
+    first = stack.publish("a", "1", {"id": "x", "event": "e"})
+    second = stack.publish("a", large, {"key": "y"})
+    broker.kill()
+    broker = stack.broker(on_disk)
+    assert stack.publish("a", "1", {"id": "x", "event": "e", "x-attempt": "2"}) == first
+    assert stack.publish("a", large, {"key": "y"}) == second
+    assert conflict(stack, "a", "1", {"id": "x"})
+    assert conflict(stack, "a", "2", {"id": "x", "event": "e"})
+    assert conflict(stack, "a", large + "x", {"key": "y"})
+    assert conflict(stack, "a", large[1:] + "y", {"key": "y"})
+    assert stack.stats()["published"] == 0
+    broker.kill()
+    stack.broker(on_disk, "--dedup-window=0")
+    assert stack.publish("a", "2", {"id": "x", "event": "e"}) != first
+
+
+def test_a_name_that_is_still_on_its_way_into_history(stack):
+    """Whoever was first has it; the answers wait for the first one's."""
+    stack.broker(f"--history=lmdb:{stack.folder}/history", "--sync=always")
+    dealer = stack.socket(zmq.DEALER, stack.control_endpoint)
+    count = 1200
+    for i in range(count):
+        dealer.send_multipart([b"#%d" % i, b"PUBLISH", b"a", b"%d" % (i % 3), b"id: %d" % (i // 6)])
+    answers = {}
+    while len(answers) < count:
+        assert dealer.poll(90000)
+        tag, *rest = dealer.recv_multipart()
+        answers[int(tag[1:])] = rest
+    for i in range(0, count, 6):
+        verdicts = [answers[i + n][:2] for n in range(6)]
+        assert verdicts[0][0] == b"OK" and verdicts[3] == verdicts[0]
+        assert [verdicts[n] for n in (1, 2, 4, 5)] == [[b"ERR", b"conflict"]] * 4
+    assert seen(stack) == ["0"] * (count // 6)
+    assert (stack.stats()["duplicates"], stack.stats()["conflicts"]) == (count // 6, count // 6 * 4)
+
+
+def test_a_conflict_with_what_history_could_not_take(stack):
+    """Neither was published: whoever tries again first has the name."""
+    broker = stack.broker(f"--history=lmdb:{stack.folder}/history")
+    payload = b"x" * 30000
+    dealer = stack.socket(zmq.DEALER, stack.control_endpoint)
+
+    def ask(count):
+        for number in range(count):
+            dealer.send_multipart([b"#%d" % number, b"PUBLISH", b"a", payload + b"%d" % number, b"id: x"])
+        return sorted(dealer.recv_multipart() for _ in range(count))
+
+    run("prlimit", f"--pid={broker.pid}", "--fsize=4096:unlimited")
+    assert ask(1)[0][1:3] == [b"ERR", b"history"]
+    for answer in ask(2):
+        assert answer[1:3] == [b"ERR", b"history"]
+    run("prlimit", f"--pid={broker.pid}", "--fsize=unlimited:unlimited")
+    wait_for(lambda: stack.stats()["history"]["state"] == "ok", "it heals")
+    first, second = ask(2)
+    assert first[1] == b"OK" and second[1:3] == [b"ERR", b"conflict"]
+
+
+def test_a_websocket_and_the_command_line_are_told_of_a_conflict(stack):
+    stack.broker()
+    publishing(stack)
+    assert stack.zmq("pub", "a", "1", "--id", "x").returncode == 0
+    with stack.websocket("a", **V1) as client:
+        client.wait_open()
+        client.send_json({"type": "publish", "topic": "a", "data": "2", "id": "x", "ref": 1})
+        assert of_type(client, "error")["code"] == "conflict"
+        client.send_json({"type": "publish", "topic": "a", "data": "1", "id": "x", "ref": 2})
+        assert of_type(client, "published")["ref"] == 2
+    done = stack.zmq("pub", "a", "2", "--id", "x", "--timeout", "60", check=False)
+    assert done.returncode == 1 and "refused: conflict: " in done.stderr
+
+
+def test_the_relay_goes_on_after_a_conflict(stack, other):
+    """Two sites number alike: what is in conflict at the other site is refused there for good, counted and logged, and nothing
+    waits behind it, nor is it sent again."""
+    north, south = sites(stack, other)
+    other.publish("shared/x", "from south", {"id": "1"})
+    wait_for(lambda: history(stack, "shared/x") == [b"from south"], "it has come")
+    redis_client(stack).publish("zcast:shared/x", b"zcast/1\nsite: third\nid: 1-1\nevent-id: 1\n\nfrom third")
+    stack.publish("shared/x", "after", {"id": "2"})
+    wait_for(lambda: history(other, "shared/x") == [b"from south", b"after"], "what came behind it")
+    for daemon, site, name in ((north, stack, "north"), (south, other, "south")):
+        daemon.wait_log("not published: conflict: another message")
+        wait_report(site, lambda each: each["refused"] == 1 and each["waiting"] == 0, "counted once", name)
+
+
 def test_a_default_event_that_is_reserved(stack):
     stack.broker()
     for name in ("zcast-fcgi", "zcast-ws"):

@@ -343,7 +343,7 @@ def test_publish(stack):
         client.wait_message(lambda text: json.loads(text).get("ref") == 5)
         assert wait_events(client, 2)[1]["base64"] == "/wA="
         # the same own id again is the same event: answered, not delivered
-        client.send_json({"type": "publish", "topic": "a", "data": "again", "id": "own-1", "ref": 6})
+        client.send_json({"type": "publish", "topic": "a", "data": "héllo", "event": "hi", "id": "own-1", "ref": 6})
         again = json.loads(client.wait_message(lambda text: json.loads(text).get("ref") == 6))
         assert again["type"] == "published" and again["id"] == answer["id"]
         assert len(events(client)) == 2

@@ -268,21 +268,37 @@ static void s_check_reading (s_world_t *self, unsigned number)
     zc_history_release (self->history);
 }
 
+/*  Of the messages that are there and have this name: the last one, or the first. */
+static const s_message_t *s_named (const s_world_t *self, unsigned topic, unsigned event,
+                                   zc_which_t which)
+{
+    const s_message_t *found = NULL;
+    for (size_t i = 0; i < self->count && !(found && which == ZC_EARLIEST); i++) {
+        const s_message_t *message = &self->messages[i];
+        if (message->topic == topic && message->event == event && message->there)
+            found = message;
+    }
+    return found;
+}
+
+static void s_check_name (s_world_t *self, unsigned number, unsigned event, zc_which_t which)
+{
+    char text[8];
+    zc_slice_t slice = {text, (size_t)snprintf (text, sizeof text, "%u", event)};
+    zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
+    const s_message_t *message = s_named (self, number, event, which);
+    zc_id_t id = 0;
+    bool found = topic && zc_history_find (self->history, topic, slice, which, &id);
+    assert_int_equal (found, message != NULL);
+    if (found)
+        assert_int_equal (id, message->id);
+}
+
 static void s_check_events (s_world_t *self, unsigned number)
 {
-    zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
-    for (unsigned event = 1; topic && event <= 30; event++) {
-        const s_message_t *newest = NULL;
-        for (size_t i = self->count; !newest && i-- > 0;)
-            if (self->messages[i].topic == number && self->messages[i].event == event)
-                newest = &self->messages[i];
-        char text[8];
-        zc_slice_t slice = {text, (size_t)snprintf (text, sizeof text, "%u", event)};
-        zc_id_t id = 0;
-        bool found = zc_history_find (self->history, topic, slice, &id);
-        assert_int_equal (found, newest && newest->there);
-        if (found)
-            assert_int_equal (id, newest->id);
+    for (unsigned event = 1; event <= 31; event++) {
+        s_check_name (self, number, event, ZC_EARLIEST);
+        s_check_name (self, number, event, ZC_NEWEST);
     }
     zc_history_release (self->history);
 }
@@ -317,8 +333,22 @@ static void s_reopen (s_world_t *self)
     }
 }
 
-/*  With a limit in all, what is published together is of one topic: else, on disk, the messages of
- * one commit go in the order of their chunks. */
+/*  One by one, or a whole batch: on disk many then share a chunk. With a limit in all, what is
+ *  published together is of one topic: else, on disk, the messages of one commit go in the order of
+ *  their chunks. */
+static void s_step (s_world_t *self, bool limited_in_all)
+{
+    unsigned burst = s_random (self, 10) ? 1 : 1 + s_random (self, 60);
+    unsigned topic = s_random (self, TOPICS);
+    for (unsigned i = 0; i < burst; i++)
+        s_publish (self, s_random (self, 5) && !limited_in_all ? s_random (self, TOPICS) : topic);
+    s_model_trim (self);
+    if (s_random (self, 3) == 0)
+        self->now_ms += 1000 + s_random (self, 3000); /* on disk, age is looked at once a second */
+    s_quiet (self);
+    s_model_trim (self);
+}
+
 static void s_against_the_model (bool on_disk, unsigned steps, uint64_t messages_in_all)
 {
     zc_history_limits_t limits = {.messages = messages_in_all ? messages_in_all : UINT64_MAX,
@@ -329,21 +359,10 @@ static void s_against_the_model (bool on_disk, unsigned steps, uint64_t messages
                                   .topic_age_ms = UINT64_MAX};
     s_world_t *self = s_world (on_disk, 100, limits);
     for (unsigned step = 0; step < steps; step++) {
-        /*  One by one, or a whole batch: on disk many then share a chunk. */
-        unsigned burst = s_random (self, 10) ? 1 : 1 + s_random (self, 60);
-        unsigned topic = s_random (self, TOPICS);
-        for (unsigned i = 0; i < burst; i++)
-            s_publish (self,
-                       s_random (self, 5) && !messages_in_all ? s_random (self, TOPICS) : topic);
-        s_model_trim (self);
-        if (s_random (self, 3) == 0)
-            self->now_ms +=
-                1000 + s_random (self, 3000); /* on disk, age is looked at once a second */
-        s_quiet (self);
-        s_model_trim (self);
+        s_step (self, messages_in_all != 0);
         s_check_reading (self, s_random (self, TOPICS));
         s_check_totals (self);
-        if (step % 20 == 0)
+        if (step % 5 == 0)
             s_check_events (self, s_random (self, TOPICS));
         if (on_disk && step % 50 == 49)
             s_reopen (self);
@@ -512,7 +531,7 @@ static MDB_txn *s_begin (const char *folder)
     MDB_env *env;
     MDB_txn *txn;
     assert_int_equal (mdb_env_create (&env), 0);
-    mdb_env_set_maxdbs (env, 6);
+    mdb_env_set_maxdbs (env, 7);
     assert_int_equal (mdb_env_open (env, folder, MDB_NOTLS, 0640), 0);
     assert_int_equal (mdb_txn_begin (env, NULL, 0, &txn), 0);
     return txn;
@@ -611,6 +630,90 @@ static void s_holes_that_were_counted_are_known (void **state)
     s_check_count (self, 5);
     s_put_one (self, 0);
     s_check_count (self, 6);
+    s_end (self);
+}
+
+/*  As the format before this one had it: a name leads to its newest message. `totals` begin with
+ * the format's number. With `stale` it comes back from an earlier version: names are there, and
+ * wrong.
+ */
+static void s_write_old_format (const s_world_t *self, bool stale)
+{
+    MDB_dbi events, names;
+    MDB_cursor *cursor;
+    MDB_txn *txn = s_begin (self->folder);
+    MDB_val key, value;
+    assert_int_equal (mdb_dbi_open (txn, "events", MDB_CREATE, &events), 0);
+    names = s_table (txn, "names");
+    assert_int_equal (mdb_cursor_open (txn, names, &cursor), 0);
+    while (mdb_cursor_get (cursor, &key, &value, MDB_NEXT) == 0) {
+        uint64_t id = 0; /* its newest: the last one of each key overwrites the others */
+        for (int i = 0; i < 8; i++)
+            id = id << 8 | ((uint8_t *)value.mv_data)[i];
+        MDB_val native = {sizeof id, &id};
+        assert_int_equal (mdb_put (txn, events, &key, &native, 0), 0);
+    }
+    mdb_cursor_close (cursor);
+    assert_int_equal (mdb_drop (txn, names, !stale), 0);
+    key = (MDB_val){10, "\0\0\0\0\0\0\0\001"
+                        "31"};
+    value = (MDB_val){8, "\0\0\0\0\0\0\0\001"};
+    if (stale)
+        assert_int_equal (mdb_put (txn, names, &key, &value, 0), 0);
+    uint64_t totals[8];
+    key = (MDB_val){6, "totals"};
+    assert_int_equal (mdb_get (txn, s_table (txn, "state"), &key, &value), 0);
+    assert_int_equal (value.mv_size, sizeof totals);
+    memcpy (totals, value.mv_data, sizeof totals);
+    assert_int_equal (totals[0], 2);
+    totals[0] = 1;
+    value.mv_data = totals;
+    assert_int_equal (mdb_put (txn, s_table (txn, "state"), &key, &value, 0), 0);
+    s_commit (txn);
+}
+
+/*  A history that an earlier version made: all that has a name is found, what was cut off or cut
+ * out of a chunk isn't, and it goes on from there. */
+static void s_an_older_history_is_upgraded (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 8000, 40, UINT64_MAX, UINT64_MAX};
+    s_world_t *self = s_world (true, 100, limits);
+    for (unsigned step = 0; step < 600; step++) {
+        s_step (self, false);
+        if (step % 60 == 59) {
+            s_close (self);
+            s_write_old_format (self, step % 120 == 59);
+            s_open (self, 100);
+        }
+        if (step % 20 == 19)
+            for (unsigned topic = 0; topic < TOPICS; topic++) {
+                s_check_events (self, topic);
+                s_check_reading (self, topic);
+            }
+        s_check_totals (self);
+    }
+    s_end (self);
+}
+
+/*  Also where the map has no room left for it: it is opened as large as the file. */
+static void s_a_full_history_is_upgraded (void **state)
+{
+    (void)state;
+    zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX, UINT64_MAX, 100000};
+    s_world_t *self = s_world (true, 100, limits);
+    for (unsigned i = 0; i < MESSAGES_MAX; i++) {
+        s_publish (self, i % TOPICS);
+        if (i % 2000 == 0)
+            s_quiet (self);
+    }
+    s_quiet (self);
+    s_close (self);
+    s_write_old_format (self, false);
+    s_open (self, 100);
+    for (unsigned topic = 0; topic < TOPICS; topic++)
+        s_check_events (self, topic);
+    s_check_well (self);
     s_end (self);
 }
 
@@ -847,6 +950,8 @@ int main (void)
         BOTH (s_a_chunk_goes_with_its_last_message),
         cmocka_unit_test (s_a_stray_chunk_is_let_go_of),
         cmocka_unit_test (s_holes_that_were_counted_are_known),
+        cmocka_unit_test (s_an_older_history_is_upgraded),
+        cmocka_unit_test (s_a_full_history_is_upgraded),
         BOTH (s_none_is_kept_where_none_may),
         cmocka_unit_test (s_a_second_broker_is_refused),
         cmocka_unit_test (s_what_was_lost_counts_before_the_first_commit),
