@@ -1,6 +1,5 @@
 /*  conn.c - no handle of libuv's per connection: their sockets are in one zc_watch_t, their
- * deadlines are tenths of seconds, looked at by one timer for all. What streams is in a list of its
- * own, so that looking does not cost with the number of idle clients.
+ * timeouts in one zc_timeouts_t, which one timer looks after. What streams has none.
  *
  *  A connection ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web
  * server still sends is read to its end. To close with unread bytes would reset the connection, and
@@ -24,7 +23,8 @@
 #define LINGER_MS 2000 /* for the peer to close after the end */
 #define OUT_MAX 65536  /* bytes of answers that a peer may leave unread */
 #define READ_MAX 65536 /* bytes read at once */
-#define TICK_MS 100    /* how often deadlines are looked at */
+#define HURRY_MS 1000  /* for a request that is on its way while draining, at most */
+#define TICK_MS 100    /* how often timeouts are looked at */
 #define DRAIN_MS 20    /* and while draining */
 
 enum {
@@ -34,14 +34,21 @@ enum {
     STATE_CLOSED     /* waits to be released */
 };
 
+enum {
+    TIMEOUT_REQUEST, /* for a request, or an answer, to be complete */
+    TIMEOUT_KEEP,
+    TIMEOUT_LINGER,
+    TIMEOUT_HURRY,
+};
+
 struct zc_conn {
-    zc_client_t client;     /* the engine's; must be first */
-    zc_conns_t *all;        /* borrowed */
-    zc_conn_t *prev, *next; /* in all->timed or all->streaming */
-    zc_record_t record;     /* reads what the web server sends */
-    zc_buf_t out;           /* whole records, to be sent between two of the stream's */
-    uint32_t deadline;      /* tenths of a second of the loop's clock, unless streaming */
-    zc_framing_t framing;   /* of the stream */
+    zc_client_t client;        /* the engine's; must be first */
+    zc_conns_t *all;           /* borrowed */
+    LIST_ENTRY (zc_conn) link; /* in all->streaming */
+    zc_timeout_t timeout;      /* unless streaming */
+    zc_record_t record;        /* reads what the web server sends */
+    zc_buf_t out;              /* whole records, to be sent between two of the stream's */
+    zc_framing_t framing;      /* of the stream */
     uint8_t state;
     uint8_t events;      /* that its socket is watched for */
     bool refuse : 1;     /* no room: come back later */
@@ -55,54 +62,41 @@ struct zc_conn {
 
 static zc_log_limit_t s_limit_malformed, s_limit_timeout, s_limit_gone;
 
-/*  ---------------------------------------------------------------- lists and deadlines */
-
-static zc_conn_t **s_list (zc_conn_t *self)
-{
-    return self->state == STATE_STREAMING ? &self->all->streaming : &self->all->timed;
-}
-
-static void s_link (zc_conn_t *self)
-{
-    zc_conn_t **head = s_list (self);
-    self->prev = NULL;
-    self->next = *head;
-    if (*head)
-        (*head)->prev = self;
-    *head = self;
-    self->all->streams += self->state == STATE_STREAMING;
-}
-
-static void s_unlink (zc_conn_t *self)
-{
-    if (self->prev)
-        self->prev->next = self->next;
-    else
-        *s_list (self) = self->next;
-    if (self->next)
-        self->next->prev = self->prev;
-    self->all->streams -= self->state == STATE_STREAMING;
-}
-
-static void s_change (zc_conn_t *self, uint8_t state)
-{
-    s_unlink (self);
-    self->state = state;
-    s_link (self);
-}
-
-static uint32_t s_now (const zc_conns_t *all)
-{
-    return (uint32_t)(uv_now (zc_worker_loop (all->worker)) / 100);
-}
+/*  ---------------------------------------------------------------- states and timeouts */
 
 static void s_on_tick (uv_timer_t *timer);
 
-static void s_set_deadline (zc_conn_t *self, unsigned ms)
+static void s_start_timeout (zc_conn_t *self, unsigned kind)
 {
-    self->deadline = s_now (self->all) + ms / 100 + 1;
-    if (!uv_is_active ((uv_handle_t *)&self->all->tick))
-        uv_timer_start (&self->all->tick, s_on_tick, TICK_MS, TICK_MS);
+    zc_conns_t *all = self->all;
+    zc_timeouts_start (&all->timeouts, &self->timeout, kind, uv_now (zc_worker_loop (all->worker)));
+    if (!uv_is_active ((uv_handle_t *)&all->tick))
+        uv_timer_start (&all->tick, s_on_tick, TICK_MS, TICK_MS);
+}
+
+/*  The state ends. */
+static void s_exit (zc_conn_t *self)
+{
+    zc_timeouts_stop (&self->all->timeouts, &self->timeout);
+    if (self->state != STATE_STREAMING)
+        return;
+    LIST_REMOVE (self, link);
+    self->all->streams--;
+}
+
+static void s_start_streaming (zc_conn_t *self)
+{
+    s_exit (self);
+    self->state = STATE_STREAMING;
+    LIST_INSERT_HEAD (&self->all->streaming, self, link);
+    self->all->streams++;
+}
+
+static void s_change (zc_conn_t *self, uint8_t state, unsigned timeout)
+{
+    s_exit (self);
+    self->state = state;
+    s_start_timeout (self, timeout);
 }
 
 /*  ---------------------------------------------------------------- the end of a connection */
@@ -121,7 +115,7 @@ static void s_close (zc_conn_t *self)
     if (self->state == STATE_CLOSED)
         return;
     s_leave (self);
-    s_unlink (self);
+    s_exit (self);
     self->state = STATE_CLOSED;
     zc_record_clear (&self->record);
     zc_buf_clear (&self->out);
@@ -166,7 +160,7 @@ static void s_flush (zc_conn_t *self)
     if (self->state == STATE_ENDING && self->out.len == 0 && !self->shut) {
         shutdown (self->client.fd, SHUT_WR);
         self->shut = true;
-        s_set_deadline (self, LINGER_MS);
+        s_start_timeout (self, TIMEOUT_LINGER);
     }
     s_update_watch (self);
 }
@@ -250,8 +244,10 @@ static void s_end_request (zc_conn_t *self)
     zc_buf_clear (&self->out);
     self->out = tail;
     bool keep = self->record.keep && !self->all->draining && !self->refuse;
-    s_change (self, keep ? STATE_READING : STATE_ENDING);
-    s_set_deadline (self, keep ? KEEP_MS : self->all->request_timeout);
+    if (keep)
+        s_change (self, STATE_READING, TIMEOUT_KEEP);
+    else
+        s_change (self, STATE_ENDING, TIMEOUT_REQUEST);
     self->kept = true;
     s_flush (self);
 }
@@ -283,7 +279,7 @@ static void s_start_stream (zc_conn_t *self, const zc_request_t *request, const 
     memset (&self->client, 0, sizeof self->client);
     self->client.transport = &s_transport;
     self->client.fd = fd;
-    s_change (self, STATE_STREAMING);
+    s_start_streaming (self);
     zc_stream_start (&self->client, self->all->worker, request, cors);
 }
 
@@ -332,10 +328,8 @@ static void s_handle (zc_conn_t *self, zc_record_event_t event)
         s_end_request (self);
     else if (event == ZC_RECORD_ERROR)
         s_malformed (self, zc_record_strerror (&self->record));
-    else if (event == ZC_RECORD_CLOSE) {
-        s_change (self, STATE_ENDING);
-        s_set_deadline (self, self->all->request_timeout);
-    }
+    else if (event == ZC_RECORD_CLOSE)
+        s_change (self, STATE_ENDING, TIMEOUT_REQUEST);
 }
 
 static bool s_listens (const zc_conn_t *self)
@@ -359,7 +353,7 @@ static void s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
         return;
     }
     if (self->state == STATE_READING && idle && !zc_record_idle (&self->record))
-        s_set_deadline (self, self->all->request_timeout);
+        s_start_timeout (self, TIMEOUT_REQUEST);
     s_flush (self);
 }
 
@@ -407,8 +401,7 @@ void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
     self->client.fd = fd;
     self->refuse = refuse;
     zc_record_init (&self->record);
-    s_link (self);
-    s_set_deadline (self, all->request_timeout);
+    s_start_timeout (self, TIMEOUT_REQUEST);
     all->stats.connections++;
     s_readable (self); /* mostly the request is there already */
 }
@@ -441,17 +434,15 @@ static void s_stop (zc_conns_t *all)
 static void s_on_tick (uv_timer_t *timer)
 {
     zc_conns_t *all = timer->data;
-    uint32_t now = s_now (all);
-    for (zc_conn_t *self = all->timed, *next; self; self = next) {
-        next = self->next;
-        if ((int32_t)(now - self->deadline) >= 0)
-            s_expire (self);
-    }
-    for (zc_conn_t *self = all->streaming, *next; all->draining && self; self = next) {
-        next = self->next;
+    zc_timeout_t *due;
+    while ((due = zc_timeouts_due (&all->timeouts, uv_now (timer->loop))))
+        s_expire (ZC_TIMEOUT_OWNER (due, zc_conn_t, timeout));
+    for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; all->draining && self;
+         self = next) {
+        next = LIST_NEXT (self, link);
         s_end_if_sent (self);
     }
-    if (all->timed || (all->draining && all->streaming))
+    if (!zc_timeouts_idle (&all->timeouts) || (all->draining && !LIST_EMPTY (&all->streaming)))
         return;
     uv_timer_stop (timer);
     if (all->draining)
@@ -468,28 +459,36 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
     all->options = options;
     uv_timer_init (zc_worker_loop (worker), &all->tick);
     all->tick.data = all;
+    zc_timeouts_init (&all->timeouts);
+    LIST_INIT (&all->streaming);
     zc_conns_configure (all);
     return 0;
 }
 
 void zc_conns_configure (zc_conns_t *all)
 {
-    all->request_timeout = (unsigned)zc_options_number (all->options, "request-timeout");
+    unsigned request = (unsigned)zc_options_number (all->options, "request-timeout");
+    zc_timeouts_set (&all->timeouts, TIMEOUT_REQUEST, request);
+    zc_timeouts_set (&all->timeouts, TIMEOUT_KEEP, KEEP_MS);
+    zc_timeouts_set (&all->timeouts, TIMEOUT_LINGER, LINGER_MS);
+    zc_timeouts_set (&all->timeouts, TIMEOUT_HURRY, request < HURRY_MS ? request : HURRY_MS);
     all->max_clients = (unsigned)zc_options_number (all->options, "max-clients");
 }
 
 void zc_conns_drain (zc_conns_t *all)
 {
     all->draining = true;
-    for (zc_conn_t *self = all->timed, *next; self; self = next) {
-        next = self->next;
-        if (self->state == STATE_READING && self->kept && zc_record_idle (&self->record))
-            s_close (self);
-        else if (self->state == STATE_READING) /* a request on its way is still answered */
-            s_set_deadline (self, all->request_timeout < 1000 ? all->request_timeout : 1000);
+    for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, TIMEOUT_KEEP));)
+        s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
+    for (zc_timeout_t *one = zc_timeouts_first (&all->timeouts, TIMEOUT_REQUEST), *next; one;
+         one = next) {
+        zc_conn_t *self = ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout);
+        next = zc_timeouts_next (one);
+        if (self->state == STATE_READING) /* a request on its way is still answered */
+            s_start_timeout (self, TIMEOUT_HURRY);
     }
-    for (zc_conn_t *self = all->streaming, *next; self; self = next) {
-        next = self->next;
+    for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; self; self = next) {
+        next = LIST_NEXT (self, link);
         zc_stream_retry (&self->client, all->worker);
         zc_pump_send (zc_worker_pump (all->worker), &self->client);
         s_end_if_sent (self);
@@ -499,9 +498,10 @@ void zc_conns_drain (zc_conns_t *all)
 
 void zc_conns_abort (zc_conns_t *all)
 {
-    while (all->timed)
-        s_close (all->timed);
-    while (all->streaming)
-        s_close (all->streaming);
+    for (unsigned kind = 0; kind < ZC_TIMEOUT_KINDS; kind++)
+        for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, kind));)
+            s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
+    while (!LIST_EMPTY (&all->streaming))
+        s_close (LIST_FIRST (&all->streaming));
     s_stop (all);
 }

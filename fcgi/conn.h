@@ -3,6 +3,7 @@
 #ifndef ZC_CONN_H
 #define ZC_CONN_H
 
+#include "lib/base/timeouts.h"
 #include "lib/config/options.h"
 #include "lib/engine/watch.h"
 #include "lib/engine/worker.h"
@@ -20,16 +21,16 @@ typedef struct {
 
 /*  All of a process's connections. */
 typedef struct {
-    zc_worker_t *worker;      /* borrowed */
-    zc_options_t *options;    /* borrowed */
-    zc_watch_t *watch;        /* owned; of their sockets */
-    unsigned request_timeout; /* ms for a request, from its first byte (or accept) to its last */
-    unsigned max_clients;     /* streams at once; 0: as many as descriptors allow */
-    size_t streams;           /* streams now */
-    bool draining;            /* every request ends now, and is told to come back */
-    zc_conn_t *timed;         /* those with a deadline: all but streams */
-    zc_conn_t *streaming;     /* the others */
-    uv_timer_t tick;          /* looks after deadlines; runs only while there are some */
+    zc_worker_t *worker;    /* borrowed */
+    zc_options_t *options;  /* borrowed */
+    zc_watch_t *watch;      /* owned; of their sockets */
+    unsigned max_clients;   /* streams at once; 0: as many as descriptors allow */
+    size_t streams;         /* streams now */
+    bool draining;          /* every request ends now, and is told to come back */
+    zc_timeouts_t timeouts; /* of all but streams; a request has request-timeout from its first byte
+                               (or accept) to its last */
+    LIST_HEAD (, zc_conn) streaming; /* the others */
+    uv_timer_t tick;                 /* looks after timeouts; runs only while there are some */
     zc_conn_stats_t stats;
 } zc_conns_t;
 

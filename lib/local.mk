@@ -3,6 +3,7 @@ libzcast_a_SOURCES = \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/daemon.c lib/base/daemon.h \
+	lib/base/heap.c lib/base/heap.h \
 	lib/base/limit.c lib/base/limit.h \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
@@ -11,6 +12,7 @@ libzcast_a_SOURCES = \
 	lib/base/slots.c lib/base/slots.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
+	lib/base/timeouts.c lib/base/timeouts.h \
 	lib/config/nearest.c lib/config/nearest.h \
 	lib/config/option_help.c \
 	lib/config/option_set.c \

@@ -18,7 +18,7 @@
 
 #define ACCEPT_MAX 16  /* connections taken at once */
 #define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
-#define TICK_MS 250    /* how often deadlines are looked at, at most */
+#define TICK_MS 250    /* how often timeouts are looked at, at most */
 #define CLOSE_MS 2000  /* for the client's half of a close */
 
 static zc_log_limit_t s_limit_files;
@@ -49,10 +49,10 @@ static void s_configure (zc_server_t *self)
     self->burst = s_number (self, "burst");
     self->address_rate = s_number (self, "address-rate");
     self->address_burst = s_number (self, "address-burst");
-    self->patience[ZC_SESSION_HEAD] = s_number (self, "head-timeout");
-    self->patience[ZC_SESSION_OPEN] = silence - silence / 3;
-    self->patience[ZC_SESSION_PINGED] = silence / 3;
-    self->patience[ZC_SESSION_CLOSING] = CLOSE_MS;
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, s_number (self, "head-timeout"));
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_OPEN, silence - silence / 3);
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_PINGED, silence / 3);
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_CLOSING, CLOSE_MS);
 }
 
 bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin)
@@ -67,20 +67,17 @@ bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin)
     return !any || !origin.at; /* only browsers send one, and only they must be held off */
 }
 
-/*  Deadlines. */
+/*  Timeouts. */
 
 static void s_on_timer (uv_timer_t *timer)
 {
     zc_server_t *self = timer->data;
-    uint32_t now = (uint32_t)uv_now (timer->loop);
     unsigned handled = 0;
-    for (size_t i = 0; i < sizeof self->queues / sizeof *self->queues; i++) {
-        zc_session_t *first;
-        while (handled < EXPIRE_MAX && (first = TAILQ_FIRST (&self->queues[i])) &&
-               now - first->since >= self->patience[i]) {
-            zc_session_expire (first);
-            handled++;
-        }
+    zc_timeout_t *due;
+    while (handled < EXPIRE_MAX &&
+           (due = zc_timeouts_due (&self->timeouts, uv_now (timer->loop)))) {
+        zc_session_expire (ZC_TIMEOUT_OWNER (due, zc_session_t, timeout));
+        handled++;
     }
     if (!uv_is_closing ((uv_handle_t *)timer))
         uv_timer_start (timer, s_on_timer, handled < EXPIRE_MAX ? TICK_MS : 1, 0);
@@ -190,16 +187,16 @@ static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
     self->draining = true;
-    self->stats.sessions++;      /* holds off the end while the queues are walked */
+    self->stats.sessions++;      /* holds off the end while all are told */
     s_accept (self, ZC_BACKLOG); /* who waits there is told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);
     uv_close ((uv_handle_t *)&self->pause, NULL);
-    for (size_t i = 0; i < ZC_SESSION_CLOSING; i++) {
-        zc_session_t *first;
-        while ((first = TAILQ_FIRST (&self->queues[i])))
-            zc_session_restart (first);
+    for (unsigned kind = 0; kind < ZC_SESSION_CLOSING; kind++) {
+        zc_timeout_t *first;
+        while ((first = zc_timeouts_first (&self->timeouts, kind)))
+            zc_session_restart (ZC_TIMEOUT_OWNER (first, zc_session_t, timeout));
     }
     zc_server_left (self);
 }
@@ -207,10 +204,10 @@ static void s_on_drain (void *arg)
 static void s_on_abort (void *arg)
 {
     zc_server_t *self = arg;
-    for (size_t i = 0; i < sizeof self->queues / sizeof *self->queues; i++) {
-        zc_session_t *first;
-        while ((first = TAILQ_FIRST (&self->queues[i])))
-            zc_session_drop (first);
+    for (unsigned kind = 0; kind < ZC_SESSION_CLOSED; kind++) {
+        zc_timeout_t *first;
+        while ((first = zc_timeouts_first (&self->timeouts, kind)))
+            zc_session_drop (ZC_TIMEOUT_OWNER (first, zc_session_t, timeout));
     }
 }
 
@@ -253,8 +250,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     };
     char name[32];
     snprintf (name, sizeof name, "ws.%u", index);
-    for (size_t i = 0; i < sizeof self.queues / sizeof *self.queues; i++)
-        TAILQ_INIT (&self.queues[i]);
+    zc_timeouts_init (&self.timeouts);
     self.addresses = zc_addresses_new ();
     int status = zc_worker_run (options, name, &service);
     zc_addresses_destroy (&self.addresses);

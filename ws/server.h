@@ -2,10 +2,10 @@
 #ifndef ZC_SERVER_H
 #define ZC_SERVER_H
 
-#include <sys/queue.h>
 #include <uv.h>
 
 #include "lib/base/limit.h"
+#include "lib/base/timeouts.h"
 #include "lib/config/options.h"
 #include "lib/engine/watch.h"
 #include "lib/engine/worker.h"
@@ -13,7 +13,6 @@
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
 
 typedef struct zc_session zc_session_t;
-typedef TAILQ_HEAD (zc_sessions, zc_session) zc_sessions_t;
 
 typedef enum { ZC_TRUST_LOCAL, ZC_TRUST_ALWAYS, ZC_TRUST_NEVER } zc_trust_t;
 
@@ -38,8 +37,7 @@ typedef struct {
     bool test_echo, allow_publish;
     zc_trust_t trust;
     size_t max_head, max_message, max_payload, max_topics;
-    size_t deflate_from;  /* bytes; 0: permessage-deflate isn't negotiated */
-    unsigned patience[4]; /* ms, by zc_session_state_t up to ZC_SESSION_CLOSING */
+    size_t deflate_from; /* bytes; 0: permessage-deflate isn't negotiated */
     double rate, burst, address_rate, address_burst; /* messages */
     unsigned max_per_address;
     /*  State. */
@@ -50,9 +48,9 @@ typedef struct {
     int descriptors;           /* a connection with this number or a higher one waits */
     int waiting;               /* one that does; owned; -1: none */
     uv_poll_t poll;            /* of listener */
-    uv_timer_t timer;          /* looks after deadlines */
+    uv_timer_t timer;          /* looks after timeouts */
     uv_timer_t pause;          /* descriptors ran out: accepts again after it */
-    zc_sessions_t queues[4];   /* by zc_session_state_t */
+    zc_timeouts_t timeouts;    /* of sessions; kinds are zc_session_state_t */
     zc_addresses_t *addresses; /* owned */
     bool draining;
     zc_server_stats_t stats;

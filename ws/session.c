@@ -47,27 +47,24 @@ static bool s_is_open (const zc_session_t *self)
     return self->state == ZC_SESSION_OPEN || self->state == ZC_SESSION_PINGED;
 }
 
-/*  Queues. */
+/*  Timeouts. */
 
-static uint32_t s_now (const zc_session_t *self)
+static uint64_t s_now (const zc_session_t *self)
 {
-    return (uint32_t)uv_now (zc_worker_loop (self->server->worker));
+    return uv_now (zc_worker_loop (self->server->worker));
 }
 
 void zc_session_enter (zc_session_t *self, zc_session_state_t state)
 {
-    TAILQ_REMOVE (&self->server->queues[self->state], self, link);
     self->state = state;
-    self->since = s_now (self);
-    TAILQ_INSERT_TAIL (&self->server->queues[state], self, link);
+    zc_timeouts_start (&self->server->timeouts, &self->timeout, state, s_now (self));
 }
 
-/*  A sign of life. The clock counts milliseconds, and a queue is in its order: so a busy client is
- *  not moved again within one. */
+/*  A sign of life. The clock counts milliseconds: a busy client is not moved again within one. */
 static void s_alive (zc_session_t *self)
 {
     if (self->state == ZC_SESSION_PINGED ||
-        (self->state == ZC_SESSION_OPEN && self->since != s_now (self)))
+        (self->state == ZC_SESSION_OPEN && self->timeout.since != (uint32_t)s_now (self)))
         zc_session_enter (self, ZC_SESSION_OPEN);
 }
 
@@ -88,7 +85,7 @@ void zc_session_drop (zc_session_t *self)
     zc_server_t *server = self->server;
     if (self->state == ZC_SESSION_CLOSED)
         return;
-    TAILQ_REMOVE (&server->queues[self->state], self, link);
+    zc_timeouts_stop (&server->timeouts, &self->timeout);
     self->state = ZC_SESSION_CLOSED;
     zc_hub_leave (zc_worker_hub (server->worker), &self->client);
     zc_talk_forget (self);
@@ -364,8 +361,6 @@ void zc_session_new (zc_server_t *server, int fd)
     self->server = server;
     self->handshake = handshake;
     zc_head_init (&handshake->head, server->max_head);
-    self->state = ZC_SESSION_HEAD;
-    self->since = s_now (self);
-    TAILQ_INSERT_TAIL (&server->queues[ZC_SESSION_HEAD], self, link);
+    zc_session_enter (self, ZC_SESSION_HEAD);
     server->stats.sessions++;
 }

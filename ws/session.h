@@ -4,9 +4,7 @@
  *  handshake.c  the answer to its request head
  *  talk.c       what it says once it is open
  *
- *  A session is in one of the server's queues, each in the order in which its sessions came into
- *  it, and each with one patience: who has been there longest is the first to run out of it. So
- *  looking after deadlines costs nothing while none is due, and a session needs no timer. */
+ *  Each state has a timeout (lib/base/timeouts.h), so a session needs no timer of its own. */
 #ifndef ZC_SESSION_H
 #define ZC_SESSION_H
 
@@ -24,7 +22,7 @@ typedef enum {
     ZC_SESSION_OPEN,    /* heard of lately */
     ZC_SESSION_PINGED,  /* silent for so long that it was asked for a sign of life */
     ZC_SESSION_CLOSING, /* our close frame, or the answer that refuses it, is on its way */
-    ZC_SESSION_CLOSED,  /* waits to be released; in no queue */
+    ZC_SESSION_CLOSED,  /* waits to be released */
 } zc_session_state_t;
 
 typedef enum { ZC_MODE_RAW, ZC_MODE_V1, ZC_MODE_ECHO } zc_session_mode_t;
@@ -37,8 +35,8 @@ typedef struct {
 typedef struct zc_publish zc_publish_t;
 
 struct zc_session {
-    zc_client_t client; /* the engine's; must be first */
-    TAILQ_ENTRY (zc_session) link;
+    zc_client_t client;                 /* the engine's; must be first */
+    zc_timeout_t timeout;               /* of its state */
     zc_server_t *server;                /* borrowed */
     zc_handshake_t *handshake;          /* owned; NULL once it is answered */
     zc_receiver_t *receiver;            /* owned; NULL between messages */
@@ -46,7 +44,6 @@ struct zc_session {
     char *last_id;                      /* owned; where its first subscription resumes, or NULL */
     LIST_HEAD (, zc_publish) publishes; /* not yet answered by the broker */
     zc_bucket_t bucket;                 /* of its messages */
-    uint32_t since;                     /* ms of the loop's clock when it came into its queue */
     uint16_t publishing;                /* length of publishes */
     uint8_t state;                      /* zc_session_state_t */
     uint8_t mode;                       /* zc_session_mode_t */
@@ -68,7 +65,7 @@ void zc_session_release (void *session);
 void zc_session_drop (zc_session_t *self);
 /*  Bytes that have come from it. */
 void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len);
-/*  Its time in its queue is over. */
+/*  Its state's timeout is over. */
 void zc_session_expire (zc_session_t *self);
 
 /*  Sends a close frame, and waits for the client's. Does nothing where it closes already. `reason`
@@ -81,7 +78,7 @@ void zc_session_restart (zc_session_t *self);
 void zc_session_send (zc_session_t *self, unsigned opcode, const void *payload, size_t len);
 /*  Sends what is waiting, as far as the socket takes it. The session may be closed afterwards. */
 void zc_session_flush (zc_session_t *self);
-/*  Moves it to the end of a queue. */
+/*  Its state is this one from now on, with its timeout. */
 void zc_session_enter (zc_session_t *self, zc_session_state_t state);
 /*  Takes it out of the hub; bytes that wait for it are kept. */
 void zc_session_leave_hub (zc_session_t *self);

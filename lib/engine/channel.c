@@ -12,15 +12,26 @@
 #include <string.h>
 
 #include "lib/base/table.h"
+#include "lib/base/timeouts.h"
 
 #define S_HOLD_MIN (1024 * 1024)
-#define S_OPENING_MS 1000 /* the head of a stream waits for its first event so long */
 
 typedef enum {
     S_NEW,      /* some topic isn't confirmed yet; there is no feed */
     S_BACKFILL, /* fetching what its first clients missed */
     S_LIVE,
 } s_state_t;
+
+/*  What a channel waits for, as timeouts. */
+enum {
+    S_HEARTBEAT,    /* it has clients, and nothing was appended lately */
+    S_LINGER,       /* it has none */
+    S_RETAIN,       /* its feed holds something, the first of which may then be too old */
+    S_RETAIN_AGAIN, /* its feed still does */
+    S_OPENING,      /* the head of a stream waits for its first event */
+};
+#define S_RETAIN_AGAIN_MS 1000 /* at least; else an eighth of `retain` */
+#define S_OPENING_MS 1000
 
 typedef struct {
     zc_subscription_t *subscription;
@@ -48,7 +59,7 @@ struct zc_channel {
     zc_id_t start;          /* until LIVE: everything after this is in pending or will come */
     unsigned holds;         /* topics that are not LIVE */
     zc_audience_t audience; /* its clients */
-    zc_slots_t joins;       /* of zc_join_t: those of its clients that don't follow the feed */
+    zc_joins_t joins;       /* those of its clients that don't follow the feed */
     zc_message_t **pending; /* owned: held back */
     size_t pending_count, pending_cap, pending_bytes;
     bool unsorted; /* pending isn't in the order of ids */
@@ -56,11 +67,12 @@ struct zc_channel {
     size_t gap_count, gap_cap;
     uint64_t fetch; /* token of a backfill, or 0 */
     zc_id_t backfill_since;
-    uint64_t born_ms;
-    bool opened;         /* that was long ago */
-    uint64_t touched_ms; /* when bytes were last appended */
-    uint64_t empty_ms;   /* when its last client left */
-    size_t unsettled;    /* slot in the set's list */
+    zc_timeout_t life;     /* HEARTBEAT, LINGER */
+    zc_timeout_t retained; /* RETAIN, RETAIN_AGAIN */
+    zc_timeout_t opening;  /* OPENING: it is that new */
+    uint64_t trim_at;      /* the feed's head from which on it may be too large */
+    size_t memory;         /* of the feed, as it was last counted */
+    size_t unsettled;      /* slot in the set's list */
 };
 
 struct zc_channels {
@@ -68,6 +80,7 @@ struct zc_channels {
     zc_subscriptions_t *subscriptions; /* owned */
     zc_table_t table;                  /* owns zc_channel_t */
     zc_slots_t unsettled;              /* of zc_channel_t */
+    zc_timeouts_t timeouts;            /* of zc_channel_t: their lives and what they retain */
 };
 
 static int s_compare_slices (const void *a, const void *b)
@@ -98,7 +111,7 @@ static zc_slow_t s_policy (const zc_hub_config_t *config, const zc_slice_t *topi
     return policy;
 }
 
-void zc_channel_configure (zc_channel_t *self)
+static void s_configure (zc_channel_t *self)
 {
     self->policy = s_policy (&self->shared->config, self->names, self->topic_count);
     for (size_t i = 0; i < self->topic_count && self->policy == ZC_SLOW_LATEST; i++)
@@ -139,10 +152,11 @@ static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, z
     if (!self->topics || !self->names)
         abort ();
     self->topic_count = count;
-    self->born_ms = self->touched_ms = self->empty_ms = self->shared->now_ms;
+    zc_timeouts_start (&set->timeouts, &self->life, S_LINGER, self->shared->now_ms);
+    zc_timeouts_start (&set->timeouts, &self->opening, S_OPENING, self->shared->now_ms);
     for (size_t i = 0; i < count; i++)
         s_attach (self, i, topics[i]);
-    zc_channel_configure (self);
+    s_configure (self);
     zc_table_add (&set->table, self);
     self->shared->stats.channels++;
     return self;
@@ -184,24 +198,44 @@ static void s_clear_held (zc_channel_t *self)
     self->unsorted = false;
 }
 
+/*  Keeps the count of what all feeds hold. */
+static void s_count_memory (zc_channel_t *self)
+{
+    size_t memory = self->feed ? zc_feed_memory (self->feed) : 0;
+    self->shared->stats.feed_bytes += memory - self->memory;
+    self->memory = memory;
+}
+
+static void s_end_feed (zc_channel_t *self)
+{
+    zc_feed_destroy (&self->feed);
+    s_count_memory (self);
+    zc_timeouts_stop (&self->set->timeouts, &self->retained);
+    self->trim_at = 0;
+}
+
 void zc_channel_destroy (zc_channel_t **self_p)
 {
     zc_channel_t *self = *self_p;
     if (!self)
         return;
-    assert (self->audience.count == 0 && self->joins.count == 0);
+    assert (self->audience.count == 0 && self->joins.all.count == 0);
     zc_shared_t *shared = self->shared;
     zc_table_remove (&self->set->table, self);
     shared->stats.channels--;
     zc_questions_cancel (shared->questions, self->fetch);
     zc_rounds_forget (shared->rounds, &self->audience);
     zc_slots_take (&self->set->unsettled, &self->unsettled);
+    zc_timeouts_stop (&self->set->timeouts, &self->life);
+    zc_timeouts_stop (&self->set->timeouts, &self->opening);
     for (size_t i = 0; i < self->topic_count; i++)
         zc_subscription_leave (self->topics[i].subscription, &self->topics[i].slot);
     s_clear_held (self);
-    zc_slots_clear (&self->joins);
+    s_end_feed (self);
+    zc_slots_clear (&self->joins.all);
+    zc_slots_clear (&self->joins.due);
+    zc_heap_clear (&self->joins.ahead);
     zc_buf_clear (&self->topic_list);
-    zc_feed_destroy (&self->feed);
     free (self->topics);
     free (self->names);
     free ((char *)(uintptr_t)self->key.at);
@@ -217,7 +251,7 @@ void zc_channel_disconnected (zc_channel_t *self)
 
 void zc_channel_begin_anew (zc_channel_t *self)
 {
-    zc_feed_destroy (&self->feed);
+    s_end_feed (self);
     s_clear_held (self);
     self->state = S_NEW;
     self->start = ZC_ID_NONE;
@@ -229,6 +263,8 @@ void zc_channel_begin_anew (zc_channel_t *self)
 void zc_channel_add (zc_channel_t *self, zc_client_t *client)
 {
     client->channel = self;
+    if (self->audience.count == 0)
+        zc_timeouts_start (&self->set->timeouts, &self->life, S_HEARTBEAT, self->shared->now_ms);
     zc_audience_add (&self->audience, client);
 }
 
@@ -236,15 +272,24 @@ void zc_channel_remove (zc_channel_t *self, zc_client_t *client)
 {
     zc_audience_remove (&self->audience, client);
     client->channel = NULL;
+    client->feed = NULL;
     if (self->audience.count == 0)
-        self->empty_ms = self->shared->now_ms;
+        zc_timeouts_start (&self->set->timeouts, &self->life, S_LINGER, self->shared->now_ms);
 }
 
 /*  Messages. */
 
-static void s_mark_dirty (zc_channel_t *self)
+/*  Bytes were appended to the feed. The clock goes on with the hub's ticks: a busy channel is moved
+ *  once in each. */
+static void s_appended (zc_channel_t *self)
 {
-    self->touched_ms = self->shared->now_ms;
+    zc_timeouts_t *timeouts = &self->set->timeouts;
+    uint64_t now = self->shared->now_ms;
+    if (self->life.kind == S_HEARTBEAT && self->life.since != (uint32_t)now)
+        zc_timeouts_start (timeouts, &self->life, S_HEARTBEAT, now);
+    if (!self->retained.on)
+        zc_timeouts_start (timeouts, &self->retained, S_RETAIN, now);
+    s_count_memory (self);
     zc_rounds_add (self->shared->rounds, &self->audience);
 }
 
@@ -254,7 +299,7 @@ static size_t s_retain (const zc_channel_t *self)
     return config->retain > config->max_lag ? config->retain : config->max_lag;
 }
 
-static void s_trim (zc_channel_t *self, zc_id_t oldest);
+static void s_trim_large (zc_channel_t *self);
 
 static void s_append (zc_channel_t *self, const zc_message_t *message)
 {
@@ -276,11 +321,11 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
     }
     stats->delivered += self->audience.count;
     stats->wanted += self->audience.count;
-    s_mark_dirty (self);
-    if (self->joins.count)
+    s_appended (self);
+    if (self->joins.ahead.count)
         zc_channel_unsettle (self);
-    if (zc_feed_head (self->feed) - zc_feed_tail (self->feed) > s_retain (self) * 3 / 2)
-        s_trim (self, ZC_ID_NONE);
+    if (zc_feed_head (self->feed) >= self->trim_at)
+        s_trim_large (self);
 }
 
 static bool s_held (const zc_channel_t *self)
@@ -366,7 +411,8 @@ static void s_live (void *follower, bool live)
 
 static bool s_waits (const zc_channel_t *self)
 {
-    return self->joins.count || self->pending_count || self->gap_count || self->state != S_LIVE;
+    return self->joins.ahead.count || self->pending_count || self->gap_count ||
+           self->state != S_LIVE;
 }
 
 static void s_answered (void *follower, zc_id_t begin)
@@ -409,7 +455,7 @@ static void s_state_gap (zc_channel_t *self, const s_gap_t *gap)
     self->encoding->verdict (&bytes, &verdict);
     zc_feed_append_gap (self->feed, bytes.data, bytes.len, gap->from);
     zc_buf_clear (&bytes);
-    s_mark_dirty (self);
+    s_appended (self);
 }
 
 /*  States the gaps that begin before `id`: ahead of what was saved from within them. */
@@ -559,7 +605,10 @@ void zc_channel_advance (zc_channel_t *self)
 {
     if (s_held (self) || self->pending_count)
         return;
+    zc_id_t last = zc_feed_last (self->feed);
     zc_feed_advance (self->feed, s_least_known (self));
+    if (self->joins.ahead.count && zc_feed_last (self->feed) > last)
+        zc_channel_unsettle (self);
 }
 
 /*  Nothing may come live soon to show that what is held back is safe: the broker knows. */
@@ -577,18 +626,20 @@ void zc_channel_unsettle (zc_channel_t *self)
         zc_slots_add (&self->set->unsettled, self, &self->unsettled);
 }
 
-bool zc_channel_is_new (const zc_channel_t *self)
+bool zc_channel_can_begin (const zc_channel_t *self)
 {
-    return self->state != S_LIVE;
+    bool waits = self->state == S_NEW || (self->state == S_BACKFILL && self->fetch == 0);
+    return waits && !(self->shared->losses.suspect && self->topic_count > 1) && s_confirmed (self);
 }
 
-bool zc_channel_settle (zc_channel_t *self, zc_id_t oldest)
+void zc_channel_begin (zc_channel_t *self, zc_id_t oldest)
 {
-    bool suspect = self->shared->losses.suspect && self->topic_count > 1;
-    if (self->state == S_BACKFILL && self->fetch == 0)
-        self->state = S_NEW; /* the link was lost meanwhile */
-    if (self->state == S_NEW && !suspect && s_confirmed (self) && !s_backfill (self, oldest))
+    if (!s_backfill (self, oldest))
         s_go_live (self);
+}
+
+bool zc_channel_settle (zc_channel_t *self)
+{
     if (self->state != S_LIVE)
         return false;
     s_release (self);
@@ -611,16 +662,6 @@ void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position
     zc_buf_clear (&bytes);
 }
 
-static void s_heartbeat (zc_channel_t *self)
-{
-    zc_buf_t bytes = ZC_BUF_INIT;
-    zc_channel_advance (self);
-    self->encoding->heartbeat (&bytes, zc_feed_last (self->feed));
-    zc_feed_append_control (self->feed, bytes.data, bytes.len);
-    s_mark_dirty (self);
-    zc_buf_clear (&bytes);
-}
-
 /*  The slow policy goes to every client beyond max_lag, then old bytes may go. */
 static void s_trim (zc_channel_t *self, zc_id_t oldest)
 {
@@ -637,49 +678,50 @@ static void s_trim (zc_channel_t *self, zc_id_t oldest)
             return; /* not slow: this round hasn't got to it yet */
     }
     zc_feed_trim (self->feed, s_retain (self), oldest, reader);
+    s_count_memory (self);
 }
 
-static bool s_lingers (const zc_channel_t *self)
+/*  To look costs with the number of clients: next after half as much again has been appended. */
+static void s_trim_large (zc_channel_t *self)
 {
-    return self->audience.count > 0 ||
-           self->shared->now_ms - self->empty_ms < self->shared->config.linger_ms;
-}
-
-bool zc_channel_tick (zc_channel_t **self_p, bool trim)
-{
-    zc_channel_t *self = *self_p;
-    const zc_hub_config_t *config = &self->shared->config;
-    uint64_t now = self->shared->now_ms;
-    if (!s_lingers (self)) {
-        zc_channel_destroy (self_p);
-        return false;
+    size_t retain = s_retain (self), size;
+    size = (size_t)(zc_feed_head (self->feed) - zc_feed_tail (self->feed));
+    if (size > retain * 3 / 2) {
+        s_trim (self, ZC_ID_NONE);
+        self->trim_at = zc_feed_head (self->feed) + retain / 2;
+    } else {
+        self->trim_at = zc_feed_tail (self->feed) + retain * 3 / 2 + 1;
     }
-    bool due = self->audience.count && now - self->touched_ms >= config->heartbeat_ms;
-    if (due && self->feed)
-        s_heartbeat (self);
-    if (due)
-        self->touched_ms = now;
-    if (trim && self->feed && zc_feed_tail (self->feed) < zc_feed_head (self->feed))
-        s_trim (self, zc_id_from_ms (config->retain_ms < now ? now - config->retain_ms : 0));
-    return due;
 }
 
-void zc_channel_restart_clock (zc_channel_t *self)
+/*  What was sent long ago goes. */
+static void s_trim_old (zc_channel_t *self)
 {
-    self->born_ms = self->touched_ms = self->empty_ms = self->shared->now_ms;
+    uint64_t now = self->shared->now_ms, retain = self->shared->config.retain_ms;
+    s_trim (self, zc_id_from_ms (retain < now ? now - retain : 0));
+    if (zc_feed_tail (self->feed) < zc_feed_head (self->feed))
+        zc_timeouts_start (&self->set->timeouts, &self->retained, S_RETAIN_AGAIN, now);
+    else
+        zc_timeouts_stop (&self->set->timeouts, &self->retained);
+}
+
+/*  The heartbeat of those that follow the feed. */
+static void s_heartbeat (zc_channel_t *self)
+{
+    zc_timeouts_start (&self->set->timeouts, &self->life, S_HEARTBEAT, self->shared->now_ms);
+    if (!self->feed)
+        return;
+    zc_buf_t bytes = ZC_BUF_INIT;
+    zc_channel_advance (self);
+    self->encoding->heartbeat (&bytes, zc_feed_last (self->feed));
+    zc_feed_append_control (self->feed, bytes.data, bytes.len);
+    s_appended (self);
+    zc_buf_clear (&bytes);
 }
 
 bool zc_channel_opening (const zc_channel_t *self)
 {
-    return !self->opened && self->shared->now_ms - self->born_ms < S_OPENING_MS;
-}
-
-bool zc_channel_open (zc_channel_t *self)
-{
-    if (self->opened || zc_channel_opening (self))
-        return false;
-    self->opened = true;
-    return true;
+    return self->opening.on;
 }
 
 /*  All channels. */
@@ -692,7 +734,56 @@ zc_channels_t *zc_channels_new (zc_shared_t *shared, const zc_upstream_t *upstre
     self->shared = shared;
     self->subscriptions = zc_subscriptions_new (shared, upstream, &s_follower);
     zc_table_init (&self->table);
+    zc_timeouts_init (&self->timeouts);
+    zc_channels_configure (self);
     return self;
+}
+
+void zc_channels_configure (zc_channels_t *self)
+{
+    const zc_hub_config_t *config = &self->shared->config;
+    unsigned again = config->retain_ms / 8;
+    zc_timeouts_set (&self->timeouts, S_HEARTBEAT, config->heartbeat_ms ? config->heartbeat_ms : 1);
+    zc_timeouts_set (&self->timeouts, S_LINGER, config->linger_ms);
+    zc_timeouts_set (&self->timeouts, S_RETAIN, config->retain_ms);
+    zc_timeouts_set (&self->timeouts, S_RETAIN_AGAIN,
+                     again > S_RETAIN_AGAIN_MS ? again : S_RETAIN_AGAIN_MS);
+    zc_timeouts_set (&self->timeouts, S_OPENING, S_OPENING_MS);
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self, &at)))
+        s_configure (channel);
+}
+
+void zc_channels_restart_clock (zc_channels_t *self)
+{
+    zc_timeouts_restart (&self->timeouts, self->shared->now_ms);
+}
+
+zc_channel_t *zc_channels_next_due (zc_channels_t *self, zc_due_t *what)
+{
+    zc_timeout_t *timeout;
+    zc_channel_t *channel;
+    while ((timeout = zc_timeouts_due (&self->timeouts, self->shared->now_ms))) {
+        switch (timeout->kind) {
+        case S_HEARTBEAT:
+            channel = ZC_TIMEOUT_OWNER (timeout, zc_channel_t, life);
+            s_heartbeat (channel);
+            *what = ZC_DUE_HEARTBEAT;
+            return channel;
+        case S_OPENING:
+            zc_timeouts_stop (&self->timeouts, timeout);
+            *what = ZC_DUE_OPEN;
+            return ZC_TIMEOUT_OWNER (timeout, zc_channel_t, opening);
+        case S_LINGER:
+            channel = ZC_TIMEOUT_OWNER (timeout, zc_channel_t, life);
+            zc_channel_destroy (&channel);
+            break;
+        default:
+            s_trim_old (ZC_TIMEOUT_OWNER (timeout, zc_channel_t, retained));
+        }
+    }
+    return NULL;
 }
 
 void zc_channels_destroy (zc_channels_t **self_p)
@@ -781,7 +872,7 @@ const zc_audience_t *zc_channel_audience (const zc_channel_t *self)
     return &self->audience;
 }
 
-zc_slots_t *zc_channel_joins (zc_channel_t *self)
+zc_joins_t *zc_channel_joins (zc_channel_t *self)
 {
     return &self->joins;
 }

@@ -5,11 +5,20 @@
 #ifndef ZC_CHANNEL_H
 #define ZC_CHANNEL_H
 
+#include "lib/base/heap.h"
 #include "lib/engine/feed.h"
 #include "lib/engine/subscription.h"
 
 /*  All channels of a hub. */
 typedef struct zc_channels zc_channels_t;
+
+/*  Those of a channel's clients that don't follow its feed: of zc_join_t, which join.c puts in and
+ *  takes out. */
+typedef struct {
+    zc_slots_t all;
+    zc_slots_t due;  /* to be tried when the channel is settled */
+    zc_heap_t ahead; /* wait for the feed, by the position that it must reach */
+} zc_joins_t;
 
 zc_channels_t *zc_channels_new (zc_shared_t *shared, const zc_upstream_t *upstream);
 /*  Their clients have left before. Unsubscribes nothing: the link may be gone already, and takes
@@ -28,31 +37,33 @@ zc_channel_t *zc_channels_next_unsettled (zc_channels_t *self);
 /*  The suspicion is over: channels of several topics may go on. */
 void zc_channels_unsettle_held (zc_channels_t *self);
 void zc_channel_unsettle (zc_channel_t *self);
+/*  Takes over what the configuration says. */
+void zc_channels_configure (zc_channels_t *self);
+/*  Looks after what has to be done in time. Returns a channel with clients that don't follow its
+ *  feed and are due something: a heartbeat, which the others have had; or what they were given goes
+ *  out, though their first event isn't there yet. NULL when there is none left. */
+typedef enum { ZC_DUE_HEARTBEAT, ZC_DUE_OPEN } zc_due_t;
+zc_channel_t *zc_channels_next_due (zc_channels_t *self, zc_due_t *what);
+/*  The clock was set back: counts from here. */
+void zc_channels_restart_clock (zc_channels_t *self);
 
 void zc_channel_destroy (zc_channel_t **self_p);
-/*  Takes over what the configuration says about its topics. */
-void zc_channel_configure (zc_channel_t *self);
 /*  Its questions were forgotten. */
 void zc_channel_disconnected (zc_channel_t *self);
 /*  Its topics begin anew: so does its feed, which nobody follows any more. */
 void zc_channel_begin_anew (zc_channel_t *self);
-/*  Heartbeats, linger, retention; `trim`: old bytes may go, too. Its linger over, it is gone
- *  afterwards. True where its clients are due a heartbeat; those that follow the feed have had it.
- */
-bool zc_channel_tick (zc_channel_t **self_p, bool trim);
 /*  Whether it is so new that the first event of its clients is a moment away, if the broker
- * answers. zc_channel_open is true once, when that time is over. */
+ * answers.
+ */
 bool zc_channel_opening (const zc_channel_t *self);
-bool zc_channel_open (zc_channel_t *self);
-/*  The clock was set back: counts from here. */
-void zc_channel_restart_clock (zc_channel_t *self);
 
-/*  Has no feed: zc_channel_settle wants to know the oldest position that its clients have. */
-bool zc_channel_is_new (const zc_channel_t *self);
-/*  Goes on as far as possible: begins where every topic is confirmed, and hands over what was held
- *  back. `oldest` is where the clients of a new channel left off, ZC_ID_MAX where none says:
- * history is asked once for all of them. Returns whether it has a feed. */
-bool zc_channel_settle (zc_channel_t *self, zc_id_t oldest);
+/*  It has no feed, and every topic is confirmed. */
+bool zc_channel_can_begin (const zc_channel_t *self);
+/*  Begins its feed. `oldest` is where its clients left off, ZC_ID_MAX where none says: history is
+ *  asked once for all of them. */
+void zc_channel_begin (zc_channel_t *self, zc_id_t oldest);
+/*  Hands over what was held back, as far as possible. False where it has no feed. */
+bool zc_channel_settle (zc_channel_t *self);
 /*  What verified positions allow: moves the feed's last id on without bytes. */
 void zc_channel_advance (zc_channel_t *self);
 
@@ -77,8 +88,7 @@ zc_slow_t zc_channel_policy (const zc_channel_t *self);
 /*  NULL as long as it hasn't got one. */
 zc_feed_t *zc_channel_feed (const zc_channel_t *self);
 const zc_audience_t *zc_channel_audience (const zc_channel_t *self);
-/*  Its clients that don't follow the feed: of zc_join_t, which join.c puts in and takes out. */
-zc_slots_t *zc_channel_joins (zc_channel_t *self);
+zc_joins_t *zc_channel_joins (zc_channel_t *self);
 /*  Whether its feed says what a publisher's own id means. Topics may share one, and then it is the
  *  earliest of them, which a feed of several can't know: it may lie before the feed. */
 bool zc_channel_finds_own_ids (const zc_channel_t *self);

@@ -3,18 +3,13 @@
 
 #include <stdlib.h>
 
-#include "lib/engine/channel.h"
-
-static zc_feed_t *s_feed (const zc_client_t *self)
-{
-    return self->channel && !self->join ? zc_channel_feed (self->channel) : NULL;
-}
+#include "lib/engine/feed.h"
 
 /*  Private bytes go before the feed's, so the frame that the cursor stands in is finished first:
  *  its rest becomes private. While there are private bytes the cursor is at a boundary. */
 static void s_finish_frame (zc_client_t *self)
 {
-    zc_feed_t *feed = s_feed (self);
+    const zc_feed_t *feed = self->feed;
     if (!feed)
         return;
     size_t len;
@@ -41,7 +36,7 @@ void zc_client_add (zc_client_t *self, const void *bytes, size_t len)
 size_t zc_client_lag (const zc_client_t *self)
 {
     size_t lag = self->private_ ? self->private_->len - self->private_sent : 0;
-    zc_feed_t *feed = s_feed (self);
+    const zc_feed_t *feed = self->feed;
     return feed ? lag + (size_t)(zc_feed_head (feed) - self->cursor) : lag;
 }
 
@@ -58,7 +53,7 @@ size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2])
         if (len)
             iov[count++] = (struct iovec){self->private_->data + self->private_sent, len};
     }
-    zc_feed_t *feed = s_feed (self);
+    const zc_feed_t *feed = self->feed;
     if (feed) {
         const uint8_t *bytes = zc_feed_bytes (feed, self->cursor, &len);
         if (len)

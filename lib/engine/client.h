@@ -12,6 +12,7 @@
 #include "lib/wire/id.h"
 
 typedef struct zc_client zc_client_t;
+typedef struct zc_feed zc_feed_t;
 typedef struct zc_channel zc_channel_t;
 typedef struct zc_join zc_join_t;
 
@@ -46,13 +47,14 @@ typedef struct {
 struct zc_client {
     const zc_transport_t *transport; /* borrowed, static */
     zc_channel_t *channel;           /* NULL before join and after leave */
+    const zc_feed_t *feed;           /* the channel's, which it follows; NULL while it doesn't */
     zc_buf_t *private_;              /* owned; NULL while there is none */
     zc_join_t *join;                 /* join.c's; NULL once it follows the feed */
-    uint64_t cursor;                 /* position in the channel's feed; meaningless while joining */
-    size_t ready;                    /* slot among those that got private bytes; rounds.c's */
+    uint64_t cursor;                 /* position in the feed that it follows */
+    size_t waits;                    /* slot among those that are ready, or blocked; rounds.c's */
     uint32_t slot;                   /* index in the channel's audience; rounds.c's */
     uint32_t private_sent;           /* bytes of private_ already sent */
-    bool blocked;                    /* its socket would block; want_write is on */
+    bool blocked;                    /* its socket would block; want_write is on; rounds.c's */
     bool leaving;                    /* gone was called */
     uint8_t spare;                   /* the transport's */
     int fd;                          /* the transport's; -1: none */

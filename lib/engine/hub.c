@@ -17,11 +17,9 @@ struct zc_hub {
     zc_channels_t *channels;
     zc_subscriptions_t *subscriptions; /* the channels' */
     uint64_t position_ms;              /* when the broker's head was last asked for */
-    uint64_t idle_ms;                  /* when quiet topics were last asked about */
-    zc_id_t idle_head;                 /* and the head then */
 };
 
-static void s_blocked (void *arg, zc_client_t *client)
+static void s_check (void *arg, zc_client_t *client)
 {
     zc_slow_check (arg, client);
 }
@@ -33,7 +31,7 @@ zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstre
         abort ();
     self->shared.config = *config;
     self->shared.questions = zc_questions_new (upstream, &self->shared.stats);
-    self->shared.rounds = zc_rounds_new (s_blocked, &self->shared);
+    self->shared.rounds = zc_rounds_new (s_check, &self->shared);
     self->shared.encoder = zc_encoder_new ();
     self->channels = zc_channels_new (&self->shared, upstream);
     self->subscriptions = zc_channels_subscriptions (self->channels);
@@ -56,10 +54,7 @@ void zc_hub_destroy (zc_hub_t **self_p)
 void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config)
 {
     self->shared.config = *config;
-    size_t at = 0;
-    zc_channel_t *channel;
-    while ((channel = zc_channels_next (self->channels, &at)))
-        zc_channel_configure (channel);
+    zc_channels_configure (self->channels);
 }
 
 /*  Messages and answers. */
@@ -96,7 +91,6 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
     zc_id_t future = self->shared.losses.head;
     zc_hub_disconnected (self);
     zc_losses_begin_anew (&self->shared.losses, head);
-    self->idle_head = head;
     zc_encoder_forget (self->shared.encoder);
     zc_subscriptions_begin_anew (self->subscriptions);
     size_t at = 0;
@@ -165,6 +159,10 @@ void zc_hub_connected (zc_hub_t *self)
     zc_questions_connected (self->shared.questions, true);
     zc_losses_suspect (&self->shared.losses);
     self->shared.stats.reconnects++;
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self->channels, &at)))
+        zc_join_connected (channel);
     zc_hub_settle (self);
 }
 
@@ -174,10 +172,8 @@ void zc_hub_disconnected (zc_hub_t *self)
     zc_subscriptions_disconnected (self->subscriptions);
     size_t at = 0;
     zc_channel_t *channel;
-    while ((channel = zc_channels_next (self->channels, &at))) {
-        zc_channel_disconnected (channel);
+    while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_disconnected (channel);
-    }
     /* before it is connected again nothing that comes is taken for gapless */
     zc_losses_suspect (&self->shared.losses);
 }
@@ -232,8 +228,8 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
 
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client)
 {
-    (void)self;
     zc_join_leave (client);
+    zc_rounds_leave (self->shared.rounds, client); /* one that never joined, too */
 }
 
 size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics)
@@ -251,7 +247,7 @@ void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client)
 
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max)
 {
-    return zc_slow_worst (self->channels, clients, max);
+    return zc_slow_worst (self->shared.rounds, clients, max);
 }
 
 zc_rounds_t *zc_hub_rounds (zc_hub_t *self)
@@ -261,64 +257,57 @@ zc_rounds_t *zc_hub_rounds (zc_hub_t *self)
 
 /*  Upkeep. */
 
-static bool s_due (uint64_t now_ms, uint64_t *last_ms, unsigned interval_ms)
+static bool s_second_is_over (zc_hub_t *self)
 {
-    if (now_ms >= *last_ms && now_ms - *last_ms < interval_ms)
+    uint64_t now = self->shared.now_ms;
+    if (now >= self->position_ms && now - self->position_ms < S_POSITION_MS)
         return false;
-    *last_ms = now_ms;
+    self->position_ms = now;
     return true;
 }
 
-static void s_tick_channels (zc_hub_t *self, bool clock_back, bool trim)
+/*  Once a second: what the broker dropped, and about quiet topics. */
+static void s_ask_now_and_then (zc_hub_t *self)
 {
-    size_t at = 0;
-    zc_channel_t *channel;
-    while ((channel = zc_channels_next (self->channels, &at))) {
-        if (clock_back)
-            zc_channel_restart_clock (channel);
-        if (zc_channel_open (channel))
-            zc_join_open (channel);
-        if (zc_channel_tick (&channel, trim))
-            zc_join_heartbeat (channel);
-        else if (!channel)
-            at--; /* what has moved into its place */
-    }
+    zc_questions_t *questions = self->shared.questions;
+    zc_losses_t *losses = &self->shared.losses;
+    zc_subscriptions_want_quiet (self->subscriptions, self->shared.config.heartbeat_ms / 2 + 1);
+    if (zc_questions_syncing (questions) || zc_questions_wanted (questions) || losses->reconcile)
+        return; /* that will be answered with the position, too */
+    zc_losses_begin_round (losses);
+    zc_questions_sync (questions, losses->head);
 }
 
-/*  Quiet topics are asked about, so that the ids of their idle clients go on. */
-static void s_ask_about_quiet (zc_hub_t *self)
+static void s_set_clock (zc_hub_t *self, uint64_t now_ms)
 {
-    zc_subscriptions_want_quiet (self->subscriptions, self->idle_head);
-    self->idle_head = self->shared.losses.head;
+    bool back = now_ms < self->shared.now_ms;
+    self->shared.now_ms = now_ms;
+    if (back) {
+        zc_channels_restart_clock (self->channels);
+        zc_subscriptions_restart_clock (self->subscriptions);
+    }
 }
 
 void zc_hub_tick (zc_hub_t *self, uint64_t now_ms)
 {
-    bool clock_back = now_ms < self->shared.now_ms;
-    self->shared.now_ms = now_ms;
-    bool second = s_due (now_ms, &self->position_ms, S_POSITION_MS);
-    s_tick_channels (self, clock_back, second);
-    zc_questions_t *questions = self->shared.questions;
-    if (zc_questions_can_ask (questions)) {
+    s_set_clock (self, now_ms);
+    zc_channel_t *channel;
+    zc_due_t what;
+    while ((channel = zc_channels_next_due (self->channels, &what))) {
+        if (what == ZC_DUE_HEARTBEAT)
+            zc_join_heartbeat (channel);
+        else
+            zc_join_open (channel);
+    }
+    if (zc_questions_can_ask (self->shared.questions)) {
         zc_subscriptions_go_on (self->subscriptions);
-        if (s_due (now_ms, &self->idle_ms, self->shared.config.heartbeat_ms / 2 + 1))
-            s_ask_about_quiet (self);
-        if (second && !zc_questions_syncing (questions) && !zc_questions_wanted (questions) &&
-            !self->shared.losses.reconcile) { /* about no topic: what did the broker drop? */
-            zc_losses_begin_round (&self->shared.losses);
-            zc_questions_sync (questions, self->shared.losses.head);
-        }
+        if (s_second_is_over (self))
+            s_ask_now_and_then (self);
     }
     zc_hub_settle (self);
 }
 
-const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self)
+const zc_hub_stats_t *zc_hub_stats (const zc_hub_t *self)
 {
-    self->shared.stats.feed_bytes = 0;
-    size_t at = 0;
-    zc_channel_t *channel;
-    while ((channel = zc_channels_next (self->channels, &at)))
-        if (zc_channel_feed (channel))
-            self->shared.stats.feed_bytes += zc_feed_memory (zc_channel_feed (channel));
     return &self->shared.stats;
 }

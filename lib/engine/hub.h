@@ -60,8 +60,9 @@ void zc_hub_settle (zc_hub_t *self);
 /*  Several times a second: heartbeats, lingering channels, retention, reconciling. */
 void zc_hub_tick (zc_hub_t *self, uint64_t now_ms);
 
-const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
-/*  Up to `max` clients with the greatest lag, worst first. Returns how many. */
+const zc_hub_stats_t *zc_hub_stats (const zc_hub_t *self);
+/*  Of the clients whose sockets would block, up to `max` with the greatest lag, worst first.
+ * Returns how many. */
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
 
 /*  For the pump: who is to be sent something (borrowed). */

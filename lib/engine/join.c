@@ -19,12 +19,15 @@ typedef enum {
 struct zc_join {
     s_kind_t kind;
     zc_client_t *client;
-    size_t slot; /* among the channel's joins */
-    char *since; /* owned: the last id as it came; NULL for a move or a skip */
+    size_t slot;  /* among the channel's joins */
+    size_t due;   /* among those to be tried */
+    size_t ahead; /* among those that wait for the feed to reach `at` */
+    char *since;  /* owned: the last id as it came; NULL for a move or a skip */
     size_t since_len;
     zc_id_t at;     /* complete up to here */
     uint64_t mark;  /* the feed's head when the client was last given something */
     bool known;     /* `at` means something; false for an own id not yet looked up */
+    bool sought;    /* the feed doesn't know the own id */
     bool earliest;  /* asked for all there is */
     bool fresh;     /* came before there ever was a broker: can't have missed anything */
     bool guess;     /* `at` is by the clock, and may be ahead of the broker */
@@ -48,8 +51,23 @@ static void s_mark (zc_join_t *self)
 
 static void s_enter (zc_join_t *self)
 {
-    zc_slots_add (zc_channel_joins (self->client->channel), self, &self->slot);
+    zc_slots_add (&zc_channel_joins (self->client->channel)->all, self, &self->slot);
     s_mark (self);
+}
+
+/*  It doesn't wait to be tried any more. */
+static void s_rest (zc_join_t *self)
+{
+    zc_joins_t *joins = zc_channel_joins (self->client->channel);
+    zc_slots_take (&joins->due, &self->due);
+    zc_heap_take (&joins->ahead, &self->ahead);
+}
+
+/*  Takes it out of its channel. */
+static void s_exit (zc_join_t *self)
+{
+    s_rest (self);
+    zc_slots_take (&zc_channel_joins (self->client->channel)->all, &self->slot);
 }
 
 static zc_join_t *s_new (zc_client_t *client, s_kind_t kind)
@@ -60,6 +78,7 @@ static zc_join_t *s_new (zc_client_t *client, s_kind_t kind)
     self->kind = kind;
     self->client = client;
     client->join = self;
+    client->feed = NULL;
     s_enter (self);
     return self;
 }
@@ -75,7 +94,7 @@ static void s_reset (zc_join_t *self)
 static void s_destroy (zc_join_t *self)
 {
     zc_questions_cancel (s_shared (self)->questions, self->fetch);
-    zc_slots_take (zc_channel_joins (self->client->channel), &self->slot);
+    s_exit (self);
     self->client->join = NULL;
     zc_buf_clear (&self->page);
     free (self->since);
@@ -94,11 +113,18 @@ static zc_id_t s_take_rest (zc_client_t *client)
     return zc_feed_last (feed);
 }
 
-static void s_follow (zc_join_t *self, uint64_t position)
+/*  From this position on. */
+static void s_follow (zc_client_t *client, uint64_t position)
+{
+    client->feed = zc_channel_feed (client->channel);
+    client->cursor = position;
+}
+
+static void s_end (zc_join_t *self, uint64_t position)
 {
     zc_client_t *client = self->client;
     s_destroy (self);
-    client->cursor = position;
+    s_follow (client, position);
     zc_rounds_ready (zc_channel_shared (client->channel)->rounds, client);
 }
 
@@ -157,8 +183,10 @@ static void s_fetch (zc_join_t *self)
  *  there. The broker's last positions tell. */
 static void s_wait_for_feed (zc_join_t *self)
 {
-    const zc_channel_t *channel = self->client->channel;
+    zc_channel_t *channel = self->client->channel;
     size_t count;
+    if (!self->ahead)
+        zc_heap_add (&zc_channel_joins (channel)->ahead, self, self->at, &self->ahead);
     zc_channel_topics (channel, &count);
     for (size_t i = 0; i < count; i++) {
         zc_subscription_t *subscription = zc_channel_subscription (channel, i);
@@ -204,13 +232,17 @@ static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
     zc_feed_t *feed = zc_channel_feed (channel);
-    if (!self->known && !self->earliest && zc_channel_finds_own_ids (channel) &&
-        zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0)
-        self->known = true;
+    if (!self->known && !self->earliest && !self->sought && zc_channel_finds_own_ids (channel)) {
+        self->known =
+            zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0;
+        self->sought = true;
+    }
     uint64_t position, count;
+    if (self->known && self->at > zc_feed_last (feed))
+        zc_channel_advance (channel); /* the broker may have said that nothing comes up to there */
     if (self->known && zc_feed_seek (feed, self->at, &position, &count) == 0) {
         s_verdict_from_feed (self, count);
-        s_follow (self, position);
+        s_end (self, position);
     } else if (self->known && self->checked && self->at > zc_feed_last (feed)) {
         s_wait_for_feed (self);
     } else if (!self->client->private_) {
@@ -340,7 +372,7 @@ static void s_try_skip (zc_join_t *self)
     zc_buf_add (&bytes, latest.data, latest.len);
     zc_buf_clear (&latest);
     s_add (self, &bytes);
-    s_follow (self, zc_feed_head (feed));
+    s_end (self, zc_feed_head (feed));
 }
 
 size_t zc_join_lag (const zc_client_t *client)
@@ -370,12 +402,19 @@ void zc_join_skip (zc_client_t *client)
     self->known = self->checked = true;
 }
 
-/*  Goes on as far as possible; the join is gone when the client follows the feed. */
+/*  Goes on as far as possible; the join is gone when the client follows the feed. Who still has to
+ *  wait then does so for one thing, and is tried again when that comes: a feed (it is due), the
+ *  broker (s_page_end, or zc_join_connected), the client's socket (zc_join_drained), or a position
+ *  of the feed (s_wait_for_feed). */
 static void s_try (zc_join_t *self)
 {
-    if (!zc_channel_feed (self->client->channel) || self->fetch)
+    zc_channel_t *channel = self->client->channel;
+    s_rest (self);
+    if (!zc_channel_feed (channel))
+        zc_slots_add (&zc_channel_joins (channel)->due, self, &self->due);
+    else if (self->fetch)
         return;
-    if (self->kind == S_SKIP)
+    else if (self->kind == S_SKIP)
         s_try_skip (self);
     else
         s_try_resume (self);
@@ -437,6 +476,7 @@ static void s_begin (zc_client_t *client, const zc_shared_t *shared)
     self->at = s_now_position (shared);
     self->known = self->guess = true;
     self->fresh = shared->stats.reconnects == 0;
+    s_try (self);
 }
 
 void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id)
@@ -447,17 +487,18 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
     shared->stats.clients++;
     shared->stats.clients_total++;
     client->join = NULL;
+    if (!feed)
+        zc_channel_unsettle (channel); /* which may begin now */
     if (last_id.len) {
         s_resume (client, last_id);
     } else if (feed) {
-        client->cursor = zc_feed_head (feed);
+        s_follow (client, zc_feed_head (feed));
         zc_channel_greet (channel, client, zc_feed_last (feed));
     } else {
         s_begin (client, shared);
     }
     if (client->join && !zc_questions_can_ask (shared->questions))
         zc_channel_greet (channel, client, s_position (client->join)); /* may be all for long */
-    zc_channel_unsettle (channel);
 }
 
 bool zc_join_opening (const zc_client_t *client)
@@ -476,7 +517,7 @@ void zc_join_move (zc_client_t *client, zc_channel_t *channel)
     if (self) {
         zc_questions_cancel (s_shared (self)->questions, self->fetch);
         s_reset (self);
-        zc_slots_take (zc_channel_joins (old), &self->slot);
+        s_exit (self);
     } else {
         at = s_take_rest (client);
     }
@@ -490,6 +531,7 @@ void zc_join_move (zc_client_t *client, zc_channel_t *channel)
         self->known = self->checked = true;
     }
     zc_channel_unsettle (channel);
+    s_try (self);
 }
 
 void zc_join_leave (zc_client_t *client)
@@ -500,7 +542,7 @@ void zc_join_leave (zc_client_t *client)
     if (channel) {
         zc_shared_t *shared = zc_channel_shared (channel);
         zc_channel_remove (channel, client);
-        zc_rounds_unready (shared->rounds, client);
+        zc_rounds_leave (shared->rounds, client);
         shared->stats.clients--;
     }
     zc_client_clear (client);
@@ -509,12 +551,11 @@ void zc_join_leave (zc_client_t *client)
 /*  All of a channel's. */
 
 /*  Where those that know their place left off. */
-static zc_id_t s_oldest (zc_channel_t *channel)
+static zc_id_t s_oldest (const zc_joins_t *joins)
 {
-    const zc_slots_t *joins = zc_channel_joins (channel);
     zc_id_t oldest = ZC_ID_MAX;
-    for (size_t i = 0; i < joins->count; i++) {
-        const zc_join_t *self = joins->at[i].item;
+    for (size_t i = 0; i < joins->all.count; i++) {
+        const zc_join_t *self = joins->all.at[i].item;
         if (self->kind == S_RESUME && self->known && !self->earliest && self->at < oldest)
             oldest = self->at;
     }
@@ -523,17 +564,24 @@ static zc_id_t s_oldest (zc_channel_t *channel)
 
 void zc_join_settle (zc_channel_t *channel)
 {
-    const zc_slots_t *joins = zc_channel_joins (channel);
-    zc_id_t oldest = zc_channel_is_new (channel) ? s_oldest (channel) : ZC_ID_MAX;
-    if (!zc_channel_settle (channel, oldest))
+    zc_joins_t *joins = zc_channel_joins (channel);
+    if (zc_channel_can_begin (channel))
+        zc_channel_begin (channel, s_oldest (joins));
+    if (!zc_channel_settle (channel))
         return;
-    for (size_t i = joins->count; i-- > 0;) /* one may be gone after that, and the last here */
-        s_try (joins->at[i].item);
+    zc_join_t *self;
+    while ((self = zc_slots_pop (&joins->due)))
+        s_try (self);
+    while ((self = zc_heap_first (&joins->ahead)) &&
+           self->at <= zc_feed_last (zc_channel_feed (channel)))
+        s_try (self);
+    if (self)
+        s_wait_for_feed (self);
 }
 
 void zc_join_open (zc_channel_t *channel)
 {
-    const zc_slots_t *joins = zc_channel_joins (channel);
+    const zc_slots_t *joins = &zc_channel_joins (channel)->all;
     for (size_t i = 0; i < joins->count; i++)
         zc_rounds_ready (zc_channel_shared (channel)->rounds,
                          ((zc_join_t *)joins->at[i].item)->client);
@@ -543,7 +591,7 @@ void zc_join_open (zc_channel_t *channel)
  *  must see that it lives. */
 void zc_join_heartbeat (zc_channel_t *channel)
 {
-    const zc_slots_t *joins = zc_channel_joins (channel);
+    const zc_slots_t *joins = &zc_channel_joins (channel)->all;
     zc_buf_t bytes = ZC_BUF_INIT;
     for (size_t i = 0; i < joins->count; i++) {
         zc_join_t *self = joins->at[i].item;
@@ -556,18 +604,31 @@ void zc_join_heartbeat (zc_channel_t *channel)
 
 void zc_join_disconnected (zc_channel_t *channel)
 {
-    const zc_slots_t *joins = zc_channel_joins (channel);
+    const zc_slots_t *joins = &zc_channel_joins (channel)->all;
     for (size_t i = 0; i < joins->count; i++) {
         zc_join_t *self = joins->at[i].item;
         self->checked = false;
         s_reset (self);
     }
+    zc_channel_disconnected (channel);
+}
+
+void zc_join_connected (zc_channel_t *channel)
+{
+    zc_joins_t *joins = zc_channel_joins (channel);
+    for (size_t i = 0; i < joins->all.count; i++) {
+        zc_join_t *self = joins->all.at[i].item;
+        if (!self->due)
+            zc_slots_add (&joins->due, self, &self->due);
+    }
+    if (joins->due.count)
+        zc_channel_unsettle (channel);
 }
 
 void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
 {
     const zc_audience_t *audience = zc_channel_audience (channel);
-    const zc_slots_t *joins = zc_channel_joins (channel);
+    const zc_slots_t *joins = &zc_channel_joins (channel)->all;
     for (size_t i = 0; zc_channel_feed (channel) && i < audience->count; i++) {
         zc_client_t *client = audience->clients[i];
         if (!client->join) {
@@ -583,7 +644,8 @@ void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
         self->kind = S_RESUME;
         if (self->known && self->at < future)
             self->at = future;
-        self->checked = self->guess = self->fresh = false;
+        self->checked = self->guess = self->fresh = self->sought = false;
         s_mark (self);
+        s_try (self);
     }
 }

@@ -24,8 +24,9 @@ void zc_join_settle (zc_channel_t *channel);
 void zc_join_open (zc_channel_t *channel);
 /*  A heartbeat for those that wait. */
 void zc_join_heartbeat (zc_channel_t *channel);
-/*  The questions to the broker were forgotten. */
+/*  The questions to the broker were forgotten; it can be asked again. */
 void zc_join_disconnected (zc_channel_t *channel);
+void zc_join_connected (zc_channel_t *channel);
 /*  The channel begins anew. Its clients come to that from `future`, a position that the broker
  *  hasn't given yet: they are told of a gap. */
 void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future);

@@ -65,9 +65,10 @@ static double s_cpu_us (void)
 
 /*  One client. */
 
-static void s_set_blocked (zc_client_t *client, bool was, bool blocked)
+static void s_set_blocked (zc_pump_t *self, zc_client_t *client, bool was, bool blocked)
 {
-    client->blocked = blocked;
+    if (client->blocked != blocked)
+        zc_rounds_set_blocked (self->rounds, client, blocked);
     if (was != blocked)
         client->transport->want_write (client, blocked);
 }
@@ -89,7 +90,8 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
     if (client->leaving)
         return;
     bool was = client->blocked, blocked = false;
-    client->blocked = false;
+    if (was)
+        zc_rounds_set_blocked (self->rounds, client, false);
     struct iovec iov[2];
     for (;;) {
         size_t count = zc_client_gather (client, iov);
@@ -112,7 +114,7 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
         if (blocked || !client->join)
             break; /* all that there is; only a join may bring more */
     }
-    s_set_blocked (client, was, blocked);
+    s_set_blocked (self, client, was, blocked);
 }
 
 /*  Many clients at once. */
@@ -130,7 +132,7 @@ static void s_batched (void *arg, void *what, size_t len, int sent)
     size_t taken = client->transport->end (client, len, sent > 0 ? (size_t)sent : 0);
     s_took (self, client, taken);
     self->stats.blocked += taken < len;
-    s_set_blocked (client, client->blocked, taken < len);
+    s_set_blocked (self, client, client->blocked, taken < len);
 }
 
 static void s_submit (zc_pump_t *self)
@@ -264,8 +266,7 @@ static void s_send_ready (zc_pump_t *self)
 {
     zc_client_t *client;
     while ((client = zc_rounds_next_ready (self->rounds)))
-        if (!client->blocked)
-            zc_pump_send (self, client);
+        zc_pump_send (self, client);
 }
 
 void zc_pump_kick (zc_pump_t *self)

@@ -10,16 +10,17 @@ struct zc_rounds {
     zc_slots_t dirty;    /* of zc_audience_t: for the next round */
     zc_slots_t flushing; /* of zc_audience_t: of the round under way */
     zc_slots_t ready;    /* of zc_client_t */
-    void (*blocked) (void *arg, zc_client_t *client);
+    zc_slots_t blocked;  /* of zc_client_t */
+    void (*check) (void *arg, zc_client_t *client);
     void *arg;
 };
 
-zc_rounds_t *zc_rounds_new (void (*blocked) (void *arg, zc_client_t *client), void *arg)
+zc_rounds_t *zc_rounds_new (void (*check) (void *arg, zc_client_t *client), void *arg)
 {
     zc_rounds_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    self->blocked = blocked;
+    self->check = check;
     self->arg = arg;
     return self;
 }
@@ -32,6 +33,7 @@ void zc_rounds_destroy (zc_rounds_t **self_p)
     zc_slots_clear (&self->dirty);
     zc_slots_clear (&self->flushing);
     zc_slots_clear (&self->ready);
+    zc_slots_clear (&self->blocked);
     free (self);
     *self_p = NULL;
 }
@@ -81,18 +83,33 @@ void zc_rounds_check (zc_rounds_t *self, const zc_audience_t *audience)
 {
     for (size_t i = audience->count; i-- > 0;) /* one may go: downwards */
         if (audience->clients[i]->blocked)
-            self->blocked (self->arg, audience->clients[i]);
+            self->check (self->arg, audience->clients[i]);
 }
 
 void zc_rounds_ready (zc_rounds_t *self, zc_client_t *client)
 {
-    if (!client->ready)
-        zc_slots_add (&self->ready, client, &client->ready);
+    if (!client->waits && !client->blocked)
+        zc_slots_add (&self->ready, client, &client->waits);
 }
 
-void zc_rounds_unready (zc_rounds_t *self, zc_client_t *client)
+void zc_rounds_set_blocked (zc_rounds_t *self, zc_client_t *client, bool blocked)
 {
-    zc_slots_take (&self->ready, &client->ready);
+    if (client->blocked == blocked)
+        return;
+    zc_rounds_leave (self, client);
+    client->blocked = blocked;
+    if (blocked)
+        zc_slots_add (&self->blocked, client, &client->waits);
+}
+
+const zc_slots_t *zc_rounds_blocked (const zc_rounds_t *self)
+{
+    return &self->blocked;
+}
+
+void zc_rounds_leave (zc_rounds_t *self, zc_client_t *client)
+{
+    zc_slots_take (client->blocked ? &self->blocked : &self->ready, &client->waits);
 }
 
 /*  The pump's. */
@@ -124,7 +141,7 @@ static zc_client_t *s_next_of (zc_rounds_t *self, zc_audience_t *audience)
             __builtin_prefetch (audience->clients[audience->left - S_AHEAD]);
         zc_client_t *client = audience->clients[--audience->left];
         if (client->blocked)
-            self->blocked (self->arg, client); /* may be gone after that */
+            self->check (self->arg, client); /* may be gone after that */
         else if (!client->leaving)
             return client;
     }

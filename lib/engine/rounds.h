@@ -20,9 +20,9 @@ typedef struct {
     size_t dirty, flushing; /* slots: in the list for the next round, and in that of this one */
 } zc_audience_t;
 
-/*  `blocked` is called for a client whose turn it is while its socket would block: it may be too
+/*  `check` is called for a client whose turn it is while its socket would block: it may be too
  *  slow, and may be gone afterwards. */
-zc_rounds_t *zc_rounds_new (void (*blocked) (void *arg, zc_client_t *client), void *arg);
+zc_rounds_t *zc_rounds_new (void (*check) (void *arg, zc_client_t *client), void *arg);
 void zc_rounds_destroy (zc_rounds_t **self_p);
 
 void zc_audience_add (zc_audience_t *self, zc_client_t *client);
@@ -31,12 +31,16 @@ void zc_audience_remove (zc_audience_t *self, zc_client_t *client);
 void zc_rounds_forget (zc_rounds_t *self, zc_audience_t *audience);
 /*  Bytes were appended to the feed. */
 void zc_rounds_add (zc_rounds_t *self, zc_audience_t *audience);
-/*  Calls `blocked` for each client of the audience whose socket would block. */
+/*  Calls `check` for each client of the audience whose socket would block. */
 void zc_rounds_check (zc_rounds_t *self, const zc_audience_t *audience);
 /*  The client got bytes of its own. */
 void zc_rounds_ready (zc_rounds_t *self, zc_client_t *client);
-/*  The client goes away. */
-void zc_rounds_unready (zc_rounds_t *self, zc_client_t *client);
+/*  The client's socket would block, or doesn't any more. Who is blocked isn't ready. */
+void zc_rounds_set_blocked (zc_rounds_t *self, zc_client_t *client, bool blocked);
+/*  The clients whose sockets would block (borrowed). */
+const zc_slots_t *zc_rounds_blocked (const zc_rounds_t *self);
+/*  The client goes away; safe where it is in no list. */
+void zc_rounds_leave (zc_rounds_t *self, zc_client_t *client);
 
 /*  For the pump. */
 

@@ -42,15 +42,11 @@ static size_t s_insert (zc_client_t **clients, size_t found, size_t max, zc_clie
     return place < max && found < max ? found + 1 : found;
 }
 
-size_t zc_slow_worst (const zc_channels_t *channels, zc_client_t **clients, size_t max)
+size_t zc_slow_worst (const zc_rounds_t *rounds, zc_client_t **clients, size_t max)
 {
-    size_t found = 0, at = 0;
-    zc_channel_t *channel;
-    while ((channel = zc_channels_next (channels, &at))) {
-        const zc_audience_t *audience = zc_channel_audience (channel);
-        for (size_t i = 0; i < audience->count; i++)
-            if (zc_client_lag (audience->clients[i]) > 0)
-                found = s_insert (clients, found, max, audience->clients[i]);
-    }
+    const zc_slots_t *blocked = zc_rounds_blocked (rounds);
+    size_t found = 0;
+    for (size_t i = 0; i < blocked->count; i++)
+        found = s_insert (clients, found, max, blocked->at[i].item);
     return found;
 }

@@ -6,7 +6,8 @@
 
 /*  Applies the policy of its channel to a client that lags too far. It may be gone afterwards. */
 void zc_slow_check (zc_shared_t *shared, zc_client_t *client);
-/*  Up to `max` clients with the greatest lag, worst first. Returns how many. */
-size_t zc_slow_worst (const zc_channels_t *channels, zc_client_t **clients, size_t max);
+/*  Of the clients whose sockets would block, up to `max` with the greatest lag, worst first.
+ * Returns how many. */
+size_t zc_slow_worst (const zc_rounds_t *rounds, zc_client_t **clients, size_t max);
 
 #endif

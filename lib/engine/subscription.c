@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/table.h"
+#include "lib/base/timeouts.h"
 
 struct zc_subscription {
     zc_slice_t topic; /* key; owned */
@@ -18,6 +19,9 @@ struct zc_subscription {
     bool keeps_latest;
     zc_message_t *latest; /* owned; newest message */
     zc_slots_t followers;
+    size_t waiting;      /* slot among those whose repair waits for room */
+    zc_timeout_t quiet;  /* when to ask whether anything came */
+    zc_id_t quiet_since; /* what was complete when that began */
 };
 
 struct zc_subscriptions {
@@ -25,6 +29,8 @@ struct zc_subscriptions {
     zc_upstream_t upstream;
     const zc_follower_t *hooks; /* borrowed; of every follower */
     zc_table_t table;           /* owns zc_subscription_t */
+    zc_slots_t waiting;         /* of zc_subscription_t: the followers had no room */
+    zc_timeouts_t timeouts;     /* of zc_subscription_t; one kind */
 };
 
 /*  All. */
@@ -39,6 +45,7 @@ zc_subscriptions_t *zc_subscriptions_new (zc_shared_t *shared, const zc_upstream
     self->upstream = *upstream;
     self->hooks = hooks;
     zc_table_init (&self->table);
+    zc_timeouts_init (&self->timeouts);
     return self;
 }
 
@@ -60,6 +67,7 @@ void zc_subscriptions_destroy (zc_subscriptions_t **self_p)
     if (!self)
         return;
     zc_table_clear (&self->table);
+    zc_slots_clear (&self->waiting);
     free (self);
     *self_p = NULL;
 }
@@ -70,6 +78,12 @@ zc_subscription_t *zc_subscriptions_find (const zc_subscriptions_t *self, zc_sli
 }
 
 /*  Who follows. */
+
+static void s_begin_quiet (zc_subscription_t *self)
+{
+    self->quiet_since = self->order.complete;
+    zc_timeouts_start (&self->set->timeouts, &self->quiet, 0, self->set->shared->now_ms);
+}
 
 static zc_subscription_t *s_new (zc_subscriptions_t *set, zc_slice_t topic)
 {
@@ -86,6 +100,7 @@ static zc_subscription_t *s_new (zc_subscriptions_t *set, zc_slice_t topic)
     set->shared->stats.topics++;
     set->upstream.subscribe (set->upstream.self, copy, topic.len);
     zc_subscription_want_sync (self);
+    s_begin_quiet (self);
     return self;
 }
 
@@ -112,6 +127,8 @@ void zc_subscription_leave (zc_subscription_t *self, size_t *slot)
     set->shared->stats.topics--;
     zc_questions_cancel (set->shared->questions, self->fetch);
     zc_questions_unwant (set->shared->questions, &self->subject);
+    zc_slots_take (&set->waiting, &self->waiting);
+    zc_timeouts_stop (&set->timeouts, &self->quiet);
     zc_slots_clear (&self->followers);
     free (self->latest);
     free ((char *)(uintptr_t)self->topic.at);
@@ -136,6 +153,14 @@ static void s_page_failed (void *asker);
 
 static const zc_fetcher_t s_repair = {ZC_FETCH_REPAIR, s_page_message, s_page_end, s_page_failed};
 
+static bool s_has_room (const zc_subscription_t *self)
+{
+    for (size_t i = 0; i < self->followers.count; i++)
+        if (!self->set->hooks->takes_page (self->followers.at[i].item, &self->order))
+            return false;
+    return true;
+}
+
 /*  Asks for the next page of a repair where the followers can take it; zc_subscriptions_go_on tries
  *  again later where they can't. */
 static void s_repair_further (zc_subscription_t *self)
@@ -143,9 +168,11 @@ static void s_repair_further (zc_subscription_t *self)
     zc_questions_t *questions = self->set->shared->questions;
     if (self->fetch || self->order.state != ZC_ORDER_REPAIR || !zc_questions_can_ask (questions))
         return;
-    for (size_t i = 0; i < self->followers.count; i++)
-        if (!self->set->hooks->takes_page (self->followers.at[i].item, &self->order))
-            return;
+    if (!s_has_room (self)) {
+        if (!self->waiting)
+            zc_slots_add (&self->set->waiting, self, &self->waiting);
+        return;
+    }
     char since[ZC_ID_SIZE];
     zc_slice_t text = {since, zc_id_format (self->order.complete, since)};
     self->fetch = zc_questions_fetch (questions, &s_repair, self, text, self->topic);
@@ -255,21 +282,30 @@ void zc_subscriptions_want_all (zc_subscriptions_t *self)
         zc_subscription_want_sync (one);
 }
 
-void zc_subscriptions_want_quiet (zc_subscriptions_t *self, zc_id_t head)
+void zc_subscriptions_want_quiet (zc_subscriptions_t *self, unsigned quiet_ms)
 {
-    size_t at = 0;
-    zc_subscription_t *one;
-    while ((one = zc_table_next (&self->table, &at)))
-        if (one->order.state == ZC_ORDER_LIVE && one->order.complete <= head)
+    zc_timeout_t *timeout;
+    zc_timeouts_set (&self->timeouts, 0, quiet_ms);
+    while ((timeout = zc_timeouts_due (&self->timeouts, self->shared->now_ms))) {
+        zc_subscription_t *one = ZC_TIMEOUT_OWNER (timeout, zc_subscription_t, quiet);
+        if (one->order.state == ZC_ORDER_LIVE && one->order.complete == one->quiet_since)
             zc_subscription_want_sync (one);
+        s_begin_quiet (one);
+    }
+}
+
+void zc_subscriptions_restart_clock (zc_subscriptions_t *self)
+{
+    zc_timeouts_restart (&self->timeouts, self->shared->now_ms);
 }
 
 void zc_subscriptions_go_on (zc_subscriptions_t *self)
 {
-    size_t at = 0;
-    zc_subscription_t *one;
-    while ((one = zc_table_next (&self->table, &at)))
-        s_repair_further (one);
+    for (size_t left = self->waiting.count; left > 0; left--) {
+        zc_subscription_t *one = self->waiting.at[left - 1].item;
+        zc_slots_take (&self->waiting, &one->waiting);
+        s_repair_further (one); /* may be added again, behind those that are left */
+    }
 }
 
 void zc_subscriptions_disconnected (zc_subscriptions_t *self)

@@ -39,8 +39,11 @@ void zc_subscriptions_destroy (zc_subscriptions_t **self_p);
 zc_subscription_t *zc_subscriptions_find (const zc_subscriptions_t *self, zc_slice_t topic);
 /*  Wants a SYNC about every topic. */
 void zc_subscriptions_want_all (zc_subscriptions_t *self);
-/*  Wants a SYNC about each LIVE topic on which nothing came after `head`. */
-void zc_subscriptions_want_quiet (zc_subscriptions_t *self, zc_id_t head);
+/*  Wants a SYNC about each LIVE topic on which nothing came for so long: what the broker says of it
+ *  lets the ids of idle clients go on. */
+void zc_subscriptions_want_quiet (zc_subscriptions_t *self, unsigned quiet_ms);
+/*  The clock was set back: counts from here. */
+void zc_subscriptions_restart_clock (zc_subscriptions_t *self);
 /*  Asks for further pages of repairs whose followers had no room. */
 void zc_subscriptions_go_on (zc_subscriptions_t *self);
 /*  The questions were forgotten. */

@@ -1,7 +1,7 @@
 /*  context.h - the end of a ZeroMQ context that doesn't wait for DNS.
  *
- *  libzmq looks names up in its own thread, so that no loop of ours waits for that; but zmq_ctx_term
- *  waits for that thread, and so would SIGTERM. */
+ *  libzmq looks names up in its own thread, so that no loop of ours waits for that; but
+ * zmq_ctx_term waits for that thread, and so would SIGTERM. */
 #ifndef ZC_CONTEXT_H
 #define ZC_CONTEXT_H
 

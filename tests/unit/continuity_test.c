@@ -622,7 +622,8 @@ static void s_pump (s_client_t *client)
     zc_client_t *base = &client->base;
     if (!client->worker)
         return;
-    base->blocked = false;
+    zc_rounds_t *rounds = zc_hub_rounds (client->worker->hub);
+    zc_rounds_set_blocked (rounds, base, false);
     for (;;) {
         size_t count = zc_client_gather (base, iov), total = 0;
         if (count == 0 && base->join) {
@@ -636,7 +637,7 @@ static void s_pump (s_client_t *client)
         long sent = s_write (base, iov, (int)count);
         zc_client_sent (base, (size_t)sent);
         if ((size_t)sent < total) {
-            base->blocked = true;
+            zc_rounds_set_blocked (rounds, base, true);
             return;
         }
     }

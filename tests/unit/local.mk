@@ -77,6 +77,24 @@ TESTS += tests/unit/continuity_test
 tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
 tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 
+# The engine once more, counting its own basic blocks. libFuzzer's builds count for themselves.
+if !FUZZERS
+check_LIBRARIES = tests/unit/libcounted.a
+tests_unit_libcounted_a_SOURCES = \
+	lib/base/buf.c lib/base/heap.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
+	lib/wire/encoding.c lib/wire/id.c lib/wire/message.c \
+	lib/order/losses.c lib/order/order.c \
+	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/hub.c \
+	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/slow.c lib/engine/subscription.c
+tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
+
+check_PROGRAMS += tests/unit/scale_test
+TESTS += tests/unit/scale_test
+tests_unit_scale_test_SOURCES = tests/unit/scale_test.c
+tests_unit_scale_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
+tests_unit_scale_test_LDFLAGS = -Wl,--wrap=memmove
+endif
+
 check_PROGRAMS += tests/unit/ring_test
 TESTS += tests/unit/ring_test
 tests_unit_ring_test_SOURCES = tests/unit/ring_test.c
@@ -106,6 +124,22 @@ check_PROGRAMS += tests/unit/hashtable_test
 TESTS += tests/unit/hashtable_test
 tests_unit_hashtable_test_SOURCES = tests/unit/hashtable_test.c
 tests_unit_hashtable_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/slots_test
+TESTS += tests/unit/slots_test
+tests_unit_slots_test_SOURCES = tests/unit/slots_test.c tests/unit/unit.h
+tests_unit_slots_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/timeouts_test
+TESTS += tests/unit/timeouts_test
+tests_unit_timeouts_test_SOURCES = tests/unit/timeouts_test.c tests/unit/unit.h
+tests_unit_timeouts_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/order_test
+TESTS += tests/unit/order_test
+tests_unit_order_test_SOURCES = tests/unit/order_test.c tests/unit/unit.h
+tests_unit_order_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/buf_test
 TESTS += tests/unit/buf_test
 tests_unit_buf_test_SOURCES = tests/unit/buf_test.c tests/unit/unit.h

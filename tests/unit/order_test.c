@@ -1,0 +1,201 @@
+/*  order_test.c - the rules of what is complete, without anything around them. */
+#include "tests/unit/unit.h"
+
+#include "lib/order/losses.h"
+#include "lib/order/order.h"
+
+static zc_order_t s_live (zc_id_t last)
+{
+    zc_order_t order = {0};
+    assert_false (zc_order_synced (&order, last, last));
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, last);
+    return order;
+}
+
+static void test_next_and_again (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_int_equal (zc_order_message (&order, 12, 10), ZC_ORDER_NEXT);
+    zc_order_took (&order, 12);
+    assert_int_equal (order.complete, 12);
+    assert_int_equal (zc_order_message (&order, 12, 10), ZC_ORDER_REPEAT);
+    assert_int_equal (zc_order_message (&order, 11, 10), ZC_ORDER_REPEAT);
+    assert_int_equal (zc_order_message (&order, 20, 3), ZC_ORDER_NEXT); /* prev: at least that */
+}
+
+/*  A hole: what is behind it waits until history has reached it. */
+static void test_hole (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_int_equal (zc_order_message (&order, 14, 12), ZC_ORDER_HOLE);
+    zc_order_took (&order, 14);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    assert_int_equal (order.complete, 10);
+    assert_int_equal (zc_order_message (&order, 14, 12), ZC_ORDER_REPEAT);
+    assert_int_equal (zc_order_message (&order, 16, 14), ZC_ORDER_NEXT);
+    zc_order_took (&order, 16);
+    assert_true (zc_order_fetched (&order, 11));
+    assert_false (zc_order_fetched (&order, 11)); /* of a page that broke off */
+    zc_order_reached (&order, 11);                /* not far enough */
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    zc_order_reached (&order, 12);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, 16); /* with what came live meanwhile */
+}
+
+/*  A hole behind the hole, among what comes live during the repair. */
+static void test_hole_while_repairing (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_int_equal (zc_order_message (&order, 14, 12), ZC_ORDER_HOLE);
+    zc_order_took (&order, 14);
+    assert_int_equal (zc_order_message (&order, 20, 18), ZC_ORDER_NEXT);
+    zc_order_took (&order, 20);
+    zc_order_reached (&order, 14);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    assert_int_equal (order.need, 18);
+    zc_order_reached (&order, 18);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, 20);
+}
+
+/*  Who follows had no room for it: then it isn't held back, but needed. */
+static void test_no_room (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_int_equal (zc_order_message (&order, 12, 10), ZC_ORDER_NEXT);
+    assert_true (zc_order_need (&order, 12));
+    assert_int_equal (zc_order_message (&order, 14, 12), ZC_ORDER_NEXT);
+    assert_false (zc_order_need (&order, 14));
+    zc_order_reached (&order, 12);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    zc_order_reached (&order, 14);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+}
+
+static void test_new (void **state)
+{
+    (void)state;
+    zc_order_t order = {0};
+    assert_int_equal (zc_order_message (&order, 5, 3), ZC_ORDER_NEXT);
+    zc_order_took (&order, 5);
+    assert_int_equal (order.state, ZC_ORDER_NEW);
+    assert_false (zc_order_synced (&order, 4, 6)); /* 5 was published after the answer */
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, 5);
+    assert_int_equal (zc_order_known (&order), 6);
+    order = (zc_order_t){0};
+    assert_int_equal (zc_order_message (&order, 9, 7), ZC_ORDER_NEXT);
+    zc_order_took (&order, 9);
+    zc_order_synced (&order, 4, 6); /* 7 came after that, and was lost */
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    zc_order_reached (&order, 7);
+    assert_int_equal (order.complete, 9);
+    order = (zc_order_t){0};
+    zc_order_message (&order, 5, 3);
+    zc_order_took (&order, 5);
+    zc_order_need_held (&order); /* one more follows, which hasn't had 5 */
+    zc_order_synced (&order, 4, 6);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    assert_int_equal (order.need, 5);
+}
+
+static void test_synced (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_false (zc_order_synced (&order, 10, 30));
+    assert_int_equal (zc_order_known (&order), 30);
+    assert_true (
+        zc_order_synced (&order, 15, 40)); /* something is missing, with nothing behind it */
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    assert_false (zc_order_synced (&order, 18, 50));
+    assert_int_equal (order.need, 18);
+    zc_order_begin_anew (&order);
+    assert_int_equal (order.state, ZC_ORDER_NEW);
+    assert_int_equal (zc_order_known (&order), ZC_ID_NONE);
+}
+
+/*  Losses over all topics. */
+
+static void s_message (zc_losses_t *losses, zc_id_t id, zc_id_t dropped)
+{
+    zc_message_t message = {.id = id, .dropped = dropped};
+    zc_losses_message (losses, &message);
+}
+
+/*  A round of SYNCs with one answer. Whether it ends the suspicion. */
+static bool s_round (zc_losses_t *losses, zc_id_t head, zc_id_t dropped, zc_id_t last)
+{
+    zc_losses_begin_round (losses);
+    zc_losses_answer (losses, head, dropped, &last, 1);
+    return zc_losses_end_round (losses);
+}
+
+static void test_dropped (void **state)
+{
+    (void)state;
+    zc_losses_t losses = {0};
+    s_message (&losses, 10, 0);
+    s_message (&losses, 12, 10); /* it was dropped for somebody else: we had it last */
+    assert_false (losses.suspect);
+    s_message (&losses, 15, 13);
+    assert_true (losses.suspect && losses.reconcile);
+    assert_true (s_round (&losses, 15, 13, 15));
+    assert_false (losses.suspect);
+    s_message (&losses, 16, 13); /* was looked into */
+    assert_false (losses.suspect);
+    assert_false (s_round (&losses, 16, 16, 16)); /* found by asking, with nothing behind it */
+    assert_true (losses.suspect && losses.reconcile);
+}
+
+/*  The queue was still full when it was reconciled. */
+static void test_proof (void **state)
+{
+    (void)state;
+    zc_losses_t losses = {0};
+    zc_losses_suspect (&losses);
+    assert_true (s_round (&losses, 20, 10, 20));
+    s_message (&losses, 20, 10); /* what the answer told of comes */
+    assert_false (losses.suspect);
+    zc_losses_suspect (&losses);
+    assert_true (s_round (&losses, 30, 10, 30));
+    s_message (&losses, 31, 10); /* it doesn't */
+    assert_true (losses.suspect && losses.reconcile);
+}
+
+static void test_failed_round (void **state)
+{
+    (void)state;
+    zc_losses_t losses = {0};
+    zc_losses_suspect (&losses);
+    zc_losses_begin_round (&losses);
+    zc_losses_failed (&losses);
+    assert_false (zc_losses_end_round (&losses));
+    assert_true (losses.suspect && losses.reconcile);
+    zc_losses_begin_round (&losses);
+    zc_losses_suspect (&losses); /* once more, meanwhile */
+    assert_false (zc_losses_end_round (&losses));
+    assert_true (losses.suspect && losses.reconcile);
+}
+
+int main (void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_next_and_again),
+        cmocka_unit_test (test_hole),
+        cmocka_unit_test (test_hole_while_repairing),
+        cmocka_unit_test (test_no_room),
+        cmocka_unit_test (test_new),
+        cmocka_unit_test (test_synced),
+        cmocka_unit_test (test_dropped),
+        cmocka_unit_test (test_proof),
+        cmocka_unit_test (test_failed_round),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
