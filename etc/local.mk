@@ -29,7 +29,7 @@ update-conf: $(sbin_PROGRAMS) tools/zmq$(EXEEXT)
 	{ cat "$(srcdir)/etc/zcast.conf.head" && broker/zcast-broker --help=conf && echo && fcgi/zcast-fcgi --help=conf && echo && \
 	  ws/zcast-ws --help=conf && echo && bridge/zcast-redis --help=conf; } > "$(srcdir)/etc/zcast.conf.new"
 	mv "$(srcdir)/etc/zcast.conf.new" "$(srcdir)/etc/zcast.conf"
-	for program in broker/zcast-broker fcgi/zcast-fcgi ws/zcast-ws bridge/zcast-redis "tools/zmq ping"; do \
+	for program in broker/zcast-broker fcgi/zcast-fcgi ws/zcast-ws bridge/zcast-redis tools/zmq; do \
 	  $$program --help=keys || exit 1; done > "$(srcdir)/lib/config/sections.inc.new"
 	mv "$(srcdir)/lib/config/sections.inc.new" "$(srcdir)/lib/config/sections.inc"
 

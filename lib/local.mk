@@ -13,6 +13,7 @@ libzcast_a_SOURCES = \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
 	lib/base/timeouts.c lib/base/timeouts.h \
+	lib/base/timestamp.c lib/base/timestamp.h \
 	lib/config/nearest.c lib/config/nearest.h \
 	lib/config/option_help.c \
 	lib/config/option_set.c \

@@ -3,14 +3,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "lib/base/buf.h"
 #include "lib/peer/context.h"
-#include "lib/peer/control.h"
 #include "lib/base/daemon.h"
+
+/*  Saying things ------------------------------------------------------------------------------ */
 
 static const char *s_name = "zmq";
 
@@ -19,11 +24,22 @@ void zc_tool_name (const char *name)
     s_name = name;
 }
 
+static void s_escape (zc_buf_t *out, const char *text, size_t len)
+{
+    char *room = (char *)zc_buf_reserve (out, 4 * len + 1);
+    out->len += zc_text_escape (text, len, room);
+}
+
 __attribute__ ((format (printf, 1, 0))) static void s_vsay (const char *format, va_list args)
 {
-    fprintf (stderr, "%s: ", s_name);
-    vfprintf (stderr, format, args);
-    fputc ('\n', stderr);
+    zc_buf_t text = ZC_BUF_INIT, line = ZC_BUF_INIT;
+    zc_buf_vaddf (&text, format, args);
+    zc_buf_addf (&line, "%s: ", s_name);
+    s_escape (&line, zc_buf_str (&text), text.len);
+    zc_buf_addc (&line, '\n');
+    fputs (zc_buf_str (&line), stderr);
+    zc_buf_clear (&line);
+    zc_buf_clear (&text);
 }
 
 void zc_tool_say (const char *format, ...)
@@ -57,83 +73,192 @@ int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
     return ZC_EXIT_FAILURE;
 }
 
+static bool s_on_terminal (void)
+{
+    static int known = -1;
+    if (known < 0)
+        known = isatty (STDOUT_FILENO);
+    return known;
+}
+
+void zc_tool_put (zc_slice_t text)
+{
+    if (!s_on_terminal ()) {
+        fwrite (text.at, 1, text.len, stdout);
+        return;
+    }
+    zc_buf_t shown = ZC_BUF_INIT;
+    s_escape (&shown, text.at, text.len);
+    fwrite (shown.data, 1, shown.len, stdout);
+    zc_buf_clear (&shown);
+}
+
+/*  In JSON control characters are escaped, but for U+007F to U+009F. */
+void zc_tool_put_json (const char *json)
+{
+    for (const char *at = json; *at; at++) {
+        uint8_t byte = (uint8_t)*at, next = (uint8_t)at[1];
+        bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (s_on_terminal () && (byte == 0x7f || c1))
+            printf ("\\u%04x", c1 ? next : byte);
+        else
+            putchar (*at);
+        at += s_on_terminal () && c1;
+    }
+}
+
 bool zc_tool_flush (void)
 {
     if (fflush (stdout) == 0 && !ferror (stdout))
         return true;
-    if (errno != EPIPE)
+    if (errno != EPIPE && !zc_tool_stopped)
         zc_tool_say ("cannot write: %s", strerror (errno));
     return false;
 }
 
-typedef struct {
-    size_t want;
-    bool there, refused;
-    char *text;
-} s_reply_t;
-
-static void s_answer (void *arg, const zc_slice_t *frames, size_t count)
-{
-    s_reply_t *reply = arg;
-    if (count == 0)
-        return;
-    reply->there = true;
-    reply->refused = frames[0].len != 2 || count <= reply->want;
-    zc_slice_t text = frames[reply->refused ? count - 1 : reply->want];
-    reply->text = strndup (text.at, text.len);
-}
-
-static int s_wait (zc_control_t *control, const zc_options_t *options, const s_reply_t *reply)
-{
-    while (!reply->there && zc_control_pending (control) && !zc_tool_stopped)
-        zc_control_wait (control, 1000);
-    if (zc_tool_stopped)
-        return ZC_EXIT_FAILURE;
-    if (!reply->there)
-        return zc_tool_no_broker ("control", zc_options_text (options, "control"), false,
-                                  zc_options_number (options, "timeout"));
-    if (reply->refused)
-        zc_tool_say ("the broker refuses: %s", reply->text);
-    return reply->refused ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
-}
-
-int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text)
-{
-    const char *endpoint = zc_options_text (options, "control");
-    s_reply_t reply = {.want = want};
-    int status = ZC_EXIT_FAILURE;
-    void *context = zmq_ctx_new ();
-    zc_control_t *control = zc_control_new (context, endpoint);
-    if (control) {
-        zc_slice_t frame = {verb, strlen (verb)};
-        zc_control_request (control, &frame, 1, (unsigned)zc_options_number (options, "timeout"),
-                            s_answer, &reply);
-        status = s_wait (control, options, &reply);
-        zc_control_reset (control);
-        zc_control_destroy (&control);
-    } else {
-        zc_tool_say ("%s: %s", endpoint, zmq_strerror (errno));
-    }
-    zc_context_end (&context, ZC_CONTEXT_END_MS);
-    if (status != ZC_EXIT_OK) {
-        free (reply.text);
-        reply.text = NULL;
-    }
-    *text = reply.text;
-    return status;
-}
+/*  Waiting ------------------------------------------------------------------------------------- */
 
 volatile bool zc_tool_stopped;
+static int s_stop_fd = -1; /* readable once stopped: a signal that comes between a look at the flag
+                            * and a wait ends the wait too */
 
 static void s_stop (int number)
 {
     (void)number;
+    int saved = errno;
     zc_tool_stopped = true;
+    ssize_t rc = write (s_stop_fd, &(uint64_t){1}, sizeof (uint64_t));
+    (void)rc;
+    errno = saved;
 }
 
 void zc_tool_catch_signals (void)
 {
-    struct sigaction action = {.sa_handler = s_stop};
+    struct sigaction action = {.sa_handler = s_stop, .sa_flags = (int)SA_RESETHAND};
+    s_stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s_stop_fd < 0)
+        return;
     sigaction (SIGINT, &action, NULL);
     sigaction (SIGTERM, &action, NULL);
+}
+
+int zc_tool_stop_fd (void)
+{
+    return s_stop_fd;
+}
+
+void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output)
+{
+    items[count] = (zmq_pollitem_t){NULL, s_stop_fd, ZMQ_POLLIN, 0};
+    items[count + 1] = (zmq_pollitem_t){NULL, STDOUT_FILENO, 0, 0}; /* asks for POLLERR, POLLHUP */
+    zmq_poll (items, (int)count + 1 + output, ms);
+    if (output && items[count + 1].revents) {
+        raise (SIGPIPE);
+        exit (ZC_EXIT_FAILURE); /* where that is ignored */
+    }
+}
+
+/*  Asking -------------------------------------------------------------------------------------- */
+
+struct zc_tool_link {
+    const zc_options_t *options;
+    unsigned timeout_ms;
+    void *context;
+    zc_control_t *control;
+    zc_control_fn fn; /* of the present question */
+    void *arg;
+    bool there, refused;
+};
+
+zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms)
+{
+    const char *endpoint = zc_options_text (options, "control");
+    zc_tool_link_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->options = options;
+    self->timeout_ms = timeout_ms;
+    self->context = zmq_ctx_new ();
+    self->control = zc_control_new (self->context, endpoint);
+    if (!self->control) {
+        zc_tool_say ("%s: %s", endpoint, zmq_strerror (errno));
+        zc_tool_link_destroy (&self);
+    }
+    return self;
+}
+
+void zc_tool_link_destroy (zc_tool_link_t **self_p)
+{
+    zc_tool_link_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->control)
+        zc_control_reset (self->control);
+    zc_control_destroy (&self->control);
+    zc_context_end (&self->context, ZC_CONTEXT_END_MS);
+    free (self);
+}
+
+static void s_part (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_tool_link_t *self = arg;
+    if (count == 0)
+        return;
+    self->there = !zc_slice_is (frames[0], "MSG");
+    self->refused = zc_slice_is (frames[0], "ERR");
+    zc_slice_t text = frames[count - 1];
+    if (self->refused)
+        zc_tool_say ("the broker refuses: %.*s", (int)text.len, text.at);
+    else
+        self->fn (self->arg, frames, count);
+}
+
+int zc_tool_ask (zc_tool_link_t *self, const zc_slice_t *frames, size_t count, zc_control_fn fn,
+                 void *arg)
+{
+    self->fn = fn;
+    self->arg = arg;
+    self->there = self->refused = false;
+    zc_control_request (self->control, frames, count, self->timeout_ms, s_part, self);
+    while (!self->there && zc_control_pending (self->control) && !zc_tool_stopped) {
+        zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
+        size_t items_count = zc_control_pollitems (self->control, items);
+        zc_tool_poll (items, items_count, zc_control_timeout (self->control), true);
+        zc_control_read (self->control, 1000);
+    }
+    if (zc_tool_stopped || self->refused)
+        return ZC_EXIT_FAILURE;
+    return self->there ? ZC_EXIT_OK
+                       : zc_tool_no_broker ("control", zc_options_text (self->options, "control"),
+                                            false, self->timeout_ms);
+}
+
+typedef struct {
+    size_t want;
+    char *text;
+} s_reply_t;
+
+static void s_take_text (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_reply_t *reply = arg;
+    if (zc_slice_is (frames[0], "OK") && reply->want < count)
+        reply->text = strndup (frames[reply->want].at, frames[reply->want].len);
+}
+
+int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text)
+{
+    s_reply_t reply = {.want = want};
+    zc_slice_t frame = {verb, strlen (verb)};
+    zc_tool_link_t *link =
+        zc_tool_link_new (options, (unsigned)zc_options_number (options, "timeout"));
+    int status = link ? zc_tool_ask (link, &frame, 1, s_take_text, &reply) : ZC_EXIT_FAILURE;
+    if (status == ZC_EXIT_OK && !reply.text) {
+        zc_tool_say ("what answers at %s is no broker of zcast",
+                     zc_options_text (options, "control"));
+        status = ZC_EXIT_FAILURE;
+    }
+    zc_tool_link_destroy (&link);
+    *text = reply.text;
+    return status;
 }

@@ -4,15 +4,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "lib/config/options.h"
 #include "lib/base/text.h"
+#include "lib/config/options.h"
+#include "lib/peer/control.h"
 
-/*  Subcommands: argv[0] is "zmq pub" and so on. Return the exit status. */
-int zc_tool_pub (int argc, char **argv);
-int zc_tool_sub (int argc, char **argv);
-int zc_tool_stat (int argc, char **argv);
-int zc_tool_ping (int argc, char **argv);
-int zc_tool_token (int argc, char **argv);
+/*  A command: its options, and what it does with them once they are read; `run` returns the exit
+ *  status. SIGINT and SIGTERM set zc_tool_stopped by then. */
+typedef struct {
+    const zc_program_t *program;
+    int (*run) (const zc_options_t *options);
+} zc_tool_command_t;
+
+extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token;
 
 /*  The broker's endpoints, alike in every subcommand (stack them all, so that one set of options
  *  fits all). */
@@ -45,7 +48,8 @@ int zc_tool_token (int argc, char **argv);
 /*  Keys of the section `zmq`, alike too: what else a subcommand knows is for its command line. */
 #define ZC_TOOL_KEYS "publish subscribe control"
 
-/*  Prints "zmq pub: …" to stderr. */
+/*  Saying things. What came from outside is escaped (zc_text_escape): always in what zc_tool_say
+ *  prints to stderr, as "zmq pub: …"; on stdout only where that is a terminal. */
 void zc_tool_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 void zc_tool_name (const char *name); /* borrowed; what zc_tool_say begins with */
 /*  Prints to stderr what is wrong with the command line, and how to get help; returns
@@ -55,14 +59,36 @@ int zc_tool_misuse (const char *format, ...) __attribute__ ((format (printf, 1, 
  *  ZC_EXIT_FAILURE. */
 int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
                        int64_t timeout_ms);
+void zc_tool_put (zc_slice_t text);
+/*  JSON stays JSON: what a terminal would obey is shown as \u009b. */
+void zc_tool_put_json (const char *json);
 /*  Writes out what stdout holds. False where that failed, which is then said (but for a pipe that
- *  was closed). */
+ *  was closed, and where a signal said to stop). */
 bool zc_tool_flush (void);
-/*  One request to control, one answer. On success returns 0, with the text of the `want`th frame of
- *  an OK in `text` (caller frees); else says why and returns the exit status. */
-int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text);
-/*  SIGINT and SIGTERM set this. */
-extern volatile bool zc_tool_stopped;
+
+/*  Waiting. Whatever waits waits for these two as well: a signal, and who reads our output having
+ *  left. */
+extern volatile bool zc_tool_stopped; /* SIGINT or SIGTERM came; a second one ends the program */
 void zc_tool_catch_signals (void);
+int zc_tool_stop_fd (void); /* can be read once stopped */
+#define ZC_TOOL_ITEMS 2
+/*  Waits for the first `count` items, which have room for ZC_TOOL_ITEMS more, or `ms` (-1: no
+ *  limit). Ends the program quietly, as writing would have, where the reader of our output has
+ * left; `output`: whether there will be more of that. */
+void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output);
+
+/*  Asking. */
+typedef struct zc_tool_link zc_tool_link_t;
+/*  To the broker's control endpoint. NULL after saying why. `options` are borrowed. */
+zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms);
+void zc_tool_link_destroy (zc_tool_link_t **self_p);
+/*  Asks, and hands the answer's parts to `fn` as they come (lib/peer/control.h). Returns
+ * ZC_EXIT_OK; or says that it was refused or not answered, and returns the exit status. */
+int zc_tool_ask (zc_tool_link_t *self, const zc_slice_t *frames, size_t count, zc_control_fn fn,
+                 void *arg);
+/*  One request without arguments on a connection of its own, with the option `timeout`. On success
+ *  returns 0, with the text of the `want`th frame of an OK in `text` (caller frees); else says why
+ *  and returns the exit status. */
+int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text);
 
 #endif

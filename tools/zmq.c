@@ -1,22 +1,24 @@
-/*  zmq.c - the command line: finds the subcommand. Each has its own file, options and help. */
+/*  zmq.c - the command line: finds the subcommand, whose own file has its options, help and work,
+ *  and does what all of them need done. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "config.h"
 #include "lib/base/daemon.h"
+#include "lib/config/nearest.h"
 #include "tools/tool.h"
 
-typedef struct {
-    const char *name, *full, *summary;
-    int (*run) (int argc, char **argv);
-} s_command_t;
-
-static const s_command_t s_commands[] = {
-    {"pub", "zmq pub", "publish a message, or each line of standard input", zc_tool_pub},
-    {"sub", "zmq sub", "print the messages of topics as they come", zc_tool_sub},
-    {"stat", "zmq stat", "what the broker and its workers are doing", zc_tool_stat},
-    {"ping", "zmq ping", "whether the broker answers", zc_tool_ping},
-    {"token", "zmq token", "make, show and check tokens; make API keys", zc_tool_token},
+static const struct {
+    const char *name, *summary;
+    const zc_tool_command_t *command; /* NULL: here */
+} s_commands[] = {
+    {"pub", "publish a message, or each line of standard input", &zc_tool_pub},
+    {"sub", "print the messages of topics as they come", &zc_tool_sub},
+    {"stat", "what the broker and its workers are doing", &zc_tool_stat},
+    {"ping", "whether the broker answers", &zc_tool_ping},
+    {"token", "make, show and check tokens; make API keys", &zc_tool_token},
+    {"help", "this text, or with a command's name that one's", NULL},
+    {"version", "the version", NULL},
 };
 #define S_COMMANDS (sizeof s_commands / sizeof *s_commands)
 
@@ -25,7 +27,7 @@ static void s_help (FILE *to)
     fprintf (to, "Usage: zmq COMMAND [OPTION]... [ARGUMENT]...\n"
                  "Publish, subscribe and look inside: the command line of zcast.\n\n");
     for (size_t i = 0; i < S_COMMANDS; i++)
-        fprintf (to, "  %-5s %s\n", s_commands[i].name, s_commands[i].summary);
+        fprintf (to, "  %-8s %s\n", s_commands[i].name, s_commands[i].summary);
     fprintf (to, "\n"
                  "  zmq COMMAND --help     options and examples of a command\n"
                  "  zmq --version\n\n"
@@ -36,40 +38,89 @@ static void s_help (FILE *to)
                  "  tail -f log | zmq pub log --lines --quiet\n");
 }
 
-static const s_command_t *s_find (const char *name)
+static bool s_is (const char *word, const char *letter, const char *option, const char *name)
+{
+    return strcmp (word, letter) == 0 || strcmp (word, option) == 0 || strcmp (word, name) == 0;
+}
+
+static const zc_tool_command_t *s_find (const char *word)
 {
     for (size_t i = 0; i < S_COMMANDS; i++)
-        if (strcmp (name, s_commands[i].name) == 0)
-            return &s_commands[i];
+        if (strcmp (s_commands[i].name, word) == 0)
+            return s_commands[i].command;
     return NULL;
 }
 
-static bool s_is (const char *word, const char *letter, const char *name)
+static int s_unknown (const char *word)
 {
-    return strcmp (word, letter) == 0 || strcmp (word, name) == 0;
+    zc_nearest_t nearest;
+    zc_nearest_init (&nearest, word, strlen (word));
+    for (size_t i = 0; i < S_COMMANDS; i++)
+        zc_nearest_try (&nearest, s_commands[i].name);
+    if (nearest.best)
+        return zc_tool_misuse ("'%s' is not a command; did you mean %s?", word, nearest.best);
+    char all[200] = "";
+    for (size_t i = 0, len = 0; i < S_COMMANDS && len < sizeof all; i++)
+        len += (size_t)snprintf (all + len, sizeof all - len, "%s%s", i ? ", " : "",
+                                 s_commands[i].name);
+    return zc_tool_misuse ("'%s' is not a command: %s", word, all);
+}
+
+/*  Every command reads one section of zcast.conf, each its own keys of it. */
+static void s_keys (void)
+{
+    const zc_program_t *programs[S_COMMANDS];
+    size_t count = 0;
+    for (size_t i = 0; i < S_COMMANDS; i++)
+        if (s_commands[i].command)
+            programs[count++] = s_commands[i].command->program;
+    zc_options_write_keys (programs, count, stdout);
+}
+
+/*  argv[1] is the command's name. */
+static int s_run (const zc_tool_command_t *command, int argc, char **argv)
+{
+    int status;
+    zc_options_t *options = zc_options_new (command->program, argc - 1, argv + 1, &status);
+    if (!options)
+        return status;
+    zc_tool_name (command->program->program);
+    zc_tool_catch_signals ();
+    status = command->run (options);
+    if (!zc_tool_flush ())
+        status = ZC_EXIT_FAILURE;
+    zc_options_destroy (&options);
+    return status;
+}
+
+/*  `zmq help COMMAND` is `zmq COMMAND --help`. */
+static int s_help_on (int argc, char **argv)
+{
+    char *words[] = {argv[0], argc > 2 ? argv[2] : NULL, (char *)"--help", NULL};
+    if (words[1] && !s_find (words[1]) && strcmp (words[1], "help") != 0 &&
+        strcmp (words[1], "version") != 0)
+        return s_unknown (words[1]);
+    if (words[1] && s_find (words[1]))
+        return s_run (s_find (words[1]), 3, words);
+    s_help (stdout);
+    return zc_tool_flush () ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
 }
 
 int main (int argc, char **argv)
 {
     zc_hold_standard_descriptors ();
     signal (SIGPIPE, SIG_DFL); /* end quietly when the reader of our output has left */
-    const char *word = argc > 1 ? argv[1] : "";
-    if (s_is (word, "-h", "--help") || strcmp (word, "help") == 0) {
-        s_help (stdout);
-        return zc_tool_flush () ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
-    }
-    if (s_is (word, "-V", "--version")) {
-        printf ("zmq (zcast) %s\n", PACKAGE_VERSION);
-        return zc_tool_flush () ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
-    }
-    const s_command_t *command = s_find (word);
-    if (!command && argc > 1)
-        return zc_tool_misuse ("'%s' is not a command: pub, sub, stat, ping or token", word);
-    if (!command) {
+    if (argc < 2) {
         s_help (stderr);
         return ZC_EXIT_USAGE;
     }
-    zc_tool_name (command->full);
-    argv[1] = (char *)command->full;
-    return command->run (argc - 1, argv + 1);
+    if (s_is (argv[1], "-h", "--help", "help"))
+        return s_help_on (argc, argv);
+    if (s_is (argv[1], "-V", "--version", "version"))
+        printf ("zmq (zcast) %s\n", PACKAGE_VERSION);
+    else if (strcmp (argv[1], "--help=keys") == 0)
+        s_keys ();
+    else
+        return s_find (argv[1]) ? s_run (s_find (argv[1]), argc, argv) : s_unknown (argv[1]);
+    return zc_tool_flush () ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
 }

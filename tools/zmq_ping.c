@@ -1,6 +1,7 @@
 /*  zmq_ping.c - `zmq ping`: one PING, and how long it took. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "tools/tool.h"
@@ -20,29 +21,22 @@ static const zc_program_t s_program = {
     .summary = "Asks the broker whether it is there; prints its version and the time it took.",
     .epilog = "Examples:\n"
               "  zmq ping\n"
-              "  until zmq ping --timeout 1; do echo waiting; done\n",
+              "  until zmq ping --timeout 0.2; do echo waiting; done\n",
     .options = s_options,
 };
 
-int zc_tool_ping (int argc, char **argv)
+static int s_run (const zc_options_t *options)
 {
-    int status;
-    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
-    if (!options)
-        return status;
     char *version = NULL;
-    if (zc_options_word (options, 0)) {
-        status = zc_tool_misuse ("'%s' is too much", zc_options_word (options, 0));
-    } else {
-        uint64_t begun = zc_mono_us ();
-        status = zc_tool_request (options, "PING", 1, &version);
-        if (status == ZC_EXIT_OK)
-            printf ("%s zcast %s, %.1f ms\n", zc_options_text (options, "control"), version,
-                    (double)(zc_mono_us () - begun) / 1000);
+    uint64_t begun = zc_mono_us ();
+    int status = zc_tool_request (options, "PING", 1, &version);
+    if (status == ZC_EXIT_OK) {
+        printf ("%s zcast ", zc_options_text (options, "control"));
+        zc_tool_put ((zc_slice_t){version, strlen (version)});
+        printf (", %.1f ms\n", (double)(zc_mono_us () - begun) / 1000);
     }
-    if (!zc_tool_flush ())
-        status = ZC_EXIT_FAILURE;
     free (version);
-    zc_options_destroy (&options);
     return status;
 }
+
+const zc_tool_command_t zc_tool_ping = {&s_program, s_run};

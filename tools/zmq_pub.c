@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -18,6 +19,7 @@
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
+#include "tools/progress.h"
 #include "tools/tool.h"
 
 #define S_READ (64 * 1024)              /* bytes read at once */
@@ -30,7 +32,8 @@
 static const zc_option_t s_options[] = {
     {"lines", 'l', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
      "each line of the input is a message, published as it comes", false},
-    {"file", 'f', ZC_OPT_TEXT, NULL, 1, 4096, NULL, "PATH", "take the input from a file", false},
+    {"file", 'f', ZC_OPT_TEXT, NULL, 1, 4096, NULL, "PATH",
+     "take the input from a file; -: standard input", false},
     {"event", 'e', ZC_OPT_TEXT, NULL, 1, ZC_EVENT_MAX, NULL, "NAME", "the event's type", false},
     {"id", 'i', ZC_OPT_TEXT, NULL, 1, ZC_EVENT_ID_MAX, NULL, "ID",
      "your own id of the event; the same id is published once", false},
@@ -74,11 +77,15 @@ typedef struct {
     uint64_t reported;         /* answers so far, in the same order */
     bool failed;               /* something was refused, or could not be read */
     zc_buf_t put_off;          /* why the broker takes nothing for now; empty: it does */
+    uint64_t confirmed;        /* of the answers: OK */
     zc_publisher_t *publisher; /* or, with --fast: */
     void *xpub;
     bool subscribed;    /* the broker has */
     bool asked;         /* the broker, for its limit: */
     size_t max_payload; /* SIZE_MAX: it didn't say */
+    zc_progress_t progress;
+    uint64_t begun;     /* monotonic ms */
+    uint64_t read, all; /* bytes of the input, and how many it has; 0: nobody knows */
 } s_pub_t;
 
 /*  Headers ------------------------------------------------------------------------------------- */
@@ -130,6 +137,7 @@ static void s_refused (s_pub_t *self, uint64_t line, zc_slice_t code, zc_slice_t
     if (self->lines)
         snprintf (which, sizeof which, "line %llu ", (unsigned long long)line);
     self->failed = true;
+    zc_progress_clear (&self->progress);
     zc_tool_say ("%srefused: %.*s: %.*s", which, (int)code.len, code.at, (int)text.len, text.at);
 }
 
@@ -137,11 +145,13 @@ static void s_published (void *arg, const zc_published_t *published)
 {
     s_pub_t *self = arg;
     self->reported++;
-    int text_len = (int)published->text.len;
     self->put_off.len = 0;
-    if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0) {
-        if (!self->quiet)
-            printf ("%.*s\n", text_len, published->text.at);
+    if (zc_slice_is (published->code, "OK")) {
+        self->confirmed++;
+        if (self->quiet)
+            return;
+        zc_tool_put (published->text);
+        putchar ('\n');
         return;
     }
     s_refused (self, self->reported, published->code, published->text);
@@ -194,8 +204,8 @@ static void s_read_subscriptions (s_pub_t *self)
 static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
 {
     long wait = s_patience (self, since_ms);
-    zmq_pollitem_t item = {self->xpub, 0, events, 0};
-    zmq_poll (&item, 1, wait);
+    zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{self->xpub, 0, events, 0}};
+    zc_tool_poll (items, 1, wait, false);
     return wait > 0 && !zc_tool_stopped;
 }
 
@@ -225,8 +235,12 @@ static void s_learn_limit (s_pub_t *self)
     self->max_payload = SIZE_MAX;
     if (control)
         zc_control_request (control, &frame, 1, wait, s_limits, &self->max_payload);
-    while (control && zc_control_pending (control) && !zc_tool_stopped)
-        zc_control_wait (control, (int)wait);
+    while (control && zc_control_pending (control) && !zc_tool_stopped) {
+        zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
+        zc_tool_poll (items, zc_control_pollitems (control, items), zc_control_timeout (control),
+                      false);
+        zc_control_read (control, 1);
+    }
     if (control)
         zc_control_reset (control);
     zc_control_destroy (&control);
@@ -314,10 +328,12 @@ static int s_read (s_pub_t *self)
         zc_tool_say ("cannot read: %s", strerror (errno));
         self->failed = true;
     }
-    if (len > 0)
+    if (len > 0) {
         self->line.len += (size_t)len;
-    else
+        self->read += (uint64_t)len;
+    } else {
         self->input = -1;
+    }
     if (self->lines)
         return s_send_lines (self, self->input < 0);
     if (self->line.len > S_LINE_MAX) {
@@ -329,6 +345,39 @@ static int s_read (s_pub_t *self)
     return ZC_EXIT_OK;
 }
 
+/*  The line on the terminal: what is confirmed, and of the input how much is read. */
+static void s_show_progress (s_pub_t *self)
+{
+    if (!zc_progress_due (&self->progress))
+        return;
+    uint64_t ms = zc_mono_ms () - self->begun, done = self->xpub ? self->taken : self->confirmed;
+    double share = self->all ? 100 * (double)self->read / (double)self->all : 0;
+    char percent[32] = "";
+    if (self->all)
+        snprintf (percent, sizeof percent, ", %.0f %% of the file", share < 100 ? share : 100.0);
+    zc_progress_show (&self->progress, "%llu lines %s%s, %.0f/s", (unsigned long long)done,
+                      self->xpub ? "sent" : "confirmed", percent,
+                      (double)done * 1000 / (double)(ms ? ms : 1));
+}
+
+/*  What became of the lines, where a signal ended it before all were confirmed. */
+static void s_say_stopped (const s_pub_t *self)
+{
+    unsigned long long taken = self->taken, confirmed = self->confirmed;
+    unsigned long long waiting = taken - self->reported;
+    if (self->xpub)
+        zc_tool_say ("stopped: %llu messages sent, unconfirmed as --fast is", taken);
+    else if (!self->lines)
+        zc_tool_say (taken ? "stopped: the message may have been published or not"
+                           : "stopped before anything was published");
+    else if (waiting == 0)
+        zc_tool_say ("stopped: %llu of %llu messages are confirmed", confirmed, taken);
+    else
+        zc_tool_say ("stopped: %llu of %llu messages are confirmed; %llu others may have been "
+                     "published or not",
+                     confirmed, taken, waiting);
+}
+
 /*  Whether the oldest message has waited too long for the broker. */
 static int s_check_age (s_pub_t *self)
 {
@@ -337,6 +386,7 @@ static int s_check_age (s_pub_t *self)
         return ZC_EXIT_OK;
     const char *control = zc_options_text (self->options, "control");
     bool connected = zc_publisher_is_connected (self->publisher);
+    zc_progress_clear (&self->progress);
     if (connected && self->put_off.len)
         zc_tool_say ("the broker at %s takes nothing (tried for %g s): %s", control,
                      (double)self->timeout / 1000, zc_buf_str (&self->put_off));
@@ -356,26 +406,37 @@ static long s_least (long a, long b)
 /*  One turn with acknowledgement: waits for input, answers or time, and handles them. */
 static int s_turn (s_pub_t *self)
 {
-    zmq_pollitem_t items[3];
-    size_t count = zc_publisher_pollitems (self->publisher, items);
+    zmq_pollitem_t items[3 + ZC_TOOL_ITEMS];
+    size_t count = zc_publisher_pollitems (self->publisher, items), input = count;
     const zc_publisher_stats_t *stats = zc_publisher_stats (self->publisher);
     bool reads = self->input >= 0 && stats->waiting < S_AHEAD && stats->bytes < S_AHEAD_BYTES;
     if (reads)
-        items[count] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
+        items[count++] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
     long wait = zc_publisher_timeout (self->publisher);
     if (stats->waiting && self->timeout) {
         uint64_t age = zc_publisher_age (self->publisher);
         wait = s_least (wait,
                         age < (uint64_t)self->timeout ? (long)((uint64_t)self->timeout - age) : 0);
     }
-    zmq_poll (items, (int)count + reads, wait);
+    zc_tool_poll (items, count, wait, false); /* it publishes, whoever reads its ids */
     int status = ZC_EXIT_OK;
-    if (reads && items[count].revents)
+    if (reads && items[input].revents && !zc_tool_stopped)
         status = s_read (self);
     zc_publisher_run (self->publisher);
+    s_show_progress (self);
     if (status == ZC_EXIT_OK && !zc_tool_flush ())
         status = ZC_EXIT_FAILURE;
     return status == ZC_EXIT_OK ? s_check_age (self) : status;
+}
+
+/*  One turn without: reads what comes next, and sends it. */
+static int s_fast_turn (s_pub_t *self)
+{
+    zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{NULL, self->input, ZMQ_POLLIN, 0}};
+    zc_tool_poll (items, 1, -1, false);
+    int status = items[0].revents && !zc_tool_stopped ? s_read (self) : ZC_EXIT_OK;
+    s_show_progress (self);
+    return status;
 }
 
 static int s_run (s_pub_t *self)
@@ -383,13 +444,16 @@ static int s_run (s_pub_t *self)
     int status = ZC_EXIT_OK;
     while (status == ZC_EXIT_OK && !zc_tool_stopped) {
         if (self->xpub && self->input >= 0)
-            status = s_read (self);
+            status = s_fast_turn (self);
         else if (self->publisher &&
                  (self->input >= 0 || zc_publisher_stats (self->publisher)->waiting))
             status = s_turn (self);
         else
             break;
     }
+    zc_progress_clear (&self->progress);
+    if (zc_tool_stopped)
+        s_say_stopped (self);
     return zc_tool_stopped || self->failed ? ZC_EXIT_FAILURE : status;
 }
 
@@ -398,11 +462,17 @@ static int s_linger (s_pub_t *self, void *context)
 {
     int linger = self->timeout ? (int)self->timeout : -1;
     uint64_t begun = zc_mono_ms ();
-    if (zc_tool_stopped || !self->subscribed)
+    bool stopped = zc_tool_stopped;
+    if (stopped || !self->subscribed)
         linger = 0;
     zmq_setsockopt (self->xpub, ZMQ_LINGER, &linger, sizeof linger);
     zmq_close (self->xpub);
-    zc_context_end (&context, linger < 0 ? -1 : linger + ZC_CONTEXT_END_MS);
+    zc_context_end_unless (&context, linger < 0 ? -1 : linger + ZC_CONTEXT_END_MS,
+                           stopped ? -1 : zc_tool_stop_fd ());
+    if (zc_tool_stopped && !stopped) {
+        zc_tool_say ("stopped before the network had taken all");
+        return ZC_EXIT_FAILURE;
+    }
     if (linger <= 0 || zc_mono_ms () - begun < (uint64_t)linger)
         return ZC_EXIT_OK;
     zc_tool_say ("the broker at %s did not take all within %g s",
@@ -429,7 +499,11 @@ static int s_source (s_pub_t *self, const char *message)
     self->input = -1;
     if (message)
         return s_send (self, (zc_slice_t){message, strlen (message)});
-    self->input = path ? open (path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    bool standard = !path || strcmp (path, "-") == 0;
+    self->input = standard ? STDIN_FILENO : open (path, O_RDONLY | O_CLOEXEC);
+    struct stat about;
+    if (self->input >= 0 && fstat (self->input, &about) == 0 && S_ISREG (about.st_mode))
+        self->all = (uint64_t)about.st_size;
     if (self->input >= 0)
         return ZC_EXIT_OK;
     zc_tool_say ("%s: %s", path, strerror (errno));
@@ -460,7 +534,9 @@ static int s_pub (const zc_options_t *options)
                     .quiet = zc_options_bool (options, "quiet"),
                     .timeout = zc_options_number (options, "timeout"),
                     .line = ZC_BUF_INIT,
-                    .put_off = ZC_BUF_INIT};
+                    .put_off = ZC_BUF_INIT,
+                    .begun = zc_mono_ms ()};
+    zc_progress_init (&self.progress, self.lines && (self.quiet || !isatty (STDOUT_FILENO)));
     void *context = zmq_ctx_new ();
     int status = s_headers (&self);
     if (status == ZC_EXIT_OK)
@@ -473,16 +549,10 @@ static int s_pub (const zc_options_t *options)
     return status == ZC_EXIT_OK ? closed : status;
 }
 
-int zc_tool_pub (int argc, char **argv)
+static int s_pub_checked (const zc_options_t *options)
 {
-    int status;
-    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
-    if (!options)
-        return status;
-    zc_tool_catch_signals ();
-    status = s_check_words (options);
-    if (status == ZC_EXIT_OK)
-        status = s_pub (options);
-    zc_options_destroy (&options);
-    return status;
+    int status = s_check_words (options);
+    return status == ZC_EXIT_OK ? s_pub (options) : status;
 }
+
+const zc_tool_command_t zc_tool_pub = {&s_program, s_pub_checked};

@@ -1,12 +1,13 @@
 /*  zmq_stat.c - `zmq stat`: the broker's STATS, for people (or as it is, with --json). */
 #include <inttypes.h>
 #include <jansson.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "tools/tool.h"
 
@@ -99,6 +100,40 @@ static const char *s_duration (double seconds, char *text)
     return text;
 }
 
+/*  Any text of the report, with a '?' for each character that a terminal might obey; caller
+ *  frees. */
+static char *s_shown (const char *text)
+{
+    size_t len = strlen (text), done = 0, step;
+    char *shown = malloc (len + 1), escaped[4 * 4];
+    if (!shown)
+        abort ();
+    for (size_t i = 0; i < len; i += step) {
+        step = 1;
+        while (i + step < len && ((unsigned char)text[i + step] & 0xc0) == 0x80 && step < 4)
+            step++;
+        bool plain = zc_text_escape (text + i, step, escaped) == step;
+        memcpy (shown + done, plain ? text + i : "?", plain ? step : 1);
+        done += plain ? step : 1;
+    }
+    shown[done] = 0;
+    return shown;
+}
+
+static void s_line (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+static void s_line (const char *format, ...)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    va_list args;
+    va_start (args, format);
+    zc_buf_vaddf (&text, format, args);
+    va_end (args);
+    char *shown = s_shown (zc_buf_str (&text));
+    puts (shown);
+    free (shown);
+    zc_buf_clear (&text);
+}
+
 /*  A table: rows are gathered first, so that columns are as wide as what is in them. -------------
  */
 
@@ -115,16 +150,12 @@ typedef struct {
     int width[S_COLUMNS_MAX];
 } s_table_t;
 
-/*  Columns on a terminal: what is a control character is shown as '?', bytes of UTF-8 that continue
- *  one are not counted. */
-static int s_clean_width (char *text)
+/*  Columns on a terminal: bytes of UTF-8 that continue a character are not counted. */
+static int s_width (const char *text)
 {
     int width = 0;
-    for (char *c = text; *c; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    for (const char *c = text; *c; c++)
         width += ((unsigned char)*c & 0xc0) != 0x80;
-    }
     return width;
 }
 
@@ -133,8 +164,8 @@ static void s_cell (s_table_t *self, const char *text)
     self->cells = realloc (self->cells, (self->cell_count + 1) * sizeof *self->cells);
     if (!self->cells)
         abort ();
-    char *copy = strdup (text);
-    int width = s_clean_width (copy);
+    char *copy = s_shown (text);
+    int width = s_width (copy);
     int *widest = &self->width[self->cell_count % self->count];
     if (width > *widest)
         *widest = width;
@@ -157,7 +188,7 @@ static void s_table_end (s_table_t *self, const char *before)
     for (size_t i = 0; i < self->cell_count; i++) {
         size_t column = i % self->count;
         bool left = self->columns[column].left, last = column + 1 == self->count;
-        int pad = self->width[column] - s_clean_width (self->cells[i]);
+        int pad = self->width[column] - s_width (self->cells[i]);
         if (rows)
             printf ("%*s%s%*s%s", left ? 0 : pad, "", self->cells[i], left && !last ? pad : 0, "",
                     last ? "\n" : "  ");
@@ -254,21 +285,22 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
     const json_t *rates = json_object_get (stats, "rates");
     const json_t *history = json_object_get (stats, "history");
     const json_t *dropped = json_object_get (stats, "dropped");
-    printf ("zcast-broker %s at %s, up %s\n\n", s_string (stats, "version"), endpoint,
+    s_line ("zcast-broker %s at %s, up %s", s_string (stats, "version"), endpoint,
             s_duration (s_number (stats, "uptime"), a));
-    printf ("  published      %s (%.0f/s)\n", s_count (s_number (stats, "published"), a),
+    putchar ('\n');
+    s_line ("  published      %s (%.0f/s)", s_count (s_number (stats, "published"), a),
             s_number (rates, "published"));
-    printf ("  subscriptions  %s\n", s_count (s_number (stats, "subscriptions"), a));
-    printf ("  last id        %s\n", s_string (stats, "head"));
-    printf ("  history        %s, %s: %s messages, %s\n", s_string (history, "kind"),
+    s_line ("  subscriptions  %s", s_count (s_number (stats, "subscriptions"), a));
+    s_line ("  last id        %s", s_string (stats, "head"));
+    s_line ("  history        %s, %s: %s messages, %s", s_string (history, "kind"),
             s_string (history, "state"), s_count (s_number (history, "messages"), a),
             s_bytes (s_number (history, "bytes"), b));
     if (*s_string (history, "error"))
-        printf ("                 %s\n", s_string (history, "error"));
-    printf ("  refused        %s on PUB, %s in conflict; %s repeated\n",
+        s_line ("                 %s", s_string (history, "error"));
+    s_line ("  refused        %s on PUB, %s in conflict; %s repeated",
             s_count (s_number (stats, "refused"), a), s_count (s_number (stats, "conflicts"), b),
             s_count (s_number (stats, "duplicates"), c));
-    printf ("  dropped        %s for slow subscribers%s%s\n",
+    s_line ("  dropped        %s for slow subscribers%s%s",
             s_count (s_number (dropped, "count"), a),
             s_number (dropped, "count") > 0 ? ", last " : "",
             s_number (dropped, "count") > 0 ? s_string (dropped, "position") : "");
@@ -340,7 +372,8 @@ static void s_print_slow (const json_t *workers)
 static int s_print (const zc_options_t *options, const char *text)
 {
     if (zc_options_bool (options, "json")) {
-        puts (text);
+        zc_tool_put_json (text);
+        putchar ('\n');
         return ZC_EXIT_OK;
     }
     json_error_t error;
@@ -363,35 +396,27 @@ static int s_print (const zc_options_t *options, const char *text)
 
 static int s_run (const zc_options_t *options)
 {
-    int watch = (int)zc_options_number (options, "watch");
+    long watch = (long)zc_options_number (options, "watch");
     while (true) {
         char *text;
         int status = zc_tool_request (options, "STATS", 1, &text);
-        if (watch && isatty (STDOUT_FILENO))
+        if (watch && isatty (STDOUT_FILENO) && !zc_tool_stopped)
             fputs ("\x1b[H\x1b[2J", stdout); /* home, clear */
         if (status == ZC_EXIT_OK)
             status = s_print (options, text);
         free (text);
         if (!zc_tool_flush ())
-            return ZC_EXIT_FAILURE;
+            return zc_tool_stopped ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
         if (!watch)
             return status;
-        poll (NULL, 0, watch);
+        uint64_t until = zc_mono_ms () + (uint64_t)watch, now;
+        while (!zc_tool_stopped && (now = zc_mono_ms ()) < until) {
+            zmq_pollitem_t items[ZC_TOOL_ITEMS];
+            zc_tool_poll (items, 0, (long)(until - now), true);
+        }
         if (zc_tool_stopped)
             return ZC_EXIT_OK;
     }
 }
 
-int zc_tool_stat (int argc, char **argv)
-{
-    int status;
-    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
-    if (!options)
-        return status;
-    zc_tool_catch_signals ();
-    status = zc_options_word (options, 0)
-                 ? zc_tool_misuse ("'%s' is too much", zc_options_word (options, 0))
-                 : s_run (options);
-    zc_options_destroy (&options);
-    return status;
-}
+const zc_tool_command_t zc_tool_stat = {&s_program, s_run};

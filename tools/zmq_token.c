@@ -239,7 +239,8 @@ static int s_show (const zc_options_t *options)
     if (good) {
         json_t *both = json_pack ("{s:o, s:o}", "header", header, "claims", claims);
         char *text = json_dumps (both, JSON_INDENT (2) | JSON_ENSURE_ASCII);
-        puts (text);
+        zc_tool_put_json (text);
+        putchar ('\n');
         free (text);
         json_decref (both);
     } else {
@@ -303,7 +304,9 @@ static int s_check_with (const zc_options_t *options, const zc_access_t *access,
         zc_tool_say ("no keys are named to check it with: --token-keys FILE, or in zcast.conf");
         return ZC_EXIT_FAILURE;
     }
-    printf ("good%s%s\n", *who->subject ? ", of " : "", who->subject);
+    fputs (*who->subject ? "good, of " : "good", stdout);
+    zc_tool_put ((zc_slice_t){who->subject, strlen (who->subject)});
+    putchar ('\n');
     s_print_time (who->expires_ms);
     s_print_grants (who->grants);
     bool allowed = s_allowed (options, "publish", access, who, zc_access_publish);
@@ -419,15 +422,4 @@ static int s_run (const zc_options_t *options)
                            word ? word : "");
 }
 
-int zc_tool_token (int argc, char **argv)
-{
-    int status;
-    zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
-    if (!options)
-        return status;
-    status = s_run (options);
-    if (!zc_tool_flush ())
-        status = ZC_EXIT_FAILURE;
-    zc_options_destroy (&options);
-    return status;
-}
+const zc_tool_command_t zc_tool_token = {&s_program, s_run};

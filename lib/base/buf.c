@@ -41,10 +41,9 @@ void zc_buf_addc (zc_buf_t *self, char c)
     self->len++;
 }
 
-void zc_buf_addf (zc_buf_t *self, const char *format, ...)
+void zc_buf_vaddf (zc_buf_t *self, const char *format, va_list args)
 {
-    va_list args, again;
-    va_start (args, format);
+    va_list again;
     va_copy (again, args);
     int len = vsnprintf (NULL, 0, format, args);
     assert (len >= 0);
@@ -52,6 +51,13 @@ void zc_buf_addf (zc_buf_t *self, const char *format, ...)
     vsnprintf (to, (size_t)len + 1, format, again);
     self->len += (size_t)len;
     va_end (again);
+}
+
+void zc_buf_addf (zc_buf_t *self, const char *format, ...)
+{
+    va_list args;
+    va_start (args, format);
+    zc_buf_vaddf (self, format, args);
     va_end (args);
 }
 

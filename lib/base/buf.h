@@ -25,6 +25,8 @@ void zc_buf_add (zc_buf_t *self, const void *bytes, size_t len);
 void zc_buf_adds (zc_buf_t *self, const char *text);
 void zc_buf_addc (zc_buf_t *self, char c);
 void zc_buf_addf (zc_buf_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+void zc_buf_vaddf (zc_buf_t *self, const char *format, va_list args)
+    __attribute__ ((format (printf, 2, 0)));
 /*  A NUL-terminated view, valid until the next change; the NUL is not counted in len. */
 const char *zc_buf_str (zc_buf_t *self);
 /*  Removes `count` bytes (<= len) from the front. */

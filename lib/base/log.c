@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "lib/base/timestamp.h"
 
 #define S_TEXT_MAX 1024 /* of the message; more is cut */
 #define S_BURST 10      /* lines that a place may log at once (zc_log_limited) */
@@ -53,13 +53,9 @@ zc_log_level_t zc_log_parse_level (const char *name)
 
 static size_t s_prefix (char *out, size_t size, zc_log_level_t level)
 {
-    uint64_t now = zc_wall_ms ();
-    time_t seconds = (time_t)(now / 1000);
-    struct tm utc;
-    gmtime_r (&seconds, &utc);
-    size_t len = strftime (out, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf (out + len, size - len, ".%03uZ %s %.64s[%ld]: ", (unsigned)(now % 1000),
-                         s_names[level], s_log.program, (long)getpid ());
+    size_t len = zc_timestamp_format (zc_wall_ms (), out);
+    int more = snprintf (out + len, size - len, " %s %.64s[%ld]: ", s_names[level], s_log.program,
+                         (long)getpid ());
     return len + (size_t)more;
 }
 

@@ -129,30 +129,48 @@ void zc_options_write_conf (const zc_program_t *program, FILE *out)
     free (table);
 }
 
-void zc_options_write_keys (const zc_program_t *program, FILE *out)
+static void s_write_key (FILE *out, const zc_option_t *option)
 {
     static const char *const types[] = {
         [ZC_OPT_TEXT] = "TEXT",       [ZC_OPT_ENDPOINT] = "ENDPOINT", [ZC_OPT_BOOL] = "BOOL",
         [ZC_OPT_NUMBER] = "NUMBER",   [ZC_OPT_SIZE] = "SIZE",         [ZC_OPT_MS] = "MS",
         [ZC_OPT_SECONDS] = "SECONDS", [ZC_OPT_CHOICE] = "CHOICE",     [ZC_OPT_MAP] = "MAP",
         [ZC_OPT_LIST] = "LIST"};
-    fprintf (out, "static const zc_option_t s_%s[] = {\n", program->section);
-    zc_option_t *table = zc_program_table (program);
-    for (const zc_option_t *option = table; option->name; option++) {
-        if (!zc_option_is_key (program, option))
-            continue;
-        fprintf (out, "    {.name = \"%s\", .type = ZC_OPT_%s", option->name, types[option->type]);
-        if (option->min || option->max)
-            fprintf (out, ", .min = %lld, .max = %lld", (long long)option->min,
-                     (long long)option->max);
-        if (option->choices)
-            fprintf (out, ", .choices = \"%s\"", option->choices);
-        if (option->argument)
-            fprintf (out, ", .argument = \"%s\"", option->argument);
-        fputs ("},\n", out);
+    fprintf (out, "    {.name = \"%s\", .type = ZC_OPT_%s", option->name, types[option->type]);
+    if (option->min || option->max)
+        fprintf (out, ", .min = %lld, .max = %lld", (long long)option->min, (long long)option->max);
+    if (option->choices)
+        fprintf (out, ", .choices = \"%s\"", option->choices);
+    if (option->argument)
+        fprintf (out, ", .argument = \"%s\"", option->argument);
+    fputs ("},\n", out);
+}
+
+static bool s_has_key (const zc_program_t *program, const char *name)
+{
+    zc_option_t *table = zc_program_table (program), *option = table;
+    while (option->name && strcmp (option->name, name) != 0)
+        option++;
+    bool has = option->name && zc_option_is_key (program, option);
+    free (table);
+    return has;
+}
+
+void zc_options_write_keys (const zc_program_t *const *programs, size_t count, FILE *out)
+{
+    fprintf (out, "static const zc_option_t s_%s[] = {\n", programs[0]->section);
+    for (size_t i = 0; i < count; i++) {
+        zc_option_t *table = zc_program_table (programs[i]);
+        for (const zc_option_t *option = table; option->name; option++) {
+            bool again = !zc_option_is_key (programs[i], option);
+            for (size_t k = 0; k < i && !again; k++)
+                again = s_has_key (programs[k], option->name);
+            if (!again)
+                s_write_key (out, option);
+        }
+        free (table);
     }
     fputs ("    ZC_OPTION_END};\n", out);
-    free (table);
 }
 
 static void s_roff (FILE *out, const char *text)

@@ -96,6 +96,8 @@ bool zc_endpoint_exposed (const char *endpoint);
 
 /*  A sample of the program's section in zcast.conf, every key commented out at its default. */
 void zc_options_write_conf (const zc_program_t *program, FILE *out);
+/*  The keys of a section that one program, or several, read, as C for lib/config/sections.inc. */
+void zc_options_write_keys (const zc_program_t *const *programs, size_t count, FILE *out);
 /*  The OPTIONS part of its man page, in man(7). */
 void zc_options_write_man (const zc_program_t *program, FILE *out);
 

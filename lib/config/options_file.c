@@ -138,6 +138,13 @@ static void s_unknown_common (s_reader_t *reader, const char *name)
     s_unknown_key (reader, name, &nearest, "no program has it");
 }
 
+/*  A key of our section that another command of the same program reads. */
+static bool s_is_sisters (const s_reader_t *reader, const char *name)
+{
+    const zc_section_t *section = zc_section_find (reader->self->program->section);
+    return reader->self->program->keys && section && zc_section_key (section, name);
+}
+
 static zc_value_t *s_other_value (s_reader_t *reader, const zc_section_t *section,
                                   const zc_option_t *key)
 {
@@ -198,9 +205,9 @@ static void s_read_key (s_reader_t *reader, const char *name, const char *value)
     if (reader->section) {
         s_find_other (reader, name);
     } else if (!s_find_own (reader, name)) {
-        if (!common)
+        if (!common && !s_is_sisters (reader, name))
             s_unknown_own (reader, name);
-        else if (!zc_key_known (name))
+        else if (common && !zc_key_known (name))
             s_unknown_common (reader, name);
     }
     if (reader->key && !reader->failed)

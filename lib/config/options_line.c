@@ -56,7 +56,7 @@ static void s_help (s_line_t *line, const char *form)
     else if (strcmp (form, "man") == 0)
         zc_options_write_man (program, stdout);
     else if (strcmp (form, "keys") == 0)
-        zc_options_write_keys (program, stdout);
+        zc_options_write_keys (&program, 1, stdout);
     else
         zc_options_write_help (program, stdout);
     line->status = ZC_EXIT_OK;

@@ -103,8 +103,6 @@ void zc_options_warn_environment (const zc_options_t *self);
 /*  Fills `given` and `words`, which have room. Returns -1, or the status with which to end. */
 int zc_options_read_line (zc_options_t *self, int argc, char **argv);
 
-/*  The keys of its section as C, for lib/config/sections.inc. */
-void zc_options_write_keys (const zc_program_t *program, FILE *out);
 void zc_options_write_help (const zc_program_t *program, FILE *out);
 
 /*  Takes the text of a file as if it had been read from `path`. Returns 0, or -1 with one line in

@@ -42,12 +42,15 @@ static void *s_thread (void *arg)
     return NULL;
 }
 
-static void s_wait (int fd, int most_ms)
+static void s_wait (int done_fd, int most_ms, int fd)
 {
-    struct pollfd item = {fd, POLLIN, 0};
+    struct pollfd items[] = {{done_fd, POLLIN, 0}, {fd, POLLIN, 0}};
     uint64_t end = zc_mono_ms () + (uint64_t)most_ms, now;
-    while ((now = zc_mono_ms ()) < end && poll (&item, 1, (int)(end - now)) < 0 && errno == EINTR)
-        continue;
+    while (most_ms < 0 || (now = zc_mono_ms ()) < end) {
+        int rc = poll (items, 2, most_ms < 0 ? -1 : (int)(end - now));
+        if (rc >= 0 || errno != EINTR)
+            break;
+    }
 }
 
 /*  Returns whether there is a thread that ends it. */
@@ -65,13 +68,13 @@ static int s_start (s_end_t *end)
     return 0;
 }
 
-void zc_context_end (void **context_p, int most_ms)
+void zc_context_end_unless (void **context_p, int most_ms, int fd)
 {
     void *context = *context_p;
     *context_p = NULL;
     if (!context)
         return;
-    s_end_t *end = most_ms < 0 ? NULL : calloc (1, sizeof *end);
+    s_end_t *end = most_ms < 0 && fd < 0 ? NULL : calloc (1, sizeof *end);
     if (end) {
         atomic_init (&end->owners, 2);
         end->context = context;
@@ -81,6 +84,11 @@ void zc_context_end (void **context_p, int most_ms)
         s_term (context);
         return;
     }
-    s_wait (end->fd, most_ms);
+    s_wait (end->fd, most_ms, fd);
     s_release (end);
+}
+
+void zc_context_end (void **context_p, int most_ms)
+{
+    zc_context_end_unless (context_p, most_ms, -1);
 }

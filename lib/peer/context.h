@@ -10,5 +10,7 @@
 /*  As zmq_ctx_term, for at most so many milliseconds; -1: no limit. All its sockets have been
  *  closed. What takes longer than that is left to itself: the process is about to end. */
 void zc_context_end (void **context_p, int most_ms);
+/*  The same, also no longer than until a descriptor can be read. */
+void zc_context_end_unless (void **context_p, int most_ms, int fd);
 
 #endif

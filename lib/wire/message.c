@@ -280,6 +280,16 @@ int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t paylo
     return rc == 0 && message->prev < message->id ? 0 : ZC_EMETA;
 }
 
+bool zc_header_next (zc_slice_t *headers, zc_slice_t *name, zc_slice_t *value)
+{
+    s_header_t header;
+    if (s_next_header (headers, &header) != 1)
+        return false;
+    *name = header.name;
+    *value = header.value;
+    return true;
+}
+
 bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value)
 {
     s_header_t header;

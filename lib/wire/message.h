@@ -85,6 +85,9 @@ void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped);
  * of this form may have let pass, is passed over: clients must be able to believe it. */
 int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t meta);
+/*  Takes the next line `name: value` off headers or meta, which shrink. False at the end, or where
+ *  what follows isn't one. */
+bool zc_header_next (zc_slice_t *headers, zc_slice_t *name, zc_slice_t *value);
 /*  Finds a line `name: value` in headers or meta. Returns false where there is none. */
 bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value);
 

@@ -10,7 +10,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz \
-	tests/fuzz/token_fuzz
+	tests/fuzz/token_fuzz \
+	tests/fuzz/since_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -51,6 +52,9 @@ tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 
 tests_fuzz_token_fuzz_SOURCES = tests/fuzz/token_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_token_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_since_fuzz_SOURCES = tests/fuzz/since_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_since_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
 
 # Each target for FUZZ_SECONDS. What it learns stays in fuzz/ of the build folder; what makes it fail too, and ends this.
 FUZZ_SECONDS = 20

@@ -51,6 +51,22 @@ static void s_utf8 (const uint8_t *data, size_t size)
         abort ();
 }
 
+/*  What is escaped is one plain line, and what is plain already stays as it is. */
+static void s_escape (const uint8_t *data, size_t size)
+{
+    char *out = malloc (4 * size + 1);
+    if (!out)
+        abort ();
+    size_t len = zc_text_escape (data, size, out);
+    if (len > 4 * size || !zc_text_plain (out, len))
+        abort ();
+    char *again = malloc (4 * len + 1);
+    if (!again || zc_text_escape (out, len, again) != len || memcmp (out, again, len) != 0)
+        abort ();
+    free (again);
+    free (out);
+}
+
 static void s_query (const char *text, size_t size)
 {
     zc_slice_t rest = {text, size}, name, value;
@@ -101,6 +117,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     const char *text = (const char *)data;
     uint64_t number;
     s_utf8 (data, size);
+    s_escape (data, size);
     s_query (text, size);
     s_decode (text, size);
     s_base64 (data, size);

@@ -80,9 +80,9 @@ def test_the_files_that_architecture_names_are_there():
     for folder, names in re.findall(r"^\|(?: `lib/(\w+)/`)? +\| (`.*?) \|", text.split("one noun is one pair of files")[1].split("\n## ")[0], re.MULTILINE):
         here = folder or here
         found.setdefault(here, []).extend(re.findall(r"`([^`]+)`", names))
-    assert set(found) == {path.name for path in (SOURCE / "lib").iterdir() if path.is_dir() and list(path.glob("*.c"))}
+    assert set(found) == {path.name for path in (SOURCE / "lib").iterdir() if path.is_dir() and list(path.glob("*.[ch]"))}
     for folder, nouns in found.items():
-        there = {path.stem for path in (SOURCE / "lib" / folder).glob("*.c")}
+        there = {path.stem for path in (SOURCE / "lib" / folder).glob("*.[ch]")}
         for noun in nouns:
             assert fnmatch.filter(there, noun), f"lib/{folder}/{noun}"
         left = {stem for stem in there if not any(fnmatch.fnmatch(stem, noun) for noun in nouns)}
@@ -111,8 +111,7 @@ def test_the_sample_configuration_has_every_key():
 
 def test_every_program_knows_the_keys_of_all():
     """lib/config/sections.inc, by which -t checks the whole of a file, likewise."""
-    words = [*([name] for name in DAEMONS), ["zmq", "ping"]]
-    assert (SOURCE / "lib/config/sections.inc").read_text() == "".join(run(*each, "--help=keys").stdout for each in words), "run make update-conf"
+    assert (SOURCE / "lib/config/sections.inc").read_text() == "".join(run(name, "--help=keys").stdout for name in [*DAEMONS, "zmq"]), "run make update-conf"
 
 
 @pytest.mark.parametrize("name", DAEMONS)

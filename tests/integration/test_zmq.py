@@ -1,5 +1,6 @@
 """The command line `zmq`, against a real broker."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,11 +8,14 @@ import select
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import zmq
 
 import wsraw
 from stack import LIMIT, SOURCE, environment, position, program, run, wait_for
@@ -53,6 +57,11 @@ class Running:
     def wait_lines(self, count, limit=LIMIT):
         wait_for(lambda: len(self.out) >= count, lambda: f"{count} lines, came {len(self.out)}: {[line[:60] for line in self.out[-5:]]} {self.err[-5:]}", limit)
         return self.out
+
+    def wait_handlers(self):
+        """Until signals no longer just end it."""
+        path = Path(f"/proc/{self.process.pid}/status")
+        wait_for(lambda: int(re.search(r"SigCgt:\s*(\w+)", path.read_text())[1], 16) >> signal.SIGTERM - 1 & 1, "signals are caught")
 
     def end(self, number=None, limit=LIMIT):
         """Its exit status, once it ends by itself, or by a signal."""
@@ -281,7 +290,16 @@ def test_lines_that_wait_are_bounded_in_bytes(stack):
 
 WRONG = [
     ([], "Usage"),
-    (["nonsense"], "not a command"),
+    (["nonsense"], "not a command: pub, sub, stat, ping, token, help, version"),
+    (["pubb"], "'pubb' is not a command; did you mean pub?"),
+    (["publish"], "did you mean pub?"),
+    (["Stat"], "did you mean stat?"),
+    (["status"], "did you mean stat?"),
+    (["versoin"], "did you mean version?"),
+    (["help", "pign"], "did you mean ping?"),
+    (["sub", "t", "--sinec", "5m"], "did you mean --since?"),
+    (["sub", "t", "--since-", "5m"], "did you mean --since?"),
+    (["pub", "t", "--line"], "did you mean --lines?"),
     (["pub"], "which topic"),
     (["sub"], "which topic"),
     (["pub", "t", "a", "b"], "unexpected"),
@@ -305,6 +323,8 @@ WRONG = [
     (["pub", "t", "x", "--control", "nonsense"], "--control"),
     (["sub", "t", "--count", "-1"], "--count"),
     (["sub", "--prefix", "t", "--since", "own id"], "--since"),
+    (["ping", "--timeout", "0.2x"], "--timeout"),
+    (["ping", "--timeout", "0"], "--timeout"),
     (["sub", ""], "topic 1"),
 ]
 
@@ -324,6 +344,9 @@ def test_help(command):
     for word in ("--help", "help", "-h"):
         assert command in run("zmq", word).stdout
     assert re.match(r"zmq \(zcast\) \d", run("zmq", "--version").stdout)
+    assert run("zmq", "help", command).stdout == text
+    for word in ("version", "-V"):
+        assert run("zmq", word).stdout == run("zmq", "--version").stdout
 
 
 def test_configuration_file(stack):
@@ -337,6 +360,39 @@ def test_configuration_file(stack):
         path.write_text("zmq\n    json = yes\n")
         done = run("zmq", *command, "-c", path, check=False)
         assert done.returncode == 2 and f"{path}:2: json" in done.stderr
+
+
+def test_a_key_of_another_command_is_none_of_this_ones(stack):
+    """The section is for all commands; a key that none of them has is a mistake."""
+    stack.broker()
+    path = stack.folder / "z.conf"
+    path.write_text(f'zmq\n    control = "{stack.control_endpoint}"\n    token-leeway = 1m\n')
+    assert run("zmq", "ping", "-c", path).returncode == 0
+    path.write_text("zmq\n    token-leway = 1m\n")
+    assert "did you mean" in run("zmq", "token", "show", "-c", path, check=False).stderr
+
+
+def test_options_from_the_environment(stack):
+    """Endpoints and whatever else: the command line wins."""
+    stack.broker()
+    endpoints = {"ZCAST_SUBSCRIBE": stack.subscribe_endpoint, "ZCAST_CONTROL": stack.control_endpoint, "ZCAST_PUBLISH": stack.publish_endpoint}
+    assert ID.fullmatch(run("zmq", "pub", "t", "x", env=endpoints).stdout.strip())
+    assert run("zmq", "pub", "t", "y", env={**endpoints, "ZCAST_QUIET": "yes", "ZCAST_EVENT": "greeting"}).stdout == ""
+    done = run("zmq", "sub", "t", env={**endpoints, "ZCAST_SINCE": "earliest", "ZCAST_COUNT": "2", "ZCAST_JSON": "yes"})
+    assert [json.loads(line).get("event") for line in done.stdout.splitlines()] == [None, "greeting"]
+    assert run("zmq", "sub", "t", "--count", 1, "--no-json", env={**endpoints, "ZCAST_SINCE": "earliest", "ZCAST_JSON": "yes"}).stdout == "x\n"
+    assert run("zmq", "stat", env={**endpoints, "ZCAST_SLOW": "latest"}).stdout.startswith("zcast-broker")  # the workers' key
+    assert "No client" in run("zmq", "stat", env={**endpoints, "ZCAST_ZMQ_SLOW": "yes"}).stdout
+    wrong = run("zmq", "ping", env={"ZCAST_TIMEOUT": "soon"}, check=False)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("zmq ping: ZCAST_TIMEOUT: expected a time")
+    assert "ZCAST_CONTRL is no option's variable; did you mean ZCAST_CONTROL?" in run("zmq", "ping", env={**endpoints, "ZCAST_CONTRL": "x"}).stderr
+
+
+def test_the_input_may_be_a_dash(stack):
+    stack.broker()
+    assert len(stack.zmq("pub", "t", "--lines", "--file", "-", input="1\n2\n").stdout.split()) == 2
+    assert ID.fullmatch(stack.zmq("pub", "t", "-f", "-", input="3").stdout.strip())
+    assert [reply[2] for reply in stack.requests("REPLAY", "earliest", "t")[:-1]] == [b"1", b"2", b"3"]
 
 
 # -- pub: again, and never twice
@@ -486,9 +542,22 @@ def test_sub_json(stack):
     stack.publish("a", "")
     assert sub.end() == 0
     objects = [json.loads(line) for line in sub.out]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", objects[0]["time"])
+    assert abs(datetime.fromisoformat(objects[0].pop("time")).timestamp() * 1000 - position(first)[0]) < 0.01
     assert objects[0] == {"id": first, "event-id": "mine", "topic": "a", "event": "e", "data": 'quotes " and \\ and\nlines'}
     assert objects[1]["base64"] == "/wAB" and "data" not in objects[1]
     assert objects[2]["data"] == "null: \x00" and objects[3]["data"] == ""
+
+
+def test_sub_json_shows_headers(stack):
+    stack.broker()
+    lines = "event: e\nid: mine\nttl: 60\nprivate: \nx-y: a: b\nx-y: c\nx-y: d\ncontent-type: text/plain\n"
+    assert stack.request("PUBLISH", "a", "1", lines)[0] == b"OK"
+    stack.publish("a", "2")
+    done = stack.zmq("sub", "a", "--json", "--since", "earliest", "--count", 2)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["headers"] == {"ttl": "60", "private": "", "x-y": ["a: b", "c", "d"], "content-type": "text/plain"}
+    assert first["event"] == "e" and first["event-id"] == "mine" and "headers" not in second
 
 
 def test_sub_timeout(stack):
@@ -539,14 +608,103 @@ def test_since_what_is_gone(stack):
     done = stack.zmq("sub", "a", "--since", ids[0], "--count", 3)
     assert done.stdout.split() == ["7", "8", "9"]
     assert f"gap: what was published on 'a' after {ids[0]}, up to {ids[6]}, is gone" in done.stderr
-    done = stack.zmq("sub", "a", "--since", "never-heard-of", "--count", 3)
-    assert done.stdout.split() == ["7", "8", "9"] and "gap" in done.stderr
     assert stack.zmq("sub", "a", "--since", "earliest", "--count", 3).stderr == ""
     both = [program("zmq"), "sub", *stack.endpoints(), "a", "--since", ids[0], "--count", "3"]
     lines = subprocess.run(both, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT).stdout.splitlines()
     assert lines[0].startswith("zmq sub: gap: ") and lines[1:] == ["7", "8", "9"], "said where it is"
     refused = stack.zmq("sub", "a", "--since", "control\x01character", check=False)
     assert refused.returncode == 2 and "--since" in refused.stderr
+
+
+# each with what is said; the first ones the command knows by itself, the others are asked of history
+NO_SINCE = [
+    ("2026-11-27", 2, "a time is written as"),
+    ("2026-02-30T10:00:00Z", 2, "a time is written as"),
+    ("last:0", 2, "last:N"),
+    ("last:five", 2, "last:N"),
+    ("id:", 2, "own id is 1 to 256"),
+    ("5x", 1, "history knows no message with the id '5x' on this topic"),
+    ("300", 1, "history knows no message"),
+    ("earlist", 1, "history knows no message"),
+    ("1795478400123", 1, "history knows no message"),
+    ("never-heard-of", 1, "5m, 2026-11-27T10:00:00Z"),
+    ("id:never-heard-of", 1, "history knows no message with the id 'never-heard-of'"),
+    ("trimmed", 1, "history knows no message"),
+    ("on-b", 1, "history knows no message"),
+]
+
+
+def test_since_what_history_does_not_know(stack):
+    """A slip of the pen replays nothing."""
+    stack.broker("--topic-messages=3")
+    stack.publish("b", "b", {"id": "on-b"})
+    for number in range(5):
+        stack.publish("a", str(number), {"id": "trimmed" if number == 0 else f"own-{number}"})
+    for since, status, said in NO_SINCE:
+        done = stack.zmq("sub", "a", "--since", since, "--count", 1, "--timeout", 20, check=False)
+        assert done.returncode == status and done.stdout == "" and said in done.stderr, (since, done)
+        assert done.stderr.startswith("zmq sub: --since"), done.stderr
+    assert stack.zmq("sub", "a", "b", "--since", "own-3", "--count", 1).stdout == "a\t4\n"
+    assert stack.zmq("sub", "a", "--since", "id:own-3", "--count", 1).stdout == "4\n"
+    prefix = stack.zmq("sub", "--prefix", "a", "--since", "own-3", check=False)
+    assert prefix.returncode == 2 and "belongs to one topic" in prefix.stderr
+    nobody = run("zmq", "sub", "a", "--since", "own-3", "--timeout", "0.3", f"--control=ipc://{stack.folder}/nobody", check=False)
+    assert nobody.returncode == 1 and "no broker answers" in nobody.stderr
+
+
+def test_since_a_time(stack):
+    """So long ago, and since a point in time, whatever its offset: by the milliseconds of positions."""
+    stack.broker()
+    ids = []
+    for number in range(4):
+        ids.append(stack.publish("a", str(number)))
+        wait_for(lambda: time.time() * 1000 > position(ids[-1])[0] + 20, "the clock to go on")
+    first, third = position(ids[0])[0], position(ids[2])[0]
+    text = lambda ms, zone: datetime.fromtimestamp(ms / 1000, zone).isoformat(timespec="milliseconds")  # noqa: E731
+    for zone in (timezone.utc, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-8))):
+        assert stack.zmq("sub", "a", "--since", text(third, zone), "--count", 2).stdout == "2\n3\n"
+        assert stack.zmq("sub", "a", "--since", text(third + 1, zone), "--count", 1).stdout == "3\n"
+    assert stack.zmq("sub", "a", "--since", text(first, timezone.utc).replace("+00:00", "Z"), "--count", 4).stdout == "0\n1\n2\n3\n"
+    for ago in ("1h", "0.5h", "90m", "3600s", "2d"):
+        assert stack.zmq("sub", "a", "--since", ago, "--count", 4).stdout == "0\n1\n2\n3\n", ago
+    late = stack.zmq("sub", "a", "--since", "1ms", "--timeout", "300ms", check=False)
+    assert late.stdout == "" and "no message came" in late.stderr
+    assert stack.zmq("sub", "--prefix", "a", "--since", text(third, timezone.utc), "--count", 2).stdout == "a\t2\na\t3\n"
+
+
+def test_since_the_last(stack):
+    stack.broker("--topic-messages=500")
+    for number in range(600):
+        stack.publish("ab"[number % 3 == 0], str(number), limit=LIMIT)
+    a, b = ([number for number in range(600) if (number % 3 == 0) == which] for which in (False, True))
+    last = lambda count, *words: stack.zmq("sub", *words, "--since", f"last:{count}", "--count", count)  # noqa: E731
+    for count in (1, 2, 7, 100, 399):
+        assert list(map(int, last(count, "a").stdout.split())) == a[-count:], count
+        assert [int(line.split()[1]) for line in last(count, "a", "b").stdout.splitlines()] == list(range(600))[-count:], count
+        assert [int(line.split()[1]) for line in last(count, "--prefix", "").stdout.splitlines()] == list(range(600))[-count:], count
+    assert len(last(len(b), "b").stdout.split()) == len(b) and last(3, "b").stderr == ""
+    # more than there are: all there are
+    more = stack.zmq("sub", "b", "--since", "last:1000000", "--count", len(b))
+    assert list(map(int, more.stdout.split())) == b and more.stderr == ""
+    # a topic that has none yet: what comes
+    for words in (["new"], ["--prefix", "new"]):
+        sub = live_sub(stack, *words, "--since", "last:5", "--count", 1)
+        stack.publish("new", "comes")
+        assert sub.end() == 0 and sub.out[0].endswith("comes")
+        stack.request("NIX")
+        break
+
+
+def test_since_the_last_while_messages_flow(stack):
+    stack.broker()
+    pub = start(stack, "pub", "n", "--lines", "--quiet")
+    pub.write("".join(f"{number}\n" for number in range(2000)))
+    wait_for(lambda: stack.stats()["published"] > 500, "messages")
+    for _ in range(5):
+        pub.write("".join(f"{number}\n" for number in range(2000)))
+        got = list(map(int, stack.zmq("sub", "n", "--since", "last:50", "--count", 50).stdout.split()))
+        assert all((one + 1) % 2000 == other for one, other in zip(got, got[1:]))
+    assert pub.end() == 0
 
 
 def test_sub_says_what_it_lost_while_it_stood_still(stack):
@@ -753,6 +911,280 @@ def test_stat_watch(stack):
     assert stat.end(signal.SIGINT) == 0
 
 
+def test_stat_watch_ends_at_once(stack):
+    """By a signal, or when its reader leaves, and not an hour later."""
+    stack.broker()
+    for words in (["--watch", 3600], ["--watch", 3600, "--json"]):
+        stat = start(stack, "stat", *words)
+        stat.wait_lines(1)
+        assert stat.end(signal.SIGINT) == 0 and stat.err == []
+    stat = start(stack, "stat", "--watch", 3600)
+    stat.wait_handlers()
+    assert stat.end(signal.SIGTERM) == 0  # perhaps before it has asked
+    command = " ".join([program("zmq"), "stat", *stack.endpoints(), "--watch", "3600"])
+    assert run("/bin/bash", "-c", f"{command} | head -n 1").stdout.startswith("zcast-broker")
+
+
+def test_stat_watch_over_a_broker_that_is_away(stack):
+    stat = start(stack, "stat", "--watch", "100ms", "--timeout", "0.2")
+    wait_for(lambda: len(stat.err) >= 2, "it to say so")
+    stack.broker()
+    stat.wait_lines(3)
+    assert stat.end(signal.SIGINT) == 0
+
+
+# -- who reads leaves, and signals
+
+
+def threads_sleep(pid):
+    """All of its threads wait for something: what it had to do is done."""
+    states = [path.read_text().rsplit(")", 1)[1].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return states and all(state == "S" for state in states)
+
+
+def unread(pipe):
+    """Bytes that its other end has not read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), "little")
+
+
+def test_sub_ends_when_its_reader_has_left(stack):
+    """Also when no message comes any more; the reader may be a pipe, a socket or a terminal."""
+    stack.broker()
+    for number in range(2):
+        stack.publish("t", str(number))
+    command = " ".join([program("zmq"), "sub", *stack.endpoints(), "t", "--since", "earliest"])
+    for shell in ("%s | head -n 2", "trap '' PIPE; %s | head -n 2", "%s --json | head -n 2 | wc -l", "%s > >(head -n 2)"):
+        done = run("/bin/bash", "-c", shell % command, check=False)  # in the last one its own status is bash's
+        assert len(done.stdout.split()) in (1, 2) and done.stderr == "", shell
+    ours, theirs = socket.socketpair()
+    sub = subprocess.Popen(command.split(), stdout=theirs, env=environment())
+    theirs.close()
+    assert ours.recv(2)
+    ours.close()
+    assert sub.wait(LIMIT) in (1, -signal.SIGPIPE)
+    terminal = Terminal(stack, "sub", "t")
+    wait_for(lambda: stack.stats()["subscriptions"], "its subscription")
+    terminal.hang_up()
+    assert terminal.process.wait(LIMIT) != 0
+
+
+def test_pub_goes_on_when_nobody_reads_its_ids(stack):
+    """What it is for is to publish."""
+    stack.broker()
+    done = run("/bin/bash", "-c", f"sleep 0.2 | {program('zmq')} pub {' '.join(stack.endpoints())} t | true")
+    assert done.stderr == "" and [reply[2] for reply in stack.requests("REPLAY", "earliest", "t")[:-1]] == [b""]
+
+
+@pytest.mark.parametrize("words, said", [(["--lines"], r"stopped: 3 of 3 messages are confirmed"), (["--lines", "--quiet"], r"stopped: 3 of 3"), (["--lines", "--fast"], r"stopped: 3 messages sent, unconfirmed"), ([], "stopped before anything was published")])
+def test_pub_says_what_was_confirmed_when_it_is_stopped(stack, words, said):
+    stack.broker()
+    pub = start(stack, "pub", "t", *words)
+    pub.wait_handlers()
+    pub.write("1\n2\n3\n")
+    if words:
+        wait_for(lambda: stack.stats()["published"] == 3, "what was written")
+        if words == ["--lines"]:
+            pub.wait_lines(3)
+        elif "--quiet" in words:  # its answers are on the way
+            wait_for(lambda: threads_sleep(pub.process.pid), "its answers are taken")
+    assert pub.end(signal.SIGINT) == 1
+    assert len(pub.err) == 1 and re.search(said, pub.err[0]), pub.err
+
+
+def test_pub_says_what_was_not_confirmed_when_it_is_stopped(stack):
+    broker = stack.broker()
+    pub = start(stack, "pub", "t", "--lines", "--timeout", 0)
+    pub.write("1\n2\n3\n")
+    pub.wait_lines(3)
+    broker.pause()
+    pub.write("4\n5\n")
+    wait_for(lambda: unread(pub.process.stdin) == 0 and threads_sleep(pub.process.pid), "both are taken")
+    assert pub.end(signal.SIGTERM) == 1
+    broker.resume()
+    assert pub.err == ["zmq pub: stopped: 3 of 5 messages are confirmed; 2 others may have been published or not"]
+
+
+def test_pub_fast_that_lingers_ends_by_a_signal(stack):
+    """With no limit of time, and a broker that stands still."""
+    broker = stack.use_tcp().broker()
+    pub = start(stack, "pub", "t", "--lines", "--fast", "--timeout", 0)
+    pub.write("1\n")
+    wait_for(lambda: stack.stats()["published"] == 1, "the first")
+    broker.pause()
+    pub.write("".join("x" * 60000 + "\n" for _ in range(200)))
+    wait_for(lambda: unread(pub.process.stdin) == 0, "all is taken")
+    pub.process.stdin.close()
+    wait_for(lambda: threads_sleep(pub.process.pid), "it waits for the network")
+    pub.process.send_signal(signal.SIGINT)
+    assert pub.process.wait(LIMIT) == 1
+    broker.resume()
+
+
+# -- a terminal
+
+
+class Terminal:
+    """A `zmq` on a terminal of its own; `out` is what the terminal got."""
+
+    def __init__(self, stack, command, *words, stderr_too=True, stdout=True):
+        self.ours, theirs = os.openpty()
+        attributes = termios.tcgetattr(theirs)
+        attributes[1] &= ~termios.OPOST  # line feeds as they are
+        termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+        self.process = subprocess.Popen(
+            [program("zmq"), command, *stack.endpoints(), *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=theirs if stdout else subprocess.DEVNULL,
+            stderr=theirs if stderr_too else subprocess.PIPE,
+            env=environment(),
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.out = b""
+        self.open = True
+        stack.closers.append(self.close)
+
+    def read(self):
+        while self.open and select.select([self.ours], [], [], 0)[0]:
+            try:
+                self.out += os.read(self.ours, 65536)
+            except OSError:  # nobody has it open any more
+                break
+        return self.out
+
+    def end(self):
+        status = self.process.wait(LIMIT)
+        self.read()
+        return status
+
+    def hang_up(self):
+        self.open = False
+        os.close(self.ours)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(LIMIT)
+        self.process.stdin.close()
+        if self.open:
+            self.hang_up()
+
+
+EVIL = b"\x1b]0;title\x07\x1b[2J a\rb\x08\x7f\xc2\x9b31m\xff\n\xe2\x80\xaek\xc3\xa4se"
+SHOWN = r"\x1b]0;title\x07\x1b[2J a\rb\x08\x7f\x9b31m\xff\n\u202ekäse"
+
+
+def obeys(text):
+    """What in a terminal's input would be a command to it."""
+    return re.findall(rb"[\x00-\x09\x0b-\x1f\x7f\xff]|\xc2[\x80-\x9f]|\xe2\x80\xae", text)
+
+
+def test_sub_shows_a_terminal_what_it_must_not_obey(stack):
+    stack.broker()
+    stack.publish("evil", EVIL)
+    terminal = Terminal(stack, "sub", "evil", "--since", "earliest", "--count", 1)
+    assert terminal.end() == 0 and terminal.out.decode() == SHOWN + "\n"
+    terminal = Terminal(stack, "sub", "evil", "t", "--since", "earliest", "--count", 1)
+    assert terminal.end() == 0 and terminal.out.decode() == f"evil\t{SHOWN}\n"
+    raw = [program("zmq"), "sub", *stack.endpoints(), "evil", "--since", "earliest", "--count", "1"]
+    assert subprocess.run(raw, stdout=subprocess.PIPE, timeout=LIMIT, env=environment()).stdout == EVIL + b"\n"
+
+
+def test_json_on_a_terminal_stays_json(stack):
+    stack.broker()
+    text = EVIL.replace(b"\xff", b"").decode()
+    stack.publish("evil", text, {"x-evil": "\u009b2J"})
+    terminal = Terminal(stack, "sub", "evil", "--json", "--since", "earliest", "--count", 1)
+    assert terminal.end() == 0 and obeys(terminal.out.replace("\u202e".encode(), b"")) == []
+    object = json.loads(terminal.out)
+    assert object["data"] == text and object["headers"]["x-evil"] == "\u009b2J"
+    assert stack.request("REPORT", "ws.0", json.dumps({"clients": 1, "slow": [{"client": "\u007f\u009b", "lag": 5}]}, ensure_ascii=False))[0] == b"OK"
+    terminal = Terminal(stack, "stat", "--json")
+    assert terminal.end() == 0 and obeys(terminal.out) == []
+    assert json.loads(terminal.out)["workers"]["ws.0"]["slow"][0]["client"] == "\u007f\u009b"
+    for words in ([], ["--slow"]):
+        terminal = Terminal(stack, "stat", *words)
+        assert terminal.end() == 0 and obeys(terminal.out) == [] and (b"??" in terminal.out or not words)
+        assert not re.search("[\u0080-\u009f]", stack.zmq("stat", *words).stdout)
+
+
+class Impostor(threading.Thread):
+    """Something that answers on control as no broker does."""
+
+    def __init__(self, stack, *frames):
+        super().__init__(daemon=True)
+        self.endpoint = stack.control_endpoint
+        self.frames = frames
+        self.bound = threading.Event()
+        self.ended = threading.Event()
+        stack.closers.append(self.end)
+        self.start()
+        assert self.bound.wait(LIMIT)
+
+    def run(self):
+        with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+            socket.linger = 0
+            socket.bind(self.endpoint)
+            self.bound.set()
+            while not self.ended.is_set():
+                if socket.poll(100):
+                    request = socket.recv_multipart()
+                    tag = [frame for frame in request[1:3] if not frame or frame.startswith(b"#")]
+                    socket.send_multipart([request[0], *tag, *self.frames])
+
+    def end(self):
+        self.ended.set()
+        self.join(LIMIT)
+
+
+@pytest.mark.parametrize("frames", [[b"OK", EVIL, EVIL, EVIL], [b"ERR", b"evil", EVIL], [b"END", b"x", EVIL, EVIL, EVIL]], ids=["ok", "err", "end"])
+def test_answers_of_an_impostor_on_a_terminal(stack, frames):
+    """Whatever the endpoint that one was told to ask is: its text goes to the terminal only as text."""
+    Impostor(stack, *frames)
+    for words in (["ping"], ["stat"], ["sub", "t", "--since", "own"], ["sub", "t", "--since", "last:3"], ["sub", "--prefix", "t", "--since", "last:3"], ["pub", "t", "x"]):
+        terminal = Terminal(stack, *words, "--timeout", 1)
+        terminal.end()
+        assert obeys(terminal.out) == [], (words, terminal.out)
+
+
+def test_arguments_in_messages_on_a_terminal(stack):
+    """A file's name, a topic, an option: what was typed may have been pasted."""
+    stack.broker()
+    for words in (["pub", "t", "--file", EVIL], ["pub", "t", "x", "-H", EVIL], ["sub", "t", "--since", EVIL.replace(b"\n", b"")], ["sub", b"--" + EVIL], ["ping", "--config", EVIL], ["stat", "--timeout", EVIL]):
+        arguments = [word.decode("utf-8", "surrogateescape") if isinstance(word, bytes) else word for word in words]
+        terminal = Terminal(stack, *arguments)
+        assert terminal.end() != 0 and obeys(terminal.out) == [], (words, terminal.out)
+
+
+def test_pub_shows_its_progress_on_a_terminal(stack):
+    """Where nothing else shows it; and at the end the line is gone."""
+    broker = stack.broker()
+    terminal = Terminal(stack, "pub", "t", "--lines", "--quiet")
+    terminal.process.stdin.write(b"1\n2\n3\n")
+    terminal.process.stdin.flush()
+
+    def shown():
+        terminal.process.stdin.write(b"more\n")
+        terminal.process.stdin.flush()
+        return re.search(rb"\r(\d+) lines confirmed, \d+/s", terminal.read())
+
+    assert int(wait_for(shown, "progress")[1]) >= 3
+    terminal.process.stdin.close()
+    assert terminal.end() == 0 and terminal.out.endswith(b"\r\x1b[K")
+    path = stack.folder / "lines"
+    path.write_text("x\n" * 100_000)
+    broker.pause()
+    terminal = Terminal(stack, "pub", "t", "--lines", "--file", path, "--timeout", 120, stdout=False)
+    wait_for(lambda: re.search(rb"\r0 lines confirmed, \d+ % of the file", terminal.read()), "progress that waits")
+    broker.resume()
+    assert terminal.end() == 0, terminal.out
+    # ids are progress enough, and where stderr is no terminal nobody sees it
+    terminal = Terminal(stack, "pub", "t", "--lines", "--file", path)
+    wait_for(lambda: len(terminal.read()) > 1_000_000 or terminal.process.poll() is not None, "ids")
+    wait_for(lambda: terminal.read() and terminal.process.poll() is not None, "its end")
+    assert b"confirmed" not in terminal.read()
+
+
 # -- completion
 
 
@@ -770,10 +1202,10 @@ def complete(*words):
 
 def test_completion():
     zmq_program = program("zmq")
-    assert complete(zmq_program, "") == {"pub", "sub", "stat", "ping", "--help", "--version"}
+    assert {"pub", "sub", "stat", "ping", "token", "help", "version", "--help", "--version"} == complete(zmq_program, "")
     assert complete(zmq_program, "s") == {"sub", "stat"}
     assert {"--event", "--lines", "--help", "--control"} <= complete(zmq_program, "pub", "--")
     assert complete(zmq_program, "sub", "--pre") == {"--prefix"}
-    assert complete(zmq_program, "sub", "--since", "") == {"earliest"}
+    assert complete(zmq_program, "sub", "--since", "e") == {"earliest"}
     assert complete(zmq_program, "pub", "-H", "tt") == {"ttl="}
     assert complete(zmq_program, "stat", "x") == set()

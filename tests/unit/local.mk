@@ -150,6 +150,16 @@ TESTS += tests/unit/id_test
 tests_unit_id_test_SOURCES = tests/unit/id_test.c tests/unit/unit.h
 tests_unit_id_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/timestamp_test
+TESTS += tests/unit/timestamp_test
+tests_unit_timestamp_test_SOURCES = tests/unit/timestamp_test.c
+tests_unit_timestamp_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/since_test
+TESTS += tests/unit/since_test
+tests_unit_since_test_SOURCES = tests/unit/since_test.c
+tests_unit_since_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/text_test
 TESTS += tests/unit/text_test
 tests_unit_text_test_SOURCES = tests/unit/text_test.c tests/unit/unit.h

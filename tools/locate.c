@@ -1,0 +1,190 @@
+/*  locate.c - see locate.h.
+ *
+ *  The last N messages of several topics together begin at a position that has N of them behind it.
+ *  A page of one message (FETCH) tells how many there are after any position, so that position is
+ *  found by halving: some forty short questions, however long history is, and nothing that the
+ *  broker would have to know. Messages that come meanwhile only make it later. */
+#include "tools/locate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/daemon.h"
+#include "lib/wire/message.h"
+
+typedef struct {
+    zc_tool_link_t *link;
+    zc_buf_t topics; /* with LF between */
+} s_locate_t;
+
+/*  What a page of one message tells. */
+typedef struct {
+    bool any;       /* there is a message after the position asked for, */
+    zc_id_t first;  /* this one, */
+    uint64_t after; /* and so many with it */
+    bool known;     /* the position that an own id means */
+    zc_id_t since;
+} s_page_t;
+
+static bool s_position (zc_slice_t frame, zc_id_t *id)
+{
+    return zc_id_parse (frame.at, frame.len, id) == 0;
+}
+
+static void s_page_part (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_page_t *page = arg;
+    zc_message_t message;
+    if (count >= 4 && zc_slice_is (frames[0], "MSG") &&
+        zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0) {
+        page->any = true;
+        page->first = message.id;
+    }
+    uint64_t remaining;
+    if (count >= 5 && zc_slice_is (frames[0], "END") &&
+        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX - 1, &remaining) == 0) {
+        page->known = s_position (frames[3], &page->since);
+        page->after = remaining + page->any;
+    }
+}
+
+static int s_ask_page (s_locate_t *self, const char *since, s_page_t *page)
+{
+    *page = (s_page_t){0};
+    zc_slice_t frames[] = {{"FETCH", 5},
+                           {since, strlen (since)},
+                           {"1", 1},
+                           {"1", 1},
+                           {zc_buf_str (&self->topics), self->topics.len}};
+    return zc_tool_ask (self->link, frames, 5, s_page_part, page);
+}
+
+static int s_own_id (s_locate_t *self, const char *own_id, char *text)
+{
+    s_page_t page;
+    int status = s_ask_page (self, own_id, &page);
+    if (status == ZC_EXIT_OK && !page.known) {
+        zc_tool_say ("--since: history knows no message with the id '%s' on %s (what it takes: "
+                     "%s)",
+                     own_id,
+                     memchr (self->topics.data, '\n', self->topics.len) ? "these topics"
+                                                                        : "this topic",
+                     ZC_SINCE_FORMS);
+        status = ZC_EXIT_FAILURE;
+    }
+    zc_id_format (page.since, text);
+    return status;
+}
+
+/*  The highest position with `want` messages or more after it is at `low` or above it, and below
+ *  `high`. */
+static int s_halve (s_locate_t *self, uint64_t want, zc_id_t low, zc_id_t high, char *text)
+{
+    int status = ZC_EXIT_OK;
+    while (status == ZC_EXIT_OK && high - low > 1) {
+        zc_id_t middle = low + (high - low) / 2;
+        s_page_t page;
+        zc_id_format (middle, text);
+        status = s_ask_page (self, text, &page);
+        if (page.after < want)
+            high = middle;
+        else if (page.after == want)
+            low = high = middle;
+        else
+            low = page.first > middle && page.first < high ? page.first : middle;
+    }
+    zc_id_format (low, text);
+    return status;
+}
+
+static void s_take_head (void *arg, const zc_slice_t *frames, size_t count)
+{
+    if (count >= 2)
+        s_position (frames[1], arg);
+}
+
+/*  The broker's last position: SYNC, without waiting. */
+static int s_ask_head (s_locate_t *self, zc_id_t *head)
+{
+    zc_slice_t frames[] = {{"SYNC", 4}, {"", 0}, {"", 0}};
+    *head = ZC_ID_NONE;
+    return zc_tool_ask (self->link, frames, 3, s_take_head, head);
+}
+
+static int s_last (s_locate_t *self, uint64_t want, char *text)
+{
+    s_page_t page;
+    zc_id_t head;
+    strcpy (text, "earliest");
+    if (self->topics.len == 0)
+        return ZC_EXIT_OK;
+    int status = s_ask_page (self, text, &page);
+    if (status == ZC_EXIT_OK)
+        status = s_ask_head (self, &head);
+    if (status != ZC_EXIT_OK || page.after <= want || head <= page.first)
+        return status;
+    return s_halve (self, want, page.first, head, text);
+}
+
+/*  Topics that the prefixes stand for. The latest come first, so those that TOPICS leaves out don't
+ *  have the last messages. */
+static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
+{
+    s_locate_t *self = arg;
+    zc_slice_t list = count == 4 ? frames[3] : (zc_slice_t){"", 0};
+    const char *lf;
+    for (; list.len && (lf = memchr (list.at, '\n', list.len));
+         list.len -= (size_t)(lf + 1 - list.at), list.at = lf + 1) {
+        const char *space = memchr (list.at, ' ', (size_t)(lf - list.at));
+        if (!space)
+            continue;
+        if (self->topics.len)
+            zc_buf_addc (&self->topics, '\n');
+        zc_buf_add (&self->topics, space + 1, (size_t)(lf - space) - 1);
+    }
+}
+
+#define S_PREFIXES 100 /* what one TOPICS may ask for */
+
+static int s_list (s_locate_t *self, const zc_slice_t *prefixes, size_t count)
+{
+    zc_slice_t frames[2 + S_PREFIXES] = {{"TOPICS", 6}, {"0-0", 3}};
+    if (count > S_PREFIXES)
+        return zc_tool_misuse ("--since last:N takes at most %d prefixes", S_PREFIXES);
+    memcpy (frames + 2, prefixes, count * sizeof *prefixes);
+    return zc_tool_ask (self->link, frames, 2 + count, s_listed, self);
+}
+
+static void s_name (s_locate_t *self, const zc_slice_t *topics, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            zc_buf_addc (&self->topics, '\n');
+        zc_buf_add (&self->topics, topics[i].at, topics[i].len);
+    }
+}
+
+int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_slice_t *topics,
+               size_t count, bool prefix, unsigned timeout_ms, char *text)
+{
+    if (since->from == ZC_FROM_EARLIEST || since->from == ZC_FROM_POSITION) {
+        if (since->from == ZC_FROM_EARLIEST)
+            strcpy (text, "earliest");
+        else
+            zc_id_format (since->position, text);
+        return ZC_EXIT_OK;
+    }
+    s_locate_t self = {zc_tool_link_new (options, timeout_ms), ZC_BUF_INIT};
+    int status = self.link ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
+    if (status == ZC_EXIT_OK && prefix)
+        status = s_list (&self, topics, count);
+    else
+        s_name (&self, topics, count);
+    if (status == ZC_EXIT_OK)
+        status = since->from == ZC_FROM_LAST ? s_last (&self, since->count, text)
+                                             : s_own_id (&self, since->own_id, text);
+    zc_tool_link_destroy (&self.link);
+    zc_buf_clear (&self.topics);
+    return status;
+}
