@@ -3,6 +3,8 @@ sbin_PROGRAMS += broker/zcast-broker
 noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
 	broker/broker.c broker/broker.h broker/private.h \
+	broker/certificates.c broker/certificates.h \
+	broker/zap.c broker/zap.h \
 	broker/endpoints.c broker/endpoints.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \

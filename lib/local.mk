@@ -33,6 +33,7 @@ libzcast_a_SOURCES = \
 	lib/access/access.c lib/access/access.h \
 	lib/access/apikeys.c lib/access/apikeys.h \
 	lib/access/base64url.c lib/access/base64url.h \
+	lib/access/certificate.c lib/access/certificate.h \
 	lib/access/grants.c lib/access/grants.h \
 	lib/access/keys.c lib/access/keys.h \
 	lib/access/rules.c lib/access/rules.h \
@@ -40,6 +41,7 @@ libzcast_a_SOURCES = \
 	lib/order/losses.c lib/order/losses.h \
 	lib/order/order.c lib/order/order.h \
 	lib/peer/context.c lib/peer/context.h \
+	lib/peer/curve.c lib/peer/curve.h \
 	lib/peer/control.c lib/peer/control.h \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \

@@ -8,6 +8,7 @@ tools_zmq_SOURCES = \
 	tools/locate.c tools/locate.h \
 	tools/progress.c tools/progress.h \
 	tools/zmq.c \
+	tools/zmq_keygen.c \
 	tools/zmq_ping.c \
 	tools/zmq_pub.c \
 	tools/zmq_stat.c \

@@ -15,7 +15,8 @@ typedef struct {
     int (*run) (const zc_options_t *options);
 } zc_tool_command_t;
 
-extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token;
+extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
+    zc_tool_keygen;
 
 /*  The broker's endpoints, alike in every subcommand (stack them all, so that one set of options
  *  fits all). */

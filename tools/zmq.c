@@ -17,6 +17,7 @@ static const struct {
     {"stat", "what the broker and its workers are doing", &zc_tool_stat},
     {"ping", "whether the broker answers", &zc_tool_ping},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},
+    {"keygen", "make a CURVE certificate", &zc_tool_keygen},
     {"help", "this text, or with a command's name that one's", NULL},
     {"version", "the version", NULL},
 };

@@ -11,6 +11,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz \
 	tests/fuzz/token_fuzz \
+	tests/fuzz/certificate_fuzz \
 	tests/fuzz/since_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
@@ -52,6 +53,8 @@ tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 
 tests_fuzz_token_fuzz_SOURCES = tests/fuzz/token_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_token_fuzz_LDADD = $(FUZZ_LIBS)
+tests_fuzz_certificate_fuzz_SOURCES = tests/fuzz/certificate_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_certificate_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_since_fuzz_SOURCES = tests/fuzz/since_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_since_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)

@@ -12,7 +12,7 @@ BELOW = {
     "wire": ["base"],
     "order": ["base", "wire"],
     "access": ["base", "config", "wire"],
-    "peer": ["base", "config", "wire", "order"],
+    "peer": ["base", "config", "wire", "access", "order"],
     "engine": ["base", "config", "wire", "order", "peer"],
     "front": ["base", "config", "wire", "order", "access", "peer", "engine"],
 }

@@ -251,6 +251,11 @@ TESTS += tests/unit/access_test
 tests_unit_access_test_SOURCES = tests/unit/access_test.c tests/unit/unit.h
 tests_unit_access_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/curve_test
+TESTS += tests/unit/curve_test
+tests_unit_curve_test_SOURCES = tests/unit/curve_test.c tests/unit/unit.h
+tests_unit_curve_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/token_test
 TESTS += tests/unit/token_test
 tests_unit_token_test_SOURCES = tests/unit/token_test.c tests/unit/unit.h

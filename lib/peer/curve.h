@@ -1,0 +1,34 @@
+/*  curve.h - this process' CURVE key pair (ZeroMQ RFC 26), and the broker's public key: every
+ *  connection to the broker is encrypted with it, where the options name one. */
+#ifndef ZC_CURVE_H
+#define ZC_CURVE_H
+
+#include "lib/access/certificate.h"
+#include "lib/config/options.h"
+
+/* clang-format off */
+#define ZC_CURVE_KEY_OPTION                                                                       \
+    {"curve-key", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "FILE",                                    \
+     "a CURVE certificate with its secret key (zmq keygen): encrypts all connections", false}
+#define ZC_CURVE_SERVER_OPTION                                                                    \
+    {"curve-server", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "KEY|FILE",                             \
+     "the broker's public key, or its public certificate; else the one that curve-key names",     \
+     false}
+/* clang-format on */
+
+/*  Reads a certificate's file. Returns 0, or -1 with a sentence that names the file in `error`.
+ * With `secret`, one without its secret key is refused. */
+int zc_curve_read (zc_certificate_t *certificate, const char *path, bool secret, char *error,
+                   size_t size);
+
+/*  Reads what the options curve-key and curve-server name, once, before the first connection.
+ *  Returns 0, also where they name nothing (then there is no CURVE); or -1 with a sentence in
+ *  `error`. */
+int zc_curve_start (const zc_options_t *options, char *error, size_t size);
+/*  Whether connections are encrypted. */
+bool zc_curve_on (void);
+/*  Makes a socket a client of the broker's key; before it is connected. Does nothing without CURVE.
+ */
+void zc_curve_apply (void *socket);
+
+#endif
