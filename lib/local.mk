@@ -28,6 +28,7 @@ libzcast_a_SOURCES = \
 	lib/wire/encoding.c lib/wire/encoding.h \
 	lib/wire/id.c lib/wire/id.h \
 	lib/wire/message.c lib/wire/message.h \
+	lib/wire/origin.c lib/wire/origin.h \
 	lib/wire/query.c lib/wire/query.h \
 	lib/wire/sse.c lib/wire/sse.h \
 	lib/access/access.c lib/access/access.h \

@@ -96,16 +96,28 @@ static bool s_remote_address (int fd, char *text, size_t size)
     return false;
 }
 
+/*  Whether what a proxy says of its client is believed; `remote`: it isn't on this machine. */
+static bool s_trusts (const zc_server_t *server, bool remote)
+{
+    return server->trust == ZC_TRUST_ALWAYS || (server->trust == ZC_TRUST_LOCAL && !remote);
+}
+
+static bool s_allows_origin (const zc_session_t *self)
+{
+    char text[INET6_ADDRSTRLEN];
+    bool proxied = s_trusts (self->server, s_remote_address (self->client.fd, text, sizeof text));
+    return zc_server_allows_origin (self->server, &self->handshake->head, proxied);
+}
+
 /*  The address that limits count this client by; false where there is none: a client on this
  *  machine is the operator's own, whether a proxy speaks for it or not. */
 static bool s_address (const zc_session_t *self, char *text, size_t size)
 {
-    zc_trust_t trust = self->server->trust;
     bool remote = s_remote_address (self->client.fd, text, size);
     char forwarded[INET6_ADDRSTRLEN];
-    if (trust == ZC_TRUST_NEVER)
+    if (self->server->trust == ZC_TRUST_NEVER)
         return text[0];
-    if ((trust == ZC_TRUST_LOCAL && remote) ||
+    if (!s_trusts (self->server, remote) ||
         !zc_head_forwarded (&self->handshake->head, forwarded, sizeof forwarded))
         return remote;
     memcpy (text, forwarded, sizeof forwarded);
@@ -193,8 +205,8 @@ static void s_answer (zc_session_t *self)
     int status = zc_head_check (head);
     if (status != 101) {
         zc_handshake_refuse (self, status, head->reason);
-    } else if (!zc_server_allows_origin (server, head->origin)) {
-        zc_handshake_refuse (self, 403, "pages of this origin may not connect");
+    } else if (!s_allows_origin (self)) {
+        zc_handshake_refuse (self, 403, "pages of this origin may not connect: allow-origin names those that may");
     } else if (!s_enter_address (self)) {
         zc_handshake_refuse (self, 429, "too many connections from this address");
     } else if (echo) {

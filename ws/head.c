@@ -169,6 +169,9 @@ static int s_take_field (zc_head_t *self, zc_slice_t name, zc_slice_t value, s_w
     } else if (s_is (name, "sec-websocket-extensions")) {
         if (zc_extension_offer (&self->extension, value) != 0)
             return s_malformed (self, "malformed Sec-WebSocket-Extensions");
+    } else if (s_is (name, "x-forwarded-host")) {
+        if (!self->forwarded_host.at && s_next_element (&value, &element))
+            self->forwarded_host = element;
     } else if (s_is (name, "x-forwarded-for")) {
         while (s_next_element (&value, &element))
             self->forwarded = element;

@@ -17,13 +17,14 @@ typedef struct {
      *  where it says nothing. */
     zc_slice_t path, query;
     zc_slice_t host, key, version, origin, last_event_id, content_length;
-    zc_slice_t forwarded;     /* the last element of X-Forwarded-For: what the nearest proxy saw */
-    bool get;                 /* the method is GET */
-    bool upgrade;             /* Connection and Upgrade ask for websocket */
-    bool zcast_v1;            /* Sec-WebSocket-Protocol offers zcast.v1 */
-    zc_extension_t extension; /* what Sec-WebSocket-Extensions offers and we take */
-    size_t length;            /* bytes of the head; what follows are frames */
-    const char *reason;       /* one sentence on a refusal, static */
+    zc_slice_t forwarded;      /* the last element of X-Forwarded-For: what the nearest proxy saw */
+    zc_slice_t forwarded_host; /* X-Forwarded-Host: what the first proxy was asked for */
+    bool get;                  /* the method is GET */
+    bool upgrade;              /* Connection and Upgrade ask for websocket */
+    bool zcast_v1;             /* Sec-WebSocket-Protocol offers zcast.v1 */
+    zc_extension_t extension;  /* what Sec-WebSocket-Extensions offers and we take */
+    size_t length;             /* bytes of the head; what follows are frames */
+    const char *reason;        /* one sentence on a refusal, static */
 
     /*  How far it has got. */
     size_t max, scanned, line, lines;

@@ -13,6 +13,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/wire/origin.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 
@@ -55,16 +56,27 @@ static void s_configure (zc_server_t *self)
     zc_timeouts_set (&self->timeouts, ZC_SESSION_CLOSING, CLOSE_MS);
 }
 
-bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin)
+/*  Without allow-origin. Whoever only reads gets what anybody may have; who publishes does so with
+ *  what its visitor's browser may, so it has to be the site itself. */
+static bool s_allows_any (const zc_server_t *self, const zc_head_t *head, bool proxied)
+{
+    return !zc_options_bool (self->options, "allow-publish") ||
+           zc_origin_is_of_host (head->origin, head->host) ||
+           (proxied && zc_origin_is_of_host (head->origin, head->forwarded_host));
+}
+
+bool zc_server_allows_origin (const zc_server_t *self, const zc_head_t *head, bool proxied)
 {
     const char *key, *allowed;
     bool any = false;
+    if (!head->origin.at)
+        return true; /* only browsers send one, and only they must be held off */
     for (size_t i = 0; zc_options_item (self->options, "allow-origin", i, &key, &allowed); i++) {
         any = true;
-        if (strlen (allowed) == origin.len && memcmp (allowed, origin.at, origin.len) == 0)
+        if (strcmp (allowed, "*") == 0 || zc_slice_is (head->origin, allowed))
             return true;
     }
-    return !any || !origin.at; /* only browsers send one, and only they must be held off */
+    return !any && s_allows_any (self, head, proxied);
 }
 
 /*  Timeouts. */

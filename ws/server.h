@@ -9,6 +9,7 @@
 #include "lib/config/options.h"
 #include "lib/engine/watch.h"
 #include "lib/engine/worker.h"
+#include "ws/head.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
 
@@ -58,8 +59,10 @@ typedef struct {
 
 /*  Serves until drained; `index` tells processes apart. Returns the exit status. */
 int zc_server_run (zc_options_t *options, int listener, unsigned index);
-/*  True where a page of this origin may connect. */
-bool zc_server_allows_origin (const zc_server_t *self, zc_slice_t origin);
+/*  True where the page that sent this head may connect: one that allow-origin names; without it
+ * any, or where clients may publish, any of the host that it asked. `proxied`: what a proxy says of
+ * that host is believed. */
+bool zc_server_allows_origin (const zc_server_t *self, const zc_head_t *head, bool proxied);
 /*  A session has gone: ends the process where it was the last that a drain waited for. */
 void zc_server_left (zc_server_t *self);
 

@@ -273,3 +273,20 @@ def test_an_answer_of_the_worker_passes_unchanged(stack):
     assert stack.get("/events")[0] == 400
     assert stack.get("/events?topic=a", method="DELETE")[0] == 405
     assert stack.get("/events?topic=" + "x" * 1025)[0] == 400
+
+
+@pytest.mark.parametrize("web", WEB)
+def test_who_may_publish_behind_a_web_server(stack, web):
+    """A page that the web server itself serves may, one of another site may not, though both ask the same proxy."""
+    stack.broker()
+    stack.ws("--allow-publish").wait_log("broker: connected")
+    getattr(stack, web)()
+    ours = f"http://127.0.0.1:{stack.web_port}"
+    with stack.websocket("a", port=stack.web_port, subprotocols=["zcast.v1"], origin=ours) as client:
+        client.wait_open()
+        client.send_json({"type": "publish", "topic": "a", "data": "hello", "ref": 1})
+        client.wait_message(lambda text: json.loads(text).get("data") == "hello")
+    for other in ("http://127.0.0.1:1", "https://evil.example", "null"):
+        with stack.websocket("a", port=stack.web_port, subprotocols=["zcast.v1"], origin=other) as client:
+            assert "403" in str(client.wait_closed().error), other
+    assert stack.stats()["published"] == 1

@@ -151,6 +151,40 @@ def test_origin(stack):
             raw.open(**fields)
 
 
+def test_origin_of_who_may_publish(stack):
+    """Without allow-origin any page may read, but only the site's own may publish with what its visitor's browser may."""
+    stack.ws("--allow-publish")
+    port = f":{stack.ws_port}"
+    same = [{}, {"Origin": f"http://localhost{port}", "Host": f"localhost{port}"}, {"Origin": "https://Site.example", "Host": "site.example"}]
+    same += [{"Origin": "https://site.example", "Host": "127.0.0.1", "X_Forwarded_Host": "site.example, inner"}]
+    for fields in same:
+        with Raw(stack.ws_port) as raw:
+            raw.open(**fields)
+    other = ["https://evil.example", "null", "", "http://localhost", "http://localhost:1", "https://localhost.evil.example", f"http://localhost{port}.evil.example"]
+    for origin in other:
+        status, _, body = answer(stack, head(Origin=origin, Host=f"localhost{port}"))
+        assert status == 403 and "allow-origin" in body, origin
+    assert answer(stack, head(Origin="https://site.example", Host="127.0.0.1", X_Forwarded_Host="inner, site.example"))[0] == 403
+
+
+@pytest.mark.parametrize("options, origin, status", [
+    (["--allow-publish", "--allow-origin=https://good.example"], "https://good.example", 101),
+    (["--allow-publish", "--allow-origin=https://good.example"], "http://localhost", 403),
+    (["--allow-publish", "--allow-origin=*"], "https://any.example", 101),
+    (["--allow-origin=*"], "null", 101),
+    ([], "https://any.example", 101),
+    (["--allow-publish", "--trust-proxy=never"], "https://site.example", 403),
+])
+def test_origin_as_configured(stack, options, origin, status):
+    stack.ws(*options)
+    fields = {"Origin": origin, "Host": "localhost", "X_Forwarded_Host": "site.example"}
+    if status == 101:
+        with Raw(stack.ws_port) as raw:
+            raw.open(**fields)
+    else:
+        assert answer(stack, head(**fields))[0] == status
+
+
 def forwarded(address):
     return head(X_Forwarded_For=f"198.51.100.9, {address}")
 

@@ -23,6 +23,11 @@ tests_unit_resolve_test_SOURCES = tests/unit/resolve_test.c tests/unit/unit.h
 tests_unit_resolve_test_LDADD = $(UNIT_LIBS)
 tests_unit_resolve_test_LDFLAGS = -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo
 
+check_PROGRAMS += tests/unit/origin_test
+TESTS += tests/unit/origin_test
+tests_unit_origin_test_SOURCES = tests/unit/origin_test.c
+tests_unit_origin_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/query_test
 TESTS += tests/unit/query_test
 tests_unit_query_test_SOURCES = tests/unit/query_test.c
