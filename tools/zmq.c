@@ -73,7 +73,7 @@ static void s_keys (void)
     const zc_program_t *programs[S_COMMANDS];
     size_t count = 0;
     for (size_t i = 0; i < S_COMMANDS; i++)
-        if (s_commands[i].command)
+        if (s_commands[i].command && s_commands[i].command->program->keys)
             programs[count++] = s_commands[i].command->program;
     zc_options_write_keys (programs, count, stdout);
 }

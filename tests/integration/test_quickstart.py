@@ -1,5 +1,8 @@
 """tools/quickstart, as a user runs it."""
 
+import contextlib
+import fcntl
+import html
 import itertools
 import os
 import re
@@ -27,13 +30,13 @@ def environment():
 class Quickstart:
     """Runs in a process group of its own, as from a shell, so that Ctrl-C reaches the group."""
 
-    def __init__(self, folder, *options, port=None):
+    def __init__(self, folder, *options, port=None, under=()):
         self.port = port or free_port()
         self.folder = folder
         self.log_path = folder / "quickstart.out"
         self.log_file = open(self.log_path, "wb")
         self.process = subprocess.Popen(
-            [QUICKSTART, "--port", str(self.port), *options],
+            [*under, QUICKSTART, "--port", str(self.port), *options],
             stdin=subprocess.DEVNULL,
             stdout=self.log_file,
             stderr=subprocess.STDOUT,
@@ -47,6 +50,16 @@ class Quickstart:
 
     def is_ready(self):
         return "Ctrl-C stops it" in self.output()
+
+    def shell(self, *words, input=None, cwd="/", check=True):
+        """A command in the shell of this stack, or one that reads `input`."""
+        return run(QUICKSTART, "shell", "--port", self.port, *words, input=input, cwd=cwd, check=check, env=environment())
+
+    def hint(self):
+        """The command that the page shows."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=LIMIT) as page:
+            code = re.search(r"<code>(.*?)</code>", page.read().decode())[1]
+        return html.unescape(re.sub(r"</?span[^>]*>", "", code))
 
     def wait_ready(self):
         wait_for(lambda: self.is_ready() or self.process.poll() is not None, lambda: f"quickstart ready:\n{self.output()}", LIMIT * 4)
@@ -79,9 +92,9 @@ class Quickstart:
 def quickstart():
     started = []
 
-    def start(*options, port=None):
+    def start(*options, **how):
         # not pytest's tmp_path: a Unix socket's path has at most 107 bytes
-        started.append(Quickstart(Path(tempfile.mkdtemp(prefix="zcast-")), *options, port=port))
+        started.append(Quickstart(Path(tempfile.mkdtemp(prefix="zcast-")), *options, **how))
         return started[-1]
 
     yield start
@@ -114,14 +127,182 @@ def test_quickstart_serves_and_stops(quickstart, options):
     assert [path.name for path in one.folder.iterdir()] == ["quickstart.out"]
 
 
-def test_quickstart_says_that_its_port_is_taken(quickstart):
-    with socket.socket() as other:
+def blocks(name, language):
+    """What a document has to be run."""
+    return re.findall(rf"^```{language} run\n(.*?)^```$", (SOURCE / name).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_first_commands_work(quickstart):
+    """All that README shows to publish, in `tools/quickstart shell` and after the export that is printed, on another port than the usual."""
+    one = quickstart("--redis").wait_ready()
+    with SseClient(f"http://127.0.0.1:{one.port}/events?topic=news/local&format=zcast.v1") as client:
+        client.wait_open()
+        came = 0
+        exported = re.search(r"^ +(export PATH=.*)$", one.output(), re.MULTILINE)[1]
+        for text in blocks("README.md", "sh"):
+            one.shell(input=f"set -e\n{text}")
+            client.wait(came + 1)
+            run("bash", "-ec", f"{exported}\n{text}", env=environment())
+            came += 2
+            client.wait(came)
+        (python,) = blocks("README.md", "python")
+        assert "b'OK'" in one.shell("/usr/bin/python3", "-c", python).stdout
+        assert all(event.json()["data"] == "Water is back" for event in client.wait(came + 1))
+    assert one.shell("zmq", "sub", "news/local", "--since", "5m", "--count", "1").stdout == "Water is back\n"
+    for name in ("zcast-broker", "zcast-ws", "zcast-fcgi", "zcast-redis"):
+        assert name in one.shell(name, "--version").stdout
+    assert one.shell("sh", "-c", "exit 7", check=False).returncode == 7
+    other = run(QUICKSTART, "shell", "--port", free_port(), check=False, env=environment())
+    assert other.returncode == 1 and str(one.port) in other.stderr
+
+
+def test_the_shell_needs_a_stack(quickstart):
+    done = run(QUICKSTART, "shell", "--port", free_port(), "true", check=False, env=environment())
+    assert done.returncode == 1 and "nothing is running" in done.stderr
+    one = quickstart("--no-redis").wait_ready()
+    assert "redis-cli" not in re.sub("for zmq.*", "", one.output())
+    one.process.kill()  # leaves its file behind
+    one.process.wait(LIMIT)
+    wait_for(lambda: one.descendants() == [], "all to end")
+    stale = one.shell("true", check=False)
+    assert stale.returncode == 1 and "nothing is running" in stale.stderr
+
+
+def test_the_hint_of_the_page_reaches_its_stack(quickstart):
+    """And no other, whatever the ports of both."""
+    first, second = quickstart().wait_ready(), quickstart().wait_ready()
+    hints = [each.hint() for each in (first, second)]
+    assert hints[0] != hints[1]
+    for one, hint, other in ((first, hints[0], second), (second, hints[1], first)):
+        with SseClient(f"http://127.0.0.1:{one.port}/events?topic=demo/hello") as here:
+            with SseClient(f"http://127.0.0.1:{other.port}/events?topic=demo/hello") as there:
+                here.wait_open()
+                there.wait_open()
+                before = len(there.messages())
+                run("bash", "-ec", hint, cwd="/", env=environment())
+                assert here.wait(1)[-1].data == "Hello, browsers"
+                other.shell("zmq", "pub", "demo/hello", "for the other")
+                assert [event.data for event in there.wait(before + 1)[before:]] == ["for the other"]
+
+
+def test_quickstart_says_that_its_port_is_taken():
+    """Before it installs or builds anything."""
+    with socket.socket() as other, tempfile.TemporaryDirectory() as folder:
         one_port = free_port()
         other.bind(("127.0.0.1", one_port))
         other.listen()
-        done = run(QUICKSTART, "--port", one_port, check=False, env=environment(), timeout=LIMIT * 4)
+        build = Path(folder) / "build"
+        done = run(QUICKSTART, "--port", one_port, check=False, env={**environment(), "ZCAST_BUILD": str(build)}, timeout=LIMIT * 4)
+        assert not build.exists() and done.stdout == ""
     assert done.returncode == 1
     assert f"port {one_port} is in use" in done.stderr
+
+
+# Does not look after orphans, as process 1 of many containers: what ends without a parent of its own stays a zombie.
+CARELESS = """
+import ctypes, signal, subprocess, sys
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+process = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+sys.exit(process.wait() % 256)
+"""
+
+
+def zombies(parent):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, owner = path.read_text().rsplit(")", 1)[1].split()[:2]
+            found += [path.parent.name] if state == "Z" and int(owner) == parent else []
+    return found
+
+
+def test_quickstart_stops_where_nobody_looks_after_orphans(quickstart):
+    one = quickstart("--no-redis", under=["/usr/bin/python3", "-c", CARELESS]).wait_ready()
+    wait_for(lambda: sum(b"--quiet" in words and b"bash" not in words for _, words in one.descendants()) == 2, "what feeds")
+    init = one.process.pid
+    seen = []
+    one.process.terminate()
+    wait_for(lambda: seen.extend(zombies(init)) or one.process.poll() is not None, lambda: f"its end: {one.output()}")
+    assert seen  # else this is no test
+    assert one.process.returncode == 143 and "killed" not in one.output()
+    assert [path.name for path in one.folder.iterdir()] == ["quickstart.out"]
+
+
+def test_quickstarts_look_for_ports_one_at_a_time(quickstart):
+    """Also where they are of different checkouts, which have build folders of their own."""
+    Path("/tmp/zcast-quickstart.lock").touch()
+    with open("/tmp/zcast-quickstart.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        one = quickstart("--no-redis")
+        wait_for(lambda: "another quickstart is starting: waiting" in one.output(), lambda: one.output(), LIMIT * 4)
+        assert not one.is_ready()
+    one.wait_ready()
+
+
+def checkout(place):
+    """A copy of what belongs to the project."""
+    git = run("git", "-C", SOURCE, "ls-files", "-z", "--cached", "--others", "--exclude-standard", check=False) if (SOURCE / ".git").exists() else None
+    if git and git.returncode == 0:
+        for name in filter(None, git.stdout.split("\0")):
+            if (SOURCE / name).is_file():
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(SOURCE / name, place / name)
+    else:
+        shutil.copytree(SOURCE, place, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("build", "*.o", "*.a", "node_modules", "config.status", "Makefile"))
+
+
+# in the place of make: building is slow, and works as it does elsewhere once it is configured
+MAKE = """#!/bin/sh
+case $1 in -j*) echo "made in $PWD"; exit 7 ;; esac
+exec /usr/bin/make "$@"
+"""
+
+
+@pytest.mark.parametrize("how", ["blank", "read-only"])
+def test_checkouts_that_configure_would_refuse(how):
+    """Whose path has a blank in it; and which can't be written to, with a build folder elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="zcast-") as folder:
+        place = Path(folder) / "my checkout"
+        checkout(place)
+        tools = Path(folder) / "bin"
+        tools.mkdir()
+        (tools / "make").write_text(MAKE)
+        (tools / "make").chmod(0o755)
+        env = {**environment(), "PATH": f"{tools}:{os.environ['PATH']}"}
+        build = place / "build"
+        words = [str(place / "tools/quickstart"), "--port", str(free_port()), "--no-redis"]
+        before = sorted(path.relative_to(place) for path in place.rglob("*"))
+        if how == "read-only":
+            build = Path(folder) / "my build"
+            env["ZCAST_BUILD"] = str(build)
+            if os.getuid() == 0:  # to whom permissions mean nothing
+                script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+                words = ["unshare", "--mount", "sh", "-c", script, "sh", str(place), *words]
+            else:
+                run("chmod", "-R", "a-w", place)
+        else:
+            env.pop("ZCAST_BUILD")
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=LIMIT * 4)
+        if how == "read-only" and os.getuid() != 0:
+            run("chmod", "-R", "u+w", place)
+        assert done.returncode == 1 and f"made in {build}" in done.stdout, done
+        assert f"failed: make -j" in done.stderr
+        assert (build / "Makefile").exists() and (build / "config.status").exists()
+        if how == "read-only":
+            assert sorted(path.relative_to(place) for path in place.rglob("*")) == before
+            env.pop("ZCAST_BUILD")
+            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=LIMIT) if os.getuid() == 0 else None
+            assert done is None or (done.returncode == 1 and "say with ZCAST_BUILD" in done.stderr), done
+
+
+def test_what_is_logged_commands_no_terminal():
+    """The end of a log, as it is shown where something failed."""
+    function = re.search(r"^show_log \(\)\n\{.*?^\}$", Path(QUICKSTART).read_text(), re.MULTILINE | re.DOTALL)[0]
+    with tempfile.NamedTemporaryFile() as log:
+        log.write(b"k\xc3\xa4se\t\x1b[2J\x07\x7f\xc2\x9b31m\r\n")
+        log.flush()
+        assert run("bash", "-c", f'{function}\nshow_log 5 "$1"', "bash", log.name).stdout == "käse\t?[2J???31m?\n"
 
 
 def test_two_quickstarts_at_once(quickstart):
@@ -185,6 +366,8 @@ def test_quickstart_stops_once(quickstart):
         (["--port=65536"], "expected a number from 1 to 65535"),
         (["--web", "caddy"], "expected nginx or lighttpd"),
         (["--nonsense"], "unknown option '--nonsense'"),
+        (["shell", "--nonsense"], "unknown option '--nonsense'"),
+        (["--", "zmq"], "unexpected 'zmq'"),
     ],
 )
 def test_quickstart_refuses(options, message):
