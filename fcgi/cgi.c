@@ -1,5 +1,6 @@
-/*  cgi.c - the same engine with one client, whose transport is descriptor 1 as it is. libfcgi's
- * FCGX streams, which could carry this too, block, and would need a loop of their own. */
+/*  cgi.c - the same engine and the same front with one request: its head is the environment, its
+ *  body is descriptor 0, its answer descriptor 1. libfcgi's FCGX streams, which could carry this
+ *  too, block, and would need a loop of their own. */
 #include "fcgi/cgi.h"
 
 #include <errno.h>
@@ -10,21 +11,31 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fcgi/params.h"
 #include "fcgi/server.h"
-#include "fcgi/stream.h"
 #include "lib/base/log.h"
+#include "lib/front/events.h"
 
-#define DRAIN_MS 20 /* how often it is seen, while draining, whether all is sent */
+extern char **environ;
+
+#define DRAIN_MS 20    /* how often it is seen, while draining, whether all is sent */
+#define READ_MAX 65536 /* bytes read at once */
 
 typedef struct {
     zc_client_t client; /* must be first */
     zc_options_t *options;
     zc_worker_t *worker;
-    const zc_request_t *request;
-    const zc_cors_t *cors;
-    uv_poll_t poll;   /* of stdout */
-    bool polled;      /* stdout can be polled: it isn't a file */
-    uv_timer_t drain; /* while the last bytes are sent */
+    zc_front_t front;
+    zc_exchange_t exchange;
+    zc_buf_t reply;      /* the whole answer, where it isn't a stream */
+    zc_params_t *params; /* owned; what the exchange's slices lie in */
+    uv_poll_t poll;      /* of stdout, while it streams */
+    bool polled;         /* stdout can be polled: it isn't a file */
+    bool streaming;      /* the client is in the hub */
+    bool left;           /* nothing is to be done any more */
+    uv_poll_t body;      /* of stdin, while a body is read */
+    bool reading;        /* it is */
+    uv_timer_t drain;    /* while the last bytes are sent */
 } s_cgi_t;
 
 bool zc_cgi_wanted (void)
@@ -46,11 +57,20 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     return (long)sent;
 }
 
+static void s_stop_reading (s_cgi_t *self)
+{
+    if (self->reading)
+        uv_close ((uv_handle_t *)&self->body, NULL);
+    self->reading = false;
+}
+
 /*  May come again, from the end of a drain that was under way. */
 static void s_leave (s_cgi_t *self)
 {
-    if (uv_is_closing ((uv_handle_t *)&self->drain))
+    if (self->left)
         return;
+    self->left = true;
+    s_stop_reading (self);
     zc_hub_leave (zc_worker_hub (self->worker), &self->client);
     if (self->polled)
         uv_close ((uv_handle_t *)&self->poll, NULL);
@@ -97,19 +117,124 @@ static const zc_transport_t s_transport = {
     .describe = s_describe,
 };
 
+/*  ---------------------------------------------------------------- what the front asks of a
+ * carrier */
+
+static s_cgi_t *s_self (zc_exchange_t *exchange)
+{
+    return (s_cgi_t *)(void *)((char *)exchange - offsetof (s_cgi_t, exchange));
+}
+
+/*  Written when the loop has ended: what reads it may be slow. */
+static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
+{
+    s_cgi_t *self = s_self (exchange);
+    zc_response_write_cgi (response, exchange->request.method == ZC_METHOD_HEAD, &self->reply);
+    s_leave (self);
+}
+
+static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *response)
+{
+    s_cgi_t *self = s_self (exchange);
+    zc_buf_t head = ZC_BUF_INIT;
+    int flags = fcntl (STDOUT_FILENO, F_GETFL);
+    fcntl (STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK);
+    self->client.transport = &s_transport;
+    self->client.fd = STDOUT_FILENO;
+    self->polled = uv_poll_init (zc_worker_loop (self->worker), &self->poll, STDOUT_FILENO) == 0;
+    self->poll.data = self;
+    self->streaming = true;
+    s_want_write (&self->client, false);
+    zc_response_write_cgi (response, false, &head);
+    zc_client_add (&self->client, head.data, head.len);
+    zc_buf_clear (&head);
+    return &self->client;
+}
+
+static bool s_has_room (zc_exchange_t *exchange)
+{
+    (void)exchange;
+    return true;
+}
+
+static const zc_carrier_t s_carrier = {
+    .name = "cgi",
+    .answer = s_answer,
+    .stream = s_stream,
+    .has_room = s_has_room,
+};
+
+/*  ---------------------------------------------------------------- the request */
+
+/*  Returns false where there is nothing more to read, for now or for ever. */
+static bool s_read_body (s_cgi_t *self)
+{
+    static uint8_t bytes[READ_MAX];
+    int64_t length = self->exchange.request.body;
+    size_t want = sizeof bytes;
+    if (length >= 0 && (uint64_t)length - self->exchange.received < want)
+        want = (size_t)((uint64_t)length - self->exchange.received);
+    ssize_t len = read (STDIN_FILENO, bytes, want);
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return errno == EINTR;
+    if (len > 0)
+        zc_exchange_body (&self->exchange, bytes, (size_t)len);
+    else
+        zc_exchange_end (&self->exchange);
+    return len > 0 && zc_exchange_wants_body (&self->exchange);
+}
+
+static void s_on_body (uv_poll_t *poll, int status, int events)
+{
+    s_cgi_t *self = poll->data;
+    (void)status, (void)events;
+    s_read_body (self);
+    if (!zc_exchange_wants_body (&self->exchange))
+        s_stop_reading (self);
+}
+
+/*  A file can't be polled, and need not be. */
+static void s_start_reading (s_cgi_t *self)
+{
+    self->body.data = self;
+    if (uv_poll_init (zc_worker_loop (self->worker), &self->body, STDIN_FILENO) != 0) {
+        while (s_read_body (self))
+            ;
+        return;
+    }
+    self->reading = true;
+    uv_poll_start (&self->body, UV_READABLE | UV_DISCONNECT, s_on_body);
+}
+
+static void s_begin (s_cgi_t *self)
+{
+    zc_slice_t values[ZC_VARIABLE_COUNT];
+    zc_params_t *params = zc_params_new (zc_cgi_find, ZC_VARIABLE_COUNT, 0);
+    zc_exchange_t *exchange = &self->exchange;
+    exchange->front = &self->front;
+    exchange->carrier = &s_carrier;
+    zc_params_read_environment (params, environ);
+    zc_params_values (params, values);
+    if (zc_request_from_variables (&exchange->request, values) != 0)
+        zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
+    else
+        zc_front_begin (exchange);
+    if (zc_exchange_wants_body (exchange))
+        s_start_reading (self);
+    self->params = params;
+}
+
 static int s_start (void *arg, zc_worker_t *worker)
 {
     s_cgi_t *self = arg;
-    uv_loop_t *loop = zc_worker_loop (worker);
     self->worker = worker;
-    self->client.transport = &s_transport;
-    self->client.fd = STDOUT_FILENO;
-    uv_timer_init (loop, &self->drain);
+    uv_timer_init (zc_worker_loop (worker), &self->drain);
     self->drain.data = self;
-    self->polled = uv_poll_init (loop, &self->poll, STDOUT_FILENO) == 0;
-    self->poll.data = self;
-    s_want_write (&self->client, false);
-    zc_stream_start (&self->client, worker, self->request, self->cors);
+    zc_front_init (&self->front, worker, self->options);
+    self->front.fallback =
+        &zc_door_events; /* the web server has chosen, whatever its name for it is */
+    zc_front_open (&self->front, "/events", &zc_door_events);
+    s_begin (self);
     return 0;
 }
 
@@ -120,14 +245,16 @@ static void s_on_drain (uv_timer_t *timer)
         s_leave (self);
 }
 
+/*  An answer that is awaited may still come; the drain's time bounds it. */
 static void s_drain (void *arg)
 {
     s_cgi_t *self = arg;
-    if (uv_is_closing ((uv_handle_t *)&self->drain))
+    if (self->left || !self->streaming)
         return; /* the web server, too, has seen the client leave */
-    zc_stream_retry (&self->client, self->worker);
+    zc_events_retry (&self->client, self->worker, false);
     zc_pump_send (zc_worker_pump (self->worker), &self->client);
-    uv_timer_start (&self->drain, s_on_drain, 0, DRAIN_MS);
+    if (!self->left)
+        uv_timer_start (&self->drain, s_on_drain, 0, DRAIN_MS);
 }
 
 static void s_abort (void *arg)
@@ -151,34 +278,18 @@ static int s_write_all (const zc_buf_t *bytes)
     return EXIT_SUCCESS;
 }
 
-static int s_run_stream (zc_options_t *options, const zc_request_t *request, const zc_cors_t *cors)
-{
-    s_cgi_t self = {.options = options, .request = request, .cors = cors};
-    const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, NULL};
-    char name[32];
-    int flags = fcntl (STDOUT_FILENO, F_GETFL);
-    fcntl (STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK);
-    snprintf (name, sizeof name, "cgi.%d", (int)getpid ());
-    return zc_worker_run (options, name, &service);
-}
-
 int zc_cgi_run (zc_options_t *options)
 {
-    zc_params_t *params = zc_params_new (zc_param_names, ZC_PARAM_COUNT, 0);
-    zc_request_t request;
-    zc_params_read_environment (params);
-    zc_request_parse (&request, params, (size_t)zc_options_number (options, "max-topics"));
-    zc_cors_t cors =
-        zc_cors_check (options, "cors-origin", zc_params_get (params, ZC_PARAM_ORIGIN));
-    int status;
-    if (request.status != 200 || request.head) {
-        zc_buf_t reply = ZC_BUF_INIT;
-        zc_response_short (&reply, &cors, &request);
-        status = s_write_all (&reply);
-        zc_buf_clear (&reply);
-    } else
-        status = s_run_stream (options, &request, &cors);
-    zc_request_clear (&request);
-    zc_params_destroy (&params);
+    s_cgi_t self = {.options = options};
+    const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, NULL};
+    char name[32];
+    snprintf (name, sizeof name, "cgi.%d", (int)getpid ());
+    int status = zc_worker_run (options, name, &service);
+    if (status == EXIT_SUCCESS)
+        status = s_write_all (&self.reply);
+    zc_exchange_clear (&self.exchange);
+    zc_front_clear (&self.front);
+    zc_params_destroy (&self.params);
+    zc_buf_clear (&self.reply);
     return status;
 }

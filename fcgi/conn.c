@@ -16,19 +16,22 @@
 
 #include "fcgi/framing.h"
 #include "fcgi/record.h"
-#include "fcgi/stream.h"
 #include "lib/base/log.h"
+#include "lib/front/events.h"
 
-#define KEEP_MS 75000  /* an idle kept connection; nginx lets go after 60 s, and should be first */
-#define LINGER_MS 2000 /* for the peer to close after the end */
-#define OUT_MAX 65536  /* bytes of answers that a peer may leave unread */
-#define READ_MAX 65536 /* bytes read at once */
-#define HURRY_MS 1000  /* for a request that is on its way while draining, at most */
-#define TICK_MS 100    /* how often timeouts are looked at */
-#define DRAIN_MS 20    /* and while draining */
+#define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
+#define BODY_STEP 4096  /* bytes of a body that come within request-timeout, at least */
+#define KEEP_MS 75000   /* an idle kept connection; nginx lets go after 60 s, and should be first */
+#define LINGER_MS 2000  /* for the peer to close after the end */
+#define OUT_MAX 65536   /* bytes of answers that a peer may leave unread */
+#define READ_MAX 65536  /* bytes read at once */
+#define HURRY_MS 1000   /* for a request that is on its way while draining, at most */
+#define TICK_MS 100     /* how often timeouts are looked at */
+#define DRAIN_MS 20     /* and while draining */
 
 enum {
     STATE_READING,   /* a request is awaited or incomplete */
+    STATE_WAITING,   /* it is complete; its door will answer */
     STATE_STREAMING, /* its client is in the hub */
     STATE_ENDING,    /* what is in `out`, then no more */
     STATE_CLOSED     /* waits to be released */
@@ -36,16 +39,27 @@ enum {
 
 enum {
     TIMEOUT_REQUEST, /* for a request, or an answer, to be complete */
+    TIMEOUT_ANSWER,
     TIMEOUT_KEEP,
     TIMEOUT_LINGER,
     TIMEOUT_HURRY,
 };
+
+/*  A request that isn't over. */
+typedef struct {
+    zc_exchange_t exchange; /* must be first */
+    zc_conn_t *conn;        /* borrowed */
+    zc_params_t *params;    /* owned; what the exchange's slices lie in */
+    uint64_t counted;       /* bytes of its body when its timeout was last begun anew */
+    bool busy;              /* a call of the front's is under way */
+} s_request_t;
 
 struct zc_conn {
     zc_client_t client;        /* the engine's; must be first */
     zc_conns_t *all;           /* borrowed */
     LIST_ENTRY (zc_conn) link; /* in all->streaming */
     zc_timeout_t timeout;      /* unless streaming */
+    s_request_t *request;      /* owned; NULL while it streams, and between requests */
     zc_record_t record;        /* reads what the web server sends */
     zc_buf_t out;              /* whole records, to be sent between two of the stream's */
     zc_framing_t framing;      /* of the stream */
@@ -55,8 +69,9 @@ struct zc_conn {
     bool want_write : 1; /* the engine waits for the socket */
     bool shut : 1;       /* nothing more will be written */
     bool kept : 1;       /* it has had a request before */
+    bool counted : 1;    /* its stream is among its address's connections */
     uint8_t family;      /* of the client's address; 0: unknown */
-    uint8_t address[16]; /* for logs */
+    uint8_t address[16]; /* for logs, and limits */
     uint16_t port;
 };
 
@@ -101,11 +116,31 @@ static void s_change (zc_conn_t *self, uint8_t state, unsigned timeout)
 
 /*  ---------------------------------------------------------------- the end of a connection */
 
+static const char *s_address (const zc_conn_t *self, char text[INET6_ADDRSTRLEN])
+{
+    return inet_ntop (self->family, self->address, text, INET6_ADDRSTRLEN);
+}
+
 static void s_leave (zc_conn_t *self)
 {
+    char address[INET6_ADDRSTRLEN];
     if (self->state == STATE_STREAMING)
         zc_hub_leave (zc_worker_hub (self->all->worker), &self->client);
-    self->want_write = false;
+    if (self->counted)
+        zc_front_leave (&self->all->front, s_address (self, address));
+    self->want_write = self->counted = false;
+}
+
+/*  Forgets the request, unless a call of the front's is under way: then that is done after it. */
+static void s_forget_request (zc_conn_t *self)
+{
+    s_request_t *request = self->request;
+    if (!request || request->busy)
+        return;
+    self->request = NULL;
+    zc_exchange_clear (&request->exchange);
+    zc_params_destroy (&request->params);
+    free (request);
 }
 
 /*  Its memory stays until it is released, so callers up the stack can still see that it is closed.
@@ -115,6 +150,7 @@ static void s_close (zc_conn_t *self)
     if (self->state == STATE_CLOSED)
         return;
     s_leave (self);
+    s_forget_request (self);
     s_exit (self);
     self->state = STATE_CLOSED;
     zc_record_clear (&self->record);
@@ -204,10 +240,9 @@ static void s_want_write (zc_client_t *client, bool on)
 static void s_describe (zc_client_t *client, char *text, size_t size)
 {
     zc_conn_t *self = (zc_conn_t *)client;
-    char address[INET6_ADDRSTRLEN] = "unknown";
-    if (self->family)
-        inet_ntop (self->family, self->address, address, sizeof address);
-    snprintf (text, size, self->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, self->port);
+    char address[INET6_ADDRSTRLEN];
+    snprintf (text, size, self->family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+              self->family ? s_address (self, address) : "unknown", self->port);
 }
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
@@ -238,12 +273,13 @@ static void s_end_request (zc_conn_t *self)
 {
     zc_buf_t tail = ZC_BUF_INIT;
     s_leave (self);
+    s_forget_request (self);
     zc_framing_fill (&self->framing, self->record.request, &tail);
     zc_buf_add (&tail, self->out.data, self->out.len);
     zc_record_finish (&self->record, &tail);
     zc_buf_clear (&self->out);
     self->out = tail;
-    bool keep = self->record.keep && !self->all->draining && !self->refuse;
+    bool keep = self->record.keep && !self->all->front.draining && !self->refuse;
     if (keep)
         s_change (self, STATE_READING, TIMEOUT_KEEP);
     else
@@ -252,63 +288,126 @@ static void s_end_request (zc_conn_t *self)
     s_flush (self);
 }
 
-/*  A response that is not a stream. */
-static void s_reply (zc_conn_t *self, const zc_buf_t *reply)
+/*  ---------------------------------------------------------------- what the front asks of a
+ * carrier */
+
+static zc_conn_t *s_conn (const zc_exchange_t *exchange)
 {
-    zc_record_stdout (&self->record, &self->out, reply->data, reply->len);
+    return ((const s_request_t *)exchange)->conn;
+}
+
+static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
+{
+    zc_conn_t *self = s_conn (exchange);
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_response_write_cgi (response, exchange->request.method == ZC_METHOD_HEAD, &text);
+    zc_record_stdout (&self->record, &self->out, text.data, text.len);
+    zc_buf_clear (&text);
     s_end_request (self);
 }
 
-static void s_note_peer (zc_conn_t *self, const zc_params_t *params)
+static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *response)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    uint64_t port;
-    zc_slice_t address = zc_params_get (params, ZC_PARAM_REMOTE_ADDR);
-    zc_slice_t digits = zc_params_get (params, ZC_PARAM_REMOTE_PORT);
-    if (address.len < sizeof text)
-        memcpy (text, address.at, address.len);
-    self->family = inet_pton (AF_INET, text, self->address) == 1    ? AF_INET
-                   : inet_pton (AF_INET6, text, self->address) == 1 ? AF_INET6
-                                                                    : 0;
-    self->port = zc_text_u64 (digits.at, digits.len, 65535, &port) == 0 ? (uint16_t)port : 0;
-}
-
-static void s_start_stream (zc_conn_t *self, const zc_request_t *request, const zc_cors_t *cors)
-{
+    zc_conn_t *self = s_conn (exchange);
+    zc_buf_t head = ZC_BUF_INIT;
     int fd = self->client.fd;
     memset (&self->client, 0, sizeof self->client);
     self->client.transport = &s_transport;
     self->client.fd = fd;
+    self->counted = zc_exchange_take_count (exchange);
     s_start_streaming (self);
-    zc_stream_start (&self->client, self->all->worker, request, cors);
+    zc_response_write_cgi (response, false, &head);
+    zc_client_add (&self->client, head.data, head.len);
+    zc_buf_clear (&head);
+    return &self->client;
+}
+
+static bool s_has_room (zc_exchange_t *exchange)
+{
+    zc_conn_t *self = s_conn (exchange);
+    const zc_conns_t *all = self->all;
+    return !self->refuse && (all->max_clients == 0 || all->streams < all->max_clients);
+}
+
+static const zc_carrier_t s_carrier = {
+    .name = "fcgi",
+    .answer = s_answer,
+    .stream = s_stream,
+    .has_room = s_has_room,
+};
+
+/*  ---------------------------------------------------------------- requests, and their bodies */
+
+/*  Also takes away what isn't an address, so that limits don't count by it. */
+static void s_note_peer (zc_conn_t *self, zc_request_t *request)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (request->peer.len < sizeof text)
+        memcpy (text, request->peer.at, request->peer.len);
+    self->family = inet_pton (AF_INET, text, self->address) == 1    ? AF_INET
+                   : inet_pton (AF_INET6, text, self->address) == 1 ? AF_INET6
+                                                                    : 0;
+    self->port = request->port;
+    if (!self->family)
+        request->peer.len = 0;
+    /*  The web server has told whom it serves, and as whom: nothing else is believed. */
+    request->fields[ZC_FIELD_X_FORWARDED_FOR] = (zc_slice_t){NULL, 0};
+    request->fields[ZC_FIELD_X_FORWARDED_HOST] = (zc_slice_t){NULL, 0};
+}
+
+/*  What follows a call of the front's. */
+static void s_after_call (zc_conn_t *self)
+{
+    s_request_t *request = self->request;
+    request->busy = false;
+    if (self->state == STATE_CLOSED || request->exchange.over) {
+        s_forget_request (self);
+    } else if (request->exchange.whole) {
+        s_change (self, STATE_WAITING, TIMEOUT_ANSWER);
+    } else if (request->exchange.received - request->counted >= BODY_STEP) {
+        request->counted = request->exchange.received;
+        s_start_timeout (self, TIMEOUT_REQUEST);
+    }
 }
 
 /*  The parameters are complete. */
-static void s_answer (zc_conn_t *self)
+static void s_begin_request (zc_conn_t *self)
 {
-    zc_conns_t *all = self->all;
-    zc_params_t *params = zc_record_take_params (&self->record);
-    zc_request_t request;
-    zc_buf_t reply = ZC_BUF_INIT;
-    zc_request_parse (&request, params, (size_t)zc_options_number (all->options, "max-topics"));
-    zc_cors_t cors =
-        zc_cors_check (all->options, "cors-origin", zc_params_get (params, ZC_PARAM_ORIGIN));
-    bool full = all->max_clients > 0 && all->streams >= all->max_clients;
-    all->stats.requests++;
-    s_note_peer (self, params);
-    if (request.status != 200 || request.head) {
-        all->stats.errors += request.status >= 400;
-        zc_response_short (&reply, &cors, &request);
-        s_reply (self, &reply);
-    } else if (self->refuse || full || all->draining) {
-        all->stats.refused++;
-        zc_response_later (&reply, &cors, zc_worker_retry (all->worker));
-        s_reply (self, &reply);
-    } else
-        s_start_stream (self, &request, &cors);
-    zc_buf_clear (&reply);
-    zc_request_clear (&request);
-    zc_params_destroy (&params);
+    zc_slice_t values[ZC_VARIABLE_COUNT];
+    s_request_t *request = calloc (1, sizeof *request);
+    if (!request)
+        abort ();
+    self->request = request;
+    request->conn = self;
+    request->params = zc_record_take_params (&self->record);
+    request->busy = true;
+    zc_exchange_t *exchange = &request->exchange;
+    exchange->front = &self->all->front;
+    exchange->carrier = &s_carrier;
+    zc_params_values (request->params, values);
+    int bad = zc_request_from_variables (&exchange->request, values);
+    s_note_peer (self, &exchange->request);
+    size_t size = zc_params_size (request->params) - values[ZC_VARIABLE_REQUEST_URI].len;
+    if (bad)
+        zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
+    else if (size > self->all->max_head)
+        zc_exchange_refuse (exchange, 431, "head", "the request's head is too long");
+    else
+        zc_front_begin (exchange);
+    s_after_call (self);
+}
+
+/*  The next run of the body; NULL: its end. */
+static void s_take_body (zc_conn_t *self, const zc_slice_t *body)
+{
+    if (!self->request)
+        return;
+    self->request->busy = true;
+    if (body)
+        zc_exchange_body (&self->request->exchange, body->at, body->len);
+    else
+        zc_exchange_end (&self->request->exchange);
+    s_after_call (self);
 }
 
 static void s_malformed (zc_conn_t *self, const char *what)
@@ -320,10 +419,14 @@ static void s_malformed (zc_conn_t *self, const char *what)
 }
 
 /*  One event of the record layer. */
-static void s_handle (zc_conn_t *self, zc_record_event_t event)
+static void s_handle (zc_conn_t *self, zc_record_event_t event, const zc_slice_t *body)
 {
     if (event == ZC_RECORD_REQUEST)
-        s_answer (self);
+        s_begin_request (self);
+    else if (event == ZC_RECORD_BODY)
+        s_take_body (self, body);
+    else if (event == ZC_RECORD_END)
+        s_take_body (self, NULL);
     else if (event == ZC_RECORD_ABORT)
         s_end_request (self);
     else if (event == ZC_RECORD_ERROR)
@@ -334,17 +437,18 @@ static void s_handle (zc_conn_t *self, zc_record_event_t event)
 
 static bool s_listens (const zc_conn_t *self)
 {
-    return self->state == STATE_READING || self->state == STATE_STREAMING;
+    return self->state <= STATE_STREAMING;
 }
 
 static void s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
 {
     bool idle = zc_record_idle (&self->record);
+    zc_slice_t body;
     while (s_listens (self)) {
-        zc_record_event_t event = zc_record_read (&self->record, &bytes, &len, &self->out);
+        zc_record_event_t event = zc_record_read (&self->record, &bytes, &len, &self->out, &body);
         if (event == ZC_RECORD_MORE)
             break;
-        s_handle (self, event);
+        s_handle (self, event, &body);
     }
     if (self->state == STATE_CLOSED)
         return;
@@ -437,15 +541,16 @@ static void s_on_tick (uv_timer_t *timer)
     zc_timeout_t *due;
     while ((due = zc_timeouts_due (&all->timeouts, uv_now (timer->loop))))
         s_expire (ZC_TIMEOUT_OWNER (due, zc_conn_t, timeout));
-    for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; all->draining && self;
+    for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; all->front.draining && self;
          self = next) {
         next = LIST_NEXT (self, link);
         s_end_if_sent (self);
     }
-    if (!zc_timeouts_idle (&all->timeouts) || (all->draining && !LIST_EMPTY (&all->streaming)))
+    if (!zc_timeouts_idle (&all->timeouts) ||
+        (all->front.draining && !LIST_EMPTY (&all->streaming)))
         return;
     uv_timer_stop (timer);
-    if (all->draining)
+    if (all->front.draining)
         s_stop (all);
 }
 
@@ -457,6 +562,10 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
         return -1;
     all->worker = worker;
     all->options = options;
+    zc_front_init (&all->front, worker, options);
+    all->front.fallback =
+        &zc_door_events; /* the web server has chosen, whatever its name for it is */
+    zc_front_open (&all->front, "/events", &zc_door_events);
     uv_timer_init (zc_worker_loop (worker), &all->tick);
     all->tick.data = all;
     zc_timeouts_init (&all->timeouts);
@@ -469,15 +578,23 @@ void zc_conns_configure (zc_conns_t *all)
 {
     unsigned request = (unsigned)zc_options_number (all->options, "request-timeout");
     zc_timeouts_set (&all->timeouts, TIMEOUT_REQUEST, request);
+    zc_timeouts_set (&all->timeouts, TIMEOUT_ANSWER, ANSWER_MS);
     zc_timeouts_set (&all->timeouts, TIMEOUT_KEEP, KEEP_MS);
     zc_timeouts_set (&all->timeouts, TIMEOUT_LINGER, LINGER_MS);
     zc_timeouts_set (&all->timeouts, TIMEOUT_HURRY, request < HURRY_MS ? request : HURRY_MS);
     all->max_clients = (unsigned)zc_options_number (all->options, "max-clients");
+    all->max_head = (size_t)zc_options_number (all->options, "max-head");
+    zc_front_configure (&all->front);
+}
+
+void zc_conns_clear (zc_conns_t *all)
+{
+    zc_front_clear (&all->front);
 }
 
 void zc_conns_drain (zc_conns_t *all)
 {
-    all->draining = true;
+    all->front.draining = true;
     for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, TIMEOUT_KEEP));)
         s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
     for (zc_timeout_t *one = zc_timeouts_first (&all->timeouts, TIMEOUT_REQUEST), *next; one;
@@ -489,7 +606,7 @@ void zc_conns_drain (zc_conns_t *all)
     }
     for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; self; self = next) {
         next = LIST_NEXT (self, link);
-        zc_stream_retry (&self->client, all->worker);
+        zc_events_retry (&self->client, all->worker, false);
         zc_pump_send (zc_worker_pump (all->worker), &self->client);
         s_end_if_sent (self);
     }

@@ -6,15 +6,12 @@
 #include "lib/base/timeouts.h"
 #include "lib/config/options.h"
 #include "lib/engine/watch.h"
-#include "lib/engine/worker.h"
+#include "lib/front/front.h"
 
 typedef struct zc_conn zc_conn_t;
 
 typedef struct {
     uint64_t connections; /* accepted */
-    uint64_t requests;    /* complete */
-    uint64_t errors;      /* answered with 400 or 405 */
-    uint64_t refused;     /* told to come back, for want of room */
     uint64_t malformed;   /* connections closed for what they sent */
     uint64_t timeouts;    /* closed, as a request stayed incomplete */
 } zc_conn_stats_t;
@@ -23,12 +20,13 @@ typedef struct {
 typedef struct {
     zc_worker_t *worker;    /* borrowed */
     zc_options_t *options;  /* borrowed */
+    zc_front_t front;       /* draining: every request ends now, and is told to come back */
     zc_watch_t *watch;      /* owned; of their sockets */
     unsigned max_clients;   /* streams at once; 0: as many as descriptors allow */
+    size_t max_head;        /* bytes of a request's parameters that are kept */
     size_t streams;         /* streams now */
-    bool draining;          /* every request ends now, and is told to come back */
     zc_timeouts_t timeouts; /* of all but streams; a request has request-timeout from its first byte
-                               (or accept) to its last */
+                               (or accept) to its last, or for each 4 KiB of its body */
     LIST_HEAD (, zc_conn) streaming; /* the others */
     uv_timer_t tick;                 /* looks after timeouts; runs only while there are some */
     zc_conn_stats_t stats;
@@ -36,6 +34,8 @@ typedef struct {
 
 /*  Returns 0, or -1 with errno. */
 int zc_conns_init (zc_conns_t *self, zc_worker_t *worker, zc_options_t *options);
+/*  All have ended. */
+void zc_conns_clear (zc_conns_t *self);
 /*  Reads the options again. */
 void zc_conns_configure (zc_conns_t *self);
 /*  Takes an accepted, non-blocking socket, and closes it in the end. `refuse`: its request is

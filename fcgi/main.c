@@ -7,7 +7,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/processes.h"
 #include "lib/base/log.h"
-#include "lib/engine/worker.h"
+#include "lib/front/front.h"
 
 static const zc_option_t s_options[] = {
     {"socket", 's', ZC_OPT_TEXT, "/run/zcast/sse.sock", 1, 255, NULL, "ADDRESS",
@@ -21,10 +21,9 @@ static const zc_option_t s_options[] = {
      true},
     {"request-timeout", 0, ZC_OPT_SECONDS, "10s", 100, 3600000, NULL, "TIME",
      "a web server's request is complete within this, or its connection is closed", true},
-    {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",
-     "origin whose pages may read the streams, or *; repeatable", true},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
-     "where the broker's publishers connect; not used: streams only read", false},
+     "where the broker's publishers connect; clients publish through control", false},
+    ZC_FRONT_OPTIONS ("0"),
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };

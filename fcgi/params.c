@@ -11,10 +11,6 @@
 
 #include "lib/base/buf.h"
 
-const char *const zc_param_names[ZC_PARAM_COUNT] = {
-    "QUERY_STRING", "REQUEST_METHOD", "HTTP_LAST_EVENT_ID",
-    "HTTP_ORIGIN",  "REMOTE_ADDR",    "REMOTE_PORT",
-};
 const char *const zc_value_names[ZC_VALUE_COUNT] = {
     FCGI_MAX_CONNS,
     FCGI_MAX_REQS,
@@ -24,8 +20,8 @@ const char *const zc_value_names[ZC_VALUE_COUNT] = {
 typedef enum { PART_NAME_LENGTH, PART_VALUE_LENGTH, PART_NAME, PART_VALUE } s_part_t;
 
 struct zc_params {
-    const char *const *names;         /* wanted */
-    unsigned count;                   /* of names */
+    zc_params_find_fn find;           /* which names are wanted */
+    unsigned count;                   /* of them */
     size_t limit;                     /* bytes that may still come */
     s_part_t part;                    /* of the pair being read */
     unsigned length_bytes;            /* bytes of the current length still to come; 0: none yet */
@@ -37,17 +33,16 @@ struct zc_params {
     struct {
         bool here;
         size_t at, len; /* in bytes */
-    } value[ZC_PARAMS_NAMES];
+    } value[];
 };
 
-zc_params_t *zc_params_new (const char *const *names, size_t count, size_t limit)
+zc_params_t *zc_params_new (zc_params_find_fn find, unsigned count, size_t limit)
 {
-    assert (count <= ZC_PARAMS_NAMES);
-    zc_params_t *self = calloc (1, sizeof *self);
+    zc_params_t *self = calloc (1, sizeof *self + count * sizeof *self->value);
     if (!self)
         abort ();
-    self->names = names;
-    self->count = (unsigned)count;
+    self->find = find;
+    self->count = count;
     self->limit = limit;
     return self;
 }
@@ -61,13 +56,27 @@ void zc_params_destroy (zc_params_t **self_p)
     *self_p = NULL;
 }
 
-static int s_lookup (const zc_params_t *self)
+int zc_value_find (zc_slice_t name)
 {
-    for (unsigned i = 0; i < self->count; i++)
-        if (strlen (self->names[i]) == self->name_len &&
-            memcmp (self->names[i], self->name, self->name_len) == 0)
-            return (int)i;
+    for (int i = 0; i < ZC_VALUE_COUNT; i++)
+        if (zc_slice_is (name, zc_value_names[i]))
+            return i;
     return -1;
+}
+
+static int s_find (const zc_params_t *self)
+{
+    if (self->name_len > ZC_PARAM_NAME_MAX)
+        return -1;
+    return self->find ((zc_slice_t){self->name, self->name_len});
+}
+
+/*  The value of a wanted name begins. */
+static void s_begin_value (zc_params_t *self, int number)
+{
+    self->value[number].here = true;
+    self->value[number].at = self->bytes.len;
+    self->value[number].len = 0;
 }
 
 /*  One byte of a length: 7 bits alone, or 31 bits in four bytes where the first has its top bit
@@ -113,12 +122,9 @@ static void s_settle (zc_params_t *self)
 {
     if (self->part == PART_NAME && self->left[0] == 0) {
         self->part = PART_VALUE;
-        self->wanted = s_lookup (self);
-        if (self->wanted >= 0) {
-            self->value[self->wanted].here = true;
-            self->value[self->wanted].at = self->bytes.len;
-            self->value[self->wanted].len = 0;
-        }
+        self->wanted = s_find (self);
+        if (self->wanted >= 0)
+            s_begin_value (self, self->wanted);
     }
     if (self->part == PART_VALUE && self->left[1] == 0) {
         self->part = PART_NAME_LENGTH;
@@ -153,16 +159,17 @@ bool zc_params_whole (const zc_params_t *self)
     return self->part == PART_NAME_LENGTH && self->length_bytes == 0;
 }
 
-void zc_params_read_environment (zc_params_t *self)
+void zc_params_read_environment (zc_params_t *self, char *const *environment)
 {
-    for (unsigned i = 0; i < self->count; i++) {
-        const char *text = getenv (self->names[i]);
-        if (!text)
+    for (; *environment; environment++) {
+        const char *equals = strchr (*environment, '=');
+        int number =
+            equals ? self->find ((zc_slice_t){*environment, (size_t)(equals - *environment)}) : -1;
+        if (number < 0)
             continue;
-        self->value[i].here = true;
-        self->value[i].at = self->bytes.len;
-        self->value[i].len = strlen (text);
-        zc_buf_adds (&self->bytes, text);
+        s_begin_value (self, number);
+        self->value[number].len = strlen (equals + 1);
+        zc_buf_adds (&self->bytes, equals + 1);
     }
 }
 
@@ -171,10 +178,16 @@ bool zc_params_has (const zc_params_t *self, unsigned name)
     return self->value[name].here;
 }
 
-zc_slice_t zc_params_get (const zc_params_t *self, unsigned name)
+void zc_params_values (const zc_params_t *self, zc_slice_t *values)
 {
-    if (self->value[name].len == 0)
-        return (zc_slice_t){"", 0};
-    return (zc_slice_t){(const char *)self->bytes.data + self->value[name].at,
-                        self->value[name].len};
+    for (unsigned i = 0; i < self->count; i++) {
+        bool empty = self->value[i].len == 0;
+        const char *at = empty ? "" : (const char *)self->bytes.data + self->value[i].at;
+        values[i] = (zc_slice_t){at, self->value[i].len};
+    }
+}
+
+size_t zc_params_size (const zc_params_t *self)
+{
+    return self->bytes.len;
 }

@@ -9,6 +9,8 @@
 #include <fastcgi.h>
 #include <string.h>
 
+#include "lib/front/request.h"
+
 enum { PART_HEADER, PART_CONTENT, PART_PADDING, PART_BROKEN };
 enum { BAD_NONE, BAD_VERSION, BAD_BEGIN, BAD_PARAMS, BAD_CUT, BAD_LATE, BAD_VALUES };
 
@@ -51,7 +53,11 @@ static void s_add_end (zc_buf_t *out, uint16_t id, uint8_t status)
 
 void zc_record_stdout (const zc_record_t *self, zc_buf_t *out, const void *bytes, size_t len)
 {
-    s_add_record (out, FCGI_STDOUT, self->request, bytes, len);
+    for (size_t done = 0; done < len;) {
+        size_t step = len - done < FCGI_MAX_LENGTH ? len - done : FCGI_MAX_LENGTH;
+        s_add_record (out, FCGI_STDOUT, self->request, (const uint8_t *)bytes + done, step);
+        done += step;
+    }
 }
 
 void zc_record_finish (zc_record_t *self, zc_buf_t *out)
@@ -114,7 +120,8 @@ static zc_record_event_t s_begin (zc_record_t *self, zc_buf_t *out)
     }
     self->request = self->id;
     self->keep = keep;
-    self->params = zc_params_new (zc_param_names, ZC_PARAM_COUNT, ZC_PARAMS_MAX);
+    self->body = true;
+    self->params = zc_params_new (zc_cgi_find, ZC_VARIABLE_COUNT, ZC_PARAMS_MAX);
     return ZC_RECORD_MORE;
 }
 
@@ -126,6 +133,19 @@ static zc_record_event_t s_params_end (zc_record_t *self)
     if (!zc_params_whole (self->params))
         return s_broken (self, BAD_CUT);
     return ZC_RECORD_REQUEST;
+}
+
+static bool s_is_body (const zc_record_t *self)
+{
+    return self->id != 0 && self->id == self->request && self->type == FCGI_STDIN && !self->params;
+}
+
+/*  An empty STDIN record ends the body. What comes after it is passed over. */
+static zc_record_event_t s_body_end (zc_record_t *self)
+{
+    bool body = self->body;
+    self->body = false;
+    return body ? ZC_RECORD_END : ZC_RECORD_MORE;
 }
 
 /*  Each name that was asked for and is known is answered once, however often it came. No limit of
@@ -169,18 +189,21 @@ static zc_record_event_t s_header (zc_record_t *self)
     /*  An empty record of parameters is their end, which a full one never is, however it is cut. */
     if (self->id != 0 && self->id == self->request && self->type == FCGI_PARAMS && self->left == 0)
         return s_params_end (self);
+    if (s_is_body (self) && self->left == 0)
+        return s_body_end (self);
     return ZC_RECORD_MORE;
 }
 
 /*  The next run of a record's content. What belongs to no active request is passed over (FastCGI
- *  1.0 §3.3), and so is STDIN: nothing is uploaded here. */
-static zc_record_event_t s_content (zc_record_t *self, const uint8_t *bytes, size_t len)
+ *  1.0 §3.3). */
+static zc_record_event_t s_content (zc_record_t *self, const uint8_t *bytes, size_t len,
+                                    zc_slice_t *body)
 {
     if (self->id == FCGI_NULL_REQUEST_ID) {
         if (self->type != FCGI_GET_VALUES)
             return ZC_RECORD_MORE;
         if (!self->values)
-            self->values = zc_params_new (zc_value_names, ZC_VALUE_COUNT, FCGI_MAX_LENGTH);
+            self->values = zc_params_new (zc_value_find, ZC_VALUE_COUNT, FCGI_MAX_LENGTH);
         if (zc_params_read (self->values, bytes, len) < 0)
             return s_broken (self, BAD_VALUES);
     } else if (self->type == FCGI_BEGIN_REQUEST) {
@@ -191,6 +214,9 @@ static zc_record_event_t s_content (zc_record_t *self, const uint8_t *bytes, siz
             return s_broken (self, BAD_LATE);
         if (zc_params_read (self->params, bytes, len) < 0)
             return s_broken (self, BAD_PARAMS);
+    } else if (s_is_body (self) && self->body && len > 0) {
+        *body = (zc_slice_t){(const char *)bytes, len};
+        return ZC_RECORD_BODY;
     }
     return ZC_RECORD_MORE;
 }
@@ -214,7 +240,7 @@ static zc_record_event_t s_complete (zc_record_t *self, zc_buf_t *out)
 
 /*  Consumes some of `len` bytes (at least one); *step is how many. */
 static zc_record_event_t s_step (zc_record_t *self, const uint8_t *bytes, size_t len, size_t *step,
-                                 zc_buf_t *out)
+                                 zc_buf_t *out, zc_slice_t *body)
 {
     zc_record_event_t event = ZC_RECORD_MORE;
     size_t want = self->part == PART_HEADER    ? FCGI_HEADER_LEN - self->have
@@ -228,7 +254,7 @@ static zc_record_event_t s_step (zc_record_t *self, const uint8_t *bytes, size_t
             event = s_header (self);
     } else if (self->part == PART_CONTENT) {
         self->left = (uint16_t)(self->left - *step);
-        event = s_content (self, bytes, *step);
+        event = s_content (self, bytes, *step, body);
     } else
         self->padding = (uint8_t)(self->padding - *step);
     if (self->part == PART_CONTENT && self->left == 0) {
@@ -241,11 +267,11 @@ static zc_record_event_t s_step (zc_record_t *self, const uint8_t *bytes, size_t
 }
 
 zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size_t *len,
-                                  zc_buf_t *out)
+                                  zc_buf_t *out, zc_slice_t *body)
 {
     while (*len > 0 && self->part != PART_BROKEN) {
         size_t step;
-        zc_record_event_t event = s_step (self, *bytes, *len, &step, out);
+        zc_record_event_t event = s_step (self, *bytes, *len, &step, out, body);
         *bytes += step;
         *len -= step;
         if (event != ZC_RECORD_MORE)

@@ -13,6 +13,8 @@
 typedef enum {
     ZC_RECORD_MORE,    /* all bytes are taken */
     ZC_RECORD_REQUEST, /* a request's parameters are complete: zc_record_take_params */
+    ZC_RECORD_BODY,    /* `body` is the next run of the active request's body */
+    ZC_RECORD_END,     /* the body is complete */
     ZC_RECORD_ABORT,   /* the web server gave the active request up: end it */
     ZC_RECORD_CLOSE,   /* a request was refused, and its connection closes once `out` is sent */
     ZC_RECORD_ERROR,   /* these are not FastCGI 1.0 records: close; see zc_record_strerror */
@@ -28,6 +30,7 @@ typedef struct {
     uint16_t left;       /* bytes of its content still to come */
     uint16_t id;         /* its request id */
     uint16_t request;    /* id of the active request; 0: none */
+    bool body;           /* its body isn't complete */
     uint8_t error;       /* why ZC_RECORD_ERROR */
     bool keep;           /* the active request, or the last one, asked for KEEP_CONN */
     zc_params_t *params; /* owned; of a request that is still being read, else NULL */
@@ -39,9 +42,10 @@ void zc_record_init (zc_record_t *self);
 void zc_record_clear (zc_record_t *self);
 
 /*  Takes bytes off *bytes and *len until something happened or none are left. Answers to the web
- *  server are appended to `out`, whole records. After ZC_RECORD_ERROR it always returns that. */
+ *  server are appended to `out`, whole records; `body` is borrowed from the bytes. After
+ *  ZC_RECORD_ERROR it always returns that. */
 zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size_t *len,
-                                  zc_buf_t *out);
+                                  zc_buf_t *out, zc_slice_t *body);
 const char *zc_record_strerror (const zc_record_t *self);
 
 /*  The parameters of the request that was just announced; caller owns the result. */
@@ -54,7 +58,7 @@ void zc_record_finish (zc_record_t *self, zc_buf_t *out);
 
 /*  Writes a record header (8 bytes). */
 void zc_record_header (uint8_t *out, uint8_t type, uint16_t id, uint16_t length);
-/*  Appends a STDOUT record of up to 65535 bytes for the active request. */
+/*  Appends STDOUT records for the active request. */
 void zc_record_stdout (const zc_record_t *self, zc_buf_t *out, const void *bytes, size_t len);
 
 #endif

@@ -160,9 +160,11 @@ static void s_stats (void *arg, void *json_object)
     s_server_t *self = arg;
     const zc_conn_stats_t *stats = &self->conns.stats;
     json_object_set_new (json_object, "connections", json_integer ((json_int_t)stats->connections));
-    json_object_set_new (json_object, "requests", json_integer ((json_int_t)stats->requests));
-    json_object_set_new (json_object, "errors", json_integer ((json_int_t)stats->errors));
-    json_object_set_new (json_object, "refused", json_integer ((json_int_t)stats->refused));
+    const zc_front_stats_t *front = &self->conns.front.stats;
+    json_object_set_new (json_object, "requests", json_integer ((json_int_t)front->requests));
+    json_object_set_new (json_object, "errors", json_integer ((json_int_t)front->errors));
+    json_object_set_new (json_object, "refused", json_integer ((json_int_t)front->refused));
+    zc_front_stats (&self->conns.front, json_object);
     json_object_set_new (json_object, "malformed_requests",
                          json_integer ((json_int_t)stats->malformed));
     json_object_set_new (json_object, "timeouts", json_integer ((json_int_t)stats->timeouts));
@@ -175,5 +177,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, s_stats};
     char name[32];
     snprintf (name, sizeof name, "fcgi.%u", index);
-    return zc_worker_run (options, name, &service);
+    int status = zc_worker_run (options, name, &service);
+    zc_conns_clear (&self.conns);
+    return status;
 }

@@ -25,7 +25,10 @@ libzcast_a_SOURCES = \
 	lib/config/options_private.h \
 	lib/config/sections.c lib/config/sections.h lib/config/sections.inc \
 	lib/config/zpl.c lib/config/zpl.h \
+	lib/wire/chunked.c lib/wire/chunked.h \
 	lib/wire/encoding.c lib/wire/encoding.h \
+	lib/wire/field.c lib/wire/field.h \
+	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
 	lib/wire/message.c lib/wire/message.h \
 	lib/wire/origin.c lib/wire/origin.h \
@@ -64,4 +67,10 @@ libzcast_a_SOURCES = \
 	lib/engine/slow.c lib/engine/slow.h \
 	lib/engine/subscription.c lib/engine/subscription.h \
 	lib/engine/watch.c lib/engine/watch.h \
-	lib/engine/worker.c lib/engine/worker.h
+	lib/engine/worker.c lib/engine/worker.h \
+	lib/front/address.c lib/front/address.h \
+	lib/front/cors.c lib/front/cors.h \
+	lib/front/events.c lib/front/events.h \
+	lib/front/front.c lib/front/front.h \
+	lib/front/request.c lib/front/request.h \
+	lib/front/response.c lib/front/response.h

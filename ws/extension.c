@@ -23,12 +23,6 @@ typedef struct {
     char text[VALUE_MAX]; /* its beginning */
 } s_value_t;
 
-bool zc_token_char (char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != 0 && strchr ("!#$%&'*+-.^_`|~", c));
-}
-
 static void s_skip_space (zc_slice_t *rest)
 {
     while (rest->len > 0 && (*rest->at == ' ' || *rest->at == '\t'))

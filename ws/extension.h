@@ -7,7 +7,7 @@
 #ifndef ZC_EXTENSION_H
 #define ZC_EXTENSION_H
 
-#include "lib/base/text.h"
+#include "lib/wire/field.h"
 
 typedef struct {
     bool deflate;      /* an offer of permessage-deflate is taken */
@@ -19,7 +19,5 @@ typedef struct {
 int zc_extension_offer (zc_extension_t *self, zc_slice_t value);
 /*  The value of the answer's field, NULL where nothing is taken. */
 const char *zc_extension_answer (const zc_extension_t *self);
-/*  A character of a token (RFC 9110 §5.6.2). */
-bool zc_token_char (char c);
 
 #endif

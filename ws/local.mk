@@ -6,12 +6,13 @@ ws_libparts_a_SOURCES = \
 	ws/encoding.c ws/encoding.h \
 	ws/extension.c ws/extension.h \
 	ws/frame.c ws/frame.h \
-	ws/head.c ws/head.h \
-	ws/receiver.c ws/receiver.h
+	ws/receiver.c ws/receiver.h \
+	ws/upgrade.c ws/upgrade.h
 
 sbin_PROGRAMS += ws/zcast-ws
 ws_zcast_ws_SOURCES = \
 	ws/handshake.c \
+	ws/http.c ws/http.h \
 	ws/server.c ws/server.h \
 	ws/session.c ws/session.h \
 	ws/talk.c \

@@ -13,14 +13,17 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
-#include "lib/wire/origin.h"
+#include "lib/front/events.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 
-#define ACCEPT_MAX 16  /* connections taken at once */
-#define EXPIRE_MAX 500 /* sessions whose time is over, handled at once */
-#define TICK_MS 250    /* how often timeouts are looked at, at most */
-#define CLOSE_MS 2000  /* for the client's half of a close */
+#define ACCEPT_MAX 16                /* connections taken at once */
+#define EXPIRE_MAX 500               /* sessions whose time is over, handled at once */
+#define TICK_MS 250                  /* how often timeouts are looked at, at most */
+#define CLOSE_MS 2000                /* for the client's half of a close */
+#define STREAM_MS (24 * 3600 * 1000) /* after which nothing happens: a stream has no end */
+#define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
+#define DRAIN_MS 1000   /* for a request that has begun, once the daemon stops */
 
 static zc_log_limit_t s_limit_files;
 
@@ -31,52 +34,34 @@ static unsigned s_number (const zc_server_t *self, const char *name)
 
 static void s_configure (zc_server_t *self)
 {
-    const char *trust = zc_options_text (self->options, "trust-proxy");
     unsigned silence = s_number (self, "pong-timeout");
-    self->path = zc_options_text (self->options, "path");
-    self->test_echo = zc_options_bool (self->options, "test-echo");
-    self->allow_publish = zc_options_bool (self->options, "allow-publish");
-    self->trust = strcmp (trust, "always") == 0  ? ZC_TRUST_ALWAYS
-                  : strcmp (trust, "never") == 0 ? ZC_TRUST_NEVER
-                                                 : ZC_TRUST_LOCAL;
     self->max_head = s_number (self, "max-head");
     self->max_message = s_number (self, "max-message");
-    self->max_payload = s_number (self, "max-payload");
-    self->max_topics = s_number (self, "max-topics");
     self->deflate_from = s_number (self, "deflate-from");
     zc_deflate_from (self->deflate_from);
-    self->max_per_address = s_number (self, "max-connections-per-address");
     self->rate = s_number (self, "rate");
     self->burst = s_number (self, "burst");
-    self->address_rate = s_number (self, "address-rate");
-    self->address_burst = s_number (self, "address-burst");
+    self->silence = silence;
     zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, s_number (self, "head-timeout"));
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_WAITING, ANSWER_MS);
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_KEPT, s_number (self, "keep-alive"));
+    zc_timeouts_set (&self->timeouts, ZC_SESSION_STREAM, STREAM_MS);
     zc_timeouts_set (&self->timeouts, ZC_SESSION_OPEN, silence - silence / 3);
     zc_timeouts_set (&self->timeouts, ZC_SESSION_PINGED, silence / 3);
     zc_timeouts_set (&self->timeouts, ZC_SESSION_CLOSING, CLOSE_MS);
+    zc_front_configure (&self->front);
+    self->front.trust = zc_trust_parse (zc_options_text (self->options, "trust-proxy"));
 }
 
-/*  Without allow-origin. Whoever only reads gets what anybody may have; who publishes does so with
- *  what its visitor's browser may, so it has to be the site itself. */
-static bool s_allows_any (const zc_server_t *self, const zc_head_t *head, bool proxied)
+/*  A path that is configured twice is the first door's. */
+static void s_open_doors (zc_server_t *self)
 {
-    return !zc_options_bool (self->options, "allow-publish") ||
-           zc_origin_is_of_host (head->origin, head->host) ||
-           (proxied && zc_origin_is_of_host (head->origin, head->forwarded_host));
-}
-
-bool zc_server_allows_origin (const zc_server_t *self, const zc_head_t *head, bool proxied)
-{
-    const char *key, *allowed;
-    bool any = false;
-    if (!head->origin.at)
-        return true; /* only browsers send one, and only they must be held off */
-    for (size_t i = 0; zc_options_item (self->options, "allow-origin", i, &key, &allowed); i++) {
-        any = true;
-        if (strcmp (allowed, "*") == 0 || zc_slice_is (head->origin, allowed))
-            return true;
-    }
-    return !any && s_allows_any (self, head, proxied);
+    zc_front_t *front = &self->front;
+    zc_front_open (front, zc_options_text (self->options, "path"), &zc_door_ws);
+    if (zc_options_bool (self->options, "test-echo"))
+        zc_front_open (front, "/echo", &zc_door_echo);
+    zc_front_open (front, "/events", &zc_door_events);
+    zc_front_open (front, "/", &zc_door_ws);
 }
 
 /*  Timeouts. */
@@ -161,6 +146,8 @@ static int s_start (void *arg, zc_worker_t *worker)
     zc_server_t *self = arg;
     uv_loop_t *loop = zc_worker_loop (worker);
     self->worker = worker;
+    zc_front_init (&self->front, worker, self->options);
+    s_open_doors (self);
     s_configure (self);
     self->descriptors = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     self->timer.data = self->pause.data = self->poll.data = self;
@@ -191,24 +178,28 @@ static void s_stop (zc_server_t *self)
 
 void zc_server_left (zc_server_t *self)
 {
-    if (--self->stats.sessions == 0 && self->draining)
+    if (--self->stats.sessions == 0 && self->front.draining)
         s_stop (self);
 }
 
 static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
-    self->draining = true;
-    self->stats.sessions++;      /* holds off the end while all are told */
+    self->front.draining = true;
+    self->stats.sessions++; /* holds off the end while all are told */
+    if (s_number (self, "head-timeout") > DRAIN_MS)
+        zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);
     s_accept (self, ZC_BACKLOG); /* who waits there is told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);
     uv_close ((uv_handle_t *)&self->pause, NULL);
     for (unsigned kind = 0; kind < ZC_SESSION_CLOSING; kind++) {
-        zc_timeout_t *first;
-        while ((first = zc_timeouts_first (&self->timeouts, kind)))
-            zc_session_restart (ZC_TIMEOUT_OWNER (first, zc_session_t, timeout));
+        zc_timeout_t *one = zc_timeouts_first (&self->timeouts, kind), *next;
+        for (; one; one = next) {
+            next = zc_timeouts_next (one);
+            zc_session_restart (ZC_TIMEOUT_OWNER (one, zc_session_t, timeout));
+        }
     }
     zc_server_left (self);
 }
@@ -235,18 +226,26 @@ static void s_on_stats (void *arg, void *json)
         const char *name;
         uint64_t value;
     } figures[] = {
-        {"accepted", self->stats.accepted},   {"opened", self->stats.opened},
-        {"refused", self->stats.refused},     {"messages", self->stats.messages},
-        {"published", self->stats.published}, {"violations", self->stats.violations},
-        {"limited", self->stats.limited},     {"silent", self->stats.silent},
-        {"slow", self->stats.slow},           {"out_of_files", self->stats.out_of_files},
-        {"sessions", self->stats.sessions},   {"addresses", zc_addresses_size (self->addresses)},
+        {"accepted", self->stats.accepted},
+        {"opened", self->stats.opened},
+        {"refused", self->stats.refused},
+        {"messages", self->stats.messages},
+        {"published", self->stats.published},
+        {"violations", self->stats.violations},
+        {"limited", self->stats.limited},
+        {"silent", self->stats.silent},
+        {"slow", self->stats.slow},
+        {"out_of_files", self->stats.out_of_files},
+        {"sessions", self->stats.sessions},
+        {"streams", self->stats.streams},
         {"deflate", self->stats.deflate},
+        {"addresses", zc_addresses_size (self->front.addresses)},
     };
     json_t *own = json_object ();
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
     json_object_set_new (json, "ws", own);
+    zc_front_stats (&self->front, json);
 }
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)
@@ -263,8 +262,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     char name[32];
     snprintf (name, sizeof name, "ws.%u", index);
     zc_timeouts_init (&self.timeouts);
-    self.addresses = zc_addresses_new ();
     int status = zc_worker_run (options, name, &service);
-    zc_addresses_destroy (&self.addresses);
+    zc_front_clear (&self.front);
     return status;
 }

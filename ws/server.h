@@ -1,27 +1,24 @@
-/*  server.h - zcast-ws: a listening socket and its sessions on a worker's loop. */
+/*  server.h - zcast-ws: a listening socket, its sessions and the doors they ask at, on a worker's
+ *  loop. */
 #ifndef ZC_SERVER_H
 #define ZC_SERVER_H
 
 #include <uv.h>
 
-#include "lib/base/limit.h"
 #include "lib/base/timeouts.h"
-#include "lib/config/options.h"
 #include "lib/engine/watch.h"
-#include "lib/engine/worker.h"
-#include "ws/head.h"
+#include "lib/front/front.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
 
 typedef struct zc_session zc_session_t;
 
-typedef enum { ZC_TRUST_LOCAL, ZC_TRUST_ALWAYS, ZC_TRUST_NEVER } zc_trust_t;
-
 typedef struct {
     uint64_t accepted;     /* connections */
-    uint64_t opened;       /* handshakes that were completed */
+    uint64_t opened;       /* WebSockets */
+    uint64_t streams;      /* of Server-Sent Events, begun */
     uint64_t deflate;      /* of these, with permessage-deflate */
-    uint64_t refused;      /* those that were not */
+    uint64_t refused;      /* requests that were answered with 400 and above */
     uint64_t messages;     /* from clients */
     uint64_t published;    /* of these, taken by the broker */
     uint64_t violations;   /* closed with 1002, 1007 or 1009 */
@@ -34,35 +31,27 @@ typedef struct {
 
 typedef struct {
     /*  Configuration. */
-    const char *path; /* borrowed from options */
-    bool test_echo, allow_publish;
-    zc_trust_t trust;
-    size_t max_head, max_message, max_payload, max_topics;
+    size_t max_head, max_message;
     size_t deflate_from; /* bytes; 0: permessage-deflate isn't negotiated */
-    double rate, burst, address_rate, address_burst; /* messages */
-    unsigned max_per_address;
+    unsigned silence;    /* ms that a client may be silent */
+    double rate, burst;  /* messages */
     /*  State. */
-    zc_worker_t *worker;       /* borrowed */
-    zc_options_t *options;     /* borrowed */
-    zc_watch_t *watch;         /* owned; of the sessions' sockets */
-    int listener;              /* borrowed */
-    int descriptors;           /* a connection with this number or a higher one waits */
-    int waiting;               /* one that does; owned; -1: none */
-    uv_poll_t poll;            /* of listener */
-    uv_timer_t timer;          /* looks after timeouts */
-    uv_timer_t pause;          /* descriptors ran out: accepts again after it */
-    zc_timeouts_t timeouts;    /* of sessions; kinds are zc_session_state_t */
-    zc_addresses_t *addresses; /* owned */
-    bool draining;
+    zc_front_t front;
+    zc_worker_t *worker;    /* borrowed */
+    zc_options_t *options;  /* borrowed */
+    zc_watch_t *watch;      /* owned; of the sessions' sockets */
+    int listener;           /* borrowed */
+    int descriptors;        /* a connection with this number or a higher one waits */
+    int waiting;            /* one that does; owned; -1: none */
+    uv_poll_t poll;         /* of listener */
+    uv_timer_t timer;       /* looks after timeouts */
+    uv_timer_t pause;       /* descriptors ran out: accepts again after it */
+    zc_timeouts_t timeouts; /* of sessions; kinds are zc_session_state_t */
     zc_server_stats_t stats;
 } zc_server_t;
 
 /*  Serves until drained; `index` tells processes apart. Returns the exit status. */
 int zc_server_run (zc_options_t *options, int listener, unsigned index);
-/*  True where the page that sent this head may connect: one that allow-origin names; without it
- * any, or where clients may publish, any of the host that it asked. `proxied`: what a proxy says of
- * that host is believed. */
-bool zc_server_allows_origin (const zc_server_t *self, const zc_head_t *head, bool proxied);
 /*  A session has gone: ends the process where it was the last that a drain waited for. */
 void zc_server_left (zc_server_t *self);
 

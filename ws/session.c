@@ -1,7 +1,7 @@
 /*  session.c - see session.h.
  *
- *  An idle client costs this struct, a slot in its channel, and nothing else: the handshake's
- *  buffer, the receiver and private bytes exist only while they hold something.
+ *  An idle client costs this struct, a slot in its channel, and nothing else: a request, a receiver
+ *  and private bytes exist only while they hold something.
  *
  *  A connection that fails is shut for writing and read to its end for a moment. To close it with
  *  unread bytes would reset it, and the client could lose the close frame that says why. */
@@ -18,12 +18,15 @@
 
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/front/events.h"
 #include "ws/command.h"
 #include "ws/encoding.h"
 #include "ws/frame.h"
+#include "ws/http.h"
 
-#define READ_MAX 65536   /* bytes read at once */
-#define UNREAD_MAX 65536 /* private bytes that a client may leave before it isn't read any more */
+#define READ_MAX 65536    /* bytes read at once */
+#define UNREAD_MAX 65536  /* private bytes that a client may leave before it isn't read any more */
+#define UNHEARD_MAX 65536 /* bytes that may come behind a stream's request */
 
 static zc_log_limit_t s_limit_close, s_limit_gone;
 
@@ -56,6 +59,8 @@ static uint64_t s_now (const zc_session_t *self)
 
 void zc_session_enter (zc_session_t *self, zc_session_state_t state)
 {
+    if (self->state == ZC_SESSION_CLOSED)
+        return;
     self->state = state;
     zc_timeouts_start (&self->server->timeouts, &self->timeout, state, s_now (self));
 }
@@ -74,7 +79,7 @@ void zc_session_release (void *session)
 {
     zc_session_t *self = session;
     zc_receiver_destroy (&self->receiver);
-    zc_handshake_destroy (&self->handshake);
+    zc_http_destroy (&self->http);
     free (self->address);
     free (self->last_id);
     free (self);
@@ -90,7 +95,7 @@ void zc_session_drop (zc_session_t *self)
     zc_hub_leave (zc_worker_hub (server->worker), &self->client);
     zc_talk_forget (self);
     if (self->address)
-        zc_addresses_leave (server->addresses, self->address);
+        zc_front_leave (&server->front, self->address);
     zc_watch_release (server->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
@@ -105,9 +110,14 @@ static size_t s_unread (const zc_session_t *self)
     return bytes ? bytes->len - self->client.private_sent : 0;
 }
 
+bool zc_session_is_stuffed (const zc_session_t *self)
+{
+    return s_unread (self) > UNREAD_MAX;
+}
+
 static void s_update_watch (zc_session_t *self)
 {
-    bool read = self->deaf || s_unread (self) <= UNREAD_MAX;
+    bool read = self->deaf || (!zc_session_is_stuffed (self) && !zc_http_is_full (self->http));
     uint8_t events = (read ? UV_READABLE : 0) | (self->want_write ? UV_WRITABLE : 0);
     if (self->state == ZC_SESSION_CLOSED || events == self->events)
         return;
@@ -212,6 +222,27 @@ static const zc_transport_t s_transport = {
     .end = s_end,
 };
 
+/*  Streaming. */
+
+void zc_session_take_count (zc_session_t *self, zc_exchange_t *exchange)
+{
+    if (zc_exchange_take_count (exchange))
+        self->address = strdup (exchange->address);
+}
+
+/*  A WebSocket's client is pinged. Whether a stream's still takes what it is sent, only the kernel
+ *  can tell: it is silent by nature. Heartbeats see to it that there is something to acknowledge.
+ */
+void zc_session_start_stream (zc_session_t *self, zc_exchange_t *exchange)
+{
+    unsigned silence = self->server->silence;
+    setsockopt (self->client.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+    self->chunked = exchange->chunked;
+    self->server->stats.streams++;
+    zc_session_take_count (self, exchange);
+    zc_session_enter (self, ZC_SESSION_STREAM);
+}
+
 /*  Closing. */
 
 /*  The hub frees private bytes of who leaves, but the frame that was begun must be finished, and
@@ -264,13 +295,19 @@ static void s_fail (zc_session_t *self, unsigned code)
     s_after_flush (self);
 }
 
-void zc_session_restart (zc_session_t *self)
+/*  Ends a stream at a boundary, so that it looks cut: without the last chunk. */
+static void s_end_stream (zc_session_t *self)
+{
+    zc_events_retry (&self->client, self->server->worker, self->chunked);
+    zc_session_leave_hub (self);
+    zc_session_enter (self, ZC_SESSION_CLOSING);
+    self->deaf = true;
+    zc_session_flush (self);
+}
+
+static void s_restart_websocket (zc_session_t *self)
 {
     zc_buf_t text = ZC_BUF_INIT;
-    if (self->state == ZC_SESSION_HEAD) {
-        zc_handshake_refuse (self, 503, "restarting, come back soon");
-        return;
-    }
     if (self->mode == ZC_MODE_V1 && s_is_open (self)) {
         zc_answer_reconnect (&text, zc_worker_retry (self->server->worker));
         zc_session_send (self, ZC_FRAME_TEXT, text.data, text.len);
@@ -279,12 +316,32 @@ void zc_session_restart (zc_session_t *self)
     zc_session_close (self, ZC_CLOSE_RESTART, "restarting, come back soon");
 }
 
+static void s_read (zc_session_t *self);
+
+/*  A request that has begun is still answered, in its own way, and has little time. */
+void zc_session_restart (zc_session_t *self)
+{
+    if (self->state == ZC_SESSION_HEAD)
+        s_read (self);
+    else if (self->state == ZC_SESSION_KEPT)
+        zc_session_drop (self);
+    else if (self->state == ZC_SESSION_STREAM)
+        s_end_stream (self);
+    else
+        s_restart_websocket (self);
+}
+
 void zc_session_expire (zc_session_t *self)
 {
     char name[128];
     switch (self->state) {
     case ZC_SESSION_HEAD:
-        zc_handshake_refuse (self, 408, "the request head took too long");
+    case ZC_SESSION_WAITING:
+    case ZC_SESSION_KEPT:
+        zc_http_expire (self);
+        break;
+    case ZC_SESSION_STREAM:
+        zc_session_enter (self, ZC_SESSION_STREAM);
         break;
     case ZC_SESSION_OPEN:
         zc_session_enter (self, ZC_SESSION_PINGED);
@@ -303,20 +360,43 @@ void zc_session_expire (zc_session_t *self)
 
 /*  Reading. */
 
-void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len)
+/*  A stream's client has nothing to say. */
+static void s_pass_over (zc_session_t *self, size_t len)
+{
+    self->unheard += (uint32_t)len;
+    if (self->unheard > UNHEARD_MAX)
+        zc_session_drop (self);
+}
+
+static void s_take_frames (zc_session_t *self, const uint8_t *bytes, size_t len)
 {
     size_t max = self->mode == ZC_MODE_ECHO ? ZC_ECHO_MAX : self->server->max_message;
-    if (self->deaf)
-        return;
-    if (self->state == ZC_SESSION_HEAD) {
-        zc_handshake_read (self, bytes, len);
-        return;
-    }
     s_alive (self);
     unsigned code =
         zc_receiver_feed (&self->receiver, bytes, len, max, self->deflate, zc_talk_frame, self);
     if (code != 0)
         s_fail (self, code);
+}
+
+void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len)
+{
+    if (self->deaf || self->state == ZC_SESSION_CLOSED)
+        return;
+    if (self->state <= ZC_SESSION_KEPT)
+        zc_http_take (self, bytes, len);
+    else if (self->state == ZC_SESSION_STREAM)
+        s_pass_over (self, len);
+    else
+        s_take_frames (self, bytes, len);
+}
+
+/*  The client sends no more. */
+static void s_take_end (zc_session_t *self)
+{
+    if (self->state <= ZC_SESSION_KEPT && !self->deaf)
+        zc_http_take_end (self);
+    else
+        zc_session_drop (self);
 }
 
 static void s_read (zc_session_t *self)
@@ -325,7 +405,9 @@ static void s_read (zc_session_t *self)
     ssize_t len = recv (self->client.fd, bytes, sizeof bytes, 0);
     if (len > 0)
         zc_session_take (self, bytes, (size_t)len);
-    else if (len == 0 || (errno != EAGAIN && errno != EINTR))
+    else if (len == 0)
+        s_take_end (self);
+    else if (errno != EAGAIN && errno != EINTR)
         zc_session_drop (self);
     s_update_watch (self);
 }
@@ -336,6 +418,7 @@ void zc_session_ready (void *session, int events)
     if (events & UV_WRITABLE) {
         s_alive (self); /* the peer's kernel acknowledged something */
         zc_session_flush (self);
+        zc_http_resume (self);
     }
     if (events & UV_READABLE && self->state != ZC_SESSION_CLOSED)
         s_read (self);
@@ -345,13 +428,11 @@ void zc_session_new (zc_server_t *server, int fd)
 {
     int on = 1;
     zc_session_t *self = calloc (1, sizeof *self);
-    zc_handshake_t *handshake = calloc (1, sizeof *handshake);
-    if (!self || !handshake)
+    if (!self)
         abort ();
     self->events = UV_READABLE;
     if (zc_watch_add (server->watch, fd, self->events, self) != 0) {
         close (fd);
-        free (handshake);
         free (self);
         return;
     }
@@ -359,8 +440,6 @@ void zc_session_new (zc_server_t *server, int fd)
     self->client.transport = &s_transport;
     self->client.fd = fd;
     self->server = server;
-    self->handshake = handshake;
-    zc_head_init (&handshake->head, server->max_head);
     zc_session_enter (self, ZC_SESSION_HEAD);
     server->stats.sessions++;
 }

@@ -1,8 +1,9 @@
 /*  session.h - one connection of zcast-ws, from accept to close.
  *
  *  session.c    its life: reading, sending, keep-alive, the ways to close
- *  handshake.c  the answer to its request head
- *  talk.c       what it says once it is open
+ *  http.c       the requests that come on it, and the answers
+ *  handshake.c  the doors behind which it becomes a WebSocket
+ *  talk.c       what it says once it is one
  *
  *  Each state has a timeout (lib/base/timeouts.h), so a session needs no timer of its own. */
 #ifndef ZC_SESSION_H
@@ -13,37 +14,36 @@
 
 #include "lib/engine/client.h"
 #include "lib/base/limit.h"
-#include "ws/head.h"
 #include "ws/receiver.h"
 #include "ws/server.h"
 
 typedef enum {
-    ZC_SESSION_HEAD,    /* its request head isn't complete */
-    ZC_SESSION_OPEN,    /* heard of lately */
-    ZC_SESSION_PINGED,  /* silent for so long that it was asked for a sign of life */
-    ZC_SESSION_CLOSING, /* our close frame, or the answer that refuses it, is on its way */
+    ZC_SESSION_HEAD,    /* its first request isn't complete, or the next one, which has begun */
+    ZC_SESSION_WAITING, /* its request is complete, and isn't answered */
+    ZC_SESSION_KEPT,    /* between two requests */
+    ZC_SESSION_STREAM,  /* Server-Sent Events */
+    ZC_SESSION_OPEN,    /* a WebSocket, heard of lately */
+    ZC_SESSION_PINGED,  /* one that was silent for so long that it was asked for a sign of life */
+    ZC_SESSION_CLOSING, /* our close frame, or the last answer, is on its way */
     ZC_SESSION_CLOSED,  /* waits to be released */
 } zc_session_state_t;
 
 typedef enum { ZC_MODE_RAW, ZC_MODE_V1, ZC_MODE_ECHO } zc_session_mode_t;
 
-typedef struct {
-    zc_head_t head;
-    zc_buf_t bytes; /* owned: what has come of it */
-} zc_handshake_t;
-
+typedef struct zc_http zc_http_t;
 typedef struct zc_publish zc_publish_t;
 
 struct zc_session {
     zc_client_t client;                 /* the engine's; must be first */
     zc_timeout_t timeout;               /* of its state */
     zc_server_t *server;                /* borrowed */
-    zc_handshake_t *handshake;          /* owned; NULL once it is answered */
+    zc_http_t *http;                    /* owned; NULL while there is no request */
     zc_receiver_t *receiver;            /* owned; NULL between messages */
     char *address;                      /* owned; what its connections are counted by, or NULL */
     char *last_id;                      /* owned; where its first subscription resumes, or NULL */
     LIST_HEAD (, zc_publish) publishes; /* not yet answered by the broker */
     zc_bucket_t bucket;                 /* of its messages */
+    uint32_t unheard;                   /* bytes that came behind the request of a stream */
     uint16_t publishing;                /* length of publishes */
     uint8_t state;                      /* zc_session_state_t */
     uint8_t mode;                       /* zc_session_mode_t */
@@ -53,6 +53,7 @@ struct zc_session {
     bool said_close : 1;                /* its close frame has come */
     bool shut : 1;                      /* nothing more will be written */
     bool deflate : 1;                   /* permessage-deflate was negotiated */
+    bool chunked : 1;                   /* its stream goes in chunks */
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. */
@@ -87,11 +88,15 @@ const zc_encoding_t *zc_session_encoding (const zc_session_t *self);
 /*  What logs call it: the peer, and for whom a proxy speaks. */
 void zc_session_name (const zc_session_t *self, char *text, size_t size);
 
-/*  handshake.c: takes more bytes of the head; answers it when it is complete or bad. */
-void zc_handshake_read (zc_session_t *self, const uint8_t *bytes, size_t len);
-/*  Answers with an HTTP error and closes. */
-void zc_handshake_refuse (zc_session_t *self, int status, const char *reason);
-void zc_handshake_destroy (zc_handshake_t **self_p);
+/*  An exchange that came on it is answered by a stream: it is one from now on. */
+void zc_session_start_stream (zc_session_t *self, zc_exchange_t *exchange);
+/*  The exchange's address is counted for as long as the session lives. */
+void zc_session_take_count (zc_session_t *self, zc_exchange_t *exchange);
+/*  The client leaves so much unread that it is answered nothing more for now. */
+bool zc_session_is_stuffed (const zc_session_t *self);
+
+/*  handshake.c: WebSocket, and its echo for conformance tests. */
+extern const zc_door_t zc_door_ws, zc_door_echo;
 
 /*  talk.c: a zc_receiver_fn; arg is the session. */
 unsigned zc_talk_frame (void *arg, unsigned opcode, const uint8_t *data, size_t len);

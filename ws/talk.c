@@ -117,7 +117,7 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     zc_link_t *link = zc_worker_link (self->server->worker);
     zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
     uint64_t sent = 0;
-    if (payload.len > self->server->max_payload || payload.len > zc_link_max_payload (link)) {
+    if (payload.len > self->server->front.max_payload || payload.len > zc_link_max_payload (link)) {
         s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
         return;
     }
@@ -153,7 +153,7 @@ static void s_add_header (zc_buf_t *out, const char *name, zc_slice_t value)
 static void s_publish_command (zc_session_t *self, const zc_command_t *command)
 {
     zc_buf_t headers = ZC_BUF_INIT;
-    if (!self->server->allow_publish) {
+    if (!self->server->front.allow_publish) {
         s_answer_error (self, command->ref, s_slice ("forbidden"),
                         s_slice ("publishing by clients is switched off"));
         return;
@@ -207,7 +207,7 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
     for (size_t i = 0; add && i < command->count; i++)
         if (!s_contains (topics, count, command->topics[i]))
             topics[count++] = command->topics[i];
-    if (count > self->server->max_topics) {
+    if (count > self->server->front.max_topics) {
         s_answer_error (self, command->ref, s_slice ("topics"), s_slice ("too many topics"));
     } else {
         zc_answer_subscribed (&text, command->ref, topics, count);
@@ -222,7 +222,7 @@ static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
 {
     zc_command_t command;
     zc_buf_t text = ZC_BUF_INIT;
-    if (zc_command_parse (&command, data, len, self->server->max_topics) != 0) {
+    if (zc_command_parse (&command, data, len, self->server->front.max_topics) != 0) {
         s_answer_error (self, command.ref, s_slice (command.code), s_slice (command.error));
     } else if (command.type == ZC_COMMAND_PING) {
         zc_answer_pong (&text, command.ref);
@@ -239,7 +239,7 @@ static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
 static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
 {
     const zc_slice_t *topics;
-    if (!self->server->allow_publish)
+    if (!self->server->front.allow_publish)
         zc_session_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
     else if (zc_hub_topics (&self->client, &topics) != 1)
         zc_session_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
@@ -251,11 +251,11 @@ static bool s_within_rate (zc_session_t *self)
 {
     zc_server_t *server = self->server;
     uint64_t now = uv_now (zc_worker_loop (server->worker));
+    zc_front_t *front = &server->front;
     zc_bucket_t *shared =
-        self->address ? zc_addresses_bucket (server->addresses, self->address) : NULL;
+        self->address ? zc_addresses_bucket (front->addresses, self->address) : NULL;
     return zc_bucket_take (&self->bucket, server->rate, server->burst, 1, now) &&
-           (!shared ||
-            zc_bucket_take (shared, server->address_rate, server->address_burst, 1, now));
+           (!shared || zc_bucket_take (shared, front->address_rate, front->address_burst, 1, now));
 }
 
 static void s_message (zc_session_t *self, unsigned opcode, const uint8_t *data, size_t len)

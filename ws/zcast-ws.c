@@ -19,17 +19,12 @@ static const zc_option_t s_options[] = {
      "the path that clients ask for; / is always served", false},
     {"test-echo", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
      "serve /echo, which returns each message: for conformance tests only", false},
-    {"allow-publish", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,
-     "clients may publish; which pages, allow-origin says", true},
-    {"allow-origin", 0, ZC_OPT_LIST, NULL, 0, 0, NULL, "ORIGIN",
-     "pages of this origin may connect, of * all; repeatable; without it all may, but with "
-     "allow-publish only those of the host that they connect to",
-     true},
     {"trust-proxy", 0, ZC_OPT_CHOICE, "local", 0, 0, "local|always|never", "WHO",
      "whose X-Forwarded-For to believe: local (loopback and Unix sockets), always or never", true},
-    {"max-head", 0, ZC_OPT_SIZE, "8K", 256, 1 << 20, NULL, "SIZE", "largest request head", true},
     {"head-timeout", 0, ZC_OPT_SECONDS, "10s", 100, 600000, NULL, "TIME",
-     "for a request head to be complete", true},
+     "for a request head to be complete, and for each 4 KiB of a body", true},
+    {"keep-alive", 0, ZC_OPT_SECONDS, "75s", 100, 3600000, NULL, "TIME",
+     "how long a connection without a request is kept", true},
     {"pong-timeout", 0, ZC_OPT_SECONDS, "30s", 300, 3600000, NULL, "TIME",
      "a client that is silent for so long, also when pinged, is dropped", true},
     {"max-message", 0, ZC_OPT_SIZE, "64K", 128, 1 << 30, NULL, "SIZE",
@@ -39,14 +34,9 @@ static const zc_option_t s_options[] = {
     {"rate", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",
      "messages a second of one client; 0: no limit", true},
     {"burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N", "and how many at once", true},
-    {"address-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",
-     "messages a second of one address; 0: no limit", true},
-    {"address-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",
-     true},
-    {"max-connections-per-address", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",
-     "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "where the broker's publishers connect; clients publish through control", false},
+    ZC_FRONT_OPTIONS ("1000"),
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };
@@ -63,9 +53,9 @@ static const zc_program_t s_program = {
     .program = "zcast-ws",
     .section = "ws",
     .usage = "[OPTION…]",
-    .summary = "Serves topics to browsers by WebSocket.",
+    .summary = "Serves topics to browsers by WebSocket and by Server-Sent Events.",
     .epilog = "A client connects to ws://HOST:PORT/ws?topic=NAME, with sub-protocol zcast.v1 for "
-              "JSON.\n"
+              "JSON,\nor asks http://HOST:PORT/events?topic=NAME.\n"
               "Examples:\n"
               "  zcast-ws --listen 127.0.0.1:8081\n"
               "  zcast-ws --listen /run/zcast/ws.sock --processes 2\n",

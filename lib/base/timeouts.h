@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define ZC_TIMEOUT_KINDS 6
+#define ZC_TIMEOUT_KINDS 8
 
 /*  Embedded in an object. All zero: it doesn't wait. */
 typedef struct zc_timeout {

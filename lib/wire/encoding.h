@@ -19,7 +19,7 @@ typedef struct {
 typedef struct zc_encoding zc_encoding_t;
 
 struct zc_encoding {
-    const char *name; /* "sse", "sse+json", "ws", "ws+json", "ws+deflate", "ws+json+deflate" */
+    const char *name; /* "sse", "sse+json", "ws", "ws+json+deflate", …: unlike any other's */
     void (*message) (zc_buf_t *out, const zc_message_t *message);
     /*  The first event of a client that came with a last id, or a stated gap in the stream. */
     void (*verdict) (zc_buf_t *out, const zc_verdict_t *verdict);

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "lib/wire/chunked.h"
+
 static const char *s_default_event = "";
 
 void zc_sse_default_event (const char *event)
@@ -21,6 +23,18 @@ void zc_sse_default_event (const char *event)
 void zc_sse_retry (zc_buf_t *out, unsigned ms)
 {
     zc_buf_addf (out, "retry: %u\n", ms);
+}
+
+void zc_sse_open (zc_buf_t *out, unsigned ms)
+{
+    zc_buf_adds (out, ": zcast\n");
+    zc_sse_retry (out, ms);
+}
+
+void zc_sse_busy (zc_buf_t *out, unsigned ms)
+{
+    zc_buf_adds (out, ": busy\n");
+    zc_sse_retry (out, ms);
 }
 
 static void s_field (zc_buf_t *out, const char *name, zc_slice_t value)
@@ -127,6 +141,52 @@ static void s_heartbeat (zc_buf_t *out, zc_id_t position)
         zc_buf_addc (out, '\n');
 }
 
+/*  The same in chunks (RFC 9112 §7.1), one for each block: made here, once for all clients, so that
+ *  what is sent to each is still one run of the feed. */
+
+/*  About how long a message's block is. */
+static size_t s_guess (const zc_message_t *message)
+{
+    return message->payload.len + message->event.len + 64;
+}
+
+static void s_message_chunked (zc_buf_t *out, const zc_message_t *message)
+{
+    size_t guess = s_guess (message), begun = zc_chunk_begin (out, guess);
+    s_message (out, message);
+    zc_chunk_end (out, begun, guess);
+}
+
+static void s_message_as_json_chunked (zc_buf_t *out, const zc_message_t *message)
+{
+    size_t guess = s_guess (message) + message->topic.len;
+    size_t begun = zc_chunk_begin (out, guess);
+    s_message_as_json (out, message);
+    zc_chunk_end (out, begun, guess);
+}
+
+static void s_verdict_chunked (zc_buf_t *out, const zc_verdict_t *verdict)
+{
+    size_t begun = zc_chunk_begin (out, 200);
+    s_verdict (out, verdict);
+    zc_chunk_end (out, begun, 200);
+}
+
+static void s_heartbeat_chunked (zc_buf_t *out, zc_id_t position)
+{
+    size_t begun = zc_chunk_begin (out, 60);
+    s_heartbeat (out, position);
+    zc_chunk_end (out, begun, 60);
+}
+
 const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat, true, NULL};
 const zc_encoding_t zc_encoding_sse_json = {
     "sse+json", s_message_as_json, s_verdict, s_heartbeat, true, NULL};
+const zc_encoding_t zc_encoding_sse_chunked = {
+    "sse+chunked", s_message_chunked, s_verdict_chunked, s_heartbeat_chunked, true, NULL};
+const zc_encoding_t zc_encoding_sse_json_chunked = {"sse+json+chunked",
+                                                    s_message_as_json_chunked,
+                                                    s_verdict_chunked,
+                                                    s_heartbeat_chunked,
+                                                    true,
+                                                    NULL};

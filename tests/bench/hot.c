@@ -12,15 +12,17 @@
 
 #include "fcgi/framing.h"
 #include "fcgi/record.h"
-#include "fcgi/request.h"
 #include "lib/engine/feed.h"
 #include "lib/engine/hub.h"
 #include "lib/wire/message.h"
 #include "lib/engine/pump.h"
+#include "lib/front/request.h"
+#include "lib/wire/head.h"
+#include "lib/wire/query.h"
 #include "lib/wire/sse.h"
 #include "ws/encoding.h"
-#include "ws/head.h"
 #include "ws/receiver.h"
+#include "ws/upgrade.h"
 
 #define SLICE(text) ((zc_slice_t){(text), sizeof (text) - 1})
 #define FIRST_MS 1795478400000u
@@ -84,6 +86,11 @@ static void s_encode (const zc_encoding_t *encoding, unsigned count)
 static void s_encode_sse (unsigned count)
 {
     s_encode (&zc_encoding_sse, count);
+}
+
+static void s_encode_chunk (unsigned count)
+{
+    s_encode (&zc_encoding_sse_chunked, count);
 }
 
 static void s_encode_ws (unsigned count)
@@ -157,21 +164,25 @@ static size_t s_fcgi_request (uint8_t *out)
 
 static void s_parse_fcgi (unsigned count)
 {
-    static uint8_t request[4096];
-    size_t size = s_fcgi_request (request);
+    static uint8_t request_bytes[4096];
+    size_t size = s_fcgi_request (request_bytes);
     for (unsigned i = 0; i < count; i++) {
         zc_record_t record;
-        zc_request_t parsed;
-        const uint8_t *at = request;
+        zc_request_t request;
+        zc_query_t query;
+        zc_slice_t values[ZC_VARIABLE_COUNT], body;
+        const uint8_t *at = request_bytes;
         size_t len = size;
         zc_record_init (&record);
-        if (zc_record_read (&record, &at, &len, &s_out) != ZC_RECORD_REQUEST)
+        if (zc_record_read (&record, &at, &len, &s_out, &body) != ZC_RECORD_REQUEST)
             abort ();
         zc_params_t *params = zc_record_take_params (&record);
-        zc_request_parse (&parsed, params, 100);
-        if (parsed.status != 200)
+        zc_params_values (params, values);
+        if (zc_request_from_variables (&request, values) != 0 ||
+            zc_query_parse (&query, request.query, 100) != 0)
             abort ();
-        zc_request_clear (&parsed);
+        zc_query_clear (&query);
+        zc_request_clear (&request);
         zc_params_destroy (&params);
         zc_record_clear (&record);
     }
@@ -197,11 +208,24 @@ static void s_parse_head (unsigned count)
         "dGhlIHNhbXBsZSBub25jZQ==\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     for (unsigned i = 0; i < count; i++) {
         zc_head_t parsed;
-        char accept[ZC_HEAD_ACCEPT + 1];
+        zc_request_t request;
+        zc_upgrade_t upgrade;
+        zc_slice_t name, value;
+        char accept[ZC_UPGRADE_ACCEPT + 1];
         zc_head_init (&parsed, 8192);
-        if (zc_head_feed (&parsed, head, sizeof head - 1) != 200 || zc_head_check (&parsed) != 101)
+        if (zc_head_feed (&parsed, head, sizeof head - 1) != 200)
             abort ();
-        zc_head_accept (parsed.key, accept);
+        zc_request_init (&request);
+        request.websocket = parsed.websocket;
+        for (size_t at = 0; zc_head_next (&parsed, head, &at, &name, &value);) {
+            int field = zc_field_find (name);
+            if (field >= 0 && zc_request_add (&request, (zc_field_t)field, value) != 0)
+                abort ();
+        }
+        if (zc_upgrade_check (&upgrade, &request) != 101)
+            abort ();
+        zc_upgrade_accept (upgrade.key, accept);
+        zc_request_clear (&request);
     }
 }
 
@@ -425,6 +449,7 @@ static const s_path_t s_paths[] = {
     {"feed-append", s_prepare_feed, s_append, 20000},
     {"feed-seek", s_prepare_seek, s_seek, 20000},
     {"encode-sse", NULL, s_encode_sse, 20000},
+    {"encode-chunk", NULL, s_encode_chunk, 20000},
     {"encode-ws", NULL, s_encode_ws, 20000},
     {"encode-json", NULL, s_encode_json, 20000},
     {"parse-delivery", NULL, s_parse_delivery, 20000},

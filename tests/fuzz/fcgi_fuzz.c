@@ -4,25 +4,37 @@
 #include <string.h>
 
 #include "fcgi/record.h"
-#include "fcgi/request.h"
-#include "fcgi/response.h"
+#include "lib/front/address.h"
+#include "lib/front/response.h"
+#include "lib/wire/query.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static void s_answer (zc_record_t *record, zc_buf_t *out)
 {
     zc_params_t *params = zc_record_take_params (record);
+    zc_slice_t values[ZC_VARIABLE_COUNT];
     zc_request_t request;
-    zc_buf_t reply = ZC_BUF_INIT;
-    zc_cors_t cors = {.origin = zc_params_get (params, ZC_PARAM_ORIGIN), .any = true};
-    zc_request_parse (&request, params, 5);
-    if (request.status == 200 && !request.head)
-        zc_response_stream (&reply, &cors, 1000);
-    else
-        zc_response_short (&reply, &cors, &request);
-    if (reply.len <= 65535)
-        zc_record_stdout (record, out, reply.data, reply.len);
-    zc_buf_clear (&reply);
+    zc_response_t response;
+    zc_query_t query;
+    zc_buf_t text = ZC_BUF_INIT;
+    char address[INET6_ADDRSTRLEN];
+    zc_params_values (params, values);
+    zc_response_init (&response, 200);
+    if (zc_request_from_variables (&request, values) != 0)
+        response.status = 400;
+    int rc = zc_query_parse (&query, request.query, 5);
+    if (rc < 0)
+        zc_response_text (&response, zc_query_strerror (rc));
+    else if (query.count > 0)
+        zc_response_field (&response, "Topic", query.topics[0]);
+    zc_address_of (&request, ZC_TRUST_ALWAYS, address);
+    zc_response_field (&response, "Origin", request.fields[ZC_FIELD_ORIGIN]);
+    zc_response_write_cgi (&response, request.method == ZC_METHOD_HEAD, &text);
+    zc_record_stdout (record, out, text.data, text.len);
+    zc_buf_clear (&text);
+    zc_response_clear (&response);
+    zc_query_clear (&query);
     zc_request_clear (&request);
     zc_params_destroy (&params);
 }
@@ -38,7 +50,12 @@ static void s_run (const uint8_t *data, size_t size, size_t piece, zc_buf_t *out
         const uint8_t *bytes = data + at;
         size_t len = size - at < piece ? size - at : piece;
         at += len;
-        while ((event = zc_record_read (&record, &bytes, &len, out)) != ZC_RECORD_MORE) {
+        zc_slice_t body;
+        while ((event = zc_record_read (&record, &bytes, &len, out, &body)) != ZC_RECORD_MORE) {
+            if (event == ZC_RECORD_BODY) {
+                zc_buf_add (out, body.at, body.len);
+                continue;
+            }
             zc_buf_addf (out, "<%d>", event);
             if (event == ZC_RECORD_ERROR || event == ZC_RECORD_CLOSE)
                 break;

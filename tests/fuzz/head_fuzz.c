@@ -1,9 +1,12 @@
-/*  The WebSocket handshake's request head. The same bytes whole and a byte at a time must end the
- *  same way. */
+/*  The head of an HTTP request, what it says, and whether it opens a WebSocket. The same bytes
+ * whole and a byte at a time must end the same way. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "ws/head.h"
+#include "lib/front/address.h"
+#include "lib/wire/field.h"
+#include "lib/wire/head.h"
+#include "ws/upgrade.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -22,19 +25,48 @@ static int s_piecewise (zc_head_t *head, const char *bytes, size_t len)
     return status;
 }
 
-static void s_check (zc_head_t *head)
+static void s_check_upgrade (const zc_request_t *request)
 {
-    char text[64], accept[ZC_HEAD_ACCEPT + 1];
-    int status = zc_head_check (head);
-    if (status != 101 && status != 400 && status != 405 && status != 426)
+    zc_upgrade_t upgrade;
+    zc_response_t response;
+    unsigned status = zc_upgrade_check (&upgrade, request);
+    if (status != 101 && status != 400 && status != 426)
         abort ();
-    if ((status == 101) != (head->reason == NULL) || head->path.len == 0 || head->path.at[0] != '/')
+    if ((status == 101) != (upgrade.reason == NULL))
         abort ();
-    zc_head_forwarded (head, text, sizeof text);
-    if ((zc_extension_answer (&head->extension) != NULL) != head->extension.deflate)
+    if ((zc_extension_answer (&upgrade.extension) != NULL) != upgrade.extension.deflate)
         abort ();
-    if (status == 101)
-        zc_head_accept (head->key, accept);
+    if (status != 101)
+        return;
+    zc_upgrade_answer (&upgrade, upgrade.extension.deflate, &response);
+    zc_response_clear (&response);
+}
+
+static void s_check (const zc_head_t *head, const char *bytes)
+{
+    zc_request_t request;
+    zc_slice_t name, value;
+    char text[INET6_ADDRSTRLEN];
+    zc_request_init (&request);
+    if (head->path.len == 0 || (head->path.at[0] != '/' && !zc_slice_is (head->path, "*")))
+        abort ();
+    if (head->chunked && head->content_length > 0)
+        abort ();
+    if (!zc_host_valid (head->authority) || (head->minor == 1 && !head->authority.at))
+        abort ();
+    request.method = zc_method_parse (head->method);
+    request.websocket = head->websocket;
+    for (size_t at = 0; zc_head_next (head, bytes, &at, &name, &value);) {
+        int field = zc_field_find (name);
+        if (!zc_token_valid (name))
+            abort ();
+        if (field >= 0)
+            zc_request_add (&request, (zc_field_t)field, value);
+    }
+    zc_address_of (&request, ZC_TRUST_ALWAYS, text);
+    zc_accept_weight (request.fields[ZC_FIELD_ACCEPT], "application/json");
+    s_check_upgrade (&request);
+    zc_request_clear (&request);
 }
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
@@ -48,8 +80,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (status == 200 && whole.length != piecewise.length)
         abort ();
     if (status == 200)
-        s_check (&whole);
-    else if (status != 0 && (!whole.reason || (status != 400 && status != 414 && status != 431)))
+        s_check (&whole, bytes);
+    else if (status != 0 && (!whole.reason || status < 400))
         abort ();
     free (bytes);
     return 0;

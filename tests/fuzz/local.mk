@@ -7,6 +7,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/options_fuzz \
 	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
+	tests/fuzz/chunked_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz \
@@ -42,6 +43,9 @@ tests_fuzz_fcgi_fuzz_LDADD = fcgi/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_head_fuzz_SOURCES = tests/fuzz/head_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_head_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+
+tests_fuzz_chunked_fuzz_SOURCES = tests/fuzz/chunked_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_chunked_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_frames_fuzz_SOURCES = tests/fuzz/frames_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)

@@ -38,10 +38,20 @@ TESTS += tests/unit/record_test
 tests_unit_record_test_SOURCES = tests/unit/record_test.c
 tests_unit_record_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/request_test
-TESTS += tests/unit/request_test
-tests_unit_request_test_SOURCES = tests/unit/request_test.c
-tests_unit_request_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/front_test
+TESTS += tests/unit/front_test
+tests_unit_front_test_SOURCES = tests/unit/front_test.c tests/unit/unit.h
+tests_unit_front_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/chunked_test
+TESTS += tests/unit/chunked_test
+tests_unit_chunked_test_SOURCES = tests/unit/chunked_test.c tests/unit/unit.h
+tests_unit_chunked_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/upgrade_test
+TESTS += tests/unit/upgrade_test
+tests_unit_upgrade_test_SOURCES = tests/unit/upgrade_test.c tests/unit/unit.h
+tests_unit_upgrade_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/framing_test
 TESTS += tests/unit/framing_test
@@ -50,8 +60,8 @@ tests_unit_framing_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/head_test
 TESTS += tests/unit/head_test
-tests_unit_head_test_SOURCES = tests/unit/head_test.c
-tests_unit_head_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+tests_unit_head_test_SOURCES = tests/unit/head_test.c tests/unit/unit.h
+tests_unit_head_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/receiver_test
 TESTS += tests/unit/receiver_test

@@ -9,13 +9,15 @@
 #include <fastcgi.h>
 
 #include "fcgi/record.h"
+#include "lib/front/request.h"
 
-/*  What a connection's owner sees, as text: "R" request, "A" abort, "C" close, "E" error, and
- *  between them what was answered. */
+/*  What a connection's owner sees, as text: "R" request, "B" body, "F" its end, "A" abort, "C"
+ *  close, "E" error. */
 typedef struct {
     zc_record_t record;
     zc_params_t *params; /* of the last request */
     zc_buf_t events;
+    zc_buf_t body; /* all runs of it; a run that goes on with one is no event of its own */
     zc_buf_t out;
 } s_peer_t;
 
@@ -30,12 +32,18 @@ static void s_close (s_peer_t *peer)
     zc_record_clear (&peer->record);
     zc_params_destroy (&peer->params);
     zc_buf_clear (&peer->events);
+    zc_buf_clear (&peer->body);
     zc_buf_clear (&peer->out);
 }
 
-static bool s_event (s_peer_t *peer, zc_record_event_t event)
+static bool s_event (s_peer_t *peer, zc_record_event_t event, zc_slice_t body)
 {
-    zc_buf_addc (&peer->events, "-RACE"[event]);
+    if (event == ZC_RECORD_BODY) {
+        assert_true (body.len > 0);
+        zc_buf_add (&peer->body, body.at, body.len);
+    }
+    if (event != ZC_RECORD_BODY || peer->events.data[peer->events.len - 1] != 'B')
+        zc_buf_addc (&peer->events, "-RBFACE"[event]);
     if (event == ZC_RECORD_REQUEST) {
         zc_params_destroy (&peer->params);
         peer->params = zc_record_take_params (&peer->record);
@@ -52,8 +60,9 @@ static void s_feed (s_peer_t *peer, const zc_buf_t *in, size_t piece)
         const uint8_t *bytes = in->data + at;
         size_t len = in->len - at < piece ? in->len - at : piece;
         zc_record_event_t event;
-        while ((event = zc_record_read (&peer->record, &bytes, &len, &peer->out)))
-            if (!s_event (peer, event))
+        zc_slice_t body;
+        while ((event = zc_record_read (&peer->record, &bytes, &len, &peer->out, &body)))
+            if (!s_event (peer, event, body))
                 return;
     }
 }
@@ -118,9 +127,11 @@ static void s_add_request (zc_buf_t *in, int id, int flags, size_t cut, size_t p
     zc_buf_clear (&pairs);
 }
 
-static void s_assert_param (const s_peer_t *peer, zc_param_t name, const char *value)
+static void s_assert_param (const s_peer_t *peer, unsigned number, const char *value)
 {
-    zc_slice_t got = zc_params_get (peer->params, name);
+    zc_slice_t values[ZC_VARIABLE_COUNT];
+    zc_params_values (peer->params, values);
+    zc_slice_t got = values[number];
     assert_int_equal (got.len, strlen (value));
     assert_memory_equal (got.at, value, got.len);
 }
@@ -164,15 +175,15 @@ static void test_request (void **state)
         s_open (&peer);
         s_add_request (&in, 259, FCGI_KEEP_CONN, ways[i].cut, ways[i].padding);
         s_feed (&peer, &in, ways[i].piece);
-        assert_string_equal (zc_buf_str (&peer.events), "R");
+        assert_string_equal (zc_buf_str (&peer.events), "RF");
         assert_int_equal (peer.record.request, 259);
         assert_true (peer.record.keep);
-        s_assert_param (&peer, ZC_PARAM_QUERY_STRING, "topic=a&topic=b");
-        s_assert_param (&peer, ZC_PARAM_REQUEST_METHOD, "GET");
-        s_assert_param (&peer, ZC_PARAM_LAST_EVENT_ID, "");
-        s_assert_param (&peer, ZC_PARAM_REMOTE_ADDR, "10.0.0.2");
-        assert_true (zc_params_has (peer.params, ZC_PARAM_LAST_EVENT_ID));
-        assert_false (zc_params_has (peer.params, ZC_PARAM_ORIGIN));
+        s_assert_param (&peer, ZC_VARIABLE_QUERY_STRING, "topic=a&topic=b");
+        s_assert_param (&peer, ZC_VARIABLE_REQUEST_METHOD, "GET");
+        s_assert_param (&peer, ZC_FIELD_LAST_EVENT_ID, "");
+        s_assert_param (&peer, ZC_VARIABLE_REMOTE_ADDR, "10.0.0.2");
+        assert_true (zc_params_has (peer.params, ZC_FIELD_LAST_EVENT_ID));
+        assert_false (zc_params_has (peer.params, ZC_FIELD_ORIGIN));
         assert_int_equal (peer.out.len, 0);
         s_close (&peer);
         zc_buf_clear (&in);
@@ -197,14 +208,14 @@ static void test_keep_connection (void **state)
         s_assert_out (&peer, &want);
         assert_true (zc_record_idle (&peer.record));
     }
-    assert_string_equal (zc_buf_str (&peer.events), "RRR");
+    assert_string_equal (zc_buf_str (&peer.events), "RFRFRF");
     in.len = 0;
     s_add (&in, FCGI_STDIN, 1, "late", 4, 0);
     s_add (&in, FCGI_PARAMS, 1, "late", 4, 0);
     s_add (&in, FCGI_PARAMS, 1, NULL, 0, 0);
     s_add (&in, FCGI_ABORT_REQUEST, 1, NULL, 0, 0);
     s_feed (&peer, &in, 1);
-    assert_string_equal (zc_buf_str (&peer.events), "RRR");
+    assert_string_equal (zc_buf_str (&peer.events), "RFRFRF");
     s_assert_out (&peer, &want);
     s_close (&peer);
     zc_buf_clear (&in);
@@ -220,7 +231,7 @@ static void test_abort (void **state)
     s_add (&in, FCGI_ABORT_REQUEST, 5, NULL, 0, 0);
     s_add (&out, FCGI_STDOUT, 5, NULL, 0, 0);
     s_add_end (&out, 5, FCGI_REQUEST_COMPLETE);
-    s_check (&in, "RA", &out);
+    s_check (&in, "RFA", &out);
     in.len = 0;
     s_add_begin (&in, 5, FCGI_RESPONDER, 0, 0);
     s_add (&in, FCGI_PARAMS, 5, "\x0c\x0fQUERY", 7, 0);
@@ -238,7 +249,7 @@ static void test_refused (void **state)
     s_add_request (&in, 2, 0, 100, 0);
     s_add (&in, FCGI_ABORT_REQUEST, 2, NULL, 0, 0);
     s_add_end (&out, 2, FCGI_CANT_MPX_CONN);
-    s_check (&in, "R", &out);
+    s_check (&in, "RF", &out);
     for (int role = 0; role < 256; role += role < 4 ? 1 : 63) {
         if (role == FCGI_RESPONDER)
             continue;
@@ -301,7 +312,7 @@ static void test_unknown_type (void **state)
     s_add_request (&in, 1, 0, 100, 0);
     for (int type = FCGI_STDIN; type < 256; type++) /* a request's other records: passed over */
         s_add (&in, type, 1, "content", 7, 1);
-    s_check (&in, "R", NULL);
+    s_check (&in, "RF", NULL);
     zc_buf_clear (&in);
     zc_buf_clear (&out);
 }
@@ -371,27 +382,61 @@ static void test_oversized (void **state)
     assert_string_equal (zc_record_strerror (&peer.record), "malformed or oversized parameters");
     const uint8_t *bytes = in.data;
     size_t len = in.len;
-    assert_int_equal (zc_record_read (&peer.record, &bytes, &len, &peer.out), ZC_RECORD_ERROR);
+    zc_slice_t body;
+    assert_int_equal (zc_record_read (&peer.record, &bytes, &len, &peer.out, &body),
+                      ZC_RECORD_ERROR);
     s_close (&peer);
     zc_buf_clear (&in);
     zc_buf_clear (&pairs);
 }
 
+/*  The body comes in runs, between records of other kinds, and ends once. */
+static void test_body (void **state)
+{
+    (void)state;
+    zc_buf_t in = ZC_BUF_INIT, large = ZC_BUF_INIT;
+    for (int i = 0; i < 60000; i++)
+        zc_buf_addc (&large, (char)('a' + i % 26));
+    for (size_t piece = 1; piece < 200000; piece = piece < 9 ? piece + 1 : piece * 7) {
+        s_peer_t peer;
+        in.len = 0;
+        s_add_begin (&in, 3, FCGI_RESPONDER, 0, 0);
+        s_add (&in, FCGI_STDIN, 3, "early", 5, 0); /* before the parameters' end: passed over */
+        s_add (&in, FCGI_PARAMS, 3, NULL, 0, 0);
+        s_add (&in, FCGI_STDIN, 3, "one", 3, 5);
+        s_add (&in, FCGI_STDIN, 4, "another's", 9, 0);
+        s_add (&in, FCGI_GET_VALUES, 0, NULL, 0, 0);
+        s_add (&in, FCGI_STDIN, 3, large.data, large.len, 0);
+        s_add (&in, FCGI_STDIN, 3, NULL, 0, 7);
+        s_add (&in, FCGI_STDIN, 3, "late", 4, 0);
+        s_add (&in, FCGI_STDIN, 3, NULL, 0, 0);
+        s_open (&peer);
+        s_feed (&peer, &in, piece);
+        assert_string_equal (zc_buf_str (&peer.events), "RBF");
+        assert_int_equal (peer.body.len, 3 + large.len);
+        assert_memory_equal (peer.body.data, "one", 3);
+        assert_memory_equal (peer.body.data + 3, large.data, large.len);
+        s_close (&peer);
+    }
+    zc_buf_clear (&in);
+    zc_buf_clear (&large);
+}
+
 static void test_environment (void **state)
 {
     (void)state;
-    zc_params_t *params = zc_params_new (zc_param_names, ZC_PARAM_COUNT, ZC_PARAMS_MAX);
-    setenv ("QUERY_STRING", "topic=x", 1);
-    setenv ("HTTP_ORIGIN", "", 1);
-    unsetenv ("REMOTE_ADDR");
-    zc_params_read_environment (params);
-    zc_slice_t query = zc_params_get (params, ZC_PARAM_QUERY_STRING);
-    assert_int_equal (query.len, 7);
-    assert_memory_equal (query.at, "topic=x", 7);
-    assert_true (zc_params_has (params, ZC_PARAM_ORIGIN));
-    assert_false (zc_params_has (params, ZC_PARAM_REMOTE_ADDR));
-    zc_params_destroy (&params);
-    zc_params_destroy (&params);
+    static char *environment[] = {
+        "QUERY_STRING=topic=x", "PATH=/bin",     "NOTHING", "HTTP_ORIGIN=", "=", "",
+        "REMOTE_ADDRESS=no",    "REMOTE_ADD=no", NULL};
+    s_peer_t peer = {.params = zc_params_new (zc_cgi_find, ZC_VARIABLE_COUNT, 0)};
+    zc_params_read_environment (peer.params, environment);
+    s_assert_param (&peer, ZC_VARIABLE_QUERY_STRING, "topic=x");
+    s_assert_param (&peer, ZC_FIELD_ORIGIN, "");
+    assert_true (zc_params_has (peer.params, ZC_FIELD_ORIGIN));
+    assert_false (zc_params_has (peer.params, ZC_VARIABLE_REMOTE_ADDR));
+    assert_int_equal (zc_params_size (peer.params), 7);
+    zc_params_destroy (&peer.params);
+    zc_params_destroy (&peer.params);
 }
 
 int main (void)
@@ -401,7 +446,7 @@ int main (void)
         cmocka_unit_test (test_abort),       cmocka_unit_test (test_refused),
         cmocka_unit_test (test_get_values),  cmocka_unit_test (test_unknown_type),
         cmocka_unit_test (test_malformed),   cmocka_unit_test (test_oversized),
-        cmocka_unit_test (test_environment),
+        cmocka_unit_test (test_environment), cmocka_unit_test (test_body),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,0 +1,139 @@
+/*  events.c - see events.h. */
+#include "lib/front/events.h"
+
+#include <stdio.h>
+
+#include "lib/wire/chunked.h"
+#include "lib/wire/query.h"
+#include "lib/wire/sse.h"
+
+/*  What a stream's URL asks for. */
+typedef struct {
+    zc_query_t query;   /* owned */
+    bool json;          /* format=zcast.v1 */
+    zc_slice_t last_id; /* as it came; empty: from now on */
+} s_wish_t;
+
+/*  False where the format is unknown. */
+static bool s_format (zc_slice_t query, bool *json)
+{
+    zc_slice_t name, value;
+    while (zc_query_next (&query, &name, &value)) {
+        if (!zc_slice_is (name, "format"))
+            continue;
+        *json = zc_slice_is (value, "zcast.v1");
+        if (!*json)
+            return false;
+    }
+    return true;
+}
+
+/*  The header wins: it is newer than the URL, which a browser repeats as it was. One that can't be
+ *  an id is no error, with which a browser would give up for good: the client is told of a gap. */
+static void s_take_last_id (const zc_exchange_t *exchange, s_wish_t *wish)
+{
+    zc_slice_t header = exchange->request.fields[ZC_FIELD_LAST_EVENT_ID];
+    wish->last_id = header.len > 0 ? header : wish->query.last_id;
+}
+
+/*  False after it has answered. */
+static bool s_parse (zc_exchange_t *exchange, s_wish_t *wish)
+{
+    char text[64];
+    size_t max = exchange->front->max_topics;
+    int rc = zc_query_parse (&wish->query, exchange->request.query, max);
+    wish->json = false;
+    s_take_last_id (exchange, wish);
+    if (rc == ZC_QUERY_MANY) {
+        snprintf (text, sizeof text, "too many topics: at most %zu", max);
+        zc_exchange_refuse (exchange, 400, "topics", text);
+    } else if (rc < 0) {
+        zc_exchange_refuse (exchange, 400, "topic", zc_query_strerror (rc));
+    } else if (wish->query.count == 0) {
+        zc_exchange_refuse (exchange, 400, "topic",
+                            "no topic: ask for at least one, as in ?topic=NAME");
+    } else if (!s_format (exchange->request.query, &wish->json)) {
+        zc_exchange_refuse (exchange, 400, "format", "unknown format: zcast.v1 is the only one");
+    } else {
+        zc_denial_t refusal = zc_exchange_granted (exchange, ZC_ACTION_SUBSCRIBE,
+                                                   wish->query.topics, wish->query.count);
+        if (refusal.status)
+            zc_exchange_refuse_by (exchange, &refusal);
+    }
+    return !exchange->over;
+}
+
+static const zc_encoding_t *s_encoding (bool json, bool chunked)
+{
+    if (chunked)
+        return json ? &zc_encoding_sse_json_chunked : &zc_encoding_sse_chunked;
+    return json ? &zc_encoding_sse_json : &zc_encoding_sse;
+}
+
+/*  Adds text between two messages. */
+static void s_add_text (zc_client_t *client, bool chunked, void (*write) (zc_buf_t *, unsigned),
+                        unsigned ms)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    size_t begun = chunked ? zc_chunk_begin (&text, 64) : 0;
+    write (&text, ms);
+    if (chunked)
+        zc_chunk_end (&text, begun, 64);
+    zc_client_add (client, text.data, text.len);
+    zc_buf_clear (&text);
+}
+
+/*  The exchange may be cleared in the last call. */
+static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
+{
+    zc_worker_t *worker = exchange->front->worker;
+    bool chunked = exchange->chunked;
+    zc_response_t response;
+    zc_response_init (&response, 200);
+    zc_exchange_add_stream_fields (exchange, &response);
+    zc_cors_add (&exchange->cors, &response);
+    exchange->over = true;
+    zc_client_t *client = exchange->carrier->stream (exchange, &response);
+    zc_response_clear (&response);
+    s_add_text (client, chunked, zc_sse_open, zc_worker_retry (worker));
+    zc_hub_join (zc_worker_hub (worker), client, s_encoding (wish->json, chunked),
+                 wish->query.topics, wish->query.count, wish->last_id);
+    if (!zc_hub_opening (client))
+        zc_pump_send (zc_worker_pump (worker), client);
+}
+
+/*  HEAD: what GET would be answered with. */
+static void s_answer_head (zc_exchange_t *exchange)
+{
+    zc_response_t response;
+    zc_response_init (&response, 200);
+    zc_exchange_add_stream_fields (exchange, &response);
+    zc_exchange_answer (exchange, &response);
+    zc_response_clear (&response);
+}
+
+static void s_open (zc_exchange_t *exchange)
+{
+    s_wish_t wish;
+    if (s_parse (exchange, &wish)) {
+        if (exchange->request.method == ZC_METHOD_HEAD)
+            s_answer_head (exchange);
+        else if (exchange->front->draining || !exchange->carrier->has_room (exchange))
+            zc_exchange_refuse (exchange, 503, "busy", "no room for another stream");
+        else
+            s_stream (exchange, &wish);
+    }
+    zc_query_clear (&wish.query);
+}
+
+void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked)
+{
+    s_add_text (client, chunked, zc_sse_retry, zc_worker_retry (worker));
+}
+
+const zc_door_t zc_door_events = {
+    .name = "events",
+    .methods = ZC_METHOD_GET | ZC_METHOD_HEAD,
+    .streams = true,
+    .open = s_open,
+};

@@ -1,0 +1,12 @@
+/*  events.h - the door to streams: GET /events is answered with Server-Sent Events. */
+#ifndef ZC_EVENTS_H
+#define ZC_EVENTS_H
+
+#include "lib/front/front.h"
+
+extern const zc_door_t zc_door_events;
+
+/*  Tells a stream's client to come back, at the next boundary of its stream. */
+void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked);
+
+#endif

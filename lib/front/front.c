@@ -1,0 +1,359 @@
+/*  front.c - the decisions, in their order, and the answers that are the same for every door. */
+#include "lib/front/front.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/wire/encoding.h"
+#include "lib/wire/field.h"
+#include "lib/wire/sse.h"
+
+#define S_RETRY_MS 2000 /* where there is no worker to ask */
+
+/*  ---------------------------------------------------------------- the front */
+
+void zc_front_init (zc_front_t *self, zc_worker_t *worker, zc_options_t *options)
+{
+    memset (self, 0, sizeof *self);
+    self->worker = worker;
+    self->options = options;
+    self->addresses = zc_addresses_new ();
+    zc_front_configure (self);
+}
+
+void zc_front_clear (zc_front_t *self)
+{
+    zc_addresses_destroy (&self->addresses);
+}
+
+static size_t s_number (const zc_front_t *self, const char *name)
+{
+    return (size_t)zc_options_number (self->options, name);
+}
+
+void zc_front_configure (zc_front_t *self)
+{
+    self->allow_publish = zc_options_bool (self->options, "allow-publish");
+    self->address_rate = (double)s_number (self, "address-rate");
+    self->address_burst = (double)s_number (self, "address-burst");
+    self->max_per_address = (unsigned)s_number (self, "max-connections-per-address");
+    self->max_topics = s_number (self, "max-topics");
+    self->max_payload = s_number (self, "max-payload");
+    self->max_body = s_number (self, "max-body");
+    self->max_bodies = s_number (self, "max-bodies");
+}
+
+void zc_front_open (zc_front_t *self, const char *path, const zc_door_t *door)
+{
+    assert (self->door_count < sizeof self->doors / sizeof *self->doors);
+    self->doors[self->door_count].path = path;
+    self->doors[self->door_count++].door = door;
+}
+
+void zc_front_leave (zc_front_t *self, const char *address)
+{
+    zc_addresses_leave (self->addresses, address);
+}
+
+void zc_front_stats (const zc_front_t *self, void *json)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"requests", self->stats.requests},
+        {"errors", self->stats.errors},
+        {"refused", self->stats.refused},
+        {"limited", self->stats.limited},
+        {"published", self->stats.published},
+        {"conflicts", self->stats.conflicts},
+        {"bodies", self->bodies},
+        {"addresses", zc_addresses_size (self->addresses)},
+    };
+    json_t *own = json_object ();
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
+    json_object_set_new (json, "http", own);
+}
+
+/*  ---------------------------------------------------------------- answers */
+
+static unsigned s_retry_ms (const zc_front_t *self)
+{
+    return self->worker ? zc_worker_retry (self->worker) : S_RETRY_MS;
+}
+
+void zc_exchange_answer (zc_exchange_t *self, zc_response_t *response)
+{
+    zc_front_t *front = self->front;
+    front->stats.errors += response->status >= 400 && response->status < 500;
+    front->stats.limited += response->status == 429;
+    zc_cors_add (&self->cors, response);
+    self->over = true;
+    self->carrier->answer (self, response);
+}
+
+void zc_exchange_add_stream_fields (zc_exchange_t *self, zc_response_t *response)
+{
+    (void)self;
+    zc_response_say (response, "Content-Type", "text/event-stream");
+    /*  no-transform: a proxy that compresses would hold events back */
+    zc_response_say (response, "Cache-Control", "no-cache, no-transform");
+    zc_response_say (response, "X-Accel-Buffering", "no"); /* nginx: hand on what comes at once */
+    response->endless = true;
+}
+
+/*  200, and a time to come back. */
+static void s_answer_later (zc_exchange_t *self)
+{
+    zc_response_t response;
+    self->front->stats.refused++;
+    zc_response_init (&response, 200);
+    zc_exchange_add_stream_fields (self, &response);
+    zc_sse_busy (&response.body, s_retry_ms (self->front));
+    response.cut = true;
+    zc_exchange_answer (self, &response);
+    zc_response_clear (&response);
+}
+
+bool zc_exchange_wants_json (const zc_exchange_t *self)
+{
+    zc_slice_t accept = self->request.fields[ZC_FIELD_ACCEPT];
+    int json = zc_accept_weight (accept, "application/json");
+    return json > 0 && json >= zc_accept_weight (accept, "text/plain");
+}
+
+static void s_add_error (zc_exchange_t *self, const zc_denial_t *refusal, zc_response_t *response)
+{
+    zc_response_say (response, "Cache-Control", "no-cache");
+    if (!zc_exchange_wants_json (self)) {
+        zc_response_text (response, refusal->text);
+        return;
+    }
+    zc_response_say (response, "Content-Type", "application/json");
+    zc_buf_adds (&response->body, "{\"code\":");
+    zc_json_string (&response->body, refusal->code, strlen (refusal->code));
+    zc_buf_adds (&response->body, ",\"message\":");
+    zc_json_string (&response->body, refusal->text, strlen (refusal->text));
+    zc_buf_adds (&response->body, "}\n");
+}
+
+void zc_exchange_refuse_by (zc_exchange_t *self, const zc_denial_t *refusal)
+{
+    zc_response_t response;
+    char seconds[16];
+    bool later = refusal->status == 429 || refusal->status == 503;
+    if (later && self->door && self->door->streams) {
+        self->front->stats.limited += refusal->status == 429;
+        s_answer_later (self);
+        return;
+    }
+    zc_response_init (&response, refusal->status);
+    if (refusal->field)
+        zc_response_say (&response, refusal->field, refusal->value);
+    if (later) {
+        snprintf (seconds, sizeof seconds, "%u", (s_retry_ms (self->front) + 999) / 1000);
+        zc_response_say (&response, "Retry-After", seconds);
+        self->front->stats.refused += refusal->status == 503;
+    }
+    s_add_error (self, refusal, &response);
+    zc_exchange_answer (self, &response);
+    zc_response_clear (&response);
+}
+
+void zc_exchange_refuse (zc_exchange_t *self, unsigned status, const char *code, const char *text)
+{
+    const zc_denial_t refusal = {.status = status, .code = code, .text = text};
+    zc_exchange_refuse_by (self, &refusal);
+}
+
+/*  ---------------------------------------------------------------- the decisions */
+
+static bool s_find_door (zc_exchange_t *self)
+{
+    zc_front_t *front = self->front;
+    for (size_t i = 0; i < front->door_count && !self->door; i++)
+        if (zc_slice_is (self->request.path, front->doors[i].path))
+            self->door = front->doors[i].door;
+    if (!self->door)
+        self->door = front->fallback;
+    return self->door != NULL;
+}
+
+/*  Says what a door takes; a preflight is answered before anything that it would have to prove. */
+static void s_answer_options (zc_exchange_t *self, unsigned methods)
+{
+    zc_response_t response;
+    char names[64];
+    zc_response_init (&response, 204);
+    zc_method_names (methods | ZC_METHOD_OPTIONS, names, sizeof names);
+    zc_response_say (&response, "Allow", names);
+    zc_cors_add_preflight (&self->cors, names, &response);
+    zc_exchange_answer (self, &response);
+    zc_response_clear (&response);
+}
+
+static void s_refuse_method (zc_exchange_t *self)
+{
+    char names[64], text[96], first[64];
+    unsigned methods = self->door->methods;
+    zc_method_names (methods & (~methods + 1), first, sizeof first);
+    snprintf (text, sizeof text, "method not allowed: use %s", first);
+    /*  A WebSocket is opened with GET, and nothing else is ever asked of its path. */
+    if (self->door->methods != ZC_METHOD_GET)
+        methods |= ZC_METHOD_OPTIONS;
+    const zc_denial_t refusal = {.status = 405,
+                                 .code = "method",
+                                 .text = text,
+                                 .field = "Allow",
+                                 .value = zc_method_names (methods, names, sizeof names)};
+    zc_exchange_refuse_by (self, &refusal);
+}
+
+/*  Each step lets the request pass, or answers. */
+
+static bool s_path (zc_exchange_t *self)
+{
+    if (s_find_door (self))
+        return true;
+    if (self->request.method == ZC_METHOD_OPTIONS && zc_slice_is (self->request.path, "*"))
+        s_answer_options (self, ZC_METHOD_GET | ZC_METHOD_HEAD | ZC_METHOD_POST);
+    else
+        zc_exchange_refuse (self, 404, "path", "no such path");
+    return false;
+}
+
+static bool s_method (zc_exchange_t *self)
+{
+    if (self->request.method == ZC_METHOD_OPTIONS)
+        s_answer_options (self, self->door->methods);
+    else if (!(self->door->methods & self->request.method))
+        s_refuse_method (self);
+    return !self->over;
+}
+
+static bool s_address (zc_exchange_t *self)
+{
+    zc_front_t *front = self->front;
+    if (!zc_address_of (&self->request, front->trust, self->address))
+        self->address[0] = 0;
+    if (!self->address[0] || (self->door->streams && front->max_per_address == 0))
+        return true;
+    self->counted = zc_addresses_enter (front->addresses, self->address, front->max_per_address);
+    if (!self->counted)
+        zc_exchange_refuse (self, 429, "limit", "too many connections from this address");
+    return self->counted;
+}
+
+static bool s_pass (zc_exchange_t *self, zc_denial_t (*hook) (void *arg, zc_exchange_t *exchange))
+{
+    zc_denial_t refusal = {0};
+    if (hook)
+        refusal = hook (self->front->guard.arg, self);
+    if (refusal.status)
+        zc_exchange_refuse_by (self, &refusal);
+    return refusal.status == 0;
+}
+
+static bool s_token (zc_exchange_t *self)
+{
+    return s_pass (self, self->front->guard.token);
+}
+
+static bool s_subject (zc_exchange_t *self)
+{
+    return s_pass (self, self->front->guard.subject);
+}
+
+bool zc_exchange_wants_body (const zc_exchange_t *self)
+{
+    return !self->over && !self->whole && self->door && self->door->body;
+}
+
+static void s_complete (zc_exchange_t *self)
+{
+    self->whole = true;
+    self->door->end (self);
+}
+
+void zc_front_begin (zc_exchange_t *self)
+{
+    static bool (*const steps[]) (zc_exchange_t *) = {s_path, s_method, s_address, s_token,
+                                                      s_subject};
+    self->front->stats.requests++;
+    self->cors = zc_cors_check (self->front->options, &self->request,
+                                zc_address_is_trusted (&self->request, self->front->trust));
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (!steps[i](self))
+            return;
+    self->door->open (self);
+    if (zc_exchange_wants_body (self) && self->request.body == 0)
+        s_complete (self);
+}
+
+/*  ---------------------------------------------------------------- for carriers and doors */
+
+void zc_exchange_body (zc_exchange_t *self, const void *bytes, size_t len)
+{
+    int64_t length = self->request.body;
+    if (!zc_exchange_wants_body (self))
+        return;
+    self->received += len;
+    if (length >= 0 && self->received > (uint64_t)length) {
+        zc_exchange_refuse (self, 400, "body", "the body is longer than its length");
+        return;
+    }
+    self->door->body (self, bytes, len);
+    if (!self->over && length >= 0 && self->received == (uint64_t)length)
+        s_complete (self);
+}
+
+void zc_exchange_end (zc_exchange_t *self)
+{
+    if (!zc_exchange_wants_body (self))
+        return;
+    if (self->request.body > 0)
+        zc_exchange_refuse (self, 400, "body", "the body is shorter than its length");
+    else
+        s_complete (self);
+}
+
+void zc_exchange_clear (zc_exchange_t *self)
+{
+    if (self->state)
+        self->door->gone (self);
+    if (self->counted)
+        zc_front_leave (self->front, self->address);
+    if (self->subject)
+        self->front->guard.forget (self->front->guard.arg, self);
+    zc_request_clear (&self->request);
+    self->state = self->subject = NULL;
+    self->counted = false;
+}
+
+bool zc_exchange_take_count (zc_exchange_t *self)
+{
+    bool counted = self->counted;
+    self->counted = false;
+    return counted;
+}
+
+zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const zc_slice_t *topics,
+                                 size_t count)
+{
+    const zc_guard_t *guard = &self->front->guard;
+    return guard->grants ? guard->grants (guard->arg, self, action, topics, count)
+                         : (zc_denial_t){0};
+}
+
+bool zc_exchange_take (zc_exchange_t *self, double count)
+{
+    zc_front_t *front = self->front;
+    zc_bucket_t *bucket =
+        self->counted ? zc_addresses_bucket (front->addresses, self->address) : NULL;
+    return !bucket ||
+           zc_bucket_take (bucket, front->address_rate, front->address_burst, count, zc_mono_ms ());
+}

@@ -1,0 +1,581 @@
+/*  http.c - see http.h.
+ *
+ *  A connection between requests has none of this: it is made with the first byte of a request, and
+ *  goes when the answer has gone, so an idle client costs its session only.
+ *
+ *  Answers leave in the order of the requests, as each is answered before the next one is looked
+ * at. A client that doesn't read its answers isn't read either.
+ *
+ *  What refuses a request closes the connection where it can't be told any more where the next
+ *  request begins: behind a malformed head or chunk, or a body that nobody wants to wait for. */
+#include "ws/http.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "lib/base/log.h"
+#include "lib/wire/chunked.h"
+#include "lib/wire/field.h"
+#include "lib/wire/head.h"
+
+#define SKIP_MAX \
+    65536 /* bytes of a refused request's body that are passed over to keep the connection */
+#define BODY_STEP 4096 /* bytes of a body that come within head-timeout, at least */
+
+typedef enum {
+    PART_HEAD,   /* of the next request */
+    PART_BODY,   /* of the active one */
+    PART_WAIT,   /* its door will answer */
+    PART_SKIP,   /* it is answered; the rest of its body is passed over */
+    PART_DONE,   /* the next request may be looked at */
+    PART_CLOSED, /* the connection is closing, streams, or has become a WebSocket */
+} s_part_t;
+
+struct zc_http {
+    zc_exchange_t exchange; /* must be first; of the active request */
+    zc_session_t *session;  /* borrowed */
+    s_part_t part;
+    zc_head_t head;
+    zc_chunked_t chunked; /* of a body in chunks */
+    uint64_t left;        /* bytes of any other body that are still to come */
+    uint64_t skipped;     /* bytes of it that were passed over */
+    uint64_t counted;     /* bytes of it when its time was last begun anew */
+    zc_buf_t in;          /* owned: the head, and what came with it */
+    zc_buf_t behind;      /* owned: what came behind a request that isn't answered */
+    bool busy;            /* a call of the front's is under way */
+    bool active;          /* the exchange is to be cleared */
+    bool whole;           /* the body is complete */
+    bool ended;           /* the client sends no more */
+    bool told;            /* 100 (Continue) was sent, or isn't asked for */
+    char peer[INET6_ADDRSTRLEN];
+};
+
+static zc_log_limit_t s_limit_refuse;
+
+/*  ---------------------------------------------------------------- its life */
+
+static zc_http_t *s_get (zc_session_t *session)
+{
+    if (session->http)
+        return session->http;
+    zc_http_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->session = session;
+    zc_head_init (&self->head, session->server->max_head);
+    session->http = self;
+    return self;
+}
+
+static void s_clear_exchange (zc_http_t *self)
+{
+    if (self->active)
+        zc_exchange_clear (&self->exchange);
+    self->active = false;
+    memset (&self->exchange, 0, sizeof self->exchange);
+}
+
+void zc_http_destroy (zc_http_t **self_p)
+{
+    zc_http_t *self = *self_p;
+    if (!self)
+        return;
+    s_clear_exchange (self);
+    zc_buf_clear (&self->in);
+    zc_buf_clear (&self->behind);
+    free (self);
+    *self_p = NULL;
+}
+
+zc_session_t *zc_http_session (const zc_exchange_t *exchange)
+{
+    return ((const zc_http_t *)exchange)->session;
+}
+
+bool zc_http_is_full (const zc_http_t *self)
+{
+    return self && (self->behind.len > 0 || self->ended);
+}
+
+/*  ---------------------------------------------------------------- answers */
+
+/*  RFC 9110 §5.6.7; made once a second. */
+static const char *s_date (void)
+{
+    static time_t made;
+    static char text[32];
+    time_t now = time (NULL);
+    struct tm parts;
+    if (now != made && gmtime_r (&now, &parts)) {
+        strftime (text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        made = now;
+    }
+    return text;
+}
+
+static void s_write_head (const zc_response_t *response, const char *framing, zc_buf_t *out)
+{
+    zc_buf_addf (out, "HTTP/1.1 %u %s\r\n", response->status, zc_status_phrase (response->status));
+    if (response->status >= 200)
+        zc_buf_addf (out, "Date: %s\r\n", s_date ());
+    zc_buf_add (out, response->fields.data, response->fields.len);
+    zc_buf_adds (out, framing);
+    zc_buf_adds (out, "\r\n");
+}
+
+static void s_send_head (zc_session_t *session, const zc_response_t *response, const char *framing)
+{
+    zc_buf_t head = ZC_BUF_INIT;
+    s_write_head (response, framing, &head);
+    zc_client_add (&session->client, head.data, head.len);
+    zc_buf_clear (&head);
+}
+
+static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
+{
+    char name[128];
+    int len = (int)response->body.len - 1; /* without its LF */
+    zc_server_stats_t *stats = &session->server->stats;
+    if (response->status < 400)
+        return;
+    stats->refused++;
+    stats->limited += response->status == 429;
+    zc_session_name (session, name, sizeof name);
+    zc_log_limited (&s_limit_refuse, ZC_LOG_INFO, "%s: refused %u %.*s", name, response->status,
+                    len > 0 ? len : 0, (const char *)response->body.data);
+}
+
+/*  HEAD is answered without a body (RFC 9110 §9.3.2), also where its head can't be read to the end.
+ */
+static bool s_asks_for_head (const zc_http_t *self)
+{
+    size_t begin = self->head.begin;
+    return self->in.len >= begin + 5 && memcmp (self->in.data + begin, "HEAD ", 5) == 0;
+}
+
+/*  How the answer's end shows (RFC 9112 §6), and whether another request may follow. One that looks
+ *  cut has chunks, and not the last one; HTTP/1.0 has no chunks, so there its end is the
+ *  connection's. */
+static void s_write_answer (const zc_http_t *self, const zc_response_t *response, bool keep,
+                            zc_buf_t *out)
+{
+    bool http10 = self->head.minor == 0, chunked = response->endless && !http10;
+    bool has_body = zc_status_has_body (response->status);
+    char framing[96];
+    int len = 0;
+    if (has_body && chunked)
+        len = snprintf (framing, sizeof framing, "Transfer-Encoding: chunked\r\n");
+    else if (has_body && !response->endless)
+        len = snprintf (framing, sizeof framing, "Content-Length: %zu\r\n", response->body.len);
+    if (!keep)
+        len += snprintf (framing + len, sizeof framing - (size_t)len, "Connection: close\r\n");
+    else if (http10)
+        len += snprintf (framing + len, sizeof framing - (size_t)len, "Connection: keep-alive\r\n");
+    framing[len] = 0;
+    s_write_head (response, framing, out);
+    if (!has_body || s_asks_for_head (self))
+        return;
+    size_t begun = chunked ? zc_chunk_begin (out, response->body.len) : 0;
+    zc_buf_add (out, response->body.data, response->body.len);
+    if (chunked)
+        zc_chunk_end (out, begun, response->body.len);
+}
+
+static void s_send_answer (zc_http_t *self, const zc_response_t *response, bool keep)
+{
+    zc_session_t *session = self->session;
+    zc_buf_t bytes = ZC_BUF_INIT;
+    s_log_refusal (session, response);
+    s_write_answer (self, response, keep, &bytes);
+    zc_client_add (&session->client, bytes.data, bytes.len);
+    zc_buf_clear (&bytes);
+    if (keep)
+        return;
+    self->part = PART_CLOSED;
+    session->deaf = true;
+    zc_session_enter (session, ZC_SESSION_CLOSING);
+}
+
+/*  Whether the rest of the body can be passed over. A client that waits for 100 (Continue) may send
+ *  its body all the same, or not. */
+static bool s_can_skip (const zc_http_t *self)
+{
+    return self->whole || (self->told && !self->head.chunked && self->left <= SKIP_MAX);
+}
+
+static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len);
+
+static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
+{
+    zc_http_t *self = (zc_http_t *)exchange;
+    zc_session_t *session = self->session;
+    /*  Who asked for an upgrade and is refused won't ask for anything else. */
+    bool keep = self->head.keep && !self->head.websocket && !response->close && !response->cut &&
+                response->status != 426 && !session->server->front.draining && s_can_skip (self) &&
+                (!self->ended || self->behind.len > 0);
+    s_send_answer (self, response, keep);
+    if (keep) {
+        self->part = PART_SKIP;
+        zc_session_enter (session, ZC_SESSION_HEAD); /* the rest of the body has its own time */
+    }
+    if (self->busy)
+        return;
+    s_clear_exchange (self);
+    s_run (session, NULL, 0);
+    zc_session_flush (session);
+    zc_http_resume (session);
+}
+
+void zc_http_refuse (zc_session_t *session, unsigned status, const char *reason)
+{
+    zc_http_t *self = s_get (session);
+    zc_response_t response;
+    zc_response_init (&response, status);
+    zc_response_text (&response, reason);
+    s_clear_exchange (self);
+    s_send_answer (self, &response, false);
+    zc_response_clear (&response);
+    zc_session_flush (session);
+}
+
+static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *response)
+{
+    zc_http_t *self = (zc_http_t *)exchange;
+    self->part = PART_CLOSED;
+    zc_session_start_stream (self->session, exchange);
+    s_send_head (self->session, response,
+                 exchange->chunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n");
+    return &self->session->client;
+}
+
+static bool s_has_room (zc_exchange_t *exchange)
+{
+    (void)exchange; /* who finds no descriptor waits in the backlog */
+    return true;
+}
+
+static const zc_carrier_t s_carrier = {
+    .name = "http",
+    .answer = s_answer,
+    .stream = s_stream,
+    .has_room = s_has_room,
+};
+
+/*  ---------------------------------------------------------------- requests */
+
+/*  The address at the other end. */
+static void s_fill_peer (zc_http_t *self, zc_request_t *request)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    const void *address = NULL;
+    if (getpeername (self->session->client.fd, (struct sockaddr *)&peer, &len) != 0)
+        return;
+    if (peer.ss_family == AF_INET) {
+        address = &((struct sockaddr_in *)&peer)->sin_addr;
+        request->port = ntohs (((struct sockaddr_in *)&peer)->sin_port);
+    } else if (peer.ss_family == AF_INET6) {
+        address = &((struct sockaddr_in6 *)&peer)->sin6_addr;
+        request->port = ntohs (((struct sockaddr_in6 *)&peer)->sin6_port);
+    }
+    if (address && inet_ntop (peer.ss_family, address, self->peer, sizeof self->peer))
+        request->peer = (zc_slice_t){self->peer, strlen (self->peer)};
+}
+
+/*  Returns 0, or -1 where a field is repeated that may come only once. */
+static int s_fill_fields (zc_http_t *self, zc_request_t *request)
+{
+    const char *bytes = (const char *)self->in.data;
+    zc_slice_t name, value;
+    for (size_t at = 0; zc_head_next (&self->head, bytes, &at, &name, &value);) {
+        int field = zc_field_find (name);
+        if (field >= 0 && zc_request_add (request, (zc_field_t)field, value) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int s_fill_request (zc_http_t *self)
+{
+    zc_request_t *request = &self->exchange.request;
+    const zc_head_t *head = &self->head;
+    zc_request_init (request);
+    request->method = zc_method_parse (head->method);
+    request->path = head->path;
+    if (head->query.at)
+        request->query = head->query;
+    request->body = head->chunked ? ZC_BODY_UNKNOWN : (int64_t)head->content_length;
+    request->websocket = head->websocket;
+    request->http10 = head->minor == 0;
+    s_fill_peer (self, request);
+    int rc = s_fill_fields (self, request);
+    request->fields[ZC_FIELD_HOST] = head->authority; /* of an absolute target, the target's */
+    return rc;
+}
+
+/*  What a call of the front's has left. */
+static void s_after_call (zc_http_t *self)
+{
+    self->busy = false;
+    if (self->exchange.over)
+        s_clear_exchange (self);
+    else if (!zc_exchange_wants_body (&self->exchange)) {
+        self->part = PART_WAIT;
+        zc_session_enter (self->session, ZC_SESSION_WAITING);
+    }
+}
+
+/*  A client that waits with its body is told to send it, once somebody wants it (RFC 9110 §10.1.1).
+ */
+static void s_tell_to_continue (zc_http_t *self)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (self->told)
+        return;
+    self->told = true;
+    zc_client_add (&self->session->client, text, sizeof text - 1);
+}
+
+/*  The head is well-formed. `came`: a part of the body came with it. */
+static void s_begin_request (zc_http_t *self, bool came)
+{
+    zc_exchange_t *exchange = &self->exchange;
+    self->part = PART_BODY;
+    self->active = true;
+    self->told = !self->head.expects || came;
+    self->left = self->head.content_length;
+    self->skipped = self->counted = 0;
+    self->whole = !self->head.chunked && self->left == 0;
+    zc_chunked_init (&self->chunked);
+    memset (exchange, 0, sizeof *exchange);
+    exchange->front = &self->session->server->front;
+    exchange->carrier = &s_carrier;
+    exchange->chunked = self->head.minor > 0;
+    self->busy = true;
+    if (s_fill_request (self) != 0)
+        zc_exchange_refuse (exchange, 400, "head", "a header field is repeated");
+    else
+        zc_front_begin (exchange);
+    if (zc_exchange_wants_body (exchange))
+        s_tell_to_continue (self);
+    s_after_call (self);
+}
+
+/*  Bytes of the body itself. Where nobody has use for them they are passed over. */
+static void s_take_data (zc_http_t *self, const uint8_t *bytes, size_t len)
+{
+    self->skipped += len;
+    if (!self->active)
+        return;
+    self->busy = true;
+    zc_exchange_body (&self->exchange, bytes, len);
+    s_after_call (self);
+    if (self->part == PART_BODY && self->skipped - self->counted >= BODY_STEP) {
+        self->counted = self->skipped;
+        zc_session_enter (self->session, ZC_SESSION_HEAD);
+    }
+}
+
+/*  The body is complete. */
+static void s_end_body (zc_http_t *self)
+{
+    if (!self->active)
+        return;
+    self->busy = true;
+    zc_exchange_end (&self->exchange);
+    s_after_call (self);
+}
+
+static void s_take_chunks (zc_http_t *self, const uint8_t **bytes, size_t *len)
+{
+    zc_slice_t data;
+    switch (zc_chunked_read (&self->chunked, bytes, len, &data)) {
+    case ZC_CHUNKED_DATA:
+        s_take_data (self, (const uint8_t *)data.at, data.len);
+        break;
+    case ZC_CHUNKED_END:
+        self->whole = true;
+        s_end_body (self);
+        break;
+    case ZC_CHUNKED_BAD:
+        if (self->part == PART_BODY)
+            zc_http_refuse (self->session, 400, "malformed chunks");
+        else
+            zc_session_drop (self->session);
+        break;
+    default:
+        break;
+    }
+}
+
+/*  The next piece of a body, which ends somewhere in it or not. */
+static void s_take_body (zc_http_t *self, const uint8_t **bytes, size_t *len)
+{
+    if (self->head.chunked) {
+        s_take_chunks (self, bytes, len);
+        return;
+    }
+    size_t step = *len < self->left ? *len : (size_t)self->left;
+    const uint8_t *at = *bytes;
+    *bytes += step;
+    *len -= step;
+    self->left -= step;
+    self->whole = self->left == 0;
+    s_take_data (self, at, step);
+}
+
+/*  Makes `in` begin with these bytes, which may lie in it. */
+static void s_move_in (zc_http_t *self, const uint8_t *bytes, size_t len)
+{
+    const uint8_t *begin = self->in.data;
+    if (begin && bytes >= begin && bytes <= begin + self->in.len)
+        zc_buf_shift (&self->in, self->in.len - len);
+    else
+        self->in.len = 0;
+    if (self->in.len == 0)
+        zc_buf_add (&self->in, bytes, len);
+}
+
+/*  The next request. Returns false where more of its head is needed. */
+static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
+{
+    int status = zc_head_feed (&self->head, (const char *)self->in.data, self->in.len);
+    if (status == 0)
+        return false;
+    if (status != 200) {
+        zc_http_refuse (self->session, (unsigned)status, self->head.reason);
+        return false;
+    }
+    *bytes = self->in.data + self->head.length;
+    *len = self->in.len - self->head.length;
+    s_begin_request (self, *len > 0);
+    return true;
+}
+
+/*  Between two requests: the next one has its own time. Returns false where there is none yet. */
+static bool s_next (zc_http_t *self, const uint8_t **bytes, size_t *len)
+{
+    zc_session_t *session = self->session;
+    s_move_in (self, *bytes, *len);
+    *len = 0;
+    zc_head_init (&self->head, session->server->max_head);
+    self->part = PART_HEAD;
+    if (self->in.len > 0)
+        zc_session_enter (session, ZC_SESSION_HEAD);
+    else if (self->ended)
+        zc_session_drop (session);
+    else
+        zc_session_enter (session, ZC_SESSION_KEPT);
+    return self->in.len > 0;
+}
+
+/*  Returns false where it can't go on, for now or for ever. */
+static bool s_step (zc_http_t *self, const uint8_t **bytes, size_t *len)
+{
+    if (self->session->state == ZC_SESSION_CLOSED)
+        return false;
+    switch (self->part) {
+    case PART_HEAD:
+        zc_buf_add (&self->in, *bytes, *len);
+        *len = 0;
+        return s_take_head (self, bytes, len);
+    case PART_BODY:
+    case PART_SKIP:
+        if (self->part == PART_SKIP && self->whole)
+            self->part = PART_DONE;
+        else if (*len > 0)
+            s_take_body (self, bytes, len);
+        else
+            return false;
+        return true;
+    case PART_DONE:
+        return !zc_session_is_stuffed (self->session) && s_next (self, bytes, len);
+    default:
+        return false;
+    }
+}
+
+/*  What is left belongs to whatever the connection is now, or waits behind the active request. */
+static void s_leave_rest (zc_http_t *self, const uint8_t *bytes, size_t len)
+{
+    zc_session_t *session = self->session;
+    bool idle = self->part == PART_HEAD && self->in.len == 0;
+    if (self->part != PART_CLOSED && !idle) {
+        zc_buf_add (&self->behind, bytes, len);
+        return;
+    }
+    session->http = NULL;
+    if (len > 0 && self->part == PART_CLOSED)
+        zc_session_take (session, bytes, len);
+    zc_http_destroy (&self);
+}
+
+/*  Goes as far as what has come reaches. */
+static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len)
+{
+    zc_http_t *self = session->http;
+    zc_buf_t held = self->behind;
+    self->behind = (zc_buf_t)ZC_BUF_INIT;
+    if (held.len > 0) {
+        zc_buf_add (&held, bytes, len);
+        bytes = held.data;
+        len = held.len;
+    }
+    while (s_step (self, &bytes, &len))
+        ;
+    s_leave_rest (self, bytes, len);
+    zc_buf_clear (&held);
+}
+
+void zc_http_resume (zc_session_t *session)
+{
+    while (session->state != ZC_SESSION_CLOSED && session->http &&
+           session->http->part == PART_DONE && !zc_session_is_stuffed (session)) {
+        s_run (session, NULL, 0);
+        zc_session_flush (session);
+    }
+}
+
+void zc_http_take (zc_session_t *session, const uint8_t *bytes, size_t len)
+{
+    s_get (session);
+    if (session->state == ZC_SESSION_KEPT)
+        zc_session_enter (session, ZC_SESSION_HEAD);
+    s_run (session, bytes, len);
+    if (session->state != ZC_SESSION_STREAM) /* its door has seen to that */
+        zc_session_flush (session);
+    zc_http_resume (session);
+}
+
+void zc_http_take_end (zc_session_t *session)
+{
+    zc_http_t *self = session->http;
+    if (self && self->part == PART_WAIT)
+        self->ended = true;
+    else
+        zc_session_drop (session);
+}
+
+void zc_http_expire (zc_session_t *session)
+{
+    zc_http_t *self = session->http;
+    bool draining = session->server->front.draining;
+    if (session->state == ZC_SESSION_KEPT || (self && self->part >= PART_SKIP))
+        zc_session_drop (session);
+    else if (self && self->part == PART_WAIT)
+        zc_http_refuse (session, 503, "no answer in time");
+    else if (draining)
+        zc_http_refuse (session, 503, "restarting, come back soon");
+    else
+        zc_http_refuse (session, 408, "the request took too long");
+}
+
+void zc_http_upgrade (zc_session_t *session, const zc_response_t *response)
+{
+    session->http->part = PART_CLOSED;
+    s_send_head (session, response, "");
+}
