@@ -290,7 +290,7 @@ def test_lines_that_wait_are_bounded_in_bytes(stack):
 
 WRONG = [
     ([], "Usage"),
-    (["nonsense"], "not a command: pub, sub, stat, ping, token, help, version"),
+    (["nonsense"], "not a command: pub, sub, stat, ping, token, keygen, help, version"),
     (["pubb"], "'pubb' is not a command; did you mean pub?"),
     (["publish"], "did you mean pub?"),
     (["Stat"], "did you mean stat?"),
@@ -1202,7 +1202,7 @@ def complete(*words):
 
 def test_completion():
     zmq_program = program("zmq")
-    assert {"pub", "sub", "stat", "ping", "token", "help", "version", "--help", "--version"} == complete(zmq_program, "")
+    assert {"pub", "sub", "stat", "ping", "token", "keygen", "help", "version", "--help", "--version"} == complete(zmq_program, "")
     assert complete(zmq_program, "s") == {"sub", "stat"}
     assert {"--event", "--lines", "--help", "--control"} <= complete(zmq_program, "pub", "--")
     assert complete(zmq_program, "sub", "--pre") == {"--prefix"}
