@@ -29,7 +29,8 @@ static const zc_option_t s_options[] = {
 
 static const zc_program_t s_program = {
     .program = "zmq keygen",
-    .section = NULL,
+    .section = "zmq",
+    .keys = "",
     .usage = "[OPTION]... FILE",
     .summary =
         "Makes a key pair: FILE is its public certificate, FILE_secret is for its owner only.",

@@ -1,4 +1,5 @@
-/*  origin.h - whose page asks: what a browser says in Origin beside the host that it asked. Pure. */
+/*  origin.h - whose page asks: what a browser says in Origin beside the host that it asked. Pure.
+ */
 #ifndef ZC_ORIGIN_H
 #define ZC_ORIGIN_H
 

@@ -51,8 +51,7 @@ static void test_origins (void **state)
         char *origin = malloc (len ? len : 1), *host = malloc (host_len ? host_len : 1);
         memcpy (origin, s_origins[i].origin, len);
         memcpy (host, s_origins[i].host, host_len);
-        bool same =
-            zc_origin_is_of_host ((zc_slice_t){origin, len}, (zc_slice_t){host, host_len});
+        bool same = zc_origin_is_of_host ((zc_slice_t){origin, len}, (zc_slice_t){host, host_len});
         if (same != s_origins[i].same)
             fail_msg ("%s at %s", s_origins[i].origin, s_origins[i].host);
         free (origin);
