@@ -1,13 +1,21 @@
 # Documentation. The manual pages' options come from the programs themselves (--help=man), so they cannot differ.
 MANUALS = doc/zcast-broker.8 doc/zcast-fcgi.8 doc/zcast-ws.8 doc/zcast-redis.8 doc/zcast.conf.5
 OPTION_LISTS = doc/zcast-broker.options doc/zcast-fcgi.options doc/zcast-ws.options doc/zcast-redis.options
-FILL_IN = $(AWK) -v version=$(VERSION) -v sysconfdir="$(sysconfdir)" -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
+FILL_IN = $(AWK) -v version=$(VERSION) -v sysconfdir="$(sysconfdir)" -v docdir="$(docdir)" -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
 
 COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-stat.options doc/zmq-ping.options doc/zmq-token.options doc/zmq-keygen.options
 
 man_MANS += $(MANUALS) doc/zmq.1
 CLEANFILES += $(MANUALS) $(OPTION_LISTS) doc/zmq.1 $(COMMAND_LISTS)
-EXTRA_DIST += doc/browser.md doc/dashboard.png doc/deployment.md doc/protocol.md doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
+EXTRA_DIST += doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
+
+# The documents, laid out as here, so that their links lead somewhere.
+nobase_dist_doc_DATA = \
+	README.md ARCHITECTURE.md CONTRIBUTING.md NEWS.md LICENSE \
+	doc/browser.md doc/dashboard.png doc/deployment.md doc/protocol.md \
+	doc/performance.md doc/performance-cpu.svg doc/performance-growth.svg doc/performance-latency.svg \
+	doc/profile-case-1.svg doc/profile-case-4.svg \
+	tools/feed-metrics
 
 doc/zcast-broker.options: broker/zcast-broker$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && broker/zcast-broker --help=man > $@.new && mv $@.new $@

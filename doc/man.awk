@@ -1,13 +1,14 @@
 # Fills a manual page in: the version, a line @OPTIONS@ by what PROGRAM --help=man says (file `options`), a line @TAIL@ by what all pages
 # end with (file `tail`), and a line @KEYS@ by the options of all programs (files in `keys`, "SECTION:FILE …") as keys of zcast.conf;
-# a line @COMMAND NAME@ by the options of a command of zmq (file `commands`-NAME.options). In all of it @SYSCONFDIR@ stands for the folder
-# of configuration (`sysconfdir`).
+# a line @COMMAND NAME@ by the options of a command of zmq (file `commands`-NAME.options). In all of it @SYSCONFDIR@ and @DOCDIR@ stand for
+# the folders of configuration and of documents (`sysconfdir`, `docdir`).
 
-BEGIN { gsub (/-/, "\\-", sysconfdir) }
+BEGIN { gsub (/-/, "\\-", sysconfdir); gsub (/-/, "\\-", docdir) }
 
 function put (line)
 {
     gsub (/@SYSCONFDIR@/, sysconfdir, line)
+    gsub (/@DOCDIR@/, docdir, line)
     print line
 }
 

@@ -1,6 +1,7 @@
 # The samples: what the tests and tools/quickstart run.
 samplesdir = $(docdir)/examples
 nobase_dist_samples_DATA = \
+	etc/zcast.conf \
 	etc/apache/private.conf etc/apache/zcast-retry.asis etc/apache/zcast.conf \
 	etc/lighttpd/events.conf etc/lighttpd/events-spawn.conf etc/lighttpd/events-cgi.conf etc/lighttpd/events.cgi \
 	etc/lighttpd/private.conf etc/lighttpd/retry.lua etc/lighttpd/zcast.conf \
@@ -13,18 +14,25 @@ UNITS = \
 	etc/systemd/zcast-redis.service etc/systemd/zcast-ws.service
 EXTRA_DIST += $(UNITS)
 
+# The configuration, where there is none yet: what an operator wrote stays.
+confdir = $(sysconfdir)/zcast
+
 install-data-local:
 	$(MKDIR_P) "$(DESTDIR)$(systemdunitdir)"
 	for unit in $(UNITS); do \
 	  sed -e 's|/usr/sbin/|$(sbindir)/|' -e 's|/etc/zcast/|$(sysconfdir)/zcast/|' "$(srcdir)/$$unit" \
 	    > "$(DESTDIR)$(systemdunitdir)/$${unit##*/}" || exit 1; \
 	done
+	test -e "$(DESTDIR)$(confdir)/zcast.conf" || \
+	  { $(MKDIR_P) "$(DESTDIR)$(confdir)" && $(INSTALL_DATA) "$(srcdir)/etc/zcast.conf" "$(DESTDIR)$(confdir)/zcast.conf"; }
 
 uninstall-local:
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(systemdunitdir)/$${unit##*/}"; done
+	! cmp -s "$(srcdir)/etc/zcast.conf" "$(DESTDIR)$(confdir)/zcast.conf" || rm "$(DESTDIR)$(confdir)/zcast.conf"
+	-test ! -d "$(DESTDIR)$(confdir)" || rmdir "$(DESTDIR)$(confdir)" 2>/dev/null
 
 # The sample configuration, and what each program knows of the others' keys, is what the programs say of themselves; a test compares.
-EXTRA_DIST += etc/zcast.conf etc/zcast.conf.head
+EXTRA_DIST += etc/zcast.conf.head
 update-conf: $(sbin_PROGRAMS) tools/zmq$(EXEEXT)
 	{ cat "$(srcdir)/etc/zcast.conf.head" && broker/zcast-broker --help=conf && echo && fcgi/zcast-fcgi --help=conf && echo && \
 	  ws/zcast-ws --help=conf && echo && bridge/zcast-redis --help=conf; } > "$(srcdir)/etc/zcast.conf.new"

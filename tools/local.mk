@@ -20,4 +20,4 @@ tools_zmq_LDADD = tools/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = tools/bash-completion/zmq
 
-EXTRA_DIST += tools/feed-metrics tools/quickstart
+EXTRA_DIST += tools/quickstart

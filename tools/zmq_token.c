@@ -44,7 +44,7 @@ static const zc_program_t s_program = {
     .summary = "Makes a token, shows what is in one, or checks one with the keys of zcast.conf; or "
                "makes an API key. A TOKEN that isn't named is read from standard input.",
     .epilog = "Examples:\n"
-              "  openssl rand -base64 48 > /etc/zcast/token.key; chmod 640 /etc/zcast/token.key\n"
+              "  (umask 027; set -C; openssl rand -base64 48 > /etc/zcast/token.key)\n"
               "  zmq token make --key /etc/zcast/token.key --subject ann --publish 'news/*'\n"
               "  zmq token make -k token.key -r '*' | zmq token show\n"
               "  zmq token check --token-keys token.key --subscribe news/local < token\n"

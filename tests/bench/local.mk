@@ -22,8 +22,7 @@ BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests
 	tests/bench/systems/pushpin.py tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
 	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
 	tests/bench/systems/zcast_ws.py
-EXTRA_DIST += doc/performance.md doc/performance.json doc/performance-cpu.svg \
-	doc/performance-latency.svg doc/performance-growth.svg doc/profile-case-1.svg doc/profile-case-4.svg
+EXTRA_DIST += doc/performance.json
 EXTRA_DIST += $(BENCH_FILES) tests/bench/hot.c tests/bench/hot.expected.json tests/bench/quick.py
 
 # About 45 minutes; `make bench BENCH_FLAGS='--quick --case 1'` for a part of it.

@@ -144,12 +144,15 @@ def test_paths_in_the_manual_are_those_of_the_build():
             assert path in text, page
 
 
+def install(place, target="install"):
+    make = ["make", "-s", "-C", BUILD, f"DESTDIR={place}", "prefix=/usr", "sysconfdir=/etc", "docdir=/usr/share/doc/zcast"]
+    run(*make, target, timeout=300, env={"MAKEFLAGS": "", "MAKELEVEL": ""})
+
+
 def test_installation(stack):
     """Installs, with all its pages and units, and uninstalls without a trace."""
     place = stack.folder / "place"
-    make = ["make", "-s", "-C", BUILD, f"DESTDIR={place}", "prefix=/usr", "sysconfdir=/etc"]
-    environment = {"MAKEFLAGS": "", "MAKELEVEL": ""}
-    run(*make, "install", timeout=300, env=environment)
+    install(place)
     for name in DAEMONS:
         assert "0.1" in run(place / "usr/sbin" / name, "--version").stdout
         unit = (place / f"usr/lib/systemd/system/{name}.service").read_text()
@@ -160,6 +163,60 @@ def test_installation(stack):
         done = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", path, env={"MANROFFSEQ": "", "MANWIDTH": "80"})
         assert done.stderr == "", page
         assert "@" not in re.sub(r"\S+@\S+", "", done.stdout)
-    run(*make, "uninstall", timeout=300, env=environment)
+    install(place, "uninstall")
     left = [path for path in place.rglob("*") if not path.is_dir()]
     assert left == []
+
+
+def test_installation_brings_documents_sample_and_licence(stack):
+    place = stack.folder / "place"
+    install(place)
+    documents = place / "usr/share/doc/zcast"
+    assert (documents / "LICENSE").read_text() == (SOURCE / "LICENSE").read_text()
+    assert (documents / "examples/etc/zcast.conf").read_text() == (SOURCE / "etc/zcast.conf").read_text()
+    for path in (SOURCE / "etc").rglob("*.conf"):
+        if path.parent.name != "systemd":
+            assert (documents / "examples" / path.relative_to(SOURCE)).read_text() == path.read_text()
+    for path in DOCUMENTS:
+        installed = documents / path.relative_to(SOURCE)
+        assert installed.read_text() == path.read_text()
+        for target, _ in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", installed.read_text()):
+            assert "://" in target or not target or (installed.parent / target).exists(), f"{installed}: {target}"
+
+
+def test_installing_again_keeps_the_configuration(stack):
+    """Where there is none the sample is it; what an operator wrote stays, also when it is uninstalled."""
+    place = stack.folder / "place"
+    config = place / "etc/zcast/zcast.conf"
+    install(place)
+    assert config.read_text() == (SOURCE / "etc/zcast.conf").read_text()
+    config.write_text("broker\n    max-payload = 2M\n")
+    install(place)
+    install(place, "uninstall")
+    assert config.read_text() == "broker\n    max-payload = 2M\n"
+
+
+@pytest.mark.parametrize("unit", [f"{name}.service" for name in DAEMONS])
+def test_units_try_again_for_ever_but_not_a_mistake(unit):
+    text = (SOURCE / "etc/systemd" / unit).read_text()
+    sections = dict(re.findall(r"^\[(\w+)\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert "StartLimitIntervalSec=0\n" in sections["Unit"]
+    assert "Restart=on-failure\n" in sections["Service"] and "RestartPreventExitStatus=2\n" in sections["Service"]
+
+
+def commands(path):
+    """The shell commands of a document, a block each."""
+    return re.findall(r"^```sh(?: run)?\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_of_the_documents_can_be_run_twice(path):
+    """No second run fails, makes something inside of what the first made, or takes back what was edited since."""
+    for line in "".join(commands(path)).replace("\\\n", " ").splitlines():
+        line = line.split("#")[0].strip()
+        assert not re.search(r"\bmkdir (?!-p)", line), line
+        assert not re.search(r"\bcp -r\S* \S*[^/.*] ", line), f"{line}: a second time it goes into itself"
+        assert not re.search(r"\bln -s(?!fn)", line), line
+        assert not re.search(r">>|tee -a", line), f"{line}: appended twice"
+        into_etc = re.search(r"\b(cp|install)\b.* /etc/", line)
+        assert not into_etc or "cp -n" in line or "--update=none" in line, f"{line}: what was edited is gone"
