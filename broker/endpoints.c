@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <zmq.h>
 #include "lib/base/daemon.h"
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 
 #define S_ENDPOINTS 3
@@ -78,6 +79,17 @@ static void *s_monitor (void *context, void *socket, const char *role)
     return NULL;
 }
 
+static int s_bind (void *socket, const char *name)
+{
+    int rc = zmq_bind (socket, name);
+    if (rc == 0 || errno != ENOENT || strncmp (name, "ipc://", 6) != 0)
+        return rc;
+    if (zc_make_runtime_folder (name + 6) == 0)
+        return zmq_bind (socket, name);
+    errno = ENOENT;
+    return -1;
+}
+
 int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *name,
                        char *error, size_t size)
 {
@@ -85,7 +97,7 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, con
     s_endpoint_t *endpoint = &self->all[self->count];
     *endpoint = (s_endpoint_t){.socket = socket, .role = role};
     errno = EADDRINUSE;
-    if (s_ipc_in_use (name) || zmq_bind (socket, name) != 0) {
+    if (s_ipc_in_use (name) || s_bind (socket, name) != 0) {
         snprintf (error, size, "%s: can't bind %s: %s", role, name, zmq_strerror (errno));
         return -1;
     }

@@ -31,6 +31,10 @@ uninstall-local:
 	! cmp -s "$(srcdir)/etc/zcast.conf" "$(DESTDIR)$(confdir)/zcast.conf" || rm "$(DESTDIR)$(confdir)/zcast.conf"
 	-test ! -d "$(DESTDIR)$(confdir)" || rmdir "$(DESTDIR)$(confdir)" 2>/dev/null
 
+# The folder of the sockets, for who starts the programs without the units.
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+dist_tmpfiles_DATA = etc/tmpfiles.d/zcast.conf
+
 # The sample configuration, and what each program knows of the others' keys, is what the programs say of themselves; a test compares.
 EXTRA_DIST += etc/zcast.conf.head
 update-conf: $(sbin_PROGRAMS) tools/zmq$(EXEEXT)

@@ -104,6 +104,34 @@ static int s_bind_path (int fd, const struct sockaddr_un *where, unsigned mode)
     return rc == 0 ? chmod (where->sun_path, mode) : -1;
 }
 
+int zc_make_runtime_folder (const char *path)
+{
+    static const char *const roots[] = {"/run/", "/var/run/"};
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        size_t len = strlen (roots[i]);
+        const char *slash = strncmp (path, roots[i], len) == 0 ? strchr (path + len, '/') : NULL;
+        char folder[sizeof ((struct sockaddr_un *)0)->sun_path];
+        if (!slash || strchr (slash + 1, '/') || (size_t)(slash - path) >= sizeof folder)
+            continue;
+        snprintf (folder, sizeof folder, "%.*s", (int)(slash - path), path);
+        /* whatever the mask: the peers, who are other users, have to get to the socket */
+        return mkdir (folder, 0755) == 0 ? chmod (folder, 0755) : -1;
+    }
+    return -1;
+}
+
+/*  As s_bind_path, with the folder that a boot has taken away. */
+static int s_bind_anyhow (int fd, const struct sockaddr_un *where, unsigned mode)
+{
+    int rc = s_bind_path (fd, where, mode);
+    if (rc == 0 || errno != ENOENT)
+        return rc;
+    if (zc_make_runtime_folder (where->sun_path) == 0)
+        return s_bind_path (fd, where, mode);
+    errno = ENOENT; /* that is what's to be told */
+    return -1;
+}
+
 static int s_address (const char *path, struct sockaddr_un *where)
 {
     size_t len = strlen (path);
@@ -124,7 +152,7 @@ static int s_listen_path (const char *address, const char *path, unsigned mode, 
     if (why)
         return s_fail (-1, error, size, address, s_path_reason (why));
     int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || s_bind_path (fd, &where, mode) != 0 || listen (fd, backlog) != 0)
+    if (fd < 0 || s_bind_anyhow (fd, &where, mode) != 0 || listen (fd, backlog) != 0)
         return s_fail (fd, error, size, address, s_path_reason (errno));
     return fd;
 }

@@ -6,9 +6,14 @@
 
 /*  Opens a non-blocking, close-on-exec listening socket: "HOST:PORT", ":PORT" (loopback), a path
  *  or "unix:PATH". A stale socket file whose server is gone is replaced; one that answers is not.
+ *  A missing folder is made as zc_make_runtime_folder does.
  *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
  *  in `error` that names the address, what happened, and what to do. */
 int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
+/*  Makes the folder of a socket /run/FOLDER/NAME (or in /var/run), with mode 0755: it is gone after
+ *  each boot. Another folder that is missing is rather a mistake. Returns -1 where it is another,
+ * is there, or can't be made. */
+int zc_make_runtime_folder (const char *path);
 /*  "0660" as a number; above 0777 where the text isn't a file's permissions in octal. */
 unsigned zc_file_mode (const char *text);
 /*  Whether an address has a form that zc_listen takes: NULL, or what was expected. */

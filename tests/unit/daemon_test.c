@@ -172,6 +172,32 @@ static void test_path_of_something_else (void **state)
     s_assert_refused (text, "a socket's path has 1 to 107 bytes");
 }
 
+/*  /run is empty after a boot. Where this user may not make a folder there, it is told. */
+static void test_path_in_a_runtime_folder (void **state)
+{
+    (void)state;
+    char folder[64], path[96];
+    snprintf (folder, sizeof folder, "/run/zcast-test-%d", (int)getpid ());
+    snprintf (path, sizeof path, "%s/x.sock", folder);
+    mode_t before = umask (0077);
+    int fd = s_listen (path);
+    umask (before);
+    if (fd < 0) {
+        s_assert_refused (path, "its directory doesn't exist; make it or choose another path");
+        return;
+    }
+    struct stat info;
+    assert_int_equal (stat (folder, &info), 0);
+    assert_int_equal (info.st_mode & 0777, 0755);
+    close (fd);
+    zc_unlisten (path);
+    assert_int_equal (zc_make_runtime_folder (path), -1); /* it is there */
+    assert_int_equal (rmdir (folder), 0);
+    assert_int_equal (zc_make_runtime_folder ("/run/x.sock"), -1);
+    assert_int_equal (zc_make_runtime_folder ("/run/zcast-test/deeper/x.sock"), -1);
+    assert_int_equal (zc_make_runtime_folder ("/tmp/zcast-test/x.sock"), -1);
+}
+
 /*  Root may do everything, so this needs another user. */
 static void test_path_without_permission (void **state)
 {
@@ -525,6 +551,7 @@ int main (void)
         cmocka_unit_test (test_path_of_a_busy_server),
         cmocka_unit_test (test_path_that_another_has_taken),
         cmocka_unit_test (test_path_of_something_else),
+        cmocka_unit_test (test_path_in_a_runtime_folder),
         cmocka_unit_test (test_path_without_permission),
         cmocka_unit_test (test_ports),
         cmocka_unit_test (test_bare_port_is_loopback),
