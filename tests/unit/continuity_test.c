@@ -1050,6 +1050,47 @@ static void s_heartbeats_without_a_broker (void **state)
     s_kill (worker);
 }
 
+/*  A transport keeps what it has for a client until its first event, which has its position: while
+ *  the broker is there, and for a second at most. */
+static void s_openings (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_worker_t *worker = &s_workers[0];
+    s_client_t *first = &s_clients[0], *second = &s_clients[1], *third = &s_clients[2];
+    first->topics[0] = second->topics[1] = third->topics[2] = true;
+    s_start (worker);
+    s_turns (50);
+
+    s_come_back (first, worker, &s_encodings[0]);
+    assert_true (zc_hub_opening (&first->base));
+    s_turns (5);
+    assert_false (zc_hub_opening (&first->base));
+    assert_int_equal (first->heartbeats, 1);
+    assert_int_not_equal (s_id (first->last_id), ZC_ID_NONE);
+
+    s_come_back (second, worker, &s_encodings[0]);
+    zc_client_add (&second->base, "H 0-0\n", 6); /* the head */
+    for (unsigned i = 0; i < 12; i++) {          /* the broker says nothing */
+        assert_int_equal (second->heartbeats, i < 10 ? 0 : 1);
+        s_now += 100;
+        zc_hub_tick (worker->hub, s_now);
+        s_flush (worker);
+    }
+    assert_false (zc_hub_opening (&second->base));
+
+    s_unplug (worker);
+    strcpy (third->last_id, "5-0");
+    s_come_back (third, worker, &s_encodings[0]);
+    assert_false (zc_hub_opening (&third->base));
+    s_flush (worker);
+    assert_int_equal (third->heartbeats, 1);
+    assert_string_equal (third->last_id, "5-0"); /* what it said: it doesn't lose its place */
+    for (unsigned i = 0; i < 3; i++)
+        s_leave (&s_clients[i]);
+    s_kill (worker);
+}
+
 static void s_publish_shared (unsigned topic, const char *own_id)
 {
     s_publish_some (topic, 1);
@@ -1273,6 +1314,7 @@ int main (void)
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
+        cmocka_unit_test (s_openings),
         cmocka_unit_test (s_own_ids_that_repeat),
         cmocka_unit_test (s_policy_is_reloaded),
         cmocka_unit_test (s_hold_is_bounded),
