@@ -9,10 +9,11 @@ nobase_dist_samples_DATA = \
 
 # The units, with the paths of this installation in place of the distribution's.
 systemdunitdir = $(prefix)/lib/systemd/system
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
 UNITS = \
 	etc/systemd/zcast-broker.service etc/systemd/zcast-fcgi.service etc/systemd/zcast-fcgi.socket \
 	etc/systemd/zcast-redis.service etc/systemd/zcast-ws.service
-EXTRA_DIST += $(UNITS)
+EXTRA_DIST += $(UNITS) etc/systemd/tmpfiles.conf
 
 # The configuration, where there is none yet: what an operator wrote stays.
 confdir = $(sysconfdir)/zcast
@@ -23,17 +24,16 @@ install-data-local:
 	  sed -e 's|/usr/sbin/|$(sbindir)/|' -e 's|/etc/zcast/|$(sysconfdir)/zcast/|' "$(srcdir)/$$unit" \
 	    > "$(DESTDIR)$(systemdunitdir)/$${unit##*/}" || exit 1; \
 	done
+	$(MKDIR_P) "$(DESTDIR)$(tmpfilesdir)"
+	$(INSTALL_DATA) "$(srcdir)/etc/systemd/tmpfiles.conf" "$(DESTDIR)$(tmpfilesdir)/zcast.conf"
 	test -e "$(DESTDIR)$(confdir)/zcast.conf" || \
 	  { $(MKDIR_P) "$(DESTDIR)$(confdir)" && $(INSTALL_DATA) "$(srcdir)/etc/zcast.conf" "$(DESTDIR)$(confdir)/zcast.conf"; }
 
 uninstall-local:
 	for unit in $(UNITS); do rm -f "$(DESTDIR)$(systemdunitdir)/$${unit##*/}"; done
+	rm -f "$(DESTDIR)$(tmpfilesdir)/zcast.conf"
 	! cmp -s "$(srcdir)/etc/zcast.conf" "$(DESTDIR)$(confdir)/zcast.conf" || rm "$(DESTDIR)$(confdir)/zcast.conf"
 	-test ! -d "$(DESTDIR)$(confdir)" || rmdir "$(DESTDIR)$(confdir)" 2>/dev/null
-
-# The folder of the sockets, for who starts the programs without the units.
-tmpfilesdir = $(prefix)/lib/tmpfiles.d
-dist_tmpfiles_DATA = etc/tmpfiles.d/zcast.conf
 
 # The sample configuration, and what each program knows of the others' keys, is what the programs say of themselves; a test compares.
 EXTRA_DIST += etc/zcast.conf.head

@@ -4,7 +4,20 @@ local status = tonumber(lighty.r.req_env["REDIRECT_STATUS"])
 if status and status < 500 then
     return status
 end
-lighty.r.resp_header["Content-Type"] = "text/event-stream"
-lighty.r.resp_header["Cache-Control"] = "no-cache, no-transform"
+local header = lighty.r.resp_header
+header["Content-Type"] = "text/event-stream"
+header["Cache-Control"] = "no-cache, no-transform"
+header["X-Accel-Buffering"] = "no"
+-- The headers that the stream would have: with another origin's page, a browser gives up for good where they are missing.
+-- There is nothing in this answer that an origin might not see, whichever the worker lets read its streams.
+header["Vary"] = "Origin"
+local origin = lighty.r.req_header["Origin"]
+if origin then
+    header["Access-Control-Allow-Origin"] = origin
+    header["Access-Control-Allow-Credentials"] = "true"
+    header["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+    header["Access-Control-Allow-Headers"] = "Last-Event-ID, Cache-Control, Authorization"
+end
+-- No empty line: to some clients it would be a message.
 lighty.r.resp_body:set({"retry: " .. math.random(2000, 6000) .. "\n"})
 return 200

@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	tests/browser/conftest.py \
 	tests/browser/test_page.py \
+	tests/browser/test_streams.py \
 	tests/browser/world.mjs \
 	tests/browser/zcast.test.mjs
 

@@ -397,12 +397,13 @@ class Stack:
     def redis_cli(self, *words):
         return run("redis-cli", "-p", self.redis_port, *words).stdout.strip()
 
-    def rendered(self, sample):
+    def rendered(self, sample, others=None):
         """The text of a sample file below etc/ with this stack's addresses in the place of the default ones: those
-        strings are all that is replaced."""
+        strings are all that is replaced. `others`: some of them with another replacement."""
         text = (SOURCE / "etc" / sample).read_text()
         for default, ours in {
             "/run/zcast/sse.sock": str(self.fcgi_socket),
+            "/run/zcast": f"{self.folder}/run-zcast",
             "8081": str(self.ws_port),
             "8080": str(self.web_port),
             "/usr/share/zcast/www": str(SOURCE / "www"),
@@ -410,6 +411,7 @@ class Stack:
             "/etc/apache2": str(SOURCE / "etc/apache"),
             "/usr/sbin/zcast-fcgi": str(BUILD / PROGRAMS["zcast-fcgi"]),
             "/etc/zcast/zcast.conf": str(self.config_file()),
+            **(others or {}),
         }.items():
             text = text.replace(default, ours)
         return text

@@ -1,0 +1,101 @@
+"""Chromium's own EventSource, from a page of another origin, through each web server: whatever happens to the worker, it comes
+back by itself and misses nothing."""
+
+import contextlib
+import http.server
+import json
+import threading
+
+import pytest
+
+from stack import wait_for
+
+
+@contextlib.contextmanager
+def another_origin():
+    """Pages of a server of their own; gives their origin."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>a page</title>")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+LISTEN = """window.sources = [false, true].map((withCredentials) => {
+  const source = new EventSource(arguments[0], {withCredentials});
+  const here = {source, got: [], opened: 0, closed: false};
+  source.onopen = () => here.opened++;
+  source.onmessage = (event) => here.got.push(JSON.parse(event.data).number);
+  source.onerror = () => { here.closed ||= source.readyState === EventSource.CLOSED; };
+  return here;
+});"""
+
+
+def publish(stack, *numbers):
+    for number in numbers:
+        stack.publish("a", json.dumps({"number": number}))
+
+
+def wait(browser, condition):
+    """Until both streams, with credentials and without, fulfil it; neither may be given up."""
+    browser.wait_js(f"return sources.some(({{closed}}) => closed) || sources.every(({{got, opened}}) => {condition})")
+    assert browser.js("return sources.map(({closed}) => closed)") == [False, False]
+
+
+def check(browser, *numbers):
+    wait(browser, f"got.length >= {len(numbers)}")
+    assert browser.js("return sources.map(({got}) => got)") == [[*numbers]] * 2
+
+
+@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache"])
+def test_a_page_of_another_origin_over_a_worker_that_is_away(stack, browser, web):
+    with another_origin() as origin:
+        options = [f"--cors-origin={origin}", "--retry=200ms", "--socket-mode=0666"]
+        stack.broker()
+        worker = stack.fcgi(*options)
+        worker.wait_log("broker: connected")
+        getattr(stack, web)()
+        browser.open(origin)
+        browser.js(LISTEN, stack.url("/events", ["a"]))
+        wait(browser, "opened === 1")
+        worker.kill()
+        publish(stack, 1, 2, 3)
+        wait(browser, "opened >= 2")  # by the web server, in the worker's place
+        worker = stack.fcgi(*options)
+        check(browser, 1, 2, 3)
+        assert worker.stop() == 0
+        publish(stack, 4)
+        stack.fcgi(*options)
+        check(browser, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache"])
+def test_a_page_of_another_origin_that_comes_before_the_worker(stack, browser, web):
+    with another_origin() as origin:
+        stack.broker()
+        getattr(stack, web)()
+        browser.open(origin)
+        browser.js(LISTEN, stack.url("/events", ["a"]))
+        wait(browser, "opened >= 1")
+        stack.fcgi(f"--cors-origin={origin}", "--socket-mode=0666")
+
+        def arrives():
+            publish(stack, 1)
+            return browser.js("return sources.every(({closed, got}) => closed || got.length)")
+
+        wait_for(arrives, "a message")
+        wait(browser, "got.length > 0")
