@@ -97,8 +97,8 @@ static void s_want_write (zc_client_t *client, bool on)
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
-    if (why == ZC_GONE_SLOW)
-        zc_warn ("the client fell too far behind");
+    if (zc_gone_reason (why))
+        zc_warn ("the client is dropped: %s", zc_gone_reason (why));
     s_leave ((s_cgi_t *)client);
 }
 

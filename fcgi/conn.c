@@ -247,11 +247,11 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
+    const char *reason = zc_gone_reason (why);
     char text[64];
     s_describe (client, text, sizeof text);
-    zc_log_limited (&s_limit_gone, why == ZC_GONE_SLOW ? ZC_LOG_WARN : ZC_LOG_DEBUG,
-                    "%s: closed: %s", text,
-                    why == ZC_GONE_SLOW ? "it fell too far behind" : "its connection failed");
+    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: closed: %s", text,
+                    reason ? reason : "its connection failed");
     s_close ((zc_conn_t *)client);
 }
 

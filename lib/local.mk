@@ -55,6 +55,7 @@ libzcast_a_SOURCES = \
 	lib/engine/client.c lib/engine/client.h \
 	lib/engine/encoder.c lib/engine/encoder.h \
 	lib/engine/feed.c lib/engine/feed.h \
+	lib/engine/held.c lib/engine/held.h \
 	lib/engine/hub.c lib/engine/hub.h \
 	lib/engine/join.c lib/engine/join.h \
 	lib/engine/link.c lib/engine/link.h \

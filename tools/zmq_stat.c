@@ -247,9 +247,10 @@ static void s_print_workers (const json_t *workers)
         s_cell (&table,
                 s_count (s_number (report, "resumed_feed") + s_number (report, "resumed_broker"),
                          text));
-        s_cell (
-            &table,
-            s_count (s_number (report, "slow_dropped") + s_number (report, "slow_skipped"), text));
+        s_cell (&table,
+                s_count (s_number (report, "slow_dropped") + s_number (report, "slow_skipped") +
+                             s_number (report, "held_dropped"),
+                         text));
         s_cell (&table, s_bytes (s_worst_lag (report), text));
     }
     s_table_end (&table, "\n");

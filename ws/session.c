@@ -183,14 +183,14 @@ static void s_want_write (zc_client_t *client, bool on)
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
     zc_session_t *self = (zc_session_t *)client;
-    bool slow = why == ZC_GONE_SLOW;
+    const char *reason = zc_gone_reason (why);
     char name[128];
     if (self->state == ZC_SESSION_CLOSED)
         return;
     zc_session_name (self, name, sizeof name);
-    self->server->stats.slow += slow;
-    zc_log_limited (&s_limit_gone, slow ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: dropped: %s", name,
-                    slow ? "it fell too far behind" : strerror (errno));
+    self->server->stats.slow += reason != NULL;
+    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: dropped: %s", name,
+                    reason ? reason : strerror (errno));
     zc_session_drop (self);
 }
 

@@ -60,7 +60,7 @@ struct zc_channel {
     unsigned holds;         /* topics that are not LIVE */
     zc_audience_t audience; /* its clients */
     zc_joins_t joins;       /* those of its clients that don't follow the feed */
-    zc_message_t **pending; /* owned: held back */
+    zc_kept_t **pending;    /* owned array: held back */
     size_t pending_count, pending_cap, pending_bytes;
     bool unsorted; /* pending isn't in the order of ids */
     s_gap_t *gaps; /* owned: stated when the feed gets there */
@@ -188,7 +188,7 @@ zc_channel_t *zc_channels_get (zc_channels_t *set, const zc_encoding_t *encoding
 static void s_clear_held (zc_channel_t *self)
 {
     for (size_t i = 0; i < self->pending_count; i++)
-        free (self->pending[i]);
+        zc_held_release (&self->shared->held, self->pending[i]);
     free (self->pending);
     free (self->gaps);
     self->pending = NULL;
@@ -202,7 +202,7 @@ static void s_clear_held (zc_channel_t *self)
 static void s_count_memory (zc_channel_t *self)
 {
     size_t memory = self->feed ? zc_feed_memory (self->feed) : 0;
-    self->shared->stats.feed_bytes += memory - self->memory;
+    self->shared->held.feeds += memory - self->memory;
     self->memory = memory;
 }
 
@@ -351,7 +351,8 @@ static bool s_has_room (const zc_channel_t *self)
 {
     const zc_hub_config_t *config = &self->shared->config;
     size_t least = 4 * config->max_lag > S_HOLD_MIN ? 4 * config->max_lag : S_HOLD_MIN;
-    return self->pending_bytes < (config->max_hold ? config->max_hold : least);
+    return self->pending_bytes < (config->max_hold ? config->max_hold : least) &&
+           zc_held_has_room (&self->shared->held);
 }
 
 static bool s_takes_page (const void *follower, const zc_order_t *order)
@@ -369,16 +370,16 @@ static void s_hold (void *follower, const zc_message_t *message)
         if (!self->pending)
             abort ();
     }
-    if (self->pending_count && message->id <= self->pending[self->pending_count - 1]->id)
+    if (self->pending_count && message->id <= self->pending[self->pending_count - 1]->message->id)
         self->unsorted = true;
-    self->pending[self->pending_count++] = zc_message_copy (message);
-    self->pending_bytes += sizeof *message + message->payload.len + message->meta.len;
+    self->pending[self->pending_count++] = zc_held_keep (&self->shared->held, message);
+    self->pending_bytes += zc_message_size (message);
 }
 
 static bool s_message (void *follower, const zc_message_t *message)
 {
     zc_channel_t *self = follower;
-    if (!s_held (self) && self->pending_count == 0) {
+    if (!s_held (self) && self->pending_count == 0 && !zc_shared_full (self->shared)) {
         s_append (self, message);
         return true;
     }
@@ -429,10 +430,11 @@ static const zc_follower_t s_follower = {s_message, s_hold, s_takes_page,
 
 /*  Releasing what was held back. */
 
-static int s_compare_messages (const void *a, const void *b)
+static int s_compare_kept (const void *a, const void *b)
 {
-    const zc_message_t *left = *(zc_message_t *const *)a, *right = *(zc_message_t *const *)b;
-    return (left->id > right->id) - (left->id < right->id);
+    zc_id_t left = (*(zc_kept_t *const *)a)->message->id;
+    zc_id_t right = (*(zc_kept_t *const *)b)->message->id;
+    return (left > right) - (left < right);
 }
 
 static int s_compare_gaps (const void *a, const void *b)
@@ -509,37 +511,48 @@ static zc_id_t s_limit (const zc_channel_t *self)
     return limit;
 }
 
+/*  The first `count` of what was held back has been handed over. */
+static void s_let_go_of_pending (zc_channel_t *self, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        self->pending_bytes -= zc_message_size (self->pending[i]->message);
+        zc_held_release (&self->shared->held, self->pending[i]);
+    }
+    self->pending_count -= count;
+    if (self->pending_count > 0) {
+        memmove (self->pending, self->pending + count, self->pending_count * sizeof *self->pending);
+        return;
+    }
+    free (self->pending);
+    self->pending = NULL;
+    self->pending_cap = 0;
+}
+
 static void s_release (zc_channel_t *self)
 {
-    zc_id_t limit = s_limit (self);
+    zc_id_t limit = s_limit (self), before = ZC_ID_NONE;
     if (limit == ZC_ID_NONE || (self->pending_count == 0 && self->gap_count == 0))
         return;
     if (self->unsorted)
-        qsort (self->pending, self->pending_count, sizeof *self->pending, s_compare_messages);
+        qsort (self->pending, self->pending_count, sizeof *self->pending, s_compare_kept);
     self->unsorted = false;
     if (self->gap_count > 1)
         qsort (self->gaps, self->gap_count, sizeof *self->gaps, s_compare_gaps);
     size_t done = 0;
-    for (; done < self->pending_count && self->pending[done]->id <= limit; done++) {
-        zc_message_t *message = self->pending[done];
+    for (; done < self->pending_count && !zc_shared_full (self->shared); done++) {
+        const zc_message_t *message = self->pending[done]->message;
+        if (message->id > limit)
+            break;
         s_state_gaps (self, message->id);
-        if (message->id > self->start && (done == 0 || message->id != self->pending[done - 1]->id))
+        if (message->id > self->start && message->id != before)
             s_append (self, message);
+        before = message->id;
     }
-    s_state_gaps (self, limit);
-    for (size_t i = 0; i < done; i++) {
-        self->pending_bytes -=
-            sizeof **self->pending + self->pending[i]->payload.len + self->pending[i]->meta.len;
-        free (self->pending[i]);
-    }
-    self->pending_count -= done;
-    if (self->pending_count > 0)
-        memmove (self->pending, self->pending + done, self->pending_count * sizeof *self->pending);
-    if (self->pending_count == 0) {
-        free (self->pending);
-        self->pending = NULL;
-        self->pending_cap = 0;
-    }
+    if (done < self->pending_count && self->pending[done]->message->id <= limit)
+        zc_channel_unsettle (self); /* first, what is there has to be sent */
+    else
+        s_state_gaps (self, limit);
+    s_let_go_of_pending (self, done);
 }
 
 /*  From NEW to LIVE. */
@@ -614,7 +627,7 @@ void zc_channel_advance (zc_channel_t *self)
 /*  Nothing may come live soon to show that what is held back is safe: the broker knows. */
 static void s_ask_for_safety (zc_channel_t *self)
 {
-    zc_id_t newest = self->pending[self->pending_count - 1]->id; /* sorted by s_release */
+    zc_id_t newest = self->pending[self->pending_count - 1]->message->id; /* sorted by s_release */
     for (size_t i = 0; i < self->topic_count; i++)
         if (zc_order_known (self->topics[i].order) < newest)
             zc_subscription_want_sync (self->topics[i].subscription);
@@ -717,6 +730,15 @@ static void s_heartbeat (zc_channel_t *self)
     zc_feed_append_control (self->feed, bytes.data, bytes.len);
     s_appended (self);
     zc_buf_clear (&bytes);
+}
+
+void zc_channel_let_go (zc_channel_t *self)
+{
+    if (!self->feed)
+        return;
+    s_trim (self, ZC_ID_MAX);
+    if (zc_feed_tail (self->feed) == zc_feed_head (self->feed))
+        zc_timeouts_stop (&self->set->timeouts, &self->retained);
 }
 
 bool zc_channel_opening (const zc_channel_t *self)
@@ -827,6 +849,19 @@ void zc_channels_unsettle_held (zc_channels_t *self)
     while ((channel = zc_channels_next (self, &at)))
         if (s_waits (channel))
             zc_channel_unsettle (channel);
+}
+
+void zc_channels_let_go (zc_channels_t *self, size_t goal)
+{
+    const zc_held_t *held = &self->shared->held;
+    for (unsigned kind = S_RETAIN_AGAIN; kind >= S_RETAIN; kind--) {
+        zc_timeout_t *next = zc_timeouts_first (&self->timeouts, kind);
+        while (next && zc_held_bytes (held) > goal) {
+            zc_channel_t *channel = ZC_TIMEOUT_OWNER (next, zc_channel_t, retained);
+            next = zc_timeouts_next (next);
+            zc_channel_let_go (channel);
+        }
+    }
 }
 
 /*  What a channel is. */

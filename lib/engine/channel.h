@@ -24,6 +24,11 @@ zc_channels_t *zc_channels_new (zc_shared_t *shared, const zc_upstream_t *upstre
 /*  Their clients have left before. Unsubscribes nothing: the link may be gone already, and takes
  *  its subscriptions with it. */
 void zc_channels_destroy (zc_channels_t **self_p);
+/*  Lets go of what is kept for those who come back, the oldest first, until no more than `goal`
+ *  bytes are held in all. */
+void zc_channels_let_go (zc_channels_t *self, size_t goal);
+/*  Lets go of what none of its clients waits for. */
+void zc_channel_let_go (zc_channel_t *self);
 /*  Of all channels' topics. */
 zc_subscriptions_t *zc_channels_subscriptions (zc_channels_t *self);
 /*  The channel with these topics, in any order and with repeats; made where there is none. */

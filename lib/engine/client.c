@@ -5,6 +5,18 @@
 
 #include "lib/engine/feed.h"
 
+static size_t s_private_bytes;
+
+const char *zc_gone_reason (zc_gone_t why)
+{
+    static const char *const reasons[] = {
+        [ZC_GONE_SLOW] = "it fell too far behind",
+        [ZC_GONE_HELD] = "max-held was reached, and it lagged most",
+        [ZC_GONE_ERROR] = NULL,
+    };
+    return reasons[why];
+}
+
 /*  Private bytes go before the feed's, so the frame that the cursor stands in is finished first:
  *  its rest becomes private. While there are private bytes the cursor is at a boundary. */
 static void s_finish_frame (zc_client_t *self)
@@ -21,6 +33,7 @@ static void s_finish_frame (zc_client_t *self)
 
 void zc_client_add (zc_client_t *self, const void *bytes, size_t len)
 {
+    size_t cap = self->private_ ? self->private_->cap : 0;
     if (!self->private_) {
         self->private_ = calloc (1, sizeof *self->private_);
         if (!self->private_)
@@ -29,8 +42,14 @@ void zc_client_add (zc_client_t *self, const void *bytes, size_t len)
         s_finish_frame (self);
     }
     zc_buf_add (self->private_, bytes, len);
+    s_private_bytes += self->private_->cap - cap;
     if (self->private_->len == 0)
         zc_client_clear (self);
+}
+
+size_t zc_client_private_bytes (void)
+{
+    return s_private_bytes;
 }
 
 size_t zc_client_lag (const zc_client_t *self)
@@ -79,6 +98,7 @@ void zc_client_sent (zc_client_t *self, size_t len)
 void zc_client_clear (zc_client_t *self)
 {
     if (self->private_) {
+        s_private_bytes -= self->private_->cap;
         zc_buf_clear (self->private_);
         free (self->private_);
         self->private_ = NULL;

@@ -20,8 +20,12 @@ typedef struct zc_join zc_join_t;
 
 typedef enum {
     ZC_GONE_SLOW,  /* lagged more than max-lag under policy disconnect */
+    ZC_GONE_HELD,  /* lagged most when more than max-held was held for all */
     ZC_GONE_ERROR, /* the socket failed (errno in the call's log) */
 } zc_gone_t;
+
+/*  For logs: why a client had to go; NULL for an error, which errno explains. */
+const char *zc_gone_reason (zc_gone_t why);
 
 typedef struct {
     const char *name; /* "sse", "ws": for logs and stats */
@@ -74,5 +78,7 @@ void zc_client_sent (zc_client_t *self, size_t len);
 void zc_client_clear (zc_client_t *self);
 /*  True when all it was to be sent is with the kernel. */
 bool zc_client_drained (const zc_client_t *self);
+/*  Memory of the private bytes of all clients in this process. */
+size_t zc_client_private_bytes (void);
 
 #endif

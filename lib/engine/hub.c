@@ -10,7 +10,8 @@
 #include "lib/engine/join.h"
 #include "lib/engine/slow.h"
 
-#define S_POSITION_MS 1000 /* how often the broker is asked for its head and drops */
+#define S_PAGE_BYTES 524288 /* that a page takes here, about */
+#define S_POSITION_MS 1000  /* how often the broker is asked for its head and drops */
 
 struct zc_hub {
     zc_shared_t shared;
@@ -24,13 +25,22 @@ static void s_check (void *arg, zc_client_t *client)
     zc_slow_check (arg, client);
 }
 
+/*  A quarter of what may be held is for pages that are under way. */
+static void s_take_over (zc_hub_t *self, const zc_hub_config_t *config)
+{
+    self->shared.config = *config;
+    self->shared.held.max = config->max_held;
+    zc_questions_set_fetches (self->shared.questions,
+                              config->max_held ? config->max_held / 4 / S_PAGE_BYTES : SIZE_MAX);
+}
+
 zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstream)
 {
     zc_hub_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    self->shared.config = *config;
     self->shared.questions = zc_questions_new (upstream, &self->shared.stats);
+    s_take_over (self, config);
     self->shared.rounds = zc_rounds_new (s_check, &self->shared);
     self->shared.encoder = zc_encoder_new ();
     self->channels = zc_channels_new (&self->shared, upstream);
@@ -53,7 +63,7 @@ void zc_hub_destroy (zc_hub_t **self_p)
 
 void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config)
 {
-    self->shared.config = *config;
+    s_take_over (self, config);
     zc_channels_configure (self->channels);
 }
 
@@ -92,6 +102,7 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
     zc_hub_disconnected (self);
     zc_losses_begin_anew (&self->shared.losses, head);
     zc_encoder_forget (self->shared.encoder);
+    zc_held_forget (&self->shared.held);
     zc_subscriptions_begin_anew (self->subscriptions);
     size_t at = 0;
     zc_channel_t *channel;
@@ -130,6 +141,7 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
         zc_slots_clear (&subjects);
         s_begin_anew (self, head);
     } else {
+        zc_questions_trust (self->shared.questions);
         zc_losses_answer (&self->shared.losses, head, dropped, last, count);
         s_synced (&subjects, head, last, count);
         zc_slots_clear (&subjects);
@@ -193,10 +205,23 @@ static void s_send_syncs (zc_hub_t *self)
     zc_questions_sync (questions, losses->head);
 }
 
+/*  What can be sent is sent before more is appended; what can't, has to go. */
+static bool s_may_go_on (zc_hub_t *self)
+{
+    if (zc_held_over (&self->shared.held) && !zc_rounds_busy (self->shared.rounds))
+        zc_slow_relieve (&self->shared, self->channels);
+    return !zc_shared_full (&self->shared);
+}
+
+bool zc_hub_full (const zc_hub_t *self)
+{
+    return zc_shared_full (&self->shared);
+}
+
 void zc_hub_settle (zc_hub_t *self)
 {
     zc_channel_t *channel;
-    while ((channel = zc_channels_next_unsettled (self->channels)))
+    while (s_may_go_on (self) && (channel = zc_channels_next_unsettled (self->channels)))
         zc_join_settle (channel);
     zc_questions_send (self->shared.questions);
     s_send_syncs (self);
@@ -307,7 +332,9 @@ void zc_hub_tick (zc_hub_t *self, uint64_t now_ms)
     zc_hub_settle (self);
 }
 
-const zc_hub_stats_t *zc_hub_stats (const zc_hub_t *self)
+const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self)
 {
+    self->shared.stats.feed_bytes = self->shared.held.feeds;
+    self->shared.stats.held_bytes = zc_held_bytes (&self->shared.held);
     return &self->shared.stats;
 }

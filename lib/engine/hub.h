@@ -60,13 +60,16 @@ void zc_hub_settle (zc_hub_t *self);
 /*  Several times a second: heartbeats, lingering channels, retention, reconciling. */
 void zc_hub_tick (zc_hub_t *self, uint64_t now_ms);
 
-const zc_hub_stats_t *zc_hub_stats (const zc_hub_t *self);
+const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
 /*  Of the clients whose sockets would block, up to `max` with the greatest lag, worst first.
  * Returns how many. */
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
 
 /*  For the pump: who is to be sent something (borrowed). */
 zc_rounds_t *zc_hub_rounds (zc_hub_t *self);
+/*  More is held for clients than may be, and some of it can be sent: that comes before anything
+ *  else, and zc_hub_settle after it. */
+bool zc_hub_full (const zc_hub_t *self);
 /*  A client that doesn't follow the feed yet has no private bytes left: it may get more. */
 void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client);
 

@@ -83,20 +83,26 @@ static zc_join_t *s_new (zc_client_t *client, s_kind_t kind)
     return self;
 }
 
+static void s_clear_page (zc_join_t *self)
+{
+    s_shared (self)->held.pages -= self->page.cap;
+    zc_buf_clear (&self->page);
+}
+
 /*  Forgets the page under way, of which no more will come. */
 static void s_reset (zc_join_t *self)
 {
     self->fetch = 0;
     self->page_count = 0;
-    zc_buf_clear (&self->page);
+    s_clear_page (self);
 }
 
 static void s_destroy (zc_join_t *self)
 {
     zc_questions_cancel (s_shared (self)->questions, self->fetch);
+    s_clear_page (self);
     s_exit (self);
     self->client->join = NULL;
-    zc_buf_clear (&self->page);
     free (self->since);
     free (self);
 }
@@ -264,7 +270,9 @@ static void s_page_message (void *asker, const zc_message_t *message)
 {
     zc_join_t *self = asker;
     const zc_buf_t *bytes = s_encode (self->client->channel, message);
+    size_t cap = self->page.cap;
     zc_buf_add (&self->page, bytes->data, bytes->len);
+    s_shared (self)->held.pages += self->page.cap - cap;
     self->page_count++;
 }
 

@@ -147,6 +147,13 @@ static void s_failed (s_question_t *question, const char *what, const zc_slice_t
     s_fail (question);
 }
 
+/*  After anything that may have brought bytes for clients. */
+static void s_make_room (zc_link_t *self)
+{
+    if (zc_hub_full (self->hub))
+        zc_pump_kick (self->pump);
+}
+
 static bool s_is (const zc_slice_t *frames, size_t count, const char *verb, size_t least)
 {
     return count >= least && frames[0].len == strlen (verb) &&
@@ -191,6 +198,7 @@ static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
         s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0) {
         s_question_end (question);
         zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
+        s_make_room (self);
     } else {
         s_failed (question, "SYNC", frames, count);
     }
@@ -238,6 +246,7 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
     bool unknown = s_id (frames[3], &since) != 0;
     s_question_end (question);
     zc_hub_fetched (self->hub, token, head, floor, since, unknown, remaining);
+    s_make_room (self);
 }
 
 static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len)
@@ -380,8 +389,10 @@ static size_t s_read_batch (zc_link_t *self)
     while (count < S_BATCH && s_take (self, count))
         count++;
     s_read_monitor (self);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         s_handle (self, i);
+        s_make_room (self);
+    }
     return count;
 }
 

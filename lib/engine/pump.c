@@ -269,9 +269,24 @@ static void s_send_ready (zc_pump_t *self)
         zc_pump_send (self, client);
 }
 
+/*  Too much is held for clients: whatever they take is sent now, whoever waits meanwhile. */
+static void s_make_room (zc_pump_t *self)
+{
+    do {
+        s_send_ready (self);
+        if (!zc_rounds_under_way (self->rounds) && zc_rounds_dirty (self->rounds))
+            s_begin_round (self, s_now_us ());
+        while (zc_rounds_under_way (self->rounds))
+            s_slice (self);
+    } while (zc_rounds_busy (self->rounds));
+    zc_hub_settle (self->hub);
+}
+
 void zc_pump_kick (zc_pump_t *self)
 {
     s_send_ready (self);
+    while (zc_hub_full (self->hub))
+        s_make_room (self);
     if (zc_rounds_under_way (self->rounds) || !zc_rounds_dirty (self->rounds))
         return;
     uint64_t now = s_now_us ();

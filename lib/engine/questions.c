@@ -33,11 +33,13 @@ struct zc_questions {
     zc_upstream_t upstream;
     zc_hub_stats_t *stats; /* borrowed */
     bool connected;
+    bool trusted; /* and a SYNC has been answered */
     uint64_t last_token;
     zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
     s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
     size_t fetching, syncing;       /* how many of each kind are out */
-    zc_slots_t wanted;              /* of zc_subject_t */
+    size_t fetches_max;
+    zc_slots_t wanted; /* of zc_subject_t */
 };
 
 static void s_free (s_question_t *question)
@@ -67,6 +69,7 @@ zc_questions_t *zc_questions_new (const zc_upstream_t *upstream, zc_hub_stats_t 
         abort ();
     self->upstream = *upstream;
     self->stats = stats;
+    self->fetches_max = S_FETCHES;
     zc_table_init (&self->all);
     s_forget_all (self);
     return self;
@@ -82,11 +85,22 @@ void zc_questions_destroy (zc_questions_t **self_p)
     *self_p = NULL;
 }
 
+void zc_questions_set_fetches (zc_questions_t *self, size_t max)
+{
+    self->fetches_max = max < 1 ? 1 : max > S_FETCHES ? S_FETCHES : max;
+}
+
 void zc_questions_connected (zc_questions_t *self, bool connected)
 {
     if (!connected)
         s_forget_all (self);
     self->connected = connected;
+    self->trusted = false;
+}
+
+void zc_questions_trust (zc_questions_t *self)
+{
+    self->trusted = true;
 }
 
 bool zc_questions_can_ask (const zc_questions_t *self)
@@ -172,9 +186,10 @@ static void s_send_fetch (zc_questions_t *self, s_question_t *question)
 
 void zc_questions_send (zc_questions_t *self)
 {
-    for (size_t kind = 0; kind < ZC_FETCH_KINDS; kind++) {
+    size_t kinds = self->trusted ? ZC_FETCH_KINDS : ZC_FETCH_RESUME;
+    for (size_t kind = 0; kind < kinds; kind++) {
         s_line_t *line = &self->lines[kind];
-        while (self->connected && self->fetching < S_FETCHES && line->first)
+        while (self->connected && self->fetching < self->fetches_max && line->first)
             s_send_fetch (self, line->first);
     }
 }

@@ -30,9 +30,14 @@ typedef struct {
 /*  `stats` is borrowed; fetches and syncs are counted there. Not connected at first. */
 zc_questions_t *zc_questions_new (const zc_upstream_t *upstream, zc_hub_stats_t *stats);
 void zc_questions_destroy (zc_questions_t **self_p);
+/*  So many pages may be under way: 1 to 64, which is what it begins with. */
+void zc_questions_set_fetches (zc_questions_t *self, size_t max);
 /*  Whether the broker can be asked. Connected or not, all questions are forgotten, sent or not. */
 void zc_questions_connected (zc_questions_t *self, bool connected);
 bool zc_questions_can_ask (const zc_questions_t *self);
+/*  A SYNC was answered since it is connected: the broker goes on where it was before. Until then no
+ *  page is asked for clients, who may be at positions that mean nothing to it any more. */
+void zc_questions_trust (zc_questions_t *self);
 
 /*  FETCH. */
 

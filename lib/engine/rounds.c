@@ -124,6 +124,11 @@ bool zc_rounds_under_way (const zc_rounds_t *self)
     return self->flushing.count > 0;
 }
 
+bool zc_rounds_busy (const zc_rounds_t *self)
+{
+    return self->dirty.count > 0 || self->flushing.count > 0 || self->ready.count > 0;
+}
+
 void zc_rounds_begin (zc_rounds_t *self)
 {
     assert (self->flushing.count == 0);

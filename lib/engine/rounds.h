@@ -46,6 +46,8 @@ void zc_rounds_leave (zc_rounds_t *self, zc_client_t *client);
 
 bool zc_rounds_dirty (const zc_rounds_t *self);
 bool zc_rounds_under_way (const zc_rounds_t *self);
+/*  Somebody is still to be sent something: by this round or the next, or since it is ready. */
+bool zc_rounds_busy (const zc_rounds_t *self);
 void zc_rounds_begin (zc_rounds_t *self);
 /*  The next client to send to; NULL at the round's end. */
 zc_client_t *zc_rounds_next (zc_rounds_t *self);

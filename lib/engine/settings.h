@@ -7,6 +7,7 @@
 typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
 
 typedef struct {
+    size_t max_held;       /* bytes held for clients, in all; 0: no bound; default 256 MiB */
     size_t max_lag;        /* bytes; default 1 MiB */
     size_t max_hold;       /* bytes a channel holds back; 0: four times max_lag, at least 1 MiB */
     size_t retain;         /* bytes a feed keeps for those who come back; default max_lag */
@@ -26,8 +27,10 @@ typedef struct {
     uint64_t received, duplicates, unmatched, delivered, late;
     uint64_t holes, repaired, gaps, fetches, syncs, reconnects;
     uint64_t wanted; /* sends that flushing every message at once would have taken */
-    uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, clients_total;
-    uint64_t clients, channels, topics, feed_bytes;
+    uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, held_dropped;
+    uint64_t relieved; /* times that something had to go, since too much was held */
+    uint64_t clients_total;
+    uint64_t clients, channels, topics, feed_bytes, held_bytes;
 } zc_hub_stats_t;
 
 #endif

@@ -4,6 +4,7 @@
 #define ZC_SHARED_H
 
 #include "lib/engine/encoder.h"
+#include "lib/engine/held.h"
 #include "lib/engine/questions.h"
 #include "lib/engine/rounds.h"
 #include "lib/engine/settings.h"
@@ -14,9 +15,16 @@ typedef struct {
     zc_hub_stats_t stats;
     uint64_t now_ms; /* of the last tick, wall clock */
     zc_losses_t losses;
+    zc_held_t held;
     zc_questions_t *questions;
     zc_rounds_t *rounds;
     zc_encoder_t *encoder;
 } zc_shared_t;
+
+/*  Too much is held, and some of it can be sent: that is first. */
+static inline bool zc_shared_full (const zc_shared_t *self)
+{
+    return zc_held_over (&self->held) && zc_rounds_busy (self->rounds);
+}
 
 #endif

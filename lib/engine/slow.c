@@ -3,6 +3,8 @@
  */
 #include "lib/engine/slow.h"
 
+#include <stdlib.h>
+
 #include "lib/engine/join.h"
 
 /*  One that only waits for the newest message isn't slow, however large that is. */
@@ -14,6 +16,14 @@ static bool s_lags (const zc_client_t *client, size_t max_lag)
            client->cursor < zc_feed_newest (zc_channel_feed (client->channel));
 }
 
+/*  Its memory stays the transport's. */
+static void s_drop (zc_client_t *client, zc_gone_t why)
+{
+    client->leaving = true;
+    zc_join_leave (client);
+    client->transport->gone (client, why);
+}
+
 void zc_slow_check (zc_shared_t *shared, zc_client_t *client)
 {
     if (!client->blocked || client->leaving || !s_lags (client, shared->config.max_lag))
@@ -23,9 +33,50 @@ void zc_slow_check (zc_shared_t *shared, zc_client_t *client)
         return;
     }
     shared->stats.slow_dropped++;
-    client->leaving = true;
-    zc_join_leave (client);
-    client->transport->gone (client, ZC_GONE_SLOW);
+    s_drop (client, ZC_GONE_SLOW);
+}
+
+/*  The bound in all. */
+
+static int s_compare_lags (const void *a, const void *b)
+{
+    size_t left = zc_client_lag (*(zc_client_t *const *)a);
+    size_t right = zc_client_lag (*(zc_client_t *const *)b);
+    return (left < right) - (left > right);
+}
+
+static void s_drop_worst (zc_shared_t *shared)
+{
+    const zc_slots_t *blocked = zc_rounds_blocked (shared->rounds);
+    zc_client_t **clients = malloc ((blocked->count + 1) * sizeof *clients);
+    size_t count = 0;
+    if (!clients)
+        abort ();
+    for (size_t i = 0; i < blocked->count; i++) {
+        zc_client_t *client = blocked->at[i].item;
+        if (client->channel && !client->leaving)
+            clients[count++] = client;
+    }
+    qsort (clients, count, sizeof *clients, s_compare_lags);
+    for (size_t i = 0; i < count && zc_held_bytes (&shared->held) > zc_held_goal (&shared->held);
+         i++) {
+        zc_channel_t *channel = clients[i]->channel;
+        if (!channel)
+            continue; /* it has just been found too slow by itself */
+        shared->stats.held_dropped++;
+        s_drop (clients[i], ZC_GONE_HELD);
+        zc_channel_let_go (channel);
+    }
+    free (clients);
+}
+
+void zc_slow_relieve (zc_shared_t *shared, zc_channels_t *channels)
+{
+    size_t goal = zc_held_goal (&shared->held);
+    shared->stats.relieved++;
+    zc_channels_let_go (channels, goal);
+    if (zc_held_bytes (&shared->held) > goal)
+        s_drop_worst (shared);
 }
 
 /*  Puts a client where it belongs among `found` others. Returns how many there are then. */

@@ -32,7 +32,8 @@ struct zc_worker {
     uv_signal_t signals[3];
     uv_timer_t tick, drain;
     uint64_t reported_ms;
-    uint64_t peak; /* of clients, since memory was given back */
+    uint64_t peak;     /* of clients, since memory was given back */
+    uint64_t relieved; /* as the hub had counted then */
     unsigned retry_ms;
     bool draining;
     bool failed; /* the service could not start */
@@ -104,6 +105,7 @@ static zc_hub_config_t s_hub_config (zc_worker_t *self)
     const zc_options_t *options = self->options;
     size_t max_lag = (size_t)zc_options_number (options, "max-lag");
     return (zc_hub_config_t){
+        .max_held = (size_t)zc_options_number (options, "max-held"),
         .max_lag = max_lag,
         .retain = max_lag,
         .retain_ms = (unsigned)zc_options_number (options, "retain"),
@@ -199,7 +201,9 @@ static json_t *s_report_json (zc_worker_t *self)
     S_SET (report, hub, resumed_broker);
     S_SET (report, hub, slow_dropped);
     S_SET (report, hub, slow_skipped);
+    S_SET (report, hub, held_dropped);
     S_SET (report, hub, feed_bytes);
+    S_SET (report, hub, held_bytes);
     S_SET (report, pump, rounds);
     S_SET (report, pump, sends);
     S_SET (report, pump, batches);
@@ -238,16 +242,19 @@ static void s_report (zc_worker_t *self)
 
 /*  The loop. */
 
-/*  What many clients held goes back to the system once most of them have left: malloc keeps it. */
+/*  What many clients held goes back to the system once most of them have left, and what had to go
+ *  for the sake of memory at once: malloc keeps it. */
 static void s_give_back (zc_worker_t *self)
 {
-    uint64_t clients = zc_hub_stats (self->hub)->clients;
-    if (clients > self->peak)
-        self->peak = clients;
-    if (self->peak < S_TRIM_CLIENTS || clients > self->peak / 2)
+    const zc_hub_stats_t *stats = zc_hub_stats (self->hub);
+    if (stats->clients > self->peak)
+        self->peak = stats->clients;
+    bool left = self->peak >= S_TRIM_CLIENTS && stats->clients <= self->peak / 2;
+    if (!left && stats->relieved == self->relieved)
         return;
     malloc_trim (0);
-    self->peak = clients;
+    self->peak = stats->clients;
+    self->relieved = stats->relieved;
 }
 
 static void s_tick (uv_timer_t *timer)

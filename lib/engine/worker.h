@@ -12,8 +12,8 @@
 typedef struct zc_worker zc_worker_t;
 
 /*  The options that zc_worker reads; a program that serves clients puts them into its table:
- *  subscribe, control, max-payload, max-lag, heartbeat, max-delay, max-topics, linger, retain,
- *  slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
+ *  subscribe, control, max-payload, max-lag, max-held, heartbeat, max-delay, max-topics, linger,
+ * retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
 /* clang-format off */
 #define ZC_WORKER_OPTIONS                                                                         \
     {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",             \
@@ -24,6 +24,8 @@ typedef struct zc_worker zc_worker_t;
      "largest payload that a client may publish", false},                                         \
     {"max-lag", 0, ZC_OPT_SIZE, "1M", 4096, 1 << 30, NULL, "SIZE",                                \
      "how far a slow client may fall behind", true},                                              \
+    {"max-held", 0, ZC_OPT_SIZE, "256M", 1 << 20, 1LL << 40, NULL, "SIZE",                        \
+     "bytes that a process holds for all its clients; beyond, those that lag most go", true},     \
     {"retain", 0, ZC_OPT_SECONDS, "60s", 0, 86400000, NULL, "TIME",                               \
      "how long sent messages stay for clients that come back", true},                             \
     {"linger", 0, ZC_OPT_SECONDS, "5s", 0, 3600000, NULL, "TIME",                                 \

@@ -302,11 +302,15 @@ bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value)
     return false;
 }
 
+size_t zc_message_size (const zc_message_t *message)
+{
+    return sizeof *message + message->topic.len + message->payload.len + message->meta.len;
+}
+
 zc_message_t *zc_message_copy (const zc_message_t *message)
 {
     const zc_message_t *from = message;
-    zc_message_t *copy =
-        malloc (sizeof *copy + from->topic.len + from->payload.len + from->meta.len);
+    zc_message_t *copy = malloc (zc_message_size (message));
     if (!copy)
         abort ();
     *copy = *from;

@@ -93,5 +93,7 @@ bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value);
 
 /*  A copy in one allocation; caller owns the result, frees it with free(). */
 zc_message_t *zc_message_copy (const zc_message_t *message);
+/*  The bytes of memory that such a copy takes. */
+size_t zc_message_size (const zc_message_t *message);
 
 #endif

@@ -23,7 +23,7 @@ FILES = {
     "lib/base": ["buf", "clock", "daemon", "heap", "log", "slots", "table", "text", "timeouts"],
     "lib/wire": ["chunked", "encoding", "field", "head", "id", "message", "query", "sse"],
     "lib/order": ["losses", "order"],
-    "lib/engine": ["channel", "client", "encoder", "feed", "hub", "join", "pump", "questions", "ring",
+    "lib/engine": ["channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",
                    "rounds", "slow", "subscription"],
     "lib/front": ["request", "response"],
     "fcgi": ["framing", "params", "record"],

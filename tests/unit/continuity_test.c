@@ -597,7 +597,7 @@ static void s_want_write (zc_client_t *base, bool on)
 static void s_gone (zc_client_t *base, zc_gone_t why)
 {
     s_client_t *client = (s_client_t *)base;
-    assert_int_equal (why, ZC_GONE_SLOW);
+    assert_true (why == ZC_GONE_SLOW || why == ZC_GONE_HELD);
     client->worker = NULL;
 }
 
@@ -781,7 +781,8 @@ static uint64_t s_wall (void)
 
 static zc_hub_config_t s_config (void)
 {
-    return (zc_hub_config_t){.max_lag = 300,
+    return (zc_hub_config_t){.max_held = s_chance (30) ? 1000 + s_random (8000) : 0,
+                             .max_lag = 300,
                              .max_hold = s_chance (50) ? 1 + s_random (2000) : 0,
                              .retain = 300 + (s_chance (50) ? s_random (2000) : 0),
                              .retain_ms = 2000,

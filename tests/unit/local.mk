@@ -99,7 +99,7 @@ tests_unit_libcounted_a_SOURCES = \
 	lib/base/buf.c lib/base/heap.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
 	lib/wire/encoding.c lib/wire/id.c lib/wire/message.c \
 	lib/order/losses.c lib/order/order.c \
-	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/hub.c \
+	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/slow.c lib/engine/subscription.c
 tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
 
@@ -154,6 +154,11 @@ check_PROGRAMS += tests/unit/order_test
 TESTS += tests/unit/order_test
 tests_unit_order_test_SOURCES = tests/unit/order_test.c tests/unit/unit.h
 tests_unit_order_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/held_test
+TESTS += tests/unit/held_test
+tests_unit_held_test_SOURCES = tests/unit/held_test.c tests/unit/unit.h
+tests_unit_held_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/buf_test
 TESTS += tests/unit/buf_test
