@@ -1,9 +1,15 @@
 /*  conn.c - no handle of libuv's per connection: their sockets are in one zc_watch_t, their
  * timeouts in one zc_timeouts_t, which one timer looks after. What streams has none.
  *
- *  A connection ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web
- * server still sends is read to its end. To close with unread bytes would reset the connection, and
- * the web server could lose the answer. */
+ *  A request ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web server
+ * still sends is read to its end. To close with unread bytes would reset the connection, and the
+ * web server could lose the answer.
+ *
+ *  A stream that is broken off must do just that. nginx takes the end of a connection for the end
+ * of the answer, also where END_REQUEST is missing, and tells its client that all is well: such a
+ * client (fetch) never comes back. Only a reset tells it otherwise. So while a client streams, the
+ * record that ends its body is left unread: then the kernel resets the connection, whether this
+ * process stops, crashes or is killed. (Tried with nginx 1.22, lighttpd 1.4.69 and Apache 2.4.) */
 #include "fcgi/conn.h"
 
 #include <arpa/inet.h>
@@ -68,6 +74,7 @@ struct zc_conn {
     bool refuse : 1;     /* no room: come back later */
     bool want_write : 1; /* the engine waits for the socket */
     bool shut : 1;       /* nothing more will be written */
+    bool cut : 1;        /* it is to be reset, once `out` is sent */
     bool kept : 1;       /* it has had a request before */
     bool counted : 1;    /* its stream is among its address's connections */
     uint8_t family;      /* of the client's address; 0: unknown */
@@ -165,7 +172,9 @@ static void s_close (zc_conn_t *self)
 static void s_update_watch (zc_conn_t *self)
 {
     bool write = self->want_write || (self->out.len > 0 && zc_framing_idle (&self->framing));
-    uint8_t events = UV_READABLE | (write ? UV_WRITABLE : 0);
+    bool edge = self->state == STATE_STREAMING || self->cut; /* bytes are left unread */
+    uint8_t events =
+        (self->cut ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0) | (edge ? ZC_WATCH_EDGE : 0);
     if (self->state == STATE_CLOSED || events == self->events)
         return;
     self->events = events;
@@ -186,11 +195,23 @@ static int s_send_out (zc_conn_t *self)
     return 0;
 }
 
+/*  Unread bytes see to it on a Unix socket. */
+static void s_reset (zc_conn_t *self)
+{
+    const struct linger now = {.l_onoff = 1};
+    setsockopt (self->client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    s_close (self);
+}
+
 /*  As s_send_out, and what follows from it. */
 static void s_flush (zc_conn_t *self)
 {
     if (s_send_out (self) < 0) {
         s_close (self);
+        return;
+    }
+    if (self->cut && self->out.len == 0) {
+        s_reset (self);
         return;
     }
     if (self->state == STATE_ENDING && self->out.len == 0 && !self->shut) {
@@ -267,24 +288,40 @@ static const zc_transport_t s_transport = {
 
 /*  ---------------------------------------------------------------- requests */
 
-/*  The active request is over. A record that was begun is filled up, so that what follows is where
- *  the web server expects a header. */
-static void s_end_request (zc_conn_t *self)
+/*  Lets go of the active request. A record that was begun is filled up, so that what follows is
+ * where the web server expects a header. */
+static void s_leave_request (zc_conn_t *self)
 {
     zc_buf_t tail = ZC_BUF_INIT;
     s_leave (self);
     s_forget_request (self);
     zc_framing_fill (&self->framing, self->record.request, &tail);
     zc_buf_add (&tail, self->out.data, self->out.len);
-    zc_record_finish (&self->record, &tail);
     zc_buf_clear (&self->out);
     self->out = tail;
+}
+
+/*  The active request is over. */
+static void s_end_request (zc_conn_t *self)
+{
+    s_leave_request (self);
+    zc_record_finish (&self->record, &self->out);
     bool keep = self->record.keep && !self->all->front.draining && !self->refuse;
     if (keep)
         s_change (self, STATE_READING, TIMEOUT_KEEP);
     else
         s_change (self, STATE_ENDING, TIMEOUT_REQUEST);
     self->kept = true;
+    s_flush (self);
+}
+
+/*  A stream is not over, but ends: it has to look cut to its client, or some never come back. So
+ * the web server isn't told that the request is complete. */
+static void s_cut_stream (zc_conn_t *self)
+{
+    s_leave_request (self);
+    self->cut = true;
+    s_change (self, STATE_ENDING, TIMEOUT_REQUEST);
     s_flush (self);
 }
 
@@ -440,48 +477,67 @@ static bool s_listens (const zc_conn_t *self)
     return self->state <= STATE_STREAMING;
 }
 
-static void s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
+/*  Returns how many bytes were taken. Those behind a request that has become a stream are not. */
+static size_t s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
 {
     bool idle = zc_record_idle (&self->record);
+    size_t given = len;
     zc_slice_t body;
     while (s_listens (self)) {
+        bool streamed = self->state == STATE_STREAMING;
         zc_record_event_t event = zc_record_read (&self->record, &bytes, &len, &self->out, &body);
         if (event == ZC_RECORD_MORE)
             break;
         s_handle (self, event, &body);
+        if (self->state == STATE_STREAMING && !streamed)
+            break;
     }
-    if (self->state == STATE_CLOSED)
-        return;
-    if (self->out.len > OUT_MAX) {
+    if (self->out.len > OUT_MAX)
         s_malformed (self, "it reads no answers");
-        return;
-    }
     if (self->state == STATE_READING && idle && !zc_record_idle (&self->record))
         s_start_timeout (self, TIMEOUT_REQUEST);
-    s_flush (self);
+    if (self->state != STATE_CLOSED)
+        s_flush (self);
+    return s_listens (self) ? given - len : given;
 }
 
+/*  What is taken is looked at first and read then, as not all of it may be. */
 static void s_readable (zc_conn_t *self)
 {
     static uint8_t bytes[READ_MAX];
-    ssize_t len = recv (self->client.fd, bytes, sizeof bytes, 0);
-    if (len > 0)
-        s_take (self, bytes, (size_t)len);
-    else if (len == 0 || (errno != EAGAIN && errno != EINTR))
+    ssize_t len = recv (self->client.fd, bytes, sizeof bytes, MSG_PEEK);
+    if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR)) {
         s_close (self);
+        return;
+    }
+    if (len < 0 ||
+        (self->state == STATE_STREAMING && zc_record_is_end (&self->record, bytes, (size_t)len)))
+        return;
+    size_t taken = s_take (self, bytes, (size_t)len);
+    if (self->state != STATE_CLOSED && recv (self->client.fd, bytes, taken, 0) < 0)
+        s_close (self); /* can't be: they were there */
 }
 
+/*  A socket that is watched for what is new has to be asked for again where it isn't full, after
+ *  all. */
 static void s_writable (zc_conn_t *self)
 {
     if (self->want_write)
         zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
-    if (self->state != STATE_CLOSED)
-        s_flush (self);
+    if (self->state == STATE_CLOSED)
+        return;
+    if (self->state == STATE_STREAMING && self->want_write)
+        self->events = 0;
+    s_flush (self);
 }
 
 static void s_on_ready (void *item, int events)
 {
     zc_conn_t *self = item;
+    if (events & UV_DISCONNECT && self->state == STATE_STREAMING) {
+        s_close (self);
+        return;
+    }
     if (events & UV_WRITABLE)
         s_writable (self);
     if (self->state != STATE_CLOSED && events & UV_READABLE)
@@ -521,10 +577,10 @@ static void s_expire (zc_conn_t *self)
 }
 
 /*  A client that waits for the broker isn't waited for: it resumes elsewhere. */
-static void s_end_if_sent (zc_conn_t *self)
+static void s_cut_if_sent (zc_conn_t *self)
 {
     if (self->state == STATE_STREAMING && zc_client_lag (&self->client) == 0)
-        s_end_request (self);
+        s_cut_stream (self);
 }
 
 static void s_stop (zc_conns_t *all)
@@ -544,7 +600,7 @@ static void s_on_tick (uv_timer_t *timer)
     for (zc_conn_t *self = LIST_FIRST (&all->streaming), *next; all->front.draining && self;
          self = next) {
         next = LIST_NEXT (self, link);
-        s_end_if_sent (self);
+        s_cut_if_sent (self);
     }
     if (!zc_timeouts_idle (&all->timeouts) ||
         (all->front.draining && !LIST_EMPTY (&all->streaming)))
@@ -608,7 +664,7 @@ void zc_conns_drain (zc_conns_t *all)
         next = LIST_NEXT (self, link);
         zc_events_retry (&self->client, all->worker, false);
         zc_pump_send (zc_worker_pump (all->worker), &self->client);
-        s_end_if_sent (self);
+        s_cut_if_sent (self);
     }
     uv_timer_start (&all->tick, s_on_tick, DRAIN_MS, DRAIN_MS);
 }

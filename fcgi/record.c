@@ -76,6 +76,14 @@ zc_params_t *zc_record_take_params (zc_record_t *self)
     return params;
 }
 
+bool zc_record_is_end (const zc_record_t *self, const uint8_t *bytes, size_t len)
+{
+    return self->part == PART_HEADER && self->have == 0 && self->request && self->body &&
+           len >= FCGI_HEADER_LEN && len == FCGI_HEADER_LEN + (size_t)bytes[6] &&
+           bytes[0] == FCGI_VERSION_1 && bytes[1] == FCGI_STDIN &&
+           self->request == (bytes[2] << 8 | bytes[3]) && bytes[4] == 0 && bytes[5] == 0;
+}
+
 bool zc_record_idle (const zc_record_t *self)
 {
     return self->request == 0 && self->part == PART_HEADER && self->have == 0;

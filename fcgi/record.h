@@ -50,6 +50,9 @@ const char *zc_record_strerror (const zc_record_t *self);
 
 /*  The parameters of the request that was just announced; caller owns the result. */
 zc_params_t *zc_record_take_params (zc_record_t *self);
+/*  Whether these bytes, which come next, are the end of the active request's body and nothing else.
+ */
+bool zc_record_is_end (const zc_record_t *self, const uint8_t *bytes, size_t len);
 /*  Nothing of a request has been read that isn't ended. */
 bool zc_record_idle (const zc_record_t *self);
 /*  The active request's response is complete: appends the end of STDOUT and END_REQUEST. What the

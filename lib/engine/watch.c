@@ -1,5 +1,5 @@
-/*  watch.c - level-triggered; a turn handles as many as one epoll_wait gives, so that other things
- *  get theirs. */
+/*  watch.c - level-triggered, unless asked otherwise; a turn handles as many as one epoll_wait
+ * gives, so that other things get theirs. */
 #include "lib/engine/watch.h"
 
 #include <errno.h>
@@ -27,13 +27,17 @@ struct zc_watch {
 
 static uint32_t s_epoll_events (int events)
 {
-    return (events & UV_READABLE ? EPOLLIN : 0) | (events & UV_WRITABLE ? EPOLLOUT : 0);
+    uint32_t edge = EPOLLET;
+    return (events & UV_READABLE ? EPOLLIN : 0) | (events & UV_WRITABLE ? EPOLLOUT : 0) |
+           (events & ZC_WATCH_EDGE ? edge | EPOLLRDHUP : 0);
 }
 
 static int s_uv_events (uint32_t events)
 {
     if (events & (EPOLLERR | EPOLLHUP))
-        return UV_READABLE | UV_WRITABLE;
+        return UV_READABLE | UV_WRITABLE | UV_DISCONNECT;
+    if (events & EPOLLRDHUP)
+        return UV_READABLE | UV_DISCONNECT;
     return (events & EPOLLIN ? UV_READABLE : 0) | (events & EPOLLOUT ? UV_WRITABLE : 0);
 }
 

@@ -9,6 +9,11 @@
 
 typedef struct zc_watch zc_watch_t;
 
+/*  Beside UV_READABLE and UV_WRITABLE, in what a socket is watched for: tell only of what is new
+ *  since it was told or changed last. For who leaves bytes unread on purpose. Then UV_DISCONNECT
+ *  tells that the peer is gone, which the unread bytes hide. */
+#define ZC_WATCH_EDGE 0x40
+
 /*  A connection's socket is ready: `events` of UV_READABLE and UV_WRITABLE, both where it failed or
  *  hung up, whatever it waits for: reading or writing then says why. */
 typedef void (*zc_watch_ready_fn) (void *item, int events);

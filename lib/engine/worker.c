@@ -348,6 +348,7 @@ static int s_open (zc_worker_t *self)
 
 static void s_close (zc_worker_t *self)
 {
+    zc_hold_signals (); /* one more, when nobody hears it any longer, would kill */
     zc_link_destroy (&self->link);
     zc_pump_destroy (&self->pump);
     uv_close ((uv_handle_t *)&self->tick, NULL);

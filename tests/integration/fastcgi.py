@@ -127,6 +127,15 @@ class Peer:
         self.expect(END, id, struct.pack(">IB3x", 0, status))
         return self.text.decode()
 
+    def cut(self):
+        """Reads to the end of the connection, which must not be one of the request: what a stream had until then."""
+        while True:
+            try:
+                kind, _, content = self.read()
+                assert kind == STDOUT and content, "the stream ended in order"
+            except (EOFError, ConnectionResetError):
+                return self.text.decode()
+
     def wait_closed(self):
         """Reads until the worker closes."""
         while True:

@@ -443,7 +443,7 @@ def test_drain(stack):
     worker.send_signal(signal.SIGTERM)
     times = set()
     for peer in peers:
-        body = head(peer.finish())[1]
+        body = head(peer.cut())[1]
         times.add(re.findall(r"^retry: (\d+)$", body, re.M)[-1])
         peer.close()
     assert len(times) > 1
@@ -485,7 +485,7 @@ def test_stop_without_a_broker(stack):
     with Peer(stack.fcgi_socket, request("topic=a&lastEventId=5-0")) as peer:
         peer.wait_open()
         worker.send_signal(signal.SIGTERM)
-        peer.finish()
+        peer.cut()
     assert worker.wait() == 0
 
 

@@ -422,6 +422,38 @@ static void test_body (void **state)
     zc_buf_clear (&large);
 }
 
+/*  The end of a body that hasn't been read yet, alone. */
+static void test_is_end (void **state)
+{
+    (void)state;
+    zc_buf_t in = ZC_BUF_INIT, next = ZC_BUF_INIT;
+    s_peer_t peer;
+    s_open (&peer);
+    s_add_begin (&in, 5, FCGI_RESPONDER, 0, 0);
+    s_add (&in, FCGI_PARAMS, 5, NULL, 0, 0);
+    s_feed (&peer, &in, in.len);
+    s_add (&next, FCGI_STDIN, 5, NULL, 0, 3);
+    assert_true (zc_record_is_end (&peer.record, next.data, next.len));
+    for (size_t len = 0; len < next.len; len++)
+        assert_false (zc_record_is_end (&peer.record, next.data, len));
+    zc_buf_addc (&next, 1);
+    assert_false (zc_record_is_end (&peer.record, next.data, next.len));
+    for (int other = 0; other < 3; other++) {
+        next.len = 0;
+        s_add (&next, other == 0 ? FCGI_PARAMS : FCGI_STDIN, other == 1 ? 6 : 5, "a", other == 2,
+               0);
+        assert_false (zc_record_is_end (&peer.record, next.data, next.len));
+    }
+    next.len = 0;
+    s_add (&next, FCGI_STDIN, 5, NULL, 0, 0);
+    s_feed (&peer, &next, next.len);
+    assert_string_equal (zc_buf_str (&peer.events), "RF");
+    assert_false (zc_record_is_end (&peer.record, next.data, next.len));
+    s_close (&peer);
+    zc_buf_clear (&in);
+    zc_buf_clear (&next);
+}
+
 static void test_environment (void **state)
 {
     (void)state;
@@ -447,6 +479,7 @@ int main (void)
         cmocka_unit_test (test_get_values),  cmocka_unit_test (test_unknown_type),
         cmocka_unit_test (test_malformed),   cmocka_unit_test (test_oversized),
         cmocka_unit_test (test_environment), cmocka_unit_test (test_body),
+        cmocka_unit_test (test_is_end),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

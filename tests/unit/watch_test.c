@@ -13,6 +13,7 @@ typedef struct {
     int near, far;
     int events; /* heard, all together */
     unsigned calls;
+    bool leaves; /* it reads nothing */
     bool released;
 } s_pair_t;
 
@@ -32,7 +33,7 @@ static void s_ready (void *item, int events)
     assert_false (pair->released);
     pair->events |= events;
     pair->calls++;
-    if (events & UV_READABLE && recv (pair->near, &byte, 1, 0) == 0)
+    if (events & UV_READABLE && !pair->leaves && recv (pair->near, &byte, 1, 0) == 0)
         pair->events |= UV_DISCONNECT;
     if (s_all->then)
         s_all->then (pair);
@@ -132,6 +133,29 @@ static void test_a_hangup_is_heard (void **state)
         assert_true (s_all->pairs[i].events & UV_DISCONNECT);
 }
 
+/*  Who leaves bytes unread hears of each new one once, and of the end behind them. */
+static void test_unread_bytes (void **state)
+{
+    (void)state;
+    s_pair_t *pair = &s_all->pairs[0];
+    pair->leaves = true;
+    send (pair->far, "x", 1, 0);
+    zc_watch_change (s_all->watch, pair->near, UV_READABLE | ZC_WATCH_EDGE, pair);
+    s_turns (5);
+    assert_int_equal (pair->calls, 1);
+    send (pair->far, "y", 1, 0);
+    s_turns (5);
+    assert_int_equal (pair->calls, 2);
+    assert_int_equal (pair->events, UV_READABLE);
+    shutdown (pair->far, SHUT_WR);
+    s_turns (5);
+    assert_int_equal (pair->calls, 3);
+    assert_int_equal (pair->events, UV_READABLE | UV_DISCONNECT);
+    zc_watch_change (s_all->watch, pair->near, UV_READABLE, pair);
+    s_turns (3);
+    assert_int_equal (pair->calls, 6); /* level-triggered again */
+}
+
 static void s_drop_all_but_one (s_pair_t *pair)
 {
     (void)pair;
@@ -201,6 +225,7 @@ int main (void)
         cmocka_unit_test_setup_teardown (test_each_hears_its_own, s_open, s_close),
         cmocka_unit_test_setup_teardown (test_what_it_waits_for_changes, s_open, s_close),
         cmocka_unit_test_setup_teardown (test_a_hangup_is_heard, s_open, s_close),
+        cmocka_unit_test_setup_teardown (test_unread_bytes, s_open, s_close),
         cmocka_unit_test_setup_teardown (test_dropped_in_the_same_turn, s_open, s_close),
         cmocka_unit_test_setup_teardown (test_dropped_outside, s_open, s_close),
         cmocka_unit_test_setup_teardown (test_destroyed_while_it_serves, s_open, s_close),
