@@ -15,6 +15,7 @@
 #include "fcgi/server.h"
 #include "lib/base/log.h"
 #include "lib/front/events.h"
+#include "lib/front/keeper.h"
 
 extern char **environ;
 
@@ -26,6 +27,8 @@ typedef struct {
     zc_options_t *options;
     zc_worker_t *worker;
     zc_front_t front;
+    zc_keeper_t *keeper; /* owned; the front's guard */
+    zc_rights_t *rights; /* owned; NULL: anyone's */
     zc_exchange_t exchange;
     zc_buf_t reply;      /* the whole answer, where it isn't a stream */
     zc_params_t *params; /* owned; what the exchange's slices lie in */
@@ -70,6 +73,7 @@ static void s_leave (s_cgi_t *self)
     if (self->left)
         return;
     self->left = true;
+    zc_keeper_rest (self->keeper);
     s_stop_reading (self);
     zc_hub_leave (zc_worker_hub (self->worker), &self->client);
     if (self->polled)
@@ -97,9 +101,14 @@ static void s_want_write (zc_client_t *client, bool on)
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
+    s_cgi_t *self = (s_cgi_t *)client;
+    if (why == ZC_GONE_EXPIRED) {
+        zc_events_expired (client, false);
+        zc_pump_send (zc_worker_pump (self->worker), client);
+    }
     if (zc_gone_reason (why))
         zc_warn ("the client is dropped: %s", zc_gone_reason (why));
-    s_leave ((s_cgi_t *)client);
+    s_leave (self);
 }
 
 static void s_describe (zc_client_t *client, char *text, size_t size)
@@ -145,6 +154,8 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     self->poll.data = self;
     self->streaming = true;
     s_want_write (&self->client, false);
+    self->rights = zc_exchange_take_rights (exchange);
+    zc_rights_watch (self->rights, &self->client);
     zc_response_write_cgi (response, false, &head);
     zc_client_add (&self->client, head.data, head.len);
     zc_buf_clear (&head);
@@ -234,6 +245,9 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->front.fallback =
         &zc_door_events; /* the web server has chosen, whatever its name for it is */
     zc_front_open (&self->front, "/events", &zc_door_events);
+    self->keeper = zc_keeper_new (&self->front);
+    if (!self->keeper)
+        return -1;
     s_begin (self);
     return 0;
 }
@@ -288,6 +302,8 @@ int zc_cgi_run (zc_options_t *options)
     if (status == EXIT_SUCCESS)
         status = s_write_all (&self.reply);
     zc_exchange_clear (&self.exchange);
+    zc_rights_release (&self.rights);
+    zc_keeper_destroy (&self.keeper);
     zc_front_clear (&self.front);
     zc_params_destroy (&self.params);
     zc_buf_clear (&self.reply);

@@ -69,6 +69,7 @@ struct zc_conn {
     zc_record_t record;        /* reads what the web server sends */
     zc_buf_t out;              /* whole records, to be sent between two of the stream's */
     zc_framing_t framing;      /* of the stream */
+    zc_rights_t *rights;       /* owned; of the stream; NULL: anyone's */
     uint8_t state;
     uint8_t events;      /* that its socket is watched for */
     bool refuse : 1;     /* no room: come back later */
@@ -135,6 +136,7 @@ static void s_leave (zc_conn_t *self)
         zc_hub_leave (zc_worker_hub (self->all->worker), &self->client);
     if (self->counted)
         zc_front_leave (&self->all->front, s_address (self, address));
+    zc_rights_release (&self->rights);
     self->want_write = self->counted = false;
 }
 
@@ -266,10 +268,16 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
               self->family ? s_address (self, address) : "unknown", self->port);
 }
 
+static void s_expired (zc_conn_t *self);
+
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
     const char *reason = zc_gone_reason (why);
     char text[64];
+    if (why == ZC_GONE_EXPIRED) {
+        s_expired ((zc_conn_t *)client);
+        return;
+    }
     s_describe (client, text, sizeof text);
     zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: closed: %s", text,
                     reason ? reason : "its connection failed");
@@ -352,6 +360,8 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     self->client.transport = &s_transport;
     self->client.fd = fd;
     self->counted = zc_exchange_take_count (exchange);
+    self->rights = zc_exchange_take_rights (exchange);
+    zc_rights_watch (self->rights, &self->client);
     s_start_streaming (self);
     zc_response_write_cgi (response, false, &head);
     zc_client_add (&self->client, head.data, head.len);
@@ -544,6 +554,19 @@ static void s_on_ready (void *item, int events)
         s_readable (self);
 }
 
+static void s_end_if_sent (zc_conn_t *self);
+
+/*  Its token has ended. One that doesn't take what it is sent isn't waited for. */
+static void s_expired (zc_conn_t *self)
+{
+    zc_events_expired (&self->client, false);
+    zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
+    if (self->state == STATE_STREAMING && zc_client_lag (&self->client) > 0)
+        s_close (self);
+    else if (self->state == STATE_STREAMING)
+        s_end_if_sent (self);
+}
+
 /*  ---------------------------------------------------------------- all of them */
 
 void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
@@ -613,20 +636,23 @@ static void s_on_tick (uv_timer_t *timer)
 int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
 {
     memset (all, 0, sizeof *all);
-    all->watch = zc_watch_new (zc_worker_loop (worker), s_on_ready, free);
-    if (!all->watch)
-        return -1;
     all->worker = worker;
     all->options = options;
     zc_front_init (&all->front, worker, options);
     all->front.fallback =
         &zc_door_events; /* the web server has chosen, whatever its name for it is */
     zc_front_open (&all->front, "/events", &zc_door_events);
-    uv_timer_init (zc_worker_loop (worker), &all->tick);
-    all->tick.data = all;
     zc_timeouts_init (&all->timeouts);
     LIST_INIT (&all->streaming);
     zc_conns_configure (all);
+    all->keeper = zc_keeper_new (&all->front);
+    all->watch = all->keeper ? zc_watch_new (zc_worker_loop (worker), s_on_ready, free) : NULL;
+    if (!all->watch) {
+        zc_keeper_rest (all->keeper);
+        return -1;
+    }
+    uv_timer_init (zc_worker_loop (worker), &all->tick);
+    all->tick.data = all;
     return 0;
 }
 
@@ -641,16 +667,20 @@ void zc_conns_configure (zc_conns_t *all)
     all->max_clients = (unsigned)zc_options_number (all->options, "max-clients");
     all->max_head = (size_t)zc_options_number (all->options, "max-head");
     zc_front_configure (&all->front);
+    if (all->keeper)
+        zc_keeper_configure (all->keeper);
 }
 
 void zc_conns_clear (zc_conns_t *all)
 {
+    zc_keeper_destroy (&all->keeper);
     zc_front_clear (&all->front);
 }
 
 void zc_conns_drain (zc_conns_t *all)
 {
     all->front.draining = true;
+    zc_keeper_rest (all->keeper);
     for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, TIMEOUT_KEEP));)
         s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
     for (zc_timeout_t *one = zc_timeouts_first (&all->timeouts, TIMEOUT_REQUEST), *next; one;

@@ -7,6 +7,7 @@
 #include "lib/config/options.h"
 #include "lib/engine/watch.h"
 #include "lib/front/front.h"
+#include "lib/front/keeper.h"
 
 typedef struct zc_conn zc_conn_t;
 
@@ -21,6 +22,7 @@ typedef struct {
     zc_worker_t *worker;    /* borrowed */
     zc_options_t *options;  /* borrowed */
     zc_front_t front;       /* draining: every request ends now, and is told to come back */
+    zc_keeper_t *keeper;    /* owned; the front's guard */
     zc_watch_t *watch;      /* owned; of their sockets */
     unsigned max_clients;   /* streams at once; 0: as many as descriptors allow */
     size_t max_head;        /* bytes of a request's parameters that are kept */
@@ -32,7 +34,7 @@ typedef struct {
     zc_conn_stats_t stats;
 } zc_conns_t;
 
-/*  Returns 0, or -1 with errno. */
+/*  Returns 0, or -1 after saying why. */
 int zc_conns_init (zc_conns_t *self, zc_worker_t *worker, zc_options_t *options);
 /*  All have ended. */
 void zc_conns_clear (zc_conns_t *self);

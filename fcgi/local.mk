@@ -11,4 +11,4 @@ fcgi_zcast_fcgi_SOURCES = \
 	fcgi/conn.c fcgi/conn.h \
 	fcgi/main.c \
 	fcgi/server.c fcgi/server.h
-fcgi_zcast_fcgi_LDADD = fcgi/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)
+fcgi_zcast_fcgi_LDADD = fcgi/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -7,7 +7,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/processes.h"
 #include "lib/base/log.h"
-#include "lib/front/front.h"
+#include "lib/front/keeper.h"
 
 static const zc_option_t s_options[] = {
     {"socket", 's', ZC_OPT_TEXT, "/run/zcast/sse.sock", 1, 255, NULL, "ADDRESS",
@@ -24,13 +24,15 @@ static const zc_option_t s_options[] = {
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "where the broker's publishers connect; clients publish through control", false},
     ZC_FRONT_OPTIONS ("0"),
+    ZC_KEEPER_OPTIONS,
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };
 
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
-    return zc_worker_verify (options, "socket", error, size);
+    const char *wrong = zc_worker_verify (options, "socket", error, size);
+    return wrong ? wrong : zc_keeper_verify (options, "socket", error, size);
 }
 
 static const zc_program_t s_program = {

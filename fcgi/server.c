@@ -118,14 +118,14 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->descriptor_limit = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     bool batched = zc_worker_batch (worker);
     zc_pump_weigh (zc_worker_pump (worker), batched ? BATCHED_WEIGHT : SEND_WEIGHT);
+    if (zc_conns_init (&self->conns, worker, self->options) != 0) {
+        zc_error ("clients can't be served");
+        return -1;
+    }
     uv_timer_init (zc_worker_loop (worker), &self->pause);
     self->pause.data = self;
     if (uv_poll_init (zc_worker_loop (worker), &self->poll, self->listener) != 0) {
         zc_error ("the listening socket cannot be polled");
-        return -1;
-    }
-    if (zc_conns_init (&self->conns, worker, self->options) != 0) {
-        zc_error ("epoll: %s", strerror (errno));
         return -1;
     }
     self->poll.data = self;

@@ -18,7 +18,8 @@ enum {
 #define ZC_FRAME_HEADER_MAX 10   /* bytes of the longest header */
 #define ZC_FRAME_CONTROL_MAX 125 /* bytes of a control frame's payload */
 
-/*  Close codes (RFC 6455 §7.4.1; 1012 and 1013 are in the IANA registry). */
+/*  Close codes (RFC 6455 §7.4.1; 1012 and 1013 are in the IANA registry, and
+ *  4000 and above is for applications). */
 enum {
     ZC_CLOSE_NORMAL = 1000,
     ZC_CLOSE_AWAY = 1001,
@@ -30,6 +31,7 @@ enum {
     ZC_CLOSE_INTERNAL = 1011,
     ZC_CLOSE_RESTART = 1012,
     ZC_CLOSE_LATER = 1013,
+    ZC_CLOSE_TOKEN = 4401, /* ours, as HTTP's 401 */
 };
 
 /*  Bytes of the header of a frame with a payload of `len` bytes. */

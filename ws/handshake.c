@@ -46,7 +46,7 @@ static void s_accept (zc_exchange_t *exchange, const zc_upgrade_t *upgrade, zc_s
     zc_upgrade_answer (upgrade, session->deflate, &response);
     zc_http_upgrade (session, &response);
     zc_response_clear (&response);
-    zc_session_take_count (session, exchange);
+    zc_session_take_over (session, exchange);
     session->server->stats.opened++;
     session->server->stats.deflate += session->deflate;
     zc_session_enter (session, ZC_SESSION_OPEN);

@@ -18,4 +18,4 @@ ws_zcast_ws_SOURCES = \
 	ws/talk.c \
 	ws/zcast-ws.c
 ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \
-	$(WSLAY_LIBS) $(ZLIB_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS)
+	$(WSLAY_LIBS) $(ZLIB_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)

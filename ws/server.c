@@ -149,6 +149,9 @@ static int s_start (void *arg, zc_worker_t *worker)
     zc_front_init (&self->front, worker, self->options);
     s_open_doors (self);
     s_configure (self);
+    self->keeper = zc_keeper_new (&self->front);
+    if (!self->keeper)
+        return -1;
     self->descriptors = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     self->timer.data = self->pause.data = self->poll.data = self;
     if (uv_poll_init (loop, &self->poll, self->listener) != 0) {
@@ -186,6 +189,7 @@ static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
     self->front.draining = true;
+    zc_keeper_rest (self->keeper);
     self->stats.sessions++; /* holds off the end while all are told */
     if (s_number (self, "head-timeout") > DRAIN_MS)
         zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);
@@ -216,7 +220,9 @@ static void s_on_abort (void *arg)
 
 static void s_on_reload (void *arg)
 {
-    s_configure (arg);
+    zc_server_t *self = arg;
+    s_configure (self);
+    zc_keeper_configure (self->keeper);
 }
 
 static void s_on_stats (void *arg, void *json)
@@ -263,6 +269,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     snprintf (name, sizeof name, "ws.%u", index);
     zc_timeouts_init (&self.timeouts);
     int status = zc_worker_run (options, name, &service);
+    zc_keeper_destroy (&self.keeper);
     zc_front_clear (&self.front);
     return status;
 }

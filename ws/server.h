@@ -8,6 +8,7 @@
 #include "lib/base/timeouts.h"
 #include "lib/engine/watch.h"
 #include "lib/front/front.h"
+#include "lib/front/keeper.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
 
@@ -37,6 +38,7 @@ typedef struct {
     double rate, burst;  /* messages */
     /*  State. */
     zc_front_t front;
+    zc_keeper_t *keeper;    /* owned; the front's guard */
     zc_worker_t *worker;    /* borrowed */
     zc_options_t *options;  /* borrowed */
     zc_watch_t *watch;      /* owned; of the sessions' sockets */

@@ -94,6 +94,7 @@ void zc_session_drop (zc_session_t *self)
     self->state = ZC_SESSION_CLOSED;
     zc_hub_leave (zc_worker_hub (server->worker), &self->client);
     zc_talk_forget (self);
+    zc_rights_release (&self->rights);
     if (self->address)
         zc_front_leave (&server->front, self->address);
     zc_watch_release (server->watch, self);
@@ -180,6 +181,8 @@ static void s_want_write (zc_client_t *client, bool on)
     s_update_watch (self);
 }
 
+static void s_expired (zc_session_t *self);
+
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
     zc_session_t *self = (zc_session_t *)client;
@@ -187,6 +190,10 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
     char name[128];
     if (self->state == ZC_SESSION_CLOSED)
         return;
+    if (why == ZC_GONE_EXPIRED) {
+        s_expired (self);
+        return;
+    }
     zc_session_name (self, name, sizeof name);
     self->server->stats.slow += reason != NULL;
     zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: dropped: %s", name,
@@ -224,10 +231,12 @@ static const zc_transport_t s_transport = {
 
 /*  Streaming. */
 
-void zc_session_take_count (zc_session_t *self, zc_exchange_t *exchange)
+void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
 {
     if (zc_exchange_take_count (exchange))
         self->address = strdup (exchange->address);
+    self->rights = zc_exchange_take_rights (exchange);
+    zc_rights_watch (self->rights, &self->client);
 }
 
 /*  A WebSocket's client is pinged. Whether a stream's still takes what it is sent, only the kernel
@@ -239,7 +248,7 @@ void zc_session_start_stream (zc_session_t *self, zc_exchange_t *exchange)
     setsockopt (self->client.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
     self->chunked = exchange->chunked;
     self->server->stats.streams++;
-    zc_session_take_count (self, exchange);
+    zc_session_take_over (self, exchange);
     zc_session_enter (self, ZC_SESSION_STREAM);
 }
 
@@ -303,6 +312,17 @@ static void s_end_stream (zc_session_t *self)
     zc_session_enter (self, ZC_SESSION_CLOSING);
     self->deaf = true;
     zc_session_flush (self);
+}
+
+/*  Its token has ended: the client is told so, and comes back with another one, or not. */
+static void s_expired (zc_session_t *self)
+{
+    if (self->state == ZC_SESSION_STREAM) {
+        zc_events_expired (&self->client, self->chunked);
+        s_end_stream (self);
+    } else {
+        zc_session_close (self, ZC_CLOSE_TOKEN, "the token has expired");
+    }
 }
 
 static void s_restart_websocket (zc_session_t *self)

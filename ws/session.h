@@ -14,6 +14,7 @@
 
 #include "lib/engine/client.h"
 #include "lib/base/limit.h"
+#include "lib/front/keeper.h"
 #include "ws/receiver.h"
 #include "ws/server.h"
 
@@ -40,6 +41,7 @@ struct zc_session {
     zc_http_t *http;                    /* owned; NULL while there is no request */
     zc_receiver_t *receiver;            /* owned; NULL between messages */
     char *address;                      /* owned; what its connections are counted by, or NULL */
+    zc_rights_t *rights;                /* owned; NULL: anyone's */
     char *last_id;                      /* owned; where its first subscription resumes, or NULL */
     LIST_HEAD (, zc_publish) publishes; /* not yet answered by the broker */
     zc_bucket_t bucket;                 /* of its messages */
@@ -90,8 +92,8 @@ void zc_session_name (const zc_session_t *self, char *text, size_t size);
 
 /*  An exchange that came on it is answered by a stream: it is one from now on. */
 void zc_session_start_stream (zc_session_t *self, zc_exchange_t *exchange);
-/*  The exchange's address is counted for as long as the session lives. */
-void zc_session_take_count (zc_session_t *self, zc_exchange_t *exchange);
+/*  The exchange's address is counted, and its rights hold, for as long as the session lives. */
+void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange);
 /*  The client leaves so much unread that it is answered nothing more for now. */
 bool zc_session_is_stuffed (const zc_session_t *self);
 

@@ -69,7 +69,8 @@ static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t co
                               zc_slice_t message)
 {
     bool never = zc_slice_is (code, "topic") || zc_slice_is (code, "payload") ||
-                 zc_slice_is (code, "headers") || zc_slice_is (code, "conflict");
+                 zc_slice_is (code, "headers") || zc_slice_is (code, "conflict") ||
+                 zc_slice_is (code, "token") || zc_slice_is (code, "forbidden");
     char reason[128] = "";
     if (self->mode == ZC_MODE_V1) {
         s_answer_error (self, ref, code, message);
@@ -116,8 +117,14 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
 {
     zc_link_t *link = zc_worker_link (self->server->worker);
     zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
+    zc_front_t *front = &self->server->front;
+    zc_denial_t denial = zc_keeper_may (front, self->rights, ZC_ACTION_PUBLISH, &topic, 1);
     uint64_t sent = 0;
-    if (payload.len > self->server->front.max_payload || payload.len > zc_link_max_payload (link)) {
+    if (denial.status) {
+        s_publish_failed (self, ref, s_slice (denial.code), s_slice (denial.text));
+        return;
+    }
+    if (payload.len > front->max_payload || payload.len > zc_link_max_payload (link)) {
         s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
         return;
     }
@@ -207,8 +214,14 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
     for (size_t i = 0; add && i < command->count; i++)
         if (!s_contains (topics, count, command->topics[i]))
             topics[count++] = command->topics[i];
+    zc_denial_t denial = {0};
+    if (add)
+        denial = zc_keeper_may (&self->server->front, self->rights, ZC_ACTION_SUBSCRIBE,
+                                command->topics, command->count);
     if (count > self->server->front.max_topics) {
         s_answer_error (self, command->ref, s_slice ("topics"), s_slice ("too many topics"));
+    } else if (denial.status) {
+        s_answer_error (self, command->ref, s_slice (denial.code), s_slice (denial.text));
     } else {
         zc_answer_subscribed (&text, command->ref, topics, count);
         if (count != had_count)
@@ -255,7 +268,9 @@ static bool s_within_rate (zc_session_t *self)
     zc_bucket_t *shared =
         self->address ? zc_addresses_bucket (front->addresses, self->address) : NULL;
     return zc_bucket_take (&self->bucket, server->rate, server->burst, 1, now) &&
-           (!shared || zc_bucket_take (shared, front->address_rate, front->address_burst, 1, now));
+           (!shared ||
+            zc_bucket_take (shared, front->address_rate, front->address_burst, 1, now)) &&
+           zc_keeper_take (front, self->rights, 1);
 }
 
 static void s_message (zc_session_t *self, unsigned opcode, const uint8_t *data, size_t len)

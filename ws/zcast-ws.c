@@ -37,14 +37,17 @@ static const zc_option_t s_options[] = {
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "where the broker's publishers connect; clients publish through control", false},
     ZC_FRONT_OPTIONS ("1000"),
+    ZC_KEEPER_OPTIONS,
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };
 
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
-    if (zc_options_text (options, "path")[0] == '/')
-        return zc_worker_verify (options, "listen", error, size);
+    if (zc_options_text (options, "path")[0] == '/') {
+        const char *wrong = zc_worker_verify (options, "listen", error, size);
+        return wrong ? wrong : zc_keeper_verify (options, "listen", error, size);
+    }
     snprintf (error, size, "expected a path that begins with /");
     return "path";
 }

@@ -13,6 +13,7 @@ const char *zc_gone_reason (zc_gone_t why)
         [ZC_GONE_SLOW] = "it fell too far behind",
         [ZC_GONE_HELD] = "max-held was reached, and it lagged most",
         [ZC_GONE_ERROR] = NULL,
+        [ZC_GONE_EXPIRED] = "its token has ended",
     };
     return reasons[why];
 }

@@ -22,6 +22,7 @@ typedef enum {
     ZC_GONE_SLOW,  /* lagged more than max-lag under policy disconnect */
     ZC_GONE_HELD,  /* lagged most when more than max-held was held for all */
     ZC_GONE_ERROR, /* the socket failed (errno in the call's log) */
+    ZC_GONE_EXPIRED, /* its token has ended */
 } zc_gone_t;
 
 /*  For logs: why a client had to go; NULL for an error, which errno explains. */

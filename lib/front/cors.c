@@ -1,6 +1,8 @@
 /*  cors.c - see cors.h. */
+#define _GNU_SOURCE /* memrchr */
 #include "lib/front/cors.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "lib/wire/field.h"
@@ -20,6 +22,7 @@ static void s_check_list (zc_cors_t *self, const zc_options_t *options, const ch
         self->any |= any;
         self->listed |= named;
         self->limited |= allows;
+        self->configured = true;
         self->allowed |= allows && (any || named);
     }
 }
@@ -46,6 +49,46 @@ zc_cors_t zc_cors_check (const zc_options_t *options, const zc_request_t *reques
     s_check_list (&self, options, "cors-origin");
     s_check_list (&self, options, "allow-origin");
     return self;
+}
+
+bool zc_cors_may_ask (const zc_cors_t *self, bool open)
+{
+    return !self->given || self->same || self->any || self->listed || self->allowed ||
+           (open && !self->configured);
+}
+
+/*  "[::1]:8081", "127.0.0.1" and so on, without the port. */
+static zc_slice_t s_without_port (zc_slice_t host)
+{
+    const char *colon = host.len ? memrchr (host.at, ':', host.len) : NULL;
+    if (colon && host.at[host.len - 1] != ']')
+        host.len = (size_t)(colon - host.at);
+    return host;
+}
+
+static bool s_is_address (zc_slice_t host)
+{
+    char text[64];
+    struct in6_addr address;
+    if (host.len >= sizeof text)
+        return false;
+    if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
+        return true; /* the head's parser takes nothing else in brackets */
+    memcpy (text, host.at, host.len);
+    text[host.len] = 0;
+    return inet_pton (AF_INET, text, &address) == 1;
+}
+
+bool zc_host_is_ours (const zc_options_t *options, const zc_request_t *request)
+{
+    zc_slice_t host = s_without_port (request->fields[ZC_FIELD_HOST]);
+    const char *key, *value;
+    if (host.len == 0 || s_is_address (host) || zc_field_is (host, "localhost"))
+        return true;
+    for (size_t i = 0; zc_options_item (options, "hosts", i, &key, &value); i++)
+        if (zc_field_is (host, value) || strcmp (value, "*") == 0)
+            return true;
+    return false;
 }
 
 bool zc_cors_may_write (const zc_cors_t *self)

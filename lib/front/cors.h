@@ -15,11 +15,20 @@ typedef struct {
     bool listed;       /* this origin is configured by name, which lets it send credentials */
     bool allowed;      /* allow-origin has it, or "*" */
     bool limited;      /* allow-origin has something */
+    bool configured;   /* it has, or cors-origin */
 } zc_cors_t;
 
 /*  What the options `cors-origin` and `allow-origin` say about the request's Origin. `proxied`:
  * what a proxy says of the host that it was asked for is believed. */
 zc_cors_t zc_cors_check (const zc_options_t *options, const zc_request_t *request, bool proxied);
+/*  Whether it may ask for anything: it is no page's, or a page's of the site itself, or one that is
+ *  configured. Where nobody needs a token (`open`) and no origin is configured, any page may: it is
+ *  given what anybody may have. */
+bool zc_cors_may_ask (const zc_cors_t *self, bool open);
+/*  Whether the request's Host is an address, localhost, or among the option `hosts`; also where it
+ *  has none. A page that another name has led here is of that name's owner, whatever its Origin
+ * says (DNS rebinding). */
+bool zc_host_is_ours (const zc_options_t *options, const zc_request_t *request);
 /*  Whether it may change something here: it is no page's, or a page's of the site itself, or one
  *  that is configured. A browser sends another site's form without asking first. */
 bool zc_cors_may_write (const zc_cors_t *self);

@@ -131,6 +131,17 @@ void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked)
     s_add_text (client, chunked, zc_sse_retry, zc_worker_retry (worker));
 }
 
+static void s_write_expired (zc_buf_t *text, unsigned ms)
+{
+    (void)ms;
+    zc_sse_expired (text);
+}
+
+void zc_events_expired (zc_client_t *client, bool chunked)
+{
+    s_add_text (client, chunked, s_write_expired, 0);
+}
+
 const zc_door_t zc_door_events = {
     .name = "events",
     .methods = ZC_METHOD_GET | ZC_METHOD_HEAD,

@@ -248,6 +248,19 @@ static bool s_address (zc_exchange_t *self)
     return self->counted;
 }
 
+/*  A page of another site, and in open mode one that got here by a name that isn't ours. */
+static bool s_page (zc_exchange_t *self)
+{
+    if (!zc_cors_may_ask (&self->cors, self->front->open))
+        zc_exchange_refuse (self, 403, "origin",
+                            "pages of this origin may not ask: cors-origin and allow-origin name "
+                            "those that may");
+    else if (self->front->open && !zc_host_is_ours (self->front->options, &self->request))
+        zc_exchange_refuse (self, 403, "host",
+                            "this server isn't asked by that name: hosts names those that it has");
+    return !self->over;
+}
+
 static bool s_pass (zc_exchange_t *self, zc_denial_t (*hook) (void *arg, zc_exchange_t *exchange))
 {
     zc_denial_t refusal = {0};
@@ -281,8 +294,8 @@ static void s_complete (zc_exchange_t *self)
 
 void zc_front_begin (zc_exchange_t *self)
 {
-    static bool (*const steps[]) (zc_exchange_t *) = {s_path, s_method, s_address, s_token,
-                                                      s_subject};
+    static bool (*const steps[]) (zc_exchange_t *) = {s_path,    s_method, s_page,
+                                                      s_address, s_token,  s_subject};
     self->front->stats.requests++;
     self->cors = zc_cors_check (self->front->options, &self->request,
                                 zc_address_is_trusted (&self->request, self->front->trust));
@@ -352,8 +365,11 @@ zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const 
 bool zc_exchange_take (zc_exchange_t *self, double count)
 {
     zc_front_t *front = self->front;
+    const zc_guard_t *guard = &front->guard;
     zc_bucket_t *bucket =
         self->counted ? zc_addresses_bucket (front->addresses, self->address) : NULL;
-    return !bucket ||
-           zc_bucket_take (bucket, front->address_rate, front->address_burst, count, zc_mono_ms ());
+    if (bucket &&
+        !zc_bucket_take (bucket, front->address_rate, front->address_burst, count, zc_mono_ms ()))
+        return false;
+    return !guard->take || guard->take (guard->arg, self, count);
 }

@@ -97,6 +97,8 @@ typedef struct {
     /*  Whether the subject may do this with each of the topics. */
     zc_denial_t (*grants) (void *arg, zc_exchange_t *exchange, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
+    /*  Takes `count` messages off what the subject may send a second. */
+    bool (*take) (void *arg, zc_exchange_t *exchange, double count);
     /*  The exchange is cleared: frees subject, which is not NULL. */
     void (*forget) (void *arg, zc_exchange_t *exchange);
 } zc_guard_t;
@@ -113,8 +115,8 @@ typedef struct {
     {"allow-publish", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                                  \
      "clients may publish; which pages, allow-origin says", true},                                             \
     {"allow-origin", 0, ZC_OPT_LIST, NULL, 0, 0, NULL, "ORIGIN",                                               \
-     "pages of this origin may connect, of * all; repeatable; without it all may, but with "                   \
-     "allow-publish only those of the host that they connect to",                                              \
+     "pages of this origin may connect, of * all; repeatable; those of the host that is asked "                  \
+     "always may, and others may read where no origin is named and tokens = open",                                              \
      true},       \
     {"address-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",                             \
      "messages a second of one address; 0: no limit", true},                                      \
@@ -146,6 +148,7 @@ struct zc_front {
     zc_guard_t guard;
     zc_trust_t trust;
     bool allow_publish;
+    bool open; /* nobody needs a token: so pages of other names must be kept off (DNS rebinding) */
     double address_rate, address_burst; /* messages */
     unsigned max_per_address;
     size_t max_topics, max_payload, max_body, max_bodies;

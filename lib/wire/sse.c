@@ -37,6 +37,12 @@ void zc_sse_busy (zc_buf_t *out, unsigned ms)
     zc_sse_retry (out, ms);
 }
 
+void zc_sse_expired (zc_buf_t *out)
+{
+    zc_buf_adds (out, "event: zcast.end\n"
+                      "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n\n");
+}
+
 static void s_field (zc_buf_t *out, const char *name, zc_slice_t value)
 {
     zc_buf_adds (out, name);

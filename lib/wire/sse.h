@@ -23,5 +23,8 @@ void zc_sse_retry (zc_buf_t *out, unsigned ms);
  * first event goes on with. */
 void zc_sse_open (zc_buf_t *out, unsigned retry_ms);
 void zc_sse_busy (zc_buf_t *out, unsigned retry_ms);
+/*  The event `zcast.end`: the stream ends, since its token has. It has no id: an EventSource keeps
+ *  the one that it has. */
+void zc_sse_expired (zc_buf_t *out);
 
 #endif

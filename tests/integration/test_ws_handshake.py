@@ -153,7 +153,7 @@ def test_origin(stack):
 
 def test_origin_of_who_may_publish(stack):
     """Without allow-origin any page may read, but only the site's own may publish with what its visitor's browser may."""
-    stack.ws("--allow-publish")
+    stack.ws("--hosts=site.example", "--allow-publish")
     port = f":{stack.ws_port}"
     same = [{}, {"Origin": f"http://localhost{port}", "Host": f"localhost{port}"}, {"Origin": "https://Site.example", "Host": "site.example"}]
     same += [{"Origin": "https://site.example", "Host": "127.0.0.1", "X_Forwarded_Host": "site.example, inner"}]

@@ -535,7 +535,7 @@ static void test_guard (void **state)
 {
     (void)state;
     START (front, "--max-connections-per-address=1");
-    front.front.guard = (zc_guard_t){s_asked, s_token, s_subject, s_grants, s_forget};
+    front.front.guard = (zc_guard_t){s_asked, s_token, s_subject, s_grants, NULL, s_forget};
     static const struct {
         zc_method_t method;
         const char *token, *query, *answer, *asked;

@@ -1,0 +1,414 @@
+/*  keeper.c - see keeper.h.
+ *
+ *  Ends are in a heap, the earliest first: to look for one costs nothing while none is due, however
+ *  many streams there are. */
+#include "lib/front/keeper.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#define S_TICK_MS 200
+#define S_LOOK_MS 1000 /* how often files are looked at */
+#define S_KEY 41       /* a subject in the table of counts: a digest of it */
+
+struct zc_rights {
+    zc_keeper_t *keeper;     /* borrowed */
+    zc_identity_t *identity; /* owned */
+    zc_client_t *client;     /* borrowed; told of the end; NULL: nobody is */
+    size_t place;            /* in the heap, from 1; 0: not in it */
+    char key[S_KEY];         /* of its subject among the counts */
+    bool counted;            /* among the subject's connections */
+};
+
+struct zc_keeper {
+    zc_front_t *front;        /* borrowed */
+    zc_access_t *access;      /* owned */
+    zc_addresses_t *subjects; /* owned */
+    zc_rights_t **heap;       /* owned; borrowed rights that have a client and an end */
+    size_t heap_count, heap_cap;
+    double rate, burst;
+    unsigned max_per_subject;
+    uint64_t looked_ms;
+    uv_timer_t *timer; /* owned by the loop; NULL without one */
+};
+
+/*  The heap of ends. */
+
+static uint64_t s_end_of (const zc_rights_t *rights)
+{
+    return rights->identity->expires_ms;
+}
+
+static void s_put (zc_keeper_t *self, size_t place, zc_rights_t *rights)
+{
+    self->heap[place - 1] = rights;
+    rights->place = place;
+}
+
+static void s_up (zc_keeper_t *self, size_t place, zc_rights_t *rights)
+{
+    while (place > 1 && s_end_of (self->heap[place / 2 - 1]) > s_end_of (rights)) {
+        s_put (self, place, self->heap[place / 2 - 1]);
+        place /= 2;
+    }
+    s_put (self, place, rights);
+}
+
+static void s_down (zc_keeper_t *self, size_t place, zc_rights_t *rights)
+{
+    for (size_t child; (child = 2 * place) <= self->heap_count; place = child) {
+        if (child < self->heap_count &&
+            s_end_of (self->heap[child]) < s_end_of (self->heap[child - 1]))
+            child++;
+        if (s_end_of (self->heap[child - 1]) >= s_end_of (rights))
+            break;
+        s_put (self, place, self->heap[child - 1]);
+    }
+    s_put (self, place, rights);
+}
+
+static void s_leave_heap (zc_rights_t *rights)
+{
+    zc_keeper_t *self = rights->keeper;
+    size_t place = rights->place;
+    if (!place)
+        return;
+    rights->place = 0;
+    zc_rights_t *last = self->heap[--self->heap_count];
+    if (last == rights)
+        return;
+    s_down (self, place, last);
+    s_up (self, last->place, last);
+}
+
+void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
+{
+    if (!self || s_end_of (self) == UINT64_MAX)
+        return;
+    zc_keeper_t *keeper = self->keeper;
+    self->client = client;
+    if (keeper->heap_count == keeper->heap_cap) {
+        keeper->heap_cap = keeper->heap_cap ? 2 * keeper->heap_cap : 64;
+        keeper->heap = realloc (keeper->heap, keeper->heap_cap * sizeof *keeper->heap);
+        if (!keeper->heap)
+            abort ();
+    }
+    s_up (keeper, ++keeper->heap_count, self);
+}
+
+/*  Rights. */
+
+/*  The count's table has keys of an address's size. */
+static void s_set_key (zc_rights_t *self)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    const char *subject = self->identity->subject;
+    unsigned len;
+    if (EVP_Digest (subject, strlen (subject), digest, &len, EVP_sha256 (), NULL) != 1)
+        abort ();
+    for (size_t i = 0; i < (S_KEY - 1) / 2; i++)
+        snprintf (self->key + 2 * i, 3, "%02x", digest[i]);
+}
+
+static zc_rights_t *s_new_rights (zc_keeper_t *keeper, zc_identity_t *identity)
+{
+    zc_rights_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->keeper = keeper;
+    self->identity = identity;
+    s_set_key (self);
+    return self;
+}
+
+void zc_rights_release (zc_rights_t **self_p)
+{
+    zc_rights_t *self = *self_p;
+    if (!self)
+        return;
+    s_leave_heap (self);
+    if (self->counted)
+        zc_addresses_leave (self->keeper->subjects, self->key);
+    zc_identity_destroy (&self->identity);
+    free (self);
+    *self_p = NULL;
+}
+
+const char *zc_rights_subject (const zc_rights_t *self)
+{
+    return self ? self->identity->subject : "";
+}
+
+/*  The guard's hooks. */
+
+static zc_denial_t s_deny (unsigned status, const char *code, const char *text)
+{
+    return (zc_denial_t){.status = status, .code = code, .text = text};
+}
+
+/*  What a browser brings by itself proves nothing of the page that makes it do so. */
+static bool s_is_forgeable (const zc_exchange_t *exchange)
+{
+    return exchange->request.method != ZC_METHOD_GET &&
+           exchange->request.method != ZC_METHOD_HEAD && !exchange->cors.given;
+}
+
+static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
+{
+    zc_keeper_t *self = arg;
+    const zc_slice_t *fields = exchange->request.fields;
+    const zc_credentials_t credentials = {
+        .authorization = fields[ZC_FIELD_AUTHORIZATION],
+        .cookie = fields[ZC_FIELD_COOKIE],
+        .query = exchange->request.query,
+        .protocols = fields[ZC_FIELD_SEC_WEBSOCKET_PROTOCOL],
+    };
+    zc_identity_t *identity;
+    zc_token_error_t rc =
+        zc_access_identify (self->access, &credentials, zc_wall_ms (), &identity);
+    if (rc != ZC_TOKEN_OK) {
+        zc_denial_t denial = s_deny (401, "token", zc_token_strerror (rc));
+        denial.field = "WWW-Authenticate";
+        denial.value = zc_access_challenge (rc);
+        return denial;
+    }
+    if (identity)
+        exchange->subject = s_new_rights (self, identity);
+    if (identity && identity->by_cookie && s_is_forgeable (exchange))
+        return s_deny (403, "origin", "with a cookie, a request must say which page it is from");
+    return (zc_denial_t){0};
+}
+
+static zc_denial_t s_subject (void *arg, zc_exchange_t *exchange)
+{
+    zc_keeper_t *self = arg;
+    zc_rights_t *rights = exchange->subject;
+    if (!rights || !*rights->identity->subject)
+        return (zc_denial_t){0};
+    rights->counted = zc_addresses_enter (self->subjects, rights->key, self->max_per_subject);
+    if (!rights->counted)
+        return s_deny (429, "limit", "too many connections of this token's subject");
+    return (zc_denial_t){0};
+}
+
+static zc_denial_t s_may (const zc_keeper_t *self, const zc_rights_t *rights, zc_action_t action,
+                          zc_slice_t topic)
+{
+    const zc_identity_t *identity = rights ? rights->identity : NULL;
+    zc_decision_t decision = action == ZC_ACTION_PUBLISH
+                                 ? zc_access_publish (self->access, identity, topic)
+                                 : zc_access_subscribe (self->access, identity, topic);
+    zc_denial_t denial = {0};
+    if (decision == ZC_ACCESS_UNAUTHORIZED) {
+        denial = s_deny (401, "token", "a token is needed");
+        denial.value = zc_access_challenge (ZC_TOKEN_OK);
+    } else if (decision == ZC_ACCESS_FORBIDDEN) {
+        denial = s_deny (403, "forbidden",
+                         identity ? "the token doesn't allow this topic"
+                                  : "nobody may do this with this topic here");
+        denial.value = identity ? "Bearer error=\"insufficient_scope\"" : NULL;
+    }
+    denial.field = denial.value ? "WWW-Authenticate" : NULL;
+    return denial;
+}
+
+zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
+                           const zc_slice_t *topics, size_t count)
+{
+    zc_denial_t denial = {0};
+    for (size_t i = 0; front->guard.arg && i < count && !denial.status; i++)
+        denial = s_may (front->guard.arg, rights, action, topics[i]);
+    return denial;
+}
+
+static zc_denial_t s_grants (void *arg, zc_exchange_t *exchange, zc_action_t action,
+                             const zc_slice_t *topics, size_t count)
+{
+    (void)arg;
+    return zc_keeper_may (exchange->front, exchange->subject, action, topics, count);
+}
+
+bool zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count)
+{
+    const zc_keeper_t *self = front->guard.arg;
+    if (!rights || !rights->counted)
+        return true;
+    zc_bucket_t *bucket = zc_addresses_bucket (self->subjects, rights->key);
+    return !bucket || zc_bucket_take (bucket, self->rate, self->burst, count, zc_mono_ms ());
+}
+
+static bool s_take (void *arg, zc_exchange_t *exchange, double count)
+{
+    (void)arg;
+    return zc_keeper_take (exchange->front, exchange->subject, count);
+}
+
+static void s_forget (void *arg, zc_exchange_t *exchange)
+{
+    zc_rights_t *rights = exchange->subject;
+    (void)arg;
+    zc_rights_release (&rights);
+    exchange->subject = NULL;
+}
+
+zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange)
+{
+    zc_rights_t *rights = exchange->subject;
+    exchange->subject = NULL;
+    return rights;
+}
+
+/*  Upkeep. */
+
+static void s_read_again (zc_keeper_t *self)
+{
+    char error[512];
+    zc_access_t *access = zc_access_new (self->front->options, error, sizeof error);
+    if (!access) {
+        zc_error ("%s; what was read before is in use", error);
+        return;
+    }
+    zc_access_destroy (&self->access);
+    self->access = access;
+}
+
+void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms)
+{
+    uint64_t mono_ms = zc_mono_ms ();
+    if (mono_ms - self->looked_ms >= S_LOOK_MS) {
+        self->looked_ms = mono_ms;
+        if (zc_access_changed (self->access)) {
+            zc_info ("a file of keys has changed: reading them again");
+            s_read_again (self);
+        }
+    }
+    while (self->heap_count && s_end_of (self->heap[0]) <= now_ms) {
+        zc_rights_t *rights = self->heap[0];
+        s_leave_heap (rights);
+        rights->client->transport->gone (rights->client, ZC_GONE_EXPIRED);
+    }
+}
+
+static void s_on_timer (uv_timer_t *timer)
+{
+    zc_keeper_tick (timer->data, zc_wall_ms ());
+}
+
+static void s_set_limits (zc_keeper_t *self)
+{
+    const zc_options_t *options = self->front->options;
+    self->rate = (double)zc_options_number (options, "subject-rate");
+    self->burst = (double)zc_options_number (options, "subject-burst");
+    self->max_per_subject = (unsigned)zc_options_number (options, "max-connections-per-subject");
+    /* whoever may publish is said by tokens then */
+    self->front->allow_publish |= zc_access_mode (self->access) != ZC_MODE_OPEN;
+    self->front->open = zc_access_mode (self->access) == ZC_MODE_OPEN &&
+                        !zc_options_bool (options, "insecure");
+}
+
+void zc_keeper_configure (zc_keeper_t *self)
+{
+    s_read_again (self);
+    s_set_limits (self);
+}
+
+static void s_start_timer (zc_keeper_t *self)
+{
+    self->timer = malloc (sizeof *self->timer);
+    if (!self->timer)
+        abort ();
+    uv_timer_init (zc_worker_loop (self->front->worker), self->timer);
+    self->timer->data = self;
+    uv_timer_start (self->timer, s_on_timer, S_TICK_MS, S_TICK_MS);
+    uv_unref ((uv_handle_t *)self->timer);
+}
+
+zc_keeper_t *zc_keeper_new (zc_front_t *front)
+{
+    char error[512];
+    zc_access_t *access = zc_access_new (front->options, error, sizeof error);
+    if (!access) {
+        zc_error ("%s", error);
+        return NULL;
+    }
+    zc_keeper_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->front = front;
+    self->access = access;
+    self->subjects = zc_addresses_new ();
+    front->guard = (zc_guard_t){self, s_token, s_subject, s_grants, s_take, s_forget};
+    s_set_limits (self);
+    if (front->worker)
+        s_start_timer (self);
+    return self;
+}
+
+static void s_free_timer (uv_handle_t *handle)
+{
+    free (handle);
+}
+
+void zc_keeper_rest (zc_keeper_t *self)
+{
+    if (self && self->timer)
+        uv_close ((uv_handle_t *)self->timer, s_free_timer);
+    if (self)
+        self->timer = NULL;
+}
+
+void zc_keeper_destroy (zc_keeper_t **self_p)
+{
+    zc_keeper_t *self = *self_p;
+    if (!self)
+        return;
+    self->front->guard = (zc_guard_t){0};
+    zc_addresses_destroy (&self->subjects);
+    zc_access_destroy (&self->access);
+    free (self->heap);
+    free (self);
+    *self_p = NULL;
+}
+
+/*  What is wrong begins with the option's name. */
+static const char *s_verify_files (const zc_options_t *options, char *error, size_t size)
+{
+    static const char *const names[] = {"token-keys", "api-keys", "access", "tokens"};
+    zc_access_t *access = zc_access_new (options, error, size);
+    if (access) {
+        zc_access_destroy (&access);
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t len = strlen (names[i]);
+        if (strncmp (error, names[i], len) == 0 && error[len] == ' ') {
+            memmove (error, error + len + 1, strlen (error + len + 1) + 1);
+            return names[i];
+        }
+    }
+    return "tokens";
+}
+
+const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
+                              size_t size)
+{
+    char endpoint[300];
+    const char *address = zc_options_text (options, listen);
+    snprintf (endpoint, sizeof endpoint, "tcp://%s", address);
+    bool host = !strchr (address, '/') && address[0] != ':';
+    if (!host || zc_options_bool (options, "insecure") ||
+        strcmp (zc_options_text (options, "tokens"), "open") != 0 ||
+        !zc_endpoint_exposed (endpoint))
+        return s_verify_files (options, error, size);
+    snprintf (error, size,
+              "%s can be reached from other machines, and anybody may subscribe: ask for tokens "
+              "(tokens = all), or say insecure",
+              address);
+    return listen;
+}

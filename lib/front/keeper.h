@@ -1,0 +1,67 @@
+/*  keeper.h - the guard of a front (front.h): tokens, API keys and rules, by lib/access; the limits of
+ *  a subject; and the end of a stream whose token ends.
+ *
+ *  Whoever brings no token is anyone, and has no rights object. */
+#ifndef ZC_KEEPER_H
+#define ZC_KEEPER_H
+
+#include "lib/access/access.h"
+#include "lib/front/front.h"
+
+/*  The options that it reads, beside those of access.h. */
+/* clang-format off */
+#define ZC_KEEPER_OPTIONS                                                                         \
+    ZC_ACCESS_OPTIONS,                                                                            \
+    {"hosts", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "NAME",                                         \
+     "with tokens = open: a name that this server is asked for, beside its addresses and "        \
+     "localhost; repeatable",                                                                     \
+     true},                                                                                       \
+    {"insecure", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                          \
+     "with tokens = open: listen where other machines can connect, and answer for any host",      \
+     false},                                                                                      \
+    {"subject-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",                             \
+     "messages a second of one token's subject; 0: no limit", true},                              \
+    {"subject-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",    \
+     true},                                                                                       \
+    {"max-connections-per-subject", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",               \
+     "connections of one token's subject to a process; 0: no limit", true}
+/* clang-format on */
+
+/*  For a program's verify: what the options name can be read; and in open mode it listens only where
+ *  this machine alone can connect, unless the option insecure says otherwise. Returns NULL, or the
+ *  option that is wrong. */
+const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
+                              size_t size);
+
+typedef struct zc_keeper zc_keeper_t;
+/*  What one connection, or one request, may. */
+typedef struct zc_rights zc_rights_t;
+
+/*  Becomes the front's guard, and looks after files and ends with a timer of the worker's loop, where
+ *  there is one. NULL after saying why: the program must not serve then. */
+zc_keeper_t *zc_keeper_new (zc_front_t *front);
+/*  Looks after nothing any more: for a drain, while the loop still runs. */
+void zc_keeper_rest (zc_keeper_t *self);
+/*  No exchange and no rights are left, and it rests, if it ever had a loop. */
+void zc_keeper_destroy (zc_keeper_t **self_p);
+/*  Options were read again. What can't be read is said, and what was in use stays. */
+void zc_keeper_configure (zc_keeper_t *self);
+/*  What its timer does, for tests: reads files that changed, at most once a second, and ends clients
+ *  whose rights end. `now_ms` is wall clock. */
+void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms);
+
+/*  The rights that an exchange came with are the caller's from now on, for a connection that outlives
+ *  it. NULL: anyone's. */
+zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange);
+/*  Where the rights end, the client's transport is told that it is gone, with ZC_GONE_EXPIRED. Does
+ *  nothing for NULL. */
+void zc_rights_watch (zc_rights_t *self, zc_client_t *client);
+void zc_rights_release (zc_rights_t **self_p);
+/*  As zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange. */
+zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
+                           const zc_slice_t *topics, size_t count);
+bool zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
+/*  Whose they are, for logs: "" where nobody says. */
+const char *zc_rights_subject (const zc_rights_t *self);
+
+#endif
