@@ -554,9 +554,8 @@ static void s_on_ready (void *item, int events)
         s_readable (self);
 }
 
-static void s_end_if_sent (zc_conn_t *self);
-
-/*  Its token has ended. One that doesn't take what it is sent isn't waited for. */
+/*  Its token has ended, and so does the stream, in order: its client isn't to come back with it. One
+ *  that doesn't take what it is sent isn't waited for. */
 static void s_expired (zc_conn_t *self)
 {
     zc_events_expired (&self->client, false);
@@ -564,7 +563,7 @@ static void s_expired (zc_conn_t *self)
     if (self->state == STATE_STREAMING && zc_client_lag (&self->client) > 0)
         s_close (self);
     else if (self->state == STATE_STREAMING)
-        s_end_if_sent (self);
+        s_end_request (self);
 }
 
 /*  ---------------------------------------------------------------- all of them */
