@@ -331,7 +331,7 @@ bool zc_outgoing_is_idle (const zc_outgoing_t *self)
     return !self->head && self->position == self->saved;
 }
 
-size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[4])
+size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[5])
 {
     size_t count = zc_redis_pollitems (self->redis, items);
     if (self->subscriber)

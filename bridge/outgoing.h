@@ -38,7 +38,7 @@ bool zc_outgoing_has_redis (const zc_outgoing_t *self);
 bool zc_outgoing_is_idle (const zc_outgoing_t *self);
 
 /*  For the owner's zmq_poll: 0..4 items. */
-size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[4]);
+size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[5]);
 long zc_outgoing_timeout (const zc_outgoing_t *self);
 void zc_outgoing_run (zc_outgoing_t *self);
 

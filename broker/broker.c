@@ -444,8 +444,7 @@ static void s_set (void *socket, int option, int value)
 }
 
 /*  What every socket that others reach needs: ZeroMQ's defaults are unlimited or off. */
-static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hwm,
-                       int64_t max_frame)
+static void *s_socket (zc_broker_t *self, int type, int hwm, int64_t max_frame)
 {
     void *socket = zmq_socket (self->context, type);
     if (!socket)
@@ -457,7 +456,6 @@ static void *s_socket (zc_broker_t *self, int type, const char *endpoint, int hw
     zc_keepalive (socket);
     s_set (socket, ZMQ_BACKLOG, 1024);
     s_set (socket, ZMQ_LINGER, S_LINGER_MS);
-    s_set (socket, ZMQ_IPV6, strchr (endpoint, '[') != NULL);
     return socket;
 }
 
@@ -469,11 +467,10 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     int64_t topics = (int64_t)ZC_FRAME_SURE;
     if (message < ZC_HEADERS_MAX)
         message = ZC_HEADERS_MAX;
-    self->xsub = s_socket (self, ZMQ_XSUB, config->publish, config->publish_hwm, message);
-    self->xpub =
-        s_socket (self, ZMQ_XPUB, config->subscribe, config->subscribe_hwm, S_SUBSCRIPTION_MAX);
-    self->router = s_socket (self, ZMQ_ROUTER, config->control, config->control_hwm,
-                             message > topics ? message : topics);
+    self->xsub = s_socket (self, ZMQ_XSUB, config->publish_hwm, message);
+    self->xpub = s_socket (self, ZMQ_XPUB, config->subscribe_hwm, S_SUBSCRIPTION_MAX);
+    self->router =
+        s_socket (self, ZMQ_ROUTER, config->control_hwm, message > topics ? message : topics);
     if (!self->xsub || !self->xpub || !self->router) {
         snprintf (error, size, "no ZeroMQ socket: %s", zmq_strerror (errno));
         return -1;

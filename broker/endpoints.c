@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/peer/redial.h"
 
 #define S_ENDPOINTS 3
 #define S_LOOK_MS 100
@@ -79,10 +81,48 @@ static void *s_monitor (void *context, void *socket, const char *role)
     return NULL;
 }
 
+/*  All addresses that a host's name stands for: ZeroMQ looks none up to bind. */
+static int s_bind_host (void *socket, const char *name)
+{
+    char host[256], numeric[64], one[128];
+    const char *port = strrchr (name, ':');
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
+    snprintf (host, sizeof host, "%.*s", (int)(port - name) - 6, name + 6);
+    if (getaddrinfo (host, NULL, &hints, &found) != 0) {
+        errno = ENODEV;
+        return -1;
+    }
+    int rc = 0;
+    for (const struct addrinfo *at = found; at && rc == 0; at = at->ai_next) {
+        bool ip6 = at->ai_family == AF_INET6;
+        getnameinfo (at->ai_addr, at->ai_addrlen, numeric, sizeof numeric, NULL, 0, NI_NUMERICHOST);
+        snprintf (one, sizeof one, ip6 ? "tcp://[%s]%s" : "tcp://%s%s", numeric, port);
+        zc_endpoint_family (socket, one, 0);
+        rc = zmq_bind (socket, one);
+    }
+    freeaddrinfo (found);
+    return rc;
+}
+
+/*  A name is an interface's, which may have addresses of IPv6 only, or a host's. */
+static int s_bind_tcp (void *socket, const char *name)
+{
+    int rc = -1;
+    errno = ENODEV;
+    for (unsigned attempt = 0; attempt < 2 && rc != 0 && errno == ENODEV; attempt++) {
+        zc_endpoint_family (socket, name, attempt);
+        rc = zmq_bind (socket, name);
+    }
+    return rc == 0 || errno != ENODEV || !zc_endpoint_named (name) ? rc
+                                                                    : s_bind_host (socket, name);
+}
+
 static int s_bind (void *socket, const char *name)
 {
+    if (strncmp (name, "ipc://", 6) != 0)
+        return s_bind_tcp (socket, name);
     int rc = zmq_bind (socket, name);
-    if (rc == 0 || errno != ENOENT || strncmp (name, "ipc://", 6) != 0)
+    if (rc == 0 || errno != ENOENT)
         return rc;
     if (zc_make_runtime_folder (name + 6) == 0)
         return zmq_bind (socket, name);

@@ -19,6 +19,7 @@
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
+#include "lib/peer/redial.h"
 #include "tools/progress.h"
 #include "tools/tool.h"
 
@@ -80,6 +81,7 @@ typedef struct {
     uint64_t confirmed;        /* of the answers: OK */
     zc_publisher_t *publisher; /* or, with --fast: */
     void *xpub;
+    zc_redial_t redial; /* of xpub */
     bool subscribed;    /* the broker has */
     bool asked;         /* the broker, for its limit: */
     size_t max_payload; /* SIZE_MAX: it didn't say */
@@ -172,7 +174,7 @@ static int s_open (s_pub_t *self, void *context)
         int one = 1;
         self->xpub = zmq_socket (context, ZMQ_XPUB);
         zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &one, sizeof one);
-        if (zmq_connect (self->xpub, endpoint) == 0)
+        if (zc_redial_connect (&self->redial, self->xpub, endpoint, 0) == 0)
             return ZC_EXIT_OK;
     } else {
         zc_publisher_config_t config = {
@@ -203,9 +205,13 @@ static void s_read_subscriptions (s_pub_t *self)
 /*  Waits for what `events` says; false when time is up. */
 static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
 {
-    long wait = s_patience (self, since_ms);
+    long wait = s_patience (self, since_ms), most = wait;
+    if (!self->subscribed) {
+        zc_redial_try (&self->redial);
+        most = zc_redial_timeout (&self->redial);
+    }
     zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{self->xpub, 0, events, 0}};
-    zc_tool_poll (items, 1, wait, false);
+    zc_tool_poll (items, 1, most < wait ? most : wait, false);
     return wait > 0 && !zc_tool_stopped;
 }
 
@@ -378,11 +384,18 @@ static void s_say_stopped (const s_pub_t *self)
                      confirmed, taken, waiting);
 }
 
-/*  Whether the oldest message has waited too long for the broker. */
+/*  How long the oldest message has waited for the broker. While that refuses all for now, what
+ * moves doesn't count. */
+static uint64_t s_age (const s_pub_t *self)
+{
+    return self->put_off.len ? zc_publisher_age (self->publisher)
+                             : zc_publisher_quiet_ms (self->publisher);
+}
+
 static int s_check_age (s_pub_t *self)
 {
     uint64_t waiting = zc_publisher_stats (self->publisher)->waiting;
-    if (!self->timeout || !waiting || zc_publisher_age (self->publisher) < (uint64_t)self->timeout)
+    if (!self->timeout || !waiting || s_age (self) < (uint64_t)self->timeout)
         return ZC_EXIT_OK;
     const char *control = zc_options_text (self->options, "control");
     bool connected = zc_publisher_is_connected (self->publisher);
@@ -414,7 +427,7 @@ static int s_turn (s_pub_t *self)
         items[count++] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
     long wait = zc_publisher_timeout (self->publisher);
     if (stats->waiting && self->timeout) {
-        uint64_t age = zc_publisher_age (self->publisher);
+        uint64_t age = s_age (self);
         wait = s_least (wait,
                         age < (uint64_t)self->timeout ? (long)((uint64_t)self->timeout - age) : 0);
     }
@@ -467,6 +480,7 @@ static int s_linger (s_pub_t *self, void *context)
         linger = 0;
     zmq_setsockopt (self->xpub, ZMQ_LINGER, &linger, sizeof linger);
     zmq_close (self->xpub);
+    zc_redial_clear (&self->redial);
     zc_context_end_unless (&context, linger < 0 ? -1 : linger + ZC_CONTEXT_END_MS,
                            stopped ? -1 : zc_tool_stop_fd ());
     if (zc_tool_stopped && !stopped) {

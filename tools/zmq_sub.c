@@ -258,9 +258,10 @@ static int s_run (s_sub_t *self)
     uint64_t begun = zc_mono_ms ();
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
     uint64_t end = timeout ? begun + timeout : 0;
-    uint64_t connect = begun + (timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS);
+    uint64_t patience = timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS;
+    uint64_t connect = begun + patience;
     while (!s_full (self) && !zc_tool_stopped) {
-        zmq_pollitem_t items[3 + ZC_TOOL_ITEMS];
+        zmq_pollitem_t items[4 + ZC_TOOL_ITEMS];
         size_t count = zc_subscriber_pollitems (self->subscriber, items);
         long wait = s_wait (end, zc_subscriber_timeout (self->subscriber));
         zc_tool_poll (items, count, self->ready ? wait : s_wait (connect, wait), true);
@@ -270,7 +271,10 @@ static int s_run (s_sub_t *self)
         if (self->refused)
             return ZC_EXIT_FAILURE;
         if (!self->ready && zc_mono_ms () >= connect)
-            return s_no_broker (self, connect - begun);
+            connect =
+                zc_subscriber_moved_ms (self->subscriber) + patience; /* history may be long */
+        if (!self->ready && zc_mono_ms () >= connect)
+            return s_no_broker (self, patience);
         if (end && zc_mono_ms () >= end)
             return s_verdict (self, true);
     }

@@ -141,7 +141,7 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     LIST_INSERT_HEAD (&self->publishes, publish, link);
     self->publishing++;
     if (self->publishing <= PUBLISHES_MAX)
-        sent = zc_link_request (link, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
+        sent = zc_link_publish (link, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
     if (sent == 0) {
         bool large = self->publishing <= PUBLISHES_MAX && errno == EMSGSIZE;
         s_publish_destroy (publish);

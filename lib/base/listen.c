@@ -202,6 +202,28 @@ const char *zc_listen_form (const char *address)
                : S_PORT_FORM;
 }
 
+static int s_listen_at (const struct addrinfo *where, int backlog)
+{
+    int on = 1;
+    int fd = socket (where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind (fd, where->ai_addr, where->ai_addrlen) == 0 && listen (fd, backlog) == 0)
+        return fd;
+    int saved = errno;
+    if (fd >= 0)
+        close (fd);
+    errno = saved;
+    return -1;
+}
+
+/*  The first address that is of the family. */
+static const struct addrinfo *s_of_family (const struct addrinfo *found, int family)
+{
+    while (found && found->ai_family != family)
+        found = found->ai_next;
+    return found;
+}
+
 static int s_listen_port (const char *address, int backlog, char *error, size_t size)
 {
     char host[256];
@@ -212,13 +234,10 @@ static int s_listen_port (const char *address, int backlog, char *error, size_t 
     int rc = getaddrinfo (host, port, &hints, &found);
     if (rc != 0)
         return s_fail (-1, error, size, address, gai_strerror (rc));
-    int on = 1;
-    int fd = socket (found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind (fd, found->ai_addr, found->ai_addrlen) != 0 || listen (fd, backlog) != 0) {
-        s_fail (fd, error, size, address, s_port_reason (errno));
-        fd = -1;
-    }
+    const struct addrinfo *where = s_of_family (found, AF_INET);
+    int fd = s_listen_at (where ? where : found, backlog);
+    if (fd < 0)
+        s_fail (-1, error, size, address, s_port_reason (errno));
     freeaddrinfo (found);
     return fd;
 }
@@ -268,6 +287,16 @@ int zc_accept (int listener)
             return -1;
         }
     }
+}
+
+bool zc_is_loopback (const char *address)
+{
+    struct in_addr ip4;
+    struct in6_addr ip6;
+    if (inet_pton (AF_INET, address, &ip4) == 1)
+        return ntohl (ip4.s_addr) >> 24 == 127;
+    return inet_pton (AF_INET6, address, &ip6) == 1 &&
+           (IN6_IS_ADDR_LOOPBACK (&ip6) || (IN6_IS_ADDR_V4MAPPED (&ip6) && ip6.s6_addr[12] == 127));
 }
 
 void zc_peer_name (int fd, char *text, size_t size)

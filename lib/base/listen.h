@@ -2,11 +2,13 @@
 #ifndef ZC_LISTEN_H
 #define ZC_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/*  Opens a non-blocking, close-on-exec listening socket: "HOST:PORT", ":PORT" (loopback), a path
- *  or "unix:PATH". A stale socket file whose server is gone is replaced; one that answers is not.
- *  A missing folder is made as zc_make_runtime_folder does.
+/*  Opens a non-blocking, close-on-exec listening socket: "HOST:PORT", "[IPV6]:PORT", ":PORT"
+ *  (loopback), a path or "unix:PATH". A name that stands for addresses of both families means the
+ *  IPv4 one; "[::]" is all of either, and "*" all of IPv4. A stale socket file whose server is gone
+ *  is replaced; one that answers is not. A missing folder is made as zc_make_runtime_folder does.
  *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
  *  in `error` that names the address, what happened, and what to do. */
 int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
@@ -29,6 +31,9 @@ int zc_accept (int listener);
 #define ZC_ACCEPT_PAUSE_MS 100
 /*  "127.0.0.1:5000", "[::1]:5000" or "unix" of a connected socket's peer. */
 void zc_peer_name (int fd, char *text, size_t size);
+/*  Whether an IP address as text is one of this machine's loopback: 127.0.0.0/8 (RFC 6890 §2.2.2),
+ *  ::1, or the first within ::ffff:0:0/96 (RFC 4291 §2.5). */
+bool zc_is_loopback (const char *address);
 /*  Connections that may wait in the backlog. */
 #define ZC_BACKLOG 4096
 

@@ -1,13 +1,13 @@
 /*  option_value.c - what each type of option takes, and how it says so. Pure. */
 #include "lib/config/options_private.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/un.h>
 
+#include "lib/base/listen.h"
 #include "lib/base/text.h"
 
 static int s_digits (const char *text, size_t len, int64_t *value)
@@ -137,17 +137,28 @@ static int s_parse_endpoint (const char *text)
     return strncmp (text, "inproc://", 9) == 0 && text[9] && strlen (text) <= 255 ? 0 : -1;
 }
 
+/*  Names by which Debian's /etc/hosts calls loopback addresses; others may stand for anything. */
+static bool s_is_loopback_name (const char *host)
+{
+    static const char *const names[] = {"localhost", "lo", "ip6-localhost", "ip6-loopback"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp (host, names[i]) == 0)
+            return true;
+    return false;
+}
+
 bool zc_endpoint_exposed (const char *endpoint)
 {
     char host[256];
-    struct in_addr ip;
     if (strncmp (endpoint, "tcp://", 6) != 0)
         return false;
     if (s_split_tcp (endpoint + 6, host, sizeof host) != 0)
         return true;
-    if (strcmp (host, "localhost") == 0 || strcmp (host, "lo") == 0 || strcmp (host, "[::1]") == 0)
-        return false;
-    return inet_pton (AF_INET, host, &ip) != 1 || ntohl (ip.s_addr) >> 24 != 127;
+    size_t len = strlen (host);
+    if (host[0] != '[')
+        return !s_is_loopback_name (host) && !zc_is_loopback (host);
+    host[len - 1] = 0;
+    return !zc_is_loopback (host + 1);
 }
 
 /*  The largest unit that divides it, as the parsers read it. */

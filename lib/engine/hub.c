@@ -93,6 +93,11 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
     zc_hub_settle (self);
 }
 
+void zc_hub_allow_fetches (zc_hub_t *self, unsigned count)
+{
+    zc_questions_allow (self->shared.questions, count);
+}
+
 /*  The broker's positions are behind those that it had given: it has lost its history, and its
  *  clock was set back. By what is complete, all that comes would be repeats until the clock has
  *  caught up. Clients are at a position from the future then, for which there is an answer. */

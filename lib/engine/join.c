@@ -30,7 +30,8 @@ struct zc_join {
     bool sought;    /* the feed doesn't know the own id */
     bool earliest;  /* asked for all there is */
     bool fresh;     /* came before there ever was a broker: can't have missed anything */
-    bool guess;     /* `at` is by the clock, and may be ahead of the broker */
+    bool guess;     /* `at` is by the clock, and may be ahead of the broker, */
+    bool paged;     /* until a page has shown where that is */
     bool verdict;   /* still owed */
     bool checked;   /* the broker knows positions up to `at` */
     uint64_t fetch; /* token of the page under way, or 0 */
@@ -246,6 +247,8 @@ static void s_try_resume (zc_join_t *self)
     uint64_t position, count;
     if (self->known && self->at > zc_feed_last (feed))
         zc_channel_advance (channel); /* the broker may have said that nothing comes up to there */
+    if (self->guess && !self->paged && self->at > zc_feed_last (feed))
+        self->at = zc_feed_last (feed); /* as one that comes now: no reason to ask history */
     if (self->known && zc_feed_seek (feed, self->at, &position, &count) == 0) {
         s_verdict_from_feed (self, count);
         s_end (self, position);
@@ -299,7 +302,7 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
     zc_join_t *self = asker;
     zc_buf_t bytes = ZC_BUF_INIT;
     self->fetch = 0;
-    self->checked = true;
+    self->checked = self->paged = true;
     if (!self->known) {
         self->at = end->unknown ? ZC_ID_NONE : end->since;
         self->known = true;

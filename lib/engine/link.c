@@ -1,5 +1,9 @@
 /*  link.c - SUB and control sockets on libuv.
  *
+ *  Pages of history have a control connection of their own: over a narrow link one takes seconds,
+ *  and what says whether live messages are complete must not wait behind it. How many pages are
+ *  under way follows from how long they take.
+ *
  *  ZMQ_FD is edge-triggered, and every call on a socket may use the edge up: so all sockets are
  *  drained whenever one of the descriptors wakes us, and once more after anything was sent.
  *
@@ -17,32 +21,48 @@
 
 #include "lib/base/log.h"
 #include "lib/peer/context.h"
+#include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
 
 #define S_BATCH 256            /* messages taken at once */
 #define S_BATCHES 4            /* before the loop looks at other things */
-#define S_TIMEOUT_MS 5000      /* for an answer on control */
+#define S_TIMEOUT_MS 10000     /* for an answer on control, with nothing moving there */
 #define S_RETRY_MS 1000        /* after a failed question */
 #define S_ALONE_MS 2000        /* without a broker from the start, before that is said */
 #define S_PAGE_MESSAGES "1000" /* of a FETCH */
 #define S_PAGE_BYTES "262144"
+/*  Pages under way: more where they come quickly, up to what the broker serves in turn without each
+ *  only taking longer; fewer where they don't, so that a repair soon has its turn. */
+#define S_PAGES_FIRST 4
+#define S_PAGES_MOST 64
+#define S_PAGE_QUICK_MS 1000
+#define S_PAGE_SLOW_MS 3000
+#define S_UNSYNCED 2 /* SYNCs whose nonce hasn't come to the broker, then SUB is connected anew */
+
+#define S_POLLS 8
 
 typedef struct s_question {
     zc_link_t *link;
     struct s_question *next, **from; /* in the link's list */
+    zc_control_t *control;           /* where it was asked */
     uint64_t token, request;
-    bool failed;    /* the hub is told with the next retry */
-    char nonce[40]; /* subscribed for a SYNC; "": none */
+    uint64_t asked_ms; /* of the loop's clock */
+    bool failed;       /* the hub is told with the next retry */
+    char nonce[40];    /* subscribed for a SYNC; "": none */
 } s_question_t;
 
 struct zc_link {
-    uv_loop_t *loop;       /* borrowed */
-    zc_redial_t redial;    /* of SUB */
-    void *context;         /* owned */
-    void *sub, *monitor;   /* owned */
-    zc_control_t *control; /* owned */
-    uv_poll_t polls[3];    /* SUB, monitor, control */
-    uv_idle_t again;       /* there is more than one turn of the loop should handle */
+    uv_loop_t *loop;          /* borrowed */
+    zc_redial_t redial;       /* of SUB */
+    void *context, *sub;      /* owned */
+    zc_monitor_t *monitor;    /* of SUB; owned */
+    char *control_endpoint;   /* owned */
+    zc_control_t *control;    /* owned */
+    zc_control_t *pages;      /* for FETCH; owned */
+    zc_control_t *posts;      /* for PUBLISH; owned; NULL until there is one */
+    uv_poll_t polls[S_POLLS]; /* SUB, its monitor, and two of each control */
+    size_t poll_count;
+    uv_idle_t again; /* there is more than one turn of the loop should handle */
     uv_timer_t retry;
     zc_hub_t *hub;           /* borrowed */
     zc_pump_t *pump;         /* borrowed */
@@ -52,9 +72,13 @@ struct zc_link {
     unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
     bool listening;           /* polls[0] is on */
     bool connected;
+    bool leave; /* the connection of SUB is of no use */
     bool ever_connected, said_alone;
-    uint64_t started_ms; /* of the loop's clock */
-    char prefix[20];     /* of nonces: random, so that no two workers share one */
+    uint64_t started_ms;    /* of the loop's clock */
+    unsigned pages_allowed; /* under way */
+    uint64_t paced_ms;      /* when there were last too many */
+    unsigned unsynced, unsynced_most;
+    char prefix[20]; /* of nonces: random, so that no two workers share one */
     uint64_t nonces;
     int open_handles;
     uint64_t malformed;
@@ -73,13 +97,15 @@ static void s_want_again (zc_link_t *self)
 
 /*  Questions. */
 
-static s_question_t *s_question_new (zc_link_t *self, uint64_t token)
+static s_question_t *s_question_new (zc_link_t *self, zc_control_t *control, uint64_t token)
 {
     s_question_t *question = calloc (1, sizeof *question);
     if (!question)
         abort ();
     question->link = self;
+    question->control = control;
     question->token = token;
+    question->asked_ms = uv_now (self->loop);
     question->next = self->questions;
     question->from = &self->questions;
     if (question->next)
@@ -93,7 +119,7 @@ static void s_question_end (s_question_t *question)
     zc_link_t *self = question->link;
     if (*question->nonce)
         zmq_setsockopt (self->sub, ZMQ_UNSUBSCRIBE, question->nonce, strlen (question->nonce));
-    zc_control_cancel (self->control, question->request);
+    zc_control_cancel (question->control, question->request);
     *question->from = question->next;
     if (question->next)
         question->next->from = question->from;
@@ -142,8 +168,7 @@ static void s_failed (s_question_t *question, const char *what, const zc_slice_t
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: %.*s: %.*s", what,
                         (int)frames[1].len, frames[1].at, (int)frames[2].len, frames[2].at);
     else
-        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer within %d s", what,
-                        S_TIMEOUT_MS / 1000);
+        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer; asking again", what);
     s_fail (question);
 }
 
@@ -158,6 +183,11 @@ static bool s_is (const zc_slice_t *frames, size_t count, const char *verb, size
 {
     return count >= least && frames[0].len == strlen (verb) &&
            memcmp (frames[0].at, verb, frames[0].len) == 0;
+}
+
+static bool s_is_error (const zc_slice_t *frames, size_t count, const char *code)
+{
+    return s_is (frames, count, "ERR", 3) && s_is (frames + 1, 1, code, 1);
 }
 
 static int s_id (zc_slice_t text, zc_id_t *id)
@@ -187,6 +217,22 @@ static int s_positions (zc_slice_t list, zc_id_t **ids, size_t *count)
     return 0;
 }
 
+/*  Our subscriptions don't get to the broker. They may take their
+ *  time; else the connection is of no use, as one that a proxy holds for a broker that is gone.
+ * Each time that this was wrong makes us more patient. */
+static void s_unsynced (zc_link_t *self)
+{
+    if (!zc_monitor_is_over (self->monitor) &&
+        (zc_monitor_is_sending (self->monitor) || ++self->unsynced < self->unsynced_most))
+        return;
+    zc_log_limited (&self->limit, ZC_LOG_WARN,
+                    "broker: subscriptions don't reach it; connecting to %s again",
+                    self->redial.endpoint);
+    self->unsynced = 0;
+    self->unsynced_most *= self->unsynced_most < S_UNSYNCED * 8 ? 2 : 1;
+    self->leave = true;
+}
+
 static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
 {
     s_question_t *question = arg;
@@ -196,10 +242,17 @@ static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
     size_t id_count = 0;
     if (s_is (frames, count, "OK", 4) && s_id (frames[1], &head) == 0 &&
         s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0) {
+        if (*question->nonce) {
+            self->unsynced = 0;
+            self->unsynced_most = S_UNSYNCED;
+        }
         s_question_end (question);
         zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
         s_make_room (self);
     } else {
+        bool silent = count == 0 && zc_control_connected (self->control);
+        if (*question->nonce && (silent || s_is_error (frames, count, "internal")))
+            s_unsynced (self);
         s_failed (question, "SYNC", frames, count);
     }
     free (ids);
@@ -208,7 +261,7 @@ static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
 static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
 {
     zc_link_t *self = arg;
-    s_question_t *question = s_question_new (self, token);
+    s_question_t *question = s_question_new (self, self->control, token);
     if (len) {
         snprintf (question->nonce, sizeof question->nonce, "\x01%s%llx", self->prefix,
                   (unsigned long long)++self->nonces);
@@ -221,6 +274,27 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
         zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question);
     if (!question->request)
         s_fail (question); /* the queue is full: like no answer */
+}
+
+/*  How many pages are under way follows from how long they take. Of those that were when there were
+ *  too many, only the first counts. */
+
+static void s_slow_down (zc_link_t *self, uint64_t asked_ms)
+{
+    if (asked_ms < self->paced_ms)
+        return;
+    self->pages_allowed = (self->pages_allowed + 1) / 2;
+    self->paced_ms = uv_now (self->loop);
+    zc_hub_allow_fetches (self->hub, self->pages_allowed);
+}
+
+static void s_pace (zc_link_t *self, uint64_t asked_ms)
+{
+    uint64_t took = uv_now (self->loop) - asked_ms;
+    if (took >= S_PAGE_SLOW_MS)
+        s_slow_down (self, asked_ms);
+    else if (took < S_PAGE_QUICK_MS && self->pages_allowed < S_PAGES_MOST)
+        zc_hub_allow_fetches (self->hub, ++self->pages_allowed);
 }
 
 static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
@@ -240,10 +314,12 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
     if (!s_is (frames, count, "END", 5) || s_id (frames[1], &head) != 0 ||
         s_id (frames[2], &floor) != 0 ||
         zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
+        s_slow_down (self, question->asked_ms);
         s_failed (question, "FETCH", frames, count);
         return;
     }
     bool unknown = s_id (frames[3], &since) != 0;
+    s_pace (self, question->asked_ms);
     s_question_end (question);
     zc_hub_fetched (self->hub, token, head, floor, since, unknown, remaining);
     s_make_room (self);
@@ -252,15 +328,14 @@ static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
 static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len)
 {
     zc_link_t *self = arg;
-    s_question_t *question = s_question_new (self, token);
+    s_question_t *question = s_question_new (self, self->pages, token);
     zc_slice_t request[] = {{"FETCH", 5},
                             since,
                             {S_PAGE_MESSAGES, strlen (S_PAGE_MESSAGES)},
                             {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
                             {topics, len}};
     s_want_again (self);
-    question->request =
-        zc_control_request (self->control, request, 5, S_TIMEOUT_MS, s_page_answer, question);
+    question->request = zc_control_request (self->pages, request, 5, 0, s_page_answer, question);
     if (!question->request)
         s_fail (question);
 }
@@ -285,8 +360,8 @@ static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_link_t *self = arg;
     int rc = zc_control_parse_limits (frames, count, &self->max_payload);
-    if (rc == 0)
-        zc_control_allow (self->control, self->max_payload);
+    if (rc == 0 && self->posts)
+        zc_control_allow (self->posts, self->max_payload);
     self->asks_limits = rc < 0; /* with the next tick */
 }
 
@@ -318,21 +393,9 @@ static void s_set_connected (zc_link_t *self, bool connected)
 
 static void s_read_monitor (zc_link_t *self)
 {
-    zmq_msg_t event;
-    zmq_msg_init (&event);
-    while (zmq_msg_recv (&event, self->monitor, ZMQ_DONTWAIT) >= 0) {
-        uint16_t number = 0;
-        if (zmq_msg_size (&event) >= sizeof number)
-            memcpy (&number, zmq_msg_data (&event), sizeof number);
-        bool more = zmq_msg_more (&event);
-        while (more && zmq_msg_recv (&event, self->monitor, 0) >= 0)
-            more = zmq_msg_more (&event);
-        if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-            s_set_connected (self, true);
-        else if (number == ZMQ_EVENT_DISCONNECTED)
-            s_set_connected (self, false);
-    }
-    zmq_msg_close (&event);
+    zc_monitor_event_t event;
+    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING)
+        s_set_connected (self, event == ZC_MONITOR_UP);
 }
 
 /*  Messages. */
@@ -416,6 +479,13 @@ static void s_drain (zc_link_t *self)
         if (!(more = s_read_batch (self) == S_BATCH))
             break;
     bool answers = zc_control_read (self->control, S_BATCH * S_BATCHES) > 0;
+    answers |= zc_control_read (self->pages, S_BATCH) > 0;
+    answers |= self->posts && zc_control_read (self->posts, S_BATCH) > 0;
+    if (self->leave) {
+        self->leave = false;
+        s_set_connected (self, false);
+        zc_redial_now (&self->redial);
+    }
     zc_hub_settle (self->hub);
     zc_pump_kick (self->pump);
     if (more || answers)
@@ -459,13 +529,10 @@ static void s_set (void *socket, int option, int value)
     zmq_setsockopt (socket, option, &value, sizeof value);
 }
 
-static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
+static int s_open (zc_link_t *self, const zc_link_config_t *config)
 {
-    char endpoint[64];
-    snprintf (endpoint, sizeof endpoint, "inproc://monitor-%p", (void *)self);
     self->sub = zmq_socket (self->context, ZMQ_SUB);
-    self->monitor = zmq_socket (self->context, ZMQ_PAIR);
-    if (!self->sub || !self->monitor)
+    if (!self->sub)
         return -1;
     s_set (self->sub, ZMQ_RCVHWM, config->hwm);
     /* subscriptions count as sent: what is beyond ZeroMQ drops in silence, in a burst, and of all
@@ -475,18 +542,48 @@ static int s_open_sub (zc_link_t *self, const zc_link_config_t *config)
     s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
     s_set (self->sub, ZMQ_RECONNECT_IVL_MAX, 1000);
     s_set (self->sub, ZMQ_HANDSHAKE_IVL, 5000);
-    if (zmq_socket_monitor (self->sub, endpoint,
-                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
-        zmq_connect (self->monitor, endpoint) != 0)
+    self->monitor = zc_monitor_new (self->context, self->sub);
+    if (zc_redial_connect (&self->redial, self->sub, config->subscribe, 0) != 0)
         return -1;
-    return zc_redial_connect (&self->redial, self->sub, config->subscribe);
+    self->control_endpoint = strdup (config->control);
+    if (!self->control_endpoint)
+        abort ();
+    self->control = zc_control_new (self->context, config->control);
+    self->pages = self->control ? zc_control_new (self->context, config->control) : NULL;
+    return self->pages ? 0 : -1;
 }
 
-static void s_start_poll (zc_link_t *self, int index, int fd)
+/*  errno stays. */
+static void s_close (zc_link_t *self)
 {
-    uv_poll_init (self->loop, &self->polls[index], fd);
-    self->polls[index].data = self;
-    uv_poll_start (&self->polls[index], UV_READABLE, s_poll);
+    int error = errno;
+    zc_control_destroy (&self->posts);
+    zc_control_destroy (&self->pages);
+    zc_control_destroy (&self->control);
+    free (self->control_endpoint);
+    zc_monitor_destroy (&self->monitor);
+    if (self->sub)
+        zmq_close (self->sub);
+    zc_context_end (&self->context, ZC_CONTEXT_END_MS);
+    zc_redial_clear (&self->redial);
+    free (self);
+    errno = error;
+}
+
+static void s_start_poll (zc_link_t *self, int fd)
+{
+    uv_poll_t *poll = &self->polls[self->poll_count++];
+    uv_poll_init (self->loop, poll, fd);
+    poll->data = self;
+    uv_poll_start (poll, UV_READABLE, s_poll);
+}
+
+static void s_watch (zc_link_t *self, zc_control_t *control)
+{
+    int fds[2];
+    zc_control_fds (control, fds);
+    s_start_poll (self, fds[0]);
+    s_start_poll (self, fds[1]);
 }
 
 zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
@@ -497,30 +594,23 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
     self->loop = loop;
     self->started_ms = uv_now (loop);
     self->max_payload = SIZE_MAX;
+    self->pages_allowed = S_PAGES_FIRST;
+    self->unsynced_most = S_UNSYNCED;
     self->context = zmq_ctx_new ();
     self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
     uint64_t random = (uint64_t)(uintptr_t)self;
     if (getrandom (&random, sizeof random, GRND_NONBLOCK) < 0)
         random ^= uv_hrtime ();
     snprintf (self->prefix, sizeof self->prefix, "%016llx.", (unsigned long long)random);
-    if (s_open_sub (self, config) == 0)
-        self->control = zc_control_new (self->context, config->control);
-    if (!self->control) {
-        int error = errno;
-        if (self->sub)
-            zmq_close (self->sub);
-        if (self->monitor)
-            zmq_close (self->monitor);
-        zmq_ctx_term (self->context);
-        zc_redial_clear (&self->redial);
-        free (self);
-        errno = error;
+    if (s_open (self, config) != 0) {
+        s_close (self);
         return NULL;
     }
-    s_start_poll (self, 0, s_fd (self->sub));
+    s_start_poll (self, s_fd (self->sub));
     self->listening = true;
-    s_start_poll (self, 1, s_fd (self->monitor));
-    s_start_poll (self, 2, zc_control_fd (self->control));
+    s_start_poll (self, s_fd (zc_monitor_socket (self->monitor)));
+    s_watch (self, self->control);
+    s_watch (self, self->pages);
     uv_idle_init (loop, &self->again);
     uv_timer_init (loop, &self->retry);
     self->again.data = self->retry.data = self;
@@ -531,25 +621,19 @@ void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump)
 {
     self->hub = hub;
     self->pump = pump;
+    zc_hub_allow_fetches (hub, self->pages_allowed);
     zc_pump_before (pump, s_before_round, self);
     s_want_again (self); /* an edge may have passed before the loop ran */
 }
 
+/*  The sockets are closed once the loop has let go of their descriptors. */
 static void s_closed (uv_handle_t *handle)
 {
     zc_link_t *self = handle->data;
-    if (--self->open_handles > 0)
-        return;
-    zc_control_destroy (&self->control);
-    zmq_socket_monitor (self->sub, NULL, 0);
-    zmq_close (self->sub);
-    zmq_close (self->monitor);
-    zc_context_end (&self->context, ZC_CONTEXT_END_MS);
-    zc_redial_clear (&self->redial);
-    free (self);
+    if (--self->open_handles == 0)
+        s_close (self);
 }
 
-/*  The sockets are closed once the loop has let go of their descriptors. */
 void zc_link_destroy (zc_link_t **self_p)
 {
     zc_link_t *self = *self_p;
@@ -558,12 +642,11 @@ void zc_link_destroy (zc_link_t **self_p)
     self->hub = NULL;
     while (self->questions)
         s_question_end (self->questions);
-    uv_handle_t *handles[] = {(uv_handle_t *)&self->polls[0], (uv_handle_t *)&self->polls[1],
-                              (uv_handle_t *)&self->polls[2], (uv_handle_t *)&self->again,
-                              (uv_handle_t *)&self->retry};
-    self->open_handles = 5;
-    for (size_t i = 0; i < 5; i++)
-        uv_close (handles[i], s_closed);
+    self->open_handles = (int)self->poll_count + 2;
+    for (size_t i = 0; i < self->poll_count; i++)
+        uv_close ((uv_handle_t *)&self->polls[i], s_closed);
+    uv_close ((uv_handle_t *)&self->again, s_closed);
+    uv_close ((uv_handle_t *)&self->retry, s_closed);
     *self_p = NULL;
 }
 
@@ -572,12 +655,34 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self)
     return &self->upstream;
 }
 
-uint64_t zc_link_request (zc_link_t *self, const zc_slice_t *frames, size_t count,
+uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t count,
                           unsigned timeout_ms, zc_control_fn fn, void *arg)
 {
-    uint64_t number = zc_control_request (self->control, frames, count, timeout_ms, fn, arg);
+    if (!self->posts) {
+        self->posts = zc_control_new (self->context, self->control_endpoint);
+        if (!self->posts)
+            return 0; /* no more sockets, or descriptors */
+        s_watch (self, self->posts);
+        if (self->max_payload != SIZE_MAX)
+            zc_control_allow (self->posts, self->max_payload);
+    }
+    uint64_t number = zc_control_request (self->posts, frames, count, timeout_ms, fn, arg);
     s_want_again (self);
     return number;
+}
+
+static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+{
+    (void)arg;
+    (void)frames;
+    (void)count; /* the next one follows in a few seconds */
+}
+
+void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json)
+{
+    zc_slice_t request[] = {{"REPORT", 6}, name, json};
+    zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_reported, NULL);
+    s_want_again (self);
 }
 
 /*  A connection that is lost is told as it happens; one that never was, here, once. */

@@ -8,9 +8,8 @@
 #include "lib/base/table.h"
 
 #define S_SYNC_TOPICS 1000 /* topics in one question */
-/*  Pages under way. The broker serves them in turn: with more, each only takes longer, those too
- *  that live messages are held back for. */
-#define S_FETCHES 64
+#define S_FETCHES 64       /* pages under way, until zc_questions_allow says otherwise */
+#define S_REPAIRS 4        /* and of repairs, beyond that: live messages are held back for them */
 
 typedef struct s_question {
     zc_slice_t key; /* the bytes of its token */
@@ -38,8 +37,9 @@ struct zc_questions {
     zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
     s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
     size_t fetching, syncing;       /* how many of each kind are out */
-    size_t fetches_max;
-    zc_slots_t wanted; /* of zc_subject_t */
+    size_t fetches_max;             /* of the first, by the memory that they may take */
+    size_t allowed;                 /* and by what the link takes */
+    zc_slots_t wanted;              /* of zc_subject_t */
 };
 
 static void s_free (s_question_t *question)
@@ -69,7 +69,7 @@ zc_questions_t *zc_questions_new (const zc_upstream_t *upstream, zc_hub_stats_t 
         abort ();
     self->upstream = *upstream;
     self->stats = stats;
-    self->fetches_max = S_FETCHES;
+    self->fetches_max = self->allowed = S_FETCHES;
     zc_table_init (&self->all);
     s_forget_all (self);
     return self;
@@ -184,12 +184,19 @@ static void s_send_fetch (zc_questions_t *self, s_question_t *question)
                           question->topics.len);
 }
 
+void zc_questions_allow (zc_questions_t *self, size_t count)
+{
+    self->allowed = count;
+}
+
 void zc_questions_send (zc_questions_t *self)
 {
     size_t kinds = self->trusted ? ZC_FETCH_KINDS : ZC_FETCH_RESUME;
     for (size_t kind = 0; kind < kinds; kind++) {
         s_line_t *line = &self->lines[kind];
-        while (self->connected && self->fetching < self->fetches_max && line->first)
+        size_t most = self->allowed < self->fetches_max ? self->allowed : self->fetches_max;
+        most += kind == ZC_FETCH_REPAIR ? S_REPAIRS : 0;
+        while (self->connected && self->fetching < most && line->first)
             s_send_fetch (self, line->first);
     }
 }

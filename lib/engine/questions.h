@@ -72,6 +72,8 @@ uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, 
                              zc_slice_t since, zc_slice_t topics);
 /*  Forgets a question; nothing where the token is 0 or forgotten already. */
 void zc_questions_cancel (zc_questions_t *self, uint64_t token);
+/*  How many pages may be under way, beside a few more of repairs. */
+void zc_questions_allow (zc_questions_t *self, size_t count);
 void zc_questions_send (zc_questions_t *self);
 void zc_questions_message (zc_questions_t *self, uint64_t token, const zc_message_t *message);
 void zc_questions_end (zc_questions_t *self, uint64_t token, const zc_page_end_t *end);

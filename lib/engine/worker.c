@@ -218,13 +218,6 @@ static json_t *s_report_json (zc_worker_t *self)
     return report;
 }
 
-static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
-{
-    (void)arg;
-    (void)frames;
-    (void)count; /* the next one follows in a few seconds */
-}
-
 static void s_report (zc_worker_t *self)
 {
     if (!zc_link_connected (self->link))
@@ -234,9 +227,8 @@ static void s_report (zc_worker_t *self)
     json_decref (report);
     if (!text)
         return;
-    zc_slice_t request[] = {
-        {"REPORT", 6}, {self->name, strlen (self->name)}, {text, strlen (text)}};
-    zc_link_request (self->link, request, 3, S_REPORT_MS, s_reported, NULL);
+    zc_link_report (self->link, (zc_slice_t){self->name, strlen (self->name)},
+                    (zc_slice_t){text, strlen (text)});
     free (text);
 }
 

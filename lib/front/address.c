@@ -84,5 +84,6 @@ bool zc_address_of (const zc_request_t *request, zc_trust_t trust, char text[INE
         !zc_address_forwarded (request->fields[ZC_FIELD_X_FORWARDED_FOR], forwarded))
         return !local && text[0] != 0;
     memcpy (text, forwarded, sizeof forwarded);
-    return strcmp (text, "127.0.0.1") != 0 && strcmp (text, "::1") != 0;
+    return strcmp (text, "127.0.0.1") != 0 && strcmp (text, "::1") != 0 &&
+           strcmp (text, "::ffff:127.0.0.1") != 0;
 }

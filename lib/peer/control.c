@@ -4,9 +4,15 @@
  * so answers find their request in any order, and one that was given up is recognised and dropped.
  *  Plain libzmq calls, since payloads pass here and czmq's zmsg would copy each frame once more.
  *
- *  ZeroMQ keeps what was queued while the broker is away and sends it after the reconnect, but what
- *  was on its way when a connection broke is lost without a word: only the timeout tells. Deadlines
- *  are scanned, not sorted: the earliest is remembered, so the scan runs only when one is due. */
+ *  ZeroMQ is given what there is a connection for. What is asked before waits here, and what was
+ *  asked on one that broke is given up: it may have been on its way, or in ZeroMQ's queue, which
+ *  goes with the connection; else it would be sent on the next one, and a page that nobody waits
+ *  for any more come over a link that was too narrow for one.
+ *
+ *  A connection is judged by the bytes on it, not by whole answers: one of a megabyte may take a
+ *  minute. Only where answers are owed and nothing moves is it of no use. (To ask PING on another
+ *  one instead was rejected: that shows the broker, not this connection.) Deadlines are scanned,
+ *  not sorted: the earliest is remembered, so the scan runs only when one is due. */
 #include "lib/peer/control.h"
 
 #include "lib/base/clock.h"
@@ -16,16 +22,19 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define S_BUCKETS 1024 /* power of two; numbers are consecutive, so chains stay short */
-#define S_FRAMES 8     /* the longest answer has five; what is beyond is dropped */
-#define S_QUEUE 1000   /* requests that wait for the broker in ZeroMQ's queue */
-#define S_TAG_SIZE 20  /* '#', 16 digits, NUL */
+#define S_BUCKETS 1024          /* power of two; numbers are consecutive, so chains stay short */
+#define S_FRAMES 8              /* the longest answer has five; what is beyond is dropped */
+#define S_HELD_FRAMES 128       /* of a request: TOPICS has the most */
+#define S_QUEUE 1000            /* requests that wait for a connection, or in ZeroMQ's queue */
+#define S_HELD_BYTES (64 << 20) /* what waits for a connection */
+#define S_TAG_SIZE 20           /* '#', 16 digits, NUL */
 #define S_HANDSHAKE_MS 5000
+#define S_SILENCE_MS 15000 /* with nothing moving while answers are owed */
+#define S_EXTENSION 12     /* times its own time that a request waits while something moves */
 /*  Not -1: then a connection that is lost takes its queue away at once, and where the frames of an
  *  answer have been received in part, libzmq 4.3.4 ends in an assertion (fq.cpp). */
 #define S_NEVER_MS (24 * 3600 * 1000)
@@ -34,20 +43,34 @@ typedef struct s_request {
     struct s_request *next; /* in its bucket */
     uint64_t number;
     uint64_t deadline; /* monotonic milliseconds; 0: none */
+    uint64_t latest;   /* to which that may be put off */
     unsigned timeout_ms;
     zc_control_fn fn;
     void *arg;
 } s_request_t;
 
+/*  A request that waits for a connection. */
+typedef struct s_held {
+    struct s_held *next;
+    uint64_t number;
+    size_t count, size;
+    size_t lengths[]; /* of the frames, whose bytes follow */
+} s_held_t;
+
 struct zc_control {
     void *socket;
     zc_redial_t redial;
-    uint64_t last;     /* number of the last request */
-    uint64_t earliest; /* no deadline is before this; UINT64_MAX: there is none */
+    zc_monitor_t *monitor;
+    bool once;            /* zc_control_new_once */
+    bool inproc;          /* always connected: no event tells of it */
+    bool connected, lost; /* as far as the monitor has told */
+    uint64_t last;        /* number of the last request */
+    uint64_t earliest;    /* no deadline is before this; UINT64_MAX: there is none */
+    uint64_t moved_ms;    /* see zc_control_moved_ms */
     size_t pending;
-    size_t frame_max;      /* bytes; a larger frame would end the connection */
-    zc_monitor_t *monitor; /* of zc_control_new_once */
-    bool connected, lost;  /* as far as the monitor has told */
+    size_t frame_max;           /* bytes; a larger frame would end the connection */
+    s_held_t *held, **held_end; /* owned */
+    size_t held_count, held_bytes;
     s_request_t *buckets[S_BUCKETS];
 };
 
@@ -58,13 +81,16 @@ static void s_set (void *socket, int option, int value)
     (void)rc;
 }
 
-static zc_control_t *s_new (void *context, const char *endpoint, bool once)
+static zc_control_t *s_new (void *context, const char *endpoint, bool once, unsigned attempt)
 {
     zc_control_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
+    self->once = once;
     self->earliest = UINT64_MAX;
     self->frame_max = ZC_FRAME_SURE;
+    self->held_end = &self->held;
+    self->connected = self->inproc = strncmp (endpoint, "inproc://", 9) == 0;
     self->socket = zmq_socket (context, ZMQ_DEALER);
     if (!self->socket)
         goto fail;
@@ -73,9 +99,8 @@ static zc_control_t *s_new (void *context, const char *endpoint, bool once)
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, S_HANDSHAKE_MS);
     s_set (self->socket, ZMQ_RECONNECT_IVL, once ? S_NEVER_MS : 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, once ? 0 : 2000);
-    if (once)
-        self->monitor = zc_monitor_new (context, self->socket);
-    if (zc_redial_connect (&self->redial, self->socket, endpoint) != 0)
+    self->monitor = zc_monitor_new (context, self->socket);
+    if (zc_redial_connect (&self->redial, self->socket, endpoint, attempt) != 0)
         goto fail;
     return self;
 fail:;
@@ -91,34 +116,15 @@ fail:;
 
 zc_control_t *zc_control_new (void *context, const char *endpoint)
 {
-    return s_new (context, endpoint, false);
+    return s_new (context, endpoint, false, 0);
 }
 
-zc_control_t *zc_control_new_once (void *context, const char *endpoint)
+zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned attempt)
 {
-    return s_new (context, endpoint, true);
+    return s_new (context, endpoint, true, attempt);
 }
 
-static void s_read_monitor (zc_control_t *self)
-{
-    zc_monitor_event_t event;
-    while (self->monitor && (event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
-        self->connected = event == ZC_MONITOR_UP;
-        self->lost = event == ZC_MONITOR_DOWN;
-    }
-}
-
-bool zc_control_connected (zc_control_t *self)
-{
-    s_read_monitor (self);
-    return self->connected;
-}
-
-bool zc_control_lost (zc_control_t *self)
-{
-    s_read_monitor (self);
-    return self->lost;
-}
+/*  Requests. */
 
 /*  Takes the request out of the table; the caller frees it. NULL where it isn't there. */
 static s_request_t *s_take (zc_control_t *self, uint64_t number)
@@ -149,22 +155,48 @@ static void s_give_up (zc_control_t *self, uint64_t number)
     free (request);
 }
 
-void zc_control_destroy (zc_control_t **self_p)
+/*  Those up to `last`: a callback may ask anew. */
+static void s_give_up_all (zc_control_t *self, uint64_t last)
 {
-    zc_control_t *self = *self_p;
-    if (!self)
-        return;
-    *self_p = NULL;
-    for (size_t i = 0; i < S_BUCKETS; i++)
-        while (self->buckets[i])
-            s_give_up (self, self->buckets[i]->number);
-    zc_monitor_destroy (&self->monitor);
-    zmq_close (self->socket);
-    zc_redial_clear (&self->redial);
-    free (self);
+    for (size_t i = 0; i < S_BUCKETS; i++) {
+        s_request_t *request = self->buckets[i];
+        while (request) {
+            if (request->number <= last) {
+                s_give_up (self, request->number);
+                request = self->buckets[i]; /* the callback may have changed the chain */
+            } else {
+                request = request->next;
+            }
+        }
+    }
 }
 
-static int s_send (void *socket, const void *bytes, size_t len, int flags)
+static s_request_t *s_add (zc_control_t *self, unsigned timeout_ms, zc_control_fn fn, void *arg)
+{
+    s_request_t *request = malloc (sizeof *request);
+    if (!request)
+        abort ();
+    uint64_t now = zc_mono_ms (), number = self->last + 1;
+    s_request_t **bucket = &self->buckets[number % S_BUCKETS];
+    *request = (s_request_t){.next = *bucket,
+                             .number = number,
+                             .deadline = timeout_ms ? now + timeout_ms : 0,
+                             .latest = now + (uint64_t)timeout_ms * S_EXTENSION,
+                             .timeout_ms = timeout_ms,
+                             .fn = fn,
+                             .arg = arg};
+    *bucket = request;
+    self->last = number;
+    if (self->pending++ == 0)
+        self->moved_ms = now;
+    if (timeout_ms && request->deadline < self->earliest)
+        self->earliest = request->deadline;
+    return request;
+}
+
+/*  Sending. */
+
+static int s_send_frame (void *socket, const void *bytes, size_t len, int flags)
 {
     int rc;
     do
@@ -173,48 +205,88 @@ static int s_send (void *socket, const void *bytes, size_t len, int flags)
     return rc < 0 ? -1 : 0;
 }
 
-/*  Called where there is a sign that nobody answers any more. */
-static void s_redial (zc_control_t *self)
+/*  Once the first frame is taken, so are the others; where the connection is torn down in between,
+ *  ZeroMQ drops the rest, and the monitor tells. */
+static int s_send (zc_control_t *self, uint64_t number, const zc_slice_t *frames, size_t count)
 {
-    if (!self->monitor)
-        zc_redial_try (&self->redial);
+    char tag[S_TAG_SIZE];
+    int len = snprintf (tag, sizeof tag, "#%llx", (unsigned long long)number);
+    if (s_send_frame (self->socket, tag, (size_t)len, ZMQ_SNDMORE) != 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        s_send_frame (self->socket, frames[i].at, frames[i].len, i + 1 < count ? ZMQ_SNDMORE : 0);
+    return 0;
+}
+
+static int s_hold (zc_control_t *self, uint64_t number, const zc_slice_t *frames, size_t count)
+{
+    size_t size = sizeof (s_held_t) + count * sizeof (size_t);
+    for (size_t i = 0; i < count; i++)
+        size += frames[i].len;
+    if (self->held_count == S_QUEUE || self->held_bytes + size > S_HELD_BYTES)
+        return -1;
+    s_held_t *held = malloc (size);
+    if (!held)
+        abort ();
+    *held = (s_held_t){.number = number, .count = count, .size = size};
+    char *to = (char *)(held->lengths + count);
+    for (size_t i = 0; i < count; i++) {
+        held->lengths[i] = frames[i].len;
+        if (frames[i].len)
+            memcpy (to, frames[i].at, frames[i].len);
+        to += frames[i].len;
+    }
+    *self->held_end = held;
+    self->held_end = &held->next;
+    self->held_count++;
+    self->held_bytes += size;
+    return 0;
+}
+
+static void s_drop_held (zc_control_t *self)
+{
+    s_held_t *held = self->held;
+    self->held = held->next;
+    if (!self->held)
+        self->held_end = &self->held;
+    self->held_count--;
+    self->held_bytes -= held->size;
+    free (held);
+}
+
+/*  Sends what has waited for a connection, in order; what was cancelled meanwhile isn't there. */
+static void s_send_held (zc_control_t *self)
+{
+    zc_slice_t frames[S_HELD_FRAMES];
+    while (self->connected && self->held) {
+        const s_held_t *held = self->held;
+        const char *at = (const char *)(held->lengths + held->count);
+        for (size_t i = 0; i < held->count; at += held->lengths[i++])
+            frames[i] = (zc_slice_t){at, held->lengths[i]};
+        if (s_find (self, held->number) && s_send (self, held->number, frames, held->count) != 0)
+            return;
+        s_drop_held (self);
+    }
 }
 
 uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
                              unsigned timeout_ms, zc_control_fn fn, void *arg)
 {
-    assert (count > 0);
+    assert (count > 0 && count <= S_HELD_FRAMES);
     for (size_t i = 0; i < count; i++) {
         if (frames[i].len > self->frame_max) {
             errno = EMSGSIZE;
             return 0;
         }
     }
-    uint64_t number = self->last + 1;
-    char tag[S_TAG_SIZE];
-    int len = snprintf (tag, sizeof tag, "#%llx", (unsigned long long)number);
-    if (s_send (self->socket, tag, (size_t)len, ZMQ_SNDMORE) != 0) {
-        s_redial (self); /* the queue may be full, or be gone with the session */
+    bool wait = !self->once && (!self->connected || self->held);
+    int rc = wait ? s_hold (self, self->last + 1, frames, count)
+                  : s_send (self, self->last + 1, frames, count);
+    if (rc != 0) {
         errno = EAGAIN;
         return 0;
     }
-    /*  Once the first frame is taken, so are the others; where the connection is torn down in
-     *  between, ZeroMQ drops the rest, and the timeout tells. */
-    for (size_t i = 0; i < count; i++)
-        s_send (self->socket, frames[i].at, frames[i].len, i + 1 < count ? ZMQ_SNDMORE : 0);
-
-    s_request_t *request = malloc (sizeof *request);
-    if (!request)
-        abort ();
-    s_request_t **bucket = &self->buckets[number % S_BUCKETS];
-    uint64_t deadline = timeout_ms ? zc_mono_ms () + timeout_ms : 0;
-    *request = (s_request_t){*bucket, number, deadline, timeout_ms, fn, arg};
-    *bucket = request;
-    self->last = number;
-    self->pending++;
-    if (deadline && deadline < self->earliest)
-        self->earliest = deadline;
-    return number;
+    return s_add (self, timeout_ms, fn, arg)->number;
 }
 
 int zc_control_parse_limits (const zc_slice_t *frames, size_t count, size_t *max_payload)
@@ -244,7 +316,24 @@ void zc_control_reset (zc_control_t *self)
     for (size_t i = 0; i < S_BUCKETS; i++)
         while (self->buckets[i])
             zc_control_cancel (self, self->buckets[i]->number);
+    while (self->held)
+        s_drop_held (self);
     self->earliest = UINT64_MAX;
+}
+
+void zc_control_destroy (zc_control_t **self_p)
+{
+    zc_control_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    s_give_up_all (self, UINT64_MAX);
+    while (self->held)
+        s_drop_held (self);
+    zc_monitor_destroy (&self->monitor);
+    zmq_close (self->socket);
+    zc_redial_clear (&self->redial);
+    free (self);
 }
 
 size_t zc_control_pending (const zc_control_t *self)
@@ -252,12 +341,79 @@ size_t zc_control_pending (const zc_control_t *self)
     return self->pending;
 }
 
-int zc_control_fd (zc_control_t *self)
+/*  The connection. */
+
+static void s_read_monitor (zc_control_t *self)
 {
-    int fd = -1;
-    size_t size = sizeof fd;
-    zmq_getsockopt (self->socket, ZMQ_FD, &fd, &size);
-    return fd;
+    zc_monitor_event_t event;
+    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+        bool up = event == ZC_MONITOR_UP;
+        self->lost |= !up && (self->connected || self->once);
+        self->connected = up;
+        if (up)
+            zc_redial_good (&self->redial);
+    }
+}
+
+bool zc_control_connected (zc_control_t *self)
+{
+    s_read_monitor (self);
+    return self->connected;
+}
+
+bool zc_control_lost (zc_control_t *self)
+{
+    s_read_monitor (self);
+    return self->once && self->lost;
+}
+
+uint64_t zc_control_moved_ms (zc_control_t *self)
+{
+    uint64_t now = zc_mono_ms (), quiet_ms = zc_monitor_quiet_ms (self->monitor);
+    if (quiet_ms < now && now - quiet_ms > self->moved_ms)
+        self->moved_ms = now - quiet_ms;
+    return self->moved_ms;
+}
+
+/*  What was asked on it is given up; the next one begins with an empty queue. All answers that had
+ *  come have been handled. */
+static void s_end_connection (zc_control_t *self)
+{
+    uint64_t last = self->held ? self->held->number - 1 : self->last;
+    self->lost = self->connected = false;
+    zc_redial_good (&self->redial);
+    zc_redial_now (&self->redial);
+    zc_redial_try (&self->redial);
+    s_give_up_all (self, last);
+}
+
+static bool s_is_silent (zc_control_t *self, uint64_t now)
+{
+    return self->connected && self->pending && !self->inproc &&
+           now >= self->moved_ms + S_SILENCE_MS && now >= zc_control_moved_ms (self) + S_SILENCE_MS;
+}
+
+static void s_look_after_connection (zc_control_t *self, uint64_t now)
+{
+    s_read_monitor (self);
+    if (self->once)
+        return;
+    if (self->lost || s_is_silent (self, now))
+        s_end_connection (self);
+    if (!self->connected)
+        zc_redial_try (&self->redial);
+    s_send_held (self);
+}
+
+/*  Receiving. */
+
+void zc_control_fds (zc_control_t *self, int fds[2])
+{
+    void *sockets[] = {self->socket, zc_monitor_socket (self->monitor)};
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = sizeof fds[i];
+        zmq_getsockopt (sockets[i], ZMQ_FD, &fds[i], &size);
+    }
 }
 
 /*  Receives one message: up to S_FRAMES frames, the rest is dropped. Returns how many frames were
@@ -314,9 +470,19 @@ static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count
     void *arg = request->arg;
     if (!more)
         free (s_take (self, number));
-    else if (request->timeout_ms)
+    else if (request->timeout_ms) {
         request->deadline = now + request->timeout_ms;
+        request->latest = now + (uint64_t)request->timeout_ms * S_EXTENSION;
+    }
     fn (arg, frames + 1, count - 1);
+}
+
+/*  Puts off a request that is due, where something moves. False where its time is over. */
+static bool s_put_off (zc_control_t *self, s_request_t *request, uint64_t now)
+{
+    uint64_t until = zc_control_moved_ms (self) + request->timeout_ms;
+    request->deadline = until < request->latest ? until : request->latest;
+    return request->deadline > now;
 }
 
 static void s_expire (zc_control_t *self, uint64_t now)
@@ -328,8 +494,7 @@ static void s_expire (zc_control_t *self, uint64_t now)
     for (size_t i = 0; i < S_BUCKETS; i++) {
         s_request_t *request = self->buckets[i];
         while (request) {
-            if (request->deadline && request->deadline <= now) {
-                s_redial (self); /* before its owner hears of it, who may ask anew */
+            if (request->deadline && request->deadline <= now && !s_put_off (self, request, now)) {
                 s_give_up (self, request->number);
                 request = self->buckets[i]; /* the callback may have changed the chain */
                 continue;
@@ -361,8 +526,9 @@ int zc_control_read (zc_control_t *self, int max)
         handled++;
     }
     if (handled > 0)
-        zc_redial_good (&self->redial);
-    s_read_monitor (self);
+        self->moved_ms = now;
+    if (handled < max) /* what has come before the connection was lost counts */
+        s_look_after_connection (self, now);
     s_expire (self, now);
     return handled;
 }
@@ -370,18 +536,19 @@ int zc_control_read (zc_control_t *self, int max)
 size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2])
 {
     items[0] = (zmq_pollitem_t){self->socket, 0, ZMQ_POLLIN, 0};
-    if (!self->monitor)
-        return 1;
     items[1] = (zmq_pollitem_t){zc_monitor_socket (self->monitor), 0, ZMQ_POLLIN, 0};
     return 2;
 }
 
 long zc_control_timeout (const zc_control_t *self)
 {
-    if (self->earliest == UINT64_MAX)
-        return -1;
-    uint64_t now = zc_mono_ms ();
-    return self->earliest > now ? (long)(self->earliest - now) : 0;
+    uint64_t now = zc_mono_ms (), due = self->earliest;
+    bool judged = self->connected && self->pending && !self->once && !self->inproc;
+    if (judged && self->moved_ms + S_SILENCE_MS < due)
+        due = self->moved_ms + S_SILENCE_MS;
+    long wait = due == UINT64_MAX ? -1 : due > now ? (long)(due - now) : 0;
+    long redial = self->connected || self->once ? -1 : zc_redial_timeout (&self->redial);
+    return redial >= 0 && (wait < 0 || redial < wait) ? redial : wait;
 }
 
 int zc_control_wait (zc_control_t *self, int timeout_ms)

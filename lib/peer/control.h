@@ -1,6 +1,6 @@
 /*  control.h - a client of the broker's control endpoint: requests with a tag, answers by callback.
  *
- *  One DEALER socket and no thread. The owner polls zc_control_fd (edge-triggered: drain with
+ *  One DEALER socket and no thread. The owner polls zc_control_fds (edge-triggered: drain with
  *  zc_control_read until it returns 0) or zc_control_wait. Answers may come in any order. */
 #ifndef ZC_CONTROL_H
 #define ZC_CONTROL_H
@@ -14,19 +14,22 @@
 typedef struct zc_control zc_control_t;
 
 /*  One frame-list of an answer, without delimiter and tag. frames[0] is the verb (OK, ERR, MSG,
- *  END). `count` 0: the request was given up (timeout, or zc_control_destroy). Frames are borrowed
- *  for the call. MSG is followed by more; every other verb ends the request. */
+ *  END). `count` 0: the request was given up (its time is over, its connection is lost, or
+ *  zc_control_destroy). Frames are borrowed for the call. MSG is followed by more; every other verb
+ *  ends the request. */
 typedef void (*zc_control_fn) (void *arg, const zc_slice_t *frames, size_t count);
 
-/*  Connects in the background; NULL with errno where the endpoint is malformed. `context` is a
- *  ZeroMQ context (borrowed). */
+/*  Connects in the background, and again whenever the connection is lost; NULL with errno where the
+ *  endpoint is malformed. `context` is a ZeroMQ context (borrowed). What is asked before there is a
+ *  connection is sent once there is; what was asked on one that is lost is given up at once. */
 zc_control_t *zc_control_new (void *context, const char *endpoint);
 /*  For one connection: where it breaks or can't be made, nothing is sent any more and
  *  zc_control_lost tells. What was sent has then reached the peer from the first request up to
- *  some point, in order: a caller that sends the rest again over a new one keeps the order. */
-zc_control_t *zc_control_new_once (void *context, const char *endpoint);
-/*  Both are for zc_control_new_once; false otherwise. */
+ *  some point, in order: a caller that sends the rest again over a new one keeps the order.
+ *  `attempt` counts those that came to nothing since the last that did: see zc_endpoint_family. */
+zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned attempt);
 bool zc_control_connected (zc_control_t *self);
+/*  For zc_control_new_once; false otherwise. */
 bool zc_control_lost (zc_control_t *self);
 /*  Gives up every request (count 0). */
 void zc_control_destroy (zc_control_t **self_p);
@@ -34,7 +37,8 @@ void zc_control_destroy (zc_control_t **self_p);
 /*  Sends verb and arguments. Returns the request's number (never 0), or 0 with errno EAGAIN where
  *  the queue is full, EMSGSIZE where the broker would close the connection on a frame as large as
  *  one of these. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
- *  limit. */
+ *  limit. The time doesn't run while anything moves on the connection, such as a page over a narrow
+ *  link, but for a dozen times as long. */
 uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
                              unsigned timeout_ms, zc_control_fn fn, void *arg);
 /*  What the broker's answer to LIMITS says: bytes of the largest payload. Returns 0; 1 where it is
@@ -47,11 +51,15 @@ void zc_control_cancel (zc_control_t *self, uint64_t request);
 /*  Forgets all requests, without callbacks (the peer that owed the answers is gone). */
 void zc_control_reset (zc_control_t *self);
 size_t zc_control_pending (const zc_control_t *self);
+/*  Milliseconds of the monotonic clock when something last moved on the connection, or was first
+ *  waited for. */
+uint64_t zc_control_moved_ms (zc_control_t *self);
 
-int zc_control_fd (zc_control_t *self);
+/*  What to watch for being readable. */
+void zc_control_fds (zc_control_t *self, int fds[2]);
 /*  For a loop on zmq_poll, which knows no edges: fills in what to poll, and returns how many. */
 size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2]);
-/*  Milliseconds until a timeout is due; -1: none. */
+/*  Milliseconds until something is due; -1: nothing. */
 long zc_control_timeout (const zc_control_t *self);
 /*  Handles what has arrived, at most `max` answers, and expired timeouts. Returns how many answers
  *  it handled. */

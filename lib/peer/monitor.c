@@ -1,18 +1,29 @@
 /*  monitor.c - zmq_socket_monitor's PAIR, boiled down to up and down.
  *
- *  An event is two frames: 16 bits of number and 32 of value, then the endpoint. */
+ *  An event is two frames: 16 bits of number and 32 of value, then the endpoint. The value of
+ *  "connected" is the descriptor, which is ZeroMQ's: here it is only asked how TCP fares. Between
+ *  its end and our reading of that, the number may stand for another file; then the answer is wrong
+ *  for a moment, and nothing is done to that file. */
 #include "lib/peer/monitor.h"
 
 #include <assert.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
-#include <stdint.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+/*  RFC 9293 §3.3.2, with the kernel's numbers (include/net/tcp_states.h). */
+enum { S_ESTABLISHED = 1, S_SYN_SENT = 2, S_SYN_RECEIVED = 3 };
 
 struct zc_monitor {
     void *watched; /* borrowed */
     void *pair;
+    int fd; /* of the connection; ZeroMQ's; -1: there is none */
+    uint64_t received, acknowledged;
 };
 
 zc_monitor_t *zc_monitor_new (void *context, void *socket)
@@ -25,14 +36,16 @@ zc_monitor_t *zc_monitor_new (void *context, void *socket)
     snprintf (endpoint, sizeof endpoint, "inproc://zcast-monitor-%u",
               atomic_fetch_add (&s_count, 1));
     self->watched = socket;
-    int rc = zmq_socket_monitor (socket, endpoint,
-                                 ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                                     ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                                     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                                     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
+    self->fd = -1;
+    int rc = zmq_socket_monitor (
+        socket, endpoint,
+        ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+            ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+            ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
     self->pair = zmq_socket (context, ZMQ_PAIR);
-    int no_linger = 0;
-    zmq_setsockopt (self->pair, ZMQ_LINGER, &no_linger, sizeof no_linger);
+    int none = 0; /* what has no room would hold up ZeroMQ's thread, which writes it */
+    zmq_setsockopt (self->pair, ZMQ_RCVHWM, &none, sizeof none);
+    zmq_setsockopt (self->pair, ZMQ_LINGER, &none, sizeof none);
     rc |= zmq_connect (self->pair, endpoint);
     assert (rc == 0);
     (void)rc;
@@ -55,16 +68,75 @@ void *zc_monitor_socket (zc_monitor_t *self)
     return self->pair;
 }
 
-zc_monitor_event_t zc_monitor_read (zc_monitor_t *self)
+/*  False where there is none. */
+static bool s_read (zc_monitor_t *self, uint16_t *event, uint32_t *value)
 {
     struct {
-        uint8_t number[2], value[4];
+        uint8_t event[2], value[4];
     } head = {{0}, {0}};
-    uint16_t event;
     char endpoint[8];
-    if (zmq_recv (self->pair, &head, sizeof head, ZMQ_DONTWAIT) < (int)sizeof event)
-        return ZC_MONITOR_NOTHING;
+    if (zmq_recv (self->pair, &head, sizeof head, ZMQ_DONTWAIT) < (int)sizeof *event)
+        return false;
     zmq_recv (self->pair, endpoint, sizeof endpoint, ZMQ_DONTWAIT);
-    memcpy (&event, head.number, sizeof event);
-    return event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? ZC_MONITOR_UP : ZC_MONITOR_DOWN;
+    memcpy (event, head.event, sizeof *event);
+    memcpy (value, head.value, sizeof *value);
+    return true;
+}
+
+zc_monitor_event_t zc_monitor_read (zc_monitor_t *self)
+{
+    uint16_t event;
+    uint32_t value;
+    while (s_read (self, &event, &value)) {
+        if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+            return ZC_MONITOR_UP;
+        self->fd = event == ZMQ_EVENT_CONNECTED ? (int)value : -1;
+        self->received = self->acknowledged = 0;
+        if (event != ZMQ_EVENT_CONNECTED)
+            return ZC_MONITOR_DOWN;
+    }
+    return ZC_MONITOR_NOTHING;
+}
+
+/*  False where it isn't TCP, or the kernel doesn't count. */
+static bool s_ask (const zc_monitor_t *self, struct tcp_info *info)
+{
+    socklen_t size = sizeof *info;
+    return self->fd >= 0 && getsockopt (self->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+           size >= offsetof (struct tcp_info, tcpi_min_rtt);
+}
+
+/*  When bytes were acknowledged isn't counted; but where all have been, not long after the last was
+ *  sent. */
+static uint64_t s_quiet_ms (const struct tcp_info *info, bool received, bool acknowledged)
+{
+    uint64_t quiet_ms = received ? info->tcpi_last_data_recv : UINT64_MAX;
+    bool all = info->tcpi_unacked == 0 && info->tcpi_notsent_bytes == 0;
+    uint64_t sent_ms = all ? info->tcpi_last_data_sent : 0;
+    return acknowledged && sent_ms < quiet_ms ? sent_ms : quiet_ms;
+}
+
+uint64_t zc_monitor_quiet_ms (zc_monitor_t *self)
+{
+    struct tcp_info info;
+    if (!s_ask (self, &info))
+        return UINT64_MAX;
+    uint64_t quiet_ms = s_quiet_ms (&info, info.tcpi_bytes_received != self->received,
+                                    info.tcpi_bytes_acked != self->acknowledged);
+    self->received = info.tcpi_bytes_received;
+    self->acknowledged = info.tcpi_bytes_acked;
+    return quiet_ms;
+}
+
+bool zc_monitor_is_sending (const zc_monitor_t *self)
+{
+    struct tcp_info info;
+    return s_ask (self, &info) && info.tcpi_notsent_bytes > 0;
+}
+
+bool zc_monitor_is_over (const zc_monitor_t *self)
+{
+    struct tcp_info info;
+    return s_ask (self, &info) && info.tcpi_state != S_ESTABLISHED &&
+           info.tcpi_state != S_SYN_SENT && info.tcpi_state != S_SYN_RECEIVED;
 }

@@ -59,9 +59,11 @@ struct zc_publisher {
     void *context;
     char *endpoint;
     zc_control_t *control; /* NULL between two connections */
+    unsigned attempt;      /* connections in a row that came to nothing */
     bool connected, told;  /* told: the owner knows of the present state */
     uint64_t opened_ms;    /* when this connection was begun, or the next one may be */
     uint64_t progress_ms;  /* last answer, or when something was sent with none in flight */
+    uint64_t moved_ms;     /* when something last moved, on this connection or an earlier one */
     uint64_t paused_until;
     unsigned backoff_ms;
     s_limit_t limit;    /* of this connection: */
@@ -88,7 +90,7 @@ static void s_random_key (char *key)
 
 static int s_open (zc_publisher_t *self)
 {
-    self->control = zc_control_new_once (self->context, self->endpoint);
+    self->control = zc_control_new_once (self->context, self->endpoint, self->attempt);
     self->opened_ms = zc_mono_ms ();
     self->progress_ms = self->opened_ms;
     return self->control ? 0 : -1;
@@ -404,9 +406,12 @@ static void s_tell (zc_publisher_t *self, bool connected)
 /*  Throws the connection away; all that has no answer waits again. */
 static void s_close (zc_publisher_t *self)
 {
+    if (self->in_flight)
+        self->moved_ms = zc_control_moved_ms (self->control);
     zc_control_reset (self->control);
     zc_control_destroy (&self->control);
     self->in_flight = 0;
+    self->attempt = self->connected ? self->attempt & 1 : self->attempt + 1;
     bool first = self->limit == S_KNOWN && self->max_payload == SIZE_MAX;
     self->limit = S_UNASKED;
     for (s_entry_t *entry = self->head; entry; entry = entry->next) {
@@ -431,7 +436,13 @@ static bool s_is_dead (zc_publisher_t *self)
         return true;
     if (!self->connected)
         return now >= self->opened_ms + S_CONNECT_MS;
-    return self->in_flight && now >= self->progress_ms + self->config.answer_timeout;
+    if (!self->in_flight || now < self->progress_ms + self->config.answer_timeout)
+        return false;
+    /*  A large message on its way over a narrow link has no answer yet. */
+    uint64_t moved_ms = zc_control_moved_ms (self->control);
+    if (moved_ms > self->progress_ms)
+        self->progress_ms = moved_ms;
+    return now >= self->progress_ms + self->config.answer_timeout;
 }
 
 void zc_publisher_run (zc_publisher_t *self)
@@ -475,6 +486,15 @@ const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self)
 uint64_t zc_publisher_age (const zc_publisher_t *self)
 {
     return self->head ? zc_mono_ms () - self->head->added_ms : 0;
+}
+
+uint64_t zc_publisher_quiet_ms (zc_publisher_t *self)
+{
+    uint64_t age = zc_publisher_age (self);
+    if (self->connected && self->in_flight)
+        self->moved_ms = zc_control_moved_ms (self->control);
+    uint64_t quiet = zc_mono_ms () - self->moved_ms;
+    return quiet < age ? quiet : age;
 }
 
 size_t zc_publisher_pollitems (zc_publisher_t *self, zmq_pollitem_t items[2])

@@ -66,6 +66,9 @@ bool zc_publisher_is_connected (const zc_publisher_t *self);
 const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self);
 /*  Milliseconds that the oldest message has waited; 0 where there is none. */
 uint64_t zc_publisher_age (const zc_publisher_t *self);
+/*  The same, but counted from when anything last moved on the connection: a large message may take
+ *  long over a narrow link. */
+uint64_t zc_publisher_quiet_ms (zc_publisher_t *self);
 
 /*  For the owner's zmq_poll: what to poll (0..2 items), and how many milliseconds at most (-1: no
  *  limit). Then zc_publisher_run sends and reports what there is; it never blocks. */

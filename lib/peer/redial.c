@@ -6,6 +6,7 @@
  *  new one's fate. So between the two there is a moment; zmq_connect begins with a look. */
 #include "lib/peer/redial.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 
 #include "lib/base/clock.h"
 
-#define S_APART_MS 100 /* between the old session and the new one */
+#define S_APART_MS 100  /* between the old session and the new one */
+#define S_NAMED_MS 1000 /* until the first attempts at a name are turned to the other family */
+#define S_NAMED 4       /* how many: a handshake may take longer than that */
 
 void zc_keepalive (void *socket)
 {
@@ -29,11 +32,41 @@ void zc_keepalive (void *socket)
         zmq_setsockopt (socket, options[i].option, &options[i].value, sizeof options[i].value);
 }
 
-int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint)
+bool zc_endpoint_named (const char *endpoint)
 {
-    *self = (zc_redial_t){socket, strdup (endpoint), zc_mono_ms () + ZC_REDIAL_MS, false};
+    char host[INET_ADDRSTRLEN];
+    struct in_addr address;
+    if (strncmp (endpoint, "tcp://", 6) != 0 || strchr (endpoint, '['))
+        return false;
+    size_t len = strcspn (endpoint + 6, ":");
+    if (len >= sizeof host)
+        return true;
+    memcpy (host, endpoint + 6, len);
+    host[len] = 0;
+    return inet_pton (AF_INET, host, &address) != 1 && strcmp (host, "*") != 0;
+}
+
+void zc_endpoint_family (void *socket, const char *endpoint, unsigned attempt)
+{
+    int ipv6 = zc_endpoint_named (endpoint) ? (int)(attempt & 1) : strchr (endpoint, '[') != NULL;
+    zmq_setsockopt (socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
+}
+
+static uint64_t s_patience_ms (const zc_redial_t *self)
+{
+    return self->named && self->attempt < S_NAMED ? S_NAMED_MS : ZC_REDIAL_MS;
+}
+
+int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, unsigned attempt)
+{
+    *self = (zc_redial_t){.socket = socket,
+                          .endpoint = strdup (endpoint),
+                          .attempt = attempt,
+                          .named = zc_endpoint_named (endpoint)};
     if (!self->endpoint)
         abort ();
+    self->due_ms = zc_mono_ms () + s_patience_ms (self);
+    zc_endpoint_family (socket, endpoint, attempt);
     int unanswered_ms = 8000; /* what is sent: TCP itself would try for a quarter of an hour */
     zc_keepalive (socket);
     zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &unanswered_ms, sizeof unanswered_ms);
@@ -48,8 +81,11 @@ void zc_redial_clear (zc_redial_t *self)
 
 void zc_redial_good (zc_redial_t *self)
 {
-    if (!self->apart)
-        self->due_ms = zc_mono_ms () + ZC_REDIAL_MS;
+    if (self->apart)
+        return;
+    self->good = true;
+    self->attempt &= 1;
+    self->due_ms = zc_mono_ms () + s_patience_ms (self);
 }
 
 void zc_redial_now (zc_redial_t *self)
@@ -78,11 +114,14 @@ void zc_redial_try (zc_redial_t *self)
     if (zc_redial_timeout (self) > 0)
         return;
     if (self->apart) {
+        self->attempt += !self->good;
+        self->good = false;
+        zc_endpoint_family (self->socket, self->endpoint, self->attempt);
         zmq_connect (self->socket, self->endpoint);
     } else {
         s_discard (self->socket);
         zmq_disconnect (self->socket, self->endpoint);
     }
     self->apart = !self->apart;
-    self->due_ms = zc_mono_ms () + (self->apart ? S_APART_MS : ZC_REDIAL_MS);
+    self->due_ms = zc_mono_ms () + (self->apart ? S_APART_MS : s_patience_ms (self));
 }

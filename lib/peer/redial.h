@@ -15,18 +15,29 @@
  * its answers to tell. */
 void zc_keepalive (void *socket);
 
+/*  Whether the endpoint's host is a name, which may stand for addresses of IPv4 and of IPv6. */
+bool zc_endpoint_named (const char *endpoint);
+/*  Before the socket is connected or bound: of which family the address is to be. What is written
+ *  as an address has its own. A name is looked up by ZeroMQ, which takes the first address of one
+ *  family only: so attempts go by turns, that of an even number for IPv4. */
+void zc_endpoint_family (void *socket, const char *endpoint, unsigned attempt);
+
 #define ZC_REDIAL_MS 5000 /* without a sign of life; ZeroMQ tries every second or two */
 
 typedef struct {
-    void *socket;    /* borrowed */
-    char *endpoint;  /* owned */
-    uint64_t due_ms; /* monotonic: when to do something about it */
-    bool apart;      /* disconnected, and not yet connected again */
+    void *socket;     /* borrowed */
+    char *endpoint;   /* owned */
+    uint64_t due_ms;  /* monotonic: when to do something about it */
+    unsigned attempt; /* by which a name's family is chosen */
+    bool named;
+    bool good;  /* this attempt came to something: the next one is for the same family */
+    bool apart; /* disconnected, and not yet connected again */
 } zc_redial_t;
 
-/*  Connects in the background. Returns 0, or -1 with errno where the endpoint is malformed; to be
+/*  Connects in the background, beginning with the attempt of that number (0, where there was none
+ *  before). Returns 0, or -1 with errno where the endpoint is malformed; to be
  *  cleared in either case. */
-int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint);
+int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, unsigned attempt);
 void zc_redial_clear (zc_redial_t *self);
 
 /*  A sign of life, or the end of a connection that has lived until now. */

@@ -30,8 +30,9 @@
 
 #define S_HWM 300          /* they may be of any size; what the broker then drops is fetched */
 #define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
-#define S_ANSWER_MS 5000
-#define S_UNANSWERED 2  /* SYNCs, then the connection is made anew */
+#define S_ANSWER_MS 10000  /* for an answer that is no page, with nothing moving */
+#define S_UNSYNCED 2 /* SYNCs whose nonce hasn't come to the broker, then SUB is connected anew */
+#define S_UNSYNCED_MOST 16
 #define S_AGAIN_MS 200  /* after no answer, or "not now" */
 #define S_CHECK_MS 2000 /* between questions whether something was dropped */
 #define S_PAGE_MESSAGES "500"
@@ -66,15 +67,16 @@ struct zc_subscriber {
     bool resync;  /* ask SYNC for all topics */
     bool listing; /* then ask TOPICS, for the prefixes from `listed` on */
     size_t listed;
-    zc_id_t list_head;        /* no topic but those listed has anything up to here */
-    unsigned unanswered;      /* SYNCs in a row */
-    uint64_t request;         /* the question that is out; 0: none */
-    uint64_t not_before;      /* monotonic ms: no question until then */
-    uint64_t check_at;        /* monotonic ms: when to ask what was dropped */
-    char nonce[S_NONCE_SIZE]; /* subscribed; empty: none */
-    zc_id_t dropped;          /* the broker's last drop that has been looked into */
-    zc_id_t page_since;       /* FETCH: where the present page begins */
-    zc_message_t **page;      /* what came of it; owned, also each message from page_at on */
+    zc_id_t list_head;                /* no topic but those listed has anything up to here */
+    unsigned unsynced, unsynced_most; /* SYNCs in a row */
+    uint64_t request;                 /* the question that is out; 0: none */
+    bool paging;                      /* it is a FETCH */
+    uint64_t not_before;              /* monotonic ms: no question until then */
+    uint64_t check_at;                /* monotonic ms: when to ask what was dropped */
+    char nonce[S_NONCE_SIZE];         /* subscribed; empty: none */
+    zc_id_t dropped;                  /* the broker's last drop that has been looked into */
+    zc_id_t page_since;               /* FETCH: where the present page begins */
+    zc_message_t **page; /* what came of it; owned, also each message from page_at on */
     size_t page_count, page_room, page_at;
     bool page_ended; /* its END has come, with these: */
     zc_id_t page_head;
@@ -105,7 +107,7 @@ static int s_connect (zc_subscriber_t *self, void *context)
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
     self->monitor = zc_monitor_new (context, self->socket);
-    return zc_redial_connect (&self->redial, self->socket, self->config.subscribe);
+    return zc_redial_connect (&self->redial, self->socket, self->config.subscribe, 0);
 }
 
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config)
@@ -114,6 +116,7 @@ zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t 
     if (!self)
         abort ();
     self->config = *config;
+    self->unsynced_most = S_UNSYNCED;
     self->since = config->since ? strdup (config->since) : NULL;
     if (self->since && strcmp (self->since, "earliest") == 0)
         self->base = ZC_ID_NONE;
@@ -356,7 +359,8 @@ static void s_drop_nonce (zc_subscriber_t *self)
 static void s_ask (zc_subscriber_t *self, const zc_slice_t *frames, size_t count,
                    zc_control_fn answer)
 {
-    self->request = zc_control_request (self->control, frames, count, S_ANSWER_MS, answer, self);
+    unsigned timeout_ms = self->paging ? 0 : S_ANSWER_MS; /* a page comes as fast as the link is */
+    self->request = zc_control_request (self->control, frames, count, timeout_ms, answer, self);
     if (!self->request)
         s_later (self);
 }
@@ -498,20 +502,35 @@ static void s_down (zc_subscriber_t *self)
     s_tell (self, false);
 }
 
+/*  The broker hasn't seen our subscriptions. They may take their time; or the connection has
+ * broken: ZeroMQ says so only once its queue, which isn't read while a question is out, has room
+ * again. Or it is of no use, as one that a proxy holds for a broker that is gone. */
+static void s_unsynced (zc_subscriber_t *self)
+{
+    if (!zc_monitor_is_over (self->monitor) &&
+        (zc_monitor_is_sending (self->monitor) || ++self->unsynced < self->unsynced_most))
+        return;
+    self->unsynced = 0;
+    self->unsynced_most *= self->unsynced_most < S_UNSYNCED_MOST ? 2 : 1;
+    s_down (self);
+    zc_redial_now (&self->redial);
+}
+
+static void s_is_synced (zc_subscriber_t *self)
+{
+    self->unsynced = 0;
+    self->unsynced_most = S_UNSYNCED;
+}
+
 static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_subscriber_t *self = arg;
     self->request = 0;
     s_drop_nonce (self);
-    self->unanswered = count ? 0 : self->unanswered + 1;
-    if (self->unanswered == S_UNANSWERED) {
-        /*  The connection may have broken: ZeroMQ says so only once its queue, which isn't read
-         *  while a question is out, has room again. */
-        self->unanswered = 0;
-        s_down (self);
-        zc_redial_now (&self->redial);
-        return;
-    }
+    if (count ? count >= 2 && s_is (frames[1], "internal") : zc_control_connected (self->control))
+        s_unsynced (self);
+    else if (count)
+        s_is_synced (self);
     zc_id_t head, dropped;
     if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
         !s_position (frames[2], &dropped))
@@ -727,6 +746,7 @@ static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
         return;
     }
     self->request = 0;
+    self->paging = false;
     if (s_good (self, frames, count, "END", 5))
         s_end_of_page (self, frames);
     if (!self->page_ended)
@@ -752,7 +772,9 @@ static void s_fetch (zc_subscriber_t *self)
                            s_text (S_PAGE_MESSAGES),
                            s_text (S_PAGE_BYTES),
                            {zc_buf_str (&list), list.len}};
+    self->paging = true;
     s_ask (self, frames, 5, s_fetched);
+    self->paging = self->request != 0;
     zc_buf_clear (&list);
 }
 
@@ -822,6 +844,12 @@ static bool s_read (zc_subscriber_t *self)
 
 /*  The owner's loop ---------------------------------------------------------------------------- */
 
+static void s_forget_question (zc_subscriber_t *self)
+{
+    zc_control_reset (self->control);
+    self->request = 0;
+}
+
 static void s_read_monitor (zc_subscriber_t *self)
 {
     zc_monitor_event_t event;
@@ -832,10 +860,8 @@ static void s_read_monitor (zc_subscriber_t *self)
         } else {
             if (self->up)
                 zc_redial_good (&self->redial);
-            zc_control_reset (self->control);
-            self->request = 0;
-            if (!self->page_ended)
-                s_clear_page (self);
+            if (!self->paging) /* a page is as good as before */
+                s_forget_question (self);
             s_drop_nonce (self);
             s_down (self);
         }
@@ -892,6 +918,11 @@ bool zc_subscriber_is_live (const zc_subscriber_t *self)
     return self->live;
 }
 
+uint64_t zc_subscriber_moved_ms (const zc_subscriber_t *self)
+{
+    return zc_control_moved_ms (self->control);
+}
+
 const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self)
 {
     return &self->stats;
@@ -908,7 +939,7 @@ static long s_until (uint64_t when_ms)
     return when_ms > now ? (long)(when_ms - now) : 0;
 }
 
-size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[3])
+size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[4])
 {
     size_t count = 0;
     items[count++] = (zmq_pollitem_t){zc_monitor_socket (self->monitor), 0, ZMQ_POLLIN, 0};

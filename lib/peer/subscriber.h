@@ -53,15 +53,18 @@ void zc_subscriber_pause (zc_subscriber_t *self, bool pause);
 /*  With `subscribe`; whether `control` answers shows when it is live. */
 bool zc_subscriber_is_connected (const zc_subscriber_t *self);
 bool zc_subscriber_is_live (const zc_subscriber_t *self);
+/*  Milliseconds of the monotonic clock when something last moved on its way to or from `control`;
+ *  0: nothing has been asked yet. */
+uint64_t zc_subscriber_moved_ms (const zc_subscriber_t *self);
 const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self);
 /*  All messages up to here, on all topics, have been handed over, or stated to be gone: where to go
  *  on after a restart. It goes back where the broker's ids do. In a call of `message` it counts
  *  that one. ZC_ID_NONE: not known yet. */
 zc_id_t zc_subscriber_position (const zc_subscriber_t *self);
 
-/*  For the owner's zmq_poll: what to poll (2..3 items), and how many milliseconds at most. Then
+/*  For the owner's zmq_poll: what to poll (2..4 items), and how many milliseconds at most. Then
  *  zc_subscriber_run handles what there is; it never blocks. */
-size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[3]);
+size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[4]);
 long zc_subscriber_timeout (const zc_subscriber_t *self);
 void zc_subscriber_run (zc_subscriber_t *self);
 

@@ -102,7 +102,7 @@ def free_port():
 
 def can_connect(address):
     """Whether someone accepts at a (host, port) or at a path."""
-    family = socket.AF_UNIX if isinstance(address, (str, Path)) else socket.AF_INET
+    family = socket.AF_UNIX if isinstance(address, (str, Path)) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(5)
         try:
@@ -321,12 +321,24 @@ class Stack:
             f"--control={self.control_endpoint}",
         ]
 
-    def use_tcp(self):
+    def use_tcp(self, host="127.0.0.1"):
         """ZeroMQ over TCP on free ports, instead of over ipc."""
+        self.context.ipv6 = "[" in host
         self.publish_endpoint, self.subscribe_endpoint, self.control_endpoint = (
-            f"tcp://127.0.0.1:{free_port()}" for _ in range(3)
+            f"tcp://{host}:{free_port()}" for _ in range(3)
         )
         return self
+
+    def over(self, link):
+        """The options by which a program reaches this broker, which is at TCP ports, over a link of relay.py."""
+        self.closers.append(link.close)
+        options = []
+        for option in self.endpoints():
+            name, port = re.fullmatch(r"(--\w+)=tcp://127\.0\.0\.1:(\d+)", option).groups()
+            near = free_port()
+            link.listen(near, ("127.0.0.1", int(port)))
+            options.append(f"{name}=tcp://127.0.0.1:{near}")
+        return options
 
     # -- our programs
 
@@ -359,7 +371,7 @@ class Stack:
     def ws(self, *options, listen=None, **how):
         listen = listen or f"127.0.0.1:{self.ws_port}"
         path = listen.removeprefix("unix:")
-        address = path if path.startswith("/") else (path.rsplit(":", 1)[0], int(path.rsplit(":", 1)[1]))
+        address = path if path.startswith("/") else (path.rsplit(":", 1)[0].strip("[]"), int(path.rsplit(":", 1)[1]))
         argv = ["zcast-ws", *self.endpoints(), f"--listen={listen}", *options]
         return self.start("zcast-ws", argv, ready=lambda: can_connect(address), **how)
 

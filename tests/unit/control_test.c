@@ -285,7 +285,7 @@ static void s_lost_with_answers_unread (void **state)
     zmq_setsockopt (once.router, ZMQ_LINGER, &linger, sizeof linger);
     assert_int_equal (zmq_bind (once.router, "tcp://127.0.0.1:*"), 0);
     assert_int_equal (zmq_getsockopt (once.router, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
-    once.control = zc_control_new_once (once.context, endpoint);
+    once.control = zc_control_new_once (once.context, endpoint, 0);
     assert_non_null (once.control);
     for (int i = 0; i < 2000 && !zc_control_connected (once.control); i++)
         usleep (10000);
@@ -309,6 +309,107 @@ static void s_lost_with_answers_unread (void **state)
     zc_control_destroy (&once.control);
 }
 
+/*  A broker at a TCP port: at `endpoint`, or where that is empty at one of its own, which is then
+ *  there. */
+static void *s_tcp_router (void *context, char endpoint[64])
+{
+    void *router = zmq_socket (context, ZMQ_ROUTER);
+    size_t size = 64;
+    int no_linger = 0, rc = -1;
+    zmq_setsockopt (router, ZMQ_LINGER, &no_linger, sizeof no_linger);
+    for (int i = 0; i < 2000 && rc != 0; i++) {
+        rc = zmq_bind (router, *endpoint ? endpoint : "tcp://127.0.0.1:*");
+        if (rc != 0)
+            usleep (10000);
+    }
+    assert_int_equal (rc, 0);
+    assert_int_equal (zmq_getsockopt (router, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
+    return router;
+}
+
+static void s_wait_connected (s_bench_t *bench, bool connected)
+{
+    for (int i = 0; i < 2000 && zc_control_connected (bench->control) != connected; i++)
+        zc_control_wait (bench->control, 10);
+    assert_int_equal (zc_control_connected (bench->control), connected);
+    zc_control_wait (bench->control, 1);
+}
+
+/*  Whether a request waits at the broker. */
+static bool s_broker_has (s_bench_t *bench)
+{
+    zmq_pollitem_t item = {bench->router, 0, ZMQ_POLLIN, 0};
+    return zmq_poll (&item, 1, 200) > 0;
+}
+
+/*  What was asked on a connection that is lost is given up with it, though its time isn't over, and
+ *  isn't sent again; what is asked while there is none is sent, in order, once there is. */
+static void s_connections_come_and_go (void **state)
+{
+    s_bench_t tcp = {.context = ((s_bench_t *)*state)->context};
+    s_seen_t seen = {0}, later = {0};
+    s_request_t request;
+    char endpoint[64] = "";
+    tcp.router = s_tcp_router (tcp.context, endpoint);
+    tcp.control = zc_control_new (tcp.context, endpoint);
+    s_ask (&tcp, "ONE", 0, &seen);
+    s_wait_connected (&tcp, true);
+    s_broker_receive (&tcp, &request);
+    assert_string_equal (request.verb, "ONE");
+    s_ask (&tcp, "TWO", 1000000, &seen);
+    zmq_close (tcp.router);
+    s_wait_pending (&tcp, 0);
+    assert_string_equal (seen.text, "GONE;GONE;");
+    assert_false (zc_control_connected (tcp.control));
+
+    uint64_t three = s_ask (&tcp, "THREE", 0, &later);
+    s_ask (&tcp, "FOUR", 0, &later);
+    s_ask (&tcp, "FIVE", 0, &later);
+    zc_control_cancel (tcp.control, three);
+    tcp.router = s_tcp_router (tcp.context, endpoint);
+    s_wait_connected (&tcp, true);
+    s_broker_receive (&tcp, &request);
+    assert_string_equal (request.verb, "FOUR");
+    s_broker_receive (&tcp, &request);
+    assert_string_equal (request.verb, "FIVE");
+    assert_false (s_broker_has (&tcp));
+    s_broker_send (&tcp, &request, request.tag, "OK", "5");
+    s_wait_pending (&tcp, 1);
+    assert_string_equal (later.text, "OK 5;");
+    zc_control_destroy (&tcp.control);
+    assert_string_equal (later.text, "OK 5;GONE;");
+    zmq_close (tcp.router);
+}
+
+/*  A connection on which an answer is owed and nothing moves is made anew: once for what has no
+ *  time of its own. */
+static void s_silence_ends_a_connection (void **state)
+{
+    s_bench_t tcp = {.context = ((s_bench_t *)*state)->context};
+    s_seen_t seen = {0};
+    s_request_t request;
+    char endpoint[64] = "";
+    tcp.router = s_tcp_router (tcp.context, endpoint);
+    tcp.control = zc_control_new (tcp.context, endpoint);
+    s_ask (&tcp, "FETCH", 0, &seen);
+    s_wait_connected (&tcp, true);
+    s_broker_receive (&tcp, &request);
+    s_later_ms += 14000;
+    for (int i = 0; i < 20; i++)
+        zc_control_wait (tcp.control, 1);
+    assert_int_equal (zc_control_pending (tcp.control), 1);
+    s_later_ms += 60000;
+    s_wait_pending (&tcp, 0);
+    assert_string_equal (seen.text, "GONE;");
+    s_ask (&tcp, "PING", 0, &seen);
+    s_later_ms += 1000; /* until it may connect again */
+    s_wait_connected (&tcp, true);
+    s_broker_receive (&tcp, &request);
+    assert_string_equal (request.verb, "PING");
+    zc_control_destroy (&tcp.control);
+    zmq_close (tcp.router);
+}
+
 static void s_bad_endpoint (void **state)
 {
     s_bench_t *bench = *state;
@@ -329,7 +430,9 @@ static void s_descriptor (void **state)
             ;
         s_broker_receive (bench, &request);
         s_broker_send (bench, &request, request.tag, "OK", "1");
-        zmq_pollitem_t item = {NULL, zc_control_fd (bench->control), ZMQ_POLLIN, 0};
+        int fds[2];
+        zc_control_fds (bench->control, fds);
+        zmq_pollitem_t item = {NULL, fds[0], ZMQ_POLLIN, 0};
         assert_int_equal (zmq_poll (&item, 1, 20000), 1);
         s_wait_pending (bench, 0);
     }
@@ -351,6 +454,8 @@ int main (void)
         S_TEST (s_destroy_gives_up),
         S_TEST (s_full_queue),
         S_TEST (s_lost_with_answers_unread),
+        S_TEST (s_connections_come_and_go),
+        S_TEST (s_silence_ends_a_connection),
         S_TEST (s_bad_endpoint),
         S_TEST (s_descriptor),
     };

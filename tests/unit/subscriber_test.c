@@ -137,7 +137,7 @@ static void s_take_request (s_bench_t *self)
 /*  One turn of the owner's loop, 50 ms at most. */
 static void s_turn (s_bench_t *self)
 {
-    zmq_pollitem_t items[3];
+    zmq_pollitem_t items[4];
     size_t count = zc_subscriber_pollitems (self->subscriber, items);
     long wait = zc_subscriber_timeout (self->subscriber);
     zmq_poll (items, (int)count, wait < 0 || wait > 50 ? 50 : wait);
