@@ -128,6 +128,23 @@ def test_who_had_no_event_yet_resumes(stack):
     crowd.wait_given(1, 2, 3, 4).check_ids()
 
 
+def test_with_nothing_in_front(stack):
+    """zcast-ws serves the same streams by itself. While it is away, nobody answers."""
+    stack.broker()
+    worker = stack.ws("--retry=200ms")
+    worker.wait_log("broker: connected")
+    stack.web_port = stack.ws_port
+    crowd = Crowd(stack, "a").wait_open()
+    worker.kill()
+    publish(stack, 1, 2, 3)
+    worker = stack.ws("--retry=200ms")
+    crowd.wait_given(1, 2, 3)
+    assert worker.stop() == 0
+    publish(stack, 4)
+    stack.ws("--retry=200ms")
+    crowd.wait_given(1, 2, 3, 4).check_ids()
+
+
 def test_who_meets_the_web_server_s_own_answer_comes_back(stack):
     """The worker is away for so long that the web server answers in its place."""
     worker = start(stack)
