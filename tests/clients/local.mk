@@ -22,6 +22,7 @@ check-clients:
 
 clean-clients:
 	rm -rf tests/clients/node_modules tests/clients/python tests/clients/.installed
+	test "$(srcdir)" -ef . || rm -f tests/clients/package.json tests/clients/package-lock.json
 
 clean-local: clean-clients
 

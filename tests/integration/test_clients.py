@@ -2,8 +2,10 @@
 parse it and know nothing of zcast: they lose nothing, whatever happens to the worker, and are never given anything that is no
 JSON."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import threading
 
@@ -92,11 +94,53 @@ def start(stack, *options):
     return worker
 
 
-class Crowd:
-    """One of each."""
+class Cutter:
+    """A proxy that cuts its first connections, one for each of `marks`, where what came through ends with that."""
 
-    def __init__(self, stack, *topics, **query):
-        self.clients = [Client(stack, name, *topics, **query) for name in CLIENTS]
+    def __init__(self, stack, marks):
+        self.marks = list(marks)
+        self.target = stack.web_port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+        stack.closers.append(self.listener.close)
+
+    def _accept(self):
+        while True:
+            try:
+                browser, _ = self.listener.accept()
+            except OSError:
+                return
+            site = socket.create_connection(("127.0.0.1", self.target))
+            mark = self.marks.pop(0) if self.marks else None
+            threading.Thread(target=self._pass, args=(browser, site, None), daemon=True).start()
+            threading.Thread(target=self._pass, args=(site, browser, mark), daemon=True).start()
+
+    def _pass(self, source, sink, mark):
+        passed = b""
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                passed += data
+                at = passed.find(mark) if mark else -1
+                if at >= 0:
+                    sink.sendall(data[: max(0, at + len(mark) - (len(passed) - len(data)))])
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+class Crowd:
+    """One of each. `cuts`: where the connections of each are cut, one after the other."""
+
+    def __init__(self, stack, *topics, cuts=(), **query):
+        self.clients = []
+        site = stack.web_port
+        for name in CLIENTS:
+            stack.web_port = Cutter(stack, cuts).port if cuts else site
+            self.clients.append(Client(stack, name, *topics, **query))
+            stack.web_port = site
 
     def wait_open(self, times=1):
         for client in self.clients:
@@ -169,6 +213,16 @@ def test_a_drain_and_a_kill(stack):
     publish(stack, 3)
     stack.fcgi("--retry=200ms")
     crowd.wait_given(1, 2, 3).check_ids()
+
+
+def test_who_is_cut_within_an_event_has_not_had_it(stack):
+    """In its data, after its data, and in its id; and before the first event is complete."""
+    start(stack)
+    cuts = [b"event: zcast.heart", b'data: {"numb', b'data: {"number": 2}\n', b'data: {"number": 2}\nid: 1', b'data: {"number": 2}\n']
+    crowd = Crowd(stack, "a", cuts=cuts).wait_open(times=2)
+    publish(stack, 1, 2, 3)
+    crowd.wait_given(1, 2, 3).check_ids()
+    assert all(client.opened() >= 5 for client in crowd.clients)
 
 
 @pytest.mark.parametrize("query", [{}, {"format": "zcast.v1"}], ids=["plain", "zcast.v1"])

@@ -87,6 +87,37 @@ def test_the_answer_in_a_worker_s_place_has_the_stream_s_headers(stack, web):
     assert "GET" in instead["access-control-allow-methods"]
 
 
+@pytest.mark.parametrize("door", ["fcgi", "ws"])
+def test_a_worker_without_room_answers_with_the_stream_s_headers(stack, door):
+    asked = {"Origin": ORIGIN, "X-Forwarded-For": "198.51.100.1"}
+    stack.broker()
+    if door == "fcgi":
+        stack.fcgi(f"--cors-origin={ORIGIN}", "--max-clients=1")
+        stack.nginx()
+    else:
+        stack.ws(f"--cors-origin={ORIGIN}", "--max-connections-per-address=1")
+        stack.web_port = stack.ws_port
+    with stack.sse("a", headers=asked) as client:
+        client.wait_open()
+        status, headers, line = head(stack, **asked)
+        assert (status, line) == (200, b": busy\n")
+        check_cors((status, headers, line))
+        for name in ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"):
+            assert headers[name.lower()] == client.reply_headers[name], name
+
+
+def test_a_cgi_program_s_stream_has_the_headers_too(stack):
+    program("zcast-fcgi")
+    stack.broker()
+    with stack.config_file().open("a") as config:
+        config.write(f"fcgi\n    cors-origin = {ORIGIN}\n    heartbeat = 1s\n")
+    stack.lighttpd("events-cgi.conf")
+    status, headers, line = head(stack, Origin=ORIGIN)
+    assert (status, line) == (200, b": zcast\n")
+    assert headers["cache-control"] == "no-cache, no-transform" and headers["x-accel-buffering"] == "no"
+    check_cors((status, headers, line))
+
+
 @pytest.mark.parametrize("events", ["events-spawn.conf", "events-cgi.conf"])
 def test_lighttpd_s_own_worker_that_cannot_start(stack, events):
     program("zcast-fcgi")
