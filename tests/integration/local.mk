@@ -7,7 +7,7 @@ EXTRA_DIST += tests/integration
 dist-hook:
 	find "$(distdir)" -name __pycache__ -type d -exec rm -r {} +
 
-check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS) check-clients
+check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS) $(man_MANS) check-clients
 	$(PYTEST) -n 3 $(PYTESTFLAGS) $(top_srcdir)/tests/integration
 
 check-local: check-integration
