@@ -377,7 +377,7 @@ def test_tabs_share_a_connection(stack, browser):
         browser.driver.switch_to.window(window)
         check_complete(browser, sent, first=0)
     stack.publish("a", sent[-1] + 1)
-    wait_for(lambda: stack.stats()["workers"]["ws.0"]["clients"] == 1, "one connection for both")
+    stack.wait_report("ws.0", lambda report: report["clients"] == 1, "one connection for both")
 
 
 def test_tabs_with_a_past_share_on_a_quiet_topic(stack, browser):
@@ -399,7 +399,8 @@ def test_tabs_with_a_past_share_on_a_quiet_topic(stack, browser):
             first,
         )
         browser.wait_js("return window.past?.every((got) => got.length)")
-        wait_for(lambda: sum(stack.stats()["workers"][f"ws.{i}"]["clients"] for i in (0, 1)) == 1, "one connection for all")
+        both = lambda stats: sum(stats["workers"][f"ws.{i}"]["clients"] for i in (0, 1))  # noqa: E731
+        stack.wait_stats(lambda stats: both(stats) == 1, "one connection for all")
         stack.publish("quiet", "three")
         browser.wait_js("return got.length && past.every((got) => got.length > 1)")
     assert browser.js("return [got, ...past]") == [["three"]] + [["two", "three"]] * 6

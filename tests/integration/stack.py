@@ -72,17 +72,24 @@ def position(text):
     return int(first), int(second)
 
 
+NOT_YET = (LookupError, TypeError, AttributeError)  # "not there yet" is "not yet": a worker's report, a match, an element
+
+
 def wait_for(condition, what, limit=LIMIT):
-    """Calls `condition` until it returns something true, and returns that. `what` says what was waited for; it may
-    be a function."""
+    """Calls `condition` until it returns something true, and returns that. What it looks into may not be there yet. `what` says what
+    was waited for; it may be a function."""
     end = time.monotonic() + limit
     pause = 0.002
     while True:
-        value = condition()
+        why = ""
+        try:
+            value = condition()
+        except NOT_YET as missing:
+            value, why = None, f" ({missing!r})"
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {limit:.0f} s: {what() if callable(what) else what}")
+            raise AssertionError(f"not within {limit:.0f} s: {what() if callable(what) else what}{why}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 
@@ -110,6 +117,13 @@ def can_connect(address):
             return True
         except OSError:
             return False
+
+
+def connections(endpoint):
+    """The local ports of all that have a connection to a TCP endpoint of this machine, whether the far side has accepted it or not."""
+    port = int(endpoint.rsplit(":", 1)[1])
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if int(row[2].rsplit(":", 1)[1], 16) == port and row[3] == "01"}
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -525,7 +539,24 @@ class Stack:
         return reply[1].decode()
 
     def stats(self):
+        """What the broker says of itself now. Of workers it knows what they last reported, a few seconds ago, or nothing yet: what
+        depends on them is waited for, with wait_stats or wait_report."""
         return json.loads(self.request("STATS")[1])
+
+    def wait_stats(self, condition, what, limit=LIMIT):
+        """Until the broker's figures fulfil a condition; returns the figures."""
+        seen = {}
+
+        def look():
+            seen.update(now=self.stats())
+            return condition(seen["now"]) and seen["now"]
+
+        return wait_for(look, lambda: f"{what}: {seen.get('now')}", limit)
+
+    def wait_report(self, name, condition=lambda report: True, what="its report", limit=LIMIT):
+        """Until what a worker or bridge reports under `name` fulfils a condition; returns the report."""
+        stats = self.wait_stats(lambda stats: condition(stats["workers"][name]), f"{name}: {what}", limit)
+        return stats["workers"][name]
 
     def pub(self):
         """A PUB socket of pyzmq on the publish endpoint, known to be connected and subscribed to."""

@@ -154,9 +154,9 @@ def test_many_clients_in_one_system_call(stack, option):
         for peer in peers:  # none of them has read meanwhile: their sockets are full
             peer.wait(f"data: {payloads[-1]}\n")
             assert peer.payloads() == payloads
-        wait_for(lambda: report(stack).get("delivered", 0) >= 45 * 51, lambda: f"a report: {report(stack)}")
-    assert report(stack)["blocked"] > 0
-    assert (report(stack)["batches"] > 0) == (option == "yes" and not forbidden)
+        report = stack.wait_report("fcgi.0", lambda report: report["delivered"] >= 45 * 51, "all delivered")
+    assert report["blocked"] > 0
+    assert (report["batches"] > 0) == (option == "yes" and not forbidden)
 
 
 # -- what FastCGI asks of a responder
@@ -280,11 +280,6 @@ MALFORMED = [
 ]
 
 
-def report(stack):
-    """What the worker has last told the broker of itself."""
-    return stack.stats()["workers"].get("fcgi.0", {})
-
-
 def test_malformed_records(stack):
     """That connection is closed; all others go on."""
     worker = one_fcgi(stack)
@@ -300,7 +295,7 @@ def test_malformed_records(stack):
             stack.publish("a", f"after {number}")
             witness.wait(f"data: after {number}\n")
     worker.wait_log("a web server's connection is closed: .*parameters")
-    wait_for(lambda: report(stack).get("malformed_requests") == len(MALFORMED), "all of them are counted")
+    stack.wait_report("fcgi.0", lambda report: report["malformed_requests"] == len(MALFORMED), "all of them are counted")
 
 
 def test_random_bytes(stack):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from stack import LIMIT, SOURCE, Stack, free_port, position, program, run, wait_for
+from stack import LIMIT, SOURCE, Stack, connections, free_port, position, program, run, wait_for
 from test_zmq import live_sub
 
 
@@ -57,14 +57,8 @@ def receive(sub, count):
     return [tuple(sub.recv_multipart()[:2]) for _ in range(count)]
 
 
-def report(stack, name="redis"):
-    """The bridge's own figures, from the broker; None until it has reported."""
-    return stack.stats()["workers"].get(name)
-
-
 def wait_report(stack, condition, what, name="redis"):
-    wait_for(lambda: (report(stack, name) or None) and condition(report(stack, name)), lambda: f"{what}: {report(stack, name)}")
-    return report(stack, name)
+    return stack.wait_report(name, condition, what)
 
 
 def history(stack, *topics):
@@ -336,7 +330,7 @@ def test_the_broker_is_killed_under_load(stack):
     daemon = bridge(stack, "-P", "n.*")
     source = Numbers(stack)
     for _ in range(5):
-        time.sleep(0.7)
+        stack.wait_stats(lambda stats: stats["published"] > 50, "messages through this broker")
         broker.kill()
         time.sleep(0.3)
         broker = stack.broker(*options)
@@ -357,9 +351,10 @@ def test_the_broker_stands_still(stack):
     broker = stack.use_tcp().broker("--topic-messages=100000")
     bridge(stack, "-P", "n.*")
     source = Numbers(stack)
-    time.sleep(0.5)
+    stack.wait_stats(lambda stats: stats["published"] > 50, "messages")
+    before = connections(stack.control_endpoint)
     broker.pause()
-    time.sleep(13)
+    wait_for(lambda: connections(stack.control_endpoint) - before, "another connection")
     broker.resume()
     time.sleep(0.5)
     total = source.end()

@@ -194,8 +194,8 @@ def test_many_clients_in_one_system_call(stack, option):
                 clients.pop().close()
         for client in clients:
             assert client.wait(50) == [str(number) for number in range(50)]
-        wait_for(lambda: ws_stats(stack).get("delivered", 0) >= 55 * 50, lambda: f"a report: {ws_stats(stack)}")
-    assert (ws_stats(stack)["batches"] > 0) == (option == "yes" and not forbidden)
+        report = stack.wait_report("ws.0", lambda report: report["delivered"] >= 55 * 50, "all delivered")
+    assert (report["batches"] > 0) == (option == "yes" and not forbidden)
 
 
 # zcast.v1

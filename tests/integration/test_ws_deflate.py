@@ -79,7 +79,7 @@ def follow(stack, *raws, topic="a"):
 
 
 def figure(stack, name):
-    return stack.stats().get("workers", {}).get("ws.0", {}).get("ws", {}).get(name)
+    return stack.wait_report("ws.0")["ws"].get(name)
 
 
 # the handshake

@@ -18,7 +18,7 @@ import pytest
 import zmq
 
 import wsraw
-from stack import LIMIT, SOURCE, environment, position, program, run, wait_for
+from stack import LIMIT, SOURCE, connections, environment, position, program, run, wait_for
 
 ID = re.compile(r"\d+-\d+")
 
@@ -406,9 +406,10 @@ def test_a_retry_is_published_once(stack):
     pub = start(stack, "pub", "n", "--lines", "--timeout", 60)
     pub.write("".join(f"{i}\n" for i in range(100)))
     pub.wait_lines(100)
+    before = connections(stack.control_endpoint)
     broker.pause()
     pub.write("".join(f"{i}\n" for i in range(100, 400)))
-    time.sleep(13)
+    wait_for(lambda: connections(stack.control_endpoint) - before, "another connection")
     broker.resume()
     pub.write("".join(f"{i}\n" for i in range(400, 500)))
     assert pub.end(limit=90) == 0
