@@ -11,5 +11,5 @@ bridge_libbridge_a_SOURCES = \
 
 sbin_PROGRAMS += bridge/zcast-redis
 bridge_zcast_redis_SOURCES = bridge/main.c
-bridge_zcast_redis_LDADD = bridge/libbridge.a libzcast.a $(HIREDIS_LIBS) $(CZMQ_LIBS) \
+bridge_zcast_redis_LDADD = bridge/libbridge.a libzcast.a $(HIREDIS_LIBS) $(CZMQ_LIBS) $(CRYPTO_LIBS) \
 	$(ZMQ_LIBS) $(JANSSON_LIBS)

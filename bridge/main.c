@@ -12,6 +12,7 @@
 #include "bridge/envelope.h"
 #include "bridge/incoming.h"
 #include "bridge/outgoing.h"
+#include "lib/peer/curve.h"
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/base/clock.h"
@@ -59,6 +60,8 @@ static const zc_option_t s_options[] = {
      "not used: messages are published on control, with acknowledgement", false},
     {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",
      "where the broker's subscribers connect", false},
+    ZC_CURVE_KEY_OPTION,
+    ZC_CURVE_SERVER_OPTION,
     {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",
      "the broker's control endpoint", false},
     ZC_OPTION_END,
@@ -461,7 +464,9 @@ int main (int argc, char **argv)
     char unused[512]; /* it has been verified */
     status = ZC_EXIT_USAGE;
     self.signal_fd = s_signal_fd ();
-    if (!s_set_up (self.options, &self.setup, unused, sizeof unused))
+    if (zc_curve_start (self.options, unused, sizeof unused) != 0)
+        zc_error ("%s", unused);
+    else if (!s_set_up (self.options, &self.setup, unused, sizeof unused))
         status = s_run (&self);
     close (self.signal_fd);
     s_setup_clear (&self.setup);

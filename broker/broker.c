@@ -17,6 +17,7 @@
 #define S_GATHER_US 2000        /* how long messages gather */
 #define S_CROWD 400             /* messages a second from which on they do */
 #define S_FLOOD 50000           /* and up to which: beyond, they gather by themselves */
+#define S_LOOK_MS 1000          /* certificates are looked at this often */
 #define S_RATE_MS 100           /* over which the rate is measured */
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
 #define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
@@ -252,6 +253,7 @@ static int s_take (zc_broker_t *self, int count)
     zc_item_t *item = &self->item;
     if (count > 3)
         return ZC_EFRAMES;
+    const zc_certificate_t *sender = zc_gate_sender (self->gate, &item->topic);
     int rc = count == 1 ? s_split (item) : 0;
     if (rc != 0)
         return rc;
@@ -261,6 +263,8 @@ static int s_take (zc_broker_t *self, int count)
                            self->config.max_payload);
     if (rc != 0)
         return rc;
+    if (!zc_gate_publish (self->gate, sender, message.topic, headers))
+        return ZC_EFORBIDDEN;
     zc_id_t before;
     zc_seen_t seen = zc_broker_seen (self, &message, &before);
     if (seen == ZC_SEEN_NEVER)
@@ -357,6 +361,9 @@ static bool s_settle (zc_broker_t *self)
     zc_control_turn (self);
     zc_stats_tick (self->stats, self->mono_ms);
     zc_endpoints_turn (self->endpoints, self->mono_ms);
+    zc_gate_serve (self->gate);
+    if (zc_gate_turn (self->gate, self->mono_ms))
+        zc_endpoints_rebind (self->endpoints);
     return more;
 }
 
@@ -392,13 +399,18 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
     /*  While history is full, publishers wait: they are not looked at. */
     short in = reading && !zc_history_full (self->history) ? ZMQ_POLLIN : 0;
-    zmq_pollitem_t items[] = {{self->xpub, 0, ZMQ_POLLIN, 0},
-                              {self->xsub, 0, in, 0},
-                              {self->router, 0, in, 0},
-                              {NULL, signal_fd, ZMQ_POLLIN, 0},
-                              {NULL, self->history->fd, ZMQ_POLLIN, 0}};
-    int timeout = zc_control_timeout (self);
-    zmq_poll (items, self->history->fd < 0 ? 4 : 5, timeout < most ? timeout : most);
+    zmq_pollitem_t items[6] = {{self->xpub, 0, ZMQ_POLLIN, 0},
+                               {self->xsub, 0, in, 0},
+                               {self->router, 0, in, 0},
+                               {NULL, signal_fd, ZMQ_POLLIN, 0}};
+    int count = 4, timeout = zc_control_timeout (self);
+    if (self->history->fd >= 0)
+        items[count++] = (zmq_pollitem_t){NULL, self->history->fd, ZMQ_POLLIN, 0};
+    if (zc_gate_socket (self->gate)) {
+        items[count++] = (zmq_pollitem_t){zc_gate_socket (self->gate), 0, ZMQ_POLLIN, 0};
+        timeout = timeout < S_LOOK_MS ? timeout : S_LOOK_MS; /* certificates may change */
+    }
+    zmq_poll (items, count, timeout < most ? timeout : most);
     s_gather (self, items);
     return (items[3].revents & ZMQ_POLLIN) != 0;
 }
@@ -484,6 +496,15 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
     zmq_send (self->xsub, "\1", 1, 0); /* history keeps also what nobody listens to */
     zc_endpoints_t *all = self->endpoints = zc_endpoints_new (self->context, self->counters);
+    self->gate = zc_gate_new (self->context, config->options, error, size);
+    if (!self->gate)
+        return -1;
+    if (zc_gate_protect (self->gate, self->router, "control") != 0 ||
+        zc_gate_protect (self->gate, self->xpub, "subscribe") != 0 ||
+        zc_gate_protect (self->gate, self->xsub, "publish") != 0) {
+        snprintf (error, size, "CURVE: %s", zmq_strerror (errno));
+        return -1;
+    }
     if (zc_endpoints_bind (all, self->router, "control", config->control, error, size) != 0 ||
         zc_endpoints_bind (all, self->xpub, "subscribe", config->subscribe, error, size) != 0 ||
         zc_endpoints_bind (all, self->xsub, "publish", config->publish, error, size) != 0)
@@ -498,6 +519,8 @@ void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
     self->config.dedup_window_ms = config->dedup_window_ms;
     self->config.dedup_max = config->dedup_max;
     zc_dedup_configure (self->dedup, config->dedup_window_ms, config->dedup_max);
+    if (self->gate)
+        zc_gate_configure (self->gate, config->options);
     zc_topics_set_max (self->topics, config->max_topics);
 }
 
@@ -550,6 +573,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
     zc_endpoints_destroy (&self->endpoints);
+    zc_gate_destroy (&self->gate);
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

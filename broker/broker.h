@@ -4,9 +4,11 @@
 #define ZC_BROKER_H
 
 #include "broker/history/history.h"
+#include "lib/config/options.h"
 
 typedef struct {
-    const char *publish, *subscribe, *control;   /* endpoints */
+    const char *publish, *subscribe, *control; /* endpoints */
+    const zc_options_t *options; /* borrowed for the broker's life: who may (broker/gate.h) */
     int publish_hwm, subscribe_hwm, control_hwm; /* messages queued for or from each peer */
     int io_threads;
     size_t max_payload;

@@ -79,6 +79,11 @@ static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_ask_
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->counters->received++;
+    if (!zc_gate_publish (self->gate, zc_gate_sender (self->gate, &self->frames[1]), message->topic,
+                          request->headers)) {
+        s_refuse (self, route, ZC_EFORBIDDEN);
+        return;
+    }
     zc_seen_t seen = zc_broker_seen (self, message, &id);
     if (seen != ZC_SEEN_NEVER) {
         s_duplicate (self, route, id, seen == ZC_SEEN_OTHER);
@@ -306,7 +311,8 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
                    {"unread", zc_outbox_waiting (self->outbox)},
                    {"unanswered", zc_outbox_dropped (self->outbox)},
                    {"remembered", zc_dedup_size (self->dedup)},
-                   {"max_payload", self->config.max_payload}};
+                   {"max_payload", self->config.max_payload},
+                   {"unauthorized", zc_gate_refused (self->gate)}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         json_object_set_new (json, numbers[i].name, json_integer ((json_int_t)numbers[i].value));
     char *text = json_dumps (json, JSON_COMPACT);
@@ -370,6 +376,9 @@ static bool s_handle (zc_broker_t *self, size_t count)
         static zc_log_limit_t limit;
         zc_log_limited (&limit, ZC_LOG_DEBUG, "refused a request: %s: %s", code, text);
         s_error (self, &route, code, text);
+    } else if (!zc_gate_ask (self->gate, zc_gate_sender (self->gate, &self->frames[1]),
+                             request.verb)) {
+        s_error (self, &route, "forbidden", "this certificate doesn't allow that request");
     } else {
         self->counters->requests[request.verb]++;
         s_verbs[request.verb](self, &route, &request);

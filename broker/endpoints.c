@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 #include "lib/base/daemon.h"
@@ -201,6 +202,29 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
     for (size_t i = 0; i < self->count; i++)
         s_read_monitor (self, &self->all[i]);
     s_watch_descriptors (self);
+}
+
+/*  ZeroMQ can't end the connection of one peer; an endpoint's end with it. It is let go of in
+ *  another thread, so the address may still be in use for a moment. */
+static void s_rebind (s_endpoint_t *endpoint)
+{
+    const struct timespec moment = {0, 5000000};
+    zmq_unbind (endpoint->socket, endpoint->name);
+    for (int left = 400; zmq_bind (endpoint->socket, endpoint->name) != 0; left--) {
+        if (left == 0) {
+            zc_error ("%s endpoint %s: can't be bound again: %s; nobody can connect",
+                      endpoint->role, endpoint->name, zmq_strerror (errno));
+            return;
+        }
+        nanosleep (&moment, NULL);
+    }
+}
+
+void zc_endpoints_rebind (zc_endpoints_t *self)
+{
+    zc_info ("a certificate is gone or another one: all connections are made anew");
+    for (size_t i = 0; i < self->count; i++)
+        s_rebind (&self->all[i]);
 }
 
 /*  Life. */

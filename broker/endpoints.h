@@ -16,6 +16,8 @@ void zc_endpoints_destroy (zc_endpoints_t **self_p);
  *  server listens isn't taken away from it. Returns 0, or -1 with a sentence in `error`. */
 int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *endpoint,
                        char *error, size_t size);
+/*  Ends all connections, which come back by themselves where they may. */
+void zc_endpoints_rebind (zc_endpoints_t *self);
 /*  Once a turn of the loop. `now_ms` doesn't step back. */
 void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms);
 

@@ -4,6 +4,7 @@ noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
 	broker/broker.c broker/broker.h broker/private.h \
 	broker/certificates.c broker/certificates.h \
+	broker/gate.c broker/gate.h \
 	broker/zap.c broker/zap.h \
 	broker/endpoints.c broker/endpoints.h \
 	broker/control.c \

@@ -7,11 +7,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "broker/broker.h"
+#include "broker/gate.h"
 #include "broker/history/lmdb.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
 #include "lib/config/options.h"
+#include "lib/peer/curve.h"
 
 static const zc_option_t s_options[] = {
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
@@ -24,6 +26,11 @@ static const zc_option_t s_options[] = {
      "allow endpoints that other machines can reach, though nothing encrypts them or asks for a "
      "key",
      false},
+    ZC_CURVE_KEY_OPTION,
+    {"curve-clients", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "FOLDER",
+     "public certificates of those that may connect; what each may is in its metadata", false},
+    {"access", 0, ZC_OPT_MAP, NULL, 0, 0, NULL, "PREFIX=RULE",
+     "topics that are public or private, and publish=anyone|token|zeromq|redis|nobody", true},
     {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE", "largest payload of a message",
      false},
     {"max-topics", 0, ZC_OPT_NUMBER, "100000", 1, 100000000, NULL, "N",
@@ -78,18 +85,18 @@ static const char *s_verify (const zc_options_t *options, char *error, size_t si
     static const char *const names[] = {"publish", "subscribe", "control"};
     for (size_t i = 0; i < 3; i++) {
         const char *endpoint = zc_options_text (options, names[i]);
-        if (!zc_options_bool (options, "insecure") && zc_endpoint_exposed (endpoint)) {
-            snprintf (
-                error, size,
-                "%s can be reached from other machines, and nothing encrypts it or asks for a "
-                "key (CURVE is not built yet): use a loopback address, or say insecure",
-                endpoint);
+        if (!zc_options_bool (options, "insecure") && !zc_options_text (options, "curve-key") &&
+            zc_endpoint_exposed (endpoint)) {
+            snprintf (error, size,
+                      "%s can be reached from other machines, and has no CURVE: name curve-key and "
+                      "curve-clients, use a loopback address, or say insecure",
+                      endpoint);
             return names[i];
         }
     }
     const char *history = zc_options_text (options, "history");
     if (strcmp (history, "memory") == 0 || s_lmdb_path (options))
-        return NULL;
+        return zc_gate_verify (options, error, size);
     snprintf (error, size, "expected memory or lmdb:PATH, not \"%.200s\"", history);
     return "history";
 }
@@ -116,6 +123,7 @@ typedef struct {
 static void s_configure (zc_broker_config_t *config, const zc_options_t *options)
 {
     *config = (zc_broker_config_t){
+        .options = options,
         .publish = zc_options_text (options, "publish"),
         .subscribe = zc_options_text (options, "subscribe"),
         .control = zc_options_text (options, "control"),

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/dedup.h"
 #include "broker/endpoints.h"
+#include "broker/gate.h"
 #include "broker/replays.h"
 #include "broker/stats.h"
 #include "broker/barriers.h"
@@ -23,6 +24,7 @@ struct zc_broker {
     zc_broker_config_t config;
     void *context, *xsub, *xpub, *router;
     zc_endpoints_t *endpoints;
+    zc_gate_t *gate;
     zc_history_t *history;
     zc_topics_t *topics;
     zc_dedup_t *dedup;

@@ -7,6 +7,7 @@
 #include "lib/base/text.h"
 #include "lib/config/options.h"
 #include "lib/peer/control.h"
+#include "lib/peer/curve.h"
 
 /*  A command: its options, and what it does with them once they are read; `run` returns the exit
  *  status. SIGINT and SIGTERM set zc_tool_stopped by then. */
@@ -20,34 +21,33 @@ extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_p
 
 /*  The broker's endpoints, alike in every subcommand (stack them all, so that one set of options
  *  fits all). */
-#define ZC_TOOL_ENDPOINTS                                                              \
-    {"publish",                                                                        \
-     0,                                                                                \
-     ZC_OPT_ENDPOINT,                                                                  \
-     "tcp://127.0.0.1:5560",                                                           \
-     0,                                                                                \
-     0,                                                                                \
-     NULL,                                                                             \
-     "ENDPOINT",                                                                       \
-     "where the broker takes messages",                                                \
-     false},                                                                           \
-        {"subscribe",                                                                  \
-         0,                                                                            \
-         ZC_OPT_ENDPOINT,                                                              \
-         "tcp://127.0.0.1:5561",                                                       \
-         0,                                                                            \
-         0,                                                                            \
-         NULL,                                                                         \
-         "ENDPOINT",                                                                   \
-         "where the broker's subscribers connect",                                     \
-         false},                                                                       \
-    {                                                                                  \
-        "control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT", \
-            "the broker's control endpoint", false                                     \
-    }
+#define ZC_TOOL_ENDPOINTS                                                           \
+    {"publish",                                                                     \
+     0,                                                                             \
+     ZC_OPT_ENDPOINT,                                                               \
+     "tcp://127.0.0.1:5560",                                                        \
+     0,                                                                             \
+     0,                                                                             \
+     NULL,                                                                          \
+     "ENDPOINT",                                                                    \
+     "where the broker takes messages",                                             \
+     false},                                                                        \
+        {"subscribe",                                                               \
+         0,                                                                         \
+         ZC_OPT_ENDPOINT,                                                           \
+         "tcp://127.0.0.1:5561",                                                    \
+         0,                                                                         \
+         0,                                                                         \
+         NULL,                                                                      \
+         "ENDPOINT",                                                                \
+         "where the broker's subscribers connect",                                  \
+         false},                                                                    \
+        {"control", 0,    ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562",          0,      \
+         0,         NULL, "ENDPOINT",      "the broker's control endpoint", false}, \
+        ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION
 
 /*  Keys of the section `zmq`, alike too: what else a subcommand knows is for its command line. */
-#define ZC_TOOL_KEYS "publish subscribe control"
+#define ZC_TOOL_KEYS "publish subscribe control curve-key curve-server"
 
 /*  Saying things. What came from outside is escaped (zc_text_escape): always in what zc_tool_say
  *  prints to stderr, as "zmq pub: …"; on stdout only where that is a terminal. */

@@ -78,6 +78,17 @@ static void s_keys (void)
     zc_options_write_keys (programs, count, stdout);
 }
 
+/*  Of the commands that connect to a broker. False after saying why not. */
+static bool s_start_curve (const zc_program_t *program, const zc_options_t *options)
+{
+    char error[512];
+    if (!program->keys || !strstr (program->keys, "curve-key") ||
+        zc_curve_start (options, error, sizeof error) == 0)
+        return true;
+    zc_tool_say ("%s", error);
+    return false;
+}
+
 /*  argv[1] is the command's name. */
 static int s_run (const zc_tool_command_t *command, int argc, char **argv)
 {
@@ -87,7 +98,7 @@ static int s_run (const zc_tool_command_t *command, int argc, char **argv)
         return status;
     zc_tool_name (command->program->program);
     zc_tool_catch_signals ();
-    status = command->run (options);
+    status = s_start_curve (command->program, options) ? command->run (options) : ZC_EXIT_USAGE;
     if (!zc_tool_flush ())
         status = ZC_EXIT_FAILURE;
     zc_options_destroy (&options);

@@ -19,9 +19,9 @@ typedef struct zc_join zc_join_t;
 #define ZC_CLIENT_HEAD 8 /* bytes that a transport may put before a run of bytes */
 
 typedef enum {
-    ZC_GONE_SLOW,  /* lagged more than max-lag under policy disconnect */
-    ZC_GONE_HELD,  /* lagged most when more than max-held was held for all */
-    ZC_GONE_ERROR, /* the socket failed (errno in the call's log) */
+    ZC_GONE_SLOW,    /* lagged more than max-lag under policy disconnect */
+    ZC_GONE_HELD,    /* lagged most when more than max-held was held for all */
+    ZC_GONE_ERROR,   /* the socket failed (errno in the call's log) */
     ZC_GONE_EXPIRED, /* its token has ended */
 } zc_gone_t;
 

@@ -356,8 +356,13 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     zc_worker_t self = {.options = options, .name = name, .service = service};
     self.retry_ms = (unsigned)zc_options_number (options, "retry");
     zc_sse_default_event (zc_options_text (options, "default-event"));
+    char error[512];
     if (s_check_policies (options) != 0)
         return ZC_EXIT_USAGE;
+    if (zc_curve_start (options, error, sizeof error) != 0) {
+        zc_error ("%s", error);
+        return ZC_EXIT_FAILURE;
+    }
     uv_loop_init (&self.loop);
     signal (SIGPIPE, SIG_IGN);
     if (s_open (&self) != 0) {

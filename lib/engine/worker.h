@@ -8,6 +8,7 @@
 #include "lib/engine/link.h"
 #include "lib/config/options.h"
 #include "lib/engine/pump.h"
+#include "lib/peer/curve.h"
 
 typedef struct zc_worker zc_worker_t;
 
@@ -20,6 +21,7 @@ typedef struct zc_worker zc_worker_t;
      "where the broker's subscribers connect", false},                                            \
     {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",               \
      "the broker's control endpoint", false},                                                     \
+    ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
     {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE",                               \
      "largest payload that a client may publish", false},                                         \
     {"max-lag", 0, ZC_OPT_SIZE, "1M", 4096, 1 << 30, NULL, "SIZE",                                \

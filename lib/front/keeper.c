@@ -170,8 +170,7 @@ static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
         .protocols = fields[ZC_FIELD_SEC_WEBSOCKET_PROTOCOL],
     };
     zc_identity_t *identity;
-    zc_token_error_t rc =
-        zc_access_identify (self->access, &credentials, zc_wall_ms (), &identity);
+    zc_token_error_t rc = zc_access_identify (self->access, &credentials, zc_wall_ms (), &identity);
     if (rc != ZC_TOKEN_OK) {
         zc_denial_t denial = s_deny (401, "token", zc_token_strerror (rc));
         denial.field = "WWW-Authenticate";
@@ -308,8 +307,8 @@ static void s_set_limits (zc_keeper_t *self)
     self->max_per_subject = (unsigned)zc_options_number (options, "max-connections-per-subject");
     /* whoever may publish is said by tokens then */
     self->front->allow_publish |= zc_access_mode (self->access) != ZC_MODE_OPEN;
-    self->front->open = zc_access_mode (self->access) == ZC_MODE_OPEN &&
-                        !zc_options_bool (options, "insecure");
+    self->front->open =
+        zc_access_mode (self->access) == ZC_MODE_OPEN && !zc_options_bool (options, "insecure");
 }
 
 void zc_keeper_configure (zc_keeper_t *self)

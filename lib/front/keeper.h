@@ -1,5 +1,5 @@
-/*  keeper.h - the guard of a front (front.h): tokens, API keys and rules, by lib/access; the limits of
- *  a subject; and the end of a stream whose token ends.
+/*  keeper.h - the guard of a front (front.h): tokens, API keys and rules, by lib/access; the limits
+ * of a subject; and the end of a stream whose token ends.
  *
  *  Whoever brings no token is anyone, and has no rights object. */
 #ifndef ZC_KEEPER_H
@@ -27,9 +27,9 @@
      "connections of one token's subject to a process; 0: no limit", true}
 /* clang-format on */
 
-/*  For a program's verify: what the options name can be read; and in open mode it listens only where
- *  this machine alone can connect, unless the option insecure says otherwise. Returns NULL, or the
- *  option that is wrong. */
+/*  For a program's verify: what the options name can be read; and in open mode it listens only
+ * where this machine alone can connect, unless the option insecure says otherwise. Returns NULL, or
+ * the option that is wrong. */
 const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
                               size_t size);
 
@@ -37,8 +37,8 @@ typedef struct zc_keeper zc_keeper_t;
 /*  What one connection, or one request, may. */
 typedef struct zc_rights zc_rights_t;
 
-/*  Becomes the front's guard, and looks after files and ends with a timer of the worker's loop, where
- *  there is one. NULL after saying why: the program must not serve then. */
+/*  Becomes the front's guard, and looks after files and ends with a timer of the worker's loop,
+ * where there is one. NULL after saying why: the program must not serve then. */
 zc_keeper_t *zc_keeper_new (zc_front_t *front);
 /*  Looks after nothing any more: for a drain, while the loop still runs. */
 void zc_keeper_rest (zc_keeper_t *self);
@@ -46,12 +46,12 @@ void zc_keeper_rest (zc_keeper_t *self);
 void zc_keeper_destroy (zc_keeper_t **self_p);
 /*  Options were read again. What can't be read is said, and what was in use stays. */
 void zc_keeper_configure (zc_keeper_t *self);
-/*  What its timer does, for tests: reads files that changed, at most once a second, and ends clients
- *  whose rights end. `now_ms` is wall clock. */
+/*  What its timer does, for tests: reads files that changed, at most once a second, and ends
+ * clients whose rights end. `now_ms` is wall clock. */
 void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms);
 
-/*  The rights that an exchange came with are the caller's from now on, for a connection that outlives
- *  it. NULL: anyone's. */
+/*  The rights that an exchange came with are the caller's from now on, for a connection that
+ * outlives it. NULL: anyone's. */
 zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange);
 /*  Where the rights end, the client's transport is told that it is gone, with ZC_GONE_EXPIRED. Does
  *  nothing for NULL. */

@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 #include "lib/base/clock.h"
+#include "lib/peer/curve.h"
 
 #define S_APART_MS 100  /* between the old session and the new one */
 #define S_NAMED_MS 1000 /* until the first attempts at a name are turned to the other family */
@@ -70,6 +71,7 @@ int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, un
     int unanswered_ms = 8000; /* what is sent: TCP itself would try for a quarter of an hour */
     zc_keepalive (socket);
     zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &unanswered_ms, sizeof unanswered_ms);
+    zc_curve_apply (socket);
     return zmq_connect (socket, endpoint);
 }
 

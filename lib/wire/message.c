@@ -24,8 +24,9 @@ const zc_refusal_t *zc_message_refusal (int code)
                            "broker's own"},
         [-ZC_ECONFLICT] = {"conflict", "another message with this id, or key, was published on the "
                                        "topic within dedup-window"},
+        [-ZC_EFORBIDDEN] = {"forbidden", "this publisher may not publish on this topic"},
     };
-    bool known = code < 0 && code >= ZC_ECONFLICT;
+    bool known = code < 0 && code >= ZC_EFORBIDDEN;
     return &refusals[known ? -code : 0];
 }
 

@@ -38,14 +38,15 @@ typedef struct {
 } zc_message_t;
 
 enum {
-    ZC_EFRAMES = -1,   /* not one, two or three frames */
-    ZC_ETOPIC = -2,    /* not a valid topic */
-    ZC_ESIZE = -3,     /* payload or headers too large */
-    ZC_EHEADER = -4,   /* headers are not lines of `name: value`, or one has a bad value */
-    ZC_EMETA = -5,     /* meta has no valid id or prev */
-    ZC_EEVENTID = -6,  /* an own id that can't be one: zc_event_id_valid */
-    ZC_ERESERVED = -7, /* an event type that is the broker's own: zc_event_reserved */
-    ZC_ECONFLICT = -8, /* its own id or key is another message's */
+    ZC_EFRAMES = -1,    /* not one, two or three frames */
+    ZC_ETOPIC = -2,     /* not a valid topic */
+    ZC_ESIZE = -3,      /* payload or headers too large */
+    ZC_EHEADER = -4,    /* headers are not lines of `name: value`, or one has a bad value */
+    ZC_EMETA = -5,      /* meta has no valid id or prev */
+    ZC_EEVENTID = -6,   /* an own id that can't be one: zc_event_id_valid */
+    ZC_ERESERVED = -7,  /* an event type that is the broker's own: zc_event_reserved */
+    ZC_ECONFLICT = -8,  /* its own id or key is another message's */
+    ZC_EFORBIDDEN = -9, /* the publisher may not publish on this topic */
 };
 
 /*  Why a message is refused, as a publisher is told on every door: the code of ERR, and one
