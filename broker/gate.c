@@ -46,8 +46,9 @@ static int s_own_key (const zc_options_t *options, char key[ZC_CURVE_TEXT], cons
     *key = 0;
     *option = path ? "curve-clients" : "curve-key";
     if (!path != !clients) {
-        snprintf (error, size, "is needed, too: curve-key is the broker's own certificate, "
-                               "curve-clients the folder of those that may connect");
+        snprintf (error, size,
+                  "is needed, too: curve-key is the broker's own certificate, "
+                  "curve-clients the folder of those that may connect");
         return -1;
     }
     *option = "curve-key";

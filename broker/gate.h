@@ -1,8 +1,8 @@
 /*  gate.h - who may do what at the broker: the certificates of CURVE, and the rules of the table
  *  `access` for what comes by ZeroMQ and from Redis.
  *
- *  Without CURVE everybody who reaches an endpoint is trusted: also with what a `via` header says of
- *  where a message came from. With CURVE that takes a certificate with `control`. */
+ *  Without CURVE everybody who reaches an endpoint is trusted: also with what a `via` header says
+ * of where a message came from. With CURVE that takes a certificate with `control`. */
 #ifndef ZC_GATE_H
 #define ZC_GATE_H
 
@@ -23,8 +23,8 @@ void zc_gate_configure (zc_gate_t *self, const zc_options_t *options);
 /*  For the program's verify: NULL, or the option that is wrong. */
 const char *zc_gate_verify (const zc_options_t *options, char *error, size_t size);
 
-/*  Protects an endpoint's socket before it is bound: "publish", "subscribe" or "control". Returns 0,
- *  or -1 with errno, and it must not be bound then. */
+/*  Protects an endpoint's socket before it is bound: "publish", "subscribe" or "control". Returns
+ * 0, or -1 with errno, and it must not be bound then. */
 int zc_gate_protect (zc_gate_t *self, void *socket, const char *domain);
 /*  What to poll for zc_gate_serve; NULL without CURVE. */
 void *zc_gate_socket (const zc_gate_t *self);

@@ -554,8 +554,8 @@ static void s_on_ready (void *item, int events)
         s_readable (self);
 }
 
-/*  Its token has ended, and so does the stream, in order: its client isn't to come back with it. One
- *  that doesn't take what it is sent isn't waited for. */
+/*  Its token has ended, and so does the stream, in order: its client isn't to come back with it.
+ * One that doesn't take what it is sent isn't waited for. */
 static void s_expired (zc_conn_t *self)
 {
     zc_events_expired (&self->client, false);
