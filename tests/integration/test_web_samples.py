@@ -24,7 +24,7 @@ def start_web(stack, name, **how):
 
 def head(stack, path="/events?topic=a", method="GET", source="127.0.0.1", **headers):
     """Status and headers of an answer, and what of its body comes within a second where it is short."""
-    request = f"{method} {path} HTTP/1.0\r\nHost: a\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"{method} {path} HTTP/1.0\r\nHost: localhost\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     with socket.create_connection(("127.0.0.1", stack.web_port), 30, source_address=(source, 0)) as link:
         link.sendall(request.encode() + b"\r\n")
         with link.makefile("rb") as reply:
@@ -175,7 +175,7 @@ def test_who_is_over_a_limit_of_nginx_comes_back(stack, limit, status):
     stack.fcgi(f"--cors-origin={ORIGIN}")
     stack.nginx(edit=edit)
     with socket.create_connection(("127.0.0.1", stack.web_port), 30, source_address=("127.0.0.2", 0)) as held:
-        held.sendall(b"GET /events?topic=a HTTP/1.0\r\nHost: a\r\n\r\n")
+        held.sendall(b"GET /events?topic=a HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert b" 200 " in held.makefile("rb").readline()
         answer = head(stack, source="127.0.0.2", Origin=ORIGIN)
         check_later(answer)
@@ -218,7 +218,7 @@ def through_balancer(stack, how, browser, request):
     said = f"X-Forwarded-For: {browser}\r\n" if how == "header" else ""
     link = socket.create_connection(("127.0.0.1", stack.web_port), 30, source_address=(BALANCER, 0))
     stack.closers.append(link.close)
-    link.sendall(f"{line}GET {request} HTTP/1.1\r\nHost: a\r\n{said}\r\n".encode())
+    link.sendall(f"{line}GET {request} HTTP/1.1\r\nHost: localhost\r\n{said}\r\n".encode())
     return link.makefile("rb").readline().split()[1]
 
 
