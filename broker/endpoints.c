@@ -131,14 +131,27 @@ static int s_bind (void *socket, const char *name)
     return -1;
 }
 
+/*  What is in use by a broker that is ending is waited for. */
+static int s_bind_free (void *socket, const char *name)
+{
+    unsigned waited = 0;
+    int rc;
+    do {
+        rc = -1;
+        errno = EADDRINUSE;
+        if (!s_ipc_in_use (name))
+            rc = s_bind (socket, name);
+    } while (rc != 0 && errno == EADDRINUSE && zc_wait_for_end (&waited));
+    return rc;
+}
+
 int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *name,
                        char *error, size_t size)
 {
     assert (self->count < S_ENDPOINTS);
     s_endpoint_t *endpoint = &self->all[self->count];
     *endpoint = (s_endpoint_t){.socket = socket, .role = role};
-    errno = EADDRINUSE;
-    if (s_ipc_in_use (name) || s_bind (socket, name) != 0) {
+    if (s_bind_free (socket, name) != 0) {
         snprintf (error, size, "%s: can't bind %s: %s", role, name, zmq_strerror (errno));
         return -1;
     }

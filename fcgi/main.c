@@ -58,12 +58,23 @@ typedef struct {
 static int s_work (void *arg, unsigned index)
 {
     s_main_t *self = arg;
-    return zc_server_run (self->options, self->listener, index);
+    int listener = self->listener;
+    self->listener = -1;
+    return zc_server_run (self->options, listener, index);
 }
 
 static bool s_reload (void *arg)
 {
     return zc_worker_reload (((s_main_t *)arg)->options);
+}
+
+/*  Nobody accepts any more: another server may take the address. */
+static void s_release (void *arg)
+{
+    s_main_t *self = arg;
+    if (self->listener >= 0)
+        close (self->listener);
+    self->listener = -1;
 }
 
 static int s_serve (zc_options_t *options)
@@ -75,9 +86,9 @@ static int s_serve (zc_options_t *options)
     s_main_t self = {options, zc_server_listen (options)};
     if (self.listener < 0)
         return ZC_EXIT_FAILURE;
-    const zc_work_t work = {&self, s_work, s_reload};
+    const zc_work_t work = {&self, s_work, s_reload, s_release};
     int status = zc_processes (processes, &work);
-    close (self.listener);
+    s_release (&self);
     if (!inherited)
         zc_server_unlisten (options);
     return status;

@@ -133,6 +133,13 @@ static int s_start (void *arg, zc_worker_t *worker)
     return 0;
 }
 
+static void s_close_listener (s_server_t *self)
+{
+    if (self->listener >= 0)
+        close (self->listener);
+    self->listener = -1;
+}
+
 /*  Who waits in the backlog is told to come back, too. */
 static void s_drain (void *arg)
 {
@@ -141,7 +148,7 @@ static void s_drain (void *arg)
         ;
     uv_close ((uv_handle_t *)&self->pause, NULL);
     uv_close ((uv_handle_t *)&self->poll, NULL);
-    close (self->listener);
+    s_close_listener (self);
     zc_conns_drain (&self->conns);
 }
 
@@ -178,6 +185,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     char name[32];
     snprintf (name, sizeof name, "fcgi.%u", index);
     int status = zc_worker_run (options, name, &service);
+    s_close_listener (&self);
     zc_conns_clear (&self.conns);
     return status;
 }

@@ -12,7 +12,8 @@ void zc_server_unlisten (const zc_options_t *options);
 /*  True where descriptor 0 is a listening socket: spawn-fcgi, lighttpd's bin-path, systemd. */
 bool zc_server_inherited (void);
 
-/*  Serves until drained; `index` tells processes apart. Returns the exit status. */
+/*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
+ * once it drains. Returns the exit status. */
 int zc_server_run (zc_options_t *options, int listener, unsigned index);
 
 #endif

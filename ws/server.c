@@ -185,6 +185,13 @@ void zc_server_left (zc_server_t *self)
         s_stop (self);
 }
 
+static void s_close_listener (zc_server_t *self)
+{
+    if (self->listener >= 0)
+        close (self->listener);
+    self->listener = -1;
+}
+
 static void s_on_drain (void *arg)
 {
     zc_server_t *self = arg;
@@ -198,6 +205,7 @@ static void s_on_drain (void *arg)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);
     uv_close ((uv_handle_t *)&self->pause, NULL);
+    s_close_listener (self);
     for (unsigned kind = 0; kind < ZC_SESSION_CLOSING; kind++) {
         zc_timeout_t *one = zc_timeouts_first (&self->timeouts, kind), *next;
         for (; one; one = next) {
@@ -269,6 +277,7 @@ int zc_server_run (zc_options_t *options, int listener, unsigned index)
     snprintf (name, sizeof name, "ws.%u", index);
     zc_timeouts_init (&self.timeouts);
     int status = zc_worker_run (options, name, &service);
+    s_close_listener (&self);
     zc_keeper_destroy (&self.keeper);
     zc_front_clear (&self.front);
     return status;

@@ -42,7 +42,7 @@ typedef struct {
     zc_worker_t *worker;    /* borrowed */
     zc_options_t *options;  /* borrowed */
     zc_watch_t *watch;      /* owned; of the sessions' sockets */
-    int listener;           /* borrowed */
+    int listener;           /* owned; -1: closed */
     int descriptors;        /* a connection with this number or a higher one waits */
     int waiting;            /* one that does; owned; -1: none */
     uv_poll_t poll;         /* of listener */
@@ -52,7 +52,8 @@ typedef struct {
     zc_server_stats_t stats;
 } zc_server_t;
 
-/*  Serves until drained; `index` tells processes apart. Returns the exit status. */
+/*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
+ * once it drains. Returns the exit status. */
 int zc_server_run (zc_options_t *options, int listener, unsigned index);
 /*  A session has gone: ends the process where it was the last that a drain waited for. */
 void zc_server_left (zc_server_t *self);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 
 #define S_MAGIC 0x314e4f4954534f50u /* "POSTION1" */
@@ -46,6 +47,17 @@ static void s_read (zc_position_t *self)
         *file = (s_file_t){0};
 }
 
+/*  A broker that is ending is waited for. */
+static int s_lock (int fd)
+{
+    unsigned waited = 0;
+    int rc;
+    do
+        rc = flock (fd, LOCK_EX | LOCK_NB);
+    while (rc != 0 && errno == EWOULDBLOCK && zc_wait_for_end (&waited));
+    return rc;
+}
+
 zc_position_t *zc_position_new (const char *path, char *error, size_t size)
 {
     zc_position_t *self = calloc (1, sizeof *self);
@@ -54,7 +66,7 @@ zc_position_t *zc_position_new (const char *path, char *error, size_t size)
     self->fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (self->fd < 0) {
         snprintf (error, size, "history: can't open %s: %s", path, strerror (errno));
-    } else if (flock (self->fd, LOCK_EX | LOCK_NB) != 0) {
+    } else if (s_lock (self->fd) != 0) {
         if (errno == EWOULDBLOCK)
             snprintf (error, size, "history: another broker has %s", path);
         else

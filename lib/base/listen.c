@@ -17,10 +17,23 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#define S_WAIT_MS 100      /* between two looks at what is in use */
+#define S_WAIT_MAX_MS 3000 /* and in all */
 #define S_PATH_FORM "a socket's path has 1 to 107 bytes"
 #define S_PORT_FORM "expected HOST:PORT, :PORT, a path with a / in it, or unix:PATH"
+
+bool zc_wait_for_end (unsigned *waited_ms)
+{
+    const struct timespec moment = {0, S_WAIT_MS * 1000000L};
+    if (*waited_ms >= S_WAIT_MAX_MS)
+        return false;
+    nanosleep (&moment, NULL);
+    *waited_ms += S_WAIT_MS;
+    return true;
+}
 
 /*  The path of a Unix socket's address; NULL where it is HOST:PORT. */
 static const char *s_path (const char *address)
@@ -30,11 +43,14 @@ static const char *s_path (const char *address)
     return strchr (address, '/') ? address : NULL;
 }
 
+/*  errno stays what it was. */
 static int s_fail (int fd, char *error, size_t size, const char *address, const char *what)
 {
+    int saved = errno;
     if (fd >= 0)
         close (fd);
     snprintf (error, size, "%s: %s", address, what);
+    errno = saved;
     return -1;
 }
 
@@ -146,11 +162,12 @@ static int s_listen_path (const char *address, const char *path, unsigned mode, 
                           char *error, size_t size)
 {
     struct sockaddr_un where;
+    errno = EINVAL;
     if (s_address (path, &where) != 0)
         return s_fail (-1, error, size, address, S_PATH_FORM);
-    int why = s_clear_path (&where);
-    if (why)
-        return s_fail (-1, error, size, address, s_path_reason (why));
+    errno = s_clear_path (&where);
+    if (errno)
+        return s_fail (-1, error, size, address, s_path_reason (errno));
     int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || s_bind_anyhow (fd, &where, mode) != 0 || listen (fd, backlog) != 0)
         return s_fail (fd, error, size, address, s_path_reason (errno));
@@ -229,24 +246,33 @@ static int s_listen_port (const char *address, int backlog, char *error, size_t 
     char host[256];
     const char *port;
     struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    errno = EINVAL;
     if (zc_listen_form (address) || s_split (address, host, sizeof host, &port) != 0)
         return s_fail (-1, error, size, address, S_PORT_FORM);
     int rc = getaddrinfo (host, port, &hints, &found);
+    errno = EINVAL;
     if (rc != 0)
         return s_fail (-1, error, size, address, gai_strerror (rc));
     const struct addrinfo *where = s_of_family (found, AF_INET);
     int fd = s_listen_at (where ? where : found, backlog);
     if (fd < 0)
         s_fail (-1, error, size, address, s_port_reason (errno));
+    int saved = errno;
     freeaddrinfo (found);
+    errno = saved;
     return fd;
 }
 
 int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size)
 {
     const char *path = s_path (address);
-    return path ? s_listen_path (address, path, mode, backlog, error, size)
-                : s_listen_port (address, backlog, error, size);
+    unsigned waited = 0;
+    int fd;
+    do
+        fd = path ? s_listen_path (address, path, mode, backlog, error, size)
+                  : s_listen_port (address, backlog, error, size);
+    while (fd < 0 && errno == EADDRINUSE && zc_wait_for_end (&waited));
+    return fd;
 }
 
 /*  Who drains for a while has stopped listening long before, and another may have taken the path

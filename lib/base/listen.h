@@ -9,6 +9,7 @@
  *  (loopback), a path or "unix:PATH". A name that stands for addresses of both families means the
  *  IPv4 one; "[::]" is all of either, and "*" all of IPv4. A stale socket file whose server is gone
  *  is replaced; one that answers is not. A missing folder is made as zc_make_runtime_folder does.
+ *  An address that is in use is tried for a moment: see zc_wait_for_end.
  *  mode: permissions of a socket file, e.g. 0660. Returns the descriptor, or -1 with one sentence
  *  in `error` that names the address, what happened, and what to do. */
 int zc_listen (const char *address, unsigned mode, int backlog, char *error, size_t size);
@@ -16,6 +17,10 @@ int zc_listen (const char *address, unsigned mode, int backlog, char *error, siz
  *  each boot. Another folder that is missing is rather a mistake. Returns -1 where it is another,
  * is there, or can't be made. */
 int zc_make_runtime_folder (const char *path);
+/*  For what is in use by a server that may be ending: one that was killed is waited for by nobody,
+ *  and its processes hold what they had until they are gone. Waits a little, and returns true,
+ * until three seconds have passed; *waited_ms begins at 0. */
+bool zc_wait_for_end (unsigned *waited_ms);
 /*  "0660" as a number; above 0777 where the text isn't a file's permissions in octal. */
 unsigned zc_file_mode (const char *text);
 /*  Whether an address has a form that zc_listen takes: NULL, or what was expected. */

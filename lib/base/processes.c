@@ -86,6 +86,8 @@ static void s_stop (s_master_t *self, int number)
     if (!self->stopping) {
         zc_notify ("STOPPING=1");
         self->wedged_at = zc_mono_ms () + S_WEDGED_MS;
+        if (self->work->release)
+            self->work->release (self->work->arg);
     }
     self->stopping = true;
     s_forward (self, number);

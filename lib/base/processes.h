@@ -12,6 +12,9 @@ typedef struct {
     /*  In the master, at SIGHUP: those that start from now on begin with what it reads. False,
      *  after saying why, where the others aren't to hear of it. */
     bool (*reload) (void *arg);
+    /*  In the master, once it stops: gives back what only its workers need, such as a listening
+     *  socket that another server may wait for. May be NULL. */
+    void (*release) (void *arg);
 } zc_work_t;
 
 /*  Works in `count` processes, restarts one that dies (with backoff), passes SIGTERM, SIGINT and

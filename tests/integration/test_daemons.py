@@ -12,6 +12,7 @@ import pytest
 
 from fastcgi import Peer, request
 from stack import BUILD, PROGRAMS, SOURCE, can_connect, free_port, run, wait_for
+from wsraw import Raw, head
 
 DAEMONS = {"zcast-broker": "broker", "zcast-fcgi": "fcgi", "zcast-ws": "ws", "zcast-redis": "bridge"}
 
@@ -378,3 +379,70 @@ def test_a_message_larger_than_a_workers_own_limit(stack):
         stack.publish("a", "after")
         peer.wait("data: after\n")
     assert b"x" * 2500000 in peer.text
+
+
+# -- the start after a kill
+
+
+def kill_the_master(daemon):
+    """kill -9 of the one that was started; its workers see for themselves that it is gone."""
+    daemon.killed = True
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.process.wait()
+
+
+@pytest.mark.parametrize("form", ["port", "path"])
+@pytest.mark.parametrize("name", ["ws", "fcgi"])
+def test_a_start_right_after_a_kill(stack, name, form):
+    """The killed master's workers hold the listening socket until they have noticed, and drain: one of their clients reads
+    nothing, so that they have to."""
+    stack.broker()
+    path = stack.folder / "other.sock"
+    address = str(path) if form == "path" else f"127.0.0.1:{stack.ws_port}"
+    for _ in range(3):
+        if name == "ws":
+            daemon = stack.ws("--processes=4", listen=address)
+        else:
+            daemon = stack.start(
+                "zcast-fcgi",
+                ["zcast-fcgi", *stack.endpoints()[1:], f"--socket={address}", "--processes=4"],
+                ready=lambda: can_connect(path if form == "path" else ("127.0.0.1", stack.ws_port)),
+            )
+        daemon.wait_log("broker: connected")
+        kill_the_master(daemon)
+    assert "in use" not in daemon.log()
+
+
+@pytest.mark.parametrize("transport", ["ipc", "tcp"])
+def test_a_broker_starts_right_after_a_kill(stack, transport):
+    """Its history is still being locked, and its endpoints held, while the kernel takes a large process apart."""
+    if transport == "tcp":
+        stack.use_tcp()
+    broker = stack.broker(f"--history=lmdb:{stack.folder}/history")
+    for _ in range(5):
+        stack.publish("a", b"x" * 500_000)
+        kill_the_master(broker)
+        broker = stack.broker(f"--history=lmdb:{stack.folder}/history")
+    replies = stack.requests("REPLAY", "0-0", "a")
+    assert [reply[0] for reply in replies] == 5 * [b"MSG"] + [b"END"]
+
+
+def test_an_address_is_free_while_its_workers_drain(stack):
+    """A server that was told to stop waits for clients that don't read; another can take its address meanwhile."""
+    stack.broker()
+    first = stack.ws("--processes=2", "--drain-timeout=60s", "--max-lag=64M")
+    first.wait_log("broker: connected")
+    with Raw(stack.ws_port, receive_buffer=4096) as lazy:
+        lazy.socket.sendall(head())
+        wait_for(lambda: b"101" in lazy.socket.recv(65536), "it is open")
+        wait_for(lambda: stack.publish("a", b"x" * 1_000_000) and backlog(stack) > 2_000_000, "it lags")
+        first.send_signal(signal.SIGTERM)
+        second = stack.ws()
+        second.wait_log("broker: connected")
+        assert first.running()
+    assert first.wait() == 0
+    assert can_connect(("127.0.0.1", stack.ws_port)), "the first hasn't taken the second's address away"
+
+
+def backlog(stack):
+    return max([slow["lag"] for worker in stack.stats()["workers"].values() for slow in worker.get("slow", [])], default=0)

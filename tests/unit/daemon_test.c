@@ -81,12 +81,52 @@ static void test_path (void **state)
     zc_unlisten (s_path);
 }
 
+/*  The waits for what is in use: they take no time, and at one of them its server ends. */
+static int s_waits, s_ends_at, s_ending = -1;
+
+int __wrap_nanosleep (const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep (const struct timespec *time, struct timespec *left)
+{
+    (void)time, (void)left;
+    if (++s_waits == s_ends_at)
+        close (s_ending);
+    return 0;
+}
+
+/*  Whoever was killed holds it for a moment. */
+static void s_assert_waits_for_end (const char *address, int server)
+{
+    s_waits = 0;
+    s_ends_at = 5;
+    s_ending = server;
+    int fd = s_listen (address);
+    assert_true (fd >= 0);
+    assert_int_equal (s_waits, 5);
+    s_waits = s_ends_at = 0;
+    assert_int_equal (s_listen (address), -1);
+    assert_int_equal (s_waits, 30); /* and not longer */
+    close (fd);
+}
+
+static void test_what_a_server_that_ends_holds (void **state)
+{
+    (void)state;
+    char address[64];
+    int fd = s_listen ("127.0.0.1:0");
+    snprintf (address, sizeof address, "127.0.0.1:%u", s_port (fd));
+    s_assert_waits_for_end (address, fd);
+    s_assert_waits_for_end (s_path, s_listen (s_path));
+    zc_unlisten (s_path);
+}
+
 static void test_path_of_a_running_server (void **state)
 {
     (void)state;
     int fd = s_listen (s_path);
     assert_true (fd >= 0);
     s_assert_refused (s_path, "in use by a running server; stop it or choose another path");
+    for (int looked; (looked = zc_accept (fd)) >= 0;) /* it was looked at more than once */
+        close (looked);
     int peer = s_connect_path (s_path);
     assert_true (peer >= 0);
     close (peer);
@@ -546,6 +586,7 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_path),
+        cmocka_unit_test (test_what_a_server_that_ends_holds),
         cmocka_unit_test (test_path_of_a_running_server),
         cmocka_unit_test (test_path_of_a_dead_server),
         cmocka_unit_test (test_path_of_a_busy_server),

@@ -214,6 +214,7 @@ check_PROGRAMS += tests/unit/daemon_test
 TESTS += tests/unit/daemon_test
 tests_unit_daemon_test_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h tests/unit/capture.h
 tests_unit_daemon_test_LDADD = $(UNIT_LIBS)
+tests_unit_daemon_test_LDFLAGS = -Wl,--wrap=nanosleep
 
 check_PROGRAMS += tests/unit/processes_test
 TESTS += tests/unit/processes_test
