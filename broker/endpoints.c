@@ -115,7 +115,7 @@ static int s_bind_tcp (void *socket, const char *name)
         rc = zmq_bind (socket, name);
     }
     return rc == 0 || errno != ENODEV || !zc_endpoint_named (name) ? rc
-                                                                    : s_bind_host (socket, name);
+                                                                   : s_bind_host (socket, name);
 }
 
 static int s_bind (void *socket, const char *name)

@@ -24,6 +24,8 @@
 #include "fcgi/record.h"
 #include "lib/base/log.h"
 #include "lib/front/events.h"
+#include "lib/front/health.h"
+#include "lib/front/metrics.h"
 
 #define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
 #define BODY_STEP 4096  /* bytes of a body that come within request-timeout, at least */
@@ -641,6 +643,9 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
     all->front.fallback =
         &zc_door_events; /* the web server has chosen, whatever its name for it is */
     zc_front_open (&all->front, "/events", &zc_door_events);
+    zc_front_open (&all->front, "/metrics", &zc_door_metrics);
+    zc_front_open (&all->front, "/live", &zc_door_live);
+    zc_front_open (&all->front, "/ready", &zc_door_ready);
     zc_timeouts_init (&all->timeouts);
     LIST_INIT (&all->streaming);
     zc_conns_configure (all);
@@ -680,6 +685,7 @@ void zc_conns_drain (zc_conns_t *all)
 {
     all->front.draining = true;
     zc_keeper_rest (all->keeper);
+    zc_health_rest (&all->front);
     for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, TIMEOUT_KEEP));)
         s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
     for (zc_timeout_t *one = zc_timeouts_first (&all->timeouts, TIMEOUT_REQUEST), *next; one;

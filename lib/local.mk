@@ -73,6 +73,8 @@ libzcast_a_SOURCES = \
 	lib/front/cors.c lib/front/cors.h \
 	lib/front/events.c lib/front/events.h \
 	lib/front/front.c lib/front/front.h \
+	lib/front/health.c lib/front/health.h \
 	lib/front/keeper.c lib/front/keeper.h \
+	lib/front/metrics.c lib/front/metrics.h \
 	lib/front/request.c lib/front/request.h \
 	lib/front/response.c lib/front/response.h

@@ -14,6 +14,8 @@
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/front/events.h"
+#include "lib/front/health.h"
+#include "lib/front/metrics.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 
@@ -61,6 +63,9 @@ static void s_open_doors (zc_server_t *self)
     if (zc_options_bool (self->options, "test-echo"))
         zc_front_open (front, "/echo", &zc_door_echo);
     zc_front_open (front, "/events", &zc_door_events);
+    zc_front_open (front, "/metrics", &zc_door_metrics);
+    zc_front_open (front, "/live", &zc_door_live);
+    zc_front_open (front, "/ready", &zc_door_ready);
     zc_front_open (front, "/", &zc_door_ws);
 }
 
@@ -197,6 +202,7 @@ static void s_on_drain (void *arg)
     zc_server_t *self = arg;
     self->front.draining = true;
     zc_keeper_rest (self->keeper);
+    zc_health_rest (&self->front);
     self->stats.sessions++; /* holds off the end while all are told */
     if (s_number (self, "head-timeout") > DRAIN_MS)
         zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);

@@ -23,8 +23,8 @@ void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump);
 void zc_link_destroy (zc_link_t **self_p);
 
 const zc_upstream_t *zc_link_upstream (zc_link_t *self);
-/*  PUBLISH and its arguments, as for zc_control_request; the answer comes in any case, with count 0
- *  where the time is over, the connection is lost or the link is destroyed. */
+/*  PUBLISH and its arguments, or STATS, as for zc_control_request; the answer comes in any case,
+ * with count 0 where the time is over, the connection is lost or the link is destroyed. */
 uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t count,
                           unsigned timeout_ms, zc_control_fn fn, void *arg);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */

@@ -106,7 +106,7 @@ typedef struct {
 /*  ---------------------------------------------------------------- the front of a process */
 
 /*  The options that the front reads; a program that has one puts them into its table, with those of
- *  the worker: cors-origin, allow-publish, allow-origin, address-rate, address-burst,
+ *  the worker: metrics, cors-origin, allow-publish, allow-origin, address-rate, address-burst,
  *  max-connections-per-address, max-head, max-body, max-bodies. `per_address` is a default. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address)                                                             \
@@ -124,6 +124,8 @@ typedef struct {
      true},                                                                                       \
     {"max-connections-per-address", 0, ZC_OPT_NUMBER, per_address, 0, 1000000, NULL, "N",         \
      "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},              \
+    {"metrics", 0, ZC_OPT_CHOICE, "local", 0, 0, "local|all|off", "WHO",                          \
+     "who may read /metrics: clients on this machine, all, or nobody", true},                     \
     {"max-head", 0, ZC_OPT_SIZE, "32K", 256, 1 << 20, NULL, "SIZE",                               \
      "largest request head: the URL and the fields, with their cookies", true},                   \
     {"max-body", 0, ZC_OPT_SIZE, "4M", 1, 1 << 30, NULL, "SIZE",                                  \

@@ -12,6 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/front/health.h"
 
 #define S_TICK_MS 200
 #define S_LOOK_MS 1000 /* how often files are looked at */
@@ -221,8 +222,12 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_acti
                            const zc_slice_t *topics, size_t count)
 {
     zc_denial_t denial = {0};
-    for (size_t i = 0; front->guard.arg && i < count && !denial.status; i++)
-        denial = s_may (front->guard.arg, rights, action, topics[i]);
+    for (size_t i = 0; i < count && !denial.status; i++) {
+        if (zc_topic_is_canary (topics[i]))
+            denial = s_deny (403, "forbidden", "topics that begin with $zcast/ are zcast's own");
+        else if (front->guard.arg)
+            denial = s_may (front->guard.arg, rights, action, topics[i]);
+    }
     return denial;
 }
 
