@@ -90,9 +90,19 @@ function readSample(text) {
 /** The milliseconds of a position, NaN for a publisher's own id. @param {string} id */
 const timeOf = (id) => (/^\d{13,14}-\d+$/.test(id) ? Number(id.split('-')[0]) : NaN);
 
+/** Characters that are not seen, or that turn the direction of what stands beside them; not line feed and tab. */
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** As `zmq sub` shows it on a terminal. @param {string} text */
+const shown = (text) =>
+  text.replace(UNSEEN, (one) => {
+    const code = one.charCodeAt(0);
+    return code > 255 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\x${code.toString(16).padStart(2, '0')}`;
+  });
+
 /** @param {string} text */
 function data(text) {
-  const made = element('span', text.length > 2000 ? `${text.slice(0, 2000)}…` : text, 'data');
+  const made = element('span', shown(text.length > 2000 ? `${text.slice(0, 2000)}…` : text), 'data');
   if (text.length > 200) made.title = made.textContent ?? ''; // the list shows its first lines
   return made;
 }
@@ -108,7 +118,7 @@ function refusal(topic) {
 /** @param {string} address */
 function readable(address) {
   try {
-    return decodeURIComponent(address);
+    return shown(decodeURIComponent(address));
   } catch {
     return address;
   }
@@ -208,7 +218,7 @@ class Pane {
   /** @param {string} topic @param {string} text @param {number} time @param {boolean} late */
   list(topic, text, time, late) {
     const row = element('li', '', late ? 'history' : '');
-    row.append(element('time', clock(time)), element('span', topic, 'topic'), topic === ACCESS ? request(text) : data(text));
+    row.append(element('time', clock(time)), element('span', shown(topic), 'topic'), topic === ACCESS ? request(text) : data(text));
     this.rows.push(row);
     if (this.rows.length > ROWS) this.rows.shift();
   }
@@ -355,7 +365,7 @@ function paintTopics() {
         refuse('');
         paint();
       };
-      chip.append(element('span', topic), remove);
+      chip.append(element('span', shown(topic)), remove);
       chip.title = topic;
       return chip;
     }),

@@ -182,6 +182,19 @@ def test_a_pane_that_was_dropped_is_complete_again(stack, browser):
     assert browser.js("return document.querySelectorAll('.pane .log .history').length") == 1
 
 
+def test_what_is_not_seen_is_shown(stack, browser):
+    """Control characters, and those that turn the direction of what stands beside them, in payloads and in addresses of the access log."""
+    start(stack)
+    browser.open(stack.url("/?topic=odd"))
+    browser.wait_js("return [...document.querySelectorAll('.pane.good')].length === 2")
+    stack.publish("odd", "a\x1b[2J\x7f\u009b\u202eb\n\tc")
+    stack.publish("host/access", '10.0.0.1 - - [] "GET /%E2%80%AEgpj.exe%00 HTTP/1.1" 200 5 "-" "-"')
+    for pane in (0, 1):
+        wait_for(lambda: len(rows(browser, pane)) == 2, lambda: rows(browser, pane))
+        (_, text), (_, address) = rows(browser, pane)
+        assert text == "a\\x1b[2J\\x7f\\x9b\\u202eb\n\tc" and "/\\u202egpj.exe\\x00" in address, (text, address)
+
+
 def test_a_page_that_is_cut_off_says_so(stack, browser):
     """And comes back at once where it is told to."""
     workers = start(stack)
