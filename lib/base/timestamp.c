@@ -9,6 +9,8 @@
 
 #include "lib/base/text.h"
 
+#define S_LAST 253402300799999 /* ms: 9999-12-31T23:59:59.999Z */
+
 typedef struct {
     const char *at;
     size_t len;
@@ -107,7 +109,7 @@ int zc_timestamp_parse (const char *text, size_t len, uint64_t *ms)
     s_one_of (&reader, "Tt ");
     at += s_time (&reader);
     at -= s_offset (&reader);
-    if (reader.failed || reader.len > 0 || at < 0)
+    if (reader.failed || reader.len > 0 || at < 0 || at > S_LAST)
         return -1;
     *ms = (uint64_t)at;
     return 0;

@@ -54,6 +54,8 @@ static const char *const s_bad[] = {
     "1969-12-31T23:59:59Z",
     "1970-01-01T00:00:00+00:01",
     "0000-01-01T00:00:00Z",
+    "9999-12-31T23:59:60Z",
+    "9999-12-31T23:59:59-00:01",
 };
 
 /*  Of memory of exactly this size, so that a read past it is seen. */
