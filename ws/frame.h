@@ -31,7 +31,8 @@ enum {
     ZC_CLOSE_INTERNAL = 1011,
     ZC_CLOSE_RESTART = 1012,
     ZC_CLOSE_LATER = 1013,
-    ZC_CLOSE_TOKEN = 4401, /* ours, as HTTP's 401 */
+    ZC_CLOSE_REFUSED = 4000, /* ours: and the status that HTTP would have answered */
+    ZC_CLOSE_TOKEN = 4401,
 };
 
 /*  Bytes of the header of a frame with a payload of `len` bytes. */

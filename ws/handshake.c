@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "lib/wire/query.h"
+#include "ws/command.h"
+#include "ws/frame.h"
 #include "ws/http.h"
 #include "ws/upgrade.h"
 
@@ -37,20 +39,49 @@ static bool s_check (zc_exchange_t *exchange, zc_upgrade_t *upgrade)
     return !exchange->over;
 }
 
+/*  The connection is a WebSocket from here on. */
+static void s_upgrade (zc_session_t *session, const zc_upgrade_t *upgrade, zc_session_mode_t mode,
+                       bool deflate)
+{
+    zc_response_t response;
+    session->mode = mode;
+    session->deflate = deflate;
+    zc_upgrade_answer (upgrade, deflate, &response);
+    zc_http_upgrade (session, &response);
+    zc_response_clear (&response);
+    zc_session_enter (session, ZC_SESSION_OPEN);
+}
+
 static void s_accept (zc_exchange_t *exchange, const zc_upgrade_t *upgrade, zc_session_mode_t mode)
 {
     zc_session_t *session = zc_http_session (exchange);
-    zc_response_t response;
-    session->mode = mode;
-    session->deflate = upgrade->extension.deflate && session->server->deflate_from > 0;
-    zc_upgrade_answer (upgrade, session->deflate, &response);
-    zc_http_upgrade (session, &response);
-    zc_response_clear (&response);
+    zc_server_t *server = session->server;
+    s_upgrade (session, upgrade, mode, upgrade->extension.deflate && server->deflate_from > 0);
     zc_session_take_over (session, exchange);
-    session->server->stats.opened++;
-    session->server->stats.deflate += session->deflate;
-    zc_session_enter (session, ZC_SESSION_OPEN);
+    server->stats.opened++;
+    server->stats.deflate += session->deflate;
     exchange->over = true;
+}
+
+/*  The refused client counts for nobody: it has a few seconds to answer our close frame. */
+bool zc_handshake_refuse (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after)
+{
+    zc_session_t *session = zc_http_session (exchange);
+    zc_upgrade_t upgrade;
+    zc_buf_t text = ZC_BUF_INIT;
+    if (exchange->request.method != ZC_METHOD_GET ||
+        zc_upgrade_check (&upgrade, &exchange->request) != 101 || !upgrade.protocol.at)
+        return false;
+    session->server->stats.refused++;
+    session->server->stats.limited += refusal->status == 429;
+    s_upgrade (session, &upgrade, ZC_MODE_V1, false);
+    if (after > 0) {
+        zc_answer_reconnect (&text, after);
+        zc_session_send (session, ZC_FRAME_TEXT, text.data, text.len);
+        zc_buf_clear (&text);
+    }
+    zc_session_close (session, ZC_CLOSE_REFUSED + refusal->status, refusal->text);
+    return true;
 }
 
 static void s_join (zc_session_t *session, const zc_query_t *query, zc_slice_t header)

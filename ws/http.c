@@ -263,6 +263,7 @@ static const zc_carrier_t s_carrier = {
     .answer = s_answer,
     .stream = s_stream,
     .has_room = s_has_room,
+    .refuse = zc_handshake_refuse,
 };
 
 /*  ---------------------------------------------------------------- requests */

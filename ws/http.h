@@ -23,6 +23,10 @@ void zc_http_destroy (zc_http_t **self_p);
 
 /*  The session of an exchange of ours. */
 zc_session_t *zc_http_session (const zc_exchange_t *exchange);
+/*  A browser shows a page nothing of a WebSocket that wasn't opened. So one whose request is in
+ * order, and offers zcast.v1, is opened, and closed with 4000 + status and the sentence. False:
+ * that isn't such a request. */
+bool zc_handshake_refuse (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after);
 /*  Answers with 101: what follows on the connection is not HTTP any more. */
 void zc_http_upgrade (zc_session_t *session, const zc_response_t *response);
 

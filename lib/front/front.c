@@ -141,11 +141,26 @@ static void s_add_error (zc_exchange_t *self, const zc_denial_t *refusal, zc_res
     zc_buf_adds (&response->body, "}\n");
 }
 
+static bool s_refuse_by_carrier (zc_exchange_t *self, const zc_denial_t *refusal, bool later)
+{
+    zc_front_t *front = self->front;
+    bool (*refuse) (zc_exchange_t *, const zc_denial_t *, unsigned) = self->carrier->refuse;
+    if (!refuse || !refuse (self, refusal, later ? s_retry_ms (front) : 0))
+        return false;
+    front->stats.errors += refusal->status >= 400 && refusal->status < 500;
+    front->stats.limited += refusal->status == 429;
+    front->stats.refused += refusal->status == 503;
+    self->over = true;
+    return true;
+}
+
 void zc_exchange_refuse_by (zc_exchange_t *self, const zc_denial_t *refusal)
 {
     zc_response_t response;
     char seconds[16];
     bool later = refusal->status == 429 || refusal->status == 503;
+    if (s_refuse_by_carrier (self, refusal, later))
+        return;
     if (later && self->door && self->door->streams) {
         self->front->stats.limited += refusal->status == 429;
         s_answer_later (self);

@@ -26,6 +26,14 @@ typedef struct zc_door zc_door_t;
 /*  ---------------------------------------------------------------- an exchange and its carrier */
 
 typedef struct {
+    unsigned status;   /* 401, 403, 429, …; 0: it may */
+    const char *code;  /* one word for programs */
+    const char *text;  /* one sentence */
+    const char *field; /* name of a further header field, such as WWW-Authenticate; NULL: none */
+    const char *value; /* its value */
+} zc_denial_t;
+
+typedef struct {
     const char *name; /* "fcgi", "cgi", "http": for logs */
     /*  The whole answer; copies what it needs. Called once: in zc_front_begin, zc_exchange_body or
      *  zc_exchange_end, or later, when the door has what it waited for. Then it may free the
@@ -36,6 +44,9 @@ typedef struct {
     zc_client_t *(*stream) (zc_exchange_t *exchange, const zc_response_t *response);
     /*  Whether there is room for one more stream. */
     bool (*has_room) (zc_exchange_t *exchange);
+    /*  Refuses in a way of its own, and returns true; `after` is the time in ms to come back, 0
+     * where that is of no use. False: it is to be answered. NULL: it always is. */
+    bool (*refuse) (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after);
 } zc_carrier_t;
 
 /*  One request and its answer. Embedded by the carrier, and cleared by it once it is over and no
@@ -78,14 +89,6 @@ struct zc_door {
 /*  ---------------------------------------------------------------- who may */
 
 typedef enum { ZC_ACTION_SUBSCRIBE, ZC_ACTION_PUBLISH } zc_action_t;
-
-typedef struct {
-    unsigned status;   /* 401, 403, 429, …; 0: it may */
-    const char *code;  /* one word for programs */
-    const char *text;  /* one sentence */
-    const char *field; /* name of a further header field, such as WWW-Authenticate; NULL: none */
-    const char *value; /* its value */
-} zc_denial_t;
 
 /*  Tokens and grants. Each hook may be NULL: then it lets pass. */
 typedef struct {

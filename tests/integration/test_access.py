@@ -152,6 +152,13 @@ def test_websocket(closed, secret):
         websocket_status(stack, "/ws?topic=news/1").wait_open()
     with pytest.raises(Exception, match="403"):
         websocket_status(stack, "/ws?topic=other", {"Authorization": f"Bearer {both}"}).wait_open()
+    for path, protocols, code, word in [
+        ("/ws?topic=news/1", ["zcast.v1"], 4401, "token"),
+        ("/ws?topic=other", ["zcast.v1", f"zcast.token.{both}"], 4403, "topic"),
+    ]:
+        refused = websocket_status(stack, path, subprotocols=protocols)
+        refused.wait_closed()
+        assert refused.close_code == code and word in refused.close_reason
     client = websocket_status(stack, "/ws?topic=news/1", subprotocols=["zcast.v1", f"zcast.token.{both}"])
     client.wait_open()
     assert client.subprotocol == "zcast.v1", "a token is never said back"

@@ -1,12 +1,13 @@
 """zcast-ws: the handshake, and everything that is refused there. No broker: a worker without one still answers."""
 
 import socket
+import struct
 import time
 
 import pytest
 
 from stack import wait_for
-from wsraw import FIN, KEY, PING, PONG, Raw, encode, head
+from wsraw import CLOSE, FIN, KEY, PING, PONG, Raw, encode, head
 
 
 @pytest.fixture
@@ -71,6 +72,37 @@ def test_refused(ws, name):
     # and the next one is served
     with Raw(ws.ws_port) as raw:
         raw.open()
+
+
+TOLD = {
+    "empty topic": (4400, "/ws?topic=", {}),
+    "bad topic": (4400, "/ws?topic=a%00b", {}),
+    "topic not utf-8": (4400, "/ws?topic=%ff", {}),
+    "too many topics": (4400, "/ws?" + "&".join(f"topic={n}" for n in range(101)), {}),
+    "path": (4404, "/other?topic=a", {}),
+    "another name": (4403, "/ws?topic=a", {"Host": "evil.example"}),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_page_is_told_why_it_is_refused(ws, name):
+    """A browser hides the status of an upgrade that fails: who offers zcast.v1 gets it as a close code, with the sentence that
+    others get over HTTP."""
+    code, path, fields = TOLD[name]
+    with Raw(ws.ws_port) as raw:
+        assert raw.open(path, Sec_WebSocket_Protocol="zcast.v1", **fields)["sec-websocket-protocol"] == "zcast.v1"
+        found, reason = raw.read_close()
+        assert found == code
+        raw.frame(FIN | CLOSE, struct.pack(">H", code))
+        assert raw.at_end()
+    status, _, body = answer(ws, head(path, **fields))
+    assert (4000 + status, body.strip()) == (code, reason)
+
+
+def test_what_can_not_be_opened_is_answered(ws):
+    """No WebSocket, no close code: also where zcast.v1 is offered."""
+    for status, fields in [(426, {"Sec_WebSocket_Version": "8"}), (426, {"drop": ["Upgrade"]}), (400, {"Sec_WebSocket_Key": "A"}), (405, {"method": "POST"})]:
+        assert answer(ws, head(Sec_WebSocket_Protocol="zcast.v1", **fields))[0] == status
 
 
 def test_a_byte_at_a_time(ws):

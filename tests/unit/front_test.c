@@ -45,7 +45,7 @@ static bool s_has_room (zc_exchange_t *exchange)
     return s_room;
 }
 
-static const zc_carrier_t s_carrier = {"test", s_on_answer, s_on_stream, s_has_room};
+static const zc_carrier_t s_carrier = {"test", s_on_answer, s_on_stream, s_has_room, NULL};
 
 /*  A door that gathers its body, and answers with it; or refuses at a word. */
 static void s_gather_open (zc_exchange_t *exchange)
