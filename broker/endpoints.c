@@ -1,10 +1,8 @@
 /*  endpoints.c - see endpoints.h.
  *
  *  ZeroMQ tells of what happens at an endpoint on a monitor's socket. Nobody waits for that: it is
- *  read a few times a second, beside the way of the messages. Out of descriptors, ZeroMQ's thread
- *  tries to accept as fast as it can, and can't be told to pause: to unbind would end the
- *  connections that there are. So all that can be done is to say so before it happens. The kernel
- *  gives the lowest free number, which tells how many are left. */
+ *  read a few times a second, beside the way of the messages. The kernel gives the lowest free
+ *  number, which tells how many descriptors are left. */
 #include "broker/endpoints.h"
 
 #include <assert.h>
@@ -19,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <zmq.h>
+#include "broker/acceptors.h"
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
@@ -41,7 +40,8 @@ struct zc_endpoints {
     s_endpoint_t all[S_ENDPOINTS];
     size_t count;
     int descriptors; /* the limit */
-    bool scarce;     /* descriptors are */
+    bool scarce;     /* descriptors are: nobody is accepted */
+    zc_acceptors_t *acceptors;
     uint64_t looked_ms;
 };
 
@@ -198,13 +198,17 @@ static void s_watch_descriptors (zc_endpoints_t *self)
 {
     static zc_log_limit_t limit;
     bool left = s_has_left (self, self->scarce ? 2 * S_RESERVE : S_RESERVE);
-    if (!left && !self->scarce) {
+    if (self->scarce && left)
+        zc_acceptors_resume (self->acceptors);
+    bool scarce = !left || zc_acceptors_resting (self->acceptors);
+    if (scarce && !self->scarce) {
+        zc_acceptors_pause (self->acceptors);
         self->counters->out_of_files++;
         zc_log_limited (&limit, ZC_LOG_WARN,
                         "out of descriptors: new connections wait (raise the limit: LimitNOFILE, "
                         "ulimit -n)");
     }
-    self->scarce = !left;
+    self->scarce = scarce;
 }
 
 void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
@@ -236,6 +240,8 @@ static void s_rebind (s_endpoint_t *endpoint)
 void zc_endpoints_rebind (zc_endpoints_t *self)
 {
     zc_info ("a certificate is gone or another one: all connections are made anew");
+    zc_acceptors_resume (self->acceptors);
+    self->scarce = false; /* looked at anew */
     for (size_t i = 0; i < self->count; i++)
         s_rebind (&self->all[i]);
 }
@@ -250,6 +256,7 @@ zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters)
     self->context = context;
     self->counters = counters;
     self->descriptors = zc_descriptor_limit ();
+    self->acceptors = zc_acceptors_new ();
     return self;
 }
 
@@ -271,6 +278,7 @@ void zc_endpoints_destroy (zc_endpoints_t **self_p)
         return;
     for (size_t i = 0; i < self->count; i++)
         s_endpoint_clear (&self->all[i]);
+    zc_acceptors_destroy (&self->acceptors);
     free (self);
     *self_p = NULL;
 }

@@ -6,6 +6,7 @@ broker_libbroker_a_SOURCES = \
 	broker/certificates.c broker/certificates.h \
 	broker/gate.c broker/gate.h \
 	broker/zap.c broker/zap.h \
+	broker/acceptors.c broker/acceptors.h \
 	broker/endpoints.c broker/endpoints.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \

@@ -682,9 +682,42 @@ def test_out_of_descriptors_is_said(stack):
     broker.wait_log("out of descriptors")
     assert ask(dealer, "PING")[0] == b"OK"
     assert json.loads(ask(dealer, "STATS")[1])["out_of_files"] == 1
+    used, began = broker.cpu(), time.monotonic()
+    time.sleep(3)  # nothing is waited for: this is how long it is looked at
+    assert broker.cpu() - used < (time.monotonic() - began) / 8, "to be out of descriptors costs a core"
     for peer in crowd:
         peer.close()
     assert stack.publish("a", "x")
+    late = control(stack)
+    assert ask(late, "PING")[0] == b"OK"
+    assert json.loads(ask(late, "STATS")[1])["out_of_files"] == 1
+
+
+@pytest.mark.parametrize("kind", ["ipc", "tcp"])
+def test_who_waits_for_a_descriptor_gets_one(stack, kind):
+    """Again and again: whoever leaves makes room for one that waits, on each endpoint."""
+    if kind == "tcp":
+        stack.use_tcp()
+    broker = stack.broker(limit_fds=64)
+    dealer = control(stack)
+    assert ask(dealer, "PING")[0] == b"OK"
+    crowd = []
+    for endpoint, type in ((stack.control_endpoint, zmq.DEALER), (stack.subscribe_endpoint, zmq.SUB), (stack.publish_endpoint, zmq.PUB)):
+        for _ in range(30):
+            crowd.append(stack.context.socket(type))
+            crowd[-1].linger = 0
+            crowd[-1].connect(endpoint)
+    broker.wait_log("out of descriptors")
+    for peer in crowd[:80]:
+        peer.close()
+    for _ in range(2):
+        late = control(stack)
+        assert ask(late, "PING")[0] == b"OK"
+        with stack.sub("a") as sub:
+            stack.publish("a", "x")
+            assert receive(sub, 1)
+    for peer in crowd[80:]:
+        peer.close()
 
 
 def test_messages_of_random_frames(stack):
