@@ -12,14 +12,18 @@
 
 /*  Read by anyone, changed only by the functions below. All zero: nothing is suspected. */
 typedef struct {
-    bool suspect;          /* something may be lost: what spans several topics is held back */
-    bool reconcile;        /* every topic is to be asked about with the next round */
-    bool reconciling;      /* the round under way asks about every topic */
-    zc_id_t head;          /* the newest position heard of */
-    zc_id_t received;      /* the last message that came live */
-    zc_id_t dropped;       /* reconciled up to this drop of the broker's */
-    zc_id_t proof;         /* comes live next, or the queue was still full when it was reconciled */
-    zc_id_t round_dropped; /* the least `dropped` of the round's answers */
+    bool suspect;       /* something may be lost: what spans several topics is held back */
+    bool reconcile;     /* every topic is to be asked about with the next round */
+    bool reconciling;   /* the round under way asks about every topic */
+    zc_id_t head;       /* the newest position heard of */
+    zc_id_t received;   /* the last message that came live */
+    zc_id_t dropped;    /* reconciled up to this drop of the broker's */
+    zc_id_t open;       /* the first message that came live after it; ZC_ID_NONE: none yet */
+    zc_id_t unproved;   /* reconciled up to this head, when the queue may have been full still; or
+                         * ZC_ID_NONE */
+    zc_id_t proof;      /* comes live next, or the queue was still full when it was reconciled */
+    zc_id_t round_head; /* the least `head` of the round's answers */
+    zc_id_t round_dropped; /* the least `dropped` of them */
     zc_id_t round_last;    /* the newest position of a topic in them */
 } zc_losses_t;
 

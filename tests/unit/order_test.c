@@ -169,6 +169,36 @@ static void test_proof (void **state)
     assert_true (losses.suspect && losses.reconcile);
 }
 
+/*  What is lost while the queue is full has the `dropped` that is known already: only a message
+ * that comes live after it, and before the answers, shows that they told all. */
+static void test_room (void **state)
+{
+    (void)state;
+    zc_losses_t losses = {0};
+    zc_losses_suspect (&losses);
+    assert_true (s_round (&losses, 20, 15, 14)); /* nothing has come since the drop */
+    s_message (&losses, 13, 0);                  /* from before it: shows nothing */
+    s_message (&losses, 14, 0);
+    assert_false (losses.suspect);
+    s_message (&losses, 22, 15); /* 21 may be missing */
+    assert_true (losses.suspect && losses.reconcile);
+    assert_true (s_round (&losses, 22, 15, 22));
+    s_message (&losses, 30, 15); /* there was room before the answers */
+    assert_false (losses.suspect);
+    s_message (&losses, 40, 35); /* a drop of which a message tells */
+    assert_true (losses.suspect);
+    assert_false (s_round (&losses, 38, 35, 38)); /* answered before that message was sent */
+    assert_true (losses.suspect && losses.reconcile);
+    assert_true (s_round (&losses, 40, 35, 40));
+    s_message (&losses, 41, 35);
+    assert_false (losses.suspect);
+    zc_losses_suspect (&losses);
+    assert_true (s_round (&losses, 60, 50, 41));
+    s_message (&losses, 55, 50); /* the answers knew of it */
+    s_message (&losses, 61, 50);
+    assert_false (losses.suspect);
+}
+
 static void test_failed_round (void **state)
 {
     (void)state;
@@ -195,6 +225,7 @@ int main (void)
         cmocka_unit_test (test_synced),
         cmocka_unit_test (test_dropped),
         cmocka_unit_test (test_proof),
+        cmocka_unit_test (test_room),
         cmocka_unit_test (test_failed_round),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
