@@ -262,15 +262,13 @@ static void s_set_since (zc_replays_t *self, s_job_t *job, const zc_ask_t *reque
     s_check_floor (self, job);
     if (request->since_kind == ZC_SINCE_POSITION) {
         job->since = job->position = request->since;
-    } else if (request->since_kind == ZC_SINCE_EARLIEST) {
-        /*  All there is of each topic; and nothing is missing of what was asked for. */
+    } else if (request->since_kind == ZC_SINCE_EVENT &&
+               s_find_event (self, job, request->since_event)) {
+        job->position = job->since;
+    } else { /* all there is of each topic */
+        job->unknown = request->since_kind == ZC_SINCE_EVENT;
         job->since = job->floor;
         job->position = ZC_ID_NONE;
-    } else if (s_find_event (self, job, request->since_event)) {
-        job->position = job->since;
-    } else {
-        job->unknown = true;
-        job->position = job->since = job->floor;
     }
 }
 

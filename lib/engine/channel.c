@@ -311,13 +311,11 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
         return;
     }
     const zc_buf_t *bytes = zc_encoder_bytes (self->shared->encoder, self->encoding, message);
-    bool found = message->event_id.len && zc_channel_finds_own_ids (self);
-    uint64_t hash = found ? zc_feed_hash (message->event_id.at, message->event_id.len) : 0;
     if (late) { /* can only be without a broker that states its drops; better late than never */
         stats->late++;
         zc_feed_append_control (self->feed, bytes->data, bytes->len);
     } else {
-        zc_feed_append (self->feed, bytes->data, bytes->len, message->id, hash);
+        zc_feed_append (self->feed, bytes->data, bytes->len, message->id);
     }
     stats->delivered += self->audience.count;
     stats->wanted += self->audience.count;
@@ -910,9 +908,4 @@ const zc_audience_t *zc_channel_audience (const zc_channel_t *self)
 zc_joins_t *zc_channel_joins (zc_channel_t *self)
 {
     return &self->joins;
-}
-
-bool zc_channel_finds_own_ids (const zc_channel_t *self)
-{
-    return self->topic_count == 1;
 }

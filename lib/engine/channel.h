@@ -94,8 +94,5 @@ zc_slow_t zc_channel_policy (const zc_channel_t *self);
 zc_feed_t *zc_channel_feed (const zc_channel_t *self);
 const zc_audience_t *zc_channel_audience (const zc_channel_t *self);
 zc_joins_t *zc_channel_joins (zc_channel_t *self);
-/*  Whether its feed says what a publisher's own id means. Topics may share one, and then it is the
- *  earliest of them, which a feed of several can't know: it may lie before the feed. */
-bool zc_channel_finds_own_ids (const zc_channel_t *self);
 
 #endif

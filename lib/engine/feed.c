@@ -11,11 +11,10 @@
 #include <string.h>
 
 typedef struct {
-    uint64_t position;   /* of its first byte */
-    zc_id_t id;          /* a message's id; a control entry's: complete up to */
-    uint64_t event_hash; /* 0: none */
-    bool message;        /* false: a control entry */
-    uint64_t number;     /* messages before it since the feed began */
+    uint64_t position; /* of its first byte */
+    zc_id_t id;        /* a message's id; a control entry's: complete up to */
+    bool message;      /* false: a control entry */
+    uint64_t number;   /* messages before it since the feed began */
 } s_entry_t;
 
 struct zc_feed {
@@ -30,7 +29,6 @@ struct zc_feed {
     zc_id_t gap;       /* something up to here is missing from it, and was stated */
     uint64_t messages; /* appended since the feed began */
     uint64_t newest;   /* position of the newest message */
-    bool event_ids;    /* some live or past message had one */
 };
 
 zc_feed_t *zc_feed_new (zc_id_t start)
@@ -116,15 +114,13 @@ static void s_append (zc_feed_t *self, const void *bytes, size_t len, s_entry_t 
     self->head += len;
 }
 
-void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
-                     uint64_t event_hash)
+void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id)
 {
     assert (id > self->last);
     self->newest = self->head;
-    s_append (self, bytes, len, (s_entry_t){.id = id, .event_hash = event_hash, .message = true});
+    s_append (self, bytes, len, (s_entry_t){.id = id, .message = true});
     self->messages++;
     self->last = id;
-    self->event_ids = self->event_ids || event_hash;
 }
 
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len)
@@ -216,19 +212,6 @@ int zc_feed_seek (const zc_feed_t *self, zc_id_t id, uint64_t *position, uint64_
     return 0;
 }
 
-int zc_feed_find (const zc_feed_t *self, uint64_t event_hash, zc_id_t *id)
-{
-    if (!self->event_ids)
-        return -1;
-    for (size_t i = self->count; i-- > self->first;) {
-        if (self->entries[i].event_hash == event_hash) {
-            *id = self->entries[i].id;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 uint64_t zc_feed_boundary (const zc_feed_t *self, uint64_t position)
 {
     size_t index = s_at_position (self, position);
@@ -308,13 +291,4 @@ void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reade
 size_t zc_feed_memory (const zc_feed_t *self)
 {
     return sizeof *self + self->cap + self->entries_cap * sizeof *self->entries;
-}
-
-uint64_t zc_feed_hash (const void *bytes, size_t len)
-{
-    const uint8_t *at = bytes;
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash ? hash : 1;
 }

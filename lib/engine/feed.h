@@ -16,10 +16,8 @@ typedef struct zc_feed zc_feed_t;
 zc_feed_t *zc_feed_new (zc_id_t start);
 void zc_feed_destroy (zc_feed_t **self_p);
 
-/*  Appends one message's encoded bytes (copied). `id` is above zc_feed_last. `event_hash` is
- *  zc_feed_hash of the publisher's own id, or 0 where it gave none. */
-void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id,
-                     uint64_t event_hash);
+/*  Appends one message's encoded bytes (copied). `id` is above zc_feed_last. */
+void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id);
 /*  Appends bytes that are not a message (heartbeat, stated gap): they are sent in their turn, and
  *  never found by zc_feed_seek. */
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len);
@@ -42,8 +40,6 @@ const uint8_t *zc_feed_bytes (const zc_feed_t *self, uint64_t position, size_t *
 /*  The position after everything up to and including `id`, and in *count the messages from there
  *  to head. Returns -1 where `id` is before start, or after last. */
 int zc_feed_seek (const zc_feed_t *self, zc_id_t id, uint64_t *position, uint64_t *count);
-/*  The id of the newest message with this event hash; -1 where there is none. */
-int zc_feed_find (const zc_feed_t *self, uint64_t event_hash, zc_id_t *id);
 /*  The first boundary at or after `position`, where other bytes can be put in between. */
 uint64_t zc_feed_boundary (const zc_feed_t *self, uint64_t position);
 /*  The id that a client at boundary `position` is complete up to. */
@@ -59,7 +55,5 @@ uint64_t zc_feed_newest (const zc_feed_t *self);
 void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reader);
 /*  Bytes of memory held. */
 size_t zc_feed_memory (const zc_feed_t *self);
-
-uint64_t zc_feed_hash (const void *bytes, size_t len);
 
 #endif

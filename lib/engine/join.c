@@ -24,18 +24,18 @@ struct zc_join {
     size_t ahead; /* among those that wait for the feed to reach `at` */
     char *since;  /* owned: the last id as it came; NULL for a move or a skip */
     size_t since_len;
-    zc_id_t at;     /* complete up to here */
-    uint64_t mark;  /* the feed's head when the client was last given something */
-    bool known;     /* `at` means something; false for an own id not yet looked up */
-    bool sought;    /* the feed doesn't know the own id */
-    bool earliest;  /* asked for all there is */
-    bool fresh;     /* came before there ever was a broker: can't have missed anything */
-    bool guess;     /* `at` is by the clock, and may be ahead of the broker, */
-    bool paged;     /* until a page has shown where that is */
-    bool verdict;   /* still owed */
-    bool checked;   /* the broker knows positions up to `at` */
-    uint64_t fetch; /* token of the page under way, or 0 */
-    zc_buf_t page;  /* encoded messages of that page */
+    zc_id_t at;         /* complete up to here */
+    uint64_t mark;      /* the feed's head when the client was last given something */
+    bool known;         /* `at` means something; false for an own id not yet looked up */
+    bool earliest;      /* asked for all there is */
+    bool fresh;         /* came before there ever was a broker: can't have missed anything */
+    bool guess;         /* `at` is by the clock, and may be ahead of the broker, */
+    bool paged;         /* until a page has shown where that is */
+    bool verdict;       /* still owed */
+    bool checked;       /* the broker knows positions up to `at` */
+    uint64_t fetch;     /* token of the page under way, or 0 */
+    zc_buf_t page;      /* encoded messages of that page */
+    zc_id_t page_first; /* the first one's id */
     uint64_t page_count;
 };
 
@@ -202,13 +202,22 @@ static void s_wait_for_feed (zc_join_t *self)
     }
 }
 
-static void s_later_gap (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
+/*  A verdict's own id, which a client may come back with that saw nothing after it: it isn't beyond
+ *  any message that follows. A gap may be: what is gone of one topic can be newer than what is left
+ *  of another. */
+static zc_id_t s_before_page (const zc_join_t *self, zc_id_t position)
+{
+    bool beyond = self->page_count && self->page_first <= position;
+    return beyond ? self->page_first - 1 : position;
+}
+
+static void s_later_gap (zc_join_t *self, zc_id_t from, zc_id_t position, zc_buf_t *bytes)
 {
     char since[ZC_ID_SIZE];
     zc_verdict_t verdict = {.gap = true,
                             .since = {since, zc_id_format (self->at, since)},
-                            .from = floor,
-                            .position = floor};
+                            .from = from,
+                            .position = position};
     s_add_verdict (self, &verdict, bytes);
 }
 
@@ -227,7 +236,7 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
         s_shared (self)->stats.resumed_feed++;
         s_add_verdict (self, &verdict, &bytes);
     } else if (gap > self->at && !self->fresh) {
-        s_later_gap (self, gap, &bytes);
+        s_later_gap (self, gap, self->at, &bytes); /* what was saved from within it follows */
     } else if (self->guess) {
         zc_channel_greet (channel, self->client, self->at);
     }
@@ -239,11 +248,6 @@ static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
     zc_feed_t *feed = zc_channel_feed (channel);
-    if (!self->known && !self->earliest && !self->sought && zc_channel_finds_own_ids (channel)) {
-        self->known =
-            zc_feed_find (feed, zc_feed_hash (self->since, self->since_len), &self->at) == 0;
-        self->sought = true;
-    }
     uint64_t position, count;
     if (self->known && self->at > zc_feed_last (feed))
         zc_channel_advance (channel); /* the broker may have said that nothing comes up to there */
@@ -276,7 +280,8 @@ static void s_page_message (void *asker, const zc_message_t *message)
     size_t cap = self->page.cap;
     zc_buf_add (&self->page, bytes->data, bytes->len);
     s_shared (self)->held.pages += self->page.cap - cap;
-    self->page_count++;
+    if (self->page_count++ == 0)
+        self->page_first = message->id;
 }
 
 /*  The first event of a client that came with a last id. */
@@ -292,6 +297,7 @@ static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t
         verdict.from = end->head;
     if (verdict.gap)
         verdict.position = verdict.from;
+    verdict.position = s_before_page (self, verdict.position);
     s_add_verdict (self, &verdict, bytes);
 }
 
@@ -310,9 +316,10 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
     if (self->verdict)
         s_first_verdict (self, end, &bytes);
     else if (end->floor > self->at && !self->fresh)
-        s_later_gap (self, end->floor, &bytes);
+        s_later_gap (self, end->floor, s_before_page (self, end->floor), &bytes);
     else if (self->at > end->head && !self->guess)
-        s_later_gap (self, end->head, &bytes); /* a broker that lost its past came back */
+        s_later_gap (self, end->head, end->head,
+                     &bytes); /* a broker that lost its past came back */
     if (self->at > end->head)
         self->at = end->head;
     zc_buf_add (&bytes, self->page.data, self->page.len);
@@ -655,7 +662,7 @@ void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
         self->kind = S_RESUME;
         if (self->known && self->at < future)
             self->at = future;
-        self->checked = self->guess = self->fresh = self->sought = false;
+        self->checked = self->guess = self->fresh = false;
         s_mark (self);
         s_try (self);
     }

@@ -55,10 +55,11 @@ void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict)
 void zc_message_json (zc_buf_t *out, const zc_message_t *message)
 {
     zc_buf_adds (out, "{\"id\":");
-    if (message->event_id.len)
+    s_add_id (out, message->id);
+    if (message->event_id.len) {
+        zc_buf_adds (out, ",\"eventId\":");
         zc_json_string (out, message->event_id.at, message->event_id.len);
-    else
-        s_add_id (out, message->id);
+    }
     zc_buf_adds (out, ",\"topic\":");
     zc_json_string (out, message->topic.at, message->topic.len);
     zc_buf_adds (out, ",\"event\":");

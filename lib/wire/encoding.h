@@ -34,7 +34,8 @@ struct zc_encoding {
 
 /*  {"status":"continued"|"gap","since":"…","from":"…","replayed":n} (from and topic for a gap). */
 void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict);
-/*  {"id","topic","event","data"|"base64"}; the text of zcast.v1 on both transports. */
+/*  {"id","topic","event","data"|"base64"}, with "eventId" behind the id where the publisher gave
+ * one of its own; the text of zcast.v1 on both transports. */
 void zc_message_json (zc_buf_t *out, const zc_message_t *message);
 /*  A JSON string with its quotes; `bytes` is valid UTF-8. */
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len);

@@ -1,7 +1,9 @@
 /*  sse.c - event stream blocks (WHATWG HTML §9.2).
  *
  *  `id:` is the last line of every block, since some clients take the id of a block that was cut
- *  off. An empty payload still gets its `data:` line: without one a browser dispatches nothing.
+ *  off. It is the position, always: a publisher's own id may be used again, on this topic or
+ * another, and so says nothing of what a client has had. An empty payload still gets its `data:`
+ * line: without one a browser dispatches nothing.
  *
  *  Every empty line ends a block that has `data:` and `id:`. Many clients take an id only from a
  *  block that has data, and some give the application a message for each empty line, or lose their
@@ -97,12 +99,7 @@ static void s_message_end (zc_buf_t *out, const zc_message_t *message)
 {
     if (message->retry.len)
         s_field (out, "retry: ", message->retry);
-    if (message->event_id.len) {
-        s_field (out, "id: ", message->event_id);
-        zc_buf_addc (out, '\n');
-    } else {
-        s_end (out, message->id);
-    }
+    s_end (out, message->id);
 }
 
 static void s_message (zc_buf_t *out, const zc_message_t *message)

@@ -51,7 +51,7 @@ static void s_prepare_feed (void)
 static void s_append (unsigned count)
 {
     for (unsigned i = 1; i <= count; i++) {
-        zc_feed_append (s_feed, s_payload, sizeof s_payload, zc_id_from_ms (FIRST_MS + i), 0);
+        zc_feed_append (s_feed, s_payload, sizeof s_payload, zc_id_from_ms (FIRST_MS + i));
         if (i % 100 == 0)
             zc_feed_trim (s_feed, 1 << 16, ZC_ID_NONE, UINT64_MAX);
     }

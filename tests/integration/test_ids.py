@@ -110,7 +110,7 @@ def test_the_relay_refuses_what_another_site_let_pass(stack, other):
     north.wait_log("not published: headers: event types that begin")
 
 
-def fake_broker(stack, head):
+def fake_broker(stack, heads):
     """An XPUB that isn't zcast's broker, with as much of control as a worker needs to follow it; nothing is in history."""
     xpub, router = stack.context.socket(zmq.XPUB), stack.context.socket(zmq.ROUTER)
     for made, endpoint in ((xpub, stack.subscribe_endpoint), (router, stack.control_endpoint)):
@@ -123,6 +123,7 @@ def fake_broker(stack, head):
     topics = set()
 
     def answer(verb, words):
+        head = heads[-1]
         if verb == b"SYNC":
             count = words[1].count(b"\n") + 1 if words[1] else 0
             return [b"OK", head, b"0-0", b"\n".join([head] * count)]
@@ -145,16 +146,100 @@ def fake_broker(stack, head):
 def test_a_worker_does_not_pass_on_a_forged_verdict(stack):
     """Whoever is at the other end: an older broker, its history, or something else that speaks the protocol."""
     ms = int(time.time() * 1000) + 100000
-    xpub, topics, serve = fake_broker(stack, b"%d-0" % ms)
+    heads = [b"%d-0" % ms]
+    xpub, topics, serve = fake_broker(stack, heads)
     stack.fcgi()
     stack.nginx()
     with stack.sse("t") as client:
         wait_for(lambda: serve() or b"\x01t" in topics, "a subscription")
         wait_for(lambda: serve() or client.last_id, "the worker follows")
         for number, event in enumerate([*BAD_EVENTS, "fine"], 1):
-            xpub.send_multipart([b"t", FORGED.encode(), f"id: {ms}-{number}\nprev: {ms}-{number - 1}\nevent: {event}\n".encode()])
-        wait_for(lambda: serve() or len(client.events) == 5, lambda: f"five messages: {client.events}")
-        assert [event.event for event in client.events] == ["message"] * 4 + ["fine"]
+            heads.append(b"%d-%d" % (ms, number))
+            xpub.send_multipart([b"t", FORGED.encode(), b"id: %s\nprev: %s\nevent: %s\n" % (heads[-1], heads[-2], event.encode())])
+        seen = lambda: [event.event for event in client.events if event.data == FORGED]
+        wait_for(lambda: serve() or len(seen()) == 5, lambda: f"five messages: {client.events}")
+        assert seen() == ["message"] * 4 + ["fine"]
+
+
+# The id of an event is its position.
+
+
+@pytest.fixture
+def served(stack):
+    stack.broker("--dedup-window=300ms")
+    for start in (stack.fcgi, stack.ws):
+        start().wait_log("broker: connected")
+    stack.nginx()
+    return stack
+
+
+def resumed(stack, kind, topics, last, count):
+    """What follows a last id: the verdict's status, and of each message its id, own id and data."""
+    if kind == "ws":
+        with stack.websocket(*topics, **V1, query={"last_event_id": last}) as client:
+            made = wait_events(client, 1 + count)
+            verdict, messages = json.loads(made[0]["data"]), made[1:]
+    else:
+        query = {"format": "zcast.v1"} if kind == "sse+json" else {}
+        with stack.sse(*topics, last_event_id=last, **query) as client:
+            verdict = client.wait_event(lambda event: event.event == "zcast.continuity").json()
+            messages = [{"id": event.id, "data": event.data} for event in client.wait(count)]
+            if query:
+                assert [json.loads(each["data"])["id"] for each in messages] == [each["id"] for each in messages]
+                messages = [json.loads(each["data"]) for each in messages]
+    assert verdict["replayed"] == len(messages)
+    return verdict["status"], [(each["id"], each.get("eventId"), each["data"]) for each in messages]
+
+
+KINDS = ["sse", "sse+json", "ws"]
+
+
+def as_shown(kind, messages):
+    return [(id, own if kind != "sse" else None, data) for id, own, data in messages]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_own_id_that_is_used_again(served, kind):
+    """After the window it is another message's. Positions tell them apart; an own id from an earlier version means the first."""
+    stack, made = served, []
+    for own, data in (("1", "A"), ("2", "B"), ("3", "C"), ("1", "A2"), ("2", "D")):
+        while True:
+            reply = stack.request("PUBLISH", "t", data, lines({"id": own}))
+            if reply[0] == b"OK":
+                break
+            assert reply[1] == b"conflict"
+        made.append((reply[1].decode(), own, data))
+    for number, (id, _, _) in enumerate(made):
+        rest = made[number + 1 :]
+        assert resumed(stack, kind, ["t"], id, len(rest)) == ("continued", as_shown(kind, rest))
+    for own, first in (("1", 0), ("2", 1), ("3", 2)):
+        rest = made[first + 1 :]
+        assert resumed(stack, kind, ["t"], own, len(rest)) == ("continued", as_shown(kind, rest))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_topics_that_are_numbered_alike(served, kind):
+    """A client of both that has seen everything gets nothing again, and one that has seen a part gets the rest."""
+    stack = served
+    made = [(stack.publish(topic, f"{topic}{n}", {"id": str(n)}), str(n), f"{topic}{n}") for n in range(4) for topic in "ab"]
+    for number, (id, _, _) in enumerate(made):
+        rest = made[number + 1 :]
+        assert resumed(stack, kind, ["a", "b"], id, len(rest)) == ("continued", as_shown(kind, rest))
+    # with an own id, which is the earliest of both: some come again, none is missing
+    assert resumed(stack, kind, ["a", "b"], "2", 3) == ("continued", as_shown(kind, made[5:]))
+
+
+def test_a_live_message_shows_its_position(served):
+    stack = served
+    with stack.sse("t") as plain, stack.sse("t", format="zcast.v1") as json_, stack.websocket("t", **V1) as socket:
+        for each in (plain, json_, socket):
+            each.wait_open()
+        id = stack.publish("t", "x", {"id": "own-1", "key": "not shown"})
+        assert plain.wait(1)[0].id == json_.wait(1)[0].id == id
+        expected = {"id": id, "eventId": "own-1", "topic": "t", "event": "message", "data": "x"}
+        assert json.loads(json_.events[-1].data) == wait_events(socket, 1)[0] == expected
+        id = stack.publish("t", "y", {"key": "not shown"})
+        assert "eventId" not in wait_events(socket, 2)[1] and plain.wait(2)[1].id == id
 
 
 # A repeat is the same message under the same id or key; another one is refused.

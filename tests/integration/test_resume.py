@@ -1,11 +1,12 @@
 """What a client that comes with a last id is told, as doc/protocol.md says it (Continuity): the same on both transports, from a
 worker that has to ask the broker and from one whose feed knows."""
 
+import http.client
 import json
 
 import pytest
 
-from stack import wait_for
+from stack import LIMIT, SseParser, wait_for
 
 OLDER = "gap"  # something is gone, and what is left follows
 FUTURE = "future"  # a gap up to the broker's head, and nothing follows
@@ -101,3 +102,92 @@ def test_the_ids_of_idle_clients_go_on(stack):
         for known in (last, id):
             verdict, _, seen = client(stack, known, 0)
             assert (verdict["status"], seen) == ("continued", [])
+
+
+# Cut anywhere: who comes back with any id that it saw loses nothing.
+
+
+def sse_bytes(stack, last, count, format=None):
+    """The bytes of a stream from its first to its last block, where `count` messages have come."""
+    query = {"format": format} if format else {}
+    path = stack.url("/events", ("a", "b"), **query, last_event_id=last).split(f":{stack.web_port}", 1)[1]
+    link = http.client.HTTPConnection("127.0.0.1", stack.web_port, timeout=LIMIT)
+    link.request("GET", path, headers={"Accept": "text/event-stream"})
+    reply = link.getresponse()
+    text = b""
+    while sum(1 for event in events_of(text) if event.event not in OURS) < count:
+        text += reply.read1(65536)
+    link.close()
+    return text
+
+
+OURS = ("zcast.continuity", "zcast.heartbeat")
+
+
+def events_of(text):
+    """What an EventSource dispatches of so many bytes."""
+    parser, events = SseParser(), []
+    for line in text.split(b"\n")[:-1]:
+        made = parser.line(line.decode(errors="replace"))
+        if made:
+            events.append(made)
+    return events
+
+
+def payload(event, format):
+    return event.json()["data"] if format else event.data
+
+
+def ws_frames(stack, last, count):
+    with stack.websocket("a", "b", subprotocols=["zcast.v1"], query={"last_event_id": last}) as client:
+        messages = lambda: [made for made in map(json.loads, list(client.messages)) if made.get("topic")]
+        client.wait(1)
+        wait_for(lambda: len(messages()) >= count, lambda: f"{count} messages: {client!r}")
+        return list(map(json.loads, list(client.messages)))
+
+
+@pytest.fixture(params=[0, 60], ids=["after its feed is gone", "while there is a feed"])
+def trimmed(request, stack):
+    """Topic a has lost its first messages, the last of them after all that is left of b; what both have left, in order."""
+    stack.broker("--topic-messages=4")
+    for start in (stack.fcgi, stack.ws):
+        start(f"--linger={request.param}s").wait_log("broker: connected")
+    stack.nginx()
+    if request.param:  # somebody is there all the time, since before what is replayed
+        for made in (stack.sse("a", "b"), stack.sse("a", "b", format="zcast.v1"), stack.websocket("a", "b", subprotocols=["zcast.v1"])):
+            made.wait_open()
+    before = stack.publish("b", "before")
+    for topic, numbers in (("a", range(3)), ("b", range(3)), ("a", range(3, 6)), ("b", range(3, 4)), ("a", range(6, 9))):
+        for number in numbers:
+            stack.publish(topic, f"{topic}{number}", {"id": f"{topic}{number}"})
+    return stack, before, [reply[2].decode() for reply in stack.requests("REPLAY", before, "a", "b")[:-1]]
+
+
+def test_there_is_something_to_lose(trimmed):
+    _, _, left = trimmed
+    assert left == ["b0", "b1", "b2", "b3", "a5", "a6", "a7", "a8"] or left == ["b0", "b1", "b2", "a5", "b3", "a6", "a7", "a8"]
+
+
+@pytest.mark.parametrize("format", [None, "zcast.v1"])
+@pytest.mark.parametrize("since", ["{before}", "1-0", "earliest", "nobody's"])
+def test_an_event_stream_that_is_cut_after_any_block(trimmed, since, format):
+    stack, before, left = trimmed
+    events = events_of(sse_bytes(stack, since.format(before=before), len(left), format))
+    cuts = {}  # what was seen by then, by the id that an EventSource comes back with: nothing changes within a block
+    for end in range(1, len(events) + 1):
+        cuts[events[end - 1].id] = [payload(event, format) for event in events[:end] if event.event not in OURS]
+    assert len(cuts) > len(left) // 2
+    for id, seen in cuts.items():
+        rest = [event for event in events_of(sse_bytes(stack, id, len(left) - len(set(seen) & set(left)), format)) if event.event not in OURS]
+        assert set(left) <= set(seen) | {payload(event, format) for event in rest}, f"cut at {id}, after {seen}"
+
+
+@pytest.mark.parametrize("since", ["{before}", "1-0", "earliest", "nobody's"])
+def test_a_websocket_that_is_cut_after_any_message(trimmed, since):
+    stack, before, left = trimmed
+    frames = ws_frames(stack, since.format(before=before), len(left))
+    for end in range(1, len(frames) + 1):
+        seen = {frame["data"] for frame in frames[:end] if frame.get("topic")}
+        id = frames[end - 1]["id"]
+        rest = ws_frames(stack, id, len(set(left) - seen))
+        assert set(left) <= seen | {frame["data"] for frame in rest if frame.get("topic")}, f"cut at {id}, after {seen}"

@@ -81,7 +81,7 @@ def test_zcast_v1(ws):
         second = ws.publish("b", b"\xff\x00", {"id": "own-7"})
         assert wait_events(client, 2) == [
             {"id": first, "topic": "a", "event": "greeting", "data": 'say "hi"\n'},
-            {"id": "own-7", "topic": "b", "event": "message", "base64": base64.b64encode(b"\xff\x00").decode()},
+            {"id": second, "eventId": "own-7", "topic": "b", "event": "message", "base64": base64.b64encode(b"\xff\x00").decode()},
         ]
         assert second > first
 
@@ -338,7 +338,7 @@ def test_publish(stack):
         answer = of_type(client, "published")
         assert answer["ref"] == "own-1"
         made = wait_events(client, 1)[0]
-        assert made == {"id": "own-1", "topic": "a", "event": "hi", "data": "héllo"}
+        assert made == {"id": answer["id"], "eventId": "own-1", "topic": "a", "event": "hi", "data": "héllo"}
         client.send_json({"type": "publish", "topic": "a", "base64": "/wA=", "ref": 5})
         client.wait_message(lambda text: json.loads(text).get("ref") == 5)
         assert wait_events(client, 2)[1]["base64"] == "/wA="

@@ -3,7 +3,9 @@
  *  history, clients that come and go, move, and don't read.
  *
  *  The oracle: on each topic a client sees strictly increasing numbers without a hole, or was told
- *  of a gap that covers the hole; and when all is quiet it has everything.
+ *  of a gap that covers the hole; what history still has is never in a hole; and when all is quiet
+ * a client has everything. It may be cut off after any byte, and comes back with the id of the last
+ *  whole line: so at every line, whatever it is, all that it is owed up to the line's id has come.
  *
  *  RUNS=n more runs; SEED=n exactly one, from a seed that a failure printed. */
 #include <assert.h>
@@ -47,6 +49,7 @@ static bool s_chance (unsigned percent)
 
 static bool s_lossless; /* history keeps everything in this run: no gap may be stated */
 static zc_slow_t s_policy = ZC_SLOW_DISCONNECT;
+static bool s_cuts;  /* clients are cut off in the middle of what they are sent */
 static bool s_trace; /* TRACE=1: tell what happens */
 
 /*  The broker. */
@@ -234,7 +237,7 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
         zc_id_t floor = s_floor[topics[i]];
         answer->floor = floor > answer->floor ? floor : answer->floor;
     }
-    zc_id_t after = answer->unknown ? answer->floor : answer->since;
+    zc_id_t after = answer->unknown ? ZC_ID_NONE : answer->since;
     for (size_t i = 0; i < s_logged; i++) {
         if (s_log[i].lost || s_log[i].id <= after || !s_has (topics, count, s_log[i].topic))
             continue;
@@ -438,9 +441,13 @@ typedef struct {
     uint64_t seen[TOPICS]; /* newest number */
     uint64_t owed[TOPICS]; /* everything above this must come, or be in a gap */
     char last_id[300];
+    char
+        own_id[300]; /* of the message that last_id is of; empty: it is of none, or none with one */
+    char came[300];  /* what it came back with */
     char line[512];
     size_t line_len;
     bool reading;
+    bool cut; /* what it is sent from here on doesn't reach it; it will come back */
     bool verdict_due;
     unsigned heartbeats;
     s_gap_t gaps[512];
@@ -455,8 +462,8 @@ static void s_message_bytes (zc_buf_t *out, const zc_message_t *message)
     zc_id_format (message->id, id);
     zc_buf_addf (out, "M %u %.*s %s %.*s\n", s_topic_of (message->topic.at, message->topic.len),
                  (int)message->payload.len, message->payload.at, id,
-                 message->event_id.len ? (int)message->event_id.len : (int)strlen (id),
-                 message->event_id.len ? message->event_id.at : id);
+                 message->event_id.len ? (int)message->event_id.len : 1,
+                 message->event_id.len ? message->event_id.at : "-");
 }
 
 static void s_verdict_bytes (zc_buf_t *out, const zc_verdict_t *verdict)
@@ -491,33 +498,63 @@ static zc_id_t s_id (const char *text)
     return id;
 }
 
-static bool s_excused (const s_client_t *client, unsigned topic, uint64_t number)
+/*  A gap excuses what is gone from history. Only where a client was too slow for its policy, or
+ * after positions went back, does it cover what is still there. */
+static bool s_covers (const s_gap_t *gap, const s_message_t *message)
 {
-    for (size_t i = 0; i < s_logged; i++) {
-        if (s_log[i].topic != topic || s_log[i].number != number)
-            continue;
-        for (size_t k = 0; k < client->gap_count; k++) {
-            const s_gap_t *gap = &client->gaps[k];
-            bool within = s_log[i].id > gap->since || gap->since > gap->from;
-            if (gap->topic >= 0 && gap->topic != (int)topic)
-                continue;
-            if (s_log[i].past < gap->past || (within && s_log[i].id <= gap->from))
-                return true;
-        }
-    }
+    bool back = gap->since > gap->from;
+    if (gap->topic >= 0 && gap->topic != (int)message->topic)
+        return false;
+    if (message->past < gap->past)
+        return true;
+    if (!message->lost && s_past == 0 && s_policy == ZC_SLOW_DISCONNECT)
+        return false;
+    return (back || message->id > gap->since) && message->id <= gap->from;
+}
+
+static bool s_excused (const s_client_t *client, const s_message_t *message)
+{
+    for (size_t i = 0; i < client->gap_count; i++)
+        if (s_covers (&client->gaps[i], message))
+            return true;
     return false;
+}
+
+static uint64_t s_first_owed (const s_client_t *client, unsigned topic)
+{
+    uint64_t seen = client->seen[topic], owed = client->owed[topic];
+    return (seen > owed ? seen : owed) + 1;
 }
 
 /*  Everything in (seen, number) was owed to the client, unless a stated gap covers it. */
 static void s_check_hole (const s_client_t *client, unsigned topic, uint64_t number)
 {
-    uint64_t next = client->seen[topic] + 1;
-    if (next <= client->owed[topic])
-        next = client->owed[topic] + 1;
-    for (; next < number; next++)
-        if (!s_excused (client, topic, next))
+    uint64_t first = s_first_owed (client, topic);
+    for (size_t i = 0; i < s_logged; i++) {
+        const s_message_t *message = &s_log[i];
+        if (message->topic == topic && message->number >= first && message->number < number &&
+            !s_excused (client, message))
             fail_msg ("client %d: topic %u: %llu is missing before %llu", (int)(client - s_clients),
-                      topic, (unsigned long long)next, (unsigned long long)number);
+                      topic, (unsigned long long)message->number, (unsigned long long)number);
+    }
+}
+
+/*  If the client were cut off here, and came back with the id that it has, all that it is owed
+ * would follow. (Positions of before the clock was set back mean something else.) */
+static void s_check_cursor (const s_client_t *client)
+{
+    zc_id_t at;
+    if (s_past || zc_id_parse (client->last_id, strlen (client->last_id), &at) != 0)
+        return;
+    for (size_t i = 0; i < s_logged && s_log[i].id <= at; i++) {
+        const s_message_t *message = &s_log[i];
+        if (client->topics[message->topic] &&
+            message->number >= s_first_owed (client, message->topic) &&
+            !s_excused (client, message))
+            fail_msg ("client %d: topic %u: who comes back after '%s' never gets %llu",
+                      (int)(client - s_clients), message->topic, client->line,
+                      (unsigned long long)message->number);
+    }
 }
 
 static void s_line (s_client_t *client)
@@ -538,28 +575,50 @@ static void s_line (s_client_t *client)
                       topic, number, (unsigned long long)client->seen[topic]);
         s_check_hole (client, topic, number);
         client->seen[topic] = number;
-        strcpy (client->last_id, shown);
+        strcpy (client->last_id, id);
+        strcpy (client->own_id, strcmp (shown, "-") == 0 ? "" : shown);
     } else if (sscanf (client->line, "V %d %299s %63s %63s %d", &gap, shown, from, position,
                        &about) == 5) {
         if (client->verdict_due)
-            assert_string_equal (shown, client->last_id);
+            assert_string_equal (shown, client->came);
         client->verdict_due = false;
         if (gap && s_lossless && s_policy == ZC_SLOW_DISCONNECT)
             fail_msg ("a gap is stated where nothing was lost: '%s'", client->line);
         if (gap) {
             zc_id_t since = ZC_ID_NONE;
-            if (zc_id_parse (shown, strlen (shown), &since) != 0)
-                memset (client->seen, 0, sizeof client->seen); /* an own id: all there is follows */
+            bool own = zc_id_parse (shown, strlen (shown), &since) != 0;
+            if (own && s_id (position) < s_id (client->last_id)) /* all there is follows */
+                memset (client->seen, 0, sizeof client->seen);
             assert_true (client->gap_count < 512);
             client->gaps[client->gap_count++] = (s_gap_t){since, s_id (from), about, s_past};
         }
         strcpy (client->last_id, position);
+        *client->own_id = 0;
     } else if (sscanf (client->line, "H %63s", id) == 1) {
         client->heartbeats++;
-        if (s_id (id) != ZC_ID_NONE)
+        if (s_id (id) != ZC_ID_NONE) {
             strcpy (client->last_id, id);
+            *client->own_id = 0;
+        }
     } else {
         fail_msg ("garbled: '%s'", client->line);
+    }
+    s_check_cursor (client);
+}
+
+/*  Takes the byte; the client may be gone before it gets it. */
+static void s_byte (s_client_t *client, char byte)
+{
+    client->cut = client->cut || (s_cuts && s_random (2000) == 0);
+    if (client->cut)
+        return;
+    if (byte == '\n') {
+        client->line[client->line_len] = 0;
+        s_line (client);
+        client->line_len = 0;
+    } else {
+        assert_true (client->line_len < sizeof client->line - 1);
+        client->line[client->line_len++] = byte;
     }
 }
 
@@ -575,14 +634,7 @@ static long s_write (zc_client_t *base, const struct iovec *iov, int count)
         for (size_t k = 0; k < iov[i].iov_len; k++, taken++) {
             if ((size_t)taken == limit)
                 return taken;
-            if (at[k] == '\n') {
-                client->line[client->line_len] = 0;
-                s_line (client);
-                client->line_len = 0;
-            } else {
-                assert_true (client->line_len < sizeof client->line - 1);
-                client->line[client->line_len++] = at[k];
-            }
+            s_byte (client, at[k]);
         }
     }
     return taken;
@@ -694,6 +746,7 @@ static void s_join (s_client_t *client, s_worker_t *worker)
     client->line_len = 0;
     client->worker = worker;
     client->reading = true;
+    client->cut = false;
     client->base = (zc_client_t){.transport = &s_transport, .fd = -1};
     if (s_trace)
         print_message ("%llu: client %d joins worker %d, last id '%s'\n", (unsigned long long)s_now,
@@ -702,15 +755,17 @@ static void s_join (s_client_t *client, s_worker_t *worker)
         count = s_current (client, topics);
         client->verdict_due = true;
     } else {
-        *client->last_id = 0;
+        *client->last_id = *client->own_id = 0;
         count = s_choose (client, topics);
         client->gap_count = 0;
         client->verdict_due = false;
         for (unsigned i = 0; i < TOPICS; i++)
             s_owe_from_now (client, i);
     }
+    /*  A publisher's own id: as clients of earlier versions have it. */
+    strcpy (client->came, *client->own_id && s_chance (50) ? client->own_id : client->last_id);
     zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count,
-                 (zc_slice_t){client->last_id, strlen (client->last_id)});
+                 (zc_slice_t){client->came, strlen (client->came)});
     s_pump (client);
 }
 
@@ -756,7 +811,7 @@ static void s_move (s_client_t *client)
 {
     zc_slice_t topics[TOPICS];
     bool had[TOPICS];
-    if (!client->worker || client->verdict_due)
+    if (!client->worker || client->verdict_due || client->cut)
         return;
     memcpy (had, client->topics, sizeof had);
     size_t count = s_choose (client, topics);
@@ -818,6 +873,8 @@ static void s_step (void)
     s_worker_t *worker = &s_workers[s_random (WORKERS)];
     s_client_t *client = &s_clients[s_random (CLIENTS)];
     unsigned what = s_random (1000);
+    if (client->cut && s_chance (50))
+        s_leave (client);
     if (what < 250) {
         s_publish (true);
     } else if (what < 430) {
@@ -895,8 +952,15 @@ static void s_quiesce (void)
     for (unsigned i = 0; i < WORKERS; i++)
         if (s_workers[i].hub)
             s_plug (&s_workers[i]);
-    for (unsigned i = 0; i < CLIENTS; i++)
+    s_cuts = false;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        s_worker_t *worker = s_clients[i].worker;
         s_clients[i].reading = true;
+        if (worker && s_clients[i].cut) {
+            s_leave (&s_clients[i]);
+            s_join (&s_clients[i], worker);
+        }
+    }
     for (unsigned i = 0; i < WORKERS; i++)
         s_workers[i].full = false;
     s_move_dropped ();
@@ -921,6 +985,7 @@ static void s_begin (uint64_t seed)
     s_state = seed * 0x9e3779b97f4a7c15u + 1;
     s_now = S_BEGIN_MS;
     s_past = 0;
+    s_cuts = false;
     s_logged = 0;
     s_dropped = ZC_ID_NONE;
     s_head = s_boot = zc_id_from_ms (s_now) - 1;
@@ -936,6 +1001,7 @@ static void s_run (uint64_t seed)
     s_begin (seed);
     s_policy = s_chance (60) ? ZC_SLOW_DISCONNECT : s_chance (50) ? ZC_SLOW_SKIP : ZC_SLOW_LATEST;
     s_lossless = s_chance (40);
+    s_cuts = s_chance (70);
     for (unsigned i = 0; i < WORKERS; i++)
         s_start (&s_workers[i]);
     for (unsigned i = 0; i < STEPS; i++)
@@ -967,8 +1033,9 @@ static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encodi
     client->worker = worker;
     client->reading = true;
     client->verdict_due = *client->last_id;
+    strcpy (client->came, client->last_id);
     zc_hub_join (worker->hub, &client->base, encoding, topics, s_current (client, topics),
-                 (zc_slice_t){client->last_id, strlen (client->last_id)});
+                 (zc_slice_t){client->came, strlen (client->came)});
 }
 
 static void s_publish_some (unsigned topic, unsigned count)

@@ -122,7 +122,8 @@ static void test_json_message (void **state)
     message.event_id = (zc_slice_t){"own", 3};
     zc_encoding_ws_json.message (&out, &message);
     s_assert_json (&out,
-                   "{\"id\":\"own\",\"topic\":\"a\\\"\",\"event\":\"tick\",\"base64\":\"/w==\"}");
+                   "{\"id\":\"0-5\",\"eventId\":\"own\",\"topic\":\"a\\\"\",\"event\":\"tick\","
+                   "\"base64\":\"/w==\"}");
     /*  Text that grows when it is written as JSON, beyond what was guessed for the header. */
     char *payload = malloc (65000), *longer = malloc (2 * 65000 + 100);
     memset (payload, '\n', 65000);

@@ -37,7 +37,8 @@ static const s_case_t s_cases[] = {
      "data: x\ndata: \ndata: event: evil\ndata: id: 9\ndata: \ndata: data: y\n"
      "id: 1700000000000-7\n\n"},
     {TEXT ("x"), TEXT ("price"), {0}, {0}, "event: price\ndata: x\nid: 1700000000000-7\n\n"},
-    {TEXT ("x"), {0}, TEXT ("order-5"), {0}, "data: x\nid: order-5\n\n"},
+    /* the publisher's own id is no position: it isn't shown */
+    {TEXT ("x"), {0}, TEXT ("order-5"), {0}, "data: x\nid: 1700000000000-7\n\n"},
     {TEXT ("x"), {0}, {0}, TEXT ("250"), "data: x\nretry: 250\nid: 1700000000000-7\n\n"},
     {TEXT ("h\xc3\xa9"), {0}, {0}, {0}, "data: h\xc3\xa9\nid: 1700000000000-7\n\n"},
     {TEXT ("\xff\xfe\n"),
@@ -113,6 +114,17 @@ static void s_json_binary (void **state)
     assert_string_equal (
         zc_buf_str (&out),
         "{\"id\":\"1700000000000-7\",\"topic\":\"t\",\"event\":\"message\",\"base64\":\"/wA=\"}");
+    out.len = 0;
+    message.event_id = (zc_slice_t)TEXT ("an \"own\" id");
+    message.payload = (zc_slice_t)TEXT ("x");
+    zc_message_json (&out, &message);
+    assert_string_equal (zc_buf_str (&out),
+                         "{\"id\":\"1700000000000-7\",\"eventId\":\"an \\\"own\\\" id\","
+                         "\"topic\":\"t\",\"event\":\"message\",\"data\":\"x\"}");
+    out.len = 0;
+    zc_encoding_sse_json.message (&out, &message);
+    assert_non_null (strstr (zc_buf_str (&out), "\"eventId\":\"an "));
+    assert_non_null (strstr (zc_buf_str (&out), "\nid: 1700000000000-7\n\n"));
     zc_buf_clear (&out);
 }
 
