@@ -1,7 +1,10 @@
 /*  incoming.c - Redis pushes, and cuts a subscriber that doesn't read (32 MB, or 8 MB for 60 s), so
- * it is always read, and what the broker doesn't take yet waits here: the queue is bounded in
- * bytes, and beyond that the oldest message goes. What is published while Redis or the bridge is
- * away is gone: Redis keeps nothing for Pub/Sub. Both are counted and logged. */
+ *  it is always read, and what the broker doesn't take yet waits here: the queue is bounded in
+ *  bytes, and beyond that the oldest message goes. What is published while Redis or the bridge is
+ *  away is gone: Redis keeps nothing for Pub/Sub. Both are counted and logged.
+ *
+ *  To be connected isn't to be subscribed: each subscription is asked for until Redis confirms it,
+ *  and again where an ACL forbids it, since that may change. */
 #include "bridge/incoming.h"
 
 #include <errno.h>
@@ -9,15 +12,22 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/redis.h"
+#include "bridge/subscriptions.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
+
+#define S_REPLY_MIN (1u << 20) /* bytes of a message that is read, though the queue is smaller */
+
+static char s_unsubscribe; /* its address is the tag of UNSUBSCRIBE; others are subscriptions */
 
 struct zc_incoming {
     zc_incoming_config_t config;
     zc_mapping_t *mapping;
     zc_redis_t *redis; /* NULL once closed */
+    zc_subscriptions_t *subscriptions;
     zc_publisher_t *publisher;
-    char *control;      /* for logs; owned */
-    bool was_connected; /* to Redis: the next time is a gap */
+    char *control; /* for logs; owned */
+    bool missed;   /* a subscription that had been there came back: a gap, not yet told */
     zc_incoming_stats_t stats;
 };
 
@@ -57,6 +67,17 @@ static void s_connected (void *arg, bool connected)
                  waiting);
 }
 
+/*  Before the first message that came after it. */
+static void s_tell_missed (zc_incoming_t *self)
+{
+    if (!self->missed)
+        return;
+    self->missed = false;
+    self->stats.gaps++;
+    zc_warn ("redis %s: gap: what was published there while the connection was down is lost",
+             self->config.address->shown);
+}
+
 static void s_publish (zc_incoming_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers)
 {
@@ -67,12 +88,6 @@ static void s_publish (zc_incoming_t *self, zc_slice_t topic, zc_slice_t payload
 }
 
 /*  From Redis ---------------------------------------------------------------------------------- */
-
-static zc_slice_t s_slice (const redisReply *reply)
-{
-    bool text = reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS;
-    return text ? (zc_slice_t){reply->str, (size_t)reply->len} : (zc_slice_t){"", 0};
-}
 
 static void s_invalid (zc_incoming_t *self, zc_slice_t channel, const char *why)
 {
@@ -127,95 +142,146 @@ static bool s_is_relay (const zc_incoming_t *self, zc_slice_t name, bool pattern
     return found;
 }
 
-static void s_message (zc_incoming_t *self, zc_slice_t name, bool pattern, zc_slice_t channel,
-                       zc_slice_t payload)
+static void s_message (void *arg, const zc_event_t *event)
 {
-    zc_slice_t topic;
+    zc_incoming_t *self = arg;
+    zc_slice_t topic, channel = event->channel;
+    s_tell_missed (self);
     self->stats.received++;
     bool ours = self->config.outlet && zc_outlet_find (self->config.outlet, channel, &topic);
     size_t prefix = strlen (self->config.outgoing_prefix);
-    bool bridges = pattern && prefix && channel.len >= prefix &&
-                   memcmp (channel.at, self->config.outgoing_prefix, prefix) == 0;
-    if (ours && s_is_relay (self, name, pattern))
-        s_relayed (self, channel, topic, payload);
+    bool bridges = event->pattern && prefix &&
+                   zc_slice_begins (channel, (zc_slice_t){self->config.outgoing_prefix, prefix});
+    if (ours && s_is_relay (self, event->name, event->pattern))
+        s_relayed (self, channel, topic, event->payload);
     else if (ours || bridges)
         self->stats.echoes++; /* a channel is for in or for out: this keeps from loops */
     else
-        s_mapped (self, name, pattern, channel, payload);
+        s_mapped (self, event->name, event->pattern, channel, event->payload);
 }
 
-static void s_refused (zc_incoming_t *self, const redisReply *reply)
-{
-    self->stats.forbidden++;
-    zc_error ("redis %s: %.*s", self->config.address->shown, (int)reply->len, reply->str);
-}
+/*  Subscriptions ------------------------------------------------------------------------------- */
 
-static void s_reply (void *arg, redisReply *reply)
+/*  What the mapping has, and what other sites relay. */
+static void s_want (zc_incoming_t *self)
 {
-    zc_incoming_t *self = arg;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        s_refused (self, reply);
-        return;
-    }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 3)
-        return;
-    zc_slice_t kind = s_slice (reply->element[0]);
-    if (kind.len == 7 && memcmp (kind.at, "message", 7) == 0)
-        s_message (self, s_slice (reply->element[1]), false, s_slice (reply->element[1]),
-                   s_slice (reply->element[2]));
-    else if (kind.len == 8 && memcmp (kind.at, "pmessage", 8) == 0 && reply->elements > 3)
-        s_message (self, s_slice (reply->element[1]), true, s_slice (reply->element[2]),
-                   s_slice (reply->element[3]));
-}
-
-static void s_subscription (zc_incoming_t *self, const char *verb, zc_slice_t name)
-{
-    const char *words[] = {verb, name.at};
-    size_t lengths[] = {strlen (verb), name.len};
-    zc_redis_command (self->redis, 2, words, lengths);
-}
-
-/*  Subscribes (or unsubscribes) what is in `mapping` and not in `but` (may be NULL). */
-static void s_subscribe_mapping (zc_incoming_t *self, const zc_mapping_t *mapping,
-                                 const zc_mapping_t *but, bool on)
-{
-    static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
-                                            {"SUBSCRIBE", "PSUBSCRIBE"}};
-    for (size_t i = 0; i < zc_mapping_count (mapping); i++) {
+    zc_subscriptions_begin (self->subscriptions);
+    for (size_t i = 0; i < zc_mapping_count (self->mapping); i++) {
         bool pattern;
-        const char *name = zc_mapping_name (mapping, i, &pattern);
-        zc_slice_t slice = {name, strlen (name)};
-        if ((but && zc_mapping_has (but, slice, pattern)) ||
-            (!on && s_is_relay (self, slice, pattern)))
-            continue;
-        s_subscription (self, verbs[on][pattern], slice);
+        const char *name = zc_mapping_name (self->mapping, i, &pattern);
+        zc_subscriptions_want (self->subscriptions, (zc_slice_t){name, strlen (name)}, pattern);
     }
-}
-
-static void s_ready (void *arg)
-{
-    zc_incoming_t *self = arg;
-    s_subscribe_mapping (self, self->mapping, NULL, true);
     for (size_t i = 0; self->config.relay && i < zc_outlet_count (self->config.relay); i++) {
         bool prefix;
         zc_outlet_topic (self->config.relay, i, &prefix);
         zc_buf_t name = ZC_BUF_INIT;
         zc_outlet_subscription (self->config.relay, i, &name);
-        s_subscription (self, prefix ? "PSUBSCRIBE" : "SUBSCRIBE",
-                        (zc_slice_t){zc_buf_str (&name), name.len});
+        zc_subscriptions_want (self->subscriptions, (zc_slice_t){zc_buf_str (&name), name.len},
+                               prefix);
         zc_buf_clear (&name);
     }
-    if (self->was_connected) {
-        self->stats.gaps++;
-        zc_warn ("redis %s: gap: what was published there while the connection was down is lost",
-                 self->config.address->shown);
-    }
-    self->was_connected = true;
+    zc_subscriptions_end (self->subscriptions);
+}
+
+static void s_command (zc_incoming_t *self, void *tag, const zc_subscription_t *subscription,
+                       bool on)
+{
+    static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
+                                            {"SUBSCRIBE", "PSUBSCRIBE"}};
+    zc_slice_t name = zc_subscription_name (subscription);
+    const char *words[] = {verbs[on][zc_subscription_is_pattern (subscription)], name.at};
+    size_t lengths[] = {strlen (words[0]), name.len};
+    zc_redis_command (self->redis, tag, 2, words, lengths);
+}
+
+/*  Asks for what is wanted and not there, and has what isn't wanted taken away. */
+static void s_ask (zc_incoming_t *self)
+{
+    zc_subscription_t *subscription;
+    if (!self->redis || !zc_redis_is_ready (self->redis))
+        return;
+    while ((subscription = zc_subscriptions_next (self->subscriptions, zc_mono_ms ())))
+        s_command (self, subscription, subscription, true);
+    while ((subscription = zc_subscriptions_next_unwanted (self->subscriptions)))
+        s_command (self, &s_unsubscribe, subscription, false);
+}
+
+static const char *s_kind (const zc_subscription_t *subscription)
+{
+    return zc_subscription_is_pattern (subscription) ? "pattern" : "channel";
+}
+
+static void s_refused (zc_incoming_t *self, zc_subscription_t *subscription,
+                       const redisReply *error)
+{
+    char reason[256];
+    zc_slice_t text = zc_reply_error (error), name = zc_subscription_name (subscription);
+    const char *advice = zc_fault_advice (text);
+    self->stats.forbidden += !zc_subscription_was_refused (subscription);
+    snprintf (reason, sizeof reason, "%s %.*s: %.*s%s%s%s", s_kind (subscription),
+              (int)(name.len > 64 ? 64 : name.len), name.at, (int)text.len, text.at,
+              advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
+    bool news = zc_subscriptions_refused (self->subscriptions, subscription, reason, zc_mono_ms ());
+    zc_log (news ? ZC_LOG_ERROR : ZC_LOG_DEBUG, "redis %s: not subscribed to %s; trying again",
+            self->config.address->shown, reason);
+}
+
+static void s_confirmed (zc_incoming_t *self, zc_subscription_t *subscription)
+{
+    zc_slice_t name = zc_subscription_name (subscription);
+    zc_redis_works (self->redis);
+    if (zc_subscription_was_refused (subscription))
+        zc_info ("redis %s: subscribed to %s %.*s", self->config.address->shown,
+                 s_kind (subscription), (int)name.len, name.at);
+    if (zc_subscriptions_confirmed (self->subscriptions, subscription))
+        self->missed = true;
+}
+
+/*  Redis has taken it away by itself. */
+static void s_gone (zc_incoming_t *self, const zc_event_t *event)
+{
+    if (zc_subscriptions_gone (self->subscriptions, event->name, event->pattern))
+        zc_warn ("redis %s: has ended the subscription to %.*s; asking again",
+                 self->config.address->shown, (int)event->name.len, event->name.at);
+}
+
+/*  Whether it confirms what this subscription is. Anything else but an error means that the replies
+ *  are not those to our commands. */
+static bool s_confirms (const zc_event_t *event, const zc_subscription_t *subscription)
+{
+    return event->kind == ZC_EVENT_SUBSCRIBED &&
+           event->pattern == zc_subscription_is_pattern (subscription) &&
+           zc_slice_compare (event->name, zc_subscription_name (subscription)) == 0;
+}
+
+static void s_reply (void *arg, void *tag, const redisReply *reply)
+{
+    zc_incoming_t *self = arg;
+    zc_event_t event = zc_reply_event (reply);
+    if (!tag && event.kind == ZC_EVENT_UNSUBSCRIBED)
+        s_gone (self, &event);
+    else if (!tag || tag == &s_unsubscribe)
+        return;
+    else if (zc_reply_fault (reply) != ZC_FAULT_NONE)
+        s_refused (self, tag, reply);
+    else if (s_confirms (&event, tag))
+        s_confirmed (self, tag);
+    else
+        zc_redis_give_up (self->redis, "it confirms what it wasn't asked for");
+}
+
+static void s_ready (void *arg)
+{
+    zc_incoming_t *self = arg;
+    if (zc_subscriptions_wanted (self->subscriptions) == 0)
+        zc_redis_works (self->redis);
+    s_ask (self);
 }
 
 static void s_lost (void *arg)
 {
-    (void)arg; /* redis.c has logged it; the gap is stated once the connection is back */
+    zc_incoming_t *self = arg; /* redis.c has logged it; the gap is stated once it is back */
+    zc_subscriptions_lost (self->subscriptions);
 }
 
 /*  The module ---------------------------------------------------------------------------------- */
@@ -229,6 +295,8 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     self->config = *config;
     self->mapping = *mapping_p;
     *mapping_p = NULL;
+    self->subscriptions = zc_subscriptions_new ();
+    s_want (self);
     self->control = strdup (config->control);
     zc_publisher_config_t publisher = {.control = config->control,
                                        .max_bytes = config->queue_bytes,
@@ -239,9 +307,11 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     self->publisher = zc_publisher_new (context, &publisher);
     zc_redis_config_t redis = {.address = config->address,
                                .name = "zcast-subscriber",
+                               .reply_max = config->queue_bytes + S_REPLY_MIN,
                                .arg = self,
                                .ready = s_ready,
                                .reply = s_reply,
+                               .message = s_message,
                                .lost = s_lost};
     self->redis = zc_redis_new (&redis);
     if (!self->publisher) {
@@ -261,20 +331,18 @@ void zc_incoming_destroy (zc_incoming_t **self_p)
     zc_redis_destroy (&self->redis);
     zc_publisher_destroy (&self->publisher);
     zc_mapping_destroy (&self->mapping);
+    zc_subscriptions_destroy (&self->subscriptions);
     free (self->control);
     free (self);
 }
 
 void zc_incoming_remap (zc_incoming_t *self, zc_mapping_t **mapping_p)
 {
-    zc_mapping_t *old = self->mapping;
+    zc_mapping_destroy (&self->mapping);
     self->mapping = *mapping_p;
     *mapping_p = NULL;
-    if (self->redis) {
-        s_subscribe_mapping (self, self->mapping, old, true);
-        s_subscribe_mapping (self, old, self->mapping, false);
-    }
-    zc_mapping_destroy (&old);
+    s_want (self);
+    s_ask (self);
 }
 
 void zc_incoming_close (zc_incoming_t *self)
@@ -292,9 +360,21 @@ const zc_publisher_t *zc_incoming_publisher (const zc_incoming_t *self)
     return self->publisher;
 }
 
-bool zc_incoming_has_redis (const zc_incoming_t *self)
+const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint)
 {
-    return self->redis && zc_redis_is_ready (self->redis);
+    bool ready = self->redis && zc_redis_is_ready (self->redis);
+    size_t wanted = zc_subscriptions_wanted (self->subscriptions);
+    size_t confirmed = zc_subscriptions_count_confirmed (self->subscriptions);
+    size_t refused = zc_subscriptions_count_refused (self->subscriptions, complaint);
+    if (!ready)
+        *complaint = self->redis ? zc_redis_complaint (self->redis) : "";
+    return !ready ? "away" : refused ? "refused" : confirmed < wanted ? "subscribing" : "connected";
+}
+
+size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed)
+{
+    *confirmed = zc_subscriptions_count_confirmed (self->subscriptions);
+    return zc_subscriptions_wanted (self->subscriptions);
 }
 
 size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3])
@@ -305,14 +385,24 @@ size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3])
 
 long zc_incoming_timeout (const zc_incoming_t *self)
 {
-    long a = zc_publisher_timeout (self->publisher);
-    long b = self->redis ? zc_redis_timeout (self->redis) : -1;
-    return a < 0 || (b >= 0 && b < a) ? b : a;
+    long wait = zc_publisher_timeout (self->publisher);
+    if (!self->redis)
+        return wait;
+    long redis = zc_redis_timeout (self->redis);
+    wait = wait < 0 || (redis >= 0 && redis < wait) ? redis : wait;
+    uint64_t due = zc_subscriptions_due (self->subscriptions), now = zc_mono_ms ();
+    if (!zc_redis_is_ready (self->redis) || due == UINT64_MAX)
+        return wait;
+    long until = due > now ? (long)(due - now) : 0;
+    return wait < 0 || until < wait ? until : wait;
 }
 
 void zc_incoming_run (zc_incoming_t *self)
 {
-    if (self->redis)
+    if (self->redis) {
         zc_redis_run (self->redis);
+        s_ask (self);
+        s_tell_missed (self);
+    }
     zc_publisher_run (self->publisher);
 }

@@ -21,11 +21,11 @@ typedef struct {
 } zc_incoming_config_t;
 
 typedef struct {
-    uint64_t received;  /* messages from Redis */
-    uint64_t invalid;   /* channels that make no topic, relay messages that are none */
-    uint64_t echoes;    /* our own, come back */
-    uint64_t gaps;      /* times that Redis was away: what was published there meanwhile is lost */
-    uint64_t forbidden; /* subscriptions that Redis refused */
+    uint64_t received; /* messages from Redis */
+    uint64_t invalid;  /* channels that make no topic, relay messages that are none */
+    uint64_t echoes;   /* our own, come back */
+    uint64_t gaps; /* times that subscriptions were lost: what was published meanwhile is gone */
+    uint64_t forbidden; /* times that Redis refused a subscription which it hadn't refused before */
 } zc_incoming_stats_t;
 
 /*  Takes the mapping. NULL with errno where the endpoint is malformed. */
@@ -39,7 +39,11 @@ void zc_incoming_close (zc_incoming_t *self);
 
 const zc_incoming_stats_t *zc_incoming_stats (const zc_incoming_t *self);
 const zc_publisher_t *zc_incoming_publisher (const zc_incoming_t *self);
-bool zc_incoming_has_redis (const zc_incoming_t *self);
+/*  "away", "subscribing", "refused" (some subscription is), or "connected": all of them are
+ *  confirmed. `complaint` is what is wrong, "" where nothing is; borrowed until the next call. */
+const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint);
+/*  How many subscriptions there should be, and how many Redis has confirmed. */
+size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed);
 
 /*  For the owner's zmq_poll: 0..3 items. */
 size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3]);

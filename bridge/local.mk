@@ -7,7 +7,10 @@ bridge_libbridge_a_SOURCES = \
 	bridge/mapping.c bridge/mapping.h \
 	bridge/outgoing.c bridge/outgoing.h \
 	bridge/outlet.c bridge/outlet.h \
-	bridge/redis.c bridge/redis.h
+	bridge/pending.c bridge/pending.h \
+	bridge/redis.c bridge/redis.h \
+	bridge/reply.c bridge/reply.h \
+	bridge/subscriptions.c bridge/subscriptions.h
 
 sbin_PROGRAMS += bridge/zcast-redis
 bridge_zcast_redis_SOURCES = bridge/main.c

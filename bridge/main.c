@@ -21,6 +21,7 @@
 #include "lib/config/options.h"
 
 #define S_REPORT_MS 5000
+#define S_NEWS_MS 250 /* after something has changed */
 #define S_PASSWORD_MAX 1024
 
 static const zc_option_t s_options[] = {
@@ -83,6 +84,7 @@ typedef struct {
     zc_control_t *control;   /* for reports */
     int signal_fd;
     uint64_t report_at; /* monotonic ms */
+    char reported[160]; /* what the last report said of the connections */
     uint64_t end_at;    /* when draining ends; 0: not draining */
 } s_bridge_t;
 
@@ -223,17 +225,30 @@ static void s_set_count (json_t *object, const char *key, uint64_t value)
     json_object_set_new (object, key, json_integer ((json_int_t)value));
 }
 
+/*  What came from outside may be no UTF-8, which JSON has to be. */
+static void s_set_text (json_t *object, const char *key, const char *text)
+{
+    json_t *value = json_string (text);
+    json_object_set_new (object, key, value ? value : json_string ("(not UTF-8)"));
+}
+
 static void s_report_outgoing (const s_bridge_t *self, json_t *report)
 {
     if (!self->outgoing)
         return;
     const zc_outgoing_stats_t *out = zc_outgoing_stats (self->outgoing);
+    const char *wrong, *state = zc_outgoing_state (self->outgoing, &wrong);
     json_object_set_new (report, "site", json_string (self->setup.site));
+    json_object_set_new (report, "relay", json_string (state));
+    s_set_text (report, "relay_error", wrong);
     s_set_count (report, "relayed", out->relayed);
     s_set_count (report, "relay_skipped", out->skipped);
     s_set_count (report, "relay_refused", out->refused);
     s_set_count (report, "relay_gaps", out->gaps);
     s_set_count (report, "relay_waiting", out->waiting);
+    s_set_count (report, "relay_held", out->held);
+    s_set_count (report, "relay_forbidden", out->forbidden);
+    s_set_count (report, "relay_unkept", out->unkept);
 }
 
 static json_t *s_report_json (const s_bridge_t *self)
@@ -241,10 +256,15 @@ static json_t *s_report_json (const s_bridge_t *self)
     const zc_incoming_stats_t *in = zc_incoming_stats (self->incoming);
     const zc_publisher_t *publisher = zc_incoming_publisher (self->incoming);
     const zc_publisher_stats_t *out = zc_publisher_stats (publisher);
-    bool redis = zc_incoming_has_redis (self->incoming);
+    const char *wrong;
+    const char *redis = zc_incoming_state (self->incoming, &wrong);
+    size_t confirmed, wanted = zc_incoming_subscriptions (self->incoming, &confirmed);
     json_t *report = json_object ();
     s_set_count (report, "pid", (uint64_t)getpid ());
-    json_object_set_new (report, "redis", json_string (redis ? "connected" : "away"));
+    json_object_set_new (report, "redis", json_string (redis));
+    s_set_text (report, "redis_error", wrong);
+    s_set_count (report, "subscriptions", wanted);
+    s_set_count (report, "subscribed", confirmed);
     s_set_count (report, "received", in->received);
     s_set_count (report, "invalid", in->invalid);
     s_set_count (report, "echoes", in->echoes);
@@ -279,6 +299,23 @@ static void s_report (s_bridge_t *self)
         zc_control_request (self->control, frames, 3, S_REPORT_MS, s_reported, NULL);
     free (text);
     self->report_at = zc_mono_ms () + S_REPORT_MS;
+}
+
+/*  What is news to the operator doesn't wait for the next report's turn. */
+static void s_hurry_report (s_bridge_t *self)
+{
+    char now[sizeof self->reported];
+    const char *in, *out = "", *relay = "";
+    const char *redis = zc_incoming_state (self->incoming, &in);
+    if (self->outgoing)
+        relay = zc_outgoing_state (self->outgoing, &out);
+    snprintf (now, sizeof now, "%s %d %s %d", redis, *in != 0, relay, *out != 0);
+    if (strcmp (now, self->reported) == 0)
+        return;
+    strcpy (self->reported, now);
+    uint64_t soon = zc_mono_ms () + S_NEWS_MS;
+    if (self->report_at > soon)
+        self->report_at = soon;
 }
 
 /*  Signals ------------------------------------------------------------------------------------- */
@@ -371,7 +408,7 @@ static bool s_is_drained (const s_bridge_t *self)
 
 static void s_turn (s_bridge_t *self)
 {
-    zmq_pollitem_t items[12] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[6 + ZC_OUTGOING_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
     size_t count = 1;
     long wait = s_until (self->report_at);
     count += zc_incoming_pollitems (self->incoming, items + count);
@@ -389,6 +426,7 @@ static void s_turn (s_bridge_t *self)
     if (self->outgoing)
         zc_outgoing_run (self->outgoing);
     zc_control_read (self->control, 100);
+    s_hurry_report (self);
     if (zc_mono_ms () >= self->report_at)
         s_report (self);
 }

@@ -1,94 +1,168 @@
 /*  outgoing.c - a subscriber without holes, a queue, and PUBLISH in a pipeline.
  *
- *  Redis answers in order, so the queue is also the list of what it still owes. When its connection
- *  breaks, all that has no answer is sent again: a repeat, which other sites know by its key, and
- *  which plain subscribers may see. While Redis is away the queue fills, then the broker isn't read
- *  any more, and what it drops is fetched from its history later.
+ *  That Redis has answered a PUBLISH isn't enough: a replica takes it too, and nobody hears it but
+ *  who is connected there. So each batch is followed by the question what the node is (ROLE; where
+ *  an ACL forbids that, HELLO; else whether it takes the position), and counts as sent only once
+ * the answer is good. Nothing is sent before that was asked and answered once on each connection. A
+ *  transaction of messages and position was rejected: it would stop the messages where only the
+ *  position can't be kept (no memory, a full disk).
+ *
+ *    waiting for redis.c -> asking (where we left off, what the node is, whether it keeps the
+ *    position) -> flowing -> waiting …
+ *
+ *  What an error stops is said in bridge/reply.h: one of the server's state, or of the node, stops
+ *  everything, in order, until it is over; a channel that is forbidden stops its own messages; only
+ *  what can never be sent is lost. When the connection breaks, all that isn't known to be there is
+ *  sent again: a repeat, which other sites know by its key, and which plain subscribers may see.
+ *  While nothing goes out the queue fills, then the broker isn't read any more, and what it drops
+ * is fetched from its history later.
  *
  *  The position up to which Redis has everything is kept in Redis itself, under a key of its own,
- * at most once a second: a bridge that starts again goes on from there. */
+ *  at most once a second: a bridge that starts again goes on from there. One of which Redis knows
+ *  nothing begins where the broker was when the bridge began, however long Redis takes to say so.
+ */
 #include "bridge/outgoing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bridge/envelope.h"
+#include "bridge/pending.h"
 #include "bridge/redis.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/peer/control.h"
 
 #define S_SAVE_MS 1000
+#define S_UNKEPT_MS 5000    /* after a position that Redis didn't take */
 #define S_KEEP "86400"      /* seconds that the position is kept in Redis */
 #define S_REPEAT_MS 3600000 /* so it is said again, though it hasn't moved */
+#define S_WINDOW                                                                               \
+    (8u << 20)           /* bytes sent and not answered: Redis ends who sends a gigabyte ahead \
+                          */
+#define S_ROLE_MS 5000   /* what the node is, is asked at least so often */
+#define S_HEAD_MS 1000   /* for the broker to say where it is, and then again */
+#define S_TRY_MIN_MS 500 /* between attempts at forbidden channels */
+#define S_TRY_MAX_MS 15000
 
-typedef enum { S_PUBLISH, S_GET, S_SET } s_kind_t;
+typedef enum { S_AWAY, S_ASKING, S_FLOWING } s_phase_t;
 
-typedef struct s_entry {
-    struct s_entry *next;
-    s_kind_t kind;
-    zc_id_t position; /* S_PUBLISH: the subscriber's, with this message */
-    size_t channel;   /* bytes of the channel's name, which come first in `bytes` */
-    zc_buf_t bytes;   /* S_PUBLISH: channel and payload */
-} s_entry_t;
+/*  How to learn what the node is, the best one first. */
+typedef enum { S_BY_ROLE, S_BY_HELLO, S_BY_SET } s_check_t;
+
+/*  Tags of commands; those of PUBLISH are parcels. */
+static char s_get, s_set, s_role;
 
 struct zc_outgoing {
     zc_outgoing_config_t config;
     void *context;
     char *subscribe, *control, *key; /* owned */
     zc_redis_t *redis;
-    zc_subscriber_t *subscriber; /* NULL until the position is known, and once closed */
+    zc_control_t *broker;        /* asks where it is; NULL once that is known */
+    zc_subscriber_t *subscriber; /* NULL until it is known where to begin, and once closed */
+    char since[ZC_ID_SIZE]; /* where to begin: as Redis knows, or where the broker was; "": ? */
+    bool got;               /* Redis has said what it knows */
     bool closed;
-    s_entry_t *head, **tail;
-    zc_id_t position, saved; /* Redis has all up to here; and knows so */
-    uint64_t save_at;        /* monotonic ms: where it has moved, not before */
-    uint64_t repeat_at;      /* and else then */
+    zc_pending_t *pending;
+    s_phase_t phase;
+    unsigned asked; /* S_ASKING: questions without an answer */
+    s_check_t check;
+    bool unchecked;      /* something was sent since the last check was */
+    bool checking;       /* one is under way */
+    uint64_t role_at;    /* monotonic ms: when to check though nothing was sent */
+    zc_id_t followed;    /* the subscriber's position */
+    zc_id_t kept;        /* Redis knows this one; ZC_ID_NONE: perhaps none */
+    zc_id_t keeping;     /* and is asked to keep this one; ZC_ID_NONE: it isn't */
+    uint64_t save_at;    /* monotonic ms: where it has moved, not before */
+    uint64_t repeat_at;  /* and else then */
+    bool unkept;         /* it didn't take the last one */
+    uint64_t try_at;     /* monotonic ms: forbidden channels again */
+    unsigned try_ms;     /* and then after so long */
+    char complaint[256]; /* about what is held or not kept; "": all is well */
     zc_outgoing_stats_t stats;
 };
 
-/*  The queue ----------------------------------------------------------------------------------- */
-
-static s_entry_t *s_add (zc_outgoing_t *self, s_kind_t kind)
+static const char *s_shown (const zc_outgoing_t *self)
 {
-    s_entry_t *entry = calloc (1, sizeof *entry);
-    if (!entry)
-        abort ();
-    entry->kind = kind;
-    *self->tail = entry;
-    self->tail = &entry->next;
-    return entry;
+    return self->config.address->shown;
 }
 
-static void s_remove (zc_outgoing_t *self, s_entry_t **at)
+static void s_count (zc_outgoing_t *self)
 {
-    s_entry_t *entry = *at;
-    *at = entry->next;
-    if (self->tail == &entry->next)
-        self->tail = at;
-    if (entry->kind == S_PUBLISH) {
-        self->stats.waiting--;
-        self->stats.bytes -= entry->bytes.len;
-    }
-    zc_buf_clear (&entry->bytes);
-    free (entry);
+    self->stats.waiting = zc_pending_count (self->pending);
+    self->stats.bytes = zc_pending_bytes (self->pending);
+    self->stats.held = zc_pending_held (self->pending);
 }
 
-static void s_send (zc_outgoing_t *self, s_entry_t *entry)
+/*  All up to here is in Redis, or isn't for it. */
+static zc_id_t s_position (const zc_outgoing_t *self)
+{
+    zc_id_t position = self->followed;
+    zc_pending_position (self->pending, &position);
+    return position;
+}
+
+static void s_follow (zc_outgoing_t *self)
+{
+    if (self->subscriber)
+        self->followed = zc_subscriber_position (self->subscriber);
+}
+
+/*  To Redis ------------------------------------------------------------------------------------ */
+
+static void s_command (zc_outgoing_t *self, void *tag, int count, const char **words)
+{
+    zc_redis_command (self->redis, tag, count, words, NULL);
+}
+
+static void s_ask_where (zc_outgoing_t *self)
+{
+    const char *get[] = {"GET", self->key};
+    s_command (self, &s_get, 2, get);
+}
+
+static void s_keep (zc_outgoing_t *self)
 {
     char position[ZC_ID_SIZE];
-    size_t position_len = zc_id_format (self->position, position);
-    const char *bytes = zc_buf_str (&entry->bytes);
-    const char *publish[] = {"PUBLISH", bytes, bytes + entry->channel};
-    size_t publish_len[] = {7, entry->channel, entry->bytes.len - entry->channel};
-    const char *get[] = {"GET", self->key};
     const char *set[] = {"SET", self->key, position, "EX", S_KEEP};
-    size_t key = strlen (self->key);
-    size_t get_len[] = {3, key}, set_len[] = {3, key, position_len, 2, strlen (S_KEEP)};
-    if (entry->kind == S_PUBLISH)
-        zc_redis_command (self->redis, 3, publish, publish_len);
-    else if (entry->kind == S_GET)
-        zc_redis_command (self->redis, 2, get, get_len);
-    else
-        zc_redis_command (self->redis, 5, set, set_len);
+    uint64_t now = zc_mono_ms ();
+    self->keeping = s_position (self);
+    zc_id_format (self->keeping, position);
+    self->save_at = now + S_SAVE_MS;
+    self->repeat_at = now + S_REPEAT_MS;
+    s_command (self, &s_set, 5, set);
+}
+
+/*  Asks what the node is. False where that can't be asked now. */
+static bool s_check (zc_outgoing_t *self)
+{
+    static const char *const words[] = {[S_BY_ROLE] = "ROLE", [S_BY_HELLO] = "HELLO"};
+    self->role_at = zc_mono_ms () + S_ROLE_MS;
+    if (self->check == S_BY_SET) {
+        if (self->keeping != ZC_ID_NONE || s_position (self) == ZC_ID_NONE)
+            return false;
+        s_keep (self);
+    } else {
+        const char *word = words[self->check];
+        s_command (self, &s_role, 1, &word);
+    }
+    self->unchecked = false;
+    self->checking = true;
+    return true;
+}
+
+static void s_send (zc_outgoing_t *self)
+{
+    zc_parcel_t *parcel;
+    while (self->phase == S_FLOWING && zc_pending_sent_bytes (self->pending) < S_WINDOW &&
+           (parcel = zc_pending_next (self->pending))) {
+        zc_slice_t channel = zc_parcel_channel (parcel), payload = zc_parcel_payload (parcel);
+        const char *publish[] = {"PUBLISH", channel.at, payload.at};
+        size_t lengths[] = {7, channel.len, payload.len};
+        zc_redis_command (self->redis, parcel, 3, publish, lengths);
+        self->unchecked = true;
+    }
 }
 
 /*  From the broker ----------------------------------------------------------------------------- */
@@ -96,21 +170,25 @@ static void s_send (zc_outgoing_t *self, s_entry_t *entry)
 static void s_message (void *arg, const zc_message_t *message)
 {
     zc_outgoing_t *self = arg;
+    zc_id_t before = self->followed;
+    s_follow (self);
     if (zc_envelope_is_from_redis (message)) {
         self->stats.skipped++;
         return;
     }
-    s_entry_t *entry = s_add (self, S_PUBLISH);
-    entry->position = zc_subscriber_position (self->subscriber);
-    zc_outlet_channel (self->config.outlet, message->topic, &entry->bytes);
-    entry->channel = entry->bytes.len;
-    if (self->config.envelope)
-        zc_envelope_write (&entry->bytes, self->config.site, message);
-    else
-        zc_buf_add (&entry->bytes, message->payload.at, message->payload.len);
-    self->stats.waiting++;
-    self->stats.bytes += entry->bytes.len;
-    s_send (self, entry);
+    zc_buf_t channel = ZC_BUF_INIT, envelope = ZC_BUF_INIT;
+    zc_slice_t payload = message->payload;
+    zc_outlet_channel (self->config.outlet, message->topic, &channel);
+    if (self->config.envelope) {
+        zc_envelope_write (&envelope, self->config.site, message);
+        payload = (zc_slice_t){zc_buf_str (&envelope), envelope.len};
+    }
+    zc_pending_add (self->pending, before, (zc_slice_t){zc_buf_str (&channel), channel.len},
+                    payload);
+    zc_buf_clear (&channel);
+    zc_buf_clear (&envelope);
+    s_send (self);
+    s_count (self);
     if (self->stats.bytes > self->config.queue_bytes)
         zc_subscriber_pause (self->subscriber, true);
 }
@@ -153,11 +231,18 @@ static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
                     code.at, (int)text.len, text.at);
 }
 
-static void s_subscribe (zc_outgoing_t *self, const char *since)
+/*  Once it is known where to begin. */
+static void s_subscribe (zc_outgoing_t *self)
 {
+    if (self->subscriber || self->closed || !self->got || !self->since[0])
+        return;
+    zc_info ("redis %s: going on after %s%s", s_shown (self), self->since,
+             self->kept == ZC_ID_NONE
+                 ? ", where the broker was: nothing is known of an earlier time"
+                 : "");
     zc_subscriber_config_t config = {.subscribe = self->subscribe,
                                      .control = self->control,
-                                     .since = since,
+                                     .since = self->since,
                                      .arg = self,
                                      .message = s_message,
                                      .gap = s_gap,
@@ -173,98 +258,302 @@ static void s_subscribe (zc_outgoing_t *self, const char *since)
         zc_slice_t topic = zc_outlet_topic (self->config.outlet, i, &prefix);
         zc_subscriber_add (self->subscriber, topic, prefix);
     }
+    s_follow (self);
+}
+
+/*  Where the broker is. */
+static void s_told_head (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_outgoing_t *self = arg;
+    zc_id_t head;
+    if (count >= 2 && zc_slice_is (frames[0], "OK") &&
+        zc_id_parse (frames[1].at, frames[1].len, &head) == 0 && !self->since[0])
+        zc_id_format (head, self->since);
+}
+
+static void s_end_broker (zc_outgoing_t *self)
+{
+    if (self->broker)
+        zc_control_reset (self->broker);
+    zc_control_destroy (&self->broker);
+}
+
+/*  Asks where the broker is, until it says so, or Redis has said more. */
+static void s_find_head (zc_outgoing_t *self)
+{
+    static const zc_slice_t sync[] = {{"SYNC", 4}, {"", 0}, {"", 0}};
+    if (!self->broker && !self->since[0] && !self->closed)
+        self->broker = zc_control_new (self->context, self->control);
+    if (!self->broker)
+        return;
+    while (zc_control_read (self->broker, 10) > 0)
+        continue;
+    if (!self->since[0] && zc_control_pending (self->broker) == 0)
+        zc_control_request (self->broker, sync, 3, S_HEAD_MS, s_told_head, self);
+    if (!self->since[0])
+        return;
+    s_end_broker (self);
+    s_subscribe (self);
 }
 
 /*  From Redis ---------------------------------------------------------------------------------- */
 
+/*  One question fewer. After the last one everything may go out. */
+static void s_is_good (zc_outgoing_t *self)
+{
+    if (self->phase != S_ASKING || --self->asked > 0)
+        return;
+    self->phase = S_FLOWING;
+    zc_redis_works (self->redis);
+    s_send (self);
+}
+
 /*  Where we left off: a position, or nothing. */
 static void s_got (zc_outgoing_t *self, const redisReply *reply)
 {
-    bool known = reply->type == REDIS_REPLY_STRING &&
-                 zc_id_parse (reply->str, (size_t)reply->len, &self->position) == 0;
-    if (self->closed || self->subscriber)
+    zc_slice_t text = zc_reply_text (reply);
+    zc_id_t position;
+    if (zc_reply_fault (reply) != ZC_FAULT_NONE) {
+        zc_redis_give_up_for (self->redis, reply); /* else what came since then would be lost */
         return;
-    self->saved = self->position;
-    zc_info ("redis %s: going on after %s", self->config.address->shown,
-             known ? reply->str : "now: nothing is known of an earlier time");
-    s_subscribe (self, known ? reply->str : NULL);
+    }
+    if (zc_id_parse (text.at, text.len, &position) == 0) {
+        zc_id_format (position, self->since);
+        self->kept = self->followed = position;
+    } else if (text.len) {
+        zc_warn ("redis %s: key %s has no position: '%.*s'", s_shown (self), self->key,
+                 (int)(text.len > 64 ? 64 : text.len), text.at);
+    }
+    self->got = true;
+    s_subscribe (self);
+    s_is_good (self);
 }
 
-static void s_reply (void *arg, redisReply *reply)
+/*  The node takes what is sent to it: so it has what it has answered. */
+static void s_confirm (zc_outgoing_t *self)
+{
+    self->checking = false;
+    self->stats.relayed += zc_pending_confirm (self->pending);
+    s_is_good (self);
+}
+
+static void s_refuse_node (zc_outgoing_t *self, const zc_role_t *role)
+{
+    char reason[256], master[160] = "";
+    if (role->host.len)
+        snprintf (master, sizeof master, " of %.*s:%d",
+                  (int)(role->host.len > 128 ? 128 : role->host.len), role->host.at, role->port);
+    if (role->kind == ZC_ROLE_SENTINEL)
+        snprintf (reason, sizeof reason,
+                  "it is a Sentinel, which takes no messages: give the master's address");
+    else
+        snprintf (
+            reason, sizeof reason,
+            "it is a replica%s, where nobody would hear what goes out: it waits until this is "
+            "a master; or give the master's address",
+            master);
+    zc_redis_give_up (self->redis, reason);
+}
+
+/*  What the node says that it is. */
+static void s_told_role (zc_outgoing_t *self, const redisReply *reply)
+{
+    zc_role_t role = zc_reply_role (reply);
+    if (role.kind == ZC_ROLE_REPLICA || role.kind == ZC_ROLE_SENTINEL) {
+        s_refuse_node (self, &role);
+    } else if (role.kind == ZC_ROLE_MASTER) {
+        s_confirm (self);
+    } else { /* forbidden, or an older or another server */
+        self->checking = false;
+        self->unchecked = self->phase == S_FLOWING;
+        self->check++;
+        if (!s_check (self))
+            s_is_good (self); /* what is sent counts only once it has taken a position */
+    }
+}
+
+static void s_say_unkept (zc_outgoing_t *self, const redisReply *error)
+{
+    zc_slice_t text = zc_reply_error (error);
+    const char *advice = zc_fault_advice (text);
+    char complaint[sizeof self->complaint];
+    snprintf (complaint, sizeof complaint,
+              "the position is not kept: %.*s%s%s%s; a bridge that starts again would send again "
+              "what was sent since",
+              (int)text.len, text.at, advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
+    zc_log (strcmp (complaint, self->complaint) == 0 ? ZC_LOG_DEBUG : ZC_LOG_ERROR, "redis %s: %s",
+            s_shown (self), complaint);
+    strcpy (self->complaint, complaint);
+}
+
+/*  The answer to SET also says what the node is, where nothing else does. */
+static void s_set_answered (zc_outgoing_t *self)
+{
+    if (self->phase == S_ASKING || self->check == S_BY_SET)
+        s_confirm (self);
+}
+
+/*  It isn't kept. That is no reason not to send, but where the node may be the wrong one. */
+static void s_not_kept (zc_outgoing_t *self, const redisReply *error)
+{
+    bool cut_off = zc_slice_begins (zc_reply_error (error), (zc_slice_t){"NOREPLICAS ", 11});
+    if (zc_reply_fault (error) == ZC_FAULT_NODE || cut_off) {
+        zc_redis_give_up_for (self->redis, error);
+        return;
+    }
+    self->unkept = true;
+    self->save_at = zc_mono_ms () + S_UNKEPT_MS;
+    self->stats.unkept++;
+    s_say_unkept (self, error);
+    s_set_answered (self);
+}
+
+static void s_told_set (zc_outgoing_t *self, const redisReply *reply)
+{
+    zc_id_t keeping = self->keeping;
+    self->keeping = ZC_ID_NONE;
+    if (zc_reply_fault (reply) != ZC_FAULT_NONE) {
+        s_not_kept (self, reply);
+        return;
+    }
+    self->kept = keeping;
+    if (self->unkept) {
+        zc_info ("redis %s: the position is kept", s_shown (self));
+        self->complaint[0] = 0;
+    }
+    self->unkept = false;
+    s_set_answered (self);
+}
+
+/*  Its channel is forbidden, or the command. What is for other channels goes on. */
+static void s_hold (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *error)
 {
     static zc_log_limit_t s_limit;
+    zc_slice_t text = zc_reply_error (error), channel = zc_parcel_channel (parcel);
+    const char *advice = zc_fault_advice (text);
+    snprintf (self->complaint, sizeof self->complaint, "channel %.*s: %.*s%s%s%s",
+              (int)(channel.len > 64 ? 64 : channel.len), channel.at, (int)text.len, text.at,
+              advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
+    size_t count = zc_pending_hold (self->pending, parcel);
+    if (count == 1) {
+        self->stats.forbidden++;
+        zc_log_limited (&s_limit, ZC_LOG_ERROR,
+                        "redis %s: %s; its messages wait, and are tried again", s_shown (self),
+                        self->complaint);
+    }
+    if (self->try_at == 0) {
+        self->try_ms = S_TRY_MIN_MS;
+        self->try_at = zc_mono_ms () + self->try_ms;
+    }
+}
+
+static void s_refused_message (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *error)
+{
+    static zc_log_limit_t s_limit;
+    zc_slice_t text = zc_reply_error (error), channel = zc_parcel_channel (parcel);
+    const char *advice = zc_fault_advice (text);
+    self->stats.refused++;
+    zc_log_limited (&s_limit, ZC_LOG_ERROR,
+                    "redis %s: channel %.*s: message of %zu bytes not sent, and lost: %.*s (%s)",
+                    s_shown (self), (int)channel.len, channel.at, zc_parcel_payload (parcel).len,
+                    (int)text.len, text.at, advice ? advice : "");
+    zc_pending_remove (self->pending, parcel);
+}
+
+static void s_told_publish (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *reply)
+{
+    bool forbidden = zc_slice_begins (zc_reply_error (reply), (zc_slice_t){"NOPERM ", 7});
+    zc_fault_t fault = zc_reply_fault (reply);
+    if (fault == ZC_FAULT_NONE)
+        zc_pending_answered (self->pending, parcel);
+    else if (fault == ZC_FAULT_COMMAND)
+        s_refused_message (self, parcel, reply);
+    else if (forbidden || fault == ZC_FAULT_UNKNOWN)
+        s_hold (self, parcel, reply);
+    else
+        zc_redis_give_up_for (self->redis, reply);
+}
+
+/*  Forbidden channels: one message of each, again. */
+static void s_try_held (zc_outgoing_t *self)
+{
+    if (zc_pending_held (self->pending) == 0) {
+        if (self->try_at && !self->unkept)
+            self->complaint[0] = 0;
+        self->try_at = 0;
+        return;
+    }
+    uint64_t now = zc_mono_ms ();
+    if (self->phase != S_FLOWING || now < self->try_at)
+        return;
+    zc_pending_try_held (self->pending);
+    self->try_ms = self->try_ms * 2 > S_TRY_MAX_MS ? S_TRY_MAX_MS : self->try_ms * 2;
+    self->try_at = now + self->try_ms;
+    s_send (self);
+}
+
+static void s_reply (void *arg, void *tag, const redisReply *reply)
+{
     zc_outgoing_t *self = arg;
-    s_entry_t *entry = self->head;
-    if (!entry)
-        return;
-    bool good = reply->type != REDIS_REPLY_ERROR;
-    if (!good &&
-        entry->kind == S_GET) { /* without the answer, what came since then would be lost */
-        zc_redis_give_up (self->redis, reply);
-        return;
-    }
-    if (!good)
-        zc_log_limited (&s_limit, ZC_LOG_ERROR, "redis %s: %s: %.*s", self->config.address->shown,
-                        entry->kind == S_PUBLISH ? "message not sent" : "position not kept",
-                        (int)reply->len, reply->str);
-    if (entry->kind == S_GET) {
+    if (tag == &s_get)
         s_got (self, reply);
-    } else if (entry->kind == S_PUBLISH) {
-        *(good ? &self->stats.relayed : &self->stats.refused) += 1;
-        self->position = entry->position;
-    }
-    s_remove (self, &self->head);
+    else if (tag == &s_role)
+        s_told_role (self, reply);
+    else if (tag == &s_set)
+        s_told_set (self, reply);
+    else
+        s_told_publish (self, tag, reply);
+    s_send (self);
+    s_count (self);
     if (self->subscriber && self->stats.bytes <= self->config.queue_bytes / 2)
         zc_subscriber_pause (self->subscriber, false);
 }
 
+/*  Nothing is sent before the node has said that it is the right one. */
 static void s_ready (void *arg)
 {
     zc_outgoing_t *self = arg;
-    if (!self->subscriber && !self->closed)
-        s_add (self, S_GET);
-    for (s_entry_t *entry = self->head; entry; entry = entry->next)
-        s_send (self, entry);
+    self->phase = S_ASKING;
+    self->check = S_BY_ROLE;
+    self->asked = 0;
+    if (!self->got && !self->closed) {
+        s_ask_where (self);
+        self->asked++;
+    }
+    self->asked += s_check (self);
+    if (self->keeping == ZC_ID_NONE && s_position (self) != ZC_ID_NONE) {
+        s_keep (self);
+        self->asked++;
+    }
+    if (self->asked == 0) {
+        self->asked = 1;
+        s_is_good (self);
+    }
 }
 
 static void s_lost (void *arg)
 {
     zc_outgoing_t *self = arg;
-    self->repeat_at = 0; /* perhaps with all that Redis had */
-    for (s_entry_t **at = &self->head; *at;) {
-        if ((*at)->kind == S_PUBLISH) {
-            at = &(*at)->next;
-            continue;
-        }
-        if ((*at)->kind == S_SET)
-            self->saved = ZC_ID_NONE;
-        s_remove (self, at);
-    }
-}
-
-/*  Where nothing waits for Redis, the position is the subscriber's: also what isn't sent, and where
- *  nothing has come yet. */
-static void s_follow (zc_outgoing_t *self)
-{
-    if (self->subscriber && self->stats.waiting == 0)
-        self->position = zc_subscriber_position (self->subscriber);
+    self->phase = S_AWAY;
+    self->checking = false;
+    self->unchecked = false;
+    if (self->keeping != ZC_ID_NONE)
+        self->kept = ZC_ID_NONE;
+    self->keeping = ZC_ID_NONE;
+    zc_pending_rewind (self->pending);
+    s_count (self);
 }
 
 /*  Asks Redis to keep the position, where it has moved, or is to be said again. */
 static void s_save (zc_outgoing_t *self)
 {
-    s_follow (self);
     uint64_t now = zc_mono_ms ();
-    bool moved = self->position != self->saved;
-    bool last = moved && self->closed && self->stats.waiting == 0;
+    zc_id_t position = s_position (self);
+    bool moved = position != self->kept;
+    bool last = moved && self->closed && self->stats.waiting == 0 && !self->unkept;
     bool due = now >= (moved ? self->save_at : self->repeat_at) || last;
-    bool known = moved || self->position != ZC_ID_NONE;
-    if (!due || !known || !zc_redis_is_ready (self->redis))
-        return;
-    self->saved = self->position;
-    self->save_at = now + S_SAVE_MS;
-    self->repeat_at = now + S_REPEAT_MS;
-    s_send (self, s_add (self, S_SET));
+    if (due && position != ZC_ID_NONE && self->phase == S_FLOWING && self->keeping == ZC_ID_NONE)
+        s_keep (self);
 }
 
 /*  The module ---------------------------------------------------------------------------------- */
@@ -282,7 +571,7 @@ zc_outgoing_t *zc_outgoing_new (void *context, const zc_outgoing_config_t *confi
     zc_buf_addf (&key, "zcast:position:%s", config->site);
     self->key = strdup (zc_buf_str (&key));
     zc_buf_clear (&key);
-    self->tail = &self->head;
+    self->pending = zc_pending_new ();
     zc_redis_config_t redis = {.address = config->address,
                                .name = "zcast-publisher",
                                .arg = self,
@@ -301,8 +590,8 @@ void zc_outgoing_destroy (zc_outgoing_t **self_p)
     *self_p = NULL;
     zc_redis_destroy (&self->redis);
     zc_subscriber_destroy (&self->subscriber);
-    while (self->head)
-        s_remove (self, &self->head);
+    s_end_broker (self);
+    zc_pending_destroy (&self->pending);
     free (self->subscribe);
     free (self->control);
     free (self->key);
@@ -314,6 +603,7 @@ void zc_outgoing_close (zc_outgoing_t *self)
     self->closed = true;
     s_follow (self);
     zc_subscriber_destroy (&self->subscriber);
+    s_end_broker (self);
 }
 
 const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self)
@@ -321,40 +611,71 @@ const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self)
     return &self->stats;
 }
 
-bool zc_outgoing_has_redis (const zc_outgoing_t *self)
+const char *zc_outgoing_state (const zc_outgoing_t *self, const char **complaint)
 {
-    return zc_redis_is_ready (self->redis);
+    bool flows = self->phase == S_FLOWING;
+    *complaint = flows ? self->complaint : zc_redis_complaint (self->redis);
+    return flows ? self->stats.held ? "held" : "on" : **complaint ? "stopped" : "starting";
 }
 
 bool zc_outgoing_is_idle (const zc_outgoing_t *self)
 {
-    return !self->head && self->position == self->saved;
+    return self->stats.waiting == 0 && (s_position (self) == self->kept || self->unkept);
 }
 
-size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[5])
+size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[ZC_OUTGOING_ITEMS])
 {
     size_t count = zc_redis_pollitems (self->redis, items);
     if (self->subscriber)
         count += zc_subscriber_pollitems (self->subscriber, items + count);
+    if (self->broker)
+        count += zc_control_pollitems (self->broker, items + count);
     return count;
+}
+
+static long s_sooner (long wait, uint64_t when_ms)
+{
+    uint64_t now = zc_mono_ms ();
+    long until = when_ms > now ? (long)(when_ms - now) : 0;
+    return wait < 0 || until < wait ? until : wait;
 }
 
 long zc_outgoing_timeout (const zc_outgoing_t *self)
 {
     long wait = zc_redis_timeout (self->redis);
     long more = self->subscriber ? zc_subscriber_timeout (self->subscriber) : -1;
-    if (more >= 0 && more < wait)
+    if (more >= 0 && (wait < 0 || more < wait))
         wait = more;
-    if (self->position != self->saved && wait > S_SAVE_MS)
-        wait = S_SAVE_MS;
+    if (!self->since[0])
+        wait = s_sooner (wait, zc_mono_ms () + S_HEAD_MS);
+    if (self->phase != S_FLOWING)
+        return wait;
+    if (self->check != S_BY_SET)
+        wait = s_sooner (wait, self->role_at);
+    if (self->stats.held)
+        wait = s_sooner (wait, self->try_at);
+    if (s_position (self) != self->kept && self->keeping == ZC_ID_NONE)
+        wait = s_sooner (wait, self->save_at);
     return wait;
+}
+
+/*  Where nothing was sent, too: the operator is told what the node is before something is. */
+static bool s_is_check_due (const zc_outgoing_t *self)
+{
+    return self->unchecked || (self->check != S_BY_SET && zc_mono_ms () >= self->role_at);
 }
 
 void zc_outgoing_run (zc_outgoing_t *self)
 {
     zc_redis_run (self->redis);
+    s_find_head (self);
     if (self->subscriber)
         zc_subscriber_run (self->subscriber);
+    s_follow (self);
+    s_try_held (self);
+    if (self->phase == S_FLOWING && !self->checking && s_is_check_due (self))
+        s_check (self);
     s_save (self);
+    s_count (self);
     zc_redis_run (self->redis); /* what the broker has just given goes out at once */
 }

@@ -2,12 +2,16 @@
  *  callback per command and knows no PING among subscriptions (0.14), and a subscriber's messages
  *  are one stream anyway.
  *
- *    waiting -> looking up -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready ->
- * waiting …
+ *    waiting -> looking up -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready
+ *       ^                                                                                 |
+ *       `---------------------------------------------------------------------------------'
  *
- *  hiredis would wait for DNS, so that it is only given addresses. Those that a name has are tried
- * in turn; each attempt looks it up anew, since names move. A silent peer is found by PING. Delays
- *  between attempts double, with full jitter. */
+ *  hiredis would wait for DNS: so it is only given addresses. Those that a name has are tried in
+ *  turn; each attempt looks it up anew, since names move. A silent peer is found by PING. Delays
+ *  between attempts double, with full jitter.
+ *
+ *  Redis answers in order: what it owes is a line of tags. Messages of subscriptions come between
+ *  the answers and belong to none. */
 #include "bridge/redis.h"
 
 #include <assert.h>
@@ -26,6 +30,7 @@
 #define S_PING_MS 10000   /* quiet for so long: ask */
 #define S_ANSWER_MS 10000 /* and still quiet: gone */
 #define S_READS 64        /* reads of 16 KiB before the owner has its turn */
+#define S_REPLY_MAX ((size_t)64 << 20)
 
 typedef enum { S_WAITING, S_LOOKING_UP, S_CONNECTING, S_GREETING, S_READY } s_state_t;
 
@@ -39,12 +44,15 @@ struct zc_redis {
     uint64_t heard_ms;   /* last byte from the peer */
     uint64_t pinged_ms;  /* when it was asked to say something; 0: not since then */
     bool unsent;         /* the output buffer has something */
-    bool given_up;       /* by us, and nothing good has been heard since */
-    char complaint[160]; /* the present failure, which has been logged */
+    bool given_up;       /* by us, and the owner hasn't said since that it works */
+    char complaint[256]; /* the present failure, which has been logged */
     unsigned backoff_ms;
     unsigned greetings; /* replies still owed to the greeting */
-    uint64_t losses;
+    void **owed;        /* owned; a ring of the tags of commands that have no reply yet */
+    size_t first, count, room;
 };
+
+static char s_ping; /* its address is the tag of our PING */
 
 zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
 {
@@ -52,6 +60,8 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
     if (!self)
         abort ();
     self->config = *config;
+    if (!self->config.reply_max)
+        self->config.reply_max = S_REPLY_MAX;
     self->backoff_ms = S_BACKOFF_MIN_MS;
     return self;
 }
@@ -65,17 +75,49 @@ void zc_redis_destroy (zc_redis_t **self_p)
     if (self->context)
         redisFree (self->context);
     zc_resolve_destroy (&self->names);
+    free (self->owed);
     free (self);
 }
 
-/*  Says why there is no connection, once until it works again or the reason changes. */
-static void s_complain (zc_redis_t *self, const char *reason)
+/*  What is owed -------------------------------------------------------------------------------- */
+
+static void s_owe (zc_redis_t *self, void *tag)
 {
-    bool was_ready = self->state == S_READY;
-    bool said = (!was_ready || self->given_up) && strcmp (self->complaint, reason) == 0;
+    if (self->count == self->room) {
+        size_t room = self->room ? self->room * 2 : 64;
+        void **owed = malloc (room * sizeof *owed);
+        if (!owed)
+            abort ();
+        for (size_t i = 0; i < self->count; i++)
+            owed[i] = self->owed[(self->first + i) % self->room];
+        free (self->owed);
+        self->owed = owed;
+        self->room = room;
+        self->first = 0;
+    }
+    self->owed[(self->first + self->count++) % self->room] = tag;
+}
+
+/*  The tag that a reply belongs to; false where none is owed. */
+static bool s_pay (zc_redis_t *self, void **tag)
+{
+    if (self->count == 0)
+        return false;
+    *tag = self->owed[self->first];
+    self->first = (self->first + 1) % self->room;
+    self->count--;
+    return true;
+}
+
+/*  Connections --------------------------------------------------------------------------------- */
+
+/*  Says once why there is no connection, until it works again or the reason changes. */
+static void s_complain (zc_redis_t *self, const char *what, const char *reason)
+{
+    bool was_good = self->state == S_READY && !self->given_up;
+    bool said = !was_good && strcmp (self->complaint, reason) == 0;
     zc_log (said ? ZC_LOG_DEBUG : ZC_LOG_WARN, "redis %s (%s): %s: %s; trying again",
-            self->config.address->shown, self->config.name,
-            was_ready ? "lost the connection" : "cannot connect", reason);
+            self->config.address->shown, self->config.name, what, reason);
     snprintf (self->complaint, sizeof self->complaint, "%s", reason);
 }
 
@@ -85,23 +127,36 @@ static void s_disconnect (zc_redis_t *self)
         redisFree (self->context);
     self->context = NULL;
     self->unsent = false;
+    self->count = 0;
 }
 
 /*  Ends the connection, or the attempt. */
-static void s_fail (zc_redis_t *self, const char *reason)
+static void s_fail_for (zc_redis_t *self, const char *what, const char *reason)
 {
     bool was_ready = self->state == S_READY;
-    s_complain (self, reason);
+    s_complain (self, what, reason);
     s_disconnect (self);
     zc_resolve_destroy (&self->names);
     self->state = S_WAITING;
     self->since_ms = zc_mono_ms () + zc_random_between (10, self->backoff_ms);
     self->backoff_ms =
         self->backoff_ms * 2 > S_BACKOFF_MAX_MS ? S_BACKOFF_MAX_MS : self->backoff_ms * 2;
-    if (was_ready) {
-        self->losses++;
+    if (was_ready)
         self->config.lost (self->config.arg);
-    }
+}
+
+static void s_fail (zc_redis_t *self, const char *reason)
+{
+    s_fail_for (self, self->state == S_READY ? "lost the connection" : "cannot connect", reason);
+}
+
+/*  An error, and what can be done about it. */
+static void s_explain (const redisReply *error, char *reason, size_t size)
+{
+    zc_slice_t text = zc_reply_error (error);
+    const char *advice = zc_fault_advice (text);
+    snprintf (reason, size, "%.*s%s%s%s", (int)text.len, text.at, advice ? " (" : "",
+              advice ? advice : "", advice ? ")" : "");
 }
 
 static void s_enter (zc_redis_t *self, s_state_t state)
@@ -117,6 +172,7 @@ static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t siz
     self->context = address->path ? redisConnectUnixNonBlock (address->path)
                                   : redisConnectNonBlock (host, address->port);
     if (self->context && !self->context->err) {
+        zc_reply_bound (self->context->reader);
         s_enter (self, S_CONNECTING);
         return true;
     }
@@ -157,7 +213,7 @@ static void s_look_up (zc_redis_t *self)
     static const char slow[] = "the look-up of its name takes long";
     if (!zc_resolve_done (self->names)) {
         if (zc_mono_ms () >= self->since_ms + S_CONNECT_MS && strcmp (self->complaint, slow) != 0)
-            s_complain (self, slow);
+            s_complain (self, "cannot connect", slow);
     } else if (zc_resolve_error (self->names)) {
         s_fail (self, zc_resolve_error (self->names));
     } else {
@@ -165,12 +221,15 @@ static void s_look_up (zc_redis_t *self)
     }
 }
 
+/*  Talking ------------------------------------------------------------------------------------- */
+
 static void s_append (zc_redis_t *self, int count, const char **words, const size_t *lengths)
 {
     redisAppendCommandArgv (self->context, count, words, lengths);
     self->unsent = true;
 }
 
+/*  Database 0 is where a connection begins: an ACL may forbid SELECT. */
 static void s_greet (zc_redis_t *self)
 {
     const zc_address_t *address = self->config.address;
@@ -183,15 +242,17 @@ static void s_greet (zc_redis_t *self)
     self->state = S_GREETING;
     self->heard_ms = zc_mono_ms ();
     self->pinged_ms = 0;
-    self->greetings = 0;
+    self->greetings = 1;
     if (address->password) {
         bool user = address->user != NULL;
         s_append (self, user ? 3 : 2, user ? auth : only_password, NULL);
         self->greetings++;
     }
-    s_append (self, 2, select, NULL);
+    if (address->database) {
+        s_append (self, 2, select, NULL);
+        self->greetings++;
+    }
     s_append (self, 3, name, NULL);
-    self->greetings += 2;
 }
 
 static void s_check_connected (zc_redis_t *self)
@@ -206,75 +267,91 @@ static void s_check_connected (zc_redis_t *self)
         s_greet (self);
 }
 
-static void s_works (zc_redis_t *self)
+void zc_redis_works (zc_redis_t *self)
 {
     self->given_up = false;
-    self->complaint[0] = 0;
     self->backoff_ms = S_BACKOFF_MIN_MS;
-    zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+    if (self->complaint[0])
+        zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+    self->complaint[0] = 0;
 }
 
-/*  A reply to the greeting: an error in any but the last one (SETNAME, which an ACL may forbid)
- *  ends it. Returns false where the connection is gone. */
+/*  A reply to the greeting: an error ends it, but where an ACL forbids the last one, SETNAME.
+ *  Returns false where the connection is gone. */
 static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
 {
+    static const zc_slice_t forbidden = {"NOPERM ", 7};
     self->greetings--;
-    if (reply->type == REDIS_REPLY_ERROR && self->greetings > 0) {
-        char reason[160];
-        snprintf (reason, sizeof reason, "%.*s", (int)reply->len, reply->str);
+    bool may_fail = self->greetings == 0 && (zc_slice_begins (zc_reply_error (reply), forbidden) ||
+                                             zc_reply_fault (reply) == ZC_FAULT_UNKNOWN);
+    if (reply->type == REDIS_REPLY_ERROR && !may_fail) {
+        char reason[256];
+        s_explain (reply, reason, sizeof reason);
         s_fail (self, reason);
         return false;
     }
     if (self->greetings > 0)
         return true;
     self->state = S_READY;
-    if (!self->given_up)
-        s_works (self);
+    if (!self->given_up) {
+        self->complaint[0] = 0;
+        self->backoff_ms = S_BACKOFF_MIN_MS;
+        zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+    }
     self->config.ready (self->config.arg);
-    return true;
+    return self->state == S_READY;
 }
 
-/*  The answer to our PING: a status, or an array where there are subscriptions. */
-static bool s_is_pong (const redisReply *reply)
+void zc_redis_give_up (zc_redis_t *self, const char *reason)
 {
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
-        return reply->element[0]->type == REDIS_REPLY_STRING &&
-               strcmp (reply->element[0]->str, "pong") == 0;
-    return reply->type == REDIS_REPLY_STATUS && strcmp (reply->str, "PONG") == 0;
-}
-
-/*  An error that is of Redis's state, not of the command: the same one will do, later. */
-static bool s_is_passing (const redisReply *reply)
-{
-    static const char *const codes[] = {"BUSY ", "LOADING ", "MASTERDOWN ", "TRYAGAIN ",
-                                        "CLUSTERDOWN "};
-    for (size_t i = 0; reply->type == REDIS_REPLY_ERROR && i < sizeof codes / sizeof *codes; i++)
-        if (strncmp (reply->str, codes[i], strlen (codes[i])) == 0)
-            return true;
-    return false;
-}
-
-void zc_redis_give_up (zc_redis_t *self, const redisReply *reply)
-{
-    char reason[160];
-    snprintf (reason, sizeof reason, "%.*s", (int)reply->len, reply->str);
+    if (self->state != S_READY)
+        return;
+    s_fail_for (self, "of no use", reason);
     self->given_up = true;
+}
+
+void zc_redis_give_up_for (zc_redis_t *self, const redisReply *error)
+{
+    char reason[256];
+    s_explain (error, reason, sizeof reason);
+    zc_redis_give_up (self, reason);
+}
+
+/*  An error that the same command may not meet again later. */
+static void s_pass (zc_redis_t *self, const redisReply *error)
+{
+    char reason[256];
+    s_explain (error, reason, sizeof reason);
     s_fail (self, reason);
+    self->given_up = true;
+}
+
+/*  A reply that isn't part of the greeting. */
+static void s_reply (zc_redis_t *self, const redisReply *reply)
+{
+    static zc_log_limit_t s_limit;
+    zc_event_t event = zc_reply_event (reply);
+    void *tag;
+    if (event.kind == ZC_EVENT_MESSAGE && self->config.message)
+        self->config.message (self->config.arg, &event);
+    else if (zc_reply_fault (reply) == ZC_FAULT_PASSING)
+        s_pass (self, reply);
+    else if (event.kind == ZC_EVENT_UNSUBSCRIBED && self->count == 0)
+        self->config.reply (self->config.arg, NULL, reply); /* by itself */
+    else if (!s_pay (self, &tag))
+        zc_log_limited (&s_limit, ZC_LOG_WARN, "redis %s (%s): a reply to no command: %.*s",
+                        self->config.address->shown, self->config.name,
+                        (int)zc_reply_error (reply).len, zc_reply_error (reply).at);
+    else if (tag != &s_ping)
+        self->config.reply (self->config.arg, tag, reply);
 }
 
 /*  Returns false where the connection is gone. */
-static bool s_handle (zc_redis_t *self, redisReply *reply)
+static bool s_handle (zc_redis_t *self, const redisReply *reply)
 {
     if (self->state == S_GREETING)
         return s_greeting_reply (self, reply);
-    if (s_is_passing (reply)) {
-        zc_redis_give_up (self, reply);
-        return false;
-    }
-    if (self->given_up && reply->type != REDIS_REPLY_ERROR)
-        s_works (self);
-    if (!s_is_pong (reply))
-        self->config.reply (self->config.arg, reply);
+    s_reply (self, reply);
     return self->state == S_READY;
 }
 
@@ -305,6 +382,10 @@ static bool s_read (zc_redis_t *self)
             return false;
         if (self->context->err)
             return false;
+        if (self->context->reader->len > self->config.reply_max) {
+            s_fail (self, "a reply is larger than all that can wait here");
+            return false;
+        }
     }
     return true;
 }
@@ -318,25 +399,46 @@ static bool s_write (zc_redis_t *self)
     return true;
 }
 
+/*  The peer has hung up, perhaps in the middle of what we wrote: what it said before that tells
+ * why.
+ */
+static void s_read_last_words (zc_redis_t *self)
+{
+    char bytes[16384];
+    ssize_t len;
+    redisContext *context = self->context;
+    while (self->context == context &&
+           (len = recv (context->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+        if (redisReaderFeed (context->reader, bytes, (size_t)len) != REDIS_OK || !s_replies (self))
+            return;
+    }
+}
+
 static void s_transfer (zc_redis_t *self)
 {
+    char reason[160];
     redisContext *context = self->context;
-    if (!s_read (self) || (self->unsent && !s_write (self))) {
-        if (self->context == context) { /* else it has been dealt with */
-            char reason[160];
-            snprintf (reason, sizeof reason, "%s", context->errstr);
-            s_fail (self, reason);
-        }
-    }
+    bool good = s_read (self);
+    if (good && (!self->unsent || s_write (self)))
+        return;
+    if (self->context != context)
+        return; /* it has been dealt with */
+    snprintf (reason, sizeof reason, "%s", context->errstr);
+    if (good)
+        s_read_last_words (self);
+    if (self->context == context)
+        s_fail (self, reason);
 }
 
 static void s_keep_alive (zc_redis_t *self)
 {
+    static const char *ping[] = {"PING"};
     uint64_t now = zc_mono_ms ();
-    if (self->pinged_ms && now - self->pinged_ms >= S_ANSWER_MS) {
+    uint64_t asked_ms = self->state == S_GREETING ? self->heard_ms : self->pinged_ms;
+    if (asked_ms && now - asked_ms >= S_ANSWER_MS) {
         s_fail (self, "no answer");
-    } else if (!self->pinged_ms && now - self->heard_ms >= S_PING_MS) {
-        const char *ping[] = {"PING"};
+    } else if (self->state == S_READY && !asked_ms && now - self->heard_ms >= S_PING_MS) {
+        s_owe (self, &s_ping);
         s_append (self, 1, ping, NULL);
         self->pinged_ms = now;
     }
@@ -367,15 +469,18 @@ bool zc_redis_is_ready (const zc_redis_t *self)
     return self->state == S_READY;
 }
 
-uint64_t zc_redis_losses (const zc_redis_t *self)
+const char *zc_redis_complaint (const zc_redis_t *self)
 {
-    return self->losses;
+    return self->complaint;
 }
 
-void zc_redis_command (zc_redis_t *self, int count, const char **words, const size_t *lengths)
+void zc_redis_command (zc_redis_t *self, void *tag, int count, const char **words,
+                       const size_t *lengths)
 {
-    if (self->state == S_READY)
-        s_append (self, count, words, lengths);
+    if (self->state != S_READY)
+        return;
+    s_owe (self, tag);
+    s_append (self, count, words, lengths);
 }
 
 size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)

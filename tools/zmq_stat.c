@@ -280,6 +280,25 @@ static void s_print_bridges (const json_t *workers)
     s_table_end (&table, "\n");
 }
 
+/*  What is wrong with a bridge, as it says itself, and what comes of it. */
+static void s_print_troubles (const json_t *workers)
+{
+    const char *name;
+    json_t *report;
+    char a[S_TEXT], b[S_TEXT];
+    json_object_foreach ((json_t *)workers, name, report)
+    {
+        const char *in = s_string (report, "redis_error"), *out = s_string (report, "relay_error");
+        if (s_is_bridge (report) && *in)
+            s_line ("  %s, from Redis: %s (has %s of %s subscriptions)", name, in,
+                    s_count (s_number (report, "subscribed"), a),
+                    s_count (s_number (report, "subscriptions"), b));
+        if (s_is_bridge (report) && *out)
+            s_line ("  %s, to Redis, %s: %s (%s messages wait)", name, s_string (report, "relay"),
+                    out, s_count (s_number (report, "relay_waiting"), a));
+    }
+}
+
 static void s_print_broker (const json_t *stats, const char *endpoint)
 {
     char a[S_TEXT], b[S_TEXT], c[S_TEXT];
@@ -390,6 +409,7 @@ static int s_print (const zc_options_t *options, const char *text)
         s_print_broker (stats, zc_options_text (options, "control"));
         s_print_workers (workers);
         s_print_bridges (workers);
+        s_print_troubles (workers);
     }
     json_decref (stats);
     return ZC_EXIT_OK;

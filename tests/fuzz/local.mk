@@ -11,6 +11,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz \
+	tests/fuzz/reply_fuzz \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
 	tests/fuzz/since_fuzz
@@ -52,6 +53,9 @@ tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_L
 
 tests_fuzz_ask_fuzz_SOURCES = tests/fuzz/ask_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_ask_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
+tests_fuzz_reply_fuzz_SOURCES = tests/fuzz/reply_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_reply_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
+
 tests_fuzz_bridge_fuzz_SOURCES = tests/fuzz/bridge_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 

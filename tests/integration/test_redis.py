@@ -800,5 +800,3 @@ def test_a_subscriber_sees_it_all_the_way(stack):
     sub = live_sub(stack, "t", "--count", 1)
     run("redis-cli", "-p", stack.redis_port, "PUBLISH", "t", "hello")
     assert sub.end() == 0 and sub.out == ["hello"]
-
-

@@ -262,6 +262,21 @@ tests_unit_outgoing_test_SOURCES = tests/unit/outgoing_test.c tests/unit/unit.h
 tests_unit_outgoing_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
 tests_unit_outgoing_test_LDFLAGS = -Wl,--wrap=zc_mono_ms
 
+check_PROGRAMS += tests/unit/reply_test
+TESTS += tests/unit/reply_test
+tests_unit_reply_test_SOURCES = tests/unit/reply_test.c tests/unit/unit.h
+tests_unit_reply_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
+check_PROGRAMS += tests/unit/pending_test
+TESTS += tests/unit/pending_test
+tests_unit_pending_test_SOURCES = tests/unit/pending_test.c tests/unit/unit.h
+tests_unit_pending_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
+check_PROGRAMS += tests/unit/subscriptions_test
+TESTS += tests/unit/subscriptions_test
+tests_unit_subscriptions_test_SOURCES = tests/unit/subscriptions_test.c tests/unit/unit.h
+tests_unit_subscriptions_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
 check_PROGRAMS += tests/unit/bridge_test
 TESTS += tests/unit/bridge_test
 tests_unit_bridge_test_SOURCES = tests/unit/bridge_test.c tests/unit/unit.h

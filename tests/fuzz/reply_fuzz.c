@@ -1,0 +1,103 @@
+/*  reply_fuzz.c - whatever comes from where Redis should be: through hiredis's reader, and what we
+ *  make of the replies. The first byte says in how large pieces it comes. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bridge/reply.h"
+#include "bridge/subscriptions.h"
+
+/*  A slice is within the reply, or empty. */
+static void s_touch (zc_slice_t slice)
+{
+    volatile char sum = 0;
+    if (!slice.at)
+        abort ();
+    for (size_t i = 0; i < slice.len; i++)
+        sum = (char)(sum + slice.at[i]);
+}
+
+static void s_event (const zc_event_t *event)
+{
+    s_touch (event->name);
+    s_touch (event->channel);
+    s_touch (event->payload);
+    if (event->kind != ZC_EVENT_MESSAGE && (event->channel.len || event->payload.len))
+        abort ();
+    if (event->kind == ZC_EVENT_NONE && (event->name.len || event->pattern))
+        abort ();
+}
+
+static void s_role (const redisReply *reply)
+{
+    zc_role_t role = zc_reply_role (reply);
+    s_touch (role.host);
+    if (role.port < 0 || role.port > 65535 || (role.host.len && role.kind != ZC_ROLE_REPLICA))
+        abort ();
+}
+
+/*  A list that wants what the input speaks of, and is told what it says. */
+static void s_tell (zc_subscriptions_t *all, const zc_event_t *event)
+{
+    static uint64_t s_now;
+    s_now += 60000; /* whatever was refused is due again, once */
+    if (event->kind == ZC_EVENT_MESSAGE) {
+        zc_subscriptions_begin (all);
+        zc_subscriptions_want (all, event->name, event->pattern);
+        zc_subscriptions_want (all, event->channel, false);
+        zc_subscriptions_end (all);
+    } else if (event->kind == ZC_EVENT_UNSUBSCRIBED) {
+        zc_subscriptions_gone (all, event->name, event->pattern);
+    } else if (event->kind == ZC_EVENT_SUBSCRIBED) {
+        zc_subscription_t *next;
+        while ((next = zc_subscriptions_next (all, s_now)))
+            if (zc_slice_compare (zc_subscription_name (next), event->name) == 0)
+                zc_subscriptions_confirmed (all, next);
+            else
+                zc_subscriptions_refused (all, next, "not this one", s_now);
+    } else {
+        zc_subscriptions_lost (all);
+    }
+    while (zc_subscriptions_next_unwanted (all))
+        continue;
+}
+
+static void s_reply (zc_subscriptions_t *all, const redisReply *reply)
+{
+    zc_event_t event = zc_reply_event (reply);
+    zc_slice_t error = zc_reply_error (reply);
+    s_event (&event);
+    s_role (reply);
+    s_touch (zc_reply_text (reply));
+    s_touch (error);
+    zc_fault_t fault = zc_reply_fault (reply);
+    if ((fault != ZC_FAULT_NONE) != (reply->type == REDIS_REPLY_ERROR) ||
+        (zc_fault_advice (error) && fault == ZC_FAULT_UNKNOWN))
+        abort ();
+    s_tell (all, &event);
+}
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    size_t step = data[0] ? data[0] : size;
+    redisReader *reader = redisReaderCreate ();
+    zc_subscriptions_t *all = zc_subscriptions_new ();
+    zc_reply_bound (reader);
+    bool good = true;
+    for (size_t at = 1; at < size && good; at += step) {
+        void *reply = NULL;
+        size_t len = size - at < step ? size - at : step;
+        good = redisReaderFeed (reader, (const char *)data + at, len) == REDIS_OK;
+        while (good && (good = redisReaderGetReply (reader, &reply) == REDIS_OK) && reply) {
+            s_reply (all, reply);
+            freeReplyObject (reply);
+            reply = NULL;
+        }
+    }
+    zc_subscriptions_destroy (&all);
+    redisReaderFree (reader);
+    return 0;
+}
