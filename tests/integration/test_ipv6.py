@@ -81,7 +81,7 @@ def test_listening_at_a_name(stack, hosts, name, served):
     stack.zmq("ping")
     if (name, served) == ("both", "[::1]"):
         return
-    stack.start("zcast-ws", [*hosts, program("zcast-ws"), *stack.endpoints(), f"--listen={name}:{stack.ws_port}"], clean=True)
+    stack.start("zcast-ws", [*hosts, program("zcast-ws"), *stack.endpoints(), f"--listen={name}:{stack.ws_port}", "--insecure"], clean=True)
 
     def open_socket():
         client = WsClient(f"ws://{served}:{stack.ws_port}/ws?topic=t")
