@@ -15,12 +15,15 @@
 #include "fcgi/server.h"
 #include "lib/base/log.h"
 #include "lib/front/events.h"
+#include "lib/front/publish.h"
 #include "lib/front/keeper.h"
 
 extern char **environ;
 
 #define DRAIN_MS 20    /* how often it is seen, while draining, whether all is sent */
 #define READ_MAX 65536 /* bytes read at once */
+#define WAIT_MS 10     /* how often it is seen whether the broker's connection stands */
+#define WAITS 500      /* and how many times, before it is done without */
 
 typedef struct {
     zc_client_t client; /* must be first */
@@ -38,6 +41,8 @@ typedef struct {
     bool left;           /* nothing is to be done any more */
     uv_poll_t body;      /* of stdin, while a body is read */
     bool reading;        /* it is */
+    uv_timer_t wait;     /* for the broker's connection, where something is to be published */
+    unsigned waited;     /* times */
     uv_timer_t drain;    /* while the last bytes are sent */
 } s_cgi_t;
 
@@ -48,8 +53,9 @@ bool zc_cgi_wanted (void)
 
 bool zc_cgi_words_are_foreign (void)
 {
-    const char *query = getenv ("QUERY_STRING");
-    return !query || !strchr (query, '=');
+    const char *query = getenv ("QUERY_STRING"), *method = getenv ("REQUEST_METHOD");
+    bool search = method && (strcmp (method, "GET") == 0 || strcmp (method, "HEAD") == 0);
+    return search && query && *query && !strchr (query, '=');
 }
 
 static long s_write (zc_client_t *client, const struct iovec *iov, int count)
@@ -219,20 +225,40 @@ static void s_start_reading (s_cgi_t *self)
 
 static void s_begin (s_cgi_t *self)
 {
-    zc_slice_t values[ZC_VARIABLE_COUNT];
-    zc_params_t *params = zc_params_new (zc_cgi_find, ZC_VARIABLE_COUNT, 0);
     zc_exchange_t *exchange = &self->exchange;
-    exchange->front = &self->front;
-    exchange->carrier = &s_carrier;
-    zc_params_read_environment (params, environ);
-    zc_params_values (params, values);
-    if (zc_request_from_variables (&exchange->request, values) != 0)
-        zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
-    else
-        zc_front_begin (exchange);
+    uv_close ((uv_handle_t *)&self->wait, NULL);
+    zc_front_begin (exchange);
     if (zc_exchange_wants_body (exchange))
         s_start_reading (self);
-    self->params = params;
+}
+
+/*  This process lives for one request only: what it publishes needs the connection at once. A
+ * stream can wait for it. */
+static void s_on_wait (uv_timer_t *timer)
+{
+    s_cgi_t *self = timer->data;
+    if (zc_link_connected (zc_worker_link (self->worker)) || ++self->waited >= WAITS)
+        s_begin (self);
+}
+
+static void s_take_request (s_cgi_t *self)
+{
+    zc_slice_t values[ZC_VARIABLE_COUNT];
+    zc_exchange_t *exchange = &self->exchange;
+    self->params = zc_params_new (zc_cgi_find, ZC_VARIABLE_COUNT, 0);
+    exchange->front = &self->front;
+    exchange->carrier = &s_carrier;
+    zc_params_read_environment (self->params, environ);
+    zc_params_values (self->params, values);
+    uv_timer_init (zc_worker_loop (self->worker), &self->wait);
+    self->wait.data = self;
+    if (zc_request_from_variables (&exchange->request, values) != 0) {
+        uv_close ((uv_handle_t *)&self->wait, NULL);
+        zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
+    } else if (exchange->request.method == ZC_METHOD_POST)
+        uv_timer_start (&self->wait, s_on_wait, 0, WAIT_MS);
+    else
+        s_begin (self);
 }
 
 static int s_start (void *arg, zc_worker_t *worker)
@@ -245,10 +271,11 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->front.fallback =
         &zc_door_events; /* the web server has chosen, whatever its name for it is */
     zc_front_open (&self->front, "/events", &zc_door_events);
+    zc_front_open (&self->front, "/publish", &zc_door_publish);
     self->keeper = zc_keeper_new (&self->front);
     if (!self->keeper)
         return -1;
-    s_begin (self);
+    s_take_request (self);
     return 0;
 }
 

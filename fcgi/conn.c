@@ -26,6 +26,7 @@
 #include "lib/front/events.h"
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
+#include "lib/front/publish.h"
 
 #define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
 #define BODY_STEP 4096  /* bytes of a body that come within request-timeout, at least */
@@ -646,6 +647,7 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
     zc_front_open (&all->front, "/metrics", &zc_door_metrics);
     zc_front_open (&all->front, "/live", &zc_door_live);
     zc_front_open (&all->front, "/ready", &zc_door_ready);
+    zc_front_open (&all->front, "/publish", &zc_door_publish);
     zc_timeouts_init (&all->timeouts);
     LIST_INIT (&all->streaming);
     zc_conns_configure (all);

@@ -74,6 +74,9 @@ libzcast_a_SOURCES = \
 	lib/front/events.c lib/front/events.h \
 	lib/front/front.c lib/front/front.h \
 	lib/front/health.c lib/front/health.h \
+	lib/front/posting.c lib/front/posting.h \
+	lib/front/publication.c lib/front/publication.h \
+	lib/front/publish.c lib/front/publish.h \
 	lib/front/keeper.c lib/front/keeper.h \
 	lib/front/metrics.c lib/front/metrics.h \
 	lib/front/request.c lib/front/request.h \

@@ -67,36 +67,6 @@ static int s_take_topics (zc_command_t *self, size_t max_topics)
     return 0;
 }
 
-static int s_base64_value (char c)
-{
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
-/*  Standard base64 with padding (RFC 4648 §4). */
-static bool s_decode_base64 (zc_buf_t *out, zc_slice_t text)
-{
-    if (text.len % 4 != 0)
-        return false;
-    size_t padding = 0;
-    while (padding < 2 && text.len > 0 && text.at[text.len - 1] == '=')
-        padding++, text.len--;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = s_base64_value (text.at[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 != 0)
-            zc_buf_addc (out, (char)(bits >> (6 - 2 * (i % 4))));
-    }
-    return true;
-}
-
 static int s_take_payload (zc_command_t *self)
 {
     zc_slice_t data, base64;
@@ -107,7 +77,7 @@ static int s_take_payload (zc_command_t *self)
         self->payload = data;
         return 0;
     }
-    if (!s_decode_base64 (&self->decoded, base64))
+    if (!zc_base64_decode (&self->decoded, base64))
         return s_fail (self, "payload", "base64 is malformed");
     self->payload = (zc_slice_t){(const char *)self->decoded.data, self->decoded.len};
     return 0;

@@ -16,6 +16,7 @@
 #include "lib/front/events.h"
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
+#include "lib/front/publish.h"
 #include "ws/deflate.h"
 #include "ws/session.h"
 
@@ -66,6 +67,7 @@ static void s_open_doors (zc_server_t *self)
     zc_front_open (front, "/metrics", &zc_door_metrics);
     zc_front_open (front, "/live", &zc_door_live);
     zc_front_open (front, "/ready", &zc_door_ready);
+    zc_front_open (front, "/publish", &zc_door_publish);
     zc_front_open (front, "/", &zc_door_ws);
 }
 

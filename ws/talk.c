@@ -2,21 +2,21 @@
  *
  *  A publish is answered when the broker has answered; until then the session keeps it in a list,
  *  so that a client that leaves takes nothing with it that the answer would need. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/log.h"
+#include "lib/front/posting.h"
 #include "ws/command.h"
 #include "ws/frame.h"
 #include "ws/session.h"
 
-#define PUBLISHES_MAX 64         /* of one client, not yet answered */
-#define PUBLISH_TIMEOUT_MS 10000 /* for the broker's answer */
+#define PUBLISHES_MAX 64 /* of one client, not yet answered */
 
 struct zc_publish {
     LIST_ENTRY (zc_publish) link; /* in the session's publishes */
-    zc_session_t *session;        /* borrowed; NULL once that is gone */
+    zc_session_t *session;        /* borrowed */
+    zc_posting_t *posting;        /* owned */
     char *ref;                    /* owned; JSON text, or NULL */
 };
 
@@ -45,40 +45,32 @@ static void s_answer_error (zc_session_t *self, const char *ref, zc_slice_t code
 
 static void s_publish_destroy (zc_publish_t *self)
 {
-    if (self->session) {
-        LIST_REMOVE (self, link);
-        self->session->publishing--;
-    }
+    LIST_REMOVE (self, link);
+    self->session->publishing--;
+    zc_posting_forget (&self->posting);
     free (self->ref);
     free (self);
 }
 
 void zc_talk_forget (zc_session_t *self)
 {
-    zc_publish_t *publish;
-    while ((publish = LIST_FIRST (&self->publishes))) {
-        LIST_REMOVE (publish, link);
-        publish->session = NULL;
-    }
-    self->publishing = 0;
+    while (!LIST_EMPTY (&self->publishes))
+        s_publish_destroy (LIST_FIRST (&self->publishes));
 }
 
 /*  In raw mode there is no answer but the end: 1008 for what can never be published, and 1013 for
  *  what may be, later. */
-static void s_publish_failed (zc_session_t *self, const char *ref, zc_slice_t code,
-                              zc_slice_t message)
+static void s_publish_failed (zc_session_t *self, const char *ref, const zc_receipt_t *receipt)
 {
-    bool never = zc_slice_is (code, "topic") || zc_slice_is (code, "payload") ||
-                 zc_slice_is (code, "headers") || zc_slice_is (code, "conflict") ||
-                 zc_slice_is (code, "token") || zc_slice_is (code, "forbidden");
+    bool never = receipt->status < 500;
     char reason[128] = "";
     if (self->mode == ZC_MODE_V1) {
-        s_answer_error (self, ref, code, message);
+        s_answer_error (self, ref, receipt->code, receipt->text);
         return;
     }
-    size_t len = message.len < sizeof reason ? message.len : sizeof reason - 1;
-    if (zc_text_plain (message.at, len))
-        memcpy (reason, message.at, len);
+    size_t len = receipt->text.len < sizeof reason ? receipt->text.len : sizeof reason - 1;
+    if (zc_text_plain (receipt->text.at, len))
+        memcpy (reason, receipt->text.at, len);
     zc_session_close (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
 }
 
@@ -92,45 +84,31 @@ static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
     s_send_text (self, &text);
 }
 
-static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
+static void s_on_posted (void *arg, const zc_receipt_t *receipt)
 {
-    zc_publish_t *publish = arg;
-    zc_session_t *self = publish->session;
-    if (!self)
-        ;
-    else if (count == 0)
-        s_publish_failed (self, publish->ref, s_slice ("timeout"),
-                          s_slice ("the broker did not answer"));
-    else if (count >= 2 && zc_slice_is (frames[0], "OK") &&
-             zc_text_plain (frames[1].at, frames[1].len))
-        s_publish_done (self, publish->ref, frames[1]);
-    else if (count >= 3 && zc_slice_is (frames[0], "ERR"))
-        s_publish_failed (self, publish->ref, frames[1], frames[2]);
+    zc_publish_t *self = arg;
+    zc_session_t *session = self->session;
+    char *ref = self->ref;
+    self->posting = NULL;
+    self->ref = NULL;
+    s_publish_destroy (self); /* before anything can close the session */
+    if (receipt->status == 200)
+        s_publish_done (session, ref, receipt->text);
     else
-        s_publish_failed (self, publish->ref, s_slice ("internal"),
-                          s_slice ("the broker's answer makes no sense"));
-    s_publish_destroy (publish);
+        s_publish_failed (session, ref, receipt);
+    free (ref);
 }
 
 static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers)
 {
-    zc_link_t *link = zc_worker_link (self->server->worker);
-    zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
     zc_front_t *front = &self->server->front;
     zc_denial_t denial = zc_keeper_may (front, self->rights, ZC_ACTION_PUBLISH, &topic, 1);
-    uint64_t sent = 0;
+    zc_receipt_t refused = {503, s_slice ("busy"),
+                            s_slice ("too many messages wait for the broker: try again")};
     if (denial.status) {
-        s_publish_failed (self, ref, s_slice (denial.code), s_slice (denial.text));
-        return;
-    }
-    if (payload.len > front->max_payload || payload.len > zc_link_max_payload (link)) {
-        s_publish_failed (self, ref, s_slice ("payload"), s_slice ("the payload is too large"));
-        return;
-    }
-    if (!zc_link_connected (link)) {
-        s_publish_failed (self, ref, s_slice ("broker"),
-                          s_slice ("the broker is not there: try again"));
+        refused = (zc_receipt_t){denial.status, s_slice (denial.code), s_slice (denial.text)};
+        s_publish_failed (self, ref, &refused);
         return;
     }
     zc_publish_t *publish = calloc (1, sizeof *publish);
@@ -141,13 +119,11 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     LIST_INSERT_HEAD (&self->publishes, publish, link);
     self->publishing++;
     if (self->publishing <= PUBLISHES_MAX)
-        sent = zc_link_publish (link, frames, 4, PUBLISH_TIMEOUT_MS, s_on_published, publish);
-    if (sent == 0) {
-        bool large = self->publishing <= PUBLISHES_MAX && errno == EMSGSIZE;
+        publish->posting =
+            zc_posting_new (front, topic, payload, headers, s_on_posted, publish, &refused);
+    if (!publish->posting) {
         s_publish_destroy (publish);
-        s_publish_failed (self, ref, s_slice (large ? "payload" : "busy"),
-                          s_slice (large ? "the payload is too large"
-                                         : "too many messages wait for the broker: try again"));
+        s_publish_failed (self, ref, &refused);
     }
 }
 

@@ -39,5 +39,8 @@ void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict);
 void zc_message_json (zc_buf_t *out, const zc_message_t *message);
 /*  A JSON string with its quotes; `bytes` is valid UTF-8. */
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len);
+/*  Appends the bytes that standard base64 with padding stands for (RFC 4648 §4). False where the
+ * text is none. */
+bool zc_base64_decode (zc_buf_t *out, zc_slice_t text);
 
 #endif

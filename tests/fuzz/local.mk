@@ -8,6 +8,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/chunked_fuzz \
+	tests/fuzz/publication_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/bridge_fuzz \
@@ -44,6 +45,9 @@ tests_fuzz_fcgi_fuzz_LDADD = fcgi/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_head_fuzz_SOURCES = tests/fuzz/head_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_head_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+
+tests_fuzz_publication_fuzz_SOURCES = tests/fuzz/publication_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_publication_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_chunked_fuzz_SOURCES = tests/fuzz/chunked_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_chunked_fuzz_LDADD = $(FUZZ_LIBS)

@@ -43,6 +43,11 @@ TESTS += tests/unit/front_test
 tests_unit_front_test_SOURCES = tests/unit/front_test.c tests/unit/unit.h
 tests_unit_front_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/publication_test
+TESTS += tests/unit/publication_test
+tests_unit_publication_test_SOURCES = tests/unit/publication_test.c tests/unit/unit.h
+tests_unit_publication_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/chunked_test
 TESTS += tests/unit/chunked_test
 tests_unit_chunked_test_SOURCES = tests/unit/chunked_test.c tests/unit/unit.h

@@ -1,0 +1,103 @@
+/*  posting.c - see posting.h. What was sent can't be taken back, so a posting that nobody waits for
+ *  lives on until it is answered, or given up. */
+#include "lib/front/posting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define S_TIMEOUT_MS 10000 /* for the broker's answer */
+
+struct zc_posting {
+    zc_front_t *front; /* borrowed; NULL once nobody waits */
+    zc_posting_fn fn;
+    void *arg; /* borrowed */
+};
+
+static zc_slice_t s_slice (const char *text)
+{
+    return (zc_slice_t){text, strlen (text)};
+}
+
+static zc_receipt_t s_receipt (unsigned status, const char *code, const char *text)
+{
+    return (zc_receipt_t){status, s_slice (code), s_slice (text)};
+}
+
+/*  The status of a code that the broker answered with ERR: what is wrong with a message is so
+ *  forever, anything else may be otherwise in a moment. */
+static unsigned s_status (zc_slice_t code)
+{
+    static const struct {
+        const char *code;
+        unsigned status;
+    } known[] = {{"topic", 400},    {"headers", 400},   {"arguments", 400},
+                 {"payload", 413},  {"conflict", 409},  {"forbidden", 403}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (zc_slice_is (code, known[i].code))
+            return known[i].status;
+    return 503;
+}
+
+/*  What came from the broker is shown to clients: it must be text. */
+static bool s_is_text (zc_slice_t slice)
+{
+    return zc_text_plain (slice.at, slice.len);
+}
+
+static zc_receipt_t s_read (const zc_slice_t *frames, size_t count)
+{
+    if (count == 0)
+        return s_receipt (503, "timeout", "the broker did not answer");
+    if (count >= 2 && zc_slice_is (frames[0], "OK") && s_is_text (frames[1]))
+        return (zc_receipt_t){200, s_slice (""), frames[1]};
+    if (count >= 3 && zc_slice_is (frames[0], "ERR") && s_is_text (frames[1]) &&
+        s_is_text (frames[2]))
+        return (zc_receipt_t){s_status (frames[1]), frames[1], frames[2]};
+    return s_receipt (503, "internal", "the broker's answer makes no sense");
+}
+
+static void s_on_answer (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_posting_t *self = arg;
+    zc_receipt_t receipt = s_read (frames, count);
+    zc_front_t *front = self->front;
+    if (front) {
+        front->stats.published += receipt.status == 200;
+        front->stats.conflicts += receipt.status == 409;
+        self->fn (self->arg, &receipt);
+    }
+    free (self);
+}
+
+zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t payload,
+                              zc_slice_t headers, zc_posting_fn fn, void *arg,
+                              zc_receipt_t *refused)
+{
+    zc_link_t *link = zc_worker_link (front->worker);
+    const zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload, headers};
+    *refused = s_receipt (413, "payload", "the payload is too large");
+    if (payload.len > front->max_payload || payload.len > zc_link_max_payload (link))
+        return NULL;
+    *refused = s_receipt (503, "broker", "the broker is not there: try again");
+    if (!zc_link_connected (link))
+        return NULL;
+    zc_posting_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    *self = (zc_posting_t){front, fn, arg};
+    if (zc_link_publish (link, frames, 4, S_TIMEOUT_MS, s_on_answer, self) != 0)
+        return self;
+    *refused = errno == EMSGSIZE
+                   ? s_receipt (413, "payload", "the payload is too large")
+                   : s_receipt (503, "busy", "too many messages wait for the broker: try again");
+    free (self);
+    return NULL;
+}
+
+void zc_posting_forget (zc_posting_t **self_p)
+{
+    if (*self_p)
+        (*self_p)->front = NULL;
+    *self_p = NULL;
+}
