@@ -87,7 +87,7 @@ function readSample(text) {
   }
 }
 
-/** The milliseconds of a position, NaN for a publisher's own id. @param {string} id */
+/** The milliseconds of a position; NaN for anything else. @param {string} id */
 const timeOf = (id) => (/^\d{13,14}-\d+$/.test(id) ? Number(id.split('-')[0]) : NaN);
 
 /** Characters that are not seen, or that turn the direction of what stands beside them; not line feed and tab. */

@@ -11,13 +11,13 @@
  *
  * A Line keeps one connection alive. A Share lets the tabs of a browser live on one Line: the tab that holds a Web
  * Lock runs it and passes on what it hears; when that tab goes, the lock goes to the next one, which goes on from the
- * last id. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android), and
- * comparing ids to find repeats (a message shows its publisher's own id where it has one, and those have no order).
+ * last id. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android).
  */
 
 /**
  * @typedef {object} Message
- * @property {string} id     where to resume after it: the broker's position, or the publisher's own id
+ * @property {string} id     the broker's position: where to resume after it
+ * @property {string} [eventId]  the publisher's own id, where it gave one; another message may have the same
  * @property {string} topic
  * @property {string} event  the publisher's event type, else "message"
  * @property {string | Uint8Array} data  text, or bytes where the payload isn't UTF-8
@@ -87,7 +87,6 @@ const DEFAULTS = {
   maxBackoff: 30000,
 };
 const REMEMBERED = 1024;
-const POSITION = /^(0|[1-9]\d*)-(0|[1-9]\d*)$/; // an own id of that form is a position to the broker
 
 /**
  * Full jitter: a thousand clients that lost the same server come back evenly spread.
@@ -130,13 +129,13 @@ export function parseFrame(text) {
 
 /** @param {any} frame @returns {Frame} */
 function readFrame(frame) {
-  const { type, id = '', topic, event } = frame;
+  const { type, id = '', eventId, topic, event } = frame;
   if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
   if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused' };
   if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, subscribed, pong: alive
   if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
   const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
-  return { kind: 'message', id, message: { id, topic, event: event ?? 'message', data } };
+  return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
 }
 
 /**
@@ -167,31 +166,20 @@ const TRANSPORTS = {
   },
 };
 
-/** What a subscription was given lately, over whichever connection: finds repeats. */
+/** The ids of what a subscription was given lately, over whichever connection. */
 class Recent {
   /** @type {Set<string>} */
-  #keys = new Set();
+  #ids = new Set();
 
-  /** @param {Message} message */
-  static key(message) {
-    return `${message.id} ${message.topic}`;
+  /** @param {string} id */
+  has(id) {
+    return this.#ids.has(id);
   }
 
-  /** @param {string} key */
-  has(key) {
-    return this.#keys.has(key);
-  }
-
-  /** @param {string} key */
-  add(key) {
-    this.#keys.add(key);
-    if (this.#keys.size > REMEMBERED) this.#keys.delete(/** @type {string} */ (this.#keys.values().next().value));
-  }
-
-  copy() {
-    const copy = new Recent();
-    copy.#keys = new Set(this.#keys);
-    return copy;
+  /** @param {string} id */
+  add(id) {
+    this.#ids.add(id);
+    if (this.#ids.size > REMEMBERED) this.#ids.delete(/** @type {string} */ (this.#ids.values().next().value));
   }
 }
 
@@ -200,7 +188,7 @@ class Line {
   /** The id to resume from. */
   last = '';
   /** @type {[string, string] | undefined} the first and the last position that a verdict or heartbeat gave since the last
-   *  message: all up to them came, and nothing after them. What a message shows may be an own id, so it has none. */
+   *  message: all up to them came, and nothing after them */
   span;
   #topics;
   #settings;
@@ -209,8 +197,6 @@ class Line {
   #kinds;
   #recent;
   #replay = 0; // messages that the verdict said come from history; endless until there is one
-  #own = false; // what was resumed from is an own id: several topics may have it, so the replay may begin before it
-  #had = new Recent(); // what was delivered before the replay
   #failures = 0; // connections in a row that ended without a word
   #proven = false; // this one has said something
   /** @type {number | undefined} */
@@ -294,34 +280,23 @@ class Line {
 
   /** @param {Message} message */
   #message(message) {
-    const key = Recent.key(message);
-    if (this.#replay > 0 && this.#repeats(message)) return;
-    this.#recent.add(key);
+    if (this.#replay > 0) this.#replay--;
+    this.#recent.add(message.id);
     this.last = message.id || this.last;
     this.span = undefined;
     this.#sink.message(message);
   }
 
-  /** A publisher may use its id again, for another message; a position is one message's for ever. @param {Message} message */
-  #repeats(message) {
-    const repeat = (this.#own || POSITION.test(message.id)) && this.#had.has(Recent.key(message));
-    if (--this.#replay === 0) this.#own = false;
-    return repeat;
-  }
-
   /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
   #moveOn(frame) {
     if (frame.kind === 'verdict') {
-      const { since, replayed } = frame.verdict;
-      this.#own = replayed > 0 && (this.#own || !POSITION.test(since)); // one that was cut short goes on
-      this.#replay = replayed;
-      this.#had = this.#recent.copy();
+      this.#replay = frame.verdict.replayed;
       this.span = undefined;
     }
-    if (!this.#own) this.last = frame.id || this.last; // else we may be further
+    this.last = frame.id || this.last;
     if (this.#replay === 0 && frame.id) this.span = [this.span?.[0] ?? frame.id, frame.id];
     if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
-    else if (!this.#own) this.#sink.position?.(this.last);
+    else this.#sink.position?.(this.last);
   }
 
   /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
@@ -388,7 +363,7 @@ class Line {
 
 /**
  * One Line for all tabs with the same topics. The leader says what it hears on a BroadcastChannel, each message with the
- * key of the one before it, so that a follower sees a hole where its own last message is another one. A follower that
+ * id of the one before it, so that a follower sees a hole where its own last message is another one. A follower that
  * is behind (it missed a part of a dying leader's last words, or wants history) opens a Line of its own from its last
  * id and closes it at the first message that both have, or where both are at the same place.
  */
@@ -401,7 +376,7 @@ class Share {
   #channel;
   #recent;
   #me = Math.random().toString(36).slice(2);
-  /** @type {string | undefined} where we are: the key of the last message, or a start of our own; undefined where the leader
+  /** @type {string | undefined} where we are: the id of the last message, or a start of our own; undefined where the leader
    *  is still to say where we come in */
   #chain;
   /** @type {Line | undefined} leading, or catching up */
@@ -528,8 +503,8 @@ class Share {
   /** @param {Message} message */
   #deliver(message) {
     const prev = this.#chain;
-    this.#chain = Recent.key(message);
-    this.#recent.add(this.#chain);
+    this.#chain = message.id;
+    this.#recent.add(message.id);
     this.last = message.id || this.last;
     if (this.#leading) this.#say({ type: 'message', prev, message });
     this.#sink.message(message);
@@ -590,7 +565,7 @@ class Share {
     if (!this.#line) this.#tell(this.#theirs.status);
   }
 
-  /** What we resume from may be that message's id: it is none that we miss. @param {string} chain */
+  /** That message is none that we miss. @param {string} chain */
   #enter(chain) {
     this.#chain = chain;
     this.#recent.add(chain);
@@ -601,7 +576,7 @@ class Share {
     if (this.#stopped || this.#chain === undefined) return; // not welcomed yet
     if (this.#line) this.#hold(words);
     else if (words.prev === this.#chain) this.#deliver(words.message);
-    else if (!this.#recent.has(Recent.key(words.message))) {
+    else if (!this.#recent.has(words.message.id)) {
       this.#catchUp();
       this.#hold(words);
     }
@@ -621,7 +596,7 @@ class Share {
   /** Catching up ends where both streams have met: the same last message or place, or a message that both had. */
   #join() {
     if (this.#stopped || this.#leading || !this.#line) return;
-    const met = this.#held.findIndex(({ message }) => this.#recent.has(Recent.key(message)));
+    const met = this.#held.findIndex(({ message }) => this.#recent.has(message.id));
     if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.span)) return;
     this.#line.stop();
     this.#line = undefined;
@@ -634,7 +609,7 @@ class Share {
 
   /**
    * Two workers hardly ever give the same position on a quiet topic. Where the spans overlap, there is a position up to
-   * which both have all and after which both have nothing. The last ids say nothing: two topics may have the same own id.
+   * which both have all and after which both have nothing.
    * @param {[string, string] | undefined} span
    */
   #abreast(span) {

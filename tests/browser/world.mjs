@@ -227,18 +227,18 @@ export class World {
     this.head = `${Math.floor(this.now)}-${++this.#serial}`;
   }
 
-  /** The position that an id means to the broker; undefined: an own id that it doesn't know. */
+  /** The position that an id means to the broker: a publisher's own, which a page may have from an earlier version, the
+   *  earliest message that has it; undefined: one that it doesn't know. */
   position(id, topics) {
     if (id === 'earliest') return '0-0';
     if (/^\d+-\d+$/.test(id)) return id;
-    const last = topics.map((topic) => this.history.findLast((message) => message.topic === topic && message.id === id));
-    return last.filter(Boolean).map(({ position }) => position).sort(order)[0];
+    return this.history.slice(this.floor).find((message) => topics.includes(message.topic) && message.eventId === id)?.id;
   }
 
-  /** With an `id` of the publisher's own, that is what is shown. */
-  publish(topic, data = String(this.history.length), id = undefined) {
+  /** `eventId`: the publisher's own id. */
+  publish(topic, data = String(this.history.length), eventId = undefined) {
     this.noise();
-    const message = { id: id ?? this.head, topic, event: 'message', data, position: this.head };
+    const message = { id: this.head, ...(eventId && { eventId }), topic, event: 'message', data };
     this.history.push(message);
     for (const connection of this.connections) connection.send(message);
     return message;
@@ -290,18 +290,18 @@ class Connection {
     const { history, floor } = world;
     if (!since) return this.heartbeat();
     const at = world.position(since, topics);
-    const first = history.findIndex(({ position }) => !at || order(position, at) > 0);
+    const first = history.findIndex(({ id }) => !at || order(id, at) > 0);
     const start = first < 0 ? history.length : first;
     const messages = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
     if (at && order(at, world.known[this.worker] || '0-0') > 0) world.known[this.worker] = at; // it waits until it is there
     const gap = !at || (start < floor && since !== 'earliest');
     const verdict = { status: gap ? 'gap' : 'continued', since, replayed: messages.length };
-    const id = gap ? (history[Math.max(start, floor) - 1]?.position ?? '0-0') : at;
+    const id = gap ? (history[Math.max(start, floor) - 1]?.id ?? '0-0') : at;
     this.say({ id, topic: '', event: 'zcast.continuity', data: JSON.stringify(verdict) });
     for (const message of messages) this.send(message);
   }
 
-  send({ position, ...message }) {
+  send(message) {
     if (this.topics.includes(message.topic)) this.say(message);
   }
 
@@ -309,7 +309,7 @@ class Connection {
   heartbeat() {
     const { history, known, head, apart, random } = this.world;
     if (!apart || !known[this.worker] || random() < 0.5) known[this.worker] = head;
-    const passed = history.findLast(({ topic }) => this.topics.includes(topic))?.position ?? '0-0';
+    const passed = history.findLast(({ topic }) => this.topics.includes(topic))?.id ?? '0-0';
     this.say({ type: 'heartbeat', id: order(passed, known[this.worker]) > 0 ? passed : known[this.worker] });
   }
 
