@@ -13,8 +13,11 @@ const NAMES = { sse: 'Server-Sent Events', ws: 'WebSocket' };
 const STATES = {
   connecting: ['busy', 'connecting'],
   open: ['good', 'open'],
+  stale: ['busy', 'silent'],
   waiting: ['busy', 'reconnecting'],
   paused: ['bad', 'dropped'],
+  idle: ['idle', 'no topic'],
+  refused: ['bad', 'refused'],
   closed: ['bad', 'closed'],
 };
 

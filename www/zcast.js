@@ -29,7 +29,12 @@
  * @property {string} [topic]   with a gap in a running stream: its topic
  * @property {number} replayed  messages that follow from history
  *
- * @typedef {'connecting' | 'open' | 'waiting' | 'paused' | 'closed'} State
+ * @typedef {'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed'} State
+ *
+ * @typedef {object} Refusal  What the server, or who stands before it, doesn't do.
+ * @property {number} [status]  as of HTTP: 400, 401, 403, 404, 429, …
+ * @property {string} [code]    one word for programs
+ * @property {string} message   one sentence
  *
  * @typedef {object} Status
  * @property {State} state
@@ -37,11 +42,14 @@
  * @property {'leader' | 'follower'} [role]  with `share`
  * @property {number} attempt           failures in a row
  * @property {number} [delay]           when waiting: milliseconds, where known
+ * @property {string} [id]              complete up to here
+ * @property {Refusal} [error]          when refused: why
  *
  * @typedef {'auto' | 'sse' | 'ws'} Transport
  *
  * @typedef {object} Options
  * @property {Transport} [transport]  auto (default): SSE, and WebSocket where that says nothing
+ * @property {string} [base] what relative addresses are relative to (default: the page's)
  * @property {string} [sse]  address of the event stream (default /events)
  * @property {string} [ws]   address of the WebSocket (default /ws)
  * @property {string} [since]      resume after this id, or "earliest" for all of history (default: from now on)
@@ -52,17 +60,21 @@
  * @property {number} [patience]   ms that a new connection has to say something (default 10000)
  * @property {number} [backoff]    ms: reconnects wait a random time up to backoff * 2^failures (default 1000)
  * @property {number} [maxBackoff] ms: and never longer than this (default 30000)
+ * @property {string | (() => string | Promise<string>)} [token]  who asks; a function is asked before the first connection, before
+ *                                 the token ends, and after the server has refused it
+ * @property {boolean} [pauseWhenHidden]  no connection while nobody sees the page
+ * @property {AbortSignal} [signal]  closes the subscription
  * @property {(verdict: Continuity) => void} [onContinuity]
  * @property {(status: Status) => void} [onState]
- * @property {(error: {code?: string, message: string}) => void} [onError]  what the server refused, or said wrongly
+ * @property {(error: Refusal) => void} [onError]  what was refused, or said wrongly
  *
- * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError'>>} Settings
+ * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError' | 'signal'>>} Settings
  *
  * @typedef {object} Sink  Where a Line or a Share puts what it hears.
  * @property {(message: Message) => void} message
  * @property {(verdict: Continuity) => void} verdict
  * @property {(status: Status) => void} state
- * @property {(error: {code?: string, message: string}) => void} error
+ * @property {(error: Refusal) => void} error
  * @property {(id: string) => void} [position]  complete up to this id
  *
  * @typedef {{kind: 'message', id: string, message: Message}
@@ -70,12 +82,13 @@
  *   | {kind: 'heartbeat', id: string}
  *   | {kind: 'error', code?: string, message: string}
  *   | {kind: 'reconnect', after: number}
- *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'end'}} Frame
+ *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale'} | {kind: 'end', refusal?: Refusal}} Frame
  */
 
 /** @type {Settings} */
 const DEFAULTS = {
   transport: 'auto',
+  base: '',
   sse: '/events',
   ws: '/ws',
   since: '',
@@ -85,8 +98,16 @@ const DEFAULTS = {
   patience: 10000,
   backoff: 1000,
   maxBackoff: 30000,
+  token: '',
+  pauseWhenHidden: false,
 };
 const REMEMBERED = 1024;
+const SHARED = 'zcast/2'; // what tabs say to each other; those that say something else have a name of their own
+const ASK = 4000; // ms that a leader may be silent before it is asked
+const ASKED = 3; // times, before it loses its place
+const LONGEST = 2 ** 31 - 1; // ms of a timer
+/** @type {Record<number, string>} */
+const CODES = { 400: 'topic', 401: 'token', 403: 'forbidden', 404: 'path', 405: 'method', 429: 'limit', 503: 'busy' };
 
 /**
  * Full jitter: a thousand clients that lost the same server come back evenly spread.
@@ -110,13 +131,17 @@ function order(a, b) {
  * @param {Settings} settings
  */
 export function streamAddress(kind, topics, since, settings) {
-  const url = new URL(settings[kind], location.href);
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+  const url = new URL(settings[kind], settings.base ? new URL(settings.base, page) : page);
   if (kind === 'ws') url.protocol = url.protocol.replace('http', 'ws');
   for (const topic of topics) url.searchParams.append('topic', topic);
   if (kind === 'sse') url.searchParams.set('format', 'zcast.v1');
   if (since) url.searchParams.set('last-event-id', since);
   return url.href;
 }
+
+/** @param {Settings} settings @returns {('sse' | 'ws')[]} */
+const kindsOf = ({ transport }) => (transport === 'auto' ? ['sse', 'ws'] : [transport]);
 
 /** @param {string} text a zcast.v1 object @returns {Frame} */
 export function parseFrame(text) {
@@ -132,39 +157,160 @@ function readFrame(frame) {
   const { type, id = '', eventId, topic, event } = frame;
   if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
   if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused' };
+  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return { kind: 'stale' };
   if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, subscribed, pong: alive
   if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
   const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
   return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
 }
 
+/** Whether coming back may help. @param {Refusal} refusal */
+const isFinal = ({ status = 0 }) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+
+/** @param {number} status @param {string} message @param {string} [code] @returns {Refusal} */
+const refusalOf = (status, message, code = CODES[status] ?? 'http') => ({ status, code, message });
+
+/** What a request says beside its address. @param {string} accept @param {Settings} settings @param {string} token @returns {RequestInit} */
+const fetchOptions = (accept, { credentials }, token) => ({
+  headers: { accept, ...(token && { authorization: `Bearer ${token}` }) },
+  credentials: credentials ? 'include' : 'same-origin',
+  cache: 'no-store',
+});
+
+/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted */
+async function readRefusal(response, wanted) {
+  const { status, statusText, headers } = response;
+  const type = headers.get('content-type') ?? '';
+  if (status < 400) {
+    response.body?.cancel().catch(() => {});
+    return type.includes('event-stream') ? undefined : refusalOf(status, `no ${wanted} is there`, 'type');
+  }
+  const text = await response.text();
+  const said = type.includes('json') ? JSON.parse(text) : { message: type.includes('plain') && text.trim() };
+  return refusalOf(status, said.message || statusText || `status ${status}`, said.code);
+}
+
+/** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
+async function askWhy(kind, url, settings, token) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), settings.patience);
+  try {
+    const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
+    if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
+    return await readRefusal(response, kind === 'ws' ? 'WebSocket' : 'event stream');
+  } catch {
+    return undefined; // the network, or a page of another site, which isn't told
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+}
+
+/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
+function endOf(token) {
+  try {
+    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp * 1000 || Infinity;
+  } catch {
+    return Infinity;
+  }
+}
+
+/** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
+function readEvent(type, data, id) {
+  if (type === 'zcast.continuity') return { kind: 'verdict', id, verdict: JSON.parse(data) };
+  if (type === 'zcast.heartbeat') return { kind: 'heartbeat', id };
+  if (type === 'zcast.stale') return { kind: 'stale' };
+  if (type === 'zcast.end') {
+    const { code, message } = JSON.parse(data);
+    return { kind: 'end', refusal: refusalOf(401, message, code) };
+  }
+  return parseFrame(data);
+}
+const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end'];
+
+/**
+ * An event stream where there is no EventSource, or where that can't bring the token.
+ * @param {string} url @param {Settings} settings @param {(frame: Frame) => void} heard @param {string} token @param {AbortSignal} signal
+ */
+async function readStream(url, settings, heard, token, signal) {
+  const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
+  const refusal = await (response.ok && response.headers.get('content-type')?.includes('event-stream') ? undefined : readRefusal(response, 'event stream'));
+  if (refusal || !response.body) return refusal;
+  heard({ kind: 'open' });
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  let type = '';
+  let id = '';
+  /** @type {string[]} */
+  let data = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return undefined;
+    const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+    text = lines.pop() ?? '';
+    for (const line of lines) {
+      const [, name, said] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+      if (name === 'event') type = said;
+      else if (name === 'id') id = said;
+      else if (name === 'data') data.push(said);
+      else if (!line) {
+        if (data.length) heard(readEvent(type, data.join('\n'), id));
+        type = '';
+        data = [];
+      }
+    }
+  }
+}
+
 /**
  * Each transport opens an address, calls `heard`, and returns how to close it. It may go on calling after that.
- * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void) => () => void>}
+ * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => () => void>}
  */
 const TRANSPORTS = {
-  sse(url, settings, heard) {
+  sse(url, settings, heard, token) {
+    if ('fetch' in globalThis && (token || (!globalThis.EventSource && !globalThis.WebSocket))) {
+      const abort = new AbortController();
+      readStream(url, settings, heard, token, abort.signal)
+        .catch(() => undefined)
+        .then((refusal) => heard({ kind: 'end', refusal }));
+      return () => abort.abort();
+    }
     const source = new EventSource(url, { withCredentials: settings.credentials });
     source.onopen = () => heard({ kind: 'open' });
     source.onmessage = (event) => heard(parseFrame(event.data));
-    source.addEventListener('zcast.continuity', (event) =>
-      heard({ kind: 'verdict', id: event.lastEventId, verdict: JSON.parse(event.data) }),
-    );
-    source.addEventListener('zcast.heartbeat', (event) => heard({ kind: 'heartbeat', id: event.lastEventId }));
+    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readEvent(type, event.data, event.lastEventId)));
     // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
     // event stream it never does.
     source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
     return () => source.close();
   },
 
-  ws(url, settings, heard) {
-    const socket = new WebSocket(url, 'zcast.v1');
+  ws(url, settings, heard, token) {
+    const socket = new WebSocket(url, token ? ['zcast.v1', `zcast.token.${token}`] : 'zcast.v1');
     socket.onopen = () => heard({ kind: 'open' });
     socket.onmessage = (event) => heard(parseFrame(event.data));
-    socket.onclose = () => heard({ kind: 'end' });
+    // 4000 + the status that was refused with
+    socket.onclose = ({ code = 0, reason = '' }) =>
+      heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
     return () => socket.close();
   },
 };
+
+/**
+ * Transports that open and bring nothing here (a proxy holds them back), by what a page has for its life.
+ * @type {WeakMap<object, Set<string>>}
+ */
+const HELD_BACK = new WeakMap();
+
+/** @param {Settings} settings @param {'sse' | 'ws'} kind */
+function heldBack(settings, kind) {
+  const page = globalThis.location ?? globalThis;
+  if (!HELD_BACK.has(page)) HELD_BACK.set(page, new Set());
+  const set = /** @type {Set<string>} */ (HELD_BACK.get(page));
+  const name = streamAddress(kind, [], '', settings);
+  return { is: () => set.has(name), add: () => set.add(name), remove: () => set.delete(name) };
+}
 
 /** The ids of what a subscription was given lately, over whichever connection. */
 class Recent {
@@ -199,6 +345,17 @@ class Line {
   #replay = 0; // messages that the verdict said come from history; endless until there is one
   #failures = 0; // connections in a row that ended without a word
   #proven = false; // this one has said something
+  #positioned = false; // and where it is
+  #resumes = false; // it has come with an id, and must say how it stands
+  #unresumed = 0; // connections in a row that didn't
+  #browserResumes = true; // an EventSource comes back with the last id
+  /** @type {Set<string>} kinds that are refused for good */
+  #refused = new Set();
+  #asking = new Set();
+  #token = '';
+  #fresh = false; // the token was given for this connection
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #renewal;
   /** @type {number | undefined} */
   #after; // how long the server asked us to stay away
   #heardAt = 0;
@@ -223,24 +380,53 @@ class Line {
     this.#settings = settings;
     this.#sink = sink;
     this.#recent = recent;
-    this.#kinds = settings.transport === 'auto' ? ['sse', 'ws'] : [settings.transport];
+    this.#kinds = kindsOf(settings);
+    if (this.#kinds.length > 1 && !globalThis.EventSource && !globalThis.WebSocket) this.#kinds.pop(); // Node 20
+    if (this.#kinds.length > 1 && heldBack(settings, 'sse').is()) this.#kinds.reverse();
     globalThis.addEventListener?.('online', this.#wake);
     this.#connect();
   }
 
   stop() {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#letGo();
     globalThis.removeEventListener?.('online', this.#wake);
+  }
+
+  #letGo() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#renewal);
     this.#cut();
   }
 
   #connect() {
-    this.#proven = this.#opened = this.#waiting = false;
+    const { token } = this.#settings;
+    this.#proven = this.#positioned = this.#opened = this.#waiting = false;
     this.#after = undefined;
-    this.#replay = this.last ? Infinity : 0;
+    this.#comeWith();
     this.#tell('connecting');
     if (this.#stopped) return; // by who was told
+    if (endOf(this.#token) < Date.now() + 5000) this.#token = '';
+    this.#fresh = !this.#token;
+    if (typeof token !== 'function' || this.#token) return this.#dial(typeof token === 'string' ? token : this.#token);
+    let current = true;
+    this.#cut = () => (current = false);
+    this.#touch();
+    Promise.resolve()
+      .then(token)
+      .then((given) => current && this.#dial(given))
+      .catch((error) => {
+        if (!current) return;
+        this.#sink.error({ code: 'token', message: String(error) });
+        this.#end();
+      });
+  }
+
+  /** @param {string} token */
+  #dial(token) {
+    const before = this.#token;
+    this.#token = token;
+    if (this.#fresh && token !== before) this.#renewLater();
     let current = true; // what a connection says after it was given up is not for us
     let close = () => {};
     this.#cut = () => {
@@ -249,22 +435,47 @@ class Line {
     };
     try {
       const url = streamAddress(this.#kinds[0], this.#topics, this.last, this.#settings);
-      close = TRANSPORTS[this.#kinds[0]](url, this.#settings, (frame) => current && this.#take(frame));
+      close = TRANSPORTS[this.#kinds[0]](url, this.#settings, (frame) => current && this.#take(frame), token);
       this.#touch();
     } catch (error) {
       // no such transport in this browser, or a bad address
+      this.#opened = true; // there is nobody to ask why
       queueMicrotask(() => this.#sink.error({ message: String(error) }));
       this.#end();
     }
   }
 
+  /** A connection has the rights of the token that it came with: another one comes before that ends. */
+  #renewLater() {
+    if (typeof this.#settings.token !== 'function') return;
+    const left = endOf(this.#token) - Date.now();
+    clearTimeout(this.#renewal);
+    if (left <= 0 || left > LONGEST) return;
+    this.#renewal = setTimeout(
+      () => {
+        this.#token = '';
+        this.#letGo();
+        this.#connect();
+      },
+      left - Math.min(30000, left / 10),
+    );
+  }
+
+  /** What is to be heard first, of a connection with this id. */
+  #comeWith() {
+    this.#resumes = this.last !== '';
+    this.#replay = this.#resumes ? Infinity : 0;
+  }
+
   /** @param {Frame} frame */
   #take(frame) {
-    if (frame.kind === 'end') return this.#end();
+    if (frame.kind === 'end') return this.#end(frame.refusal);
     if (frame.kind === 'lost') return this.#lost();
     this.#heardAt = Date.now();
     if (frame.kind === 'open') return this.#open();
     if (frame.kind === 'error') return this.#sink.error({ code: frame.code, message: frame.message });
+    if (frame.kind === 'stale') return this.#tell('stale');
+    if (this.#resumes && this.#isUnresumed(frame)) return this.#resumeAgain();
     this.#proven = true;
     this.#failures = 0;
     if (frame.kind === 'reconnect') this.#after = frame.after;
@@ -272,10 +483,39 @@ class Line {
     else this.#moveOn(frame);
   }
 
+  /**
+   * A stream that came with an id begins with the verdict. Where it doesn't, the id was lost on the way: a service worker or a
+   * proxy took the header out. A heartbeat of a worker without a broker has no id, and EventSource shows the last one with it.
+   * @param {Frame} frame
+   */
+  #isUnresumed(frame) {
+    if (frame.kind === 'verdict') {
+      this.#resumes = false;
+      this.#unresumed = 0;
+    }
+    return frame.kind === 'message' || (frame.kind === 'heartbeat' && frame.id !== '' && frame.id !== this.last);
+  }
+
+  /** With the id in the address. */
+  #resumeAgain() {
+    this.#browserResumes = false;
+    if (this.#unresumed++) return this.#end();
+    this.#letGo();
+    this.#connect();
+  }
+
+  /** It has said where it is. */
+  #settle() {
+    if (!this.#positioned && this.#kinds.length > 1) heldBack(this.#settings, this.#kinds[0]).remove();
+    this.#positioned = true;
+    this.#tell('open');
+  }
+
   #open() {
     this.#opened = true;
+    if (this.#waiting) this.#tell('connecting'); // the browser came back by itself
     this.#waiting = false;
-    this.#tell('open');
+    this.#touch();
   }
 
   /** @param {Message} message */
@@ -284,7 +524,8 @@ class Line {
     this.#recent.add(message.id);
     this.last = message.id || this.last;
     this.span = undefined;
-    this.#sink.message(message);
+    this.#settle();
+    if (!this.#stopped) this.#sink.message(message);
   }
 
   /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
@@ -297,31 +538,68 @@ class Line {
     if (this.#replay === 0 && frame.id) this.span = [this.span?.[0] ?? frame.id, frame.id];
     if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
     else this.#sink.position?.(this.last);
+    if (this.#stopped || this.#resumes) return;
+    if (frame.id) this.#settle();
+    else if (this.#positioned) this.#tell('stale'); // the worker is without a broker
   }
 
   /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
   #lost() {
-    if (!this.#proven) return this.#end();
-    this.#proven = this.#opened = false;
+    if (!this.#proven || !this.#browserResumes) return this.#end();
+    this.#proven = this.#positioned = this.#opened = false;
     this.#waiting = true;
-    this.#replay = this.last ? Infinity : 0;
+    this.#comeWith();
     this.#touch();
     this.#tell('waiting');
   }
 
-  #end() {
+  /** @param {Refusal} [refusal] */
+  #end(refusal) {
     if (this.#stopped) return;
-    this.#cut();
-    clearTimeout(this.#timer);
+    const kind = this.#kinds[0];
+    this.#letGo();
+    if (!refusal && !this.#opened) this.#ask(kind);
+    if (refusal && this.#refuse(kind, refusal)) return;
     let delay = this.#after ?? backoffDelay(this.#failures, this.#settings);
     if (!this.#proven) {
       this.#failures++;
-      this.#kinds.push(/** @type {'sse' | 'ws'} */ (this.#kinds.shift()));
-      if (this.#failures % this.#kinds.length) delay = 0; // the other transport, at once
+      if (this.#kinds[0] === kind) this.#kinds.push(/** @type {'sse' | 'ws'} */ (this.#kinds.shift()));
+      if (this.#after === undefined && this.#failures % this.#kinds.length) delay = 0; // the other transport, at once
     }
     this.#waiting = true;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#tell('waiting', delay);
+  }
+
+  /** @param {'sse' | 'ws'} kind */
+  async #ask(kind) {
+    if (this.#asking.has(kind) || !globalThis.fetch) return;
+    this.#asking.add(kind);
+    const refusal = await askWhy(kind, streamAddress(kind, this.#topics, this.last, this.#settings), this.#settings, this.#token);
+    this.#asking.delete(kind);
+    if (this.#stopped || !refusal || this.#refused.has(kind) || (this.#positioned && this.#kinds[0] === kind)) return;
+    const tried = this.#kinds[0] === kind;
+    if (!this.#refuse(kind, refusal) && tried && isFinal(refusal) && !this.#waiting) this.#end();
+  }
+
+  /** Says so; true where nothing is left to try. @param {'sse' | 'ws'} kind @param {Refusal} refusal */
+  #refuse(kind, refusal) {
+    if (refusal.status === 401) {
+      const again = this.#positioned || (typeof this.#settings.token === 'function' && !this.#fresh);
+      this.#token = '';
+      if (again) return false; // it has ended: with the next one
+    }
+    this.#sink.error(refusal);
+    if (this.#stopped || !isFinal(refusal)) return this.#stopped;
+    this.#refused.add(kind);
+    if (this.#kinds.some((one) => !this.#refused.has(one))) {
+      this.#kinds = this.#kinds.filter((one) => one !== kind);
+      return false;
+    }
+    this.#waiting = false;
+    this.#letGo();
+    this.#tell('refused', undefined, refusal);
+    return true;
   }
 
   /** The network is back: no need to wait on. */
@@ -338,26 +616,38 @@ class Line {
     this.#watch();
   }
 
-  /** Where there is another transport, a connection that opened must also speak soon: a proxy may hold it back. */
+  /** A connection must say soon where it is: a proxy may hold it back. */
   #limit() {
     const { silence, patience } = this.#settings;
-    const settled = this.#proven || this.#waiting || (this.#opened && this.#kinds.length === 1);
-    return settled ? silence : patience;
+    return this.#proven || this.#waiting ? silence : patience;
   }
 
-  /** Ends a connection that is silent for too long. The wall clock also counts the time that a laptop slept. */
+  /**
+   * Ends a connection that is silent for too long, and says so before, when a heartbeat is late. The wall clock also counts
+   * the time that a laptop slept.
+   */
   #watch() {
     const limit = this.#limit();
     const quiet = Date.now() - this.#heardAt;
+    const late = this.#positioned && quiet >= 0.75 * limit;
     if (quiet < 0) this.#heardAt = Date.now(); // the clock was set back
-    if (quiet >= limit) this.#end();
-    else this.#timer = setTimeout(() => this.#watch(), limit - Math.max(0, quiet));
+    if (quiet >= limit) return this.#giveUp();
+    if (late) this.#tell('stale');
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => this.#watch(), (this.#positioned && !late ? 0.75 * limit : limit) - Math.max(0, quiet));
   }
 
-  /** @param {State} state @param {number} [delay] */
-  #tell(state, delay) {
+  #giveUp() {
+    if (this.#opened && !this.#proven && this.#kinds.length > 1) heldBack(this.#settings, this.#kinds[0]).add();
+    this.#opened = true; // it isn't refused
+    this.#end();
+  }
+
+  /** @param {State} state @param {number} [delay] @param {Refusal} [error] */
+  #tell(state, delay, error) {
     if (this.#stopped) return;
-    this.#sink.state({ state, transport: this.#kinds[0], attempt: this.#failures, ...(delay !== undefined && { delay }) });
+    const more = { ...(this.last && { id: this.last }), ...(delay !== undefined && { delay }), ...(error && { error }) };
+    this.#sink.state({ state, transport: this.#kinds[0], attempt: this.#failures, ...more });
   }
 }
 
@@ -395,6 +685,7 @@ class Share {
   #abort = new AbortController();
   #release = () => {};
   #heardAt = Date.now();
+  #asked = 0; // times that the leader was asked, and has not answered
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -416,11 +707,17 @@ class Share {
     this.#settings = settings;
     this.#sink = sink;
     this.#recent = recent;
-    this.#name = `zcast ${JSON.stringify([settings.sse, settings.ws, [...topics].sort()])}`;
+    this.#name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, [...topics].sort()])}`;
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = (event) => this.#hear(event.data);
+    this.#channel.onmessage = (event) => {
+      try {
+        this.#hear(event.data);
+      } catch {
+        // nonsense: whoever is of this origin may say it
+      }
+    };
     this.#queue(false);
-    this.#channel.postMessage({ type: 'hello' });
+    this.#post({ type: 'hello' });
     this.#watch();
   }
 
@@ -437,7 +734,7 @@ class Share {
   use(transport) {
     this.#settings = { ...this.#settings, transport };
     if (this.#leading) this.#open();
-    else this.#channel.postMessage({ type: 'use', transport });
+    else this.#post({ type: 'use', transport });
   }
 
   /** Waits for its turn to lead. With `steal` the leader, which is silent, loses its. @param {boolean} steal */
@@ -475,7 +772,9 @@ class Share {
     this.#leading = false;
     this.#line?.stop();
     this.#line = undefined;
-    this.#channel.postMessage({ type: 'hello' });
+    this.#heardAt = Date.now();
+    this.#asked = 0;
+    this.#post({ type: 'hello' });
   }
 
   #open() {
@@ -494,7 +793,10 @@ class Share {
         this.#tell(status);
         if (this.#leading) this.#say({ type: 'state' });
       },
-      error: (error) => this.#sink.error(error),
+      error: (error) => {
+        this.#sink.error(error);
+        if (this.#leading) this.#say({ type: 'error', error });
+      },
     };
     this.#line = new Line(this.#topics, this.last, this.#settings, sink, this.#recent);
     if (this.#stopped) this.#line.stop(); // by who was told that it connects
@@ -526,17 +828,27 @@ class Share {
   /** @param {object} words */
   #say(words) {
     const where = { term: this.#term, chain: this.#chain, last: this.last, span: this.#line?.span, status: this.#status };
-    if (!this.#stopped && !this.#alone) this.#channel.postMessage({ ...where, ...words });
+    this.#post({ ...where, ...words });
+  }
+
+  /** @param {object} words */
+  #post(words) {
+    try {
+      if (!this.#stopped && !this.#alone) this.#channel.postMessage(words);
+    } catch {
+      // what can't be said isn't heard: the next one asks
+    }
   }
 
   /** @param {any} words */
   #hear(words) {
-    if (this.#alone) return;
+    if (this.#alone || this.#stopped || typeof words?.type !== 'string') return;
     if (words.type === 'use') {
       this.#settings = { ...this.#settings, transport: words.transport };
       if (this.#leading) this.#open();
     } else if (this.#leading) {
       if (words.type === 'hello') this.#say({ type: 'lead' });
+      else if (words.type === 'ask') this.#say({ type: 'state' });
     } else if (words.term >= this.#term) {
       this.#hearLeader(words);
     }
@@ -545,13 +857,18 @@ class Share {
   /** @param {any} words */
   #hearLeader(words) {
     this.#heardAt = Date.now();
+    this.#asked = 0;
     this.#term = words.term;
     this.#theirs = words;
     if (words.type === 'lead') this.#welcome(words);
     else if (words.type === 'message') this.#pass(words);
     else if (this.#chain === undefined || this.#line) this.#join();
+    else if (words.type === 'error') this.#sink.error(words.error);
     else if (words.type === 'verdict') this.#sink.verdict(words.verdict);
-    else if (words.type === 'state') this.#tell(words.status);
+    else if (words.type === 'state') {
+      if (words.chain === this.#chain) this.last = words.last;
+      this.#tell(words.status);
+    }
     else if (words.chain === this.#chain) this.last = words.last;
   }
 
@@ -617,13 +934,44 @@ class Share {
     return span && theirs && order(span[0], theirs[1]) <= 0 && order(theirs[0], span[1]) <= 0;
   }
 
-  /** A leader that is wedged holds its lock and says nothing. */
+  /** A leader that is wedged, or kept by its browser for its way back, holds its lock and says nothing. */
   #watch() {
-    const limit = 1.5 * this.#settings.silence * (1 + Math.random());
-    this.#timer = setTimeout(() => {
-      if (!this.#leading && !this.#line && Date.now() - this.#heardAt >= this.#settings.silence) this.#queue(true);
-      this.#watch();
-    }, limit);
+    this.#timer = setTimeout(
+      () => {
+        if (!this.#leading && !this.#line) this.#ask();
+        this.#watch();
+      },
+      ASK * (1 + Math.random() / 2),
+    );
+  }
+
+  #ask() {
+    if (Date.now() - this.#heardAt < ASK) return;
+    if (this.#asked === ASKED) this.#queue(true);
+    this.#asked = (this.#asked + 1) % (ASKED + 1);
+    if (this.#asked) this.#post({ type: 'ask' });
+    if (this.#asked === 2 && this.#theirs.status.state === 'open') this.#tell({ ...this.#theirs.status, state: 'stale' });
+  }
+}
+
+/** @param {unknown} good @param {string} rule */
+function must(good, rule) {
+  if (!good) throw new TypeError(`zcast: ${rule}`);
+}
+
+/** @param {any[]} topics */
+function checkTopics(topics) {
+  for (const topic of topics)
+    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new TextEncoder().encode(topic).length <= 1024, `no topic: ${topic}`);
+}
+
+/** @param {any} settings */
+function check(settings) {
+  must(['auto', 'sse', 'ws'].includes(settings.transport), 'transport');
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const type = typeof settings[name];
+    must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
+    if (type === 'number') must(settings[name] >= 0 && settings[name] <= LONGEST, name);
   }
 }
 
@@ -632,37 +980,65 @@ export class Subscription {
   /** @type {Status} */
   status = { state: 'connecting', transport: 'sse', attempt: 0 };
   #topics;
+  /** @type {Set<string>} those that the server has taken */
+  #taken = new Set();
   #settings;
   #sink;
   /** @type {Line | Share | undefined} */
   #driver;
   #last;
   #recent = new Recent();
-  #paused = false;
+  /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
+  #holds = new Set();
   #opening = false;
+  #changing = false; // topics have changed in this tick
+  #told = '';
+  /** @type {(() => void)[]} */
+  #cleanups = [];
+  /** @type {Set<(message?: Message) => void>} */
+  #readers = new Set();
 
   /**
    * @param {string | string[]} topics
-   * @param {(message: Message) => void} handler
+   * @param {((message: Message) => void) | undefined} handler
    * @param {Options} options
    */
   constructor(topics, handler, options) {
-    const { onContinuity, onState, onError, ...settings } = options;
+    const { onContinuity, onState, onError, signal, ...settings } = options ?? {};
     this.#topics = new Set([topics].flat());
+    for (const one of [handler, onContinuity, onState, onError])
+      must(!one || typeof one === 'function', 'no function');
+    must(this.#topics.size, 'no topic');
+    checkTopics(this.topics);
     const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== null);
     this.#settings = { ...DEFAULTS, ...Object.fromEntries(given) };
+    check(this.#settings);
     this.#last = this.#settings.since;
+    const say = guarded(onState);
+    const deliver = guarded(handler);
     this.#sink = {
-      message: guarded(handler),
+      /** @param {Message} message */
+      message: (message) => {
+        deliver(message);
+        for (const read of this.#readers) read(message);
+      },
       verdict: guarded(onContinuity),
       error: guarded(onError),
       /** @param {Status} status */
       state: (status) => {
         this.status = status;
-        if (!this.#opening) guarded(onState)(status);
+        if (status.state === 'open') this.#taken = new Set(this.#topics);
+        if (!this.#opening) this.#tell(say);
+        if (this.status === status && status.state === 'refused') this.#withdraw();
       },
     };
-    this.#open();
+    this.#listen(globalThis, 'pagehide', () => this.#hold('page'));
+    this.#listen(globalThis, 'pageshow', () => this.#release('page'));
+    if (signal) this.#listen(signal, 'abort', () => this.close());
+    if (this.#settings.pauseWhenHidden && globalThis.document) this.#watchVisibility(document);
+    if (!this.#hasAddress()) return;
+    if (signal?.aborted) this.close();
+    else if (!this.#holds.size) this.#open();
   }
 
   /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
@@ -684,47 +1060,129 @@ export class Subscription {
 
   /** Changes the transport in the middle; nothing is missed or repeated. @param {Transport} transport */
   use(transport) {
-    this.#settings.transport = transport;
+    const settings = { ...this.#settings, transport };
+    check(settings);
+    this.#settings = settings;
     if (this.#driver instanceof Share) this.#driver.use(transport);
     else this.#reopen();
   }
 
   /** @param {...string} topics */
   add(...topics) {
+    checkTopics(topics);
     const before = this.#topics.size;
     for (const topic of topics) this.#topics.add(topic);
-    if (this.#topics.size !== before) this.#reopen();
+    if (this.#topics.size !== before) this.#reopenSoon();
   }
 
   /** @param {...string} topics */
   remove(...topics) {
     const before = this.#topics.size;
     for (const topic of topics) this.#topics.delete(topic);
-    if (this.#topics.size !== before) this.#reopen();
+    if (this.#topics.size !== before) this.#reopenSoon();
   }
 
   /** Lets go of the connection; `resume` goes on from the last id. */
   pause() {
-    if (this.#paused || this.state === 'closed') return;
-    this.#paused = true;
-    this.#drop('paused');
+    this.#hold('pause');
   }
 
   resume() {
-    if (!this.#paused || this.state === 'closed') return;
-    this.#paused = false;
-    this.#open(this.#sink.state);
+    this.#release('pause');
   }
 
   /** The end: the handler is not called again. */
   close() {
-    if (this.state !== 'closed') this.#drop('closed');
+    if (this.state === 'closed') return;
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#drop('closed');
+  }
+
+  /**
+   * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
+   * history. A refusal is thrown.
+   * @returns {AsyncGenerator<Message, void>}
+   */
+  async *[Symbol.asyncIterator]() {
+    /** @type {Message[]} */
+    const queue = [];
+    let wake = () => {};
+    /** @param {Message} [message] */
+    const read = (message) => {
+      if (message && queue.push(message) >= REMEMBERED) this.#hold('reader');
+      wake();
+    };
+    this.#readers.add(read);
+    try {
+      for (;;) {
+        for (let message; (message = queue.shift()); ) yield message;
+        this.#release('reader');
+        if (this.status.error) throw failure(this.status.error);
+        if (this.state === 'closed') return;
+        await new Promise((resolve) => (wake = () => resolve(undefined)));
+      }
+    } finally {
+      this.#readers.delete(read);
+      this.close();
+    }
+  }
+
+  /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
+  #hasAddress() {
+    try {
+      for (const kind of kindsOf(this.#settings)) streamAddress(kind, [], '', this.#settings);
+      return true;
+    } catch (error) {
+      if (globalThis.location) throw error;
+      queueMicrotask(() => this.#sink.error({ code: 'address', message: 'a relative address needs a page, or base' }));
+      return false;
+    }
+  }
+
+  /** @param {(status: Status) => void} say */
+  #tell(say) {
+    const { id, ...rest } = this.status;
+    const told = JSON.stringify(rest);
+    if (told === this.#told || (!this.#told && this.state === 'closed')) return; // who was told nothing need not hear of its end
+    this.#told = told;
+    say(this.status);
+    for (const read of this.#readers) read();
+  }
+
+  /** @param {any} target @param {string} type @param {() => void} listener */
+  #listen(target, type, listener) {
+    target.addEventListener?.(type, listener);
+    this.#cleanups.push(() => target.removeEventListener?.(type, listener));
+  }
+
+  /** @param {Document} page */
+  #watchVisibility(page) {
+    const look = () => (page.visibilityState === 'hidden' ? this.#hold('hidden') : this.#release('hidden'));
+    this.#listen(page, 'visibilitychange', look);
+    if (page.visibilityState === 'hidden') {
+      this.#holds.add('hidden');
+      this.status = { ...this.status, state: 'paused' };
+    }
+  }
+
+  /** @param {string} why */
+  #hold(why) {
+    if (this.state === 'closed' || this.#holds.has(why)) return;
+    this.#holds.add(why);
+    if (this.#holds.size === 1) this.#drop('paused');
+  }
+
+  /** @param {string} why */
+  #release(why) {
+    if (!this.#holds.delete(why) || this.#holds.size || this.state === 'closed') return;
+    if (this.#topics.size) this.#open(this.#sink.state);
+    else this.#drop('idle');
   }
 
   /** @param {(status: Status) => void} [tell] */
   #open(tell) {
     const Driver = this.#settings.share && Share.available() ? Share : Line;
-    if (!this.#topics.size) return;
+    if (!this.#topics.size || !this.#hasAddress()) return;
     const before = this.status;
     this.#opening = true; // onState may use what `subscribe` returns, and close what is opened here
     this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink, this.#recent);
@@ -734,17 +1192,37 @@ export class Subscription {
 
   /** @param {State} state */
   #drop(state) {
+    const { error, delay, ...status } = this.status;
     this.#last = this.lastId;
     this.#driver?.stop();
     this.#driver = undefined;
-    this.#sink.state({ ...this.status, state });
+    this.#sink.state({ ...status, state });
+  }
+
+  #reopenSoon() {
+    if (this.#changing) return;
+    this.#changing = true;
+    queueMicrotask(() => {
+      this.#changing = false;
+      this.#reopen();
+    });
   }
 
   #reopen() {
-    if (this.#paused || this.state === 'closed') return;
-    this.#drop('waiting');
-    if (this.state !== 'waiting' || this.#driver) return; // who was told has closed it, or opened it anew
+    const state = this.#topics.size ? 'waiting' : 'idle';
+    if (this.#holds.size || this.state === 'closed') return;
+    if (this.state !== 'idle') this.#drop(state);
+    else if (state === 'waiting') return this.#open(this.#sink.state);
+    if (this.state !== state || this.#driver) return; // who was told has closed it, or opened it anew
     this.#open(this.#sink.state);
+  }
+
+  /** What was added is refused: those that were there before go on. */
+  #withdraw() {
+    const rest = this.topics.filter((topic) => this.#taken.has(topic));
+    if (!rest.length || rest.length === this.#topics.size) return;
+    this.#topics = new Set(rest);
+    this.#reopen();
   }
 }
 
@@ -766,12 +1244,52 @@ function guarded(handler) {
   };
 }
 
+/** @param {Refusal} refusal */
+const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
+
 /**
  * Calls `handler` with every message of the topics from now on (or from `options.since` on).
  * @param {string | string[]} topics
- * @param {(message: Message) => void} handler
+ * @param {(message: Message) => void} [handler]  may be left out where the subscription is iterated over
  * @param {Options} [options]
  */
 export function subscribe(topics, handler, options = {}) {
   return new Subscription(topics, handler, options);
+}
+
+/**
+ * The next message of the topics.
+ * @param {string | string[]} topics
+ * @param {Options} [options]
+ * @returns {Promise<Message>}
+ */
+export async function once(topics, options) {
+  for await (const message of subscribe(topics, undefined, options)) return message;
+  throw new DOMException('closed before a message came', 'AbortError');
+}
+
+/**
+ * Publishes a message, and resolves to its id once the broker has it. What is refused is thrown, with `status` and `code`. Under a
+ * `key` a message that is sent again is published once.
+ * @param {string} topic
+ * @param {string | Uint8Array} data
+ * @param {{event?: string, id?: string, key?: string, ttl?: number, address?: string, base?: string, credentials?: boolean,
+ *   token?: Options['token'], signal?: AbortSignal}} [options]
+ * @returns {Promise<{id: string}>}
+ */
+export async function publish(topic, data, options = {}) {
+  const { address = '/publish', token = '', signal, base = '', credentials = false, ...about } = options;
+  const settings = { ...DEFAULTS, base, credentials, sse: address };
+  checkTopics([topic]);
+  const url = new URL(streamAddress('sse', [topic], '', settings));
+  url.searchParams.delete('format');
+  for (const name of /** @type {const} */ (['event', 'id', 'key', 'ttl']))
+    if (about[name] !== undefined) url.searchParams.set(name, String(about[name]));
+  const given = typeof token === 'function' ? await token() : token;
+  const { headers, ...rest } = fetchOptions('application/json', settings, given);
+  const type = typeof data === 'string' ? 'text/plain' : 'application/octet-stream';
+  const body = /** @type {BodyInit} */ (data);
+  const response = await fetch(url, { ...rest, method: 'POST', body, signal, headers: { ...headers, 'content-type': type } });
+  if (response.ok) return response.json();
+  throw failure((await readRefusal(response, '')) ?? { message: 'no answer' });
 }

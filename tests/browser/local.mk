@@ -1,6 +1,7 @@
-# The browser client: zcast.test.mjs runs it under node, test_page.py in Chromium on the whole stack.
+# The browser client: zcast.test.mjs and node.test.mjs run it under node, test_page.py in Chromium on the whole stack.
 EXTRA_DIST += \
 	tests/browser/conftest.py \
+	tests/browser/node.test.mjs \
 	tests/browser/test_page.py \
 	tests/browser/test_streams.py \
 	tests/browser/world.mjs \
@@ -8,7 +9,7 @@ EXTRA_DIST += \
 
 check-client:
 	@command -v node >/dev/null || { echo "node is not installed: tools/quickstart check installs it (nodejs)" >&2; exit 1; }
-	node --test --test-reporter=spec $(top_srcdir)/tests/browser/zcast.test.mjs
+	node --test --test-reporter=spec $(top_srcdir)/tests/browser/zcast.test.mjs $(top_srcdir)/tests/browser/node.test.mjs
 
 check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS) check-clients
 	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/browser

@@ -332,6 +332,53 @@ def test_auto_takes_the_transport_that_works(stack, browser):
     check_complete(browser, sent, first=0)
 
 
+@pytest.mark.parametrize("transport", ["sse", "ws", "auto"])
+def test_refusals_are_heard(stack, browser, transport):
+    """A page sees neither the status of an EventSource nor that of an upgrade. The topic that is too many leaves the others."""
+    start(stack)
+    listen(browser, stack, topic=[f"t{n}" for n in range(100)], transport=transport)
+    browser.js(
+        """window.errors = []; window.opened = states.length;
+        import('/zcast.js').then(({ subscribe }) => {
+          const topics = Array.from({ length: 101 }, (_, n) => `t${n}`);
+          window.refused = subscribe(topics, () => {}, { transport: arguments[0], onError: (error) => errors.push(error) });
+        });
+        sub.add('more');""",
+        transport,
+    )
+    browser.wait_js("return window.refused?.state === 'refused'")
+    error = browser.js("return refused.status.error")
+    assert error["status"] == 400 and "topics" in error["message"] and error["code"].startswith("topic"), error
+    assert error in browser.js("return errors")
+    browser.wait_js("return states.length > opened && sub.state === 'open' && sub.topics.length === 100")
+    stack.publish("t99", "after")
+    browser.wait_js("return got.length")
+    assert browser.js("return got") == ["after"]
+
+
+def test_a_page_that_is_left_lets_go_and_comes_back(stack, browser):
+    """The back/forward cache would keep the leader, its lock and its connection."""
+    start(stack)
+    windows = [browser.driver.current_window_handle, browser.window()]
+    for window in windows:
+        browser.driver.switch_to.window(window)
+        listen(browser, stack, transport="ws", share=True)
+    browser.driver.switch_to.window(windows[0])
+    browser.wait_js("return sub.status.role === 'leader'")
+    stack.publish("a", "one")
+    browser.wait_js("return got.length === 1")
+    browser.open(stack.url("/plot.js"))
+    browser.driver.switch_to.window(windows[1])
+    browser.wait_js("return sub.status.role === 'leader' && sub.state === 'open'")
+    stack.publish("a", "two")
+    browser.wait_js("return got.length === 2")
+    browser.driver.switch_to.window(windows[0])
+    browser.driver.back()
+    if browser.js("return typeof sub") == "object":  # it was kept
+        browser.wait_js("return sub.state === 'open' && got.length === 2")
+        assert browser.js("return [got, sub.status.role]") == [["one", "two"], "follower"]
+
+
 @pytest.mark.parametrize("web", ["nginx", "lighttpd"])
 def test_messages_come_compressed(stack, browser, web):
     """Chromium offers permessage-deflate by itself; what it then gets is what was published."""

@@ -25,7 +25,7 @@ export function order(a, b) {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const GLOBALS = ['EventSource', 'WebSocket', 'BroadcastChannel', 'location', 'setTimeout', 'clearTimeout', 'navigator'];
+const GLOBALS = ['EventSource', 'WebSocket', 'BroadcastChannel', 'location', 'setTimeout', 'clearTimeout', 'navigator', 'fetch'];
 
 export class World {
   now = 1_800_000_000_000;
@@ -47,6 +47,9 @@ export class World {
   apart = false; // and they ask at different times, and may be without a broker for now
   refuse = new Set(); // transports that don't answer: 'sse', 'ws'
   mute = new Set(); // that open and say nothing
+  strips = new Set(); // transports on whose way the header with the last id is lost
+  answers = new Map(); // path -> {status, code, message}, which fetch is given; else the network fails
+  fetched = []; // addresses
   #serial = 0;
   #saved = new Map();
 
@@ -62,14 +65,22 @@ export class World {
         }
       },
       WebSocket: class extends FakeWebSocket {
-        constructor(url) {
+        constructor(url, protocols) {
           super(world, url);
+          this.protocols = protocols;
         }
       },
       BroadcastChannel: class extends FakeChannel {
         constructor(name) {
           super(world, name);
         }
+      },
+      fetch: async (url) => {
+        const { pathname } = new URL(url);
+        world.fetched.push(pathname);
+        const { status, ...body } = world.answers.get(pathname) ?? world.answers.get('*') ?? {};
+        if (!status) throw new TypeError('fetch failed');
+        return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
       },
       navigator: { locks: { request: (...words) => world.#request(...words) } },
       setTimeout: (run, delay = 0) => {
@@ -227,6 +238,11 @@ export class World {
     this.head = `${Math.floor(this.now)}-${++this.#serial}`;
   }
 
+  /** What is refused: {status, message}, by the topics or whatever a test puts here. */
+  refusal() {
+    return undefined;
+  }
+
   /** The position that an id means to the broker: a publisher's own, which a page may have from an earlier version, the
    *  earliest message that has it; undefined: one that it doesn't know. */
   position(id, topics) {
@@ -275,13 +291,16 @@ class Connection {
     world.later(this.lane, () => {
       if (this.readyState === 2) return;
       if (world.refuse.has(kind)) return this.fail();
+      const refusal = world.refusal(this);
+      if (refusal) return this.deny(refusal);
       this.readyState = 1;
       this.onopen?.({});
       if (world.mute.has(kind)) return;
       world.connections.add(this);
       if (world.apart) this.worker = Math.floor(world.random() * 2);
       if (world.apart && world.random() < 0.2) this.say({ type: 'heartbeat' }); // there is no broker yet
-      this.greet(this.lastEventId || this.url.searchParams.get('last-event-id'));
+      const header = world.strips.has(kind) ? '' : this.lastEventId;
+      this.greet(header || this.url.searchParams.get('last-event-id'));
     }, this.tab);
   }
 
@@ -342,10 +361,18 @@ class FakeEventSource extends Connection {
     this.listeners[type] = listener;
   }
 
+  deny(refusal) {
+    this.world.answers.set(this.url.pathname, refusal);
+    this.readyState = 2;
+    this.onerror({});
+  }
+
   hear(frame) {
     this.lastEventId = frame.id || this.lastEventId;
     const event = { lastEventId: this.lastEventId };
     if (frame.type === 'heartbeat') this.listeners['zcast.heartbeat']({ ...event, data: '{}' });
+    else if (frame.type === 'stale') this.listeners['zcast.stale']({ ...event, data: '{}' });
+    else if (frame.type === 'end') this.listeners['zcast.end']({ ...event, data: JSON.stringify({ code: 'token', message: 'the token has expired' }) });
     else if (frame.topic === '') this.listeners[frame.event]({ ...event, data: frame.data });
     else this.onmessage({ ...event, data: JSON.stringify(frame) });
   }
@@ -377,9 +404,15 @@ class FakeWebSocket extends Connection {
     this.onmessage({ data: JSON.stringify(frame) });
   }
 
+  deny({ status, message }) {
+    this.onopen?.({});
+    this.readyState = 2;
+    this.onclose({ code: 4000 + status, reason: message });
+  }
+
   fail() {
     this.readyState = 2;
-    this.onclose({});
+    this.onclose({ code: 1006, reason: '' });
   }
 }
 

@@ -1,7 +1,7 @@
 /** zcast.js without a browser: node --test tests/browser */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { backoffDelay, parseFrame, streamAddress, subscribe } from '../../www/zcast.js';
+import { backoffDelay, once, parseFrame, streamAddress, subscribe } from '../../www/zcast.js';
 import { World, random } from './world.mjs';
 
 /** @type {World} */
@@ -387,6 +387,467 @@ describe('one tab', () => {
   });
 });
 
+/** What the page has for its life: a world has it as long as it lasts. */
+const states = (heard) => heard.states.map(({ state }) => state);
+const jwt = (seconds) => `x.${btoa(JSON.stringify({ exp: Math.floor(world.now / 1000) + seconds }))}.y`;
+
+describe('refusals', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  const STATUSES = [
+    [400, 'topic', true],
+    [401, 'token', true],
+    [403, 'forbidden', true],
+    [404, 'path', true],
+    [405, 'method', true],
+    [429, 'limit', false],
+    [503, 'busy', false],
+  ];
+  for (const transport of ['sse', 'ws', 'auto'])
+    for (const [status, code, final] of STATUSES)
+      test(`${transport}: ${status} is told, and ${final ? 'is the end' : 'is tried again'}`, async () => {
+        const refusal = { status, code, message: `no: ${status}` };
+        world.refusal = () => refusal;
+        const heard = listen('a', { transport });
+        await world.pass(1);
+        await world.pass(60_000);
+        const tries = world.opened.length;
+        assert.ok(heard.errors.length >= 1);
+        for (const error of heard.errors) assert.deepEqual(error, refusal);
+        assert.equal(heard.sub.state === 'refused', final, heard.sub.state);
+        assert.ok(!states(heard).includes('open'));
+        if (final) {
+          assert.deepEqual(heard.sub.status.error, refusal);
+          assert.ok(tries <= (transport === 'auto' ? 2 : 3), `${tries} connections`);
+          assert.equal(world.timers.size, 0);
+        } else assert.ok(tries > 3, `${tries} connections`);
+        await world.pass(600_000);
+        if (final) assert.equal(world.opened.length, tries, 'it is asked again');
+        world.refusal = () => undefined;
+        if (final) (heard.sub.pause(), heard.sub.resume());
+        await world.pass(final ? 1000 : 33_000);
+        assert.equal(heard.sub.state, 'open');
+      });
+
+  test('what is in the way of one transport leaves the other', async () => {
+    world.refusal = ({ kind }) => (kind === 'sse' ? { status: 404, code: 'path', message: 'no such path' } : undefined);
+    const heard = listen('a');
+    await world.pass(1000);
+    assert.deepEqual([heard.sub.state, heard.sub.transport], ['open', 'ws']);
+    assert.deepEqual(heard.errors, [{ status: 404, code: 'path', message: 'no such path' }]);
+    world.cut();
+    await world.pass(20_000);
+    assert.equal(heard.sub.state, 'open');
+    assert.equal(world.opened.filter(({ pathname }) => pathname === '/events').length, 1);
+  });
+
+  for (const transport of ['sse', 'ws', 'auto'])
+    test(`${transport}: the topic that is too many is refused, and those before it go on`, async () => {
+      world.refusal = ({ topics }) => (topics.length > 100 ? { status: 400, code: 'topics', message: 'too many topics: at most 100' } : undefined);
+      const many = Array.from({ length: 100 }, (_, i) => `t${i}`);
+      const heard = listen(many, { transport });
+      await world.settle();
+      world.publish('t7', 'one');
+      await world.settle();
+      heard.sub.add('too many');
+      world.publish('t8', 'two');
+      await world.pass(5000);
+      world.publish('t99', 'three');
+      await world.settle();
+      assert.deepEqual(heard.data, ['one', 'two', 'three']);
+      assert.deepEqual([heard.sub.state, heard.sub.topics], ['open', many]);
+      assert.equal(heard.errors[0].status, 400);
+      assert.match(heard.errors[0].message, /too many/);
+    });
+
+  test('a server that is away is no refusal', async () => {
+    world.refuse.add('sse').add('ws');
+    world.final = true;
+    const heard = listen('a');
+    await world.pass(120_000);
+    assert.equal(heard.sub.state, 'waiting');
+    assert.deepEqual(heard.errors, []);
+  });
+
+  test('bad arguments throw, and nothing is connected', () => {
+    const nothing = () => {};
+    for (const [topics, handler, options] of [
+      [[], nothing],
+      ['', nothing],
+      [undefined, nothing],
+      [[1], nothing],
+      ['a\nb', nothing],
+      ['x'.repeat(1025), nothing],
+      ['ü'.repeat(513), nothing],
+      ['a', 'not a function'],
+      ['a', nothing, { transport: 'tcp' }],
+      ['a', nothing, { silence: NaN }],
+      ['a', nothing, { silence: 'long' }],
+      ['a', nothing, { backoff: -1 }],
+      ['a', nothing, { since: 5 }],
+      ['a', nothing, { onState: 1 }],
+      ['a', nothing, { token: 1 }],
+      ['a', nothing, { sse: 'http://[' }],
+    ])
+      assert.throws(() => subscribe(topics, handler, options), TypeError, JSON.stringify([topics, options]));
+    assert.deepEqual([world.opened, world.timers.size], [[], 0]);
+    const { sub } = listen('a');
+    assert.throws(() => sub.add(''), TypeError);
+    assert.throws(() => sub.use('tcp'), TypeError);
+    assert.deepEqual(sub.topics, ['a']);
+  });
+
+  test('two tabs hear of it', async () => {
+    const refusal = { status: 403, code: 'forbidden', message: 'not you' };
+    world.refusal = () => refusal;
+    const all = [1, 2].map((tab) => world.as(tab, () => listen('a', { transport: 'ws', share: true })));
+    await world.pass(5000);
+    for (const heard of all) assert.deepEqual([heard.sub.state, heard.sub.status.error], ['refused', refusal]);
+  });
+});
+
+describe('open means positioned', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  for (const transport of ['sse', 'ws']) {
+    test(`${transport}: with the first heartbeat, and its id`, async () => {
+      world.mute.add(transport);
+      const heard = listen('a', { transport });
+      await world.settle();
+      assert.equal(heard.sub.state, 'connecting');
+      world.mute.clear();
+      await world.pass(20_000);
+      assert.equal(heard.states.filter(({ state }) => state === 'open').length, 1);
+      assert.match(heard.states.at(-1).id, /^\d+-\d+$/);
+      assert.equal(heard.states.at(-1).id, heard.sub.lastId);
+    });
+
+    test(`${transport}: with the verdict after a resume, which is told before it`, async () => {
+      const start = world.publish('a', 'zero').id;
+      const told = [];
+      listen('a', { transport, since: start, onContinuity: () => told.push('verdict'), onState: ({ state }) => told.push(state) });
+      await world.settle();
+      assert.deepEqual(told, ['verdict', 'open']);
+    });
+
+    test(`${transport}: a broker that is away: alive, and not open`, async () => {
+      const heard = listen('a', { transport, since: '' });
+      while (!world.connections.size) await world.step();
+      world.lanes.clear();
+      for (const connection of world.connections) connection.say({ type: 'heartbeat' });
+      await world.settle();
+      assert.equal(heard.sub.state, 'connecting');
+      await world.pass(20_000);
+      assert.equal(world.opened.length, 1, 'it was given up');
+    });
+  }
+
+  test('a transport that opens and says nothing is remembered for the page', async () => {
+    world.mute.add('sse');
+    listen('a');
+    await world.pass(11_000);
+    const [before, since] = [world.opened.length, world.head];
+    const heard = listen('b', { since });
+    await world.settle();
+    assert.deepEqual([heard.sub.state, heard.sub.transport, world.opened.length], ['open', 'ws', before + 1]);
+  });
+
+  test('what was missed behind a proxy that holds events back comes with the other transport', async () => {
+    const heard = listen('a');
+    await world.settle();
+    world.publish('a', '0');
+    await world.settle();
+    world.mute.add('sse');
+    world.cut();
+    for (let i = 1; i < 100; i++) world.publish('a', String(i));
+    await world.pass(20_000);
+    assert.deepEqual(heard.data, Array.from({ length: 100 }, (_, i) => String(i)));
+    assert.equal(heard.sub.transport, 'ws');
+  });
+
+  for (const quiet of [false, true])
+    test(`an id that is lost on the way is given in the address${quiet ? ', on a quiet topic too' : ''}`, async () => {
+      const heard = listen('a', { transport: 'sse' });
+      await world.settle();
+      world.publish('a', 'one');
+      await world.settle();
+      world.strips.add('sse');
+      world.cut();
+      if (!quiet) world.publish('a', 'two');
+      await world.pass(4000);
+      world.publish('a', 'three');
+      await world.pass(4000);
+      assert.deepEqual(heard.data, quiet ? ['one', 'three'] : ['one', 'two', 'three']);
+      assert.deepEqual(heard.verdicts.map(({ status }) => status), ['continued']);
+      assert.deepEqual([heard.sub.state, world.opened.length], ['open', 2]);
+      world.cut(); // known by now: no second detour
+      world.publish('a', 'four');
+      await world.pass(4000);
+      assert.equal(heard.data.at(-1), 'four');
+      assert.equal(world.opened.length, 3);
+    });
+
+  test('a server that never gives a verdict is not asked in a circle', async () => {
+    const heard = listen('a', { transport: 'sse', since: world.head });
+    world.refusal = (connection) => void (connection.url = new URL(connection.url.href.replace(/&last-event-id.*/, '')));
+    for (let i = 0; i < 60; i++) {
+      world.noise();
+      await world.pass(1000);
+    }
+    assert.ok(world.opened.length < 40, `${world.opened.length} connections in a minute`);
+    assert.notEqual(heard.sub.state, 'open');
+  });
+});
+
+describe('states', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  test('one that is closed before it was heard of says nothing', async () => {
+    const told = [];
+    const onState = ({ state }) => told.push(state);
+    subscribe('a', () => {}, { onState }).close();
+    const sub = subscribe('a', () => {}, { onState });
+    assert.equal(sub.state, 'connecting');
+    await world.settle();
+    sub.close();
+    sub.close();
+    assert.deepEqual(told, ['open', 'closed']);
+    assert.equal(world.connections.size, 0);
+  });
+
+  test('nothing is told twice', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    for (let i = 0; i < 5; i++) {
+      world.publish('a');
+      world.heartbeat();
+      await world.settle();
+    }
+    heard.sub.pause();
+    heard.sub.pause();
+    heard.sub.resume();
+    heard.sub.resume();
+    await world.settle();
+    assert.deepEqual(states(heard), ['open', 'paused', 'connecting', 'open']);
+  });
+
+  for (const transport of ['sse', 'ws'])
+    test(`${transport}: idle without topics; stale when a heartbeat is late, or the server says so; open again`, async () => {
+      const heard = listen('a', { transport });
+      await world.settle();
+      await world.pass(30_000);
+      assert.equal(heard.sub.state, 'open');
+      await world.pass(10_000);
+      assert.equal(heard.sub.state, 'stale');
+      world.heartbeat();
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+      for (const connection of world.connections) connection.say({ type: 'stale' });
+      await world.settle();
+      assert.equal(heard.sub.state, 'stale');
+      world.publish('a');
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+      heard.sub.remove('a');
+      await world.pass(60_000);
+      assert.deepEqual([heard.sub.state, world.connections.size, world.timers.size], ['idle', 0, 0]);
+      heard.sub.add('a');
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+      assert.deepEqual(states(heard), ['open', 'stale', 'open', 'stale', 'open', 'idle', 'connecting', 'open']);
+    });
+
+  test('topics that change in one tick are one new connection', async () => {
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    for (let i = 0; i < 20; i++) heard.sub.add(`t${i}`);
+    heard.sub.remove('a');
+    await world.settle();
+    assert.equal(world.opened.length, 2);
+    assert.equal(heard.sub.topics.length, 20);
+  });
+});
+
+describe('a page', () => {
+  let page;
+  beforeEach(() => {
+    world = new World(7);
+    page = new EventTarget();
+    for (const name of ['addEventListener', 'removeEventListener']) globalThis[name] = page[name].bind(page);
+  });
+  afterEach(() => {
+    for (const name of ['addEventListener', 'removeEventListener', 'document']) delete globalThis[name];
+    world.restore();
+  });
+
+  for (const share of [false, true])
+    test(`that is left lets go, and comes back with what it missed${share ? '; the lock is free' : ''}`, async () => {
+      const heard = listen('a', { transport: 'ws', share });
+      await world.settle();
+      world.publish('a', 'one');
+      await world.settle();
+      page.dispatchEvent(new Event('pagehide'));
+      await world.settle();
+      assert.deepEqual([world.connections.size, world.timers.size, world.holders.size], [0, 0, 0]);
+      world.publish('a', 'two');
+      page.dispatchEvent(new Event('pageshow'));
+      await world.pass(100);
+      assert.deepEqual(heard.data, ['one', 'two']);
+      heard.sub.close();
+      page.dispatchEvent(new Event('pagehide'));
+      page.dispatchEvent(new Event('pageshow'));
+      await world.settle();
+      assert.deepEqual([heard.sub.state, world.connections.size], ['closed', 0]);
+    });
+
+  test('that nobody sees has no connection, with pauseWhenHidden', async () => {
+    globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+    const show = (state) => {
+      document.visibilityState = state;
+      document.dispatchEvent(new Event('visibilitychange'));
+    };
+    const heard = listen('a', { transport: 'ws', pauseWhenHidden: true });
+    await world.settle();
+    assert.deepEqual([heard.sub.state, world.opened.length], ['paused', 0]);
+    show('visible');
+    await world.settle();
+    world.publish('a', 'one');
+    await world.settle();
+    show('hidden');
+    world.publish('a', 'two');
+    await world.settle();
+    assert.deepEqual([heard.sub.state, world.connections.size], ['paused', 0]);
+    heard.sub.pause();
+    show('visible');
+    await world.settle();
+    assert.equal(heard.sub.state, 'paused', 'the application has paused it too');
+    heard.sub.resume();
+    await world.settle();
+    assert.deepEqual(heard.data, ['one', 'two']);
+  });
+});
+
+describe('tokens', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  test('ws: brought as a sub-protocol, asked for again before it ends and after a refusal', async () => {
+    let asked = 0;
+    let lifetime = 600;
+    const heard = listen('a', { transport: 'ws', token: async () => (asked++, jwt(lifetime + asked)) });
+    await world.settle();
+    assert.equal(heard.sub.state, 'open');
+    assert.deepEqual([...world.connections][0].protocols, ['zcast.v1', `zcast.token.${jwt(601)}`]);
+    for (let i = 0; i < 59; i++) {
+      await world.pass(10_000);
+      world.heartbeat();
+    }
+    await world.settle();
+    assert.deepEqual([asked, heard.sub.state], [2, 'open']);
+    let refused = 0;
+    world.refusal = () => (refused++ ? undefined : { status: 401, code: 'token', message: 'the token has expired' });
+    world.cut();
+    await world.pass(3000);
+    assert.deepEqual([asked, heard.sub.state, heard.errors], [3, 'open', []]);
+  });
+
+  test('ws: a new token that is refused is the end', async () => {
+    let asked = 0;
+    world.refusal = () => ({ status: 401, code: 'token', message: 'not good' });
+    const heard = listen('a', { transport: 'ws', token: () => `t${++asked}` });
+    await world.pass(60_000);
+    assert.deepEqual([heard.sub.state, heard.errors.length, asked], ['refused', 1, 1]);
+  });
+
+  test('ws: 4401 in a running stream is no error: it goes on with the next token', async () => {
+    let asked = 0;
+    const heard = listen('a', { transport: 'ws', token: () => `t${++asked}` });
+    await world.settle();
+    const [connection] = world.connections;
+    connection.close();
+    connection.onclose({ code: 4401, reason: 'the token has expired' });
+    await world.pass(3000);
+    assert.deepEqual([heard.sub.state, asked, heard.errors], ['open', 2, []]);
+  });
+
+  test('a token that can not be had is told, and asked for again', async () => {
+    let asked = 0;
+    const heard = listen('a', {
+      transport: 'ws',
+      token: () => {
+        if (asked++ < 2) throw new Error('not yet');
+        return 't';
+      },
+    });
+    await world.pass(20_000);
+    assert.deepEqual([heard.sub.state, heard.errors.map(({ code }) => code)], ['open', ['token', 'token']]);
+  });
+});
+
+describe('iteration, and once', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  test('every message, also for a slow reader; leaving the loop closes', async () => {
+    const sub = subscribe('a', undefined, { transport: 'ws' });
+    const heard = sub[Symbol.asyncIterator]();
+    const first = heard.next();
+    await world.settle();
+    for (let i = 0; i < 3000; i++) world.publish('a', String(i));
+    await world.settle();
+    assert.equal(sub.state, 'paused');
+    assert.equal((await first).value.data, '0');
+    for (let i = 1; i < 3000; i++) {
+      const next = heard.next();
+      await world.settle();
+      assert.equal((await next).value.data, String(i));
+    }
+    await heard.return();
+    assert.deepEqual([sub.state, (await heard.next()).done, world.connections.size], ['closed', true, 0]);
+  });
+
+  test('once resolves to the next message, and is rejected with a refusal', async () => {
+    const first = once('a', { transport: 'ws' });
+    await world.settle();
+    world.publish('a', 'one');
+    world.publish('a', 'two');
+    await world.settle();
+    assert.equal((await first).data, 'one');
+    assert.equal(world.connections.size, 0);
+    world.refusal = () => ({ status: 403, message: 'not you' });
+    const refused = once('a', { transport: 'ws' }).catch((error) => error);
+    await world.settle();
+    assert.deepEqual([(await refused).status, (await refused).message], [403, 'not you']);
+    const abort = new AbortController();
+    world.refusal = () => undefined;
+    const aborted = once('a', { transport: 'ws', signal: abort.signal }).catch((error) => error);
+    await world.settle();
+    abort.abort();
+    await world.settle();
+    assert.equal((await aborted).name, 'AbortError');
+    assert.equal(world.connections.size, 0);
+  });
+});
+
+describe('without a page', () => {
+  test('relative addresses lead nowhere, and do no harm; base leads somewhere', async () => {
+    const errors = [];
+    const sub = subscribe('a', () => {}, { onError: (error) => errors.push(error) });
+    assert.equal(sub.state, 'connecting');
+    await null;
+    assert.equal(errors[0].code, 'address');
+    sub.add('b');
+    sub.pause();
+    sub.resume();
+    sub.close();
+    const settings = { sse: '/events', ws: 'ws', base: 'https://example.test/x/' };
+    assert.equal(streamAddress('sse', ['a'], '', settings), 'https://example.test/events?topic=a&format=zcast.v1');
+    assert.equal(streamAddress('ws', ['a'], '', settings), 'wss://example.test/x/ws?topic=a');
+  });
+});
+
 describe('tabs that share', () => {
   afterEach(() => world.restore());
 
@@ -705,6 +1166,61 @@ describe('tabs that share', () => {
     behind.splice(0).forEach(say);
     await world.settle();
     assert.deepEqual(late.data, Array.from({ length: 10 }, (_, i) => String(i)));
+  });
+
+  test('a leader that is kept by its browser, with its lock, is asked, called stale, and loses its place', async () => {
+    world = new World(6);
+    const all = tabs(3);
+    await world.pass(1000);
+    world.stuck.add(world.leader());
+    const [frozen] = world.stuck;
+    world.publish('a', 'one');
+    await world.pass(11_000);
+    const rest = all.filter((_, i) => i + 1 !== frozen);
+    assert.ok(rest.some(({ states }) => states.some(({ state }) => state === 'stale')), 'nobody says so');
+    await world.pass(14_000);
+    assert.notEqual(world.leader(), frozen);
+    for (const heard of rest) assert.deepEqual([heard.data, heard.sub.state], [['one'], 'open']);
+  });
+
+  test('a quiet leader that answers keeps its place', async () => {
+    world = new World(6);
+    const all = tabs(3);
+    await world.pass(1000);
+    const leader = world.leader();
+    for (let i = 0; i < 20; i++) {
+      await world.pass(15_000);
+      world.heartbeat();
+    }
+    assert.equal(world.leader(), leader);
+    assert.equal(world.opened.length, 1);
+    for (const heard of all) assert.ok(heard.states.every(({ state }) => state !== 'stale'));
+  });
+
+  test('whatever is said on the channel, nothing throws', async () => {
+    world = new World(6);
+    const all = tabs(2);
+    await world.pass(100);
+    const [{ name }] = world.channels;
+    const other = world.as(9, () => new BroadcastChannel(name));
+    other.onmessage = () => {};
+    for (const words of [null, 1, 'text', [], {}, { type: 1 }, { type: 'state', term: 1e18 }, { type: 'message', term: 1e18, message: null }, { type: 'lead', term: 1e18 }])
+      other.postMessage(words);
+    await world.pass(100);
+    other.close();
+    await world.pass(60_000);
+    world.publish('a', 'one');
+    world.heartbeat();
+    await world.pass(60_000);
+    for (const heard of all) assert.deepEqual(heard.data.at(-1), 'one');
+  });
+
+  test('names carry the version of what is said', async () => {
+    world = new World(6);
+    tabs(2);
+    await world.pass(100);
+    for (const { name } of world.channels) assert.match(name, /^zcast\/\d+ /);
+    assert.match([...world.holders.keys()][0], /^zcast\/\d+ /);
   });
 
   test('without Web Locks every tab has its own connection', async () => {
