@@ -179,15 +179,12 @@ const fetchOptions = (accept, { credentials }, token) => ({
 
 /** Why an answer is none that was asked for. @param {Response} response @param {string} wanted */
 async function readRefusal(response, wanted) {
-  const { status, statusText, headers } = response;
+  const { status, headers } = response;
   const type = headers.get('content-type') ?? '';
-  if (status < 400) {
-    response.body?.cancel().catch(() => {});
-    return type.includes('event-stream') ? undefined : refusalOf(status, `no ${wanted} is there`, 'type');
-  }
+  if (status < 400) return type.includes('event-stream') ? undefined : refusalOf(status, `no ${wanted} is there`, 'type');
   const text = await response.text();
   const said = type.includes('json') ? JSON.parse(text) : { message: type.includes('plain') && text.trim() };
-  return refusalOf(status, said.message || statusText || `status ${status}`, said.code);
+  return refusalOf(status, said.message || `status ${status}`, said.code);
 }
 
 /** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
@@ -217,16 +214,14 @@ function endOf(token) {
 
 /** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
 function readEvent(type, data, id) {
-  if (type === 'zcast.continuity') return { kind: 'verdict', id, verdict: JSON.parse(data) };
-  if (type === 'zcast.heartbeat') return { kind: 'heartbeat', id };
-  if (type === 'zcast.stale') return { kind: 'stale' };
-  if (type === 'zcast.end') {
-    const { code, message } = JSON.parse(data);
-    return { kind: 'end', refusal: refusalOf(401, message, code) };
-  }
-  return parseFrame(data);
+  if (type === EVENTS[0]) return { kind: 'verdict', id, verdict: JSON.parse(data) };
+  if (type === EVENTS[1]) return { kind: 'heartbeat', id };
+  if (type === EVENTS[2]) return { kind: 'stale' };
+  if (type !== EVENTS[3]) return parseFrame(data);
+  const { code, message } = JSON.parse(data);
+  return { kind: 'end', refusal: refusalOf(401, message, code) };
 }
-const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end'];
+const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
 
 /**
  * An event stream where there is no EventSource, or where that can't bring the token.
@@ -234,7 +229,7 @@ const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end
  */
 async function readStream(url, settings, heard, token, signal) {
   const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
-  const refusal = await (response.ok && response.headers.get('content-type')?.includes('event-stream') ? undefined : readRefusal(response, 'event stream'));
+  const refusal = await readRefusal(response, 'event stream');
   if (refusal || !response.body) return refusal;
   heard({ kind: 'open' });
   const reader = response.body.getReader();
@@ -303,13 +298,11 @@ const TRANSPORTS = {
  */
 const HELD_BACK = new WeakMap();
 
-/** @param {Settings} settings @param {'sse' | 'ws'} kind */
-function heldBack(settings, kind) {
+function heldBack() {
   const page = globalThis.location ?? globalThis;
-  if (!HELD_BACK.has(page)) HELD_BACK.set(page, new Set());
-  const set = /** @type {Set<string>} */ (HELD_BACK.get(page));
-  const name = streamAddress(kind, [], '', settings);
-  return { is: () => set.has(name), add: () => set.add(name), remove: () => set.delete(name) };
+  const set = HELD_BACK.get(page) ?? new Set();
+  HELD_BACK.set(page, set);
+  return set;
 }
 
 /** The ids of what a subscription was given lately, over whichever connection. */
@@ -382,7 +375,7 @@ class Line {
     this.#recent = recent;
     this.#kinds = kindsOf(settings);
     if (this.#kinds.length > 1 && !globalThis.EventSource && !globalThis.WebSocket) this.#kinds.pop(); // Node 20
-    if (this.#kinds.length > 1 && heldBack(settings, 'sse').is()) this.#kinds.reverse();
+    if (this.#kinds.length > 1 && heldBack().has(settings.sse)) this.#kinds.reverse();
     globalThis.addEventListener?.('online', this.#wake);
     this.#connect();
   }
@@ -506,7 +499,7 @@ class Line {
 
   /** It has said where it is. */
   #settle() {
-    if (!this.#positioned && this.#kinds.length > 1) heldBack(this.#settings, this.#kinds[0]).remove();
+    if (!this.#positioned) heldBack().delete(this.#settings[this.#kinds[0]]);
     this.#positioned = true;
     this.#tell('open');
   }
@@ -638,7 +631,7 @@ class Line {
   }
 
   #giveUp() {
-    if (this.#opened && !this.#proven && this.#kinds.length > 1) heldBack(this.#settings, this.#kinds[0]).add();
+    if (this.#opened && !this.#proven) heldBack().add(this.#settings[this.#kinds[0]]);
     this.#opened = true; // it isn't refused
     this.#end();
   }
@@ -646,8 +639,7 @@ class Line {
   /** @param {State} state @param {number} [delay] @param {Refusal} [error] */
   #tell(state, delay, error) {
     if (this.#stopped) return;
-    const more = { ...(this.last && { id: this.last }), ...(delay !== undefined && { delay }), ...(error && { error }) };
-    this.#sink.state({ state, transport: this.#kinds[0], attempt: this.#failures, ...more });
+    this.#sink.state({ state, transport: this.#kinds[0], attempt: this.#failures, delay, id: this.last || undefined, error });
   }
 }
 
@@ -962,7 +954,7 @@ function must(good, rule) {
 /** @param {any[]} topics */
 function checkTopics(topics) {
   for (const topic of topics)
-    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new TextEncoder().encode(topic).length <= 1024, `no topic: ${topic}`);
+    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
 }
 
 /** @param {any} settings */
@@ -993,8 +985,7 @@ export class Subscription {
   #opening = false;
   #changing = false; // topics have changed in this tick
   #told = '';
-  /** @type {(() => void)[]} */
-  #cleanups = [];
+  #ended = new AbortController();
   /** @type {Set<(message?: Message) => void>} */
   #readers = new Set();
 
@@ -1094,7 +1085,7 @@ export class Subscription {
   /** The end: the handler is not called again. */
   close() {
     if (this.state === 'closed') return;
-    for (const cleanup of this.#cleanups) cleanup();
+    this.#ended.abort();
     this.#drop('closed');
   }
 
@@ -1151,18 +1142,16 @@ export class Subscription {
 
   /** @param {any} target @param {string} type @param {() => void} listener */
   #listen(target, type, listener) {
-    target.addEventListener?.(type, listener);
-    this.#cleanups.push(() => target.removeEventListener?.(type, listener));
+    target.addEventListener?.(type, listener, { signal: this.#ended.signal });
   }
 
   /** @param {Document} page */
   #watchVisibility(page) {
     const look = () => (page.visibilityState === 'hidden' ? this.#hold('hidden') : this.#release('hidden'));
     this.#listen(page, 'visibilitychange', look);
-    if (page.visibilityState === 'hidden') {
-      this.#holds.add('hidden');
-      this.status = { ...this.status, state: 'paused' };
-    }
+    this.#opening = true;
+    look();
+    this.#opening = false;
   }
 
   /** @param {string} why */

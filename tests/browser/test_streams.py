@@ -8,7 +8,13 @@ import threading
 
 import pytest
 
-from stack import wait_for
+from stack import SOURCE, wait_for
+
+
+PASS_THROUGH = b"""self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));"""
+SCRIPTS = {"/worker.js": PASS_THROUGH, "/zcast.js": (SOURCE / "www/zcast.js").read_bytes()}
 
 
 @contextlib.contextmanager
@@ -18,9 +24,10 @@ def another_origin():
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
-            self.send_header("Content-Type", "text/html")
+            script = SCRIPTS.get(self.path)
+            self.send_header("Content-Type", "text/javascript" if script else "text/html")
             self.end_headers()
-            self.wfile.write(b"<!doctype html><title>a page</title>")
+            self.wfile.write(script or b"<!doctype html><title>a page</title>")
 
         def log_message(self, *_):
             pass
@@ -99,3 +106,40 @@ def test_a_page_of_another_origin_that_comes_before_the_worker(stack, browser, w
 
         wait_for(arrives, "a message")
         wait(browser, "got.length > 0")
+
+
+def test_zcast_js_under_a_service_worker(stack, browser):
+    """Chromium's EventSource comes back without the last id where a service worker passes its requests on."""
+    with another_origin() as origin:
+        options = [f"--cors-origin={origin}", "--retry=200ms", "--socket-mode=0666"]
+        stack.broker()
+        worker = stack.fcgi(*options)
+        worker.wait_log("broker: connected")
+        stack.nginx()
+        browser.open(origin)
+        browser.js(
+            """navigator.serviceWorker.register('/worker.js');
+            navigator.serviceWorker.ready.then(() => (window.ready = true));"""
+        )
+        browser.wait_js("return window.ready && navigator.serviceWorker.controller !== null")
+        browser.js(
+            """window.got = []; window.verdicts = [];
+            import('/zcast.js').then(({ subscribe }) => {
+              window.sub = subscribe('a', ({ data }) => got.push(JSON.parse(data).number), {
+                transport: 'sse', backoff: 100, sse: arguments[0], onContinuity: ({ status }) => verdicts.push(status) });
+            });""",
+            stack.url("/events"),
+        )
+        browser.wait_js("return window.sub?.state === 'open'")
+        publish(stack, 1)
+        browser.wait_js("return got.length === 1")
+        for number in (2, 4, 6):
+            worker.kill()
+            publish(stack, number)
+            worker = stack.fcgi(*options)
+            worker.wait_log("broker: connected")
+            browser.wait_js("return sub.state === 'open' && verdicts.length >= arguments[0]", number // 2)
+            publish(stack, number + 1)
+            browser.wait_js("return got.includes(arguments[0])", number + 1)
+        assert browser.js("return got") == [1, 2, 3, 4, 5, 6, 7]
+        assert browser.js("return verdicts") == ["continued"] * 3
