@@ -1,22 +1,17 @@
-/*  acceptors.c - takes EPOLLIN from the listening sockets in libzmq's epoll sets, and gives it back.
+/*  acceptors.c - takes EPOLLIN from the listening sockets in libzmq's epoll sets, and gives it
+ * back.
  *
  *  An epoll set tells in /proc/self/fdinfo which descriptors are in it, for which events, and with
  *  which data (proc(5)): so an entry can be changed without a hand in libzmq, which doesn't touch a
- *  listening socket's entry between bind and unbind. An entry is given back only what was taken from
- *  it: where descriptor or data are others by then, it is another's. The files of fdinfo are opened
- *  beforehand, since there are no descriptors left when they are needed.
- *
- *  And libzmq's accept4 is ours: what the program defines comes before the C library's, for shared
- *  libraries too. Where it fails for want of descriptors, the sockets rest from that moment on, and
- *  libzmq hears that nobody was there.
+ *  listening socket's entry between bind and unbind. An entry is given back only what was taken
+ * from it: where descriptor or data are others by then, it is another's. The files of fdinfo are
+ * opened beforehand, since there are no descriptors left when they are needed.
  *
  *  Rejected: descriptors in reserve, with which a peer is accepted and sent away: it comes back at
  *  once, and to accept and refuse costs more than to wait. */
-#define _GNU_SOURCE /* accept4 */
 #include "broker/acceptors.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -26,7 +21,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define S_SETS_MAX 32   /* ZeroMQ has one for each of its threads */
@@ -51,11 +45,8 @@ struct zc_acceptors {
     s_entry_t paused[S_PAUSED_MAX];
     size_t paused_count;
     bool resting;
+    pthread_mutex_t lock; /* ZeroMQ's threads pause, the broker's resumes */
 };
-
-/*  ZeroMQ's threads pause, the broker's resumes. */
-static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
-static zc_acceptors_t *s_instance;
 
 static bool s_is_epoll (int fd)
 {
@@ -87,9 +78,7 @@ zc_acceptors_t *zc_acceptors_new (void)
             s_add_set (self, atoi (entry->d_name));
     if (folder)
         closedir (folder);
-    pthread_mutex_lock (&s_lock);
-    s_instance = self;
-    pthread_mutex_unlock (&s_lock);
+    pthread_mutex_init (&self->lock, NULL);
     return self;
 }
 
@@ -98,9 +87,7 @@ void zc_acceptors_destroy (zc_acceptors_t **self_p)
     zc_acceptors_t *self = *self_p;
     if (!self)
         return;
-    pthread_mutex_lock (&s_lock);
-    s_instance = NULL;
-    pthread_mutex_unlock (&s_lock);
+    pthread_mutex_destroy (&self->lock);
     for (size_t i = 0; i < self->count; i++)
         close (self->sets[i].info);
     free (self);
@@ -173,46 +160,27 @@ static void s_each (zc_acceptors_t *self, void (*fn) (zc_acceptors_t *self, cons
     }
 }
 
-static void s_pause_all (zc_acceptors_t *self)
-{
-    s_each (self, s_pause);
-    self->resting = true;
-}
-
 void zc_acceptors_pause (zc_acceptors_t *self)
 {
-    pthread_mutex_lock (&s_lock);
-    s_pause_all (self);
-    pthread_mutex_unlock (&s_lock);
+    pthread_mutex_lock (&self->lock);
+    s_each (self, s_pause);
+    self->resting = true;
+    pthread_mutex_unlock (&self->lock);
 }
 
 void zc_acceptors_resume (zc_acceptors_t *self)
 {
-    pthread_mutex_lock (&s_lock);
+    pthread_mutex_lock (&self->lock);
     s_each (self, s_resume);
     self->paused_count = 0;
     self->resting = false;
-    pthread_mutex_unlock (&s_lock);
+    pthread_mutex_unlock (&self->lock);
 }
 
 bool zc_acceptors_resting (zc_acceptors_t *self)
 {
-    pthread_mutex_lock (&s_lock);
+    pthread_mutex_lock (&self->lock);
     bool resting = self->resting;
-    pthread_mutex_unlock (&s_lock);
+    pthread_mutex_unlock (&self->lock);
     return resting;
-}
-
-/*  For libzmq. */
-int accept4 (int fd, struct sockaddr *address, socklen_t *len, int flags)
-{
-    int accepted = (int)syscall (SYS_accept4, fd, address, len, flags);
-    if (accepted >= 0 || (errno != EMFILE && errno != ENFILE))
-        return accepted;
-    pthread_mutex_lock (&s_lock);
-    if (s_instance)
-        s_pause_all (s_instance);
-    pthread_mutex_unlock (&s_lock);
-    errno = EAGAIN;
-    return -1;
 }

@@ -20,6 +20,7 @@
 #define S_LOOK_MS 1000          /* certificates are looked at this often */
 #define S_RATE_MS 100           /* over which the rate is measured */
 #define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
+#define S_FRAMES_MAX 100        /* of a message that is refused with a reason, and not cut */
 #define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
 #define S_REQUESTS_HWM 1000     /* of each peer, at least */
 #define S_SUSPECT_FIRST_MS 250
@@ -505,11 +506,27 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
         snprintf (error, size, "CURVE: %s", zmq_strerror (errno));
         return -1;
     }
-    if (zc_endpoints_bind (all, self->router, "control", config->control, error, size) != 0 ||
-        zc_endpoints_bind (all, self->xpub, "subscribe", config->subscribe, error, size) != 0 ||
-        zc_endpoints_bind (all, self->xsub, "publish", config->publish, error, size) != 0)
+    if (zc_endpoints_bind (all, self->router, ZC_INTAKE_CONTROL, config->control, error, size) ||
+        zc_endpoints_bind (all, self->xpub, ZC_INTAKE_SUBSCRIBE, config->subscribe, error, size) ||
+        zc_endpoints_bind (all, self->xsub, ZC_INTAKE_PUBLISH, config->publish, error, size))
         return -1;
     return 0;
+}
+
+/*  What nothing that has a meaning comes near: what is a little too much is refused with a reason.
+ */
+static void s_limit_intake (const zc_broker_config_t *config)
+{
+    uint64_t message = config->max_payload + 2 * ZC_HEADERS_MAX;
+    uint64_t topics = (uint64_t)ZC_TOPICS_MAX * (ZC_TOPIC_MAX + 1);
+    const zc_meter_limits_t publish = {S_FRAMES_MAX, message, 0};
+    const zc_meter_limits_t control = {ZC_ASK_FRAMES + S_FRAMES_MAX,
+                                       message > topics ? message : topics, 0};
+    const zc_meter_limits_t subscribe = {S_FRAMES_MAX, S_FRAMES_MAX * S_SUBSCRIPTION_MAX,
+                                         config->max_subscriptions};
+    zc_intake_limit (ZC_INTAKE_PUBLISH, &publish);
+    zc_intake_limit (ZC_INTAKE_CONTROL, &control);
+    zc_intake_limit (ZC_INTAKE_SUBSCRIBE, &subscribe);
 }
 
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
@@ -522,6 +539,7 @@ void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
     if (self->gate)
         zc_gate_configure (self->gate, config->options);
     zc_topics_set_max (self->topics, config->max_topics);
+    s_limit_intake (config);
 }
 
 zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,

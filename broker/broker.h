@@ -13,6 +13,7 @@ typedef struct {
     int io_threads;
     size_t max_payload;
     size_t max_topics;
+    uint32_t max_subscriptions; /* of one peer */
     uint64_t dedup_window_ms;
     size_t dedup_max;
     zc_history_limits_t limits;

@@ -29,7 +29,7 @@
 
 typedef struct {
     void *socket; /* borrowed */
-    const char *role;
+    zc_intake_role_t role;
     char *name;    /* owned; as it was bound, with the port that was found */
     void *monitor; /* owned */
 } s_endpoint_t;
@@ -42,6 +42,7 @@ struct zc_endpoints {
     int descriptors; /* the limit */
     bool scarce;     /* descriptors are: nobody is accepted */
     zc_acceptors_t *acceptors;
+    uint64_t cut; /* connections in this process, as far as it was told */
     uint64_t looked_ms;
 };
 
@@ -131,6 +132,12 @@ static int s_bind (void *socket, const char *name)
     return -1;
 }
 
+static const char *s_role (zc_intake_role_t role)
+{
+    static const char *const roles[] = {"control", "subscribe", "publish"};
+    return roles[role];
+}
+
 /*  What is in use by a broker that is ending is waited for. */
 static int s_bind_free (void *socket, const char *name)
 {
@@ -145,14 +152,17 @@ static int s_bind_free (void *socket, const char *name)
     return rc;
 }
 
-int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *name,
+int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role, const char *name,
                        char *error, size_t size)
 {
     assert (self->count < S_ENDPOINTS);
     s_endpoint_t *endpoint = &self->all[self->count];
     *endpoint = (s_endpoint_t){.socket = socket, .role = role};
-    if (s_bind_free (socket, name) != 0) {
-        snprintf (error, size, "%s: can't bind %s: %s", role, name, zmq_strerror (errno));
+    zc_intake_bind (role);
+    int rc = s_bind_free (socket, name);
+    zc_intake_bind (ZC_INTAKE_NONE);
+    if (rc != 0) {
+        snprintf (error, size, "%s: can't bind %s: %s", s_role (role), name, zmq_strerror (errno));
         return -1;
     }
     char real[256] = "";
@@ -161,9 +171,9 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, con
     endpoint->name = strdup (*real ? real : name);
     if (!endpoint->name)
         abort ();
-    endpoint->monitor = s_monitor (self->context, socket, role);
+    endpoint->monitor = s_monitor (self->context, socket, s_role (role));
     self->count++;
-    zc_info ("%s endpoint %s", role, endpoint->name);
+    zc_info ("%s endpoint %s", s_role (role), endpoint->name);
     return 0;
 }
 
@@ -179,8 +189,20 @@ static void s_read_monitor (zc_endpoints_t *self, s_endpoint_t *endpoint)
         self->counters->strangers++;
         zc_log_limited (&limit, ZC_LOG_WARN,
                         "%s endpoint: a connection ended that hadn't spoken ZeroMQ",
-                        endpoint->role);
+                        s_role (endpoint->role));
     }
+}
+
+/*  Peers that sent more than they may. */
+static void s_tell_cut (zc_endpoints_t *self)
+{
+    static zc_log_limit_t limit;
+    char text[160];
+    uint64_t before = self->cut;
+    if (!zc_intake_cut (&self->cut, text, sizeof text))
+        return;
+    self->counters->cut += self->cut - before;
+    zc_log_limited (&limit, ZC_LOG_WARN, "%s: its connection is cut", text);
 }
 
 /*  Descriptors. */
@@ -218,6 +240,7 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
     self->looked_ms = now_ms;
     for (size_t i = 0; i < self->count; i++)
         s_read_monitor (self, &self->all[i]);
+    s_tell_cut (self);
     s_watch_descriptors (self);
 }
 
@@ -226,15 +249,17 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
 static void s_rebind (s_endpoint_t *endpoint)
 {
     const struct timespec moment = {0, 5000000};
+    zc_intake_bind (endpoint->role);
     zmq_unbind (endpoint->socket, endpoint->name);
     for (int left = 400; zmq_bind (endpoint->socket, endpoint->name) != 0; left--) {
         if (left == 0) {
             zc_error ("%s endpoint %s: can't be bound again: %s; nobody can connect",
-                      endpoint->role, endpoint->name, zmq_strerror (errno));
-            return;
+                      s_role (endpoint->role), endpoint->name, zmq_strerror (errno));
+            break;
         }
         nanosleep (&moment, NULL);
     }
+    zc_intake_bind (ZC_INTAKE_NONE);
 }
 
 void zc_endpoints_rebind (zc_endpoints_t *self)
@@ -257,6 +282,9 @@ zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters)
     self->counters = counters;
     self->descriptors = zc_descriptor_limit ();
     self->acceptors = zc_acceptors_new ();
+    zc_intake_start (self->acceptors);
+    char last[8];
+    zc_intake_cut (&self->cut, last, sizeof last);
     return self;
 }
 
@@ -278,6 +306,7 @@ void zc_endpoints_destroy (zc_endpoints_t **self_p)
         return;
     for (size_t i = 0; i < self->count; i++)
         s_endpoint_clear (&self->all[i]);
+    zc_intake_stop ();
     zc_acceptors_destroy (&self->acceptors);
     free (self);
     *self_p = NULL;

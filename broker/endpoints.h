@@ -1,8 +1,10 @@
 /*  endpoints.h - where others reach the broker, and what happens there that is no message:
- * strangers who don't speak ZeroMQ, and descriptors that run out. */
+ * strangers who don't speak ZeroMQ, peers that send more than they may, and descriptors that run
+ * out. */
 #ifndef ZC_ENDPOINTS_H
 #define ZC_ENDPOINTS_H
 
+#include "broker/intake.h"
 #include "broker/stats.h"
 
 typedef struct zc_endpoints zc_endpoints_t;
@@ -12,10 +14,10 @@ zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters);
 /*  Removes the files of ipc endpoints; before the sockets are closed. */
 void zc_endpoints_destroy (zc_endpoints_t **self_p);
 
-/*  Binds a socket; `role` is what it is called in the log, a literal. A socket file at which a
- *  server listens isn't taken away from it. Returns 0, or -1 with a sentence in `error`. */
-int zc_endpoints_bind (zc_endpoints_t *self, void *socket, const char *role, const char *endpoint,
-                       char *error, size_t size);
+/*  Binds a socket for what `role` says. A socket file at which a server listens isn't taken away
+ * from it. Returns 0, or -1 with a sentence in `error`. */
+int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role,
+                       const char *endpoint, char *error, size_t size);
 /*  Ends all connections, which come back by themselves where they may. */
 void zc_endpoints_rebind (zc_endpoints_t *self);
 /*  Once a turn of the loop. `now_ms` doesn't step back. */

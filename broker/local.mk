@@ -8,6 +8,8 @@ broker_libbroker_a_SOURCES = \
 	broker/zap.c broker/zap.h \
 	broker/acceptors.c broker/acceptors.h \
 	broker/endpoints.c broker/endpoints.h \
+	broker/intake.c broker/intake.h \
+	broker/meter.c broker/meter.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \

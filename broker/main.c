@@ -35,6 +35,8 @@ static const zc_option_t s_options[] = {
      false},
     {"max-topics", 0, ZC_OPT_NUMBER, "100000", 1, 100000000, NULL, "N",
      "topics remembered; the least recently used make room", true},
+    {"max-subscriptions", 0, ZC_OPT_NUMBER, "250000", 1, 100000000, NULL, "N",
+     "subscriptions of one peer; beyond, its connection is cut", true},
     {"publish-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",
      "messages queued from each publisher", false},
     {"subscribe-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",
@@ -133,6 +135,7 @@ static void s_configure (zc_broker_config_t *config, const zc_options_t *options
         .io_threads = (int)zc_options_number (options, "io-threads"),
         .max_payload = (size_t)zc_options_number (options, "max-payload"),
         .max_topics = (size_t)zc_options_number (options, "max-topics"),
+        .max_subscriptions = (uint32_t)zc_options_number (options, "max-subscriptions"),
         .dedup_window_ms = (uint64_t)zc_options_number (options, "dedup-window"),
         .dedup_max = (size_t)zc_options_number (options, "dedup-max"),
         .limits = {

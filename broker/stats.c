@@ -189,12 +189,19 @@ void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms)
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"received", now->received},     {"published", now->published},
-        {"bytes", now->bytes},           {"refused", now->refused},
-        {"duplicates", now->duplicates}, {"conflicts", now->conflicts},
-        {"failed", now->failed},         {"ignored", now->ignored},
-        {"strangers", now->strangers},   {"out_of_files", now->out_of_files},
-        {"errors", now->errors},         {"subscriptions", now->subscriptions},
+        {"received", now->received},
+        {"published", now->published},
+        {"bytes", now->bytes},
+        {"refused", now->refused},
+        {"duplicates", now->duplicates},
+        {"conflicts", now->conflicts},
+        {"failed", now->failed},
+        {"ignored", now->ignored},
+        {"strangers", now->strangers},
+        {"out_of_files", now->out_of_files},
+        {"errors", now->errors},
+        {"subscriptions", now->subscriptions},
+        {"cut", now->cut},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         json_object_set_new (json, counters[i].name, s_number (counters[i].value));

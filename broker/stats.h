@@ -16,6 +16,7 @@ typedef struct {
     uint64_t dropped;       /* messages that some subscriber lost to its full queue */
     uint64_t ignored;       /* what came on the subscribe endpoint and was no subscription */
     uint64_t strangers;     /* connections that ended before they had spoken ZeroMQ */
+    uint64_t cut;           /* connections that ended since they had sent more than they may */
     uint64_t out_of_files;  /* times that descriptors ran out */
     uint64_t errors;        /* requests answered with ERR */
     uint64_t subscriptions; /* now */

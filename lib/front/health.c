@@ -21,15 +21,15 @@ typedef struct s_asker {
 
 /*  One in a process, since there is one broker and one pump. */
 typedef struct {
-    zc_client_t client;  /* must be first */
-    zc_front_t *front;   /* borrowed */
+    zc_client_t client; /* must be first */
+    zc_front_t *front;  /* borrowed */
     char topic[96];
-    char word[24];       /* what the canary under way says; "": none is */
-    char seen[48];       /* the end of what came, across the borders of runs */
+    char word[24]; /* what the canary under way says; "": none is */
+    char seen[48]; /* the end of what came, across the borders of runs */
     uint64_t number;
-    uint64_t good_ms;    /* monotonic: when the last one came back; 0: none has */
-    uint64_t begun_ms;   /* when the one under way was published */
-    uv_timer_t *timer;   /* owned by the loop; of the one under way */
+    uint64_t good_ms;  /* monotonic: when the last one came back; 0: none has */
+    uint64_t begun_ms; /* when the one under way was published */
+    uv_timer_t *timer; /* owned by the loop; of the one under way */
     bool joined;
     TAILQ_HEAD (, s_asker) askers;
 } s_canary_t;

@@ -4,8 +4,9 @@
  *  GET /ready: a message that this process published came back to it through broker, feed and pump,
  *  just now or within the last second: 200; else 503. "Green, and nothing arrives" can't be.
  *
- *  The canary's topic begins with ZC_CANARY_TOPIC: history keeps nothing of it, and no door lets a client
- *  publish to it or read it. At most one is under way in a process, and at most one a second. */
+ *  The canary's topic begins with ZC_CANARY_TOPIC: history keeps nothing of it, and no door lets a
+ * client publish to it or read it. At most one is under way in a process, and at most one a second.
+ */
 #ifndef ZC_HEALTH_H
 #define ZC_HEALTH_H
 

@@ -1,8 +1,8 @@
 /*  metrics.c - see metrics.h.
  *
- *  One table says of each figure in STATS what it is called, of which kind it is, and what it means.
- *  A figure that no table names is not shown: what it means is not known here. There are no labels
- *  of topics, since there may be any number of them. */
+ *  One table says of each figure in STATS what it is called, of which kind it is, and what it
+ * means. A figure that no table names is not shown: what it means is not known here. There are no
+ * labels of topics, since there may be any number of them. */
 #include "lib/front/metrics.h"
 
 #include <jansson.h>
@@ -91,7 +91,8 @@ static const s_figure_t s_worker[] = {
     {"http.published", "http_published", S_COUNTER, 1, "Messages published over HTTP."},
     {"http.conflicts", "http_conflicts", S_COUNTER, 1, "Publishes refused as conflicts."},
     {"ws.published", "ws_published", S_COUNTER, 1, "Messages published over WebSocket."},
-    {"ws.violations", "ws_violations", S_COUNTER, 1, "WebSockets closed for breaking the protocol."},
+    {"ws.violations", "ws_violations", S_COUNTER, 1,
+     "WebSockets closed for breaking the protocol."},
     {"ws.silent", "ws_silent", S_COUNTER, 1, "WebSockets closed for giving no sign of life."},
 };
 

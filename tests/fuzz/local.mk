@@ -11,6 +11,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/publication_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
+	tests/fuzz/meter_fuzz \
 	tests/fuzz/bridge_fuzz \
 	tests/fuzz/reply_fuzz \
 	tests/fuzz/token_fuzz \
@@ -60,6 +61,8 @@ tests_fuzz_ask_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 tests_fuzz_reply_fuzz_SOURCES = tests/fuzz/reply_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_reply_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 
+tests_fuzz_meter_fuzz_SOURCES = tests/fuzz/meter_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_meter_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 tests_fuzz_bridge_fuzz_SOURCES = tests/fuzz/bridge_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_bridge_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 

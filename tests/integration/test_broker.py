@@ -668,6 +668,95 @@ def test_strangers_are_counted_and_logged_at_a_bounded_rate(stack):
     assert stack.stats()["strangers"] == 45
 
 
+# -- what libzmq has no bounds for
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
+
+
+def zmtp(endpoint, kind):
+    """A connection that has said in ZMTP 3.0 what it is, byte by byte."""
+    link = socket.socket(socket.AF_UNIX if endpoint.startswith("ipc") else socket.AF_INET)
+    link.settimeout(LIMIT)
+    link.connect(endpoint[6:] if endpoint.startswith("ipc") else ("127.0.0.1", int(endpoint.rsplit(":", 1)[1])))
+    ready = b"\x05READY\x0bSocket-Type" + len(kind).to_bytes(4, "big") + kind
+    link.sendall(GREETING + bytes([4, len(ready)]) + ready)
+    said = b""
+    while b"READY" not in said:
+        said += link.recv(4096)
+    return link
+
+
+def send_until_cut(link, bytes, times):
+    """Sends until the connection is ended; how many times it could."""
+    for sent in range(times):
+        try:
+            link.sendall(bytes)
+        except (BrokenPipeError, ConnectionResetError):
+            return sent
+    return times
+
+
+@pytest.mark.parametrize("kind", ["ipc", "tcp"])
+@pytest.mark.parametrize("role", ["publish", "control", "subscribe"])
+def test_a_message_of_endless_frames(stack, role, kind):
+    """Each empty frame takes 64 bytes in libzmq, for two on the wire, and none is seen before the last."""
+    if kind == "tcp":
+        stack.use_tcp()
+    broker = stack.broker()
+    dealer = control(stack)
+    assert ask(dealer, "PING")[0] == b"OK"
+    before = broker.pss()
+    endpoint = {"publish": stack.publish_endpoint, "control": stack.control_endpoint, "subscribe": stack.subscribe_endpoint}[role]
+    with zmtp(endpoint, {"publish": b"PUB", "control": b"DEALER", "subscribe": b"SUB"}[role]) as link:
+        assert send_until_cut(link, b"\x01\x00" * 50_000, 240) < 240  # 24 MB would be 743 MiB
+    assert broker.pss() - before < 50 << 20
+    wait_for(lambda: stack.stats()["cut"] == 1, "it is counted")
+    broker.wait_log(f"{role} endpoint: .* sent a message of too many frames: its connection is cut")
+    assert stack.publish("a", "x")
+
+
+def test_a_message_of_endless_bytes(stack):
+    """Each frame is as large as it may be, and there is always another."""
+    broker = stack.broker("--max-payload=1M")
+    before = broker.pss()
+    with zmtp(stack.publish_endpoint, b"PUB") as link:
+        frame = b"\x03" + (1 << 20).to_bytes(8, "big") + b"x" * (1 << 20)
+        assert send_until_cut(link, frame, 200) < 200
+    assert broker.pss() - before < 50 << 20
+    broker.wait_log("publish endpoint: .* sent a message that is too large: its connection is cut")
+    assert stack.publish("a", "x" * (1 << 20))
+
+
+def test_subscriptions_without_number(stack):
+    """Of one peer, however it ends and begins them; another has as many."""
+    broker = stack.broker("--max-subscriptions=1000")
+    before = broker.pss()
+
+    def subscriptions(first, count):
+        names = [b"topic/%d" % number for number in range(first, first + count)]
+        return b"".join(bytes([0, 1 + len(name), 1]) + name for name in names)
+
+    with zmtp(stack.subscribe_endpoint, b"SUB") as good, zmtp(stack.subscribe_endpoint, b"SUB") as link:
+        good.sendall(subscriptions(0, 1000))
+        wait_for(lambda: stack.stats()["subscriptions"] == 1000, "they are there")
+        sent = 0
+        try:
+            for sent in range(0, 2_000_000, 1000):
+                link.sendall(subscriptions(5000 + sent, 1000))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert sent < 1_990_000
+        broker.wait_log("subscribe endpoint: .* sent more than max-subscriptions: its connection is cut")
+        wait_for(lambda: stack.stats()["subscriptions"] == 1000, "those of the other are left")
+        assert broker.pss() - before < 50 << 20
+        stack.publish("topic/7", "for the good one")
+        end = time.monotonic() + LIMIT
+        text = b""
+        while b"for the good one" not in text and time.monotonic() < end:
+            text += good.recv(65536)
+        assert b"for the good one" in text
+
+
 def test_out_of_descriptors_is_said(stack):
     """Who is connected goes on, and the others get in by themselves once there is room."""
     stack.use_tcp()

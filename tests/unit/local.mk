@@ -252,6 +252,11 @@ TESTS += tests/unit/barriers_test
 tests_unit_barriers_test_SOURCES = tests/unit/barriers_test.c tests/unit/unit.h
 tests_unit_barriers_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/meter_test
+TESTS += tests/unit/meter_test
+tests_unit_meter_test_SOURCES = tests/unit/meter_test.c tests/unit/unit.h
+tests_unit_meter_test_LDADD = broker/libbroker.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/ask_test
 TESTS += tests/unit/ask_test
 tests_unit_ask_test_SOURCES = tests/unit/ask_test.c tests/unit/unit.h

@@ -1,0 +1,171 @@
+/*  intake.c - listen, accept4 and recv, as libzmq calls them.
+ *
+ *  A descriptor belongs to one thread of libzmq's at a time, and so does its meter: libzmq hands a
+ *  connection on through a queue with a lock. A connection that has sent more than it may is answered
+ *  with ECONNRESET, as if its peer had gone: libzmq ends it, and forgets what it had of it.
+ *
+ *  Rejected: to count in the broker's thread. It sees a message once it is whole, and a subscription
+ *  once it is in libzmq's tree; a peer that sends neither end nor pause is never seen at all. */
+#define _GNU_SOURCE /* accept4 */
+#include "broker/intake.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "lib/base/daemon.h"
+#include "lib/base/listen.h"
+
+typedef struct {
+    atomic_uint_least32_t frames, subscriptions;
+    atomic_uint_least64_t bytes;
+} s_limits_t;
+
+/*  Of one descriptor. */
+typedef struct {
+    atomic_int listens; /* on an endpoint of this role; -1: it doesn't */
+    int role;           /* a connection's; -1: not one that is looked at */
+    zc_meter_t meter;
+} s_socket_t;
+
+static struct {
+    pthread_mutex_t lock;
+    zc_acceptors_t *acceptors; /* borrowed; NULL: it doesn't look */
+    _Atomic (s_socket_t *) *sockets; /* owned; by descriptor, each made when it is first needed */
+    size_t count;
+    s_limits_t limits[ZC_INTAKE_ROLES];
+    uint64_t cut;
+    char last[160]; /* of those that were cut */
+} s_intake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Thread_local int s_binds = -1;
+
+void zc_intake_start (zc_acceptors_t *acceptors)
+{
+    pthread_mutex_lock (&s_intake.lock);
+    if (!s_intake.sockets) {
+        s_intake.count = (size_t)zc_descriptor_limit ();
+        s_intake.sockets = calloc (s_intake.count, sizeof *s_intake.sockets);
+        if (!s_intake.sockets)
+            abort ();
+    }
+    s_intake.acceptors = acceptors;
+    pthread_mutex_unlock (&s_intake.lock);
+}
+
+void zc_intake_stop (void)
+{
+    pthread_mutex_lock (&s_intake.lock);
+    s_intake.acceptors = NULL;
+    pthread_mutex_unlock (&s_intake.lock);
+    s_binds = -1;
+}
+
+void zc_intake_limit (zc_intake_role_t role, const zc_meter_limits_t *limits)
+{
+    s_intake.limits[role].frames = limits->frames;
+    s_intake.limits[role].bytes = limits->bytes;
+    s_intake.limits[role].subscriptions = limits->subscriptions;
+}
+
+void zc_intake_bind (zc_intake_role_t role)
+{
+    s_binds = (int)role;
+}
+
+bool zc_intake_cut (uint64_t *seen, char *text, size_t size)
+{
+    pthread_mutex_lock (&s_intake.lock);
+    bool more = s_intake.cut > *seen;
+    *seen = s_intake.cut;
+    snprintf (text, size, "%s", s_intake.last);
+    pthread_mutex_unlock (&s_intake.lock);
+    return more;
+}
+
+/*  NULL where there is none, and `make` is false. */
+static s_socket_t *s_socket (int fd, bool make)
+{
+    if (fd < 0 || (size_t)fd >= s_intake.count)
+        return NULL;
+    s_socket_t *found = s_intake.sockets[fd];
+    if (found || !make)
+        return found;
+    found = calloc (1, sizeof *found);
+    if (!found)
+        abort ();
+    found->listens = found->role = -1;
+    s_intake.sockets[fd] = found;
+    return found;
+}
+
+/*  How libzmq calls them. */
+
+int listen (int fd, int backlog)
+{
+    s_socket_t *self = s_binds >= 0 ? s_socket (fd, true) : NULL;
+    if (self)
+        self->listens = s_binds;
+    return (int)syscall (SYS_listen, fd, backlog);
+}
+
+static void s_rest (void)
+{
+    pthread_mutex_lock (&s_intake.lock);
+    if (s_intake.acceptors)
+        zc_acceptors_pause (s_intake.acceptors);
+    pthread_mutex_unlock (&s_intake.lock);
+}
+
+int accept4 (int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+    int accepted = (int)syscall (SYS_accept4, fd, address, len, flags);
+    if (accepted < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            s_rest ();
+            errno = EAGAIN; /* nobody was there; anything else ends the process, over ipc */
+        }
+        return -1;
+    }
+    const s_socket_t *listener = s_socket (fd, false);
+    s_socket_t *self = s_socket (accepted, listener != NULL);
+    if (self) {
+        self->listens = -1;
+        self->role = listener ? listener->listens : -1;
+        self->meter = (zc_meter_t){0};
+    }
+    return accepted;
+}
+
+static ssize_t s_cut (int fd, zc_meter_result_t result)
+{
+    static const char *const roles[] = {"control", "subscribe", "publish"};
+    char peer[64];
+    s_socket_t *self = s_socket (fd, false);
+    zc_peer_name (fd, peer, sizeof peer);
+    pthread_mutex_lock (&s_intake.lock);
+    s_intake.cut++;
+    snprintf (s_intake.last, sizeof s_intake.last, "%s endpoint: %s sent %s", roles[self->role],
+              peer, zc_meter_reason (result));
+    pthread_mutex_unlock (&s_intake.lock);
+    errno = ECONNRESET;
+    return -1;
+}
+
+ssize_t recv (int fd, void *bytes, size_t size, int flags)
+{
+    ssize_t len = syscall (SYS_recvfrom, fd, bytes, size, flags, NULL, NULL);
+    s_socket_t *self = len > 0 ? s_socket (fd, false) : NULL;
+    if (!self || self->role < 0)
+        return len;
+    const s_limits_t *own = &s_intake.limits[self->role];
+    const zc_meter_limits_t limits = {own->frames, own->bytes, own->subscriptions};
+    if (limits.frames == 0)
+        return len;
+    zc_meter_result_t result = zc_meter_read (&self->meter, &limits, bytes, (size_t)len);
+    return result == ZC_METER_GOOD ? len : s_cut (fd, result);
+}
