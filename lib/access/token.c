@@ -19,7 +19,7 @@ typedef struct {
 static bool s_split (zc_slice_t token, s_parts_t *parts)
 {
     const char *end = token.at + token.len;
-    const char *first = memchr (token.at, '.', token.len);
+    const char *first = token.len ? memchr (token.at, '.', token.len) : NULL;
     if (!first)
         return false;
     const char *second = memchr (first + 1, '.', (size_t)(end - first - 1));
