@@ -23,6 +23,7 @@
 #define S_FRAMES_MAX 100        /* of a message that is refused with a reason, and not cut */
 #define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
 #define S_REQUESTS_HWM 1000     /* of each peer, at least */
+#define S_GONE_MS 45000 /* for what is sent: TCP itself would try for a quarter of an hour */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
 #define S_QUIET_MS 100   /* when stopping: nothing more arrives */
@@ -31,6 +32,15 @@
 #define S_LINGER_MS 1000 /* for what is in ZeroMQ's queues then */
 
 /*  Sending. */
+
+static void s_say_full (zc_broker_t *self)
+{
+    static zc_log_limit_t limit;
+    char names[256];
+    zc_backlog_names (self->backlog, names, sizeof names);
+    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber doesn't keep up: its queue is full%s%s",
+                    *names ? "; of those that take nothing now: " : "", names);
+}
 
 /*  A subscriber's queue is full. Those of the others get the message: NODROP off, ZeroMQ passes
  * over the full one, whose first frame it refuses, and with it the rest.
@@ -49,8 +59,7 @@ static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
     int rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc >= 0 || errno != EAGAIN)
         return rc;
-    static zc_log_limit_t limit;
-    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber doesn't keep up: its queue is full");
+    s_say_full (self);
     zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &off, sizeof off);
     rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &on, sizeof on);
@@ -92,6 +101,9 @@ static void s_send (zc_broker_t *self, zc_item_t *item)
 {
     if (item->dropped != self->dropped)
         s_tell_dropped (self, item);
+    zc_backlog_published (self->backlog, zmq_msg_size (&item->topic) +
+                                             zmq_msg_size (&item->payload) +
+                                             zmq_msg_size (&item->meta));
     int rc = zmq_msg_send (&item->topic, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc < 0 && errno == EAGAIN)
         rc = s_drop (self, &item->topic);
@@ -467,6 +479,7 @@ static void *s_socket (zc_broker_t *self, int type, int hwm, int64_t max_frame)
     s_set (socket, ZMQ_RCVHWM, hwm);
     s_set (socket, ZMQ_HANDSHAKE_IVL, 5000);
     zc_keepalive (socket);
+    s_set (socket, ZMQ_TCP_MAXRT, S_GONE_MS);
     s_set (socket, ZMQ_BACKLOG, 1024);
     s_set (socket, ZMQ_LINGER, S_LINGER_MS);
     return socket;
@@ -506,6 +519,7 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
         snprintf (error, size, "CURVE: %s", zmq_strerror (errno));
         return -1;
     }
+    zc_endpoints_tell (all, ZC_INTAKE_SUBSCRIBE, self->backlog);
     if (zc_endpoints_bind (all, self->router, ZC_INTAKE_CONTROL, config->control, error, size) ||
         zc_endpoints_bind (all, self->xpub, ZC_INTAKE_SUBSCRIBE, config->subscribe, error, size) ||
         zc_endpoints_bind (all, self->xsub, ZC_INTAKE_PUBLISH, config->publish, error, size))
@@ -532,6 +546,7 @@ static void s_limit_intake (const zc_broker_config_t *config)
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
 {
     self->config.max_payload = config->max_payload;
+    zc_backlog_set_max (self->backlog, config->subscribe_bytes);
     self->config.limits = self->history->limits = config->limits;
     self->config.dedup_window_ms = config->dedup_window_ms;
     self->config.dedup_max = config->dedup_max;
@@ -558,6 +573,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     self->dedup = zc_dedup_new ();
     self->started_ms = self->mono_ms;
     self->stats = zc_stats_new (self->mono_ms);
+    self->backlog = zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes);
     self->counters = zc_stats_counters (self->stats);
     self->history->settled = s_settled;
     self->history->arg = self;
@@ -592,6 +608,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zc_buf_clear (&self->meta);
     zc_endpoints_destroy (&self->endpoints);
     zc_gate_destroy (&self->gate);
+    zc_backlog_destroy (&self->backlog);
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

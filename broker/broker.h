@@ -10,6 +10,7 @@ typedef struct {
     const char *publish, *subscribe, *control; /* endpoints */
     const zc_options_t *options; /* borrowed for the broker's life: who may (broker/gate.h) */
     int publish_hwm, subscribe_hwm, control_hwm; /* messages queued for or from each peer */
+    uint64_t subscribe_bytes; /* that may wait for a subscriber that takes nothing; 0: any */
     int io_threads;
     size_t max_payload;
     size_t max_topics;

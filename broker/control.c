@@ -147,8 +147,10 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 
 /*  REPLAY and FETCH. */
 
-static void s_replay (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_replay (zc_broker_t *self, const zc_route_t *asker, const zc_ask_t *request)
 {
+    zc_route_t known = *asker, *route = &known;
+    known.fd = zmq_msg_get (&self->frames[1], ZMQ_SRCFD);
     if (zc_history_unreadable (self->history))
         s_error (self, route, "history", "history can't be read now: try again");
     else if (!zc_replays_start (self->replays, route, request, self->head))
@@ -291,6 +293,14 @@ static json_t *s_json_history (zc_broker_t *self)
     return json;
 }
 
+static json_t *s_json_subscribers (const zc_broker_t *self)
+{
+    zc_backlog_stats_t stats = zc_backlog_stats (self->backlog);
+    return json_pack ("{s:I,s:I,s:I,s:I}", "connections", (json_int_t)stats.connections, "behind",
+                      (json_int_t)stats.behind, "bytes", (json_int_t)stats.bytes, "disconnected",
+                      (json_int_t)stats.cut);
+}
+
 static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
@@ -301,6 +311,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     s_json_position (dropped, "position", self->dropped);
     json_object_set_new (json, "dropped", dropped);
     json_object_set_new (json, "history", s_json_history (self));
+    json_object_set_new (json, "subscribers", s_json_subscribers (self));
     const struct {
         const char *name;
         uint64_t value;

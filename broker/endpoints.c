@@ -37,6 +37,8 @@ typedef struct {
 struct zc_endpoints {
     void *context;
     zc_counters_t *counters;
+    zc_backlog_t *backlog; /* borrowed; of the endpoint of this role: */
+    zc_intake_role_t told;
     s_endpoint_t all[S_ENDPOINTS];
     size_t count;
     int descriptors; /* the limit */
@@ -73,14 +75,22 @@ static void *s_monitor (void *context, void *socket, const char *role)
         return NULL;
     zmq_setsockopt (monitor, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt (monitor, ZMQ_LINGER, &none, sizeof none);
-    if (zmq_socket_monitor (socket, name,
-                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) == 0 &&
+    if (zmq_socket_monitor (
+            socket, name,
+            ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) == 0 &&
         zmq_connect (monitor, name) == 0)
         return monitor;
     zmq_close (monitor);
     return NULL;
+}
+
+static void s_end_monitor (s_endpoint_t *endpoint)
+{
+    zmq_socket_monitor (endpoint->socket, NULL, 0);
+    if (endpoint->monitor)
+        zmq_close (endpoint->monitor);
+    endpoint->monitor = NULL;
 }
 
 /*  All addresses that a host's name stands for: ZeroMQ looks none up to bind. */
@@ -158,11 +168,14 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role
     assert (self->count < S_ENDPOINTS);
     s_endpoint_t *endpoint = &self->all[self->count];
     *endpoint = (s_endpoint_t){.socket = socket, .role = role};
+    endpoint->monitor =
+        s_monitor (self->context, socket, s_role (role)); /* before the first connection */
     zc_intake_bind (role);
     int rc = s_bind_free (socket, name);
     zc_intake_bind (ZC_INTAKE_NONE);
     if (rc != 0) {
         snprintf (error, size, "%s: can't bind %s: %s", s_role (role), name, zmq_strerror (errno));
+        s_end_monitor (endpoint);
         return -1;
     }
     char real[256] = "";
@@ -171,25 +184,52 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role
     endpoint->name = strdup (*real ? real : name);
     if (!endpoint->name)
         abort ();
-    endpoint->monitor = s_monitor (self->context, socket, s_role (role));
     self->count++;
     zc_info ("%s endpoint %s", s_role (role), endpoint->name);
     return 0;
 }
 
-/*  Strangers. */
+void zc_endpoints_tell (zc_endpoints_t *self, zc_intake_role_t role, zc_backlog_t *backlog)
+{
+    self->told = role;
+    self->backlog = backlog;
+}
 
-static void s_read_monitor (zc_endpoints_t *self, s_endpoint_t *endpoint)
+/*  What ZeroMQ tells. */
+
+static void s_stranger (zc_endpoints_t *self, const s_endpoint_t *endpoint)
 {
     static zc_log_limit_t limit;
-    char event[8], peer[256];
+    self->counters->strangers++;
+    zc_log_limited (&limit, ZC_LOG_WARN,
+                    "%s endpoint: a connection ended that hadn't spoken ZeroMQ",
+                    s_role (endpoint->role));
+}
+
+static void s_event (zc_endpoints_t *self, const s_endpoint_t *endpoint, uint16_t event, int fd)
+{
+    bool told = self->backlog && endpoint->role == self->told;
+    if (event != ZMQ_EVENT_ACCEPTED && event != ZMQ_EVENT_DISCONNECTED)
+        s_stranger (self, endpoint);
+    else if (told && event == ZMQ_EVENT_ACCEPTED)
+        zc_backlog_opened (self->backlog, fd);
+    else if (told)
+        zc_backlog_closed (self->backlog, fd);
+}
+
+/*  An event is two frames: 16 bits of number and 32 of value, then the endpoint. */
+static void s_read_monitor (zc_endpoints_t *self, const s_endpoint_t *endpoint)
+{
+    uint8_t head[6];
+    char peer[256];
     while (endpoint->monitor &&
-           zmq_recv (endpoint->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
+           zmq_recv (endpoint->monitor, head, sizeof head, ZMQ_DONTWAIT) >= 0) {
+        uint16_t event;
+        int32_t value;
+        memcpy (&event, head, sizeof event);
+        memcpy (&value, head + sizeof event, sizeof value);
         zmq_recv (endpoint->monitor, peer, sizeof peer, 0);
-        self->counters->strangers++;
-        zc_log_limited (&limit, ZC_LOG_WARN,
-                        "%s endpoint: a connection ended that hadn't spoken ZeroMQ",
-                        s_role (endpoint->role));
+        s_event (self, endpoint, event, value);
     }
 }
 
@@ -235,11 +275,15 @@ static void s_watch_descriptors (zc_endpoints_t *self)
 
 void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
 {
-    if (now_ms - self->looked_ms < S_LOOK_MS)
+    bool due = self->backlog && zc_backlog_due (self->backlog, now_ms);
+    bool time = now_ms - self->looked_ms >= S_LOOK_MS;
+    for (size_t i = 0; (due || time) && i < self->count; i++)
+        s_read_monitor (self, &self->all[i]);
+    if (due)
+        zc_backlog_turn (self->backlog, now_ms);
+    if (!time)
         return;
     self->looked_ms = now_ms;
-    for (size_t i = 0; i < self->count; i++)
-        s_read_monitor (self, &self->all[i]);
     s_tell_cut (self);
     s_watch_descriptors (self);
 }
@@ -293,9 +337,7 @@ static void s_endpoint_clear (s_endpoint_t *endpoint)
 {
     if (strncmp (endpoint->name, "ipc://", 6) == 0)
         unlink (endpoint->name + 6);
-    zmq_socket_monitor (endpoint->socket, NULL, 0);
-    if (endpoint->monitor)
-        zmq_close (endpoint->monitor);
+    s_end_monitor (endpoint);
     free (endpoint->name);
 }
 

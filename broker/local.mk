@@ -10,6 +10,7 @@ broker_libbroker_a_SOURCES = \
 	broker/endpoints.c broker/endpoints.h \
 	broker/intake.c broker/intake.h \
 	broker/meter.c broker/meter.h \
+	broker/backlog.c broker/backlog.h \
 	broker/control.c \
 	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \

@@ -41,6 +41,11 @@ static const zc_option_t s_options[] = {
      "messages queued from each publisher", false},
     {"subscribe-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",
      "messages queued for each subscriber; beyond that it loses some, and is told", false},
+    {"subscribe-bytes", 0, ZC_OPT_SIZE, "128M", 0, INT64_MAX, NULL, "SIZE",
+     "what may wait for a subscriber that doesn't take it; beyond that it is disconnected, and "
+     "gets "
+     "it from history when it is back; 0: any number",
+     true},
     {"control-hwm", 0, ZC_OPT_NUMBER, "200", 1, 100000000, NULL, "N",
      "answers queued for each peer, and requests from it (at least 1000)", false},
     {"io-threads", 0, ZC_OPT_NUMBER, "1", 1, 64, NULL, "N", "ZeroMQ's threads", false},
@@ -131,6 +136,7 @@ static void s_configure (zc_broker_config_t *config, const zc_options_t *options
         .control = zc_options_text (options, "control"),
         .publish_hwm = (int)zc_options_number (options, "publish-hwm"),
         .subscribe_hwm = (int)zc_options_number (options, "subscribe-hwm"),
+        .subscribe_bytes = (uint64_t)zc_options_number (options, "subscribe-bytes"),
         .control_hwm = (int)zc_options_number (options, "control-hwm"),
         .io_threads = (int)zc_options_number (options, "io-threads"),
         .max_payload = (size_t)zc_options_number (options, "max-payload"),

@@ -108,6 +108,7 @@ void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *reques
     self->tag_len = (uint8_t)request->tag.len;
     if (self->tag_len)
         memcpy (self->tag, request->tag.at, self->tag_len);
+    self->fd = -1;
 }
 
 zc_slice_t zc_route_peer (const zc_route_t *self)

@@ -12,6 +12,7 @@ typedef struct {
     bool delimiter;
     uint8_t identity[255];
     uint8_t tag[ZC_TAG_MAX];
+    int fd; /* of its connection; ZeroMQ's; -1: not known */
 } zc_route_t;
 
 void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request);

@@ -25,6 +25,7 @@ struct zc_broker {
     void *context, *xsub, *xpub, *router;
     zc_endpoints_t *endpoints;
     zc_gate_t *gate;
+    zc_backlog_t *backlog; /* of xpub */
     zc_history_t *history;
     zc_topics_t *topics;
     zc_dedup_t *dedup;

@@ -6,6 +6,7 @@
  *  all that costs something, the payload, the floors, comes after the peer takes a message. */
 #include "broker/replays.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define S_SLICE 100 /* messages of one job in one turn */
 #define S_SLICE_BYTES (1u << 20)
+#define S_AHEAD (4u << 20) /* bytes that ZeroMQ has for a peer, then it must take some */
 #define S_RUN 10           /* jobs in one turn */
 #define S_RUN_TOPICS 1000  /* so many topics count as another job */
 #define S_RUN_BLOCKED 1000 /* jobs in one turn that turn out to be blocked */
@@ -47,7 +49,9 @@ typedef struct {
     zc_peer_t peer;
     s_job_t *first, **end; /* a ring: each gets its turn */
     size_t size, sources;
-    bool blocked; /* it doesn't read */
+    bool blocked;   /* it doesn't read */
+    int fd;         /* of its connection; -1: not known */
+    uint64_t ahead; /* bytes given to ZeroMQ since that had none left for it, for all we know */
 } s_peer_t;
 
 struct zc_replays {
@@ -90,6 +94,7 @@ static s_peer_t *s_peer_new (zc_replays_t *self, const zc_route_t *route)
     if (!peer)
         abort ();
     peer->end = &peer->first;
+    peer->fd = route->fd;
     zc_peers_add (&self->peers, &peer->peer, zc_route_peer (route));
     return peer;
 }
@@ -384,15 +389,15 @@ static zc_sent_t s_send_end (zc_replays_t *self, s_job_t *job)
     return ZC_SENT;
 }
 
-/*  *done: the job is. */
-static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done)
+/*  *done: the job is. *bytes: what was sent. */
+static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done, size_t *bytes)
 {
     zc_sent_t sent = ZC_SENT;
-    size_t bytes = 0;
+    *bytes = 0;
     for (int i = 0;
-         i < S_SLICE && bytes < S_SLICE_BYTES && sent == ZC_SENT && job->heap_len && !job->limited;
+         i < S_SLICE && *bytes < S_SLICE_BYTES && sent == ZC_SENT && job->heap_len && !job->limited;
          i++)
-        sent = s_step (self, job, &bytes);
+        sent = s_step (self, job, bytes);
     bool end = sent == ZC_SENT && (job->heap_len == 0 || job->limited);
     if (end)
         sent = s_send_end (self, job);
@@ -415,15 +420,30 @@ bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask
         return false;
     s_job_t *job = s_job_new (self, route, request, head);
     bool done = false, wait = peer && peer->blocked;
-    zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, job, &done);
+    size_t bytes = 0;
+    zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, job, &done, &bytes);
     if (done) {
         s_job_free (job);
     } else {
         peer = peer ? peer : s_peer_new (self, route);
+        peer->ahead += bytes;
         s_enqueue (self, peer, job);
         s_peer_settle (self, peer, sent);
     }
     zc_history_release (self->history);
+    return true;
+}
+
+/*  A connection that can be written to has nothing left in ZeroMQ's queue, which is bounded in
+ *  messages only. */
+static bool s_takes (s_peer_t *peer)
+{
+    struct pollfd item = {peer->fd, POLLOUT, 0};
+    if (peer->ahead < S_AHEAD)
+        return true;
+    if (peer->fd >= 0 && poll (&item, 1, 0) == 0)
+        return false;
+    peer->ahead = 0;
     return true;
 }
 
@@ -433,9 +453,11 @@ static size_t s_turn (zc_replays_t *self, s_peer_t *peer)
     s_job_t *job = s_dequeue (self, peer);
     size_t weight = 1 + job->topic_count / S_RUN_TOPICS;
     uint64_t messages = self->messages;
-    bool done;
+    bool done = false;
+    size_t bytes = 0;
     job->checked = false;
-    zc_sent_t sent = s_slice (self, job, &done);
+    zc_sent_t sent = s_takes (peer) ? s_slice (self, job, &done, &bytes) : ZC_BLOCKED;
+    peer->ahead += bytes;
     if (done)
         s_job_free (job);
     else

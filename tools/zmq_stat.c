@@ -324,6 +324,14 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
             s_count (s_number (dropped, "count"), a),
             s_number (dropped, "count") > 0 ? ", last " : "",
             s_number (dropped, "count") > 0 ? s_string (dropped, "position") : "");
+    const json_t *subscribers = json_object_get (stats, "subscribers");
+    if (subscribers)
+        s_line (
+            "  subscribers    %s connected; %s of them take nothing now, and up to %s may wait; "
+            "%.0f disconnected for that",
+            s_count (s_number (subscribers, "connections"), a),
+            s_count (s_number (subscribers, "behind"), b),
+            s_bytes (s_number (subscribers, "bytes"), c), s_number (subscribers, "disconnected"));
 }
 
 /*  The clients that lag most, of all workers ----------------------------------------------------

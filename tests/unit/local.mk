@@ -247,6 +247,11 @@ TESTS += tests/unit/outbox_test
 tests_unit_outbox_test_SOURCES = tests/unit/outbox_test.c tests/unit/unit.h
 tests_unit_outbox_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/backlog_test
+TESTS += tests/unit/backlog_test
+tests_unit_backlog_test_SOURCES = tests/unit/backlog_test.c tests/unit/unit.h
+tests_unit_backlog_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/barriers_test
 TESTS += tests/unit/barriers_test
 tests_unit_barriers_test_SOURCES = tests/unit/barriers_test.c tests/unit/unit.h
