@@ -45,7 +45,12 @@ static void s_command (s_bench_t *self, const redisReply *command)
         s_say (self, "$3\r\n5-0\r\n");
         return;
     }
-    self->pings += strcmp (verb, "PING") == 0;
+    /* what it is asked for a sign of life: whether it is there, or what it is */
+    self->pings += strcmp (verb, "PING") == 0 || strcmp (verb, "ROLE") == 0;
+    if (strcmp (verb, "ROLE") == 0) {
+        s_say (self, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+        return;
+    }
     if (strcmp (verb, "SET") == 0) {
         self->sets++;
         snprintf (self->kept, sizeof self->kept, "%s %s %s", command->element[1]->str,
