@@ -266,9 +266,13 @@ static void s_told_head (void *arg, const zc_slice_t *frames, size_t count)
 {
     zc_outgoing_t *self = arg;
     zc_id_t head;
-    if (count >= 2 && zc_slice_is (frames[0], "OK") &&
-        zc_id_parse (frames[1].at, frames[1].len, &head) == 0 && !self->since[0])
-        zc_id_format (head, self->since);
+    if (count < 2 || !zc_slice_is (frames[0], "OK") || self->since[0] ||
+        zc_id_parse (frames[1].at, frames[1].len, &head) != 0)
+        return;
+    zc_id_format (head, self->since);
+    if (!self->got)
+        zc_info ("broker %s: what it gives out after %s goes to Redis, if Redis knows nothing else",
+                 self->control, self->since);
 }
 
 static void s_end_broker (zc_outgoing_t *self)
