@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +26,17 @@
 #define S_PASSWORD_MAX 1024
 
 static const zc_option_t s_options[] = {
-    {"redis", 'r', ZC_OPT_TEXT, "redis://127.0.0.1:6379", 1, 4096, NULL, "URL",
+    {"redis", 'r', ZC_OPT_URL, "redis://127.0.0.1:6379", 1, 4096, NULL, "URL",
      "redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH[?db=N]", false},
     {"user", 0, ZC_OPT_TEXT, NULL, 1, 256, NULL, "NAME", "the ACL user; instead of the URL's",
      false},
-    {"password", 0, ZC_OPT_TEXT, NULL, 1, S_PASSWORD_MAX, NULL, "TEXT",
-     "its password (others can see it on a command line: rather use the file)", false},
+    {"password", 0, ZC_OPT_SECRET, NULL, 1, S_PASSWORD_MAX, NULL, "TEXT",
+     "its password (rather use password-file: a command line can be seen, until it is wiped, and a "
+     "zcast.conf read)",
+     false},
     {"password-file", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "PATH",
-     "a file whose first line is the password", false},
+     "a file whose first line is the password (default: the credential redis-password of systemd)",
+     false},
     {"database", 0, ZC_OPT_NUMBER, NULL, 0, 65535, NULL, "N", "instead of the URL's", false},
     {"subscribe-channel", 'C', ZC_OPT_LIST, NULL, 1, 2048, NULL, "CHANNEL",
      "a Redis channel, or 'CHANNEL -> TOPIC'; repeatable", true},
@@ -115,17 +119,29 @@ static int s_read_password (const char *path, char *password, char *error, size_
     return -1;
 }
 
+/*  Where systemd puts what the unit's LoadCredential= names. NULL where it has put nothing there.
+ */
+static const char *s_credential (char *path, size_t size)
+{
+    const char *folder = getenv ("CREDENTIALS_DIRECTORY");
+    if (!folder || snprintf (path, size, "%s/redis-password", folder) >= (int)size)
+        return NULL;
+    return access (path, F_OK) == 0 ? path : NULL;
+}
+
 static const char *s_setup_address (const zc_options_t *options, zc_address_t *address, char *error,
                                     size_t size)
 {
     const char *path = zc_options_text (options, "password-file");
-    char password[S_PASSWORD_MAX];
+    char password[S_PASSWORD_MAX], credential[PATH_MAX];
     if (zc_address_parse (zc_options_text (options, "redis"), address, error, size) != 0)
         return "redis";
     zc_address_set (&address->user, zc_options_text (options, "user"));
     zc_address_set (&address->password, zc_options_text (options, "password"));
     if (zc_options_text (options, "database"))
         address->database = (int)zc_options_number (options, "database");
+    if (!path && !address->password)
+        path = s_credential (credential, sizeof credential);
     if (path && s_read_password (path, password, error, size) != 0)
         return "password-file";
     if (path)
@@ -490,6 +506,19 @@ static int s_run (s_bridge_t *self)
     return status;
 }
 
+/*  A password that everyone on this machine can read. */
+static void s_warn_exposed (const zc_options_t *options)
+{
+    const char *path, *name = zc_options_exposed (options, &path);
+    const char *file = zc_options_text (options, "password-file");
+    if (name)
+        zc_warn ("%s: %s: everyone on this machine can read this password: rather use "
+                 "password-file, or the credential redis-password",
+                 path, name);
+    if (file && zc_file_exposed (file))
+        zc_warn ("password-file: everyone on this machine can read it: chmod 600");
+}
+
 int main (int argc, char **argv)
 {
     int status;
@@ -499,6 +528,7 @@ int main (int argc, char **argv)
         return status;
     zc_log_open ("zcast-redis", zc_log_parse_level (zc_options_text (self.options, "log-level")),
                  zc_options_bool (self.options, "syslog"));
+    s_warn_exposed (self.options);
     char unused[512]; /* it has been verified */
     status = ZC_EXIT_USAGE;
     self.signal_fd = s_signal_fd ();

@@ -241,6 +241,23 @@ static int s_expect (bool good, const char *what, char *expected, size_t size)
     return -1;
 }
 
+/*  Between the first ':' of user and password, and the last '@' of all. */
+static zc_slice_t s_url_secret (const char *text)
+{
+    const char *begin = strstr (text, "://"), *end = strrchr (text, '@');
+    begin = begin ? strchr (begin + 3, ':') : NULL;
+    if (!begin || !end || end < begin)
+        return (zc_slice_t){"", 0};
+    return (zc_slice_t){begin + 1, (size_t)(end - begin) - 1};
+}
+
+zc_slice_t zc_option_secret (const zc_option_t *option, const char *text)
+{
+    if (option->type == ZC_OPT_SECRET)
+        return (zc_slice_t){text, strlen (text)};
+    return option->type == ZC_OPT_URL ? s_url_secret (text) : (zc_slice_t){"", 0};
+}
+
 int zc_option_value (const zc_option_t *option, const char *text, int64_t *number, char *expected,
                      size_t size)
 {
@@ -250,6 +267,8 @@ int zc_option_value (const zc_option_t *option, const char *text, int64_t *numbe
     switch (option->type) {
     case ZC_OPT_TEXT:
     case ZC_OPT_LIST:
+    case ZC_OPT_SECRET:
+    case ZC_OPT_URL:
         return s_text (option, text, expected, size);
     case ZC_OPT_MAP:
         return s_map (option, text, expected, size);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -353,6 +354,8 @@ void zc_options_destroy (zc_options_t **self_p)
         return;
     s_values_destroy (self, &self->values);
     free (self->table);
+    for (size_t i = 0; i < self->given_count; i++)
+        free (self->given[i].own);
     free (self->given);
     free (self->words);
     free (self->path);
@@ -389,4 +392,24 @@ bool zc_options_item (const zc_options_t *self, const char *name, size_t index, 
 const char *zc_options_word (const zc_options_t *self, size_t index)
 {
     return index < self->words_count ? self->words[index] : NULL;
+}
+
+bool zc_file_exposed (const char *path)
+{
+    struct stat info;
+    return stat (path, &info) == 0 && S_ISREG (info.st_mode) && (info.st_mode & S_IROTH);
+}
+
+const char *zc_options_exposed (const zc_options_t *self, const char **path)
+{
+    *path = self->path;
+    if (!self->path || !zc_file_exposed (self->path))
+        return NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        const zc_value_t *value = &self->values[i];
+        bool from_file = value->rank == ZC_RANK_COMMON || value->rank == ZC_RANK_SECTION;
+        if (from_file && value->text && zc_option_secret (&self->table[i], value->text).len)
+            return self->table[i].name;
+    }
+    return NULL;
 }

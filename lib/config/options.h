@@ -23,6 +23,8 @@ typedef enum {
     ZC_OPT_CHOICE,   /* one of `choices`, separated by '|' */
     ZC_OPT_MAP,      /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
     ZC_OPT_LIST,     /* repeatable text; min..max bound the length of each */
+    ZC_OPT_SECRET,   /* text that nobody else is to see: wiped on the command line */
+    ZC_OPT_URL, /* text in which a password may be (scheme://USER:PASSWORD@…): that is wiped */
 } zc_opt_type_t;
 
 typedef struct {
@@ -66,10 +68,11 @@ typedef struct {
  *  functions at the end print; --help=keys its part of lib/config/sections.inc. */
 extern const zc_option_t zc_common_options[];
 
-/*  Reads command line and file. Returns NULL where the program should end at once: *status is then
- *  its exit status (0 after --help, --version and a good -t; 2 after a mistake, which was printed
- *  to stderr as one line: file:line or option, key, what was expected). Words that are not options
- *  are kept for zc_options_word. */
+/*  Reads command line and file, and overwrites what is secret in argv, which `ps` shows to
+ * everyone. Returns NULL where the program should end at once: *status is then its exit status (0
+ * after --help, --version and a good -t; 2 after a mistake, which was printed to stderr as one
+ * line: file:line or option, key, what was expected). Words that are not options are kept for
+ * zc_options_word. */
 zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status);
 void zc_options_destroy (zc_options_t **self_p);
 /*  Reads the file again. Returns 0, or -1 with one line in `error` and nothing changed. Options
@@ -86,6 +89,12 @@ bool zc_options_bool (const zc_options_t *self, const char *name);
 bool zc_options_item (const zc_options_t *self, const char *name, size_t index, const char **key,
                       const char **value);
 const char *zc_options_word (const zc_options_t *self, size_t index); /* NULL past the end */
+
+/*  The name of an option that has something secret in the file, which everyone on this machine can
+ *  read; NULL where there is none. `path` is the file's, borrowed. */
+const char *zc_options_exposed (const zc_options_t *self, const char **path);
+/*  The same of any file. */
+bool zc_file_exposed (const char *path);
 
 /*  Parsers of values, for the tables of the tests. Return 0, or -1 where the text isn't one. */
 int zc_option_parse_size (const char *text, int64_t *bytes);

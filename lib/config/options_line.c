@@ -1,5 +1,6 @@
 /*  options_line.c - the command line. Values are checked here and kept as they were given: they are
  *  set again, above those of the file, whenever the file is read. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -62,6 +63,20 @@ static void s_help (s_line_t *line, const char *form)
     line->status = ZC_EXIT_OK;
 }
 
+/*  Overwrites what is secret where everyone can see it. Returns a copy of the whole, which the
+ *  caller owns; NULL where nothing is secret. */
+static char *s_wipe (const zc_option_t *option, const char *text)
+{
+    zc_slice_t secret = zc_option_secret (option, text);
+    if (secret.len == 0)
+        return NULL;
+    char *own = strdup (text);
+    if (!own)
+        abort ();
+    memset ((char *)secret.at, '*', secret.len);
+    return own;
+}
+
 static void s_give (s_line_t *line, size_t option, const char *text)
 {
     zc_options_t *self = line->self;
@@ -78,7 +93,8 @@ static void s_give (s_line_t *line, size_t option, const char *text)
                0) {
         s_mistake (line, error);
     } else {
-        self->given[self->given_count++] = (zc_given_t){option, text};
+        char *own = s_wipe (&self->table[option], text);
+        self->given[self->given_count++] = (zc_given_t){option, own ? own : text, own};
     }
     zc_value_clear (&scratch);
 }

@@ -3,6 +3,7 @@
 #define ZC_OPTIONS_PRIVATE_H
 
 #include "lib/base/buf.h"
+#include "lib/base/text.h"
 #include "lib/config/options.h"
 
 #define ZC_OPTIONS_FILE_MAX (1 << 20) /* bytes of a zcast.conf */
@@ -40,7 +41,8 @@ typedef struct {
 
 typedef struct {
     size_t option;    /* index in the table */
-    const char *text; /* borrowed from argv */
+    const char *text; /* borrowed from argv, or `own` */
+    char *own;        /* owned; what has been wiped there; NULL: nothing has */
 } zc_given_t;
 
 struct zc_options {
@@ -55,6 +57,9 @@ struct zc_options {
     char *path; /* owned; of the file; NULL: none */
     bool whole; /* -t: also what the file says to other programs is checked */
 };
+
+/*  The part of a value that nobody else is to see; empty where there is none. */
+zc_slice_t zc_option_secret (const zc_option_t *option, const char *text);
 
 /*  Checks a value. Returns 0 and the number it stands for (0 for texts); or -1 with what was
  *  expected: "expected a size from 1 to 1G". For a MAP, `text` is NAME=VALUE. */

@@ -31,8 +31,8 @@ static unsigned s_status (zc_slice_t code)
     static const struct {
         const char *code;
         unsigned status;
-    } known[] = {{"topic", 400},    {"headers", 400},   {"arguments", 400},
-                 {"payload", 413},  {"conflict", 409},  {"forbidden", 403}};
+    } known[] = {{"topic", 400},   {"headers", 400},  {"arguments", 400},
+                 {"payload", 413}, {"conflict", 409}, {"forbidden", 403}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (zc_slice_is (code, known[i].code))
             return known[i].status;

@@ -31,11 +31,11 @@ static const zc_refusal_t s_control = {
 static const zc_refusal_t s_empty = {"headers", "id and key are not empty"};
 static const zc_refusal_t s_private = {"headers", "private is yes or no"};
 static const zc_refusal_t s_json = {"json", "a line is one JSON object"};
-static const zc_refusal_t s_data = {"payload",
-                                    "a message has either data or base64, as a string"};
+static const zc_refusal_t s_data = {"payload", "a message has either data or base64, as a string"};
 static const zc_refusal_t s_base64 = {"payload", "base64 is malformed"};
 static const zc_refusal_t s_kind = {
-    "headers", "topic, event, id and key are strings, ttl and retry numbers, private true or false"};
+    "headers",
+    "topic, event, id and key are strings, ttl and retry numbers, private true or false"};
 
 void zc_publication_init (zc_publication_t *self)
 {
@@ -124,8 +124,8 @@ const zc_refusal_t *zc_publication_take_request (zc_publication_t *self,
     zc_slice_t type = request->fields[ZC_FIELD_CONTENT_TYPE];
     const zc_refusal_t *wrong = s_take_pairs (self, request->query, &self->text[0]);
     for (int i = 0; i < ZC_ITEM_COUNT && !wrong; i++) {
-        zc_slice_t value = s_items[i].field < 0 ? (zc_slice_t){NULL, 0}
-                                                : request->fields[s_items[i].field];
+        zc_slice_t value =
+            s_items[i].field < 0 ? (zc_slice_t){NULL, 0} : request->fields[s_items[i].field];
         if (value.at && !s_give (self, (zc_publication_item_t)i, value))
             wrong = &s_twice;
     }
@@ -146,8 +146,7 @@ static const zc_refusal_t *s_take_member (zc_publication_t *self, zc_publication
     if (!member || json_is_null (member))
         return NULL;
     if (json_is_string (member)) {
-        s_give (self, item,
-                (zc_slice_t){json_string_value (member), json_string_length (member)});
+        s_give (self, item, (zc_slice_t){json_string_value (member), json_string_length (member)});
         return NULL;
     }
     if (number && json_is_integer (member) && json_integer_value (member) >= 0) {

@@ -1,9 +1,9 @@
 /*  publication.h - what a request wants published: from the query, from header fields, from a form,
  *  or from a line of JSON. Bytes in, a message out; no I/O.
  *
- *  The same names everywhere: topic, event, id, key, ttl, retry, private, and for the payload, where
- *  it isn't the body itself, data (or base64, in JSON). As fields they are called Zcast-Topic and so
- *  on; Idempotency-Key is key. Each may be given once. */
+ *  The same names everywhere: topic, event, id, key, ttl, retry, private, and for the payload,
+ * where it isn't the body itself, data (or base64, in JSON). As fields they are called Zcast-Topic
+ * and so on; Idempotency-Key is key. Each may be given once. */
 #ifndef ZC_PUBLICATION_H
 #define ZC_PUBLICATION_H
 

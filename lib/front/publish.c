@@ -1,9 +1,9 @@
 /*  publish.c - see publish.h.
  *
- *  A body is held whole, bounded for each request and in all, since the broker takes a message whole.
- *  A batch's lines are on their way at the same time, so many at once, and in their order: what they
- *  say is published in that order. Its answer is held until the last of them: a client that writes
- *  all before it reads anything would block us both. */
+ *  A body is held whole, bounded for each request and in all, since the broker takes a message
+ * whole. A batch's lines are on their way at the same time, so many at once, and in their order:
+ * what they say is published in that order. Its answer is held until the last of them: a client
+ * that writes all before it reads anything would block us both. */
 #include "lib/front/publish.h"
 
 #include <stdio.h>
@@ -75,7 +75,8 @@ static void s_gone (zc_exchange_t *exchange)
 
 /*  ---------------------------------------------------------------- answers */
 
-/*  A program that reads text finds the code before the sentence. Its state may be gone afterwards. */
+/*  A program that reads text finds the code before the sentence. Its state may be gone afterwards.
+ */
 static void s_refuse_with (zc_exchange_t *exchange, unsigned status, zc_slice_t code,
                            zc_slice_t sentence)
 {
@@ -178,11 +179,10 @@ static void s_publish_one (s_publish_t *self)
     }
     if (!s_may (self, given->items[ZC_ITEM_TOPIC]))
         return;
-    self->posting = zc_posting_new (self->exchange->front, given->items[ZC_ITEM_TOPIC],
-                                    given->items[ZC_ITEM_DATA],
-                                    (zc_slice_t){(const char *)given->headers.data,
-                                                 given->headers.len},
-                                    s_on_posted, self, &refused);
+    self->posting = zc_posting_new (
+        self->exchange->front, given->items[ZC_ITEM_TOPIC], given->items[ZC_ITEM_DATA],
+        (zc_slice_t){(const char *)given->headers.data, given->headers.len}, s_on_posted, self,
+        &refused);
     if (self->posting)
         s_free_body (self); /* it is with the broker's connection now */
     else
@@ -202,8 +202,8 @@ static void s_end_line (s_line_t *line, const zc_receipt_t *receipt)
     line->answer = (char *)text.data;
 }
 
-/*  200 where some line was published: the answer has what became of each. Where none was, the status
- *  of the first, so that whoever looks no further isn't misled. */
+/*  200 where some line was published: the answer has what became of each. Where none was, the
+ * status of the first, so that whoever looks no further isn't misled. */
 static unsigned s_batch_status (const s_publish_t *self)
 {
     for (size_t i = 0; i < self->count; i++)
@@ -384,8 +384,7 @@ static size_t s_limit (const s_publish_t *self)
 static void s_refuse_large (s_publish_t *self)
 {
     zc_exchange_refuse (self->exchange, 413, "payload",
-                        self->kind == S_RAW ? "the payload is too large"
-                                            : "the body is too large");
+                        self->kind == S_RAW ? "the payload is too large" : "the body is too large");
 }
 
 static void s_open (zc_exchange_t *exchange)
@@ -401,8 +400,9 @@ static void s_open (zc_exchange_t *exchange)
     if (!front->allow_publish)
         zc_exchange_refuse (exchange, 403, "forbidden", "publishing by clients is switched off");
     else if (!zc_cors_may_write (&exchange->cors))
-        zc_exchange_refuse (exchange, 403, "origin",
-                            "pages of this origin may not publish: allow-origin names those that may");
+        zc_exchange_refuse (
+            exchange, 403, "origin",
+            "pages of this origin may not publish: allow-origin names those that may");
     else if (wrong)
         s_refuse (self, 400, wrong);
     else if (self->kind == S_BATCH && self->given.items[ZC_ITEM_ID].at)

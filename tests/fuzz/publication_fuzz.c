@@ -1,5 +1,5 @@
-/*  What a request wants published: a query, header fields "Name: value" a line, an empty line, and a
- *  body, which is taken as a payload, as a form and as a line of JSON. What is accepted has to be
+/*  What a request wants published: a query, header fields "Name: value" a line, an empty line, and
+ * a body, which is taken as a payload, as a form and as a line of JSON. What is accepted has to be
  *  what the broker accepts. */
 #include <stdlib.h>
 #include <string.h>

@@ -197,6 +197,67 @@ def test_password_user_database(stack):
         assert "secret" not in daemon.log() and "p@ss" not in daemon.log()
 
 
+WAYS = {
+    "--password": lambda folder, port: ([f"redis://127.0.0.1:{port}", "--password", "hush hush"], {}),
+    "--password=": lambda folder, port: ([f"redis://127.0.0.1:{port}", "--password=hush hush"], {}),
+    "the URL": lambda folder, port: ([f"redis://:hush%20hush@127.0.0.1:{port}"], {}),
+    "a variable": lambda folder, port: ([f"redis://127.0.0.1:{port}"], {"ZCAST_BRIDGE_PASSWORD": "hush hush"}),
+    "a URL in a variable": lambda folder, port: ([], {"ZCAST_REDIS": f"redis://default:hush%20hush@127.0.0.1:{port}"}),
+    "a file": lambda folder, port: ([f"redis://127.0.0.1:{port}", f"--password-file={folder}/secret"], {}),
+    "a credential": lambda folder, port: ([f"redis://127.0.0.1:{port}"], {"CREDENTIALS_DIRECTORY": folder}),
+    "a user and a credential": lambda folder, port: ([f"redis://default@127.0.0.1:{port}"], {"CREDENTIALS_DIRECTORY": folder}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_where_a_password_comes_from(stack, way):
+    """Nobody sees it: not among the processes, not in the log; and it is there still after a reload."""
+    stack.redis("--requirepass", "hush hush")
+    stack.broker()
+    credentials = stack.folder / "credentials"
+    credentials.mkdir()
+    for name in ("secret", "redis-password"):
+        (credentials / name).write_text("hush hush\n")
+        (credentials / name).chmod(0o600)
+    words, variables = WAYS[way](credentials, stack.redis_port)
+    path = stack.folder / "bridge.conf"
+    path.write_text("bridge\n    subscribe-channel = t\n")
+    argv = ["zcast-redis", *stack.endpoints(), f"--config={path}", *([f"--redis={words[0]}"] if words else []), *words[1:]]
+    daemon = stack.start("zcast-redis", argv, env={name: str(value) for name, value in variables.items()})
+    daemon.wait_log("zcast-subscriber.*: connected")
+    shown = Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
+    assert b"hush" not in shown and str(stack.redis_port).encode() in shown or way == "a URL in a variable"
+    assert b"hush" not in run("ps", "-ww", "-o", "args", "-p", daemon.pid).stdout.encode()
+    path.write_text("bridge\n    subscribe-channel = u\n")
+    daemon.send_signal(signal.SIGHUP)
+    daemon.wait_log("reloaded")
+    link = client(stack, password="hush hush")
+    wait_for(lambda: link.pubsub_channels() == [b"u"], "the other channel")
+    for each in link.client_list():
+        if each["name"] == "zcast-subscriber":
+            link.client_kill(each["addr"])
+    wait_for(lambda: daemon.log().count("zcast-subscriber): connected") == 2, "the connection again")
+    assert "hush" not in daemon.log() and "everyone" not in daemon.log()
+
+
+def test_a_password_that_everyone_can_read(stack):
+    stack.broker()
+    path, secret = stack.folder / "bridge.conf", stack.folder / "secret"
+    secret.write_text("hush\n")
+    path.write_text(f"bridge\n    redis = redis://u:hush@127.0.0.1:1\n    password-file = {secret}\n")
+    argv = ["zcast-redis", *stack.endpoints(), f"--config={path}"]
+    daemon = stack.start("zcast-redis", argv)
+    daemon.wait_log("from redis")
+    assert f"{path}: redis: everyone on this machine can read this password" in daemon.log()
+    assert "password-file: everyone on this machine can read it" in daemon.log()
+    assert "hush" not in daemon.log()
+    path.chmod(0o640)
+    secret.chmod(0o600)
+    other = stack.start("zcast-redis", argv)
+    other.wait_log("from redis")
+    assert "everyone" not in other.log()
+
+
 def test_a_wrong_password_is_said_and_tried_again(stack):
     stack.redis("--requirepass", "right")
     stack.broker()

@@ -892,6 +892,107 @@ static void test_nearest (void **state)
     }
 }
 
+/* Secrets: not to be seen in argv, and kept all the same */
+
+static const zc_option_t s_secrets[] = {
+    {"password", 'p', ZC_OPT_SECRET, NULL, 1, 64, NULL, "TEXT", "nobody is to see", false},
+    {"redis", 'r', ZC_OPT_URL, "redis://h", 1, 256, NULL, "URL", "where", false},
+    {"count", 0, ZC_OPT_NUMBER, "0", 0, 9, NULL, "N", "how many", true},
+    ZC_OPTION_END,
+};
+static const zc_program_t s_secretive = {.program = "zcast-test",
+                                         .section = "test",
+                                         .usage = "",
+                                         .summary = "Tests.",
+                                         .options = s_secrets};
+
+static const struct {
+    const char *argument, *next; /* next NULL: one argument */
+    const char *name, *value, *left;
+} s_wiped[] = {
+    {"--password=top", NULL, "password", "top", "--password=***"},
+    {"--password", "top secret", "password", "top secret", "**********"},
+    {"-ptop", NULL, "password", "top", "-p***"},
+    {"-p", "x", "password", "x", "*"},
+    {"--redis=redis://u:pa+s/s@h:1/2", NULL, "redis", "redis://u:pa+s/s@h:1/2",
+     "--redis=redis://u:******@h:1/2"},
+    {"-r", "redis://:p@w@[::1]:7", "redis", "redis://:p@w@[::1]:7", "redis://:***@[::1]:7"},
+    {"-r", "redis+socket://u:p@/run/x?db=1", "redis", "redis+socket://u:p@/run/x?db=1",
+     "redis+socket://u:*@/run/x?db=1"},
+    /*  Nothing to hide. */
+    {"-r", "redis://h:6379/1", "redis", "redis://h:6379/1", "redis://h:6379/1"},
+    {"-r", "redis://me@h:6379", "redis", "redis://me@h:6379", "redis://me@h:6379"},
+    {"-r", "redis://me:@h", "redis", "redis://me:@h", "redis://me:@h"},
+    {"-r", "unix:///run/x", "redis", "unix:///run/x", "unix:///run/x"},
+    {"--count=3", NULL, "count", "3", "--count=3"},
+};
+
+static void test_secrets_are_wiped (void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LENGTH (s_wiped); i++) {
+        char argument[64], next[64] = "", error[256], config[] = "--config", path[80];
+        int status = -1;
+        s_write ("test\n    count = 3\n", 19);
+        snprintf (argument, sizeof argument, "%s", s_wiped[i].argument);
+        snprintf (path, sizeof path, "%s", s_path);
+        if (s_wiped[i].next)
+            snprintf (next, sizeof next, "%s", s_wiped[i].next);
+        char *argv[] = {(char *)"program", config, path, argument, next, NULL};
+        zc_options_t *options =
+            zc_options_new (&s_secretive, s_wiped[i].next ? 5 : 4, argv, &status);
+        assert_non_null (options);
+        assert_string_equal (s_wiped[i].next ? next : argument, s_wiped[i].left);
+        assert_string_equal (zc_options_text (options, s_wiped[i].name), s_wiped[i].value);
+        /*  The command line counts again when the file is read again. */
+        s_write ("test\n    count = 4\n", 19);
+        assert_int_equal (zc_options_reload (options, error, sizeof error), 0);
+        assert_string_equal (zc_options_text (options, s_wiped[i].name), s_wiped[i].value);
+        zc_options_destroy (&options);
+    }
+}
+
+/*  What is secret in a file that everyone can read is told. */
+static void test_secrets_in_a_file (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line;
+        mode_t mode;
+        const char *exposed; /* NULL: nothing */
+    } cases[] = {
+        {"test\n    password = x\n", "", 0644, "password"},
+        {"test\n    password = x\n", "", 0640, NULL},
+        {"test\n    password = x\n", "|--password=y", 0644, NULL}, /* the file's isn't used */
+        {"test\n    redis = redis://u:p@h\n", "", 0604, "redis"},
+        {"common\n    redis = redis://u:p@h\n", "", 0604, "redis"},
+        {"test\n    redis = redis://u@h\n", "", 0644, NULL},
+        {"test\n    count = 1\n", "|--password=y", 0644, NULL},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        char line[128];
+        const char *path;
+        int status = -1;
+        s_write (cases[i].text, strlen (cases[i].text));
+        assert_int_equal (chmod (s_path, cases[i].mode), 0);
+        snprintf (line, sizeof line, "-c|%s%s", s_path, cases[i].line);
+        zc_options_t *options = s_new_of (&s_secretive, line, &status);
+        assert_non_null (options);
+        const char *exposed = zc_options_exposed (options, &path);
+        if (!exposed != !cases[i].exposed)
+            fail_msg ("[%zu]: %s", i, exposed ? exposed : "none");
+        if (exposed) {
+            assert_string_equal (exposed, cases[i].exposed);
+            assert_string_equal (path, s_path);
+        }
+        assert_int_equal (zc_file_exposed (s_path), (cases[i].mode & 4) != 0);
+        zc_options_destroy (&options);
+        unlink (s_path);
+    }
+    assert_false (zc_file_exposed ("/nonexistent"));
+    assert_false (zc_file_exposed ("/dev/null")); /* no file */
+}
+
 /* Help, version, check */
 
 static void test_check (void **state)
@@ -1197,6 +1298,8 @@ int main (void)
         cmocka_unit_test (test_man),
         cmocka_unit_test (test_command_line_only),
         cmocka_unit_test (test_command),
+        cmocka_unit_test (test_secrets_are_wiped),
+        cmocka_unit_test (test_secrets_in_a_file),
         cmocka_unit_test (test_reload),
         cmocka_unit_test (test_reload_fixed),
         cmocka_unit_test (test_reload_bad),
