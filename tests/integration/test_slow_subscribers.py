@@ -118,7 +118,7 @@ def test_a_worker_that_is_cut_off_comes_back_complete(stack):
     """Its clients get what was published meanwhile from history, once, and in order."""
     broker = stack.use_tcp().broker("--subscribe-bytes=4M", "--history-bytes=500M", "--topic-bytes=500M")
     link = Link()
-    stack.ws(*stack.over(link)).wait_log("broker: connected")
+    stack.ws(*stack.over(link), "--max-lag=100M").wait_log("broker: connected")
     client = stack.websocket("t").wait_open()
     stack.publish("t", "0")
     client.wait(1)
