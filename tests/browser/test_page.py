@@ -379,6 +379,27 @@ def test_a_page_that_is_left_lets_go_and_comes_back(stack, browser):
         assert browser.js("return [got, sub.status.role]") == [["one", "two"], "follower"]
 
 
+def test_a_page_publishes(stack, browser):
+    stack.broker()
+    stack.fcgi("--allow-publish").wait_log("broker: connected")
+    stack.nginx()
+    listen(browser, stack, transport="sse")
+    browser.js(
+        """window.published = null;
+        import('/zcast.js').then(async ({ publish }) => {
+          const made = [];
+          for (const words of [['a', 'one', { key: 'k' }], ['a', 'one', { key: 'k' }], ['a', 'two', { key: 'k' }], ['a', new Uint8Array([116, 111]), {}]])
+            made.push(await publish(...words).catch(({ status, code, message }) => ({ status, code, message })));
+          published = made;
+        });"""
+    )
+    browser.wait_js("return window.published && got.length === 2")
+    first, again, other, last = browser.js("return published")
+    assert first["id"] == again["id"] < last["id"]
+    assert (other["status"], other["code"]) == (409, "conflict") and other["message"]
+    assert browser.js("return [got, sub.lastId]") == [["one", "to"], last["id"]]
+
+
 @pytest.mark.parametrize("web", ["nginx", "lighttpd"])
 def test_messages_come_compressed(stack, browser, web):
     """Chromium offers permessage-deflate by itself; what it then gets is what was published."""
