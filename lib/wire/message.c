@@ -67,6 +67,8 @@ bool zc_event_id_valid (zc_slice_t id)
 bool zc_event_reserved (zc_slice_t event)
 {
     static const zc_slice_t prefix = {"zcast.", 6};
+    if (event.len == 0 || (event.at[0] != 'z' && event.at[0] != 'm'))
+        return false; /* nearly every one, and this is asked of every message */
     return zc_slice_begins (event, prefix) || zc_slice_is (event, "mercure");
 }
 

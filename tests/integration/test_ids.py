@@ -3,10 +3,12 @@ are the broker's; and what each door says to a publisher that gets one of them w
 
 import json
 import time
+import urllib.parse
 
 import pytest
 import zmq
 
+from http11 import Http
 from stack import Stack, run, wait_for
 from test_redis import client as redis_client, history, sites, wait_report
 from test_ws import V1, of_type, publishing, wait_events
@@ -78,6 +80,27 @@ def test_a_websocket_refuses(readers):
             answer = json.loads(client.wait_message(lambda text: json.loads(text).get("ref") == ref))
             assert (answer["type"], answer["code"]) == ("error", "headers")
             assert ("own id" if "id" in headers else "zcast.") in answer["message"]
+
+
+def test_posting_refuses(readers):
+    """In the query, in a header of the request, and in a line of a batch."""
+    stack = readers
+    for headers in BAD:
+        (name, value), = headers.items()
+        with Http(stack.ws_port) as client:
+            query = urllib.parse.urlencode({"topic": "t", name: value})
+            status, _, body = client.ask(f"/publish?{query}", "POST", body=FORGED.encode(), Connection="close")
+        said = b"own id" if name == "id" else b"zcast."
+        assert int(status) == 400 and (said in as_bytes(body) or b"control characters" in as_bytes(body))
+        with Http(stack.ws_port) as client:
+            line = json.dumps({"topic": "t", "data": FORGED, **headers}).encode()
+            fields = {"Content_Type": "application/x-ndjson", "Connection": "close"}
+            _, _, body = client.ask("/publish", "POST", body=line, **fields)
+        assert json.loads(as_bytes(body))["code"] == "headers"
+
+
+def as_bytes(text):
+    return text if isinstance(text, bytes) else text.encode()
 
 
 def test_the_command_line_refuses(readers):
