@@ -19,7 +19,14 @@ import time
 
 PACKET = 1460
 QUEUE = 32 * 1024  # bytes of a connection that wait at the router
-KERNEL = 16 * 1024  # and in each of its sockets, which take about four times as much
+KERNEL = 32 * 1024  # and in each of its sockets, which take some more
+
+
+def _narrow(side):
+    """Small buffers; and small segments, since one as large as a buffer would wait for a timer of TCP's."""
+    side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL)
+    side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
+    side.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, PACKET)
 
 
 class _Pipe:
@@ -58,8 +65,7 @@ class Link:
         """Takes connections at a port of the loopback to (host, port)."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
+        _narrow(listener)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
         listener.setblocking(False)
@@ -125,8 +131,7 @@ class Link:
         except OSError:
             return
         far = socket.socket()
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL)
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL)
+        _narrow(far)
         try:
             far.connect(target)  # on the loopback: at once, or not at all
         except OSError:
@@ -180,6 +185,9 @@ class Link:
         waits = [self._take(way, now) for way in ("up", "down")]
         waits += [self._give(pipe, now) for way in ("up", "down") for pipe in list(self._turns[way])]
         waits = [wait for wait in waits if wait is not None]
+        for way, turns in self._turns.items():
+            if any(pipe.readable and pipe.size < QUEUE for pipe in turns):  # what was handed on has made room
+                waits.append(max(0.0, self._free[way] - now) if self.rate else 0.0)
         return min(waits) if waits else None
 
     def _take(self, way, now):
