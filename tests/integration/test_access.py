@@ -280,3 +280,26 @@ def test_open_only_on_loopback(secret):
     assert done.returncode == 2 and "tokens = all" in done.stderr
     assert subprocess.run([BUILD / "ws/zcast-ws", "-t", "--listen=0.0.0.0:8081", "--insecure"]).returncode == 0
     assert subprocess.run([BUILD / "ws/zcast-ws", "-t", "--listen=0.0.0.0:8081", "--tokens=all", f"--token-keys={secret}"]).returncode == 0
+
+
+def test_a_rule_for_tokens_only(stack, secret):
+    """What came through a door with a token is published where ZeroMQ's own publishers may not."""
+    rule = "--access=wall/=publish=token"
+    stack.broker(rule)
+    stack.ws(rule, "--tokens=publish", f"--token-keys={secret}").wait_log("broker: connected")
+    assert stack.request(b"PUBLISH", b"wall/1", b"x")[:2] == [b"ERR", b"forbidden"]
+    writer = {"Authorization": f"Bearer {token(secret, '--publish', 'wall/*')}"}
+
+    def post(headers):
+        link = http.client.HTTPConnection("127.0.0.1", stack.ws_port, timeout=60)
+        link.request("POST", "/publish?topic=wall/1", body="x", headers=headers)
+        answer = link.getresponse()
+        return answer.status, answer.read()
+
+    assert post({})[0] == 401
+    assert post(writer)[0] == 200
+    client = websocket_status(stack, "/ws?topic=wall/1", writer, ["zcast.v1"])
+    client.wait_open()
+    client.send_json({"type": "publish", "topic": "wall/1", "data": "y"})
+    client.wait_message(lambda text: '"published"' in text)
+    assert stack.stats()["published"] == 2
