@@ -2,7 +2,7 @@
 # Three at a time, since most of them wait most of the time; PYTESTFLAGS='-n 0' for one.
 PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
-EXTRA_DIST += tests/integration
+EXTRA_DIST += tests/integration tests/other-release
 
 dist-hook:
 	find "$(distdir)" -name __pycache__ -type d -exec rm -r {} +

@@ -17,6 +17,7 @@ with a status other than 0 where nobody killed it fails the test, and so does a 
 import asyncio
 import contextlib
 import http.client
+import inspect
 import json
 import os
 import random
@@ -828,15 +829,29 @@ class SseClient:
         return f"SseClient({self.url.query}, status {self.status}, {len(self.events)} events, last {self.events[-3:]})"
 
 
+def websockets_connect(url, headers=None, **options):
+    """websockets.connect, of the older versions of python3-websockets and of those from 14 on."""
+    try:
+        import websockets
+    except ImportError:
+        raise Missing("python3-websockets is not installed: tools/quickstart check installs it") from None
+    newer = "additional_headers" in inspect.signature(websockets.connect.__init__).parameters
+    if headers:
+        options["additional_headers" if newer else "extra_headers"] = headers
+    if newer:
+        options["proxy"] = None  # whatever this runs in has one for the world outside
+    return websockets.connect(url, **options)
+
+
+def websocket_answer(link):
+    """The headers of the answer that opened a connection of python3-websockets."""
+    return link.response.headers if hasattr(link, "response") else link.response_headers
+
+
 class WsClient:
-    """A WebSocket client (python3-websockets) in a thread: keeps what came in `messages`."""
+    """A WebSocket client (python3-websockets) in a thread: keeps what came in `messages`. `headers`: more than it sends by itself."""
 
     def __init__(self, url, subprotocols=None, **options):
-        try:
-            import websockets
-        except ImportError:
-            raise Missing("python3-websockets is not installed: tools/quickstart check installs it") from None
-        self._connect = websockets.connect
         self.url = url
         self.messages = []
         self.error = None  # why it could not connect
@@ -870,7 +885,7 @@ class WsClient:
         self._loop.close()
 
     async def _read(self):
-        async with self._connect(self.url, **self._options) as link:
+        async with websockets_connect(self.url, **self._options) as link:
             with self._changed:
                 self._socket = link
                 self._changed.notify_all()

@@ -140,7 +140,7 @@ def test_with_tokens_any_host_will_do(closed, secret):
 
 
 def websocket_status(stack, path, headers=None, subprotocols=None):
-    client = WsClient(f"ws://127.0.0.1:{stack.ws_port}{path}", subprotocols, extra_headers=headers or {})
+    client = WsClient(f"ws://127.0.0.1:{stack.ws_port}{path}", subprotocols, headers=headers)
     stack.closers.append(client.close)
     return client
 

@@ -379,7 +379,19 @@ def test_quickstart_help():
     assert "check" in run(QUICKSTART, "--help").stdout
 
 
+def test_other_release_says_what_it_needs():
+    other = str(SOURCE / "tests/other-release")
+    assert "mmdebstrap" in run(other, "--help").stdout
+    # it names no host: the mirror is this machine's
+    assert not re.search(r"https?://", (SOURCE / "tests/other-release").read_text())
+    if os.getuid() == 0:
+        done = run("setpriv", "--reuid=65534", "--clear-groups", "bash", other, check=False)
+    else:
+        done = run(other, check=False)
+    assert done.returncode == 1 and "as root" in done.stderr
+
+
 def test_scripts_are_clean():
     """shellcheck, over every shell script of the project."""
-    scripts = [SOURCE / name for name in ("tools/quickstart", ".ci/run", "autogen.sh")]
+    scripts = [SOURCE / name for name in ("tools/quickstart", "tests/other-release", ".ci/run", "autogen.sh")]
     run("shellcheck", *[path for path in scripts if path.exists()])

@@ -8,9 +8,8 @@ import signal
 import zlib
 
 import pytest
-import websockets
 
-from stack import LIMIT, wait_for
+from stack import LIMIT, wait_for, websocket_answer, websockets_connect
 from wsraw import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, Raw, close_body, head
 
 RSV1 = 0x40
@@ -288,8 +287,8 @@ def test_echo(stack):
 
     async def run():
         url = f"ws://127.0.0.1:{stack.ws_port}/echo"
-        async with websockets.connect(url, max_size=None, compression="deflate") as link:
-            assert link.response_headers["Sec-WebSocket-Extensions"] == ANSWER
+        async with websockets_connect(url, max_size=None, compression="deflate") as link:
+            assert websocket_answer(link)["Sec-WebSocket-Extensions"] == ANSWER
             for message in ("", "h", text_of(1024), text_of(1 << 20), b"", b"\xff" * 70000, os.urandom(1 << 20), text_of(5000)) * 2:
                 await link.send(message)
                 assert await link.recv() == message
