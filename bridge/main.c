@@ -16,6 +16,7 @@
 #include "lib/peer/curve.h"
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
+#include "lib/peer/name.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
@@ -60,7 +61,11 @@ static const zc_option_t s_options[] = {
      "what may wait for the broker (beyond it the oldest is dropped), and for Redis", false},
     {"drain-timeout", 0, ZC_OPT_SECONDS, "5s", 0, 600000, NULL, "TIME",
      "how long what has been taken may take to get out when stopping", true},
-    {"name", 0, ZC_OPT_TEXT, "redis", 1, 64, NULL, "NAME", "how zmq stat calls this bridge", false},
+    {"name", 0, ZC_OPT_TEXT, NULL, 1, 64, NULL, "NAME",
+     "how zmq stat calls this bridge (default: redis, and @ with the host's name where the broker "
+     "is "
+     "on another machine)",
+     false},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "not used: messages are published on control, with acknowledgement", false},
     {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",
@@ -86,6 +91,7 @@ typedef struct {
     zc_incoming_t *incoming;
     zc_outgoing_t *outgoing; /* NULL: nothing goes out */
     zc_control_t *control;   /* for reports */
+    zc_report_name_t name;
     int signal_fd;
     uint64_t report_at; /* monotonic ms */
     char reported[160]; /* what the last report said of the connections */
@@ -299,20 +305,20 @@ static json_t *s_report_json (const s_bridge_t *self)
 
 static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
 {
-    (void)arg;
-    (void)frames;
-    (void)count; /* the next one follows soon */
+    s_bridge_t *self = arg;
+    if (zc_report_name_answer (&self->name, frames, count))
+        self->report_at = 0;
 }
 
 static void s_report (s_bridge_t *self)
 {
-    const char *name = zc_options_text (self->options, "name");
+    const char *name = self->name.text;
     json_t *report = s_report_json (self);
     char *text = json_dumps (report, JSON_COMPACT);
     json_decref (report);
     zc_slice_t frames[] = {{"REPORT", 6}, {name, strlen (name)}, {text, strlen (text)}};
     if (zc_control_pending (self->control) == 0)
-        zc_control_request (self->control, frames, 3, S_REPORT_MS, s_reported, NULL);
+        zc_control_request (self->control, frames, 3, S_REPORT_MS, s_reported, self);
     free (text);
     self->report_at = zc_mono_ms () + S_REPORT_MS;
 }
@@ -454,6 +460,9 @@ static int s_open (s_bridge_t *self, void *context)
     size_t queue = (size_t)zc_options_number (self->options, "queue-bytes");
     bool relay = strcmp (zc_options_text (self->options, "outgoing-format"), "relay") == 0;
     s_setup_t *setup = &self->setup;
+    const char *name = zc_options_text (self->options, "name");
+    /*  One that was given is the whole name, as if the broker were near. */
+    zc_report_name_init (&self->name, name ? name : "redis", NULL, name ? "inproc://" : control);
     zc_incoming_config_t incoming = {.address = &setup->address,
                                      .control = control,
                                      .site = setup->site,

@@ -312,6 +312,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     json_object_set_new (json, "dropped", dropped);
     json_object_set_new (json, "history", s_json_history (self));
     json_object_set_new (json, "subscribers", s_json_subscribers (self));
+    json_object_set_new (json, "reported", zc_stats_reported (self->stats, self->mono_ms));
     const struct {
         const char *name;
         uint64_t value;
@@ -341,8 +342,8 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
 static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     const char *error = NULL;
-    const char *code =
-        zc_stats_report (self->stats, request->name, request->json, self->mono_ms, &error);
+    const char *code = zc_stats_report (self->stats, zc_route_peer (route), request->name,
+                                        request->json, self->mono_ms, &error);
     if (code) {
         s_error (self, route, code, error);
     } else {

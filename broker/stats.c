@@ -3,8 +3,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include "broker/index.h"
 
 #define S_REPORT_KEEP_MS 30000
+#define S_NAME_KEEP_MS 600000 /* who has reported, and nothing any more */
 #define S_REPORTS_MAX 1000
 #define S_REPORTS_BYTES (4u << 20) /* of all of them */
 #define S_DEPTH_MAX 32
@@ -12,8 +14,11 @@
 typedef struct s_report {
     struct s_report *next;
     uint64_t at_ms;
+    uint64_t peer,
+        peer_before;    /* hashes: who reported last, and who another time before; 0: nobody */
+    uint64_t before_ms; /* when the latter did */
     char *name;
-    char *text; /* as it came: a tree of the same takes up to fifty times as much */
+    char *text; /* as it came: a tree of the same takes up to fifty times as much; NULL: too old */
     size_t len;
 } s_report_t;
 
@@ -61,6 +66,12 @@ zc_counters_t *zc_stats_counters (zc_stats_t *self)
     return &self->now;
 }
 
+static uint64_t s_peer (zc_slice_t identity)
+{
+    uint64_t hash = zc_hash (identity.at, identity.len, 4);
+    return hash ? hash : 1;
+}
+
 static s_report_t *s_find (zc_stats_t *self, zc_slice_t name)
 {
     s_report_t *report = self->reports;
@@ -81,15 +92,48 @@ static s_report_t *s_add (zc_stats_t *self, zc_slice_t name)
     return report;
 }
 
-static void s_set (zc_stats_t *self, s_report_t *report, zc_slice_t text, uint64_t now_ms)
+static void s_drop_text (zc_stats_t *self, s_report_t *report)
 {
     free (report->text);
+    report->text = NULL;
+    self->report_bytes -= report->len;
+    report->len = 0;
+}
+
+static void s_set (zc_stats_t *self, s_report_t *report, zc_slice_t text, uint64_t now_ms)
+{
+    s_drop_text (self, report);
     if (!(report->text = malloc (text.len)))
         abort ();
     memcpy (report->text, text.at, text.len);
-    self->report_bytes = self->report_bytes - report->len + text.len;
+    self->report_bytes += text.len;
     report->len = text.len;
     report->at_ms = now_ms;
+}
+
+/*  A worker that starts again, or connects again, is another peer; one that comes back after
+ * another has reported under its name shares the name with that. False then. */
+static bool s_is_its_name (s_report_t *report, uint64_t peer, uint64_t now_ms)
+{
+    if (report->peer == peer)
+        return true;
+    if (report->peer_before == peer && now_ms - report->before_ms < S_REPORT_KEEP_MS)
+        return false;
+    report->peer_before = report->peer;
+    report->before_ms = report->at_ms;
+    report->peer = peer;
+    return true;
+}
+
+/*  Of those that have only their name left, the one that is silent for longest. */
+static void s_make_room (zc_stats_t *self)
+{
+    s_report_t **oldest = NULL;
+    for (s_report_t **at = &self->reports; *at; at = &(*at)->next)
+        if (!(*at)->text && (!oldest || (*at)->at_ms < (*oldest)->at_ms))
+            oldest = at;
+    if (oldest)
+        s_report_remove (self, oldest);
 }
 
 static bool s_deeper (json_t *json, int most)
@@ -114,20 +158,30 @@ static bool s_valid (zc_slice_t text)
     return valid;
 }
 
-const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t text, uint64_t now_ms,
-                             const char **error)
+const char *zc_stats_report (zc_stats_t *self, zc_slice_t peer, zc_slice_t name, zc_slice_t text,
+                             uint64_t now_ms, const char **error)
 {
     if (!s_valid (text)) {
         *error = "a report is a JSON object, nested at most 32 deep";
         return "arguments";
     }
     s_report_t *report = s_find (self, name);
+    if (report && !s_is_its_name (report, s_peer (peer), now_ms)) {
+        *error = "another reports by this name: take one of your own";
+        return "name";
+    }
+    if (!report && self->report_count == S_REPORTS_MAX)
+        s_make_room (self);
     if ((!report && self->report_count == S_REPORTS_MAX) ||
         self->report_bytes - (report ? report->len : 0) + text.len > S_REPORTS_BYTES) {
         *error = "too many reports: try again";
         return "busy";
     }
-    s_set (self, report ? report : s_add (self, name), text, now_ms);
+    if (!report) {
+        report = s_add (self, name);
+        report->peer = s_peer (peer);
+    }
+    s_set (self, report, text, now_ms);
     return NULL;
 }
 
@@ -142,6 +196,8 @@ void zc_stats_tick (zc_stats_t *self, uint64_t now_ms)
     self->tick_ms = now_ms;
     for (s_report_t **at = &self->reports; *at;) {
         if (now_ms - (*at)->at_ms >= S_REPORT_KEEP_MS)
+            s_drop_text (self, *at);
+        if (now_ms - (*at)->at_ms >= S_NAME_KEEP_MS)
             s_report_remove (self, at);
         else
             at = &(*at)->next;
@@ -161,11 +217,20 @@ static json_t *s_requests (const zc_stats_t *self)
     return requests;
 }
 
+void *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms)
+{
+    json_t *json = json_object ();
+    for (const s_report_t *report = self->reports; report; report = report->next)
+        json_object_set_new (json, report->name,
+                             json_real ((double)(now_ms - report->at_ms) / 1000));
+    return json;
+}
+
 void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms)
 {
     char before = '{';
     for (const s_report_t *report = self->reports; report; report = report->next) {
-        if (now_ms - report->at_ms >= S_REPORT_KEEP_MS)
+        if (!report->text || now_ms - report->at_ms >= S_REPORT_KEEP_MS)
             continue;
         json_t *json = json_string (report->name);
         char *name = json_dumps (json, JSON_ENCODE_ANY);

@@ -29,14 +29,18 @@ zc_stats_t *zc_stats_new (uint64_t now_ms);
 void zc_stats_destroy (zc_stats_t **self_p);
 zc_counters_t *zc_stats_counters (zc_stats_t *self);
 
-/*  Keeps a worker's report. Returns NULL, or the code of an error with one sentence in *error: not
- * a JSON object, too many reports. */
-const char *zc_stats_report (zc_stats_t *self, zc_slice_t name, zc_slice_t json, uint64_t now_ms,
-                             const char **error);
+/*  Keeps the report of a worker, which is `peer` (its connection's identity). Returns NULL, or the
+ *  code of an error with one sentence in *error: not a JSON object, too many reports, or one of two
+ *  that report by turns under this name. */
+const char *zc_stats_report (zc_stats_t *self, zc_slice_t peer, zc_slice_t name, zc_slice_t json,
+                             uint64_t now_ms, const char **error);
 /*  About once a second: rates, and reports that have grown old. `now_ms` doesn't step back. */
 void zc_stats_tick (zc_stats_t *self, uint64_t now_ms);
 
-/*  Adds the reports as the text of a JSON object. */
+/*  A new jansson object: of each name that has reported within ten minutes, how many seconds ago
+ *  that was. */
+void *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms);
+/*  Adds the reports of the last thirty seconds as the text of a JSON object. */
 void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms);
 /*  A new jansson object with counters, rates and requests; the caller adds the rest. */
 void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms);

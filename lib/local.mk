@@ -50,6 +50,7 @@ libzcast_a_SOURCES = \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \
 	lib/peer/redial.c lib/peer/redial.h \
+	lib/peer/name.c lib/peer/name.h \
 	lib/peer/subscriber.c lib/peer/subscriber.h \
 	lib/engine/channel.c lib/engine/channel.h \
 	lib/engine/client.c lib/engine/client.h \

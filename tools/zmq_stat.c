@@ -225,12 +225,22 @@ static double s_worst_lag (const json_t *report)
     return worst;
 }
 
-static void s_print_workers (const json_t *workers)
+/*  When the broker last answered the worker: by its report, and how old that is. */
+static const char *s_synced (const json_t *report, double reported, char *text)
+{
+    char ago[S_TEXT - 8];
+    if (!json_object_get (report, "synced"))
+        return "";
+    snprintf (text, S_TEXT, "%s ago", s_duration (s_number (report, "synced") + reported, ago));
+    return text;
+}
+
+static void s_print_workers (const json_t *workers, const json_t *reported)
 {
     static const s_column_t columns[] = {
-        {"WORKER", true},     {"CLIENTS", false},  {"TOPICS", false},
-        {"DELIVERED", false}, {"HOLES", false},    {"GAPS", false},
-        {"RESUMED", false},   {"TOO SLOW", false}, {"WORST LAG", false},
+        {"WORKER", true},     {"CLIENTS", false}, {"TOPICS", false},  {"DELIVERED", false},
+        {"HOLES", false},     {"GAPS", false},    {"RESUMED", false}, {"TOO SLOW", false},
+        {"WORST LAG", false}, {"SYNCED", false},
     };
     s_table_t table;
     s_table_begin (&table, columns, sizeof columns / sizeof *columns);
@@ -252,6 +262,27 @@ static void s_print_workers (const json_t *workers)
                              s_number (report, "held_dropped"),
                          text));
         s_cell (&table, s_bytes (s_worst_lag (report), text));
+        s_cell (&table, s_synced (report, s_number (reported, name), text));
+    }
+    s_table_end (&table, "\n");
+}
+
+/*  Who reported once and doesn't any more: stopped, or cut off. */
+static void s_print_silent (const json_t *workers, const json_t *reported)
+{
+    static const s_column_t columns[] = {{"SILENT", true}, {"LAST HEARD", false}};
+    s_table_t table;
+    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    const char *name;
+    json_t *seconds;
+    char text[S_TEXT], ago[S_TEXT - 8];
+    json_object_foreach ((json_t *)reported, name, seconds)
+    {
+        if (json_object_get (workers, name))
+            continue;
+        snprintf (text, sizeof text, "%s ago", s_duration (json_number_value (seconds), ago));
+        s_cell (&table, name);
+        s_cell (&table, text);
     }
     s_table_end (&table, "\n");
 }
@@ -397,6 +428,17 @@ static void s_print_slow (const json_t *workers)
     free (list);
 }
 
+/*  With names in their order: the processes of a machine stand together. */
+static json_t *s_load (const char *text, json_error_t *error)
+{
+    json_t *stats = json_loads (text, 0, error);
+    char *sorted = stats ? json_dumps (stats, JSON_SORT_KEYS) : NULL;
+    json_decref (stats);
+    stats = sorted ? json_loads (sorted, 0, error) : NULL;
+    free (sorted);
+    return stats;
+}
+
 static int s_print (const zc_options_t *options, const char *text)
 {
     if (zc_options_bool (options, "json")) {
@@ -405,18 +447,20 @@ static int s_print (const zc_options_t *options, const char *text)
         return ZC_EXIT_OK;
     }
     json_error_t error;
-    json_t *stats = json_loads (text, 0, &error);
+    json_t *stats = s_load (text, &error);
     if (!stats) {
         zc_tool_say ("the broker's answer is no JSON: %s", error.text);
         return ZC_EXIT_FAILURE;
     }
     const json_t *workers = json_object_get (stats, "workers");
+    const json_t *reported = json_object_get (stats, "reported");
     if (zc_options_bool (options, "slow")) {
         s_print_slow (workers);
     } else {
         s_print_broker (stats, zc_options_text (options, "control"));
-        s_print_workers (workers);
+        s_print_workers (workers, reported);
         s_print_bridges (workers);
+        s_print_silent (workers, reported);
         s_print_troubles (workers);
     }
     json_decref (stats);

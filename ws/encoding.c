@@ -1,6 +1,8 @@
 /*  encoding.c - see encoding.h. */
 #include "ws/encoding.h"
 
+#include <string.h>
+
 #include "ws/frame.h"
 
 static unsigned s_raw_opcode (zc_slice_t payload)
@@ -86,6 +88,22 @@ static void s_json_heartbeat (zc_buf_t *out, zc_id_t position)
     zc_frame_end (out, begun, 60, ZC_FRAME_TEXT);
 }
 
+static void s_json_stale (zc_buf_t *out, bool stale, zc_id_t position)
+{
+    const char *data = zc_stale_json (stale);
+    char id[ZC_ID_SIZE];
+    size_t begun = zc_frame_begin (out, 100);
+    zc_buf_addc (out, '{');
+    if (position != ZC_ID_NONE) {
+        zc_id_format (position, id);
+        zc_buf_addf (out, "\"id\":\"%s\",", id);
+    }
+    zc_buf_adds (out, "\"topic\":\"\",\"event\":\"zcast.stale\",\"data\":");
+    zc_json_string (out, data, strlen (data));
+    zc_buf_addc (out, '}');
+    zc_frame_end (out, begun, 100, ZC_FRAME_TEXT);
+}
+
 const zc_encoding_t zc_encoding_ws = {
     .name = "ws",
     .message = s_raw_message,
@@ -98,6 +116,7 @@ const zc_encoding_t zc_encoding_ws_json = {
     .message = s_json_message,
     .verdict = s_json_verdict,
     .heartbeat = s_json_heartbeat,
+    .stale = s_json_stale,
     .tells_position = true,
 };
 
@@ -114,6 +133,7 @@ const zc_encoding_t zc_encoding_ws_json_deflate = {
     .message = s_json_message_deflated,
     .verdict = s_json_verdict,
     .heartbeat = s_json_heartbeat,
+    .stale = s_json_stale,
     .tells_position = true,
     .alone = &zc_encoding_ws_json,
 };

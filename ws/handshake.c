@@ -36,6 +36,8 @@ static bool s_check (zc_exchange_t *exchange, zc_upgrade_t *upgrade)
             "pages of this origin may not connect: allow-origin names those that may");
     else if (server->front.draining)
         zc_exchange_refuse (exchange, 503, "busy", "restarting, come back soon");
+    else if (zc_hub_stale (zc_worker_hub (server->worker)))
+        zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't answer this worker");
     return !exchange->over;
 }
 

@@ -730,6 +730,17 @@ static void s_heartbeat (zc_channel_t *self)
     zc_buf_clear (&bytes);
 }
 
+void zc_channel_stale (zc_channel_t *self, bool stale)
+{
+    if (!self->feed || !self->encoding->stale)
+        return;
+    zc_buf_t bytes = ZC_BUF_INIT;
+    self->encoding->stale (&bytes, stale, zc_feed_last (self->feed));
+    zc_feed_append_control (self->feed, bytes.data, bytes.len);
+    s_appended (self);
+    zc_buf_clear (&bytes);
+}
+
 void zc_channel_let_go (zc_channel_t *self)
 {
     if (!self->feed)

@@ -74,6 +74,8 @@ void zc_channel_advance (zc_channel_t *self);
 
 void zc_channel_add (zc_channel_t *self, zc_client_t *client);
 void zc_channel_remove (zc_channel_t *self, zc_client_t *client);
+/*  Tells those that follow the feed whether the worker's broker answers. */
+void zc_channel_stale (zc_channel_t *self, bool stale);
 /*  The first event of a client that is owed no verdict, or not yet: it tells where that client is,
  *  which can come back to that before it has had any message. */
 void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position);

@@ -18,6 +18,7 @@ struct zc_hub {
     zc_channels_t *channels;
     zc_subscriptions_t *subscriptions; /* the channels' */
     uint64_t position_ms;              /* when the broker's head was last asked for */
+    bool stale;
 };
 
 static void s_check (void *arg, zc_client_t *client)
@@ -91,6 +92,20 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
     zc_page_end_t end = {head, floor, since, unknown, remaining};
     zc_questions_end (self->shared.questions, token, &end);
     zc_hub_settle (self);
+}
+
+void zc_hub_set_stale (zc_hub_t *self, bool stale)
+{
+    self->stale = stale;
+    size_t at = 0;
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self->channels, &at)))
+        zc_join_stale (channel, stale);
+}
+
+bool zc_hub_stale (const zc_hub_t *self)
+{
+    return self->stale;
 }
 
 void zc_hub_allow_fetches (zc_hub_t *self, unsigned count)

@@ -55,6 +55,10 @@ void zc_hub_failed (zc_hub_t *self, uint64_t token);
  *  zc_hub_connected has reconciled every topic. */
 void zc_hub_disconnected (zc_hub_t *self);
 void zc_hub_connected (zc_hub_t *self);
+/*  Whether the broker has not answered for so long that clients are told, and new ones had better
+ * go elsewhere. */
+void zc_hub_set_stale (zc_hub_t *self, bool stale);
+bool zc_hub_stale (const zc_hub_t *self);
 /*  How many pages of history may be under way at once. */
 void zc_hub_allow_fetches (zc_hub_t *self, unsigned count);
 /*  After a batch of the calls above: lets channels and clients go on that waited for them. */

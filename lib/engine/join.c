@@ -620,6 +620,19 @@ void zc_join_heartbeat (zc_channel_t *channel)
     }
 }
 
+void zc_join_stale (zc_channel_t *channel, bool stale)
+{
+    const zc_slots_t *joins = &zc_channel_joins (channel)->all;
+    const zc_encoding_t *encoding = zc_channel_encoding (channel);
+    zc_buf_t bytes = ZC_BUF_INIT;
+    zc_channel_stale (channel, stale);
+    for (size_t i = 0; encoding->stale && i < joins->count; i++) {
+        zc_join_t *self = joins->at[i].item;
+        encoding->stale (&bytes, stale, s_position (self));
+        s_add (self, &bytes);
+    }
+}
+
 void zc_join_disconnected (zc_channel_t *channel)
 {
     const zc_slots_t *joins = &zc_channel_joins (channel)->all;

@@ -24,6 +24,8 @@ void zc_join_settle (zc_channel_t *channel);
 void zc_join_open (zc_channel_t *channel);
 /*  A heartbeat for those that wait. */
 void zc_join_heartbeat (zc_channel_t *channel);
+/*  Tells all of the channel's clients whether the worker's broker answers. */
+void zc_join_stale (zc_channel_t *channel, bool stale);
 /*  The questions to the broker were forgotten; it can be asked again. */
 void zc_join_disconnected (zc_channel_t *channel);
 void zc_join_connected (zc_channel_t *channel);

@@ -75,6 +75,7 @@ struct zc_link {
     bool leave; /* the connection of SUB is of no use */
     bool ever_connected, said_alone;
     uint64_t started_ms;    /* of the loop's clock */
+    uint64_t synced_ms;     /* when a SYNC was last answered; at first, when it was started */
     unsigned pages_allowed; /* under way */
     uint64_t paced_ms;      /* when there were last too many */
     unsigned unsynced, unsynced_most;
@@ -246,6 +247,7 @@ static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
             self->unsynced = 0;
             self->unsynced_most = S_UNSYNCED;
         }
+        self->synced_ms = uv_now (self->loop);
         s_question_end (question);
         zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
         s_make_room (self);
@@ -592,7 +594,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
     if (!self)
         abort ();
     self->loop = loop;
-    self->started_ms = uv_now (loop);
+    self->started_ms = self->synced_ms = uv_now (loop);
     self->max_payload = SIZE_MAX;
     self->pages_allowed = S_PAGES_FIRST;
     self->unsynced_most = S_UNSYNCED;
@@ -671,18 +673,16 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t coun
     return number;
 }
 
-static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
-{
-    (void)arg;
-    (void)frames;
-    (void)count; /* the next one follows in a few seconds */
-}
-
-void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json)
+void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn, void *arg)
 {
     zc_slice_t request[] = {{"REPORT", 6}, name, json};
-    zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_reported, NULL);
+    zc_control_request (self->control, request, 3, S_TIMEOUT_MS, fn, arg);
     s_want_again (self);
+}
+
+uint64_t zc_link_synced_ms (const zc_link_t *self)
+{
+    return uv_now (self->loop) - self->synced_ms;
 }
 
 /*  A connection that is lost is told as it happens; one that never was, here, once. */

@@ -29,8 +29,11 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t coun
                           unsigned timeout_ms, zc_control_fn fn, void *arg);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
 size_t zc_link_max_payload (const zc_link_t *self);
-/*  Leaves figures for STATS (copied). */
-void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json);
+/*  Leaves figures for STATS (copied). The answer comes as of zc_link_publish. */
+void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn,
+                     void *arg);
+/*  Milliseconds since the broker last answered a SYNC, or since the link was made. */
+uint64_t zc_link_synced_ms (const zc_link_t *self);
 /*  Several times a second: gives up requests whose time is over. */
 void zc_link_tick (zc_link_t *self);
 bool zc_link_connected (const zc_link_t *self);

@@ -13,6 +13,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/peer/name.h"
 #include "lib/wire/message.h"
 #include "lib/wire/sse.h"
 
@@ -22,8 +23,8 @@
 #define S_TRIM_CLIENTS 100 /* fewer hold nothing worth giving back */
 
 struct zc_worker {
-    zc_options_t *options;       /* borrowed */
-    const char *name;            /* borrowed */
+    zc_options_t *options; /* borrowed */
+    zc_report_name_t name;
     const zc_service_t *service; /* borrowed */
     uv_loop_t loop;
     zc_hub_t *hub;   /* owned */
@@ -36,6 +37,7 @@ struct zc_worker {
     uint64_t relieved; /* as the hub had counted then */
     unsigned retry_ms;
     bool draining;
+    bool stale;  /* clients have been told that the broker doesn't answer */
     bool failed; /* the service could not start */
 };
 
@@ -88,6 +90,12 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
     if (zc_file_mode (zc_options_text (options, "socket-mode")) > 0777) {
         snprintf (error, size, "expected permissions in octal, such as 0660");
         return "socket-mode";
+    }
+    const char *name = zc_options_text (options, "name");
+    if (name && !zc_name_valid (name)) {
+        snprintf (error, size,
+                  "expected up to 64 letters, digits, '-', '_' and '.', not \"%.100s\"", name);
+        return "name";
     }
     const char *event = zc_options_text (options, "default-event");
     zc_slice_t type = {event ? event : "", event ? strlen (event) : 0};
@@ -210,12 +218,22 @@ static json_t *s_report_json (zc_worker_t *self)
     S_SET (report, pump, blocked);
     S_SET (report, pump, bytes);
     S_SET (report, pump, interval_us);
+    json_object_set_new (report, "synced",
+                         json_real ((double)zc_link_synced_ms (self->link) / 1000));
+    json_object_set_new (report, "stale", json_boolean (self->stale));
     json_object_set_new (report, "malformed",
                          json_integer ((json_int_t)zc_link_malformed (self->link)));
     s_add_slow (self, report);
     if (self->service->stats)
         self->service->stats (self->service->arg, report);
     return report;
+}
+
+static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+{
+    zc_worker_t *self = arg;
+    if (zc_report_name_answer (&self->name, frames, count))
+        self->reported_ms = 0;
 }
 
 static void s_report (zc_worker_t *self)
@@ -227,8 +245,9 @@ static void s_report (zc_worker_t *self)
     json_decref (report);
     if (!text)
         return;
-    zc_link_report (self->link, (zc_slice_t){self->name, strlen (self->name)},
-                    (zc_slice_t){text, strlen (text)});
+    const char *name = self->name.text;
+    zc_link_report (self->link, (zc_slice_t){name, strlen (name)},
+                    (zc_slice_t){text, strlen (text)}, s_reported, self);
     free (text);
 }
 
@@ -249,12 +268,31 @@ static void s_give_back (zc_worker_t *self)
     self->relieved = stats->relieved;
 }
 
+/*  A worker that is cut off would look healthy to everybody. */
+static void s_look_for_broker (zc_worker_t *self)
+{
+    uint64_t after = (uint64_t)zc_options_number (self->options, "stale-after");
+    uint64_t synced_ms = zc_link_synced_ms (self->link);
+    bool stale = after && synced_ms >= after;
+    if (stale == self->stale)
+        return;
+    self->stale = stale;
+    if (stale)
+        zc_warn ("broker: no answer for %llu s; clients are told, and new ones sent elsewhere",
+                 (unsigned long long)synced_ms / 1000);
+    else
+        zc_info ("broker: it answers again; clients are told");
+    zc_hub_set_stale (self->hub, stale);
+    zc_pump_kick (self->pump);
+}
+
 static void s_tick (uv_timer_t *timer)
 {
     zc_worker_t *self = timer->data;
     uint64_t now = zc_mono_ms ();
     zc_hub_tick (self->hub, zc_wall_ms ());
     zc_link_tick (self->link);
+    s_look_for_broker (self);
     s_give_back (self);
     if (now - self->reported_ms >= S_REPORT_MS) {
         self->reported_ms = now;
@@ -353,7 +391,9 @@ static void s_close (zc_worker_t *self)
 
 int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service)
 {
-    zc_worker_t self = {.options = options, .name = name, .service = service};
+    zc_worker_t self = {.options = options, .service = service};
+    zc_report_name_init (&self.name, name, zc_options_text (options, "name"),
+                         zc_options_text (options, "control"));
     self.retry_ms = (unsigned)zc_options_number (options, "retry");
     zc_sse_default_event (zc_options_text (options, "default-event"));
     char error[512];

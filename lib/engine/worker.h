@@ -22,6 +22,14 @@ typedef struct zc_worker zc_worker_t;
     {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",               \
      "the broker's control endpoint", false},                                                     \
     ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
+    {"name", 0, ZC_OPT_TEXT, NULL, 1, 64, NULL, "NAME",                                           \
+     "what follows the @ in the names of this program's processes in zmq stat (default: the "     \
+     "host's name, where the broker is on another machine)",                                      \
+     false},                                                                                      \
+    {"stale-after", 0, ZC_OPT_SECONDS, "30s", 0, 86400000, NULL, "TIME",                          \
+     "without an answer of the broker's for so long, clients are told, and new ones are sent "    \
+     "elsewhere; 0: never",                                                                       \
+     true},                                                                                       \
     {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE",                               \
      "largest payload that a client may publish", false},                                         \
     {"max-lag", 0, ZC_OPT_SIZE, "1M", 4096, 1 << 30, NULL, "SIZE",                                \

@@ -120,6 +120,8 @@ static void s_open (zc_exchange_t *exchange)
             s_answer_head (exchange);
         else if (exchange->front->draining || !exchange->carrier->has_room (exchange))
             zc_exchange_refuse (exchange, 503, "busy", "no room for another stream");
+        else if (zc_hub_stale (zc_worker_hub (exchange->front->worker)))
+            zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't answer this worker");
         else
             s_stream (exchange, &wish);
     }

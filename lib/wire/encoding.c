@@ -52,6 +52,11 @@ void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict)
     zc_buf_addf (out, ",\"replayed\":%llu}", (unsigned long long)verdict->replayed);
 }
 
+const char *zc_stale_json (bool stale)
+{
+    return stale ? "{\"status\":\"stale\"}" : "{\"status\":\"live\"}";
+}
+
 void zc_message_json (zc_buf_t *out, const zc_message_t *message)
 {
     zc_buf_adds (out, "{\"id\":");

@@ -30,10 +30,15 @@ struct zc_encoding {
     /*  For messages that only one client gets, at less cost; NULL: this one. Its frames may stand
      *  among this one's. */
     const zc_encoding_t *alone;
+    /*  The worker's broker doesn't answer, so that nothing may come though something is published;
+     *  and that this is over. NULL: there is no place for it. */
+    void (*stale) (zc_buf_t *out, bool stale, zc_id_t position);
 };
 
 /*  {"status":"continued"|"gap","since":"…","from":"…","replayed":n} (from and topic for a gap). */
 void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict);
+/*  {"status":"stale"|"live"}. */
+const char *zc_stale_json (bool stale);
 /*  {"id","topic","event","data"|"base64"}, with "eventId" behind the id where the publisher gave
  * one of its own; the text of zcast.v1 on both transports. */
 void zc_message_json (zc_buf_t *out, const zc_message_t *message);

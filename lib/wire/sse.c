@@ -144,6 +144,15 @@ static void s_heartbeat (zc_buf_t *out, zc_id_t position)
         zc_buf_addc (out, '\n');
 }
 
+static void s_stale (zc_buf_t *out, bool stale, zc_id_t position)
+{
+    zc_buf_addf (out, "event: zcast.stale\ndata: %s\n", zc_stale_json (stale));
+    if (position != ZC_ID_NONE)
+        s_end (out, position);
+    else
+        zc_buf_addc (out, '\n');
+}
+
 /*  The same in chunks (RFC 9112 §7.1), one for each block: made here, once for all clients, so that
  *  what is sent to each is still one run of the feed. */
 
@@ -182,14 +191,34 @@ static void s_heartbeat_chunked (zc_buf_t *out, zc_id_t position)
     zc_chunk_end (out, begun, 60);
 }
 
-const zc_encoding_t zc_encoding_sse = {"sse", s_message, s_verdict, s_heartbeat, true, NULL};
-const zc_encoding_t zc_encoding_sse_json = {
-    "sse+json", s_message_as_json, s_verdict, s_heartbeat, true, NULL};
-const zc_encoding_t zc_encoding_sse_chunked = {
-    "sse+chunked", s_message_chunked, s_verdict_chunked, s_heartbeat_chunked, true, NULL};
-const zc_encoding_t zc_encoding_sse_json_chunked = {"sse+json+chunked",
-                                                    s_message_as_json_chunked,
-                                                    s_verdict_chunked,
-                                                    s_heartbeat_chunked,
-                                                    true,
-                                                    NULL};
+static void s_stale_chunked (zc_buf_t *out, bool stale, zc_id_t position)
+{
+    size_t begun = zc_chunk_begin (out, 90);
+    s_stale (out, stale, position);
+    zc_chunk_end (out, begun, 90);
+}
+
+const zc_encoding_t zc_encoding_sse = {.name = "sse",
+                                       .message = s_message,
+                                       .verdict = s_verdict,
+                                       .heartbeat = s_heartbeat,
+                                       .stale = s_stale,
+                                       .tells_position = true};
+const zc_encoding_t zc_encoding_sse_json = {.name = "sse+json",
+                                            .message = s_message_as_json,
+                                            .verdict = s_verdict,
+                                            .heartbeat = s_heartbeat,
+                                            .stale = s_stale,
+                                            .tells_position = true};
+const zc_encoding_t zc_encoding_sse_chunked = {.name = "sse+chunked",
+                                               .message = s_message_chunked,
+                                               .verdict = s_verdict_chunked,
+                                               .heartbeat = s_heartbeat_chunked,
+                                               .stale = s_stale_chunked,
+                                               .tells_position = true};
+const zc_encoding_t zc_encoding_sse_json_chunked = {.name = "sse+json+chunked",
+                                                    .message = s_message_as_json_chunked,
+                                                    .verdict = s_verdict_chunked,
+                                                    .heartbeat = s_heartbeat_chunked,
+                                                    .stale = s_stale_chunked,
+                                                    .tells_position = true};

@@ -157,6 +157,19 @@ static void test_verdicts (void **state)
                    "\\\"replayed\\\":0}\"}");
 }
 
+static void test_staleness (void **state)
+{
+    (void)state;
+    zc_buf_t out = ZC_BUF_INIT;
+    assert_null (zc_encoding_ws.stale);
+    zc_encoding_ws_json.stale (&out, true, 7);
+    s_assert_json (&out, "{\"id\":\"0-7\",\"topic\":\"\",\"event\":\"zcast.stale\",\"data\":"
+                         "\"{\\\"status\\\":\\\"stale\\\"}\"}");
+    zc_encoding_ws_json_deflate.stale (&out, false, ZC_ID_NONE);
+    s_assert_json (&out, "{\"topic\":\"\",\"event\":\"zcast.stale\",\"data\":"
+                         "\"{\\\"status\\\":\\\"live\\\"}\"}");
+}
+
 static void test_heartbeats (void **state)
 {
     (void)state;
@@ -229,10 +242,11 @@ static void test_alone (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_headers),           cmocka_unit_test (test_close),
-        cmocka_unit_test (test_raw_message),       cmocka_unit_test (test_json_message),
-        cmocka_unit_test (test_verdicts),          cmocka_unit_test (test_heartbeats),
-        cmocka_unit_test (test_deflated_messages), cmocka_unit_test (test_alone),
+        cmocka_unit_test (test_headers),     cmocka_unit_test (test_close),
+        cmocka_unit_test (test_raw_message), cmocka_unit_test (test_json_message),
+        cmocka_unit_test (test_verdicts),    cmocka_unit_test (test_heartbeats),
+        cmocka_unit_test (test_staleness),   cmocka_unit_test (test_deflated_messages),
+        cmocka_unit_test (test_alone),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -12,6 +12,11 @@ TESTS += tests/unit/subscriber_test
 tests_unit_subscriber_test_SOURCES = tests/unit/subscriber_test.c tests/unit/unit.h
 tests_unit_subscriber_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/name_test
+TESTS += tests/unit/name_test
+tests_unit_name_test_SOURCES = tests/unit/name_test.c tests/unit/unit.h
+tests_unit_name_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/publisher_test
 TESTS += tests/unit/publisher_test
 tests_unit_publisher_test_SOURCES = tests/unit/publisher_test.c

@@ -193,7 +193,7 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_encoding = {
-    "count", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL};
+    "count", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
 
 /*  How many to publish on the shared topic: where each client has a channel of its own, each of
  *  these costs as many appends. */

@@ -153,6 +153,18 @@ static void s_verdicts (void **state)
     zc_buf_clear (&out);
 }
 
+static void s_staleness (void **state)
+{
+    (void)state;
+    zc_buf_t out = ZC_BUF_INIT;
+    zc_encoding_sse.stale (&out, true, POSITION);
+    zc_encoding_sse_json.stale (&out, false, ZC_ID_NONE);
+    assert_string_equal (zc_buf_str (&out), "event: zcast.stale\ndata: {\"status\":\"stale\"}\n"
+                                            "id: 1700000000000-7\n\n"
+                                            "event: zcast.stale\ndata: {\"status\":\"live\"}\n\n");
+    zc_buf_clear (&out);
+}
+
 static void s_heartbeats (void **state)
 {
     (void)state;
@@ -172,9 +184,10 @@ static void s_heartbeats (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_blocks),   cmocka_unit_test (s_default_event),
-        cmocka_unit_test (s_json),     cmocka_unit_test (s_json_binary),
-        cmocka_unit_test (s_verdicts), cmocka_unit_test (s_heartbeats),
+        cmocka_unit_test (s_blocks),    cmocka_unit_test (s_default_event),
+        cmocka_unit_test (s_json),      cmocka_unit_test (s_json_binary),
+        cmocka_unit_test (s_verdicts),  cmocka_unit_test (s_heartbeats),
+        cmocka_unit_test (s_staleness),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,0 +1,61 @@
+/*  name.c - see name.h. The names of a machine that has the broker stay as short as they can be;
+ *  who shares one, as two instances on a machine may, is told so by the broker. */
+#include "lib/peer/name.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/config/options.h"
+
+bool zc_name_valid (const char *name)
+{
+    size_t len = strlen (name);
+    return len >= 1 && len <= ZC_NAME_MAX &&
+           strspn (name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+               len;
+}
+
+/*  A host's name may be anything, but nobody's that reads a table should suffer. */
+static void s_host (char host[HOST_NAME_MAX + 1])
+{
+    if (gethostname (host, HOST_NAME_MAX) != 0)
+        host[0] = 0;
+    host[ZC_NAME_MAX] = 0;
+    if (!zc_name_valid (host))
+        strcpy (host, "unnamed");
+}
+
+void zc_report_name_init (zc_report_name_t *self, const char *base, const char *given,
+                          const char *control)
+{
+    char host[HOST_NAME_MAX + 1];
+    self->base = base;
+    self->clashes = 0;
+    s_host (host);
+    if (given)
+        snprintf (self->text, sizeof self->text, "%s@%s", base, given);
+    else if (zc_endpoint_exposed (control))
+        snprintf (self->text, sizeof self->text, "%s@%s", base, host);
+    else
+        snprintf (self->text, sizeof self->text, "%s", base);
+}
+
+bool zc_report_name_answer (zc_report_name_t *self, const zc_slice_t *frames, size_t count)
+{
+    if (count < 2 || !zc_slice_is (frames[0], "ERR") || !zc_slice_is (frames[1], "name"))
+        return false;
+    char host[HOST_NAME_MAX + 1], before[ZC_REPORT_NAME_SIZE];
+    strcpy (before, self->text);
+    s_host (host);
+    if (self->clashes++ == 0 && !strchr (before, '@'))
+        snprintf (self->text, sizeof self->text, "%s@%s", self->base, host);
+    else
+        snprintf (self->text, sizeof self->text, "%s@%s-%d", self->base, host, (int)getpid ());
+    zc_warn ("another program reports to the broker as %s: from now on this one is %s (name gives "
+             "another)",
+             before, self->text);
+    return true;
+}
