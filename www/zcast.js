@@ -82,7 +82,7 @@
  *   | {kind: 'heartbeat', id: string}
  *   | {kind: 'error', code?: string, message: string}
  *   | {kind: 'reconnect', after: number}
- *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale'} | {kind: 'end', refusal?: Refusal}} Frame
+ *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale', over: boolean} | {kind: 'end', refusal?: Refusal}} Frame
  */
 
 /** @type {Settings} */
@@ -157,12 +157,15 @@ function readFrame(frame) {
   const { type, id = '', eventId, topic, event } = frame;
   if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
   if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused' };
-  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return { kind: 'stale' };
+  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return readStale(frame.data ?? '{}');
   if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, subscribed, pong: alive
   if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
   const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
   return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
 }
+
+/** Whether the server's broker answers it. @param {string} data @returns {Frame} */
+const readStale = (data) => ({ kind: 'stale', over: JSON.parse(data).status === 'live' });
 
 /** Whether coming back may help. @param {Refusal} refusal */
 const isFinal = ({ status = 0 }) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
@@ -216,7 +219,7 @@ function endOf(token) {
 function readEvent(type, data, id) {
   if (type === EVENTS[0]) return { kind: 'verdict', id, verdict: JSON.parse(data) };
   if (type === EVENTS[1]) return { kind: 'heartbeat', id };
-  if (type === EVENTS[2]) return { kind: 'stale' };
+  if (type === EVENTS[2]) return readStale(data);
   if (type !== EVENTS[3]) return parseFrame(data);
   const { code, message } = JSON.parse(data);
   return { kind: 'end', refusal: refusalOf(401, message, code) };
@@ -339,6 +342,7 @@ class Line {
   #failures = 0; // connections in a row that ended without a word
   #proven = false; // this one has said something
   #positioned = false; // and where it is
+  #stale = false; // and that its broker doesn't answer
   #resumes = false; // it has come with an id, and must say how it stands
   #unresumed = 0; // connections in a row that didn't
   #browserResumes = true; // an EventSource comes back with the last id
@@ -394,7 +398,7 @@ class Line {
 
   #connect() {
     const { token } = this.#settings;
-    this.#proven = this.#positioned = this.#opened = this.#waiting = false;
+    this.#proven = this.#positioned = this.#opened = this.#waiting = this.#stale = false;
     this.#after = undefined;
     this.#comeWith();
     this.#tell('connecting');
@@ -467,7 +471,7 @@ class Line {
     this.#heardAt = Date.now();
     if (frame.kind === 'open') return this.#open();
     if (frame.kind === 'error') return this.#sink.error({ code: frame.code, message: frame.message });
-    if (frame.kind === 'stale') return this.#tell('stale');
+    if (frame.kind === 'stale') return this.#setStale(!frame.over);
     if (this.#resumes && this.#isUnresumed(frame)) return this.#resumeAgain();
     this.#proven = true;
     this.#failures = 0;
@@ -501,7 +505,13 @@ class Line {
   #settle() {
     if (!this.#positioned) heldBack().delete(this.#settings[this.#kinds[0]]);
     this.#positioned = true;
-    this.#tell('open');
+    this.#tell(this.#stale ? 'stale' : 'open');
+  }
+
+  /** A server that is cut off from its broker says so, and goes on with heartbeats. @param {boolean} stale */
+  #setStale(stale) {
+    this.#stale = stale;
+    if (stale || this.#positioned) this.#tell(stale ? 'stale' : 'open');
   }
 
   #open() {
@@ -517,6 +527,7 @@ class Line {
     this.#recent.add(message.id);
     this.last = message.id || this.last;
     this.span = undefined;
+    this.#stale = false;
     this.#settle();
     if (!this.#stopped) this.#sink.message(message);
   }
@@ -539,7 +550,7 @@ class Line {
   /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
   #lost() {
     if (!this.#proven || !this.#browserResumes) return this.#end();
-    this.#proven = this.#positioned = this.#opened = false;
+    this.#proven = this.#positioned = this.#opened = this.#stale = false;
     this.#waiting = true;
     this.#comeWith();
     this.#touch();

@@ -659,6 +659,30 @@ describe('states', () => {
       assert.deepEqual(states(heard), ['open', 'stale', 'open', 'stale', 'open', 'idle', 'connecting', 'open']);
     });
 
+  for (const transport of ['sse', 'ws'])
+    test(`${transport}: stale until the server has its broker again, whatever the heartbeats say`, async () => {
+      const heard = listen('a', { transport });
+      await world.settle();
+      const say = (status) => {
+        for (const connection of world.connections) connection.say({ id: '1-0', topic: '', event: 'zcast.stale', data: JSON.stringify({ status }) });
+      };
+      say('stale');
+      await world.settle();
+      world.heartbeat();
+      await world.settle();
+      assert.equal(heard.sub.state, 'stale');
+      say('live');
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+      say('stale');
+      await world.settle();
+      for (const connection of world.connections) connection.fail?.(); // another connection says for itself how it is
+      await world.pass(60_000);
+      world.heartbeat();
+      await world.settle();
+      assert.equal(heard.sub.state, 'open');
+    });
+
   test('topics that change in one tick are one new connection', async () => {
     const heard = listen('a', { transport: 'ws' });
     await world.settle();
