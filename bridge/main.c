@@ -62,9 +62,8 @@ static const zc_option_t s_options[] = {
     {"drain-timeout", 0, ZC_OPT_SECONDS, "5s", 0, 600000, NULL, "TIME",
      "how long what has been taken may take to get out when stopping", true},
     {"name", 0, ZC_OPT_TEXT, NULL, 1, 64, NULL, "NAME",
-     "how zmq stat calls this bridge (default: redis, and @ with the host's name where the broker "
-     "is "
-     "on another machine)",
+     "how zmq stat calls this bridge (default: redis, with the host's name where the broker is on "
+     "another machine)",
      false},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "not used: messages are published on control, with acknowledgement", false},

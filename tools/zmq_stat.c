@@ -238,9 +238,9 @@ static const char *s_synced (const json_t *report, double reported, char *text)
 static void s_print_workers (const json_t *workers, const json_t *reported)
 {
     static const s_column_t columns[] = {
-        {"WORKER", true},     {"CLIENTS", false}, {"TOPICS", false},  {"DELIVERED", false},
-        {"HOLES", false},     {"GAPS", false},    {"RESUMED", false}, {"TOO SLOW", false},
-        {"WORST LAG", false}, {"SYNCED", false},
+        {"WORKER", true},  {"CLIENTS", false},   {"TOPICS", false},  {"DELIVERED", false},
+        {"HOLES", false},  {"GAPS", false},      {"RESUMED", false}, {"TOO SLOW", false},
+        {"SYNCED", false}, {"WORST LAG", false},
     };
     s_table_t table;
     s_table_begin (&table, columns, sizeof columns / sizeof *columns);
@@ -261,8 +261,8 @@ static void s_print_workers (const json_t *workers, const json_t *reported)
                 s_count (s_number (report, "slow_dropped") + s_number (report, "slow_skipped") +
                              s_number (report, "held_dropped"),
                          text));
-        s_cell (&table, s_bytes (s_worst_lag (report), text));
         s_cell (&table, s_synced (report, s_number (reported, name), text));
+        s_cell (&table, s_bytes (s_worst_lag (report), text));
     }
     s_table_end (&table, "\n");
 }

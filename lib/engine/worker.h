@@ -23,8 +23,8 @@ typedef struct zc_worker zc_worker_t;
      "the broker's control endpoint", false},                                                     \
     ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
     {"name", 0, ZC_OPT_TEXT, NULL, 1, 64, NULL, "NAME",                                           \
-     "what follows the @ in the names of this program's processes in zmq stat (default: the "     \
-     "host's name, where the broker is on another machine)",                                      \
+     "how zmq stat calls this instance, behind fcgi.0 and the like (default: the host's name, "   \
+     "where the broker is on another machine)",                                                   \
      false},                                                                                      \
     {"stale-after", 0, ZC_OPT_SECONDS, "30s", 0, 86400000, NULL, "TIME",                          \
      "without an answer of the broker's for so long, clients are told, and new ones are sent "    \
