@@ -276,7 +276,7 @@ static int s_run (s_sub_t *self)
         if (!self->ready && zc_mono_ms () >= connect)
             return s_no_broker (self, patience);
         if (end && zc_mono_ms () >= end)
-            return s_verdict (self, true);
+            return self->ready ? s_verdict (self, true) : s_no_broker (self, timeout);
     }
     return s_verdict (self, false);
 }
