@@ -265,7 +265,8 @@ class Daemon:
 
 def sanitizer_env():
     return {
-        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=1:exitcode=99"),
+        # little of what is freed is kept back, so that tests may look at memory
+        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:quarantine_size_mb=8"),
         "UBSAN_OPTIONS": os.environ.get("UBSAN_OPTIONS", "print_stacktrace=1"),
     }
 

@@ -129,7 +129,7 @@ static void s_subscribe (zc_buf_t *out, unsigned version, bool on, bool command,
                   ? snprintf (payload, sizeof payload, on ? "\x09SUBSCRIBE%s" : "\x06"
                                                                                 "CANCEL%s",
                               topic)
-                  : snprintf (payload, sizeof payload, "%c%s", on, topic);
+                  : snprintf (payload, sizeof payload, "%c%s", (char)on, topic);
     size_t at = out->len;
     s_frame (out, version, payload, (size_t)len, false);
     out->data[at] |= command ? 4 : 0;
