@@ -15,6 +15,7 @@ with a status other than 0 where nobody killed it fails the test, and so does a 
 """
 
 import asyncio
+import collections
 import contextlib
 import http.client
 import inspect
@@ -95,17 +96,26 @@ def wait_for(condition, what, limit=LIMIT):
         pause = min(pause * 1.5, 0.1)
 
 
+# What says that a port is somebody's before a program listens there: the names end with the process that has them.
+reserved = collections.deque(maxlen=100)
+
+
 def free_port():
-    """A TCP port of the loopback that nobody has; below the range that outgoing connections take theirs from."""
+    """A TCP port of the loopback that nobody has, no other test either; below the range that outgoing connections take theirs
+    from."""
     while True:
         port = random.randint(20000, 31999)
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                name.bind(f"\0zcast-tests-port-{port}")
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                name.close()
                 continue
+        reserved.append(name)
+        return port
 
 
 def can_connect(address):
