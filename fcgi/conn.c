@@ -73,6 +73,7 @@ struct zc_conn {
     zc_buf_t out;              /* whole records, to be sent between two of the stream's */
     zc_framing_t framing;      /* of the stream */
     zc_rights_t *rights;       /* owned; of the stream; NULL: anyone's */
+    char *counted;             /* owned; the address that its stream counts for, or NULL */
     uint8_t state;
     uint8_t events;      /* that its socket is watched for */
     bool refuse : 1;     /* no room: come back later */
@@ -80,9 +81,8 @@ struct zc_conn {
     bool shut : 1;       /* nothing more will be written */
     bool cut : 1;        /* it is to be reset, once `out` is sent */
     bool kept : 1;       /* it has had a request before */
-    bool counted : 1;    /* its stream is among its address's connections */
     uint8_t family;      /* of the client's address; 0: unknown */
-    uint8_t address[16]; /* for logs, and limits */
+    uint8_t address[16]; /* for logs */
     uint16_t port;
 };
 
@@ -134,13 +134,14 @@ static const char *s_address (const zc_conn_t *self, char text[INET6_ADDRSTRLEN]
 
 static void s_leave (zc_conn_t *self)
 {
-    char address[INET6_ADDRSTRLEN];
     if (self->state == STATE_STREAMING)
         zc_hub_leave (zc_worker_hub (self->all->worker), &self->client);
     if (self->counted)
-        zc_front_leave (&self->all->front, s_address (self, address));
+        zc_front_leave (&self->all->front, self->counted);
     zc_rights_release (&self->rights);
-    self->want_write = self->counted = false;
+    free (self->counted);
+    self->counted = NULL;
+    self->want_write = false;
 }
 
 /*  Forgets the request, unless a call of the front's is under way: then that is done after it. */
@@ -362,7 +363,8 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     memset (&self->client, 0, sizeof self->client);
     self->client.transport = &s_transport;
     self->client.fd = fd;
-    self->counted = zc_exchange_take_count (exchange);
+    if (zc_exchange_take_count (exchange) && !(self->counted = strdup (exchange->address)))
+        abort ();
     self->rights = zc_exchange_take_rights (exchange);
     zc_rights_watch (self->rights, &self->client);
     s_start_streaming (self);
@@ -400,8 +402,7 @@ static void s_note_peer (zc_conn_t *self, zc_request_t *request)
     self->port = request->port;
     if (!self->family)
         request->peer.len = 0;
-    /*  The web server has told whom it serves, and as whom: nothing else is believed. */
-    request->fields[ZC_FIELD_X_FORWARDED_FOR] = (zc_slice_t){NULL, 0};
+    /*  The web server has told as whom it serves: nothing else is believed. */
     request->fields[ZC_FIELD_X_FORWARDED_HOST] = (zc_slice_t){NULL, 0};
 }
 

@@ -28,6 +28,8 @@ libzcast_a_SOURCES = \
 	lib/wire/chunked.c lib/wire/chunked.h \
 	lib/wire/encoding.c lib/wire/encoding.h \
 	lib/wire/field.c lib/wire/field.h \
+	lib/wire/forwarded.c lib/wire/forwarded.h \
+	lib/wire/proxy.c lib/wire/proxy.h \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
 	lib/wire/message.c lib/wire/message.h \

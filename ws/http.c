@@ -17,16 +17,19 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/wire/chunked.h"
 #include "lib/wire/field.h"
 #include "lib/wire/head.h"
+#include "lib/wire/proxy.h"
 
 #define SKIP_MAX \
     65536 /* bytes of a refused request's body that are passed over to keep the connection */
 #define BODY_STEP 4096 /* bytes of a body that come within head-timeout, at least */
 
 typedef enum {
+    PART_PROXY,  /* what a proxy says of the connection, before anything else */
     PART_HEAD,   /* of the next request */
     PART_BODY,   /* of the active one */
     PART_WAIT,   /* its door will answer */
@@ -67,6 +70,7 @@ static zc_http_t *s_get (zc_session_t *session)
         abort ();
     self->session = session;
     zc_head_init (&self->head, session->server->max_head);
+    self->part = session->proxied ? PART_PROXY : PART_HEAD;
     session->http = self;
     return self;
 }
@@ -268,23 +272,15 @@ static const zc_carrier_t s_carrier = {
 
 /*  ---------------------------------------------------------------- requests */
 
-/*  The address at the other end. */
+/*  Whose connection it is: what a proxy has said, or the address at the other end. */
 static void s_fill_peer (zc_http_t *self, zc_request_t *request)
 {
-    struct sockaddr_storage peer;
-    socklen_t len = sizeof peer;
-    const void *address = NULL;
-    if (getpeername (self->session->client.fd, (struct sockaddr *)&peer, &len) != 0)
-        return;
-    if (peer.ss_family == AF_INET) {
-        address = &((struct sockaddr_in *)&peer)->sin_addr;
-        request->port = ntohs (((struct sockaddr_in *)&peer)->sin_port);
-    } else if (peer.ss_family == AF_INET6) {
-        address = &((struct sockaddr_in6 *)&peer)->sin6_addr;
-        request->port = ntohs (((struct sockaddr_in6 *)&peer)->sin6_port);
-    }
-    if (address && inet_ntop (peer.ss_family, address, self->peer, sizeof self->peer))
-        request->peer = (zc_slice_t){self->peer, strlen (self->peer)};
+    const zc_session_t *session = self->session;
+    if (session->peer)
+        snprintf (self->peer, sizeof self->peer, "%s", session->peer);
+    else
+        zc_peer_address (session->client.fd, self->peer);
+    request->peer = (zc_slice_t){self->peer, strlen (self->peer)};
 }
 
 /*  Returns 0, or -1 where a field is repeated that may come only once. */
@@ -441,6 +437,30 @@ static void s_move_in (zc_http_t *self, const uint8_t *bytes, size_t len)
         zc_buf_add (&self->in, bytes, len);
 }
 
+static void s_refuse_proxy (zc_http_t *self, const char *reason)
+{
+    self->session->server->front.stats.proxies++;
+    zc_http_refuse (self->session, 400, reason);
+}
+
+/*  Whose connection it is. Returns false where more is needed, or that isn't said. */
+static bool s_take_proxy (zc_http_t *self)
+{
+    zc_session_t *session = self->session;
+    zc_proxy_t proxy;
+    long length = zc_proxy_read (&proxy, self->in.data, self->in.len);
+    if (length < 0)
+        s_refuse_proxy (self, "a connection of this proxy begins with the PROXY protocol");
+    if (length <= 0)
+        return false;
+    zc_buf_shift (&self->in, (size_t)length);
+    session->proxied = false;
+    if (proxy.address[0] && !(session->peer = strdup (proxy.address)))
+        abort ();
+    self->part = PART_HEAD;
+    return self->in.len > 0;
+}
+
 /*  The next request. Returns false where more of its head is needed. */
 static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
@@ -448,7 +468,11 @@ static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
     if (status == 0)
         return false;
     if (status != 200) {
-        zc_http_refuse (self->session, (unsigned)status, self->head.reason);
+        if (zc_proxy_begins (self->in.data, self->in.len))
+            s_refuse_proxy (self, "the PROXY protocol isn't taken from this address: trust-proxy "
+                                  "names those from which it is");
+        else
+            zc_http_refuse (self->session, (unsigned)status, self->head.reason);
         return false;
     }
     *bytes = self->in.data + self->head.length;
@@ -480,9 +504,12 @@ static bool s_step (zc_http_t *self, const uint8_t **bytes, size_t *len)
     if (self->session->state == ZC_SESSION_CLOSED)
         return false;
     switch (self->part) {
+    case PART_PROXY:
     case PART_HEAD:
         zc_buf_add (&self->in, *bytes, *len);
         *len = 0;
+        if (self->part == PART_PROXY && !s_take_proxy (self))
+            return false;
         return s_take_head (self, bytes, len);
     case PART_BODY:
     case PART_SKIP:
@@ -504,7 +531,7 @@ static bool s_step (zc_http_t *self, const uint8_t **bytes, size_t *len)
 static void s_leave_rest (zc_http_t *self, const uint8_t *bytes, size_t len)
 {
     zc_session_t *session = self->session;
-    bool idle = self->part == PART_HEAD && self->in.len == 0;
+    bool idle = self->part <= PART_HEAD && self->in.len == 0;
     if (self->part != PART_CLOSED && !idle) {
         zc_buf_add (&self->behind, bytes, len);
         return;

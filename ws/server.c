@@ -53,7 +53,7 @@ static void s_configure (zc_server_t *self)
     zc_timeouts_set (&self->timeouts, ZC_SESSION_PINGED, silence / 3);
     zc_timeouts_set (&self->timeouts, ZC_SESSION_CLOSING, CLOSE_MS);
     zc_front_configure (&self->front);
-    self->front.trust = zc_trust_parse (zc_options_text (self->options, "trust-proxy"));
+    self->proxy_protocol = zc_options_bool (self->options, "proxy-protocol");
 }
 
 /*  A path that is configured twice is the first door's. */

@@ -36,6 +36,7 @@ typedef struct {
     size_t deflate_from; /* bytes; 0: permessage-deflate isn't negotiated */
     unsigned silence;    /* ms that a client may be silent */
     double rate, burst;  /* messages */
+    bool proxy_protocol; /* trusted proxies say whose a connection is before anything else */
     /*  State. */
     zc_front_t front;
     zc_keeper_t *keeper;    /* owned; the front's guard */

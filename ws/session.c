@@ -81,6 +81,7 @@ void zc_session_release (void *session)
     zc_receiver_destroy (&self->receiver);
     zc_http_destroy (&self->http);
     free (self->address);
+    free (self->peer);
     free (self->last_id);
     free (self);
 }
@@ -233,8 +234,8 @@ static const zc_transport_t s_transport = {
 
 void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
 {
-    if (zc_exchange_take_count (exchange))
-        self->address = strdup (exchange->address);
+    if (zc_exchange_take_count (exchange) && !(self->address = strdup (exchange->address)))
+        abort ();
     self->rights = zc_exchange_take_rights (exchange);
     zc_rights_watch (self->rights, &self->client);
 }
@@ -444,6 +445,13 @@ void zc_session_ready (void *session, int events)
         s_read (self);
 }
 
+static bool s_is_of_proxy (const zc_server_t *server, int fd)
+{
+    char address[INET6_ADDRSTRLEN];
+    zc_peer_address (fd, address);
+    return zc_trust_has (&server->front.trust, address);
+}
+
 void zc_session_new (zc_server_t *server, int fd)
 {
     int on = 1;
@@ -460,6 +468,7 @@ void zc_session_new (zc_server_t *server, int fd)
     self->client.transport = &s_transport;
     self->client.fd = fd;
     self->server = server;
+    self->proxied = server->proxy_protocol && s_is_of_proxy (server, fd);
     zc_session_enter (self, ZC_SESSION_HEAD);
     server->stats.sessions++;
 }

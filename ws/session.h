@@ -41,6 +41,7 @@ struct zc_session {
     zc_http_t *http;                    /* owned; NULL while there is no request */
     zc_receiver_t *receiver;            /* owned; NULL between messages */
     char *address;                      /* owned; what its connections are counted by, or NULL */
+    char *peer;                         /* owned; for whom a proxy has made it, or NULL */
     zc_rights_t *rights;                /* owned; NULL: anyone's */
     char *last_id;                      /* owned; where its first subscription resumes, or NULL */
     LIST_HEAD (, zc_publish) publishes; /* not yet answered by the broker */
@@ -56,6 +57,7 @@ struct zc_session {
     bool shut : 1;                      /* nothing more will be written */
     bool deflate : 1;                   /* permessage-deflate was negotiated */
     bool chunked : 1;                   /* its stream goes in chunks */
+    bool proxied : 1;                   /* it begins with the PROXY protocol */
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. */

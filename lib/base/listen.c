@@ -325,7 +325,9 @@ bool zc_is_loopback (const char *address)
            (IN6_IS_ADDR_LOOPBACK (&ip6) || (IN6_IS_ADDR_V4MAPPED (&ip6) && ip6.s6_addr[12] == 127));
 }
 
-void zc_peer_name (int fd, char *text, size_t size)
+/*  The address family at the other end, its address as text, and its port; IPv4 in IPv6 is IPv4. -1
+ *  where it is gone. */
+static int s_peer (int fd, char *host, size_t size, unsigned *port)
 {
     union {
         struct sockaddr any;
@@ -334,18 +336,37 @@ void zc_peer_name (int fd, char *text, size_t size)
         struct sockaddr_storage room;
     } peer;
     socklen_t len = sizeof peer;
-    char host[INET6_ADDRSTRLEN];
-    if (getpeername (fd, &peer.any, &len) != 0) {
-        snprintf (text, size, "gone");
-    } else if (peer.any.sa_family == AF_INET) {
-        inet_ntop (AF_INET, &peer.ip4.sin_addr, host, sizeof host);
-        snprintf (text, size, "%s:%u", host, ntohs (peer.ip4.sin_port));
-    } else if (peer.any.sa_family == AF_INET6) {
-        bool mapped = IN6_IS_ADDR_V4MAPPED (&peer.ip6.sin6_addr);
-        const uint8_t *ip = peer.ip6.sin6_addr.s6_addr;
-        inet_ntop (mapped ? AF_INET : AF_INET6, mapped ? ip + 12 : ip, host, sizeof host);
-        snprintf (text, size, mapped ? "%s:%u" : "[%s]:%u", host, ntohs (peer.ip6.sin6_port));
-    } else {
-        snprintf (text, size, "unix");
+    *host = 0;
+    if (getpeername (fd, &peer.any, &len) != 0)
+        return -1;
+    int family = peer.any.sa_family;
+    if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (&peer.ip6.sin6_addr)) {
+        inet_ntop (AF_INET, peer.ip6.sin6_addr.s6_addr + 12, host, (socklen_t)size);
+        *port = ntohs (peer.ip6.sin6_port);
+        return AF_INET;
     }
+    if (family == AF_INET || family == AF_INET6) {
+        inet_ntop (family,
+                   family == AF_INET ? (void *)&peer.ip4.sin_addr : (void *)&peer.ip6.sin6_addr,
+                   host, (socklen_t)size);
+        *port = ntohs (family == AF_INET ? peer.ip4.sin_port : peer.ip6.sin6_port);
+    }
+    return family;
+}
+
+void zc_peer_name (int fd, char *text, size_t size)
+{
+    char host[INET6_ADDRSTRLEN];
+    unsigned port = 0;
+    int family = s_peer (fd, host, sizeof host, &port);
+    if (family == AF_INET || family == AF_INET6)
+        snprintf (text, size, family == AF_INET ? "%s:%u" : "[%s]:%u", host, port);
+    else
+        snprintf (text, size, family < 0 ? "gone" : "unix");
+}
+
+void zc_peer_address (int fd, char text[INET6_ADDRSTRLEN])
+{
+    unsigned port;
+    s_peer (fd, text, INET6_ADDRSTRLEN, &port);
 }

@@ -2,6 +2,7 @@
 #ifndef ZC_LISTEN_H
 #define ZC_LISTEN_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -36,6 +37,8 @@ int zc_accept (int listener);
 #define ZC_ACCEPT_PAUSE_MS 100
 /*  "127.0.0.1:5000", "[::1]:5000" or "unix" of a connected socket's peer. */
 void zc_peer_name (int fd, char *text, size_t size);
+/*  Its address alone, as text; "" where it has none. */
+void zc_peer_address (int fd, char text[INET6_ADDRSTRLEN]);
 /*  Whether an IP address as text is one of this machine's loopback: 127.0.0.0/8 (RFC 6890 §2.2.2),
  *  ::1, or the first within ::ffff:0:0/96 (RFC 4291 §2.5). */
 bool zc_is_loopback (const char *address);

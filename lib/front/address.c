@@ -2,88 +2,169 @@
 #include "lib/front/address.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/listen.h"
 #include "lib/wire/field.h"
 
-zc_trust_t zc_trust_parse (const char *name)
+/*  ---------------------------------------------------------------- networks */
+
+/*  IPv4 is in ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one form will do for both. */
+struct zc_network {
+    uint8_t address[16];
+    unsigned bits;
+};
+
+static bool s_parse (const char *text, uint8_t address[16], bool *ip4)
 {
-    return strcmp (name, "always") == 0  ? ZC_TRUST_ALWAYS
-           : strcmp (name, "never") == 0 ? ZC_TRUST_NEVER
-                                         : ZC_TRUST_LOCAL;
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    *ip4 = inet_pton (AF_INET, text, address + 12) == 1;
+    if (*ip4)
+        memcpy (address, mapped, sizeof mapped);
+    return *ip4 || inet_pton (AF_INET6, text, address) == 1;
 }
 
-/*  Whether the text is an address; *local: it is one that a proxy on this machine would have. */
-static bool s_parse (const char *text, bool *local)
+/*  "192.0.2.0/24", "2001:db8::/32", or an address alone. */
+static bool s_parse_network (const char *text, struct zc_network *network)
 {
-    struct in_addr in;
-    struct in6_addr in6;
-    if (inet_pton (AF_INET, text, &in) == 1) {
-        *local = ntohl (in.s_addr) >> 24 == 127;
+    zc_slice_t rest = {text, strlen (text)}, address = rest;
+    char copy[INET6_ADDRSTRLEN];
+    uint64_t bits;
+    bool ip4, whole = !zc_field_cut (&rest, '/', &address);
+    if (address.len >= sizeof copy)
+        return false;
+    memcpy (copy, address.at, address.len);
+    copy[address.len] = 0;
+    if (!s_parse (copy, network->address, &ip4))
+        return false;
+    if (!whole && zc_text_u64 (rest.at, rest.len, ip4 ? 32 : 128, &bits) != 0)
+        return false;
+    network->bits = whole ? 128 : (unsigned)bits + (ip4 ? 96 : 0);
+    return true;
+}
+
+static bool s_is_within (const struct zc_network *network, const uint8_t address[16])
+{
+    unsigned bytes = network->bits / 8, rest = network->bits % 8;
+    return memcmp (network->address, address, bytes) == 0 &&
+           (rest == 0 || (network->address[bytes] ^ address[bytes]) >> (8 - rest) == 0);
+}
+
+/*  ---------------------------------------------------------------- whom to believe */
+
+const char *zc_trust_check (const char *item)
+{
+    struct zc_network network;
+    bool good = strcmp (item, "local") == 0 || strcmp (item, "always") == 0 ||
+                strcmp (item, "never") == 0 || s_parse_network (item, &network);
+    return good ? NULL
+                : "expected local, always, never, an address, or a network such as 192.0.2.0/24";
+}
+
+static void s_add (zc_trust_t *self, const char *item)
+{
+    if (strcmp (item, "local") == 0)
+        self->local = true;
+    else if (strcmp (item, "always") == 0)
+        self->always = true;
+    if (!s_parse_network (item, &self->networks[self->count]))
+        return;
+    self->count++;
+}
+
+void zc_trust_read (zc_trust_t *self, const zc_options_t *options)
+{
+    const char *key, *item;
+    size_t items = 0;
+    zc_trust_clear (self);
+    while (zc_options_item (options, "trust-proxy", items, &key, &item))
+        items++;
+    self->local = items == 0;
+    self->networks = calloc (items + 1, sizeof *self->networks);
+    if (!self->networks)
+        abort ();
+    for (size_t i = 0; i < items && zc_options_item (options, "trust-proxy", i, &key, &item); i++)
+        s_add (self, item);
+    self->field = strcmp (zc_options_text (options, "forwarded"), "forwarded") == 0
+                      ? ZC_FIELD_FORWARDED
+                      : ZC_FIELD_X_FORWARDED_FOR;
+}
+
+void zc_trust_clear (zc_trust_t *self)
+{
+    free (self->networks);
+    *self = (zc_trust_t){.local = false};
+}
+
+bool zc_trust_has (const zc_trust_t *self, const char *address)
+{
+    uint8_t binary[16];
+    bool ip4;
+    if (self->always || (self->local && (!*address || zc_is_loopback (address))))
         return true;
-    }
-    if (inet_pton (AF_INET6, text, &in6) != 1)
+    if (!s_parse (address, binary, &ip4))
         return false;
-    *local = IN6_IS_ADDR_LOOPBACK (&in6) || (IN6_IS_ADDR_V4MAPPED (&in6) && in6.s6_addr[12] == 127);
-    return true;
+    for (size_t i = 0; i < self->count; i++)
+        if (s_is_within (&self->networks[i], binary))
+            return true;
+    return false;
 }
 
-static bool s_copy (zc_slice_t from, char text[INET6_ADDRSTRLEN])
+/*  ---------------------------------------------------------------- whose request it is */
+
+/*  The address at the other end as text; "": this machine. */
+static void s_peer (const zc_request_t *request, zc_hop_t text)
 {
-    if (from.len == 0 || from.len >= INET6_ADDRSTRLEN)
-        return false;
-    memcpy (text, from.at, from.len);
-    text[from.len] = 0;
-    return true;
+    zc_slice_t peer = request->peer;
+    size_t len = peer.len < INET6_ADDRSTRLEN ? peer.len : INET6_ADDRSTRLEN - 1;
+    memcpy (text, peer.at, len);
+    text[len] = 0;
 }
 
-/*  "1.2.3.4", "1.2.3.4:80", "::1", "[::1]", "[::1]:80" */
-bool zc_address_forwarded (zc_slice_t value, char text[INET6_ADDRSTRLEN])
+bool zc_address_is_trusted (const zc_request_t *request, const zc_trust_t *trust)
 {
-    zc_slice_t last = {NULL, 0}, element, part, port;
-    bool local;
-    while (zc_list_next (&value, &element))
-        last = element;
-    if (last.len > 0 && last.at[0] == '[') {
-        last.at++, last.len--;
-        if (!zc_field_cut (&last, ']', &part))
-            return false;
-    } else {
-        zc_slice_t rest = last;
-        part = last;
-        if (zc_field_cut (&rest, ':', &part) && zc_field_cut (&rest, ':', &port))
-            part = last; /* more than one colon: IPv6 */
+    zc_hop_t peer;
+    s_peer (request, peer);
+    return zc_trust_has (trust, peer);
+}
+
+/*  The last one that is no proxy of ours; where all are, the first one. Where everybody is
+ * believed, that is who speaks here, and no more: the last one. Returns 1; 0 where there is none;
+ * -1. */
+static int s_forwarded (const zc_request_t *request, const zc_trust_t *trust, zc_hop_t text)
+{
+    zc_slice_t list = request->fields[trust->field];
+    zc_hop_t hop;
+    int rc, found = 0;
+    while ((rc = trust->field == ZC_FIELD_FORWARDED ? zc_forwarded_next (&list, hop)
+                                                    : zc_x_forwarded_for_next (&list, hop)) > 0) {
+        bool ours = !trust->always && hop[0] && zc_trust_has (trust, hop);
+        if (!found || !ours)
+            memcpy (text, hop, sizeof (zc_hop_t));
+        found = 1;
     }
-    return s_copy (part, text) && s_parse (text, &local);
+    return rc < 0 || (found && !text[0]) ? -1 : found;
 }
 
-/*  Fills in the address at the other end, as text; "" where there is none. Returns whether it is on
- *  this machine. */
-static bool s_peer (const zc_request_t *request, char text[INET6_ADDRSTRLEN])
+static bool s_is_here (const char *address)
 {
-    bool local = true;
-    text[0] = 0;
-    if (s_copy (request->peer, text) && !s_parse (text, &local))
-        local = false; /* a name that a web server gave: it stands for itself */
-    return local;
+    return !*address || zc_is_loopback (address);
 }
 
-bool zc_address_is_trusted (const zc_request_t *request, zc_trust_t trust)
+int zc_address_of (const zc_request_t *request, const zc_trust_t *trust, zc_hop_t text)
 {
-    char text[INET6_ADDRSTRLEN];
-    return trust == ZC_TRUST_ALWAYS || (trust == ZC_TRUST_LOCAL && s_peer (request, text));
-}
-
-bool zc_address_of (const zc_request_t *request, zc_trust_t trust, char text[INET6_ADDRSTRLEN])
-{
-    char forwarded[INET6_ADDRSTRLEN];
-    bool local = s_peer (request, text);
-    if (trust == ZC_TRUST_NEVER)
-        return text[0] != 0;
-    if (!zc_address_is_trusted (request, trust) ||
-        !zc_address_forwarded (request->fields[ZC_FIELD_X_FORWARDED_FOR], forwarded))
-        return !local && text[0] != 0;
-    memcpy (text, forwarded, sizeof forwarded);
-    return strcmp (text, "127.0.0.1") != 0 && strcmp (text, "::1") != 0 &&
-           strcmp (text, "::ffff:127.0.0.1") != 0;
+    zc_hop_t hop;
+    s_peer (request, text);
+    bool here = s_is_here (text);
+    if (!zc_trust_has (trust, text))
+        return text[0] != 0; /* also this machine's own: nobody speaks for it */
+    int rc = s_forwarded (request, trust, hop);
+    if (rc < 0)
+        return -1;
+    if (rc > 0) {
+        memcpy (text, hop, sizeof hop);
+        here &= s_is_here (hop);
+    }
+    return !here && text[0] != 0;
 }

@@ -27,6 +27,7 @@ void zc_front_init (zc_front_t *self, zc_worker_t *worker, zc_options_t *options
 void zc_front_clear (zc_front_t *self)
 {
     zc_addresses_destroy (&self->addresses);
+    zc_trust_clear (&self->trust);
 }
 
 static size_t s_number (const zc_front_t *self, const char *name)
@@ -44,6 +45,7 @@ void zc_front_configure (zc_front_t *self)
     self->max_payload = s_number (self, "max-payload");
     self->max_body = s_number (self, "max-body");
     self->max_bodies = s_number (self, "max-bodies");
+    zc_trust_read (&self->trust, self->options);
 }
 
 void zc_front_open (zc_front_t *self, const char *path, const zc_door_t *door)
@@ -70,6 +72,7 @@ void zc_front_stats (const zc_front_t *self, void *json)
         {"limited", self->stats.limited},
         {"published", self->stats.published},
         {"conflicts", self->stats.conflicts},
+        {"proxies", self->stats.proxies},
         {"bodies", self->bodies},
         {"addresses", zc_addresses_size (self->addresses)},
     };
@@ -253,7 +256,14 @@ static bool s_method (zc_exchange_t *self)
 static bool s_address (zc_exchange_t *self)
 {
     zc_front_t *front = self->front;
-    if (!zc_address_of (&self->request, front->trust, self->address))
+    int rc = zc_address_of (&self->request, &front->trust, self->address);
+    if (rc < 0) {
+        front->stats.proxies++;
+        zc_exchange_refuse (self, 400, "forwarded",
+                            "what a proxy says of the client's address is malformed");
+        return false;
+    }
+    if (rc == 0)
         self->address[0] = 0;
     if (!self->address[0] || (self->door->streams && front->max_per_address == 0))
         return true;
@@ -313,7 +323,7 @@ void zc_front_begin (zc_exchange_t *self)
                                                       s_address, s_token,  s_subject};
     self->front->stats.requests++;
     self->cors = zc_cors_check (self->front->options, &self->request,
-                                zc_address_is_trusted (&self->request, self->front->trust));
+                                zc_address_is_trusted (&self->request, &self->front->trust));
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (!steps[i](self))
             return;

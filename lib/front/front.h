@@ -110,7 +110,8 @@ typedef struct {
 
 /*  The options that the front reads; a program that has one puts them into its table, with those of
  *  the worker: metrics, cors-origin, allow-publish, allow-origin, address-rate, address-burst,
- *  max-connections-per-address, max-head, max-body, max-bodies. `per_address` is a default. */
+ *  max-connections-per-address, trust-proxy, forwarded, max-head, max-body, max-bodies.
+ * `per_address` is a default. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address)                                                             \
     {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",                                 \
@@ -127,6 +128,13 @@ typedef struct {
      true},                                                                                       \
     {"max-connections-per-address", 0, ZC_OPT_NUMBER, per_address, 0, 1000000, NULL, "N",         \
      "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},              \
+    {"trust-proxy", 0, ZC_OPT_LIST, NULL, 1, 64, NULL, "WHO",                                     \
+     "whose word on a client's address to take: local (loopback and Unix sockets; the default), " \
+     "an address, a network such as 192.0.2.0/24, always or never; repeatable",                   \
+     true},                                                                                       \
+    {"forwarded", 0, ZC_OPT_CHOICE, "x-forwarded-for", 0, 0, "x-forwarded-for|forwarded",         \
+     "FIELD", "the field in which they name it; of the other one a client may send anything",     \
+     true},                                                                                       \
     {"metrics", 0, ZC_OPT_CHOICE, "local", 0, 0, "local|all|off", "WHO",                          \
      "who may read /metrics: clients on this machine, all, or nobody", true},                     \
     {"max-head", 0, ZC_OPT_SIZE, "32K", 256, 1 << 20, NULL, "SIZE",                               \
@@ -144,6 +152,7 @@ typedef struct {
     uint64_t limited;   /* of an address or subject that asked too much: 429 */
     uint64_t published; /* messages that the broker has taken */
     uint64_t conflicts; /* messages refused with 409 */
+    uint64_t proxies;   /* refused for what was said of a client's address, or wasn't */
 } zc_front_stats_t;
 
 /*  What the doors share. */
@@ -171,7 +180,6 @@ struct zc_front {
     zc_front_stats_t stats;
 };
 
-/*  `trust` is ZC_TRUST_LOCAL until the program sets it. */
 void zc_front_init (zc_front_t *self, zc_worker_t *worker, zc_options_t *options);
 void zc_front_clear (zc_front_t *self);
 /*  Reads the options again. */

@@ -403,6 +403,12 @@ const char *zc_keeper_verify (const zc_options_t *options, const char *listen, c
                               size_t size)
 {
     char endpoint[300];
+    const char *key, *item, *wrong;
+    for (size_t i = 0; zc_options_item (options, "trust-proxy", i, &key, &item); i++)
+        if ((wrong = zc_trust_check (item))) {
+            snprintf (error, size, "%s, not \"%.100s\"", wrong, item);
+            return "trust-proxy";
+        }
     const char *address = zc_options_text (options, listen);
     snprintf (endpoint, sizeof endpoint, "tcp://%s", address);
     bool host = !strchr (address, '/') && address[0] != ':';

@@ -90,6 +90,8 @@ static const s_figure_t s_worker[] = {
     {"http.limited", "http_limited", S_COUNTER, 1, "Requests over the limit of who asked."},
     {"http.published", "http_published", S_COUNTER, 1, "Messages published over HTTP."},
     {"http.conflicts", "http_conflicts", S_COUNTER, 1, "Publishes refused as conflicts."},
+    {"http.proxies", "http_proxies_refused", S_COUNTER, 1,
+     "Requests refused for what was said of the client's address, or wasn't."},
     {"ws.published", "ws_published", S_COUNTER, 1, "Messages published over WebSocket."},
     {"ws.violations", "ws_violations", S_COUNTER, 1,
      "WebSockets closed for breaking the protocol."},

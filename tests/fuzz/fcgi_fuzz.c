@@ -19,6 +19,7 @@ static void s_answer (zc_record_t *record, zc_buf_t *out)
     zc_query_t query;
     zc_buf_t text = ZC_BUF_INIT;
     char address[INET6_ADDRSTRLEN];
+    const zc_trust_t trust = {.always = true, .field = ZC_FIELD_X_FORWARDED_FOR};
     zc_params_values (params, values);
     zc_response_init (&response, 200);
     if (zc_request_from_variables (&request, values) != 0)
@@ -28,7 +29,7 @@ static void s_answer (zc_record_t *record, zc_buf_t *out)
         zc_response_text (&response, zc_query_strerror (rc));
     else if (query.count > 0)
         zc_response_field (&response, "Topic", query.topics[0]);
-    zc_address_of (&request, ZC_TRUST_ALWAYS, address);
+    zc_address_of (&request, &trust, address);
     zc_response_field (&response, "Origin", request.fields[ZC_FIELD_ORIGIN]);
     zc_response_write_cgi (&response, request.method == ZC_METHOD_HEAD, &text);
     zc_record_stdout (record, out, text.data, text.len);

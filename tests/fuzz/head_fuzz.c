@@ -47,6 +47,7 @@ static void s_check (const zc_head_t *head, const char *bytes)
     zc_request_t request;
     zc_slice_t name, value;
     char text[INET6_ADDRSTRLEN];
+    const zc_trust_t trust = {.always = true, .field = ZC_FIELD_FORWARDED};
     zc_request_init (&request);
     if (head->path.len == 0 || (head->path.at[0] != '/' && !zc_slice_is (head->path, "*")))
         abort ();
@@ -63,7 +64,7 @@ static void s_check (const zc_head_t *head, const char *bytes)
         if (field >= 0)
             zc_request_add (&request, (zc_field_t)field, value);
     }
-    zc_address_of (&request, ZC_TRUST_ALWAYS, text);
+    zc_address_of (&request, &trust, text);
     zc_accept_weight (request.fields[ZC_FIELD_ACCEPT], "application/json");
     s_check_upgrade (&request);
     zc_request_clear (&request);

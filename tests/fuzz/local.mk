@@ -8,6 +8,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/chunked_fuzz \
+	tests/fuzz/proxy_fuzz \
+	tests/fuzz/forwarded_fuzz \
 	tests/fuzz/publication_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
@@ -52,6 +54,12 @@ tests_fuzz_publication_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_chunked_fuzz_SOURCES = tests/fuzz/chunked_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_chunked_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_proxy_fuzz_SOURCES = tests/fuzz/proxy_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_proxy_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_forwarded_fuzz_SOURCES = tests/fuzz/forwarded_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_forwarded_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_frames_fuzz_SOURCES = tests/fuzz/frames_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)

@@ -3,6 +3,7 @@ own configuration has, and without systemd."""
 
 import grp
 import os
+import itertools
 import re
 import shutil
 import socket
@@ -212,10 +213,14 @@ def uncommented(text, word):
     return text
 
 
+LIES = (f"203.0.113.{n}" for n in itertools.count())
+
+
 def through_balancer(stack, how, browser, request):
-    """A connection on which a balancer has sent a browser's request."""
+    """A connection on which a balancer has sent a browser's request. With the PROXY protocol it passes on what browsers
+    say of themselves, which nobody believes."""
     line = f"PROXY TCP4 {browser} 127.0.0.1 4711 80\r\n" if how == "protocol" else ""
-    said = f"X-Forwarded-For: {browser}\r\n" if how == "header" else ""
+    said = f"X-Forwarded-For: {browser if how == 'header' else next(LIES)}\r\n"
     link = socket.create_connection(("127.0.0.1", stack.web_port), 30, source_address=(BALANCER, 0))
     stack.closers.append(link.close)
     link.sendall(f"{line}GET {request} HTTP/1.1\r\nHost: localhost\r\n{said}\r\n".encode())

@@ -429,38 +429,106 @@ static void test_who_may_write (void **state)
 static void test_addresses (void **state)
 {
     (void)state;
+#define LOCAL "--trust-proxy=local"
+#define ALWAYS "--trust-proxy=always"
+#define NEVER "--trust-proxy=never"
+#define NAMED "--trust-proxy=192.0.2.0/25", "--trust-proxy=2001:db8:1::/48"
+#define FORWARDED "--forwarded=forwarded"
     static const struct {
-        const char *peer, *forwarded;
-        zc_trust_t trust;
-        const char *counts; /* NULL: nothing */
+        const char *peer, *said;
+        char *options[4];
+        const char *counts; /* NULL: nothing; "!": it is refused */
     } rows[] = {
-        {"192.0.2.1", NULL, ZC_TRUST_LOCAL, "192.0.2.1"},
-        {"192.0.2.1", "198.51.100.1", ZC_TRUST_LOCAL, "192.0.2.1"},
-        {"127.0.0.1", NULL, ZC_TRUST_LOCAL, NULL},
-        {"127.9.9.9", "198.51.100.1, 192.0.2.7", ZC_TRUST_LOCAL, "192.0.2.7"},
-        {"", "::1, 192.0.2.7:80", ZC_TRUST_LOCAL, "192.0.2.7"},
-        {"::1", "2001:db8::1 ,,", ZC_TRUST_LOCAL, "2001:db8::1"},
-        {"::ffff:127.0.0.1", "[2001:db8::1]:443", ZC_TRUST_LOCAL, "2001:db8::1"},
-        {"127.0.0.1", "unknown", ZC_TRUST_LOCAL, NULL},
-        {"127.0.0.1", "[::1", ZC_TRUST_LOCAL, NULL},
-        {"127.0.0.1", "127.0.0.1", ZC_TRUST_LOCAL, NULL},
-        {"127.0.0.1", "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19", ZC_TRUST_LOCAL, NULL},
-        {"192.0.2.1", "198.51.100.1", ZC_TRUST_ALWAYS, "198.51.100.1"},
-        {"127.0.0.1", "198.51.100.1", ZC_TRUST_NEVER, "127.0.0.1"},
-        {"", "198.51.100.1", ZC_TRUST_NEVER, NULL},
+        {"192.0.2.1", NULL, {NULL}, "192.0.2.1"},
+        {"192.0.2.1", "198.51.100.1", {NULL}, "192.0.2.1"},
+        {"127.0.0.1", NULL, {NULL}, NULL},
+        {"127.9.9.9", "198.51.100.1, 192.0.2.7", {LOCAL}, "192.0.2.7"},
+        {"", "::1, 192.0.2.7:80", {LOCAL}, "192.0.2.7"},
+        {"::1", "2001:db8::1 ,,", {LOCAL}, "2001:db8::1"},
+        {"::ffff:127.0.0.1", "[2001:db8::1]:443", {LOCAL}, "2001:db8::1"},
+        {"127.0.0.1", "unknown", {LOCAL}, "unknown"},
+        {"127.0.0.1", "[::1", {LOCAL}, "!"},
+        {"127.0.0.1", "198.51.100.1, what", {LOCAL}, "!"},
+        {"127.0.0.1", "what, 198.51.100.1", {LOCAL}, "198.51.100.1"},
+        {"127.0.0.1", "127.0.0.1", {LOCAL}, NULL},
+        {"127.0.0.1", "192.0.2.7, 127.0.0.1", {LOCAL}, "192.0.2.7"},
+        {"127.0.0.1", "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19", {LOCAL}, "!"},
+        {"192.0.2.1", "what", {LOCAL}, "192.0.2.1"},
+        {"192.0.2.1", "198.51.100.1", {ALWAYS}, "198.51.100.1"},
+        {"192.0.2.1", "198.51.100.1, 127.0.0.1", {ALWAYS}, "127.0.0.1"},
+        {"127.0.0.1", "198.51.100.1", {NEVER}, "127.0.0.1"},
+        {"", "198.51.100.1", {NEVER}, NULL},
+        /*  Some networks: the last one that isn't in them. */
+        {"192.0.2.1", "198.51.100.1", {NAMED}, "198.51.100.1"},
+        {"192.0.2.128", "198.51.100.1", {NAMED}, "192.0.2.128"},
+        {"::ffff:192.0.2.1", "198.51.100.1", {NAMED}, "198.51.100.1"},
+        {"2001:db8:1::9",
+         "203.0.113.1, 198.51.100.1, 192.0.2.3, 2001:db8:1:2::3",
+         {NAMED},
+         "198.51.100.1"},
+        {"192.0.2.1", "192.0.2.2, 192.0.2.3", {NAMED}, "192.0.2.2"},
+        {"192.0.2.1", "127.0.0.1", {NAMED}, "127.0.0.1"},
+        {"192.0.2.1", NULL, {NAMED}, "192.0.2.1"},
+        {"127.0.0.1", "198.51.100.1", {NAMED}, "127.0.0.1"},
+        {"127.0.0.1", "198.51.100.1", {NAMED, LOCAL}, "198.51.100.1"},
+        /*  The other field. */
+        {"127.0.0.1", "for=\"[2001:db8::1]:80\"", {FORWARDED}, "2001:db8::1"},
+        {"127.0.0.1", "for=1.2.3.4, for=192.0.2.7;by=127.0.0.1", {FORWARDED}, "192.0.2.7"},
+        {"127.0.0.1", "for=_secret", {FORWARDED}, "_secret"},
+        {"127.0.0.1", "for=\"1.2.3.4, for=192.0.2.7", {FORWARDED}, "!"},
+        {"198.51.100.1", "for=\"1.2.3.4, for=192.0.2.7", {FORWARDED}, "198.51.100.1"},
     };
     for (size_t i = 0; i < LENGTH (rows); i++) {
-        char text[INET6_ADDRSTRLEN];
+        s_front_t front;
+        zc_hop_t text;
         zc_request_t request;
+        char *argv[6] = {"front_test"};
+        int argc = 1;
+        for (; rows[i].options[argc - 1]; argc++)
+            argv[argc] = rows[i].options[argc - 1];
+        s_start (&front, argc, argv);
         zc_request_init (&request);
         request.peer = (zc_slice_t){rows[i].peer, strlen (rows[i].peer)};
-        if (rows[i].forwarded)
-            request.fields[ZC_FIELD_X_FORWARDED_FOR] =
-                (zc_slice_t){rows[i].forwarded, strlen (rows[i].forwarded)};
-        assert_int_equal (zc_address_of (&request, rows[i].trust, text), rows[i].counts != NULL);
-        if (rows[i].counts)
-            assert_string_equal (text, rows[i].counts);
+        if (rows[i].said) {
+            bool other = front.front.trust.field == ZC_FIELD_FORWARDED;
+            request.fields[ZC_FIELD_FORWARDED] = SLICE ("for=203.0.113.9");
+            request.fields[ZC_FIELD_X_FORWARDED_FOR] = SLICE ("203.0.113.9");
+            request.fields[other ? ZC_FIELD_FORWARDED : ZC_FIELD_X_FORWARDED_FOR] =
+                (zc_slice_t){rows[i].said, strlen (rows[i].said)};
+        }
+        int rc = zc_address_of (&request, &front.front.trust, text);
+        const char *counts = rc < 0 ? "!" : rc == 0 ? "-" : text;
+        if (strcmp (counts, rows[i].counts ? rows[i].counts : "-") != 0)
+            fail_msg ("row %zu, %s says %s: %s", i, rows[i].peer, rows[i].said, counts);
+        s_stop (&front);
     }
+}
+
+static void test_whom_to_trust (void **state)
+{
+    (void)state;
+    const char *good[] = {"local",        "always", "never",         "192.0.2.1",
+                          "192.0.2.0/24", "::1",    "2001:db8::/32", "0.0.0.0/0",
+                          "192.0.2.1/32", "::/0",   "::/128"};
+    const char *bad[] = {"",    "Local",  "example.org", "192.0.2.0/33", "192.0.2.0/",  "192.0.2",
+                         "/24", "::/129", "[::1]",       "192.0.2.0/-1", "192.0.2.1:80"};
+    for (size_t i = 0; i < LENGTH (good); i++)
+        assert_null (zc_trust_check (good[i]));
+    for (size_t i = 0; i < LENGTH (bad); i++)
+        assert_non_null (zc_trust_check (bad[i]));
+}
+
+/*  A proxy that says what makes no sense is told, and counted. */
+static void test_a_malformed_address (void **state)
+{
+    (void)state;
+    START (front, "--forwarded=forwarded");
+    s_expect (&front, ZC_METHOD_GET, "/events", "topic=a",
+              LIST ("peer", "127.0.0.1", "Forwarded", "for=\"1.2.3.4"),
+              LIST ("Status: 400 Bad Request\r\n", "the client's address is malformed\n"));
+    assert_int_equal (front.front.stats.proxies, 1);
+    assert_int_equal (front.front.stats.errors, 1);
+    s_stop (&front);
 }
 
 /*  A stream's path says it in its own way, any other by a status; who leaves makes room. */
@@ -632,13 +700,22 @@ static void test_response_fields (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_names),          cmocka_unit_test (test_repeated_fields),
-        cmocka_unit_test (test_variables),      cmocka_unit_test (test_paths_and_methods),
-        cmocka_unit_test (test_streams),        cmocka_unit_test (test_no_room_for_a_stream),
-        cmocka_unit_test (test_cors),           cmocka_unit_test (test_who_may_write),
-        cmocka_unit_test (test_addresses),      cmocka_unit_test (test_limits_of_an_address),
-        cmocka_unit_test (test_guard),          cmocka_unit_test (test_bodies),
-        cmocka_unit_test (test_errors_in_json), cmocka_unit_test (test_response_fields),
+        cmocka_unit_test (test_names),
+        cmocka_unit_test (test_repeated_fields),
+        cmocka_unit_test (test_variables),
+        cmocka_unit_test (test_paths_and_methods),
+        cmocka_unit_test (test_streams),
+        cmocka_unit_test (test_no_room_for_a_stream),
+        cmocka_unit_test (test_cors),
+        cmocka_unit_test (test_who_may_write),
+        cmocka_unit_test (test_addresses),
+        cmocka_unit_test (test_whom_to_trust),
+        cmocka_unit_test (test_a_malformed_address),
+        cmocka_unit_test (test_limits_of_an_address),
+        cmocka_unit_test (test_guard),
+        cmocka_unit_test (test_bodies),
+        cmocka_unit_test (test_errors_in_json),
+        cmocka_unit_test (test_response_fields),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

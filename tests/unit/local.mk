@@ -53,6 +53,16 @@ TESTS += tests/unit/publication_test
 tests_unit_publication_test_SOURCES = tests/unit/publication_test.c tests/unit/unit.h
 tests_unit_publication_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/proxy_test
+TESTS += tests/unit/proxy_test
+tests_unit_proxy_test_SOURCES = tests/unit/proxy_test.c tests/unit/unit.h
+tests_unit_proxy_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/forwarded_test
+TESTS += tests/unit/forwarded_test
+tests_unit_forwarded_test_SOURCES = tests/unit/forwarded_test.c tests/unit/unit.h
+tests_unit_forwarded_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/chunked_test
 TESTS += tests/unit/chunked_test
 tests_unit_chunked_test_SOURCES = tests/unit/chunked_test.c tests/unit/unit.h
