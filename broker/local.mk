@@ -20,7 +20,15 @@ broker_libbroker_a_SOURCES = \
 	broker/stats.c broker/stats.h \
 	broker/history/history.h broker/history/memory.c \
 	broker/history/lmdb.c broker/history/lmdb.h \
+	broker/history/batch.h \
 	broker/history/store.c broker/history/store.h \
+	broker/history/layout.c broker/history/layout.h \
+	broker/history/tables.c broker/history/tables.h \
+	broker/history/writer.c broker/history/writer.h \
+	broker/history/trim.c broker/history/trim.h \
+	broker/history/reader.c broker/history/reader.h \
+	broker/history/check.c broker/history/check.h \
+	broker/history/upgrade.c broker/history/upgrade.h \
 	broker/history/position.c broker/history/position.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h \

@@ -49,6 +49,7 @@ typedef enum { S_IDLE, S_GIVEN, S_DONE, S_QUIT } s_state_t;
 typedef struct {
     zc_history_t base;
     zc_store_t *store;
+    zc_reader_t *reader; /* the store's */
     zc_position_t *position;
     zc_topics_t *topics; /* the broker's */
     zc_sync_t sync;
@@ -417,35 +418,35 @@ static void s_evict (zc_history_t *base, zc_topic_t *topic)
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
     const s_lmdb_t *self = (s_lmdb_t *)base;
-    zc_id_t floor = zc_store_floor (self->store, topic);
+    zc_id_t floor = zc_reader_floor (self->reader, topic);
     zc_id_t lost = topic->lost < self->all_lost ? self->all_lost : topic->lost;
     return floor < lost ? lost : floor;
 }
 
 static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored)
 {
-    return zc_store_next (((s_lmdb_t *)base)->store, topic, after, stored);
+    return zc_reader_next (((s_lmdb_t *)base)->reader, topic, after, stored);
 }
 
 static uint64_t s_count (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_id_t upto)
 {
-    return zc_store_count (((s_lmdb_t *)base)->store, topic, after, upto);
+    return zc_reader_count (((s_lmdb_t *)base)->reader, topic, after, upto);
 }
 
 static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
                     zc_id_t *id)
 {
-    return zc_store_find (((s_lmdb_t *)base)->store, topic, name, which, id);
+    return zc_reader_find (((s_lmdb_t *)base)->reader, topic, name, which, id);
 }
 
 static bool s_unreadable (zc_history_t *base)
 {
-    return !zc_store_read (((s_lmdb_t *)base)->store);
+    return !zc_reader_begin (((s_lmdb_t *)base)->reader);
 }
 
 static void s_release (zc_history_t *base)
 {
-    zc_store_release (((s_lmdb_t *)base)->store);
+    zc_reader_release (((s_lmdb_t *)base)->reader);
 }
 
 static void s_stats (zc_history_t *base, zc_history_stats_t *stats)
@@ -557,7 +558,7 @@ static int s_load (s_lmdb_t *self, size_t max_topics)
     self->next_number = totals->next_number;
     self->totals = *totals;
     self->topics = zc_topics_new (max_topics, forgotten, s_topic_evicted, self);
-    return zc_store_topics (self->store, s_topic_loaded, self);
+    return zc_store_each_topic (self->store, s_topic_loaded, self);
 }
 
 static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config, char *error,
@@ -577,6 +578,7 @@ static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config,
         zc_store_new (config->path, config->map_bytes, config->sync == ZC_SYNC_ALWAYS, error, size);
     if (!self->store)
         return -1;
+    self->reader = zc_store_reader (self->store);
     int rc = s_load (self, config->max_topics);
     if (rc != 0)
         snprintf (error, size, "history: can't read %s: %s", config->path, zc_store_strerror (rc));
@@ -586,9 +588,22 @@ static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config,
 zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_topics_t **topics,
                                    zc_id_t *last, char *error, size_t size)
 {
-    static const zc_history_ops_t ops = {
-        "lmdb",  s_destroy, s_append, s_flush, s_settle, s_full,       s_busy,    s_trim,
-        s_evict, s_floor,   s_next,   s_count, s_find,   s_unreadable, s_release, s_stats};
+    static const zc_history_ops_t ops = {.kind = "lmdb",
+                                         .destroy = s_destroy,
+                                         .append = s_append,
+                                         .flush = s_flush,
+                                         .settle = s_settle,
+                                         .full = s_full,
+                                         .busy = s_busy,
+                                         .trim = s_trim,
+                                         .evict = s_evict,
+                                         .floor = s_floor,
+                                         .next = s_next,
+                                         .count = s_count,
+                                         .find = s_find,
+                                         .unreadable = s_unreadable,
+                                         .release = s_release,
+                                         .stats = s_stats};
     s_lmdb_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();

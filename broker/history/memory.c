@@ -453,9 +453,22 @@ static void s_destroy (zc_history_t *base)
 
 zc_history_t *zc_history_memory_new (void)
 {
-    static const zc_history_ops_t ops = {
-        "memory", s_destroy, s_append, s_nothing, s_nothing, s_never, s_never,   s_trim,
-        s_evict,  s_floor,   s_next,   s_count,   s_find,    s_never, s_nothing, s_stats};
+    static const zc_history_ops_t ops = {.kind = "memory",
+                                         .destroy = s_destroy,
+                                         .append = s_append,
+                                         .flush = s_nothing,
+                                         .settle = s_nothing,
+                                         .full = s_never,
+                                         .busy = s_never,
+                                         .trim = s_trim,
+                                         .evict = s_evict,
+                                         .floor = s_floor,
+                                         .next = s_next,
+                                         .count = s_count,
+                                         .find = s_find,
+                                         .unreadable = s_never,
+                                         .release = s_nothing,
+                                         .stats = s_stats};
     s_memory_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();

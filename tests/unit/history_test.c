@@ -551,7 +551,7 @@ static void s_commit (MDB_txn *txn)
     mdb_env_close (env);
 }
 
-#define S_CHUNK_HEADER 16 /* bytes: of store.c */
+#define S_CHUNK_HEADER 16 /* bytes: of layout.h */
 
 /*  A chunk whose topic has gone. */
 static void s_write_stray (const char *folder)
@@ -585,7 +585,7 @@ static void s_a_stray_chunk_is_let_go_of (void **state)
     s_end (self);
 }
 
-#define S_ROW_HOLE 48 /* bytes: where, in a row of store.c */
+#define S_ROW_HOLE 48 /* bytes: where, in a row of layout.h */
 
 /*  A row says how many messages were taken out, and not up to where. */
 static void s_write_count_of_holes (const char *folder)

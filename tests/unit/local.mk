@@ -286,6 +286,31 @@ check_PROGRAMS += tests/unit/history_test
 TESTS += tests/unit/history_test
 tests_unit_history_test_SOURCES = tests/unit/history_test.c tests/unit/unit.h
 tests_unit_history_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/layout_test
+TESTS += tests/unit/layout_test
+tests_unit_layout_test_SOURCES = tests/unit/layout_test.c tests/unit/unit.h
+tests_unit_layout_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/writer_test
+TESTS += tests/unit/writer_test
+tests_unit_writer_test_SOURCES = tests/unit/writer_test.c tests/unit/unit.h tests/unit/database.h
+tests_unit_writer_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/trim_test
+TESTS += tests/unit/trim_test
+tests_unit_trim_test_SOURCES = tests/unit/trim_test.c tests/unit/unit.h tests/unit/database.h
+tests_unit_trim_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/reader_test
+TESTS += tests/unit/reader_test
+tests_unit_reader_test_SOURCES = tests/unit/reader_test.c tests/unit/unit.h tests/unit/database.h
+tests_unit_reader_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/check_test
+TESTS += tests/unit/check_test
+tests_unit_check_test_SOURCES = tests/unit/check_test.c tests/unit/unit.h tests/unit/database.h
+tests_unit_check_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 check_PROGRAMS += tests/unit/outgoing_test
 TESTS += tests/unit/outgoing_test
 tests_unit_outgoing_test_SOURCES = tests/unit/outgoing_test.c tests/unit/unit.h

@@ -1,0 +1,190 @@
+/*  check.c - walks every entry, sees that its value is there and has the form that its table wants,
+ *  and compares the counts. What is read later isn't checked again. */
+#include "config.h"
+
+#include "broker/history/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "broker/history/tables.h"
+
+/*  One entry: 0, or -1 where it is damaged. */
+typedef int (*s_check_fn) (const MDB_val *key, const MDB_val *value, uint64_t *sum);
+
+static int s_check_each (const zc_tables_t *self, int table, s_check_fn fn, uint64_t *sum)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    uint64_t entries = 0;
+    MDB_stat stat;
+    int rc = mdb_cursor_open (self->txn, self->db[table], &cursor);
+    while (rc == 0 && (rc = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0) {
+        /*  Where the last byte lies beyond the end of the file, reading it is a signal. */
+        if (value.mv_size)
+            (void)*((volatile const uint8_t *)value.mv_data + value.mv_size - 1);
+        if (fn (&key, &value, sum) != 0)
+            rc = MDB_CORRUPTED;
+        else
+            entries++;
+    }
+    if (cursor)
+        mdb_cursor_close (cursor);
+    mdb_stat (self->txn, self->db[table], &stat);
+    if (rc == MDB_NOTFOUND && entries == stat.ms_entries)
+        return 0;
+    return rc > 0 ? rc : MDB_CORRUPTED; /* of the system, or of LMDB */
+}
+
+static int s_check_row (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+{
+    zc_row_t row;
+    if (key->mv_size != 8 || value->mv_size <= sizeof row ||
+        value->mv_size > sizeof row + ZC_TOPIC_MAX)
+        return -1;
+    memcpy (&row, value->mv_data, sizeof row);
+    *sum += row.count;
+    return 0;
+}
+
+/*  Whether all parts of a record lie within `size` bytes. */
+static bool s_record_fits (const zc_chunk_record_t *record, size_t size)
+{
+    return zc_chunk_record_size (record) <= size && record->event_len <= ZC_KEY_NAME_MAX &&
+           (!record->event_len || record->event_at + record->event_len <= record->meta_len);
+}
+
+static int s_check_chunk (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+{
+    if (key->mv_size != 16 || value->mv_size <= sizeof (zc_chunk_t) + sizeof (zc_chunk_record_t))
+        return -1;
+    uint64_t count = 0, before = 0, last = zc_key_part (key, 1);
+    const uint8_t *at = (const uint8_t *)value->mv_data + sizeof (zc_chunk_t);
+    size_t left = value->mv_size - sizeof (zc_chunk_t);
+    while (left >= sizeof (zc_chunk_record_t)) {
+        zc_chunk_record_t record;
+        memcpy (&record, at, sizeof record);
+        if (!s_record_fits (&record, left) || record.id <= before || record.id > last)
+            return -1;
+        at += zc_chunk_record_size (&record);
+        left -= zc_chunk_record_size (&record);
+        before = record.id;
+        count++;
+    }
+    *sum += 1;
+    return left == 0 && count == zc_chunk (value).count ? 0 : -1;
+}
+
+static int s_check_order (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+{
+    *sum -= 1;
+    return key->mv_size == 16 && value->mv_size == 0 ? 0 : -1;
+}
+
+static int s_check_name (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+{
+    (void)sum;
+    return key->mv_size > 8 && key->mv_size <= 8 + ZC_KEY_NAME_MAX && value->mv_size == 8 ? 0 : -1;
+}
+
+static int s_check_expiry (const MDB_val *key, const MDB_val *value, uint64_t *sum)
+{
+    (void)sum;
+    return key->mv_size == 24 && value->mv_size == 0 ? 0 : -1;
+}
+
+static int s_open_table (zc_tables_t *self, int table, uint64_t format)
+{
+    bool events = table == ZC_IN_NAMES && format == ZC_FORMAT_EVENTS;
+    const zc_layout_table_t *as = &zc_layout_tables[table];
+    return mdb_dbi_open (self->txn, events ? ZC_TABLE_OF_EVENTS : as->name, events ? 0 : as->flags,
+                         &self->db[table]);
+}
+
+/*  A database in which nothing was ever committed may lack tables, or the totals: it is sound. */
+static int s_check_tables (zc_tables_t *self)
+{
+    zc_stored_totals_t totals;
+    int rc = s_open_table (self, ZC_IN_STATE, ZC_FORMAT);
+    if (rc == 0)
+        rc = zc_tables_totals (self, &totals);
+    if (rc != 0)
+        return zc_missing_is_fine (rc);
+    for (int i = 0; rc == 0 && i < ZC_TABLES; i++)
+        rc = s_open_table (self, i, totals.format);
+    uint64_t messages = 0, chunks = 0, ignored = 0;
+    const struct {
+        int table;
+        s_check_fn fn;
+        uint64_t *sum;
+    } checks[] = {{ZC_IN_TOPICS, s_check_row, &messages},
+                  {ZC_IN_CHUNKS, s_check_chunk, &chunks},
+                  {ZC_IN_ORDER, s_check_order, &chunks},
+                  {ZC_IN_NAMES, s_check_name, &ignored},
+                  {ZC_IN_EXPIRY, s_check_expiry, &ignored}};
+    for (size_t i = 0; rc == 0 && i < sizeof checks / sizeof *checks; i++)
+        rc = s_check_each (self, checks[i].table, checks[i].fn, checks[i].sum);
+    if (rc == MDB_NOTFOUND || (rc == 0 && (messages != totals.messages || chunks != 0)))
+        return MDB_CORRUPTED;
+    return rc;
+}
+
+static int s_check (const char *path)
+{
+    MDB_env *env;
+    zc_tables_t check;
+    int rc = mdb_env_create (&env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs (env, ZC_TABLES_MAX);
+    if (rc == 0)
+        rc = mdb_env_open (env, path, MDB_RDONLY | MDB_NOTLS, 0640);
+    if (rc == 0)
+        rc = mdb_txn_begin (env, NULL, MDB_RDONLY, &check.txn);
+    return rc == 0 ? s_check_tables (&check) : rc;
+}
+
+/*  The process that checks writes its result into a pipe. It may crash: then it does so at once and
+ *  writes nothing, and what LMDB prints as it crashes helps nobody. */
+static void s_check_and_tell (const char *path, int fd)
+{
+    signal (SIGSEGV, SIG_DFL);
+    signal (SIGBUS, SIG_DFL);
+    signal (SIGABRT, SIG_DFL);
+    int rc = freopen ("/dev/null", "w", stderr) ? s_check (path) : errno;
+    _exit (write (fd, &rc, sizeof rc) == sizeof rc ? 0 : 1);
+}
+
+/*  There is no file, or an empty one: a broker was killed, or had no space, as it made the file. */
+static bool s_is_new (const char *path)
+{
+    char file[4200];
+    struct stat status;
+    snprintf (file, sizeof file, "%s/data.mdb", path);
+    return stat (file, &status) == 0 ? status.st_size == 0 : errno == ENOENT;
+}
+
+int zc_store_check (const char *path)
+{
+    int ends[2], rc = MDB_CORRUPTED; /* where the process crashes */
+    if (s_is_new (path))
+        return 0;
+    if (pipe2 (ends, O_CLOEXEC) != 0)
+        return errno;
+    pid_t pid = fork ();
+    if (pid == 0)
+        s_check_and_tell (path, ends[1]);
+    if (pid < 0)
+        rc = errno;
+    close (ends[1]);
+    while (pid > 0 && read (ends[0], &rc, sizeof rc) < 0 && errno == EINTR)
+        ;
+    close (ends[0]);
+    while (pid > 0 && waitpid (pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return rc;
+}
