@@ -210,7 +210,7 @@ int zc_request_from_variables (zc_request_t *self, const zc_slice_t values[ZC_VA
     if (zc_text_u64 (port.at, port.len, 65535, &number) == 0)
         self->port = (uint16_t)number;
     self->body = ZC_BODY_UNKNOWN;
-    if (length.len == 0)
+    if (length.len == 0 || zc_slice_is (length, "-1")) /* Caddy's, of a body in chunks */
         return 0;
     if (zc_text_u64 (length.at, length.len, INT64_MAX, &number) != 0)
         return -1;

@@ -512,6 +512,47 @@ class Stack:
         argv = ["apache2", "-DFOREGROUND", "-d", self.folder, "-f", main]
         return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), abrupt=True, **how)
 
+    def nginx_proxy(self, **how):
+        """nginx on the samples that reach zcast-ws over HTTP."""
+        shown = (SOURCE / "etc/nginx/private.conf").read_text().count("include zcast.conf;")
+        assert shown == 1
+        self.web_port = self.web_port or free_port()
+        self.render("nginx/zcast-proxy.conf", "nginx-zcast-proxy.conf")
+        return self.nginx(edit=lambda text: text.replace("include nginx-zcast.conf;", "include nginx-zcast-proxy.conf;"), **how)
+
+    def caddy(self, events="events.caddy", **how):
+        """Caddy on the samples of etc/caddy; `events`: which of its ways /events goes."""
+        self.web_port = self.web_port or free_port()
+        (self.folder / "zcast").mkdir(exist_ok=True)
+        for name in ("zcast.caddy", "events.caddy", "events-fcgi.caddy"):
+            self.render(f"caddy/{name}", f"zcast/{name}", lambda text: text.replace("import events.caddy", f"import {events}"))
+        argv = ["caddy", "run", "--config", self.render("caddy/Caddyfile"), "--adapter", "caddyfile"]
+        env = {"XDG_CONFIG_HOME": str(self.folder), "HOME": str(self.folder)}
+        return self.start("caddy", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), env=env, abrupt=True, **how)
+
+    def caddy_fcgi(self, **how):
+        return self.caddy("events-fcgi.caddy", **how)
+
+    def haproxy(self, edit=lambda text: text, **how):
+        """HAProxy on the sample of etc/haproxy."""
+        self.web_port = self.web_port or free_port()
+        argv = ["haproxy", "-db", "-f", self.render("haproxy/zcast.cfg", "haproxy.cfg", edit)]
+        return self.start("haproxy", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), abrupt=True, **how)
+
+    def haproxy_fcgi(self, **how):
+        """With the lines about FastCGI that are commented out in place of those before them."""
+
+        def edit(text):
+            lines = text.splitlines(keepends=True)
+            backend = ""
+            for number, line in enumerate(lines):
+                backend = line.split()[1] if line.startswith("backend ") else backend
+                if backend in ("zcast_events", "zcast_publish"):
+                    lines[number] = "" if line.startswith("    server ") else line.replace("    #use-", "    use-").replace("    #server", "    server")
+            return "".join(lines)
+
+        return self.haproxy(edit=edit, **how)
+
     # -- ZeroMQ
 
     def socket(self, kind, endpoint, **options):

@@ -103,7 +103,7 @@ def quickstart():
         shutil.rmtree(each.folder)
 
 
-@pytest.mark.parametrize("options", [["--web", "nginx", "--redis"], ["--web", "lighttpd"]])
+@pytest.mark.parametrize("options", [["--web", "nginx", "--redis"], ["--web", "lighttpd"], ["--web", "caddy", "--no-redis"]])
 def test_quickstart_serves_and_stops(quickstart, options):
     one = quickstart(*options).wait_ready()
     url = f"http://127.0.0.1:{one.port}"
@@ -125,6 +125,34 @@ def test_quickstart_serves_and_stops(quickstart, options):
     assert one.interrupt() == 130
     assert one.descendants() == []
     assert [path.name for path in one.folder.iterdir()] == ["quickstart.out"]
+
+
+def test_quickstart_without_a_web_server(quickstart):
+    """zcast-ws answers at the port: streams, WebSocket, and what is published there, as it says."""
+    one = quickstart("--web", "none", "--no-redis").wait_ready()
+    events, publish, websocket = re.search(r"Served +(\S+)…  (\S+)…  (\S+)…", one.output()).groups()
+    with SseClient(f"{events}demo/hello") as sse, WsClient(f"{websocket}demo/hello") as ws:
+        sse.wait_open()
+        ws.wait_open()
+        (line,) = re.findall(r"^ +(curl -d .*)$", one.output(), re.MULTILINE)
+        run("bash", "-ec", line, env=environment())
+        run("curl", "-sf", "-d", "and this", f"{publish}demo/hello")
+        one.shell("zmq", "pub", "demo/hello", "by zmq")
+        said = ["Hello over HTTP", "and this", "by zmq"]
+        assert [event.data for event in sse.wait(3)] == said and ws.wait(3) == said
+    with SseClient(f"{events}host/metrics") as metrics:
+        metrics.wait(1)
+    programs = {Path(words.split(b"\0")[0].decode()).name for _, words in one.descendants()}
+    assert {"zcast-broker", "zcast-ws"} <= programs and not programs & {"nginx", "lighttpd", "caddy", "zcast-fcgi"}
+    assert one.interrupt() == 130 and one.descendants() == []
+
+
+def test_what_a_run_leaves_in_the_checkout_is_ignored():
+    """Where that was configured in place, it is the build folder."""
+    if not (SOURCE / ".git").exists():
+        pytest.skip("no checkout")
+    for name in ("quickstart-8080.env", "quickstart-make.log", ".quickstart.lock"):
+        run("git", "-C", SOURCE, "check-ignore", name)
 
 
 def blocks(name, language):
@@ -364,7 +392,7 @@ def test_quickstart_stops_once(quickstart):
         (["--port"], "--port needs a value"),
         (["--port", "0"], "expected a number from 1 to 65535"),
         (["--port=65536"], "expected a number from 1 to 65535"),
-        (["--web", "caddy"], "expected nginx or lighttpd"),
+        (["--web", "apache"], "expected nginx, lighttpd, caddy or none"),
         (["--nonsense"], "unknown option '--nonsense'"),
         (["shell", "--nonsense"], "unknown option '--nonsense'"),
         (["--", "zmq"], "unexpected 'zmq'"),

@@ -230,7 +230,9 @@ static void test_variables (void **state)
         {"", "", "", "", "", ZC_BODY_UNKNOWN, 0},
         {"?topic=a", "/events", "topic=a", "", "/events", ZC_BODY_UNKNOWN, 0},
         {"/", "", "", "x", "/", ZC_BODY_UNKNOWN, -1},
-        {"/", "", "", "-1", "/", ZC_BODY_UNKNOWN, -1},
+        {"/", "", "", "-1", "/", ZC_BODY_UNKNOWN, 0},
+        {"/", "", "", "-2", "/", ZC_BODY_UNKNOWN, -1},
+        {"/", "", "", "-10", "/", ZC_BODY_UNKNOWN, -1},
         {"/", "", "", "99999999999999999999", "/", ZC_BODY_UNKNOWN, -1},
     };
     for (size_t i = 0; i < LENGTH (rows); i++) {
