@@ -302,10 +302,10 @@ static json_t *s_report_json (const s_bridge_t *self)
     return report;
 }
 
-static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+static void s_reported (void *arg, const zc_answer_t *answer)
 {
     s_bridge_t *self = arg;
-    if (zc_report_name_answer (&self->name, frames, count))
+    if (zc_report_name_answer (&self->name, answer))
         self->report_at = 0;
 }
 
@@ -315,9 +315,10 @@ static void s_report (s_bridge_t *self)
     json_t *report = s_report_json (self);
     char *text = json_dumps (report, JSON_COMPACT);
     json_decref (report);
-    zc_slice_t frames[] = {{"REPORT", 6}, {name, strlen (name)}, {text, strlen (text)}};
+    zc_ask_t ask = {
+        .verb = ZC_REPORT, .name = {name, strlen (name)}, .json = {text, strlen (text)}};
     if (zc_control_pending (self->control) == 0)
-        zc_control_request (self->control, frames, 3, S_REPORT_MS, s_reported, self);
+        zc_control_request (self->control, &ask, S_REPORT_MS, s_reported, self);
     free (text);
     self->report_at = zc_mono_ms () + S_REPORT_MS;
 }

@@ -262,14 +262,12 @@ static void s_subscribe (zc_outgoing_t *self)
 }
 
 /*  Where the broker is. */
-static void s_told_head (void *arg, const zc_slice_t *frames, size_t count)
+static void s_told_head (void *arg, const zc_answer_t *answer)
 {
     zc_outgoing_t *self = arg;
-    zc_id_t head;
-    if (count < 2 || !zc_slice_is (frames[0], "OK") || self->since[0] ||
-        zc_id_parse (frames[1].at, frames[1].len, &head) != 0)
+    if (answer->kind != ZC_OK || self->since[0])
         return;
-    zc_id_format (head, self->since);
+    zc_id_format (answer->head, self->since);
     if (!self->got)
         zc_info ("broker %s: what it gives out after %s goes to Redis, if Redis knows nothing else",
                  self->control, self->since);
@@ -285,7 +283,7 @@ static void s_end_broker (zc_outgoing_t *self)
 /*  Asks where the broker is, until it says so, or Redis has said more. */
 static void s_find_head (zc_outgoing_t *self)
 {
-    static const zc_slice_t sync[] = {{"SYNC", 4}, {"", 0}, {"", 0}};
+    static const zc_ask_t sync = {.verb = ZC_SYNC};
     if (!self->broker && !self->since[0] && !self->closed)
         self->broker = zc_control_new (self->context, self->control);
     if (!self->broker)
@@ -293,7 +291,7 @@ static void s_find_head (zc_outgoing_t *self)
     while (zc_control_read (self->broker, 10) > 0)
         continue;
     if (!self->since[0] && zc_control_pending (self->broker) == 0)
-        zc_control_request (self->broker, sync, 3, S_HEAD_MS, s_told_head, self);
+        zc_control_request (self->broker, &sync, S_HEAD_MS, s_told_head, self);
     if (!self->since[0])
         return;
     s_end_broker (self);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
@@ -17,16 +16,10 @@
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
 #define S_TICK_MS 250           /* the loop sleeps at most so long */
 
-static void s_position (zc_buf_t *out, zc_id_t id)
+static void s_published (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
 {
-    char *text = (char *)zc_buf_reserve (out, ZC_ID_SIZE);
-    out->len += zc_id_format (id, text);
-}
-
-static void s_ok_position (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
-{
-    char text[ZC_ID_SIZE];
-    zc_outbox_ok (self->outbox, route, text, zc_id_format (id, text));
+    zc_answer_t answer = {.verb = ZC_PUBLISH, .kind = ZC_OK, .id = id};
+    zc_outbox_answer (self->outbox, route, &answer);
 }
 
 static void s_error (zc_broker_t *self, const zc_route_t *route, const char *code, const char *text)
@@ -66,7 +59,7 @@ static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id,
     if (id <= self->head && conflict) {
         s_refuse (self, route, ZC_ECONFLICT);
     } else if (id <= self->head) {
-        s_ok_position (self, route, id);
+        s_published (self, route, id);
     } else if (self->copies.size >= S_COPIES_MAX) {
         s_error (self, route, "busy", "too many requests at once: try again");
     } else {
@@ -103,7 +96,7 @@ static void s_answer (zc_broker_t *self, const zc_origin_t *origin, const zc_ite
     else if (origin->conflict)
         s_refuse (self, &origin->route, ZC_ECONFLICT);
     else
-        s_ok_position (self, &origin->route, item->id);
+        s_published (self, &origin->route, item->id);
 }
 
 /*  What wasn't kept, and is told so, was never published: its name is free again. */
@@ -169,16 +162,14 @@ static void s_synced (void *arg, const zc_route_t *route, zc_slice_t topics)
     zc_slice_t name;
     while (zc_ask_topic (&list, &at, &name)) {
         const zc_topic_t *topic = zc_topics_find (self->topics, name);
-        if (lasts.len)
-            zc_buf_addc (&lasts, '\n');
-        s_position (&lasts, topic ? topic->sent : zc_topics_forgotten (self->topics));
+        zc_lasts_add (&lasts, topic ? topic->sent : zc_topics_forgotten (self->topics));
     }
-    char head[ZC_ID_SIZE], dropped[ZC_ID_SIZE];
-    zc_slice_t frames[] = {{"OK", 2},
-                           {head, zc_id_format (self->head, head)},
-                           {dropped, zc_id_format (self->dropped, dropped)},
-                           {(char *)lasts.data, lasts.len}};
-    zc_outbox_answer (self->outbox, route, frames, 4);
+    zc_answer_t answer = {.verb = ZC_SYNC,
+                          .kind = ZC_OK,
+                          .head = self->head,
+                          .dropped = self->dropped,
+                          .lasts = {(char *)lasts.data, lasts.len}};
+    zc_outbox_answer (self->outbox, route, &answer);
     zc_buf_clear (&lasts);
 }
 
@@ -254,21 +245,24 @@ static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
             upto = last > upto ? last : upto;
             break;
         }
-        s_position (&list, topic->sent);
-        zc_buf_addc (&list, ' ');
-        zc_buf_add (&list, topic->name, topic->len);
-        zc_buf_addc (&list, '\n');
+        zc_listed_add (&list, topic->sent, (zc_slice_t){topic->name, topic->len});
     }
-    char head[ZC_ID_SIZE], forgotten[ZC_ID_SIZE];
-    zc_slice_t frames[] = {{"OK", 2},
-                           {head, zc_id_format (self->head, head)},
-                           {forgotten, zc_id_format (upto, forgotten)},
-                           {(char *)list.data, list.len}};
-    zc_outbox_answer (self->outbox, route, frames, 4);
+    zc_answer_t answer = {.verb = ZC_TOPICS,
+                          .kind = ZC_OK,
+                          .head = self->head,
+                          .forgotten = upto,
+                          .listed = {(char *)list.data, list.len}};
+    zc_outbox_answer (self->outbox, route, &answer);
     zc_buf_clear (&list);
 }
 
 /*  STATS, REPORT, PING. */
+
+static void s_say (zc_broker_t *self, const zc_route_t *route, zc_verb_t verb, zc_slice_t text)
+{
+    zc_answer_t answer = {.verb = verb, .kind = ZC_OK, .text = text};
+    zc_outbox_answer (self->outbox, route, &answer);
+}
 
 static void s_json_position (json_t *json, const char *name, zc_id_t id)
 {
@@ -333,7 +327,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     zc_buf_adds (&answer, ",\"workers\":");
     zc_stats_workers (self->stats, &answer, self->mono_ms);
     zc_buf_addc (&answer, '}');
-    zc_outbox_ok (self->outbox, route, answer.data, answer.len);
+    s_say (self, route, ZC_STATS, (zc_slice_t){(char *)answer.data, answer.len});
     zc_buf_clear (&answer);
     free (text);
     json_decref (json);
@@ -347,23 +341,22 @@ static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
     if (code) {
         s_error (self, route, code, error);
     } else {
-        zc_slice_t ok = {"OK", 2};
-        zc_outbox_answer (self->outbox, route, &ok, 1);
+        s_say (self, route, ZC_REPORT, (zc_slice_t){"", 0});
     }
 }
 
 static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
-    zc_outbox_ok (self->outbox, route, PACKAGE_VERSION, strlen (PACKAGE_VERSION));
+    s_say (self, route, ZC_PING, (zc_slice_t){PACKAGE_VERSION, strlen (PACKAGE_VERSION)});
 }
 
 static void s_limits (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    char text[24];
-    int len = snprintf (text, sizeof text, "%zu", self->config.max_payload);
+    zc_answer_t answer = {
+        .verb = ZC_LIMITS, .kind = ZC_OK, .max_payload = self->config.max_payload};
     (void)request;
-    zc_outbox_ok (self->outbox, route, text, (size_t)len);
+    zc_outbox_answer (self->outbox, route, &answer);
 }
 
 /*  Requests. */

@@ -7,7 +7,7 @@
 #define ZC_GATE_H
 
 #include <zmq.h>
-#include "broker/ask.h"
+#include "lib/wire/ask.h"
 #include "lib/access/certificate.h"
 #include "lib/config/options.h"
 

@@ -12,7 +12,6 @@ broker_libbroker_a_SOURCES = \
 	broker/meter.c broker/meter.h \
 	broker/backlog.c broker/backlog.h \
 	broker/control.c \
-	broker/ask.c broker/ask.h \
 	broker/outbox.c broker/outbox.h \
 	broker/peers.c broker/peers.h \
 	broker/replays.c broker/replays.h \

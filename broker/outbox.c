@@ -11,7 +11,6 @@
 #include <string.h>
 #include "broker/peers.h"
 
-#define S_FRAMES_MAX 5
 #define S_BYTES (64u << 20)     /* what waits, in all */
 #define S_PEER_BYTES (8u << 20) /* and of one peer */
 #define S_TRIES 1000            /* in one turn */
@@ -21,7 +20,7 @@ typedef struct s_waiting {
     struct s_waiting *next;
     zc_route_t route;
     size_t count, bytes; /* bytes: with this struct */
-    zmq_msg_t frames[S_FRAMES_MAX];
+    zmq_msg_t frames[ZC_ANSWER_FRAMES];
 } s_waiting_t;
 
 /*  A peer for which something waits. */
@@ -151,10 +150,35 @@ zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route)
     return ZC_SENT;
 }
 
-void zc_outbox_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count)
+static void s_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         s_more (self, &frames[i], i + 1 < count);
+}
+
+/*  Returns how many there are, and in *bytes what they hold. */
+static size_t s_frames (const zc_answer_t *answer, zmq_msg_t *payload, zmq_msg_t *frames,
+                        size_t *bytes)
+{
+    zc_answer_frames_t out;
+    zc_answer_write (answer, &out);
+    for (size_t i = 0; i < out.count; i++) {
+        *bytes += out.frames[i].len;
+        if (payload && out.frames[i].at == answer->message.payload.at) {
+            zmq_msg_init (&frames[i]);
+            zmq_msg_copy (&frames[i], payload);
+        } else {
+            zc_frame_set (&frames[i], out.frames[i].at, out.frames[i].len);
+        }
+    }
+    return out.count;
+}
+
+void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *payload)
+{
+    zmq_msg_t frames[ZC_ANSWER_FRAMES];
+    size_t bytes = 0, count = s_frames (answer, payload, frames, &bytes);
+    s_finish (self, frames, count);
 }
 
 /*  One frame list now, or not at all. The frames are taken where it was sent. */
@@ -163,7 +187,7 @@ static zc_sent_t s_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *
 {
     zc_sent_t sent = zc_outbox_begin (self, route);
     if (sent == ZC_SENT)
-        zc_outbox_finish (self, frames, count);
+        s_finish (self, frames, count);
     return sent;
 }
 
@@ -193,19 +217,13 @@ static void s_wait (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
     }
 }
 
-void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slice_t *frames,
-                       size_t count)
+void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answer_t *answer)
 {
-    assert (count <= S_FRAMES_MAX);
-    zmq_msg_t out[S_FRAMES_MAX];
-    size_t bytes = sizeof (s_waiting_t);
-    for (size_t i = 0; i < count; i++) {
-        zc_frame_set (&out[i], frames[i].at, frames[i].len);
-        bytes += frames[i].len;
-    }
+    zmq_msg_t frames[ZC_ANSWER_FRAMES];
+    size_t bytes = sizeof (s_waiting_t), count = s_frames (answer, NULL, frames, &bytes);
     /*  Behind what waits for it, so that a peer that pipelines gets its answers in order. */
     s_queue_t *queue = s_queue (self, route);
-    zc_sent_t sent = queue ? ZC_BLOCKED : s_send (self, route, out, count);
+    zc_sent_t sent = queue ? ZC_BLOCKED : s_send (self, route, frames, count);
     if (sent == ZC_SENT)
         return;
     s_waiting_t *waiting = malloc (sizeof *waiting);
@@ -214,24 +232,19 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slic
     waiting->route = *route;
     waiting->count = count;
     waiting->bytes = bytes;
-    memcpy (waiting->frames, out, count * sizeof *out);
+    memcpy (waiting->frames, frames, count * sizeof *frames);
     if (sent == ZC_GONE)
         s_free (waiting);
     else
         s_wait (self, queue, waiting);
 }
 
-void zc_outbox_ok (zc_outbox_t *self, const zc_route_t *route, const void *bytes, size_t len)
-{
-    zc_slice_t frames[] = {{"OK", 2}, {bytes, len}};
-    zc_outbox_answer (self, route, frames, 2);
-}
-
 void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
                       const char *text)
 {
-    zc_slice_t frames[] = {{"ERR", 3}, {code, strlen (code)}, {text, strlen (text)}};
-    zc_outbox_answer (self, route, frames, 3);
+    zc_answer_t answer = {
+        .kind = ZC_ERR, .code = {code, strlen (code)}, .text = {text, strlen (text)}};
+    zc_outbox_answer (self, route, &answer);
 }
 
 /*  Sends what one peer takes, at most so many. Returns how often it tried. */

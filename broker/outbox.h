@@ -4,7 +4,7 @@
 #define ZC_OUTBOX_H
 
 #include <zmq.h>
-#include "broker/ask.h"
+#include "lib/wire/answer.h"
 
 /*  Where an answer goes, and what it begins with. */
 typedef struct {
@@ -34,13 +34,11 @@ void zc_outbox_destroy (zc_outbox_t **self_p);
 /*  Whether the peer takes a message now. Where it does, the message has begun, and is to be
  * finished before anything else is sent. */
 zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route);
-/*  Takes the frames. */
-void zc_outbox_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count);
-/*  An answer of plain frames (copied). Where the peer is blocked it waits behind those that wait
+/*  `payload`: of MSG, the frame that has it already, shared; NULL: it is copied. */
+void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *payload);
+/*  An answer of one part (copied). Where the peer is blocked it waits behind those that wait
  * for this peer; only where they are too many is it dropped, and counted. */
-void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_slice_t *frames,
-                       size_t count);
-void zc_outbox_ok (zc_outbox_t *self, const zc_route_t *route, const void *bytes, size_t len);
+void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answer_t *answer);
 void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
                       const char *text);
 /*  Tries again to send what waits, peer by peer, a bounded number. */

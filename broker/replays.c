@@ -7,7 +7,6 @@
 #include "broker/replays.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "broker/peers.h"
@@ -268,7 +267,7 @@ static void s_set_since (zc_replays_t *self, s_job_t *job, const zc_ask_t *reque
     if (request->since_kind == ZC_SINCE_POSITION) {
         job->since = job->position = request->since;
     } else if (request->since_kind == ZC_SINCE_EVENT &&
-               s_find_event (self, job, request->since_event)) {
+               s_find_event (self, job, request->since_text)) {
         job->position = job->since;
     } else { /* all there is of each topic */
         job->unknown = request->since_kind == ZC_SINCE_EVENT;
@@ -312,17 +311,11 @@ static s_job_t *s_job_new (zc_replays_t *self, const zc_route_t *route, const zc
 
 static void s_send_message (zc_replays_t *self, const zc_topic_t *topic, const zc_stored_t *stored)
 {
-    zmq_msg_t frames[4];
-    zc_frame_set (&frames[0], "MSG", 3);
-    zc_frame_set (&frames[1], topic->name, topic->len);
-    if (stored->shared) {
-        zmq_msg_init (&frames[2]);
-        zmq_msg_copy (&frames[2], stored->shared);
-    } else {
-        zc_frame_set (&frames[2], stored->payload.at, stored->payload.len);
-    }
-    zc_frame_set (&frames[3], stored->meta.at, stored->meta.len);
-    zc_outbox_finish (self->outbox, frames, 4);
+    zc_answer_t answer = {.kind = ZC_MSG,
+                          .message = {.topic = {topic->name, topic->len},
+                                      .payload = stored->payload,
+                                      .meta = stored->meta}};
+    zc_outbox_finish (self->outbox, &answer, stored->shared);
 }
 
 /*  What history has let go of meanwhile is missing where it isn't behind the job yet: so this comes
@@ -373,19 +366,14 @@ static zc_sent_t s_send_end (zc_replays_t *self, s_job_t *job)
     if (!job->checked)
         s_check_floor (self, job);
     uint64_t remaining = job->heap_len ? s_remaining (self, job) : 0;
-    char head[ZC_ID_SIZE], floor[ZC_ID_SIZE], since[ZC_ID_SIZE] = "?", left[24];
-    zmq_msg_t frames[5];
-    size_t count = job->fetch ? 5 : 3;
-    zc_frame_set (&frames[0], "END", 3);
-    zc_frame_set (&frames[1], head, zc_id_format (remaining ? job->position : job->head, head));
-    zc_frame_set (&frames[2], floor, zc_id_format (job->floor, floor));
-    if (job->fetch) {
-        size_t len = job->unknown ? 1 : zc_id_format (job->since, since);
-        zc_frame_set (&frames[3], since, len);
-        len = (size_t)snprintf (left, sizeof left, "%llu", (unsigned long long)remaining);
-        zc_frame_set (&frames[4], left, len);
-    }
-    zc_outbox_finish (self->outbox, frames, count);
+    zc_answer_t answer = {.verb = job->fetch ? ZC_FETCH : ZC_REPLAY,
+                          .kind = ZC_END,
+                          .head = remaining ? job->position : job->head,
+                          .floor = job->floor,
+                          .since = job->since,
+                          .unknown = job->unknown,
+                          .remaining = remaining};
+    zc_outbox_finish (self->outbox, &answer, NULL);
     return ZC_SENT;
 }
 

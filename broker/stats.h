@@ -2,7 +2,7 @@
 #ifndef ZC_STATS_H
 #define ZC_STATS_H
 
-#include "broker/ask.h"
+#include "lib/wire/ask.h"
 #include "lib/base/buf.h"
 
 typedef struct {

@@ -25,6 +25,8 @@ libzcast_a_SOURCES = \
 	lib/config/options_private.h \
 	lib/config/sections.c lib/config/sections.h lib/config/sections.inc \
 	lib/config/zpl.c lib/config/zpl.h \
+	lib/wire/answer.c lib/wire/answer.h \
+	lib/wire/ask.c lib/wire/ask.h \
 	lib/wire/chunked.c lib/wire/chunked.h \
 	lib/wire/encoding.c lib/wire/encoding.h \
 	lib/wire/field.c lib/wire/field.h \

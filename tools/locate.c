@@ -27,37 +27,28 @@ typedef struct {
     zc_id_t since;
 } s_page_t;
 
-static bool s_position (zc_slice_t frame, zc_id_t *id)
-{
-    return zc_id_parse (frame.at, frame.len, id) == 0;
-}
-
-static void s_page_part (void *arg, const zc_slice_t *frames, size_t count)
+static void s_page_part (void *arg, const zc_answer_t *answer)
 {
     s_page_t *page = arg;
-    zc_message_t message;
-    if (count >= 4 && zc_slice_is (frames[0], "MSG") &&
-        zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0) {
+    if (answer->kind == ZC_MSG) {
         page->any = true;
-        page->first = message.id;
-    }
-    uint64_t remaining;
-    if (count >= 5 && zc_slice_is (frames[0], "END") &&
-        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX - 1, &remaining) == 0) {
-        page->known = s_position (frames[3], &page->since);
-        page->after = remaining + page->any;
+        page->first = answer->message.id;
+    } else {
+        page->known = !answer->unknown;
+        page->since = answer->since;
+        page->after = answer->remaining + page->any;
     }
 }
 
 static int s_ask_page (s_locate_t *self, const char *since, s_page_t *page)
 {
     *page = (s_page_t){0};
-    zc_slice_t frames[] = {{"FETCH", 5},
-                           {since, strlen (since)},
-                           {"1", 1},
-                           {"1", 1},
-                           {zc_buf_str (&self->topics), self->topics.len}};
-    return zc_tool_ask (self->link, frames, 5, s_page_part, page);
+    zc_ask_t ask = {.verb = ZC_FETCH,
+                    .since_text = {since, strlen (since)},
+                    .count = 1,
+                    .bytes = 1,
+                    .list = {zc_buf_str (&self->topics), self->topics.len}};
+    return zc_tool_ask (self->link, &ask, s_page_part, page);
 }
 
 static int s_own_id (s_locate_t *self, const char *own_id, char *text)
@@ -98,18 +89,18 @@ static int s_halve (s_locate_t *self, uint64_t want, zc_id_t low, zc_id_t high, 
     return status;
 }
 
-static void s_take_head (void *arg, const zc_slice_t *frames, size_t count)
+static void s_take_head (void *arg, const zc_answer_t *answer)
 {
-    if (count >= 2)
-        s_position (frames[1], arg);
+    zc_id_t *head = arg;
+    *head = answer->head;
 }
 
 /*  The broker's last position: SYNC, without waiting. */
 static int s_ask_head (s_locate_t *self, zc_id_t *head)
 {
-    zc_slice_t frames[] = {{"SYNC", 4}, {"", 0}, {"", 0}};
+    static const zc_ask_t ask = {.verb = ZC_SYNC};
     *head = ZC_ID_NONE;
-    return zc_tool_ask (self->link, frames, 3, s_take_head, head);
+    return zc_tool_ask (self->link, &ask, s_take_head, head);
 }
 
 static int s_last (s_locate_t *self, uint64_t want, char *text)
@@ -129,40 +120,27 @@ static int s_last (s_locate_t *self, uint64_t want, char *text)
 
 /*  Topics that the prefixes stand for. The latest come first, so those that TOPICS leaves out don't
  *  have the last messages. */
-static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
+static void s_listed (void *arg, const zc_answer_t *answer)
 {
     s_locate_t *self = arg;
-    zc_slice_t list = count == 4 ? frames[3] : (zc_slice_t){"", 0};
-    const char *lf;
-    for (; list.len && (lf = memchr (list.at, '\n', list.len));
-         list.len -= (size_t)(lf + 1 - list.at), list.at = lf + 1) {
-        const char *space = memchr (list.at, ' ', (size_t)(lf - list.at));
-        if (!space)
-            continue;
-        if (self->topics.len)
-            zc_buf_addc (&self->topics, '\n');
-        zc_buf_add (&self->topics, space + 1, (size_t)(lf - space) - 1);
-    }
+    zc_slice_t list = answer->listed, topic;
+    zc_id_t last;
+    while (zc_listed_next (&list, &last, &topic))
+        zc_ask_add_topic (&self->topics, topic);
 }
-
-#define S_PREFIXES 100 /* what one TOPICS may ask for */
 
 static int s_list (s_locate_t *self, const zc_slice_t *prefixes, size_t count)
 {
-    zc_slice_t frames[2 + S_PREFIXES] = {{"TOPICS", 6}, {"0-0", 3}};
-    if (count > S_PREFIXES)
-        return zc_tool_misuse ("--since last:N takes at most %d prefixes", S_PREFIXES);
-    memcpy (frames + 2, prefixes, count * sizeof *prefixes);
-    return zc_tool_ask (self->link, frames, 2 + count, s_listed, self);
+    zc_ask_t ask = {.verb = ZC_TOPICS, .frames = prefixes, .frame_count = count};
+    if (count > ZC_PREFIXES_MAX)
+        return zc_tool_misuse ("--since last:N takes at most %d prefixes", ZC_PREFIXES_MAX);
+    return zc_tool_ask (self->link, &ask, s_listed, self);
 }
 
 static void s_name (s_locate_t *self, const zc_slice_t *topics, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            zc_buf_addc (&self->topics, '\n');
-        zc_buf_add (&self->topics, topics[i].at, topics[i].len);
-    }
+    for (size_t i = 0; i < count; i++)
+        zc_ask_add_topic (&self->topics, topics[i]);
 }
 
 int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_slice_t *topics,

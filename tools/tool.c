@@ -200,28 +200,31 @@ void zc_tool_link_destroy (zc_tool_link_t **self_p)
     free (self);
 }
 
-static void s_part (void *arg, const zc_slice_t *frames, size_t count)
+static void s_part (void *arg, const zc_answer_t *answer)
 {
     zc_tool_link_t *self = arg;
-    if (count == 0)
+    if (answer->kind == ZC_NO_ANSWER)
         return;
-    self->there = !zc_slice_is (frames[0], "MSG");
-    self->refused = zc_slice_is (frames[0], "ERR");
-    zc_slice_t text = frames[count - 1];
-    if (self->refused)
-        zc_tool_say ("the broker refuses: %.*s", (int)text.len, text.at);
+    self->there = !answer->more;
+    self->refused = answer->kind == ZC_ERR || answer->kind == ZC_MALFORMED;
+    if (answer->kind == ZC_ERR)
+        zc_tool_say ("the broker refuses: %.*s", (int)answer->text.len, answer->text.at);
+    else if (answer->kind == ZC_MALFORMED)
+        zc_tool_say ("what answers at %s is no broker of zcast: %.*s",
+                     zc_options_text (self->options, "control"), (int)answer->text.len,
+                     answer->text.at);
     else
-        self->fn (self->arg, frames, count);
+        self->fn (self->arg, answer);
 }
 
-int zc_tool_ask (zc_tool_link_t *self, const zc_slice_t *frames, size_t count, zc_control_fn fn,
-                 void *arg)
+int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg)
 {
     self->fn = fn;
     self->arg = arg;
     self->there = self->refused = false;
-    zc_control_request (self->control, frames, count, self->timeout_ms, s_part, self);
-    while (!self->there && zc_control_pending (self->control) && !zc_tool_stopped) {
+    zc_control_request (self->control, ask, self->timeout_ms, s_part, self);
+    while (!self->there && !self->refused && zc_control_pending (self->control) &&
+           !zc_tool_stopped) {
         zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
         size_t items_count = zc_control_pollitems (self->control, items);
         zc_tool_poll (items, items_count, zc_control_timeout (self->control), true);
@@ -234,31 +237,19 @@ int zc_tool_ask (zc_tool_link_t *self, const zc_slice_t *frames, size_t count, z
                                             false, self->timeout_ms);
 }
 
-typedef struct {
-    size_t want;
-    char *text;
-} s_reply_t;
-
-static void s_take_text (void *arg, const zc_slice_t *frames, size_t count)
+static void s_take_text (void *arg, const zc_answer_t *answer)
 {
-    s_reply_t *reply = arg;
-    if (zc_slice_is (frames[0], "OK") && reply->want < count)
-        reply->text = strndup (frames[reply->want].at, frames[reply->want].len);
+    char **text = arg;
+    *text = strndup (answer->text.at, answer->text.len);
 }
 
-int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text)
+int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text)
 {
-    s_reply_t reply = {.want = want};
-    zc_slice_t frame = {verb, strlen (verb)};
+    zc_ask_t ask = {.verb = verb};
+    *text = NULL;
     zc_tool_link_t *link =
         zc_tool_link_new (options, (unsigned)zc_options_number (options, "timeout"));
-    int status = link ? zc_tool_ask (link, &frame, 1, s_take_text, &reply) : ZC_EXIT_FAILURE;
-    if (status == ZC_EXIT_OK && !reply.text) {
-        zc_tool_say ("what answers at %s is no broker of zcast",
-                     zc_options_text (options, "control"));
-        status = ZC_EXIT_FAILURE;
-    }
+    int status = link ? zc_tool_ask (link, &ask, s_take_text, text) : ZC_EXIT_FAILURE;
     zc_tool_link_destroy (&link);
-    *text = reply.text;
     return status;
 }

@@ -83,13 +83,11 @@ typedef struct zc_tool_link zc_tool_link_t;
 /*  To the broker's control endpoint. NULL after saying why. `options` are borrowed. */
 zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms);
 void zc_tool_link_destroy (zc_tool_link_t **self_p);
-/*  Asks, and hands the answer's parts to `fn` as they come (lib/peer/control.h). Returns
- * ZC_EXIT_OK; or says that it was refused or not answered, and returns the exit status. */
-int zc_tool_ask (zc_tool_link_t *self, const zc_slice_t *frames, size_t count, zc_control_fn fn,
-                 void *arg);
-/*  One request without arguments on a connection of its own, with the option `timeout`. On success
- *  returns 0, with the text of the `want`th frame of an OK in `text` (caller frees); else says why
- *  and returns the exit status. */
-int zc_tool_request (const zc_options_t *options, const char *verb, size_t want, char **text);
+/*  Asks, and hands the answer's parts to `fn` as they come: OK, or MSG and END. Returns ZC_EXIT_OK;
+ *  or says that it was refused or not answered, and returns the exit status. */
+int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg);
+/*  STATS or PING on a connection of its own, with the option `timeout`. On success returns 0, with
+ *  the answer's text in `text` (caller frees); else says why and returns the exit status. */
+int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text);
 
 #endif

@@ -29,7 +29,7 @@ static int s_run (const zc_options_t *options)
 {
     char *version = NULL;
     uint64_t begun = zc_mono_us ();
-    int status = zc_tool_request (options, "PING", 1, &version);
+    int status = zc_tool_request (options, ZC_PING, &version);
     if (status == ZC_EXIT_OK) {
         printf ("%s zcast ", zc_options_text (options, "control"));
         zc_tool_put ((zc_slice_t){version, strlen (version)});

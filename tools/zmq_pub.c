@@ -224,9 +224,9 @@ static int s_fast_send_frame (s_pub_t *self, zc_slice_t frame, int flags, uint64
     return 0;
 }
 
-static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+static void s_limits (void *arg, const zc_answer_t *answer)
 {
-    zc_control_parse_limits (frames, count, arg);
+    zc_answer_limits (answer, arg);
 }
 
 /*  Asks on control how large a payload may be. */
@@ -237,11 +237,11 @@ static void s_learn_limit (s_pub_t *self)
     zc_control_t *control = zc_control_new (context, endpoint);
     bool soon = self->timeout && self->timeout < S_LIMITS_MS;
     unsigned wait = soon ? (unsigned)self->timeout : S_LIMITS_MS;
-    zc_slice_t frame = {"LIMITS", 6};
+    static const zc_ask_t ask = {.verb = ZC_LIMITS};
     self->asked = true;
     self->max_payload = SIZE_MAX;
     if (control)
-        zc_control_request (control, &frame, 1, wait, s_limits, &self->max_payload);
+        zc_control_request (control, &ask, wait, s_limits, &self->max_payload);
     while (control && zc_control_pending (control) && !zc_tool_stopped) {
         zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
         zc_tool_poll (items, zc_control_pollitems (control, items), zc_control_timeout (control),

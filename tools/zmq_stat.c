@@ -472,7 +472,7 @@ static int s_run (const zc_options_t *options)
     long watch = (long)zc_options_number (options, "watch");
     while (true) {
         char *text;
-        int status = zc_tool_request (options, "STATS", 1, &text);
+        int status = zc_tool_request (options, ZC_STATS, &text);
         if (watch && isatty (STDOUT_FILENO) && !zc_tool_stopped)
             fputs ("\x1b[H\x1b[2J", stdout); /* home, clear */
         if (status == ZC_EXIT_OK)

@@ -24,13 +24,13 @@
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
 
-#define S_BATCH 256            /* messages taken at once */
-#define S_BATCHES 4            /* before the loop looks at other things */
-#define S_TIMEOUT_MS 10000     /* for an answer on control, with nothing moving there */
-#define S_RETRY_MS 1000        /* after a failed question */
-#define S_ALONE_MS 2000        /* without a broker from the start, before that is said */
-#define S_PAGE_MESSAGES "1000" /* of a FETCH */
-#define S_PAGE_BYTES "262144"
+#define S_BATCH 256          /* messages taken at once */
+#define S_BATCHES 4          /* before the loop looks at other things */
+#define S_TIMEOUT_MS 10000   /* for an answer on control, with nothing moving there */
+#define S_RETRY_MS 1000      /* after a failed question */
+#define S_ALONE_MS 2000      /* without a broker from the start, before that is said */
+#define S_PAGE_MESSAGES 1000 /* of a FETCH */
+#define S_PAGE_BYTES 262144
 /*  Pages under way: more where they come quickly, up to what the broker serves in turn without each
  *  only taking longer; fewer where they don't, so that a repair soon has its turn. */
 #define S_PAGES_FIRST 4
@@ -161,13 +161,13 @@ static void s_fail (s_question_t *question)
 }
 
 /*  An answer that didn't come, or that we can't do without. */
-static void s_failed (s_question_t *question, const char *what, const zc_slice_t *frames,
-                      size_t count)
+static void s_failed (s_question_t *question, const char *what, const zc_answer_t *answer)
 {
     zc_link_t *self = question->link;
-    if (count >= 3)
+    if (answer->kind != ZC_NO_ANSWER)
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: %.*s: %.*s", what,
-                        (int)frames[1].len, frames[1].at, (int)frames[2].len, frames[2].at);
+                        (int)answer->code.len, answer->code.at, (int)answer->text.len,
+                        answer->text.at);
     else
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer; asking again", what);
     s_fail (question);
@@ -180,42 +180,18 @@ static void s_make_room (zc_link_t *self)
         zc_pump_kick (self->pump);
 }
 
-static bool s_is (const zc_slice_t *frames, size_t count, const char *verb, size_t least)
+/*  The positions of a SYNC's answer. Caller frees *lasts. */
+static size_t s_lasts (zc_slice_t list, zc_id_t **lasts)
 {
-    return count >= least && frames[0].len == strlen (verb) &&
-           memcmp (frames[0].at, verb, frames[0].len) == 0;
-}
-
-static bool s_is_error (const zc_slice_t *frames, size_t count, const char *code)
-{
-    return s_is (frames, count, "ERR", 3) && s_is (frames + 1, 1, code, 1);
-}
-
-static int s_id (zc_slice_t text, zc_id_t *id)
-{
-    return zc_id_parse (text.at, text.len, id);
-}
-
-/*  Positions, LF between them. Caller frees *ids. */
-static int s_positions (zc_slice_t list, zc_id_t **ids, size_t *count)
-{
-    size_t room = 1;
+    size_t room = 1, count = 0;
     for (size_t i = 0; i < list.len; i++)
         room += list.at[i] == '\n';
-    *ids = malloc (room * sizeof **ids);
-    if (!*ids)
+    *lasts = malloc (room * sizeof **lasts);
+    if (!*lasts)
         abort ();
-    *count = 0;
-    while (list.len > 0) {
-        const char *end = memchr (list.at, '\n', list.len);
-        size_t len = end ? (size_t)(end - list.at) : list.len;
-        if (zc_id_parse (list.at, len, &(*ids)[(*count)++]) != 0)
-            return -1;
-        len += end ? 1 : 0;
-        list.at += len;
-        list.len -= len;
-    }
-    return 0;
+    while (zc_lasts_next (&list, &(*lasts)[count]))
+        count++;
+    return count;
 }
 
 /*  Our subscriptions don't get to the broker. They may take their
@@ -234,30 +210,31 @@ static void s_unsynced (zc_link_t *self)
     self->leave = true;
 }
 
-static void s_sync_answer (void *arg, const zc_slice_t *frames, size_t count)
+static void s_sync_answer (void *arg, const zc_answer_t *answer)
 {
     s_question_t *question = arg;
     zc_link_t *self = question->link;
     uint64_t token = question->token;
-    zc_id_t head, dropped, *ids = NULL;
-    size_t id_count = 0;
-    if (s_is (frames, count, "OK", 4) && s_id (frames[1], &head) == 0 &&
-        s_id (frames[2], &dropped) == 0 && s_positions (frames[3], &ids, &id_count) == 0) {
+    if (answer->more) {
+        self->malformed++;
+    } else if (answer->kind == ZC_OK) {
+        zc_id_t *lasts;
+        size_t count = s_lasts (answer->lasts, &lasts);
         if (*question->nonce) {
             self->unsynced = 0;
             self->unsynced_most = S_UNSYNCED;
         }
         self->synced_ms = uv_now (self->loop);
         s_question_end (question);
-        zc_hub_synced (self->hub, token, head, dropped, ids, id_count);
+        zc_hub_synced (self->hub, token, answer->head, answer->dropped, lasts, count);
+        free (lasts);
         s_make_room (self);
     } else {
-        bool silent = count == 0 && zc_control_connected (self->control);
-        if (*question->nonce && (silent || s_is_error (frames, count, "internal")))
+        bool silent = answer->kind == ZC_NO_ANSWER && zc_control_connected (self->control);
+        if (*question->nonce && (silent || zc_answer_is_error (answer, "internal")))
             s_unsynced (self);
-        s_failed (question, "SYNC", frames, count);
+        s_failed (question, "SYNC", answer);
     }
-    free (ids);
 }
 
 static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
@@ -270,10 +247,10 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
         zmq_setsockopt (self->sub, ZMQ_SUBSCRIBE, question->nonce, strlen (question->nonce));
     }
     const char *nonce = *question->nonce ? question->nonce + 1 : "";
-    zc_slice_t request[] = {{"SYNC", 4}, {nonce, strlen (nonce)}, {topics, len}};
+    zc_ask_t ask = {.verb = ZC_SYNC, .nonce = {nonce, strlen (nonce)}, .list = {topics, len}};
     s_want_again (self);
     question->request =
-        zc_control_request (self->control, request, 3, S_TIMEOUT_MS, s_sync_answer, question);
+        zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_sync_answer, question);
     if (!question->request)
         s_fail (question); /* the queue is full: like no answer */
 }
@@ -299,45 +276,38 @@ static void s_pace (zc_link_t *self, uint64_t asked_ms)
         zc_hub_allow_fetches (self->hub, ++self->pages_allowed);
 }
 
-static void s_page_answer (void *arg, const zc_slice_t *frames, size_t count)
+static void s_page_answer (void *arg, const zc_answer_t *answer)
 {
     s_question_t *question = arg;
     zc_link_t *self = question->link;
-    uint64_t token = question->token, remaining;
-    if (s_is (frames, count, "MSG", 4)) {
-        zc_message_t message;
-        if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) == 0)
-            zc_hub_fetched_message (self->hub, token, &message);
-        else
-            self->malformed++;
-        return;
-    }
-    zc_id_t head, floor, since = ZC_ID_NONE;
-    if (!s_is (frames, count, "END", 5) || s_id (frames[1], &head) != 0 ||
-        s_id (frames[2], &floor) != 0 ||
-        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
+    uint64_t token = question->token;
+    if (answer->kind == ZC_MSG) {
+        zc_hub_fetched_message (self->hub, token, &answer->message);
+    } else if (answer->more) {
+        self->malformed++;
+    } else if (answer->kind == ZC_END) {
+        s_pace (self, question->asked_ms);
+        s_question_end (question);
+        zc_hub_fetched (self->hub, token, answer->head, answer->floor, answer->since,
+                        answer->unknown, answer->remaining);
+        s_make_room (self);
+    } else {
         s_slow_down (self, question->asked_ms);
-        s_failed (question, "FETCH", frames, count);
-        return;
+        s_failed (question, "FETCH", answer);
     }
-    bool unknown = s_id (frames[3], &since) != 0;
-    s_pace (self, question->asked_ms);
-    s_question_end (question);
-    zc_hub_fetched (self->hub, token, head, floor, since, unknown, remaining);
-    s_make_room (self);
 }
 
 static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len)
 {
     zc_link_t *self = arg;
     s_question_t *question = s_question_new (self, self->pages, token);
-    zc_slice_t request[] = {{"FETCH", 5},
-                            since,
-                            {S_PAGE_MESSAGES, strlen (S_PAGE_MESSAGES)},
-                            {S_PAGE_BYTES, strlen (S_PAGE_BYTES)},
-                            {topics, len}};
+    zc_ask_t ask = {.verb = ZC_FETCH,
+                    .since_text = since,
+                    .count = S_PAGE_MESSAGES,
+                    .bytes = S_PAGE_BYTES,
+                    .list = {topics, len}};
     s_want_again (self);
-    question->request = zc_control_request (self->pages, request, 5, 0, s_page_answer, question);
+    question->request = zc_control_request (self->pages, &ask, 0, s_page_answer, question);
     if (!question->request)
         s_fail (question);
 }
@@ -358,10 +328,10 @@ static void s_unsubscribe (void *arg, const char *topic, size_t len)
 
 /*  What the broker takes. */
 
-static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+static void s_limits (void *arg, const zc_answer_t *answer)
 {
     zc_link_t *self = arg;
-    int rc = zc_control_parse_limits (frames, count, &self->max_payload);
+    int rc = zc_answer_limits (answer, &self->max_payload);
     if (rc == 0 && self->posts)
         zc_control_allow (self->posts, self->max_payload);
     self->asks_limits = rc < 0; /* with the next tick */
@@ -369,10 +339,9 @@ static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
 
 static void s_ask_limits (zc_link_t *self)
 {
-    zc_slice_t frame = {"LIMITS", 6};
+    static const zc_ask_t ask = {.verb = ZC_LIMITS};
     self->max_payload = SIZE_MAX;
-    self->asks_limits =
-        zc_control_request (self->control, &frame, 1, S_TIMEOUT_MS, s_limits, self) == 0;
+    self->asks_limits = zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_limits, self) == 0;
 }
 
 /*  The monitor. */
@@ -657,8 +626,8 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self)
     return &self->upstream;
 }
 
-uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t count,
-                          unsigned timeout_ms, zc_control_fn fn, void *arg)
+uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout_ms,
+                          zc_control_fn fn, void *arg)
 {
     if (!self->posts) {
         self->posts = zc_control_new (self->context, self->control_endpoint);
@@ -668,15 +637,15 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t coun
         if (self->max_payload != SIZE_MAX)
             zc_control_allow (self->posts, self->max_payload);
     }
-    uint64_t number = zc_control_request (self->posts, frames, count, timeout_ms, fn, arg);
+    uint64_t number = zc_control_request (self->posts, ask, timeout_ms, fn, arg);
     s_want_again (self);
     return number;
 }
 
 void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn, void *arg)
 {
-    zc_slice_t request[] = {{"REPORT", 6}, name, json};
-    zc_control_request (self->control, request, 3, S_TIMEOUT_MS, fn, arg);
+    zc_ask_t ask = {.verb = ZC_REPORT, .name = name, .json = json};
+    zc_control_request (self->control, &ask, S_TIMEOUT_MS, fn, arg);
     s_want_again (self);
 }
 

@@ -23,10 +23,9 @@ void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump);
 void zc_link_destroy (zc_link_t **self_p);
 
 const zc_upstream_t *zc_link_upstream (zc_link_t *self);
-/*  PUBLISH and its arguments, or STATS, as for zc_control_request; the answer comes in any case,
- * with count 0 where the time is over, the connection is lost or the link is destroyed. */
-uint64_t zc_link_publish (zc_link_t *self, const zc_slice_t *frames, size_t count,
-                          unsigned timeout_ms, zc_control_fn fn, void *arg);
+/*  PUBLISH, or STATS, as for zc_control_request; an answer comes in any case. */
+uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout_ms,
+                          zc_control_fn fn, void *arg);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
 size_t zc_link_max_payload (const zc_link_t *self);
 /*  Leaves figures for STATS (copied). The answer comes as of zc_link_publish. */

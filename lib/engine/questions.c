@@ -6,6 +6,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/table.h"
+#include "lib/wire/ask.h"
 
 #define S_SYNC_TOPICS 1000 /* topics in one question */
 #define S_FETCHES 64       /* pages under way, until zc_questions_allow says otherwise */
@@ -270,9 +271,7 @@ static void s_sync_some (zc_questions_t *self, zc_id_t head)
     zc_subject_t *subject;
     question->head = head;
     while (question->subjects.count < S_SYNC_TOPICS && (subject = zc_slots_pop (&self->wanted))) {
-        if (list.len)
-            zc_buf_addc (&list, '\n');
-        zc_buf_add (&list, subject->name.at, subject->name.len);
+        zc_ask_add_topic (&list, subject->name);
         s_add_subject (&question->subjects, subject);
     }
     self->syncing++;

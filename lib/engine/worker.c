@@ -229,10 +229,10 @@ static json_t *s_report_json (zc_worker_t *self)
     return report;
 }
 
-static void s_reported (void *arg, const zc_slice_t *frames, size_t count)
+static void s_reported (void *arg, const zc_answer_t *answer)
 {
     zc_worker_t *self = arg;
-    if (zc_report_name_answer (&self->name, frames, count))
+    if (zc_report_name_answer (&self->name, answer))
         self->reported_ms = 0;
 }
 

@@ -137,11 +137,11 @@ static void s_on_timeout (uv_timer_t *timer)
                   "not ready: what was published hasn't come back through broker and feed");
 }
 
-static void s_on_published (void *arg, const zc_slice_t *frames, size_t count)
+static void s_on_published (void *arg, const zc_answer_t *answer)
 {
     s_canary_t *self = s_canary;
     (void)arg;
-    if (self && *self->word && !(count >= 2 && zc_slice_is (frames[0], "OK")))
+    if (self && *self->word && answer->kind != ZC_OK)
         s_answer_all (self, false, "not ready: the broker takes no messages");
 }
 
@@ -166,12 +166,12 @@ static void s_fly (s_canary_t *self)
         s_join (self);
     snprintf (self->word, sizeof self->word, "canary %llu.", (unsigned long long)++self->number);
     self->begun_ms = zc_mono_ms ();
-    const zc_slice_t frames[] = {{"PUBLISH", 7},
-                                 {self->topic, strlen (self->topic)},
-                                 {self->word, strlen (self->word)},
-                                 {"ttl: 0\nvia: http\n", 17}};
+    zc_ask_t ask = {.verb = ZC_PUBLISH,
+                    .message = {.topic = {self->topic, strlen (self->topic)},
+                                .payload = {self->word, strlen (self->word)}},
+                    .headers = {"ttl: 0\nvia: http\n", 17}};
     uv_timer_start (self->timer, s_on_timeout, S_TIMEOUT_MS, 0);
-    if (!zc_link_publish (link, frames, 4, S_TIMEOUT_MS, s_on_published, NULL))
+    if (!zc_link_publish (link, &ask, S_TIMEOUT_MS, s_on_published, NULL))
         s_answer_all (self, false, "not ready: the broker takes no requests");
 }
 

@@ -281,16 +281,17 @@ static void s_answer (zc_exchange_t *exchange, zc_slice_t stats)
     zc_response_clear (&response);
 }
 
-static void s_on_stats (void *arg, const zc_slice_t *frames, size_t count)
+static void s_on_stats (void *arg, const zc_answer_t *answer)
 {
     s_scrape_t *self = arg;
     zc_exchange_t *exchange = self->exchange;
-    bool good = count >= 2 && zc_slice_is (frames[0], "OK");
+    if (answer->more)
+        return;
     free (self);
     if (!exchange)
         return;
     exchange->state = NULL;
-    s_answer (exchange, good ? frames[1] : (zc_slice_t){NULL, 0});
+    s_answer (exchange, answer->kind == ZC_OK ? answer->text : (zc_slice_t){NULL, 0});
 }
 
 static void s_open (zc_exchange_t *exchange)
@@ -306,14 +307,13 @@ static void s_open (zc_exchange_t *exchange)
                             "figures are for this machine: metrics = all shows them to others");
         return;
     }
-    const zc_slice_t request = {"STATS", 5};
+    static const zc_ask_t ask = {.verb = ZC_STATS};
     s_scrape_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     self->exchange = exchange;
     exchange->state = self;
-    if (zc_link_connected (link) &&
-        zc_link_publish (link, &request, 1, S_TIMEOUT_MS, s_on_stats, self))
+    if (zc_link_connected (link) && zc_link_publish (link, &ask, S_TIMEOUT_MS, s_on_stats, self))
         return;
     exchange->state = NULL;
     free (self);

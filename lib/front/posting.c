@@ -39,29 +39,18 @@ static unsigned s_status (zc_slice_t code)
     return 503;
 }
 
-/*  What came from the broker is shown to clients: it must be text. */
-static bool s_is_text (zc_slice_t slice)
-{
-    return zc_text_plain (slice.at, slice.len);
-}
-
-static zc_receipt_t s_read (const zc_slice_t *frames, size_t count)
-{
-    if (count == 0)
-        return s_receipt (503, "timeout", "the broker did not answer");
-    if (count >= 2 && zc_slice_is (frames[0], "OK") && s_is_text (frames[1]))
-        return (zc_receipt_t){200, s_slice (""), frames[1]};
-    if (count >= 3 && zc_slice_is (frames[0], "ERR") && s_is_text (frames[1]) &&
-        s_is_text (frames[2]))
-        return (zc_receipt_t){s_status (frames[1]), frames[1], frames[2]};
-    return s_receipt (503, "internal", "the broker's answer makes no sense");
-}
-
-static void s_on_answer (void *arg, const zc_slice_t *frames, size_t count)
+static void s_on_answer (void *arg, const zc_answer_t *answer)
 {
     zc_posting_t *self = arg;
-    zc_receipt_t receipt = s_read (frames, count);
     zc_front_t *front = self->front;
+    char id[ZC_ID_SIZE];
+    zc_receipt_t receipt = {s_status (answer->code), answer->code, answer->text};
+    if (answer->more)
+        return;
+    if (answer->kind == ZC_MALFORMED)
+        receipt = s_receipt (503, "internal", "the broker's answer makes no sense");
+    if (answer->kind == ZC_OK)
+        receipt = (zc_receipt_t){200, s_slice (""), {id, zc_id_format (answer->id, id)}};
     if (front) {
         front->stats.published += receipt.status == 200;
         front->stats.conflicts += receipt.status == 409;
@@ -98,9 +87,10 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
     if (!self)
         abort ();
     *self = (zc_posting_t){front, fn, arg};
-    const zc_slice_t frames[] = {s_slice ("PUBLISH"), topic, payload,
-                                 s_mark (front, headers, &marked)};
-    uint64_t sent = zc_link_publish (link, frames, 4, S_TIMEOUT_MS, s_on_answer, self);
+    zc_ask_t ask = {.verb = ZC_PUBLISH,
+                    .message = {.topic = topic, .payload = payload},
+                    .headers = s_mark (front, headers, &marked)};
+    uint64_t sent = zc_link_publish (link, &ask, S_TIMEOUT_MS, s_on_answer, self);
     int saved = errno;
     zc_buf_clear (&marked);
     errno = saved;

@@ -18,7 +18,6 @@
 #include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
-#include "lib/wire/message.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,8 +26,7 @@
 #include <string.h>
 
 #define S_BUCKETS 1024          /* power of two; numbers are consecutive, so chains stay short */
-#define S_FRAMES 8              /* the longest answer has five; what is beyond is dropped */
-#define S_HELD_FRAMES 128       /* of a request: TOPICS has the most */
+#define S_FRAMES 8              /* more than any answer has; what is beyond is dropped */
 #define S_QUEUE 1000            /* requests that wait for a connection, or in ZeroMQ's queue */
 #define S_HELD_BYTES (64 << 20) /* what waits for a connection */
 #define S_TAG_SIZE 20           /* '#', 16 digits, NUL */
@@ -45,6 +43,7 @@ typedef struct s_request {
     uint64_t deadline; /* monotonic milliseconds; 0: none */
     uint64_t latest;   /* to which that may be put off */
     unsigned timeout_ms;
+    zc_verb_t verb;
     zc_control_fn fn;
     void *arg;
 } s_request_t;
@@ -151,7 +150,7 @@ static s_request_t *s_find (zc_control_t *self, uint64_t number)
 static void s_give_up (zc_control_t *self, uint64_t number)
 {
     s_request_t *request = s_take (self, number);
-    request->fn (request->arg, NULL, 0);
+    request->fn (request->arg, &zc_answer_none);
     free (request);
 }
 
@@ -171,7 +170,8 @@ static void s_give_up_all (zc_control_t *self, uint64_t last)
     }
 }
 
-static s_request_t *s_add (zc_control_t *self, unsigned timeout_ms, zc_control_fn fn, void *arg)
+static s_request_t *s_add (zc_control_t *self, zc_verb_t verb, unsigned timeout_ms,
+                           zc_control_fn fn, void *arg)
 {
     s_request_t *request = malloc (sizeof *request);
     if (!request)
@@ -183,6 +183,7 @@ static s_request_t *s_add (zc_control_t *self, unsigned timeout_ms, zc_control_f
                              .deadline = timeout_ms ? now + timeout_ms : 0,
                              .latest = now + (uint64_t)timeout_ms * S_EXTENSION,
                              .timeout_ms = timeout_ms,
+                             .verb = verb,
                              .fn = fn,
                              .arg = arg};
     *bucket = request;
@@ -257,7 +258,7 @@ static void s_drop_held (zc_control_t *self)
 /*  Sends what has waited for a connection, in order; what was cancelled meanwhile isn't there. */
 static void s_send_held (zc_control_t *self)
 {
-    zc_slice_t frames[S_HELD_FRAMES];
+    zc_slice_t frames[ZC_ASK_WRITES];
     while (self->connected && self->held) {
         const s_held_t *held = self->held;
         const char *at = (const char *)(held->lengths + held->count);
@@ -269,36 +270,25 @@ static void s_send_held (zc_control_t *self)
     }
 }
 
-uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
-                             unsigned timeout_ms, zc_control_fn fn, void *arg)
+uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned timeout_ms,
+                             zc_control_fn fn, void *arg)
 {
-    assert (count > 0 && count <= S_HELD_FRAMES);
-    for (size_t i = 0; i < count; i++) {
-        if (frames[i].len > self->frame_max) {
+    zc_ask_frames_t out;
+    zc_ask_write (ask, &out);
+    for (size_t i = 0; i < out.count; i++) {
+        if (out.frames[i].len > self->frame_max) {
             errno = EMSGSIZE;
             return 0;
         }
     }
     bool wait = !self->once && (!self->connected || self->held);
-    int rc = wait ? s_hold (self, self->last + 1, frames, count)
-                  : s_send (self, self->last + 1, frames, count);
+    int rc = wait ? s_hold (self, self->last + 1, out.frames, out.count)
+                  : s_send (self, self->last + 1, out.frames, out.count);
     if (rc != 0) {
         errno = EAGAIN;
         return 0;
     }
-    return s_add (self, timeout_ms, fn, arg)->number;
-}
-
-int zc_control_parse_limits (const zc_slice_t *frames, size_t count, size_t *max_payload)
-{
-    uint64_t number;
-    if (count >= 2 && zc_slice_is (frames[0], "ERR") && zc_slice_is (frames[1], "verb"))
-        return 1;
-    if (count < 2 || !zc_slice_is (frames[0], "OK") ||
-        zc_text_u64 (frames[1].at, frames[1].len, SIZE_MAX, &number) != 0)
-        return -1;
-    *max_payload = (size_t)number;
-    return 0;
+    return s_add (self, ask->verb, timeout_ms, fn, arg)->number;
 }
 
 void zc_control_allow (zc_control_t *self, size_t max_payload)
@@ -465,16 +455,17 @@ static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count
     s_request_t *request = number ? s_find (self, number) : NULL;
     if (!request)
         return; /* cancelled, timed out, or not for us */
-    bool more = frames[1].len == 3 && memcmp (frames[1].at, "MSG", 3) == 0;
+    zc_answer_t answer;
+    zc_answer_parse (&answer, request->verb, frames + 1, count - 1);
     zc_control_fn fn = request->fn;
     void *arg = request->arg;
-    if (!more)
+    if (!answer.more)
         free (s_take (self, number));
     else if (request->timeout_ms) {
         request->deadline = now + request->timeout_ms;
         request->latest = now + (uint64_t)request->timeout_ms * S_EXTENSION;
     }
-    fn (arg, frames + 1, count - 1);
+    fn (arg, &answer);
 }
 
 /*  Puts off a request that is due, where something moves. False where its time is over. */

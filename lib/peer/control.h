@@ -9,15 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <zmq.h>
-#include "lib/base/text.h"
+#include "lib/wire/answer.h"
 
 typedef struct zc_control zc_control_t;
 
-/*  One frame-list of an answer, without delimiter and tag. frames[0] is the verb (OK, ERR, MSG,
- *  END). `count` 0: the request was given up (its time is over, its connection is lost, or
- *  zc_control_destroy). Frames are borrowed for the call. MSG is followed by more; every other verb
- *  ends the request. */
-typedef void (*zc_control_fn) (void *arg, const zc_slice_t *frames, size_t count);
+/*  One part of an answer, borrowed for the call. The last one, which ends the request, is the one
+ *  without `more`. ZC_NO_ANSWER: the request was given up (its time is over, its connection is
+ * lost, or zc_control_destroy). */
+typedef void (*zc_control_fn) (void *arg, const zc_answer_t *answer);
 
 /*  Connects in the background, and again whenever the connection is lost; NULL with errno where the
  *  endpoint is malformed. `context` is a ZeroMQ context (borrowed). What is asked before there is a
@@ -31,19 +30,16 @@ zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned
 bool zc_control_connected (zc_control_t *self);
 /*  For zc_control_new_once; false otherwise. */
 bool zc_control_lost (zc_control_t *self);
-/*  Gives up every request (count 0). */
+/*  Gives up every request (ZC_NO_ANSWER). */
 void zc_control_destroy (zc_control_t **self_p);
 
-/*  Sends verb and arguments. Returns the request's number (never 0), or 0 with errno EAGAIN where
+/*  Sends a request. Returns its number (never 0), or 0 with errno EAGAIN where
  *  the queue is full, EMSGSIZE where the broker would close the connection on a frame as large as
  *  one of these. timeout_ms: for the answer, and from each MSG of it for the next part; 0: no
  *  limit. The time doesn't run while anything moves on the connection, such as a page over a narrow
  *  link, but for a dozen times as long. */
-uint64_t zc_control_request (zc_control_t *self, const zc_slice_t *frames, size_t count,
-                             unsigned timeout_ms, zc_control_fn fn, void *arg);
-/*  What the broker's answer to LIMITS says: bytes of the largest payload. Returns 0; 1 where it is
- *  an older broker, which doesn't know that verb; -1 where it is no answer. */
-int zc_control_parse_limits (const zc_slice_t *frames, size_t count, size_t *max_payload);
+uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned timeout_ms,
+                             zc_control_fn fn, void *arg);
 /*  Payloads of so many bytes are sent too; from the beginning, frames of ZC_FRAME_SURE. */
 void zc_control_allow (zc_control_t *self, size_t max_payload);
 /*  Forgets a request: its callback is not called any more. */

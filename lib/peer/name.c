@@ -43,9 +43,9 @@ void zc_report_name_init (zc_report_name_t *self, const char *base, const char *
         snprintf (self->text, sizeof self->text, "%s", base);
 }
 
-bool zc_report_name_answer (zc_report_name_t *self, const zc_slice_t *frames, size_t count)
+bool zc_report_name_answer (zc_report_name_t *self, const zc_answer_t *answer)
 {
-    if (count < 2 || !zc_slice_is (frames[0], "ERR") || !zc_slice_is (frames[1], "name"))
+    if (!zc_answer_is_error (answer, "name"))
         return false;
     char host[HOST_NAME_MAX + 1], before[ZC_REPORT_NAME_SIZE];
     strcpy (before, self->text);

@@ -4,7 +4,7 @@
 #define ZC_NAME_H
 
 #include <stdbool.h>
-#include "lib/base/text.h"
+#include "lib/wire/answer.h"
 
 #define ZC_NAME_MAX 64 /* bytes of a name that an operator gives */
 #define ZC_REPORT_NAME_SIZE 256
@@ -22,8 +22,8 @@ typedef struct {
  *  where it is on another; BASE@GIVEN where the operator gave a name (else NULL). */
 void zc_report_name_init (zc_report_name_t *self, const char *base, const char *given,
                           const char *control);
-/*  What the broker answered to a report (see zc_control_fn). True where that says that another
+/*  What the broker answered to a report. True where that says that another
  *  program reports by this name: then it is another one from now on, BASE@HOST or BASE@HOST-PID. */
-bool zc_report_name_answer (zc_report_name_t *self, const zc_slice_t *frames, size_t count);
+bool zc_report_name_answer (zc_report_name_t *self, const zc_answer_t *answer);
 
 #endif

@@ -283,11 +283,6 @@ static void s_report (zc_publisher_t *self)
     }
 }
 
-static bool s_is (zc_slice_t slice, const char *text)
-{
-    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
-}
-
 static void s_again_later (zc_publisher_t *self, s_entry_t *entry)
 {
     entry->state = S_WAITING;
@@ -295,35 +290,38 @@ static void s_again_later (zc_publisher_t *self, s_entry_t *entry)
     self->paused_until = zc_mono_ms () + S_PAUSE_MS;
 }
 
-static void s_answer (void *arg, const zc_slice_t *frames, size_t count)
+static void s_answer (void *arg, const zc_answer_t *answer)
 {
     s_entry_t *entry = arg;
     zc_publisher_t *self = entry->publisher;
-    if (s_is (frames[0], "MSG"))
-        return; /* no answer to PUBLISH; more would follow */
+    char id[ZC_ID_SIZE];
+    if (answer->more)
+        return;
     self->in_flight--;
     self->progress_ms = zc_mono_ms ();
-    zc_slice_t nothing = {"", 0};
-    zc_slice_t code = count > 1 && s_is (frames[0], "ERR") ? frames[1] : frames[0];
-    zc_slice_t text = count > 2 ? frames[2] : count > 1 ? frames[1] : nothing;
-    if (s_is (code, "busy") || s_is (code, "history")) {
+    if (zc_answer_is_passing (answer)) {
         s_again_later (self, entry);
         if (self->config.put_off)
-            self->config.put_off (self->config.arg, code, text);
+            self->config.put_off (self->config.arg, answer->code, answer->text);
         return;
     }
     entry->state = S_DONE;
-    entry->code = strndup (code.at, code.len);
-    entry->text = strndup (text.at, text.len);
+    if (answer->kind == ZC_OK) {
+        entry->code = strdup ("OK");
+        entry->text = strndup (id, zc_id_format (answer->id, id));
+    } else {
+        entry->code = strndup (answer->code.at, answer->code.len);
+        entry->text = strndup (answer->text.at, answer->text.len);
+    }
 }
 
-static void s_limits (void *arg, const zc_slice_t *frames, size_t count)
+static void s_limits (void *arg, const zc_answer_t *answer)
 {
     zc_publisher_t *self = arg;
     self->in_flight--;
     self->progress_ms = zc_mono_ms ();
     self->max_payload = SIZE_MAX;
-    int rc = zc_control_parse_limits (frames, count, &self->max_payload);
+    int rc = zc_answer_limits (answer, &self->max_payload);
     self->limit = rc < 0 ? S_UNASKED : S_KNOWN;
     if (rc < 0)
         self->paused_until = zc_mono_ms () + S_PAUSE_MS;
@@ -339,8 +337,8 @@ static void s_count_in_flight (zc_publisher_t *self)
 
 static void s_ask_limits (zc_publisher_t *self)
 {
-    zc_slice_t frame = {"LIMITS", 6};
-    if (zc_control_request (self->control, &frame, 1, 0, s_limits, self) == 0)
+    static const zc_ask_t ask = {.verb = ZC_LIMITS};
+    if (zc_control_request (self->control, &ask, 0, s_limits, self) == 0)
         return;
     self->limit = S_ASKED;
     s_count_in_flight (self);
@@ -348,11 +346,10 @@ static void s_ask_limits (zc_publisher_t *self)
 
 static bool s_send (zc_publisher_t *self, s_entry_t *entry)
 {
-    zc_slice_t frames[] = {{"PUBLISH", 7},
-                           s_topic (entry),
-                           s_payload (entry),
-                           {entry->bytes + entry->topic + entry->payload, entry->headers}};
-    if (zc_control_request (self->control, frames, 4, 0, s_answer, entry) == 0)
+    zc_ask_t ask = {.verb = ZC_PUBLISH,
+                    .message = {.topic = s_topic (entry), .payload = s_payload (entry)},
+                    .headers = {entry->bytes + entry->topic + entry->payload, entry->headers}};
+    if (zc_control_request (self->control, &ask, 0, s_answer, entry) == 0)
         return false;
     s_count_in_flight (self);
     self->stats.repeated += entry->repeated;

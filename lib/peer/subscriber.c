@@ -28,18 +28,16 @@
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
 
-#define S_HWM 300          /* they may be of any size; what the broker then drops is fetched */
-#define S_TOPICS_MAX 10000 /* what one SYNC may ask for; also bounds what prefixes learn */
-#define S_ANSWER_MS 10000  /* for an answer that is no page, with nothing moving */
+#define S_HWM 300         /* they may be of any size; what the broker then drops is fetched */
+#define S_ANSWER_MS 10000 /* for an answer that is no page, with nothing moving */
 #define S_UNSYNCED 2 /* SYNCs whose nonce hasn't come to the broker, then SUB is connected anew */
 #define S_UNSYNCED_MOST 16
 #define S_AGAIN_MS 200  /* after no answer, or "not now" */
 #define S_CHECK_MS 2000 /* between questions whether something was dropped */
-#define S_PAGE_MESSAGES "500"
-#define S_PAGE_BYTES "1048576"
+#define S_PAGE_MESSAGES 500
+#define S_PAGE_BYTES 1048576
 #define S_NONCE_SIZE 18 /* \x01, 16 digits, NUL */
 #define S_BATCH 1000    /* messages read before the owner has its turn */
-#define S_PREFIXES 100  /* what one TOPICS may ask for */
 
 typedef struct {
     char *name; /* owned; not NUL-terminated */
@@ -268,7 +266,7 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
  *  kept. */
 static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
 {
-    if (self->count >= S_TOPICS_MAX)
+    if (self->count >= ZC_TOPICS_MAX)
         return NULL;
     s_topic_t *topic = s_insert (self, name);
     topic->known = true;
@@ -304,11 +302,9 @@ static void s_set_behind (zc_subscriber_t *self, s_topic_t *topic, bool behind)
 static void s_list (const zc_subscriber_t *self, bool only_behind, zc_buf_t *list)
 {
     for (size_t i = 0; i < self->count; i++) {
-        if (only_behind && !self->topics[i].behind)
-            continue;
-        if (list->len)
-            zc_buf_addc (list, '\n');
-        zc_buf_add (list, self->topics[i].name, self->topics[i].len);
+        const s_topic_t *topic = &self->topics[i];
+        if (topic->behind || !only_behind)
+            zc_ask_add_topic (list, (zc_slice_t){topic->name, topic->len});
     }
 }
 
@@ -319,33 +315,20 @@ static zc_slice_t s_text (const char *text)
     return (zc_slice_t){text, strlen (text)};
 }
 
-static bool s_is (zc_slice_t slice, const char *text)
-{
-    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
-}
-
-static bool s_position (zc_slice_t text, zc_id_t *id)
-{
-    return zc_id_parse (text.at, text.len, id) == 0;
-}
-
 static void s_later (zc_subscriber_t *self)
 {
     self->not_before = zc_mono_ms () + S_AGAIN_MS;
 }
 
-/*  Whether the answer is a good one (`verb` and `count` frames). Otherwise it asks again later, or
- *  tells the owner that there is no use in that. */
-static bool s_good (zc_subscriber_t *self, const zc_slice_t *frames, size_t count, const char *verb,
-                    size_t want)
+/*  Whether the answer is a good one. Otherwise it asks again later, or tells the owner that there
+ * is no use in that. */
+static bool s_good (zc_subscriber_t *self, const zc_answer_t *answer)
 {
-    if (count >= want && s_is (frames[0], verb))
+    if (answer->kind == ZC_OK || answer->kind == ZC_END)
         return true;
     s_later (self);
-    if (count < 2 || !s_is (frames[0], "ERR") || s_is (frames[1], "busy") ||
-        s_is (frames[1], "history") || s_is (frames[1], "internal"))
-        return false;
-    self->config.refused (self->config.arg, frames[1], count > 2 ? frames[2] : s_text (""));
+    if (answer->kind == ZC_ERR && !zc_answer_is_passing (answer))
+        self->config.refused (self->config.arg, answer->code, answer->text);
     return false;
 }
 
@@ -356,11 +339,10 @@ static void s_drop_nonce (zc_subscriber_t *self)
     self->nonce[0] = 0;
 }
 
-static void s_ask (zc_subscriber_t *self, const zc_slice_t *frames, size_t count,
-                   zc_control_fn answer)
+static void s_ask (zc_subscriber_t *self, const zc_ask_t *ask, zc_control_fn answer)
 {
     unsigned timeout_ms = self->paging ? 0 : S_ANSWER_MS; /* a page comes as fast as the link is */
-    self->request = zc_control_request (self->control, frames, count, timeout_ms, answer, self);
+    self->request = zc_control_request (self->control, ask, timeout_ms, answer, self);
     if (!self->request)
         s_later (self);
 }
@@ -373,21 +355,22 @@ static bool s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
     return dropped > self->dropped;
 }
 
-static void s_checked (void *arg, const zc_slice_t *frames, size_t count)
+static void s_checked (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
+    if (answer->more)
+        return;
     self->request = 0;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
-    zc_id_t dropped;
-    if (s_good (self, frames, count, "OK", 3) && s_position (frames[2], &dropped))
-        s_see_dropped (self, dropped);
+    if (s_good (self, answer))
+        s_see_dropped (self, answer->dropped);
 }
 
 /*  Asks what the broker has had to drop. */
 static void s_check (zc_subscriber_t *self)
 {
-    zc_slice_t frames[] = {s_text ("SYNC"), s_text (""), s_text ("")};
-    s_ask (self, frames, 3, s_checked);
+    static const zc_ask_t ask = {.verb = ZC_SYNC};
+    s_ask (self, &ask, s_checked);
 }
 
 static void s_advance (zc_subscriber_t *self, zc_id_t position)
@@ -416,13 +399,9 @@ static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
     bool from_history = self->since != NULL;
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        const char *end = memchr (lasts.at, '\n', lasts.len);
-        size_t len = end ? (size_t)(end - lasts.at) : lasts.len;
         zc_id_t last;
-        if (zc_id_parse (lasts.at, len, &last) != 0)
+        if (!zc_lasts_next (&lasts, &last))
             break;
-        lasts.at += len + (end != NULL);
-        lasts.len -= len + (end != NULL);
         if (!topic->known && !from_history) {
             topic->known = true;
             topic->complete = last;
@@ -522,18 +501,20 @@ static void s_is_synced (zc_subscriber_t *self)
     self->unsynced_most = S_UNSYNCED;
 }
 
-static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
+static void s_synced (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
+    zc_id_t head = answer->head;
+    bool none = answer->kind == ZC_NO_ANSWER;
+    if (answer->more)
+        return;
     self->request = 0;
     s_drop_nonce (self);
-    if (count ? count >= 2 && s_is (frames[1], "internal") : zc_control_connected (self->control))
+    if (none ? zc_control_connected (self->control) : zc_answer_is_error (answer, "internal"))
         s_unsynced (self);
-    else if (count)
+    else if (!none)
         s_is_synced (self);
-    zc_id_t head, dropped;
-    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
-        !s_position (frames[2], &dropped))
+    if (!s_good (self, answer))
         return;
     if (self->base == ZC_ID_MAX)
         self->base = head;
@@ -543,27 +524,21 @@ static void s_synced (void *arg, const zc_slice_t *frames, size_t count)
     }
     self->resync = false;
     self->synced = head;
-    self->dropped = dropped;
+    self->dropped = answer->dropped;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
-    s_take_lasts (self, frames[3]);
+    s_take_lasts (self, answer->lasts);
     self->listing = self->prefix_count > 0;
     self->listed = 0;
     if (!self->listing)
         s_reconciled (self);
 }
 
-/*  One line of TOPICS: a position, a space, a topic. */
-static void s_take_listed (zc_subscriber_t *self, zc_slice_t line, zc_id_t *last)
+static void s_take_listed (zc_subscriber_t *self, zc_slice_t name, zc_id_t last)
 {
-    const char *space = memchr (line.at, ' ', line.len);
-    size_t len = space ? (size_t)(space - line.at) : line.len;
-    if (!space || zc_id_parse (line.at, len, last) != 0)
-        return;
-    zc_slice_t name = {space + 1, line.len - len - 1};
     s_topic_t *topic = s_find (self, name);
     if (!topic)
         topic = s_learn (self, name);
-    if (topic && *last > topic->complete)
+    if (topic && last > topic->complete)
         s_set_behind (self, topic, true);
 }
 
@@ -577,31 +552,28 @@ static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
 
 static size_t s_list_end (const zc_subscriber_t *self)
 {
-    size_t end = self->listed + S_PREFIXES;
+    size_t end = self->listed + ZC_PREFIXES_MAX;
     return end < self->prefix_count ? end : self->prefix_count;
 }
 
-static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
+static void s_listed (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
-    zc_id_t head, forgotten, last = ZC_ID_NONE;
+    zc_id_t forgotten = answer->forgotten, last = ZC_ID_NONE;
+    zc_slice_t list = answer->listed, name;
     size_t lines = 0, end = s_list_end (self);
-    self->request = 0;
-    if (!s_good (self, frames, count, "OK", 4) || !s_position (frames[1], &head) ||
-        !s_position (frames[2], &forgotten))
+    if (answer->more)
         return;
-    zc_slice_t list = frames[3];
-    for (const char *lf; list.len && (lf = memchr (list.at, '\n', list.len)); lines++) {
-        size_t len = (size_t)(lf - list.at);
-        s_take_listed (self, (zc_slice_t){list.at, len}, &last);
-        list.at += len + 1;
-        list.len -= len + 1;
-    }
-    if (lines >= S_TOPICS_MAX && last > forgotten)
+    self->request = 0;
+    if (!s_good (self, answer))
+        return;
+    for (; zc_listed_next (&list, &last, &name); lines++)
+        s_take_listed (self, name, last);
+    if (lines >= ZC_TOPICS_MAX && last > forgotten)
         forgotten = last;
     s_state_unlisted (self, forgotten, end);
     if (self->listed == 0)
-        self->list_head = head;
+        self->list_head = answer->head;
     self->listed = end;
     if (end == self->prefix_count)
         s_reconciled (self);
@@ -610,13 +582,11 @@ static void s_listed (void *arg, const zc_slice_t *frames, size_t count)
 /*  Asks which topics that the prefixes stand for have something after the base. */
 static void s_ask_topics (zc_subscriber_t *self)
 {
-    char base[ZC_ID_SIZE];
-    zc_slice_t frames[2 + S_PREFIXES] = {s_text ("TOPICS"),
-                                         {base, zc_id_format (self->base, base)}};
-    size_t count = 2;
-    for (size_t i = self->listed; i < s_list_end (self); i++)
-        frames[count++] = self->prefixes[i];
-    s_ask (self, frames, count, s_listed);
+    zc_ask_t ask = {.verb = ZC_TOPICS,
+                    .since = self->base,
+                    .frames = self->prefixes + self->listed,
+                    .frame_count = s_list_end (self) - self->listed};
+    s_ask (self, &ask, s_listed);
 }
 
 /*  After a reconnect ZeroMQ sends the subscriptions again only when our thread next looks at the
@@ -638,9 +608,9 @@ static void s_sync (zc_subscriber_t *self)
     zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, self->nonce, strlen (self->nonce));
     zc_buf_t list = ZC_BUF_INIT;
     s_list (self, false, &list);
-    zc_slice_t frames[] = {
-        s_text ("SYNC"), s_text (self->nonce + 1), {zc_buf_str (&list), list.len}};
-    s_ask (self, frames, 3, s_synced);
+    zc_ask_t ask = {
+        .verb = ZC_SYNC, .nonce = s_text (self->nonce + 1), .list = {zc_buf_str (&list), list.len}};
+    s_ask (self, &ask, s_synced);
     if (!self->request)
         s_drop_nonce (self);
     zc_buf_clear (&list);
@@ -656,11 +626,9 @@ static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message
     self->config.message (self->config.arg, message);
 }
 
-static void s_fetched_message (zc_subscriber_t *self, const zc_slice_t *frames)
+static void s_fetched_part (zc_subscriber_t *self, const zc_answer_t *answer)
 {
-    zc_message_t message;
-    if (zc_delivery_parse (&message, frames[1], frames[2], frames[3]) != 0 ||
-        !s_find (self, message.topic)) {
+    if (answer->kind != ZC_MSG || !s_find (self, answer->message.topic)) {
         self->stats.malformed++;
         return;
     }
@@ -670,7 +638,7 @@ static void s_fetched_message (zc_subscriber_t *self, const zc_slice_t *frames)
         if (!self->page)
             abort ();
     }
-    self->page[self->page_count++] = zc_message_copy (&message);
+    self->page[self->page_count++] = zc_message_copy (&answer->message);
 }
 
 /*  States what lies between where a topic was complete, or where this page began, and the floor. */
@@ -686,25 +654,18 @@ static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
     }
 }
 
-static void s_end_of_page (zc_subscriber_t *self, const zc_slice_t *frames)
+static void s_end_of_page (zc_subscriber_t *self, const zc_answer_t *end)
 {
-    zc_id_t head, floor, since;
-    uint64_t remaining;
-    if (!s_position (frames[1], &head) || !s_position (frames[2], &floor) ||
-        zc_text_u64 (frames[4].at, frames[4].len, UINT64_MAX, &remaining) != 0) {
-        s_later (self);
-        return;
-    }
     if (self->since && strcmp (self->since, "earliest") == 0)
-        self->page_since = floor; /* asked for what there is */
-    else if (self->since && s_position (frames[3], &since))
-        self->page_since = since;
-    s_state_gaps (self, floor);
+        self->page_since = end->floor; /* asked for what there is */
+    else if (self->since && !end->unknown)
+        self->page_since = end->since;
+    s_state_gaps (self, end->floor);
     free (self->since);
     self->since = NULL;
     self->page_ended = true;
-    self->page_head = head;
-    self->page_more = remaining > 0;
+    self->page_head = end->head;
+    self->page_more = end->remaining > 0;
 }
 
 /*  Hands over a page that has ended, as far as the owner takes it. */
@@ -738,42 +699,41 @@ static void s_hand_over (zc_subscriber_t *self)
     s_settle (self);
 }
 
-static void s_fetched (void *arg, const zc_slice_t *frames, size_t count)
+static void s_fetched (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
-    if (count >= 4 && s_is (frames[0], "MSG")) {
-        s_fetched_message (self, frames);
+    if (answer->more) {
+        s_fetched_part (self, answer);
         return;
     }
     self->request = 0;
     self->paging = false;
-    if (s_good (self, frames, count, "END", 5))
-        s_end_of_page (self, frames);
+    if (s_good (self, answer))
+        s_end_of_page (self, answer);
     if (!self->page_ended)
         s_clear_page (self);
 }
 
 static void s_fetch (zc_subscriber_t *self)
 {
-    char position[ZC_ID_SIZE];
     if (!self->since) {
         self->page_since = ZC_ID_MAX;
         for (size_t i = 0; i < self->count; i++)
             if (self->topics[i].behind && self->topics[i].complete < self->page_since)
                 self->page_since = self->topics[i].complete;
-        zc_id_format (self->page_since, position);
     } else {
         self->page_since = ZC_ID_NONE;
     }
     zc_buf_t list = ZC_BUF_INIT;
     s_list (self, true, &list);
-    zc_slice_t frames[] = {s_text ("FETCH"),
-                           s_text (self->since ? self->since : position),
-                           s_text (S_PAGE_MESSAGES),
-                           s_text (S_PAGE_BYTES),
-                           {zc_buf_str (&list), list.len}};
+    zc_ask_t ask = {.verb = ZC_FETCH,
+                    .since = self->page_since,
+                    .since_text = s_text (self->since ? self->since : ""),
+                    .count = S_PAGE_MESSAGES,
+                    .bytes = S_PAGE_BYTES,
+                    .list = {zc_buf_str (&list), list.len}};
     self->paging = true;
-    s_ask (self, frames, 5, s_fetched);
+    s_ask (self, &ask, s_fetched);
     self->paging = self->request != 0;
     zc_buf_clear (&list);
 }

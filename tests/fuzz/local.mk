@@ -13,6 +13,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/publication_fuzz \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
+	tests/fuzz/answer_fuzz \
 	tests/fuzz/meter_fuzz \
 	tests/fuzz/bridge_fuzz \
 	tests/fuzz/reply_fuzz \
@@ -65,7 +66,11 @@ tests_fuzz_frames_fuzz_SOURCES = tests/fuzz/frames_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_frames_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
 tests_fuzz_ask_fuzz_SOURCES = tests/fuzz/ask_fuzz.c $(FUZZ_MAIN)
-tests_fuzz_ask_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
+tests_fuzz_ask_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_answer_fuzz_SOURCES = tests/fuzz/answer_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_answer_fuzz_LDADD = $(FUZZ_LIBS)
+
 tests_fuzz_reply_fuzz_SOURCES = tests/fuzz/reply_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_reply_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 

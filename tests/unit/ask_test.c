@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "broker/ask.h"
+#include "lib/wire/ask.h"
 
 #define MAX_PAYLOAD 100
 
@@ -178,7 +178,7 @@ static void s_since (void **state)
     (void)state;
     static const struct {
         const char *text;
-        zc_since_t kind;
+        zc_since_kind_t kind;
         zc_id_t since;
     } table[] = {
         {"REPLAY|0-0|a", ZC_SINCE_POSITION, 0},

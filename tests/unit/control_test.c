@@ -1,13 +1,8 @@
 /*  control_test.c - a ROUTER in the same process plays the broker. */
+#include "tests/unit/unit.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 #include "lib/peer/control.h"
 
 #define S_ENDPOINT "inproc://control_test"
@@ -59,28 +54,35 @@ static int s_teardown (void **state)
     return 0;
 }
 
-static void s_note (void *arg, const zc_slice_t *frames, size_t count)
+static const zc_ask_t s_ping = {.verb = ZC_PING};
+
+/*  What is seen of an answer: OK, MSG and END with the one thing that tells it from others. */
+static void s_note (void *arg, const zc_answer_t *answer)
 {
+    static const char *const words[] = {"GONE", "OK ", "MSG ", "END ", "ERR ", "MALFORMED"};
     s_seen_t *seen = arg;
+    char position[ZC_ID_SIZE];
+    zc_slice_t what = answer->kind == ZC_MSG ? answer->message.payload : answer->text;
     size_t used = strlen (seen->text);
-    if (count == 0)
-        used += (size_t)snprintf (seen->text + used, sizeof seen->text - used, "GONE");
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf (seen->text + used, sizeof seen->text - used, "%s%.*s",
-                                  i ? " " : "", (int)frames[i].len, frames[i].at);
-    snprintf (seen->text + used, sizeof seen->text - used, ";");
+    if (answer->kind == ZC_END || (answer->kind == ZC_OK && answer->verb == ZC_PUBLISH)) {
+        zc_id_t id = answer->kind == ZC_END ? answer->head : answer->id;
+        what = (zc_slice_t){position, zc_id_format (id, position)};
+    }
+    if (answer->kind == ZC_NO_ANSWER || answer->kind == ZC_MALFORMED)
+        what.len = 0;
+    snprintf (seen->text + used, sizeof seen->text - used, "%s%.*s%s;", words[answer->kind],
+              (int)what.len, what.at, answer->more ? "+" : "");
     if (seen->again) {
         seen->again--;
-        zc_slice_t ping = {"PING", 4};
-        assert_int_not_equal (zc_control_request (seen->bench->control, &ping, 1, 20, s_note, seen),
+        assert_int_not_equal (zc_control_request (seen->bench->control, &s_ping, 20, s_note, seen),
                               0);
     }
 }
 
-static uint64_t s_ask (s_bench_t *bench, const char *verb, unsigned timeout, s_seen_t *seen)
+static uint64_t s_ask (s_bench_t *bench, zc_verb_t verb, unsigned timeout, s_seen_t *seen)
 {
-    zc_slice_t frames[2] = {{verb, strlen (verb)}, {"x", 1}};
-    return zc_control_request (bench->control, frames, 2, timeout, s_note, seen);
+    zc_ask_t ask = {.verb = verb, .list = {"x", 1}};
+    return zc_control_request (bench->control, &ask, timeout, s_note, seen);
 }
 
 typedef struct {
@@ -107,7 +109,11 @@ static void s_broker_send (s_bench_t *bench, const s_request_t *request, const c
     zmq_send (bench->router, request->peer, (size_t)request->peer_len, ZMQ_SNDMORE);
     zmq_send (bench->router, tag, strlen (tag), ZMQ_SNDMORE);
     zmq_send (bench->router, verb, strlen (verb), ZMQ_SNDMORE);
-    zmq_send (bench->router, argument, strlen (argument), 0);
+    if (strcmp (verb, "MSG") == 0)
+        zmq_send (bench->router, "topic", 5, ZMQ_SNDMORE);
+    zmq_send (bench->router, argument, strlen (argument), ZMQ_SNDMORE);
+    const char *last = strcmp (verb, "MSG") == 0 ? "id: 1-0\nprev: 0-0\n" : "0-0"; /* a floor */
+    zmq_send (bench->router, last, strlen (last), 0);
 }
 
 static void s_wait_pending (s_bench_t *bench, size_t pending)
@@ -122,8 +128,8 @@ static void s_answers_in_any_order (void **state)
     s_bench_t *bench = *state;
     s_seen_t a = {0}, b = {0};
     s_request_t first, second;
-    uint64_t one = s_ask (bench, "PUBLISH", 0, &a);
-    uint64_t two = s_ask (bench, "STATS", 0, &b);
+    uint64_t one = s_ask (bench, ZC_PUBLISH, 0, &a);
+    uint64_t two = s_ask (bench, ZC_STATS, 0, &b);
     assert_true (one && two && one != two);
     s_broker_receive (bench, &first);
     s_broker_receive (bench, &second);
@@ -140,7 +146,7 @@ static void s_msg_is_followed_by_more (void **state)
     s_bench_t *bench = *state;
     s_seen_t seen = {0};
     s_request_t request;
-    s_ask (bench, "REPLAY", 0, &seen);
+    s_ask (bench, ZC_REPLAY, 0, &seen);
     s_broker_receive (bench, &request);
     s_broker_send (bench, &request, request.tag, "MSG", "a");
     s_broker_send (bench, &request, request.tag, "MSG", "b");
@@ -148,7 +154,7 @@ static void s_msg_is_followed_by_more (void **state)
     s_broker_send (bench, &request, request.tag, "MSG", "late");
     s_wait_pending (bench, 0);
     zc_control_wait (bench->control, 20);
-    assert_string_equal (seen.text, "MSG a;MSG b;END 2-0;");
+    assert_string_equal (seen.text, "MSG a+;MSG b+;END 2-0;");
 }
 
 /*  A page may take long, as long as more of it comes. */
@@ -157,19 +163,19 @@ static void s_each_msg_is_given_its_time (void **state)
     s_bench_t *bench = *state;
     s_seen_t seen = {0};
     s_request_t request;
-    s_ask (bench, "FETCH", 60000, &seen);
+    s_ask (bench, ZC_FETCH, 60000, &seen);
     s_broker_receive (bench, &request);
     for (size_t i = 1; i <= 4; i++) {
         s_later_ms += 40000;
         s_broker_send (bench, &request, request.tag, "MSG", "x");
-        for (int turn = 0; turn < 2000 && strlen (seen.text) < i * strlen ("MSG x;"); turn++)
+        for (int turn = 0; turn < 2000 && strlen (seen.text) < i * strlen ("MSG x+;"); turn++)
             zc_control_wait (bench->control, 10);
     }
-    assert_string_equal (seen.text, "MSG x;MSG x;MSG x;MSG x;");
+    assert_string_equal (seen.text, "MSG x+;MSG x+;MSG x+;MSG x+;");
     assert_int_equal (zc_control_pending (bench->control), 1);
     s_later_ms += 60000;
     s_wait_pending (bench, 0);
-    assert_string_equal (seen.text, "MSG x;MSG x;MSG x;MSG x;GONE;");
+    assert_string_equal (seen.text, "MSG x+;MSG x+;MSG x+;MSG x+;GONE;");
 }
 
 static void s_strange_answers_are_dropped (void **state)
@@ -177,7 +183,7 @@ static void s_strange_answers_are_dropped (void **state)
     s_bench_t *bench = *state;
     s_seen_t seen = {0};
     s_request_t request;
-    s_ask (bench, "PING", 0, &seen);
+    s_ask (bench, ZC_PING, 0, &seen);
     s_broker_receive (bench, &request);
     const char *tags[] = {"", "#", "#zz", "#ffff", "1", "#11112222333344445555", "#0"};
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
@@ -190,7 +196,7 @@ static void s_strange_answers_are_dropped (void **state)
         zmq_send (bench->router, "MSG", 3, i < 19 ? ZMQ_SNDMORE : 0);
     s_broker_send (bench, &request, request.tag, "OK", "right");
     s_wait_pending (bench, 0);
-    assert_string_equal (seen.text, "MSG MSG MSG MSG MSG MSG MSG;OK right;");
+    assert_string_equal (seen.text, "MALFORMED+;OK right;");
 }
 
 static void s_time_runs_out (void **state)
@@ -198,8 +204,8 @@ static void s_time_runs_out (void **state)
     s_bench_t *bench = *state;
     s_seen_t seen = {0}, patient = {0};
     s_request_t request;
-    s_ask (bench, "PING", 30, &seen);
-    s_ask (bench, "PING", 0, &patient);
+    s_ask (bench, ZC_PING, 30, &seen);
+    s_ask (bench, ZC_PING, 0, &patient);
     s_wait_pending (bench, 1);
     assert_string_equal (seen.text, "GONE;");
     s_broker_receive (bench, &request);
@@ -215,7 +221,7 @@ static void s_callback_may_ask_again (void **state)
 {
     s_bench_t *bench = *state;
     s_seen_t seen = {.bench = bench, .again = 2};
-    s_ask (bench, "PING", 20, &seen);
+    s_ask (bench, ZC_PING, 20, &seen);
     s_wait_pending (bench, 0);
     assert_string_equal (seen.text, "GONE;GONE;GONE;");
 }
@@ -225,14 +231,14 @@ static void s_cancel_and_reset (void **state)
     s_bench_t *bench = *state;
     s_seen_t seen = {0};
     s_request_t request;
-    uint64_t number = s_ask (bench, "PING", 0, &seen);
+    uint64_t number = s_ask (bench, ZC_PING, 0, &seen);
     zc_control_cancel (bench->control, number);
     zc_control_cancel (bench->control, number);
     assert_int_equal (zc_control_pending (bench->control), 0);
     s_broker_receive (bench, &request);
     s_broker_send (bench, &request, request.tag, "OK", "1");
     for (int i = 0; i < 100; i++)
-        s_ask (bench, "PING", 5, &seen);
+        s_ask (bench, ZC_PING, 5, &seen);
     zc_control_reset (bench->control);
     assert_int_equal (zc_control_pending (bench->control), 0);
     zc_control_wait (bench->control, 30);
@@ -243,8 +249,8 @@ static void s_destroy_gives_up (void **state)
 {
     s_bench_t *bench = *state;
     s_seen_t seen = {0};
-    s_ask (bench, "PING", 0, &seen);
-    s_ask (bench, "PING", 0, &seen);
+    s_ask (bench, ZC_PING, 0, &seen);
+    s_ask (bench, ZC_PING, 0, &seen);
     zc_control_destroy (&bench->control);
     assert_string_equal (seen.text, "GONE;GONE;");
 }
@@ -255,9 +261,8 @@ static void s_full_queue (void **state)
     zc_control_t *alone = zc_control_new (bench->context, "ipc:///nonexistent/zcast-test");
     assert_non_null (alone);
     s_seen_t seen = {0};
-    zc_slice_t ping = {"PING", 4};
     size_t sent = 0;
-    while (sent < 100000 && zc_control_request (alone, &ping, 1, 0, s_note, &seen) != 0)
+    while (sent < 100000 && zc_control_request (alone, &s_ping, 0, s_note, &seen) != 0)
         sent++;
     assert_int_equal (errno, EAGAIN);
     assert_in_range (sent, 100, 10000);
@@ -266,10 +271,10 @@ static void s_full_queue (void **state)
     zc_control_destroy (&alone);
 }
 
-static void s_count (void *arg, const zc_slice_t *frames, size_t count)
+static void s_count (void *arg, const zc_answer_t *answer)
 {
-    (void)frames;
-    assert_int_equal (count, 2);
+    assert_int_equal (answer->kind, ZC_OK);
+    assert_slice (answer->text, "x");
     *(unsigned *)arg += 1;
 }
 
@@ -291,13 +296,12 @@ static void s_lost_with_answers_unread (void **state)
         usleep (10000);
     assert_true (zc_control_connected (once.control));
     unsigned answered = 0;
-    zc_slice_t ping = {"PING", 4};
     for (int i = 0; i < REQUESTS; i++)
-        assert_true (zc_control_request (once.control, &ping, 1, 0, s_count, &answered) > 0);
+        assert_true (zc_control_request (once.control, &s_ping, 0, s_count, &answered) > 0);
     for (int i = 0; i < REQUESTS; i++) {
         s_request_t request;
         s_broker_receive (&once, &request);
-        s_broker_send (&once, &request, request.tag, "PONG", "x");
+        s_broker_send (&once, &request, request.tag, "OK", "x");
     }
     zmq_close (once.router);
     for (int i = 0; i < 2000 && !zc_control_lost (once.control); i++)
@@ -352,26 +356,26 @@ static void s_connections_come_and_go (void **state)
     char endpoint[64] = "";
     tcp.router = s_tcp_router (tcp.context, endpoint);
     tcp.control = zc_control_new (tcp.context, endpoint);
-    s_ask (&tcp, "ONE", 0, &seen);
+    s_ask (&tcp, ZC_PING, 0, &seen);
     s_wait_connected (&tcp, true);
     s_broker_receive (&tcp, &request);
-    assert_string_equal (request.verb, "ONE");
-    s_ask (&tcp, "TWO", 1000000, &seen);
+    assert_string_equal (request.verb, "PING");
+    s_ask (&tcp, ZC_PING, 1000000, &seen);
     zmq_close (tcp.router);
     s_wait_pending (&tcp, 0);
     assert_string_equal (seen.text, "GONE;GONE;");
     assert_false (zc_control_connected (tcp.control));
 
-    uint64_t three = s_ask (&tcp, "THREE", 0, &later);
-    s_ask (&tcp, "FOUR", 0, &later);
-    s_ask (&tcp, "FIVE", 0, &later);
+    uint64_t three = s_ask (&tcp, ZC_PING, 0, &later);
+    s_ask (&tcp, ZC_LIMITS, 0, &later);
+    s_ask (&tcp, ZC_STATS, 0, &later);
     zc_control_cancel (tcp.control, three);
     tcp.router = s_tcp_router (tcp.context, endpoint);
     s_wait_connected (&tcp, true);
     s_broker_receive (&tcp, &request);
-    assert_string_equal (request.verb, "FOUR");
+    assert_string_equal (request.verb, "LIMITS");
     s_broker_receive (&tcp, &request);
-    assert_string_equal (request.verb, "FIVE");
+    assert_string_equal (request.verb, "STATS");
     assert_false (s_broker_has (&tcp));
     s_broker_send (&tcp, &request, request.tag, "OK", "5");
     s_wait_pending (&tcp, 1);
@@ -391,7 +395,7 @@ static void s_silence_ends_a_connection (void **state)
     char endpoint[64] = "";
     tcp.router = s_tcp_router (tcp.context, endpoint);
     tcp.control = zc_control_new (tcp.context, endpoint);
-    s_ask (&tcp, "FETCH", 0, &seen);
+    s_ask (&tcp, ZC_FETCH, 0, &seen);
     s_wait_connected (&tcp, true);
     s_broker_receive (&tcp, &request);
     s_later_ms += 14000;
@@ -401,7 +405,7 @@ static void s_silence_ends_a_connection (void **state)
     s_later_ms += 60000;
     s_wait_pending (&tcp, 0);
     assert_string_equal (seen.text, "GONE;");
-    s_ask (&tcp, "PING", 0, &seen);
+    s_ask (&tcp, ZC_PING, 0, &seen);
     s_later_ms += 1000; /* until it may connect again */
     s_wait_connected (&tcp, true);
     s_broker_receive (&tcp, &request);
@@ -425,7 +429,7 @@ static void s_descriptor (void **state)
     s_seen_t seen = {0};
     s_request_t request;
     for (int round = 0; round < 3; round++) {
-        s_ask (bench, "PING", 0, &seen);
+        s_ask (bench, ZC_PING, 0, &seen);
         while (zc_control_read (bench->control, 10) > 0)
             ;
         s_broker_receive (bench, &request);

@@ -12,6 +12,11 @@ TESTS += tests/unit/subscriber_test
 tests_unit_subscriber_test_SOURCES = tests/unit/subscriber_test.c tests/unit/unit.h
 tests_unit_subscriber_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/answer_test
+TESTS += tests/unit/answer_test
+tests_unit_answer_test_SOURCES = tests/unit/answer_test.c tests/unit/unit.h
+tests_unit_answer_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/name_test
 TESTS += tests/unit/name_test
 tests_unit_name_test_SOURCES = tests/unit/name_test.c tests/unit/unit.h
@@ -117,7 +122,7 @@ if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
 	lib/base/buf.c lib/base/heap.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
-	lib/wire/encoding.c lib/wire/id.c lib/wire/message.c \
+	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/message.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/slow.c lib/engine/subscription.c

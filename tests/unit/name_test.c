@@ -34,7 +34,9 @@ static void test_names (void **state)
 static bool s_answer (zc_report_name_t *name, const char *verb, const char *code)
 {
     zc_slice_t frames[] = {{verb, strlen (verb)}, {code, strlen (code)}, {"text", 4}};
-    return zc_report_name_answer (name, frames, *code ? 3 : 1);
+    zc_answer_t answer;
+    zc_answer_parse (&answer, ZC_REPORT, frames, *code ? 3 : 1);
+    return zc_report_name_answer (name, &answer);
 }
 
 static void test_a_name_that_another_has (void **state)
@@ -45,7 +47,7 @@ static void test_a_name_that_another_has (void **state)
     zc_report_name_init (&name, "ws.1", NULL, "tcp://127.0.0.1:5562");
     assert_false (s_answer (&name, "OK", ""));
     assert_false (s_answer (&name, "ERR", "busy"));
-    assert_false (zc_report_name_answer (&name, NULL, 0));
+    assert_false (zc_report_name_answer (&name, &zc_answer_none));
     assert_string_equal (name.text, "ws.1");
     assert_true (s_answer (&name, "ERR", "name"));
     snprintf (expected, sizeof expected, "ws.1@%s", s_host);

@@ -1,6 +1,9 @@
 /*  ask.c - one table row a verb: its name, its count of arguments, its check. */
-#include "broker/ask.h"
+#include "lib/wire/ask.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef zc_refusal_t s_error_t;
@@ -35,7 +38,7 @@ static const s_error_t *s_since (zc_ask_t *self, zc_slice_t since)
         self->since_kind = ZC_SINCE_EVENT;
     else
         return &bad;
-    self->since_event = since;
+    self->since_text = since;
     return NULL;
 }
 
@@ -116,7 +119,7 @@ static const s_error_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t
     (void)count, (void)max_payload;
     self->name = args[0];
     self->json = args[1];
-    if (self->name.len < 1 || self->name.len > ZC_NAME_MAX ||
+    if (self->name.len < 1 || self->name.len > ZC_REPORTER_MAX ||
         !zc_text_plain (self->name.at, self->name.len))
         return &name;
     return self->json.len > ZC_REPORT_MAX ? &json : NULL;
@@ -201,6 +204,13 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
     return error ? error->code : NULL;
 }
 
+void zc_ask_add_topic (zc_buf_t *list, zc_slice_t topic)
+{
+    if (list->len)
+        zc_buf_addc (list, '\n');
+    zc_buf_add (list, topic.at, topic.len);
+}
+
 bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic)
 {
     if (self->frame_count) {
@@ -218,4 +228,63 @@ bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic)
     *topic = (zc_slice_t){begin, end ? (size_t)(end - begin) : left};
     *at += topic->len + 1;
     return true;
+}
+
+/*  Writing. */
+
+static void s_put (zc_ask_frames_t *out, zc_slice_t frame)
+{
+    assert (out->count < ZC_ASK_WRITES);
+    out->frames[out->count++] = frame;
+}
+
+static void s_put_since (zc_ask_frames_t *out, const zc_ask_t *self)
+{
+    if (self->since_text.len)
+        s_put (out, self->since_text);
+    else
+        s_put (out, (zc_slice_t){out->since, zc_id_format (self->since, out->since)});
+}
+
+static void s_put_number (zc_ask_frames_t *out, size_t index, uint64_t number)
+{
+    char *text = out->numbers[index];
+    int len = snprintf (text, sizeof out->numbers[0], "%" PRIu64, number);
+    s_put (out, (zc_slice_t){text, (size_t)len});
+}
+
+void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
+{
+    const char *name = s_verbs[self->verb].name;
+    out->count = 0;
+    s_put (out, (zc_slice_t){name, strlen (name)});
+    switch (self->verb) {
+    case ZC_PUBLISH:
+        s_put (out, self->message.topic);
+        s_put (out, self->message.payload);
+        s_put (out, self->headers);
+        break;
+    case ZC_REPLAY:
+    case ZC_TOPICS:
+        s_put_since (out, self);
+        for (size_t i = 0; i < self->frame_count; i++)
+            s_put (out, self->frames[i]);
+        break;
+    case ZC_FETCH:
+        s_put_since (out, self);
+        s_put_number (out, 0, self->count);
+        s_put_number (out, 1, self->bytes);
+        s_put (out, self->list);
+        break;
+    case ZC_SYNC:
+        s_put (out, self->nonce);
+        s_put (out, self->list);
+        break;
+    case ZC_REPORT:
+        s_put (out, self->name);
+        s_put (out, self->json);
+        break;
+    default: /* without arguments */
+        break;
+    }
 }

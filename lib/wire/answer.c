@@ -1,0 +1,302 @@
+/*  answer.c - one row a verb says which fields its answer has, in the order of its frames: what is
+ *  written and what is read can't differ. */
+#include "lib/wire/answer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define S_CODE_MAX 64 /* bytes of an error's code */
+
+typedef enum {
+    S_NOTHING,
+    S_POSITION, /* zc_id_t */
+    S_NUMBER,   /* uint64_t */
+    S_SINCE,    /* zc_id_t, or '?' with `unknown` */
+    S_BYTES,    /* zc_slice_t */
+    S_PLAIN,    /* the same, plain text */
+    S_LASTS,    /* the same, positions */
+    S_LISTED,   /* the same, positions with topics */
+} s_type_t;
+
+typedef struct {
+    s_type_t type;
+    size_t offset;   /* in zc_answer_t */
+    const char *bad; /* what is wrong where it isn't one */
+} s_field_t;
+
+typedef struct {
+    zc_answer_kind_t kind;
+    s_field_t fields[ZC_ANSWER_FRAMES - 1];
+} s_form_t;
+
+#define S_FIELD(type, name, is) {type, offsetof (zc_answer_t, name), "its " #name " isn't " is}
+#define S_AT(name) S_FIELD (S_POSITION, name, "a position")
+#define S_COUNT(name) S_FIELD (S_NUMBER, name, "a number")
+#define S_TEXT(type) S_FIELD (type, text, "plain text")
+
+static const s_form_t s_forms[ZC_VERBS] = {
+    [ZC_PUBLISH] = {ZC_OK, {S_AT (id)}},
+    [ZC_REPLAY] = {ZC_END, {S_AT (head), S_AT (floor)}},
+    [ZC_FETCH] = {ZC_END,
+                  {S_AT (head), S_AT (floor), S_FIELD (S_SINCE, since, "a position or '?'"),
+                   S_COUNT (remaining)}},
+    [ZC_SYNC] = {ZC_OK,
+                 {S_AT (head), S_AT (dropped), S_FIELD (S_LASTS, lasts, "a list of positions")}},
+    [ZC_TOPICS] = {ZC_OK,
+                   {S_AT (head), S_AT (forgotten),
+                    S_FIELD (S_LISTED, listed, "a list of positions and topics")}},
+    [ZC_STATS] = {ZC_OK, {S_TEXT (S_BYTES)}},
+    [ZC_REPORT] = {ZC_OK, {{S_NOTHING, 0, NULL}}},
+    [ZC_PING] = {ZC_OK, {S_TEXT (S_PLAIN)}},
+    [ZC_LIMITS] = {ZC_OK, {S_COUNT (max_payload)}},
+};
+
+static const char *const s_words[] = {
+    [ZC_OK] = "OK", [ZC_MSG] = "MSG", [ZC_END] = "END", [ZC_ERR] = "ERR"};
+
+const zc_answer_t zc_answer_none = {
+    .kind = ZC_NO_ANSWER, .code = {"timeout", 7}, .text = {"the broker did not answer", 25}};
+
+/*  Lists. */
+
+static void s_add_position (zc_buf_t *list, zc_id_t id)
+{
+    char *text = (char *)zc_buf_reserve (list, ZC_ID_SIZE);
+    list->len += zc_id_format (id, text);
+}
+
+/*  Takes a line off, without its LF, which the last one may have or not. */
+static bool s_line (zc_slice_t *list, zc_slice_t *line)
+{
+    if (list->len == 0)
+        return false;
+    const char *end = memchr (list->at, '\n', list->len);
+    *line = (zc_slice_t){list->at, end ? (size_t)(end - list->at) : list->len};
+    size_t step = line->len + (end != NULL);
+    list->at += step;
+    list->len -= step;
+    return true;
+}
+
+void zc_lasts_add (zc_buf_t *list, zc_id_t last)
+{
+    if (list->len)
+        zc_buf_addc (list, '\n');
+    s_add_position (list, last);
+}
+
+bool zc_lasts_next (zc_slice_t *list, zc_id_t *last)
+{
+    zc_slice_t line;
+    return s_line (list, &line) && zc_id_parse (line.at, line.len, last) == 0;
+}
+
+void zc_listed_add (zc_buf_t *list, zc_id_t last, zc_slice_t topic)
+{
+    s_add_position (list, last);
+    zc_buf_addc (list, ' ');
+    zc_buf_add (list, topic.at, topic.len);
+    zc_buf_addc (list, '\n');
+}
+
+bool zc_listed_next (zc_slice_t *list, zc_id_t *last, zc_slice_t *topic)
+{
+    zc_slice_t line;
+    const char *space = s_line (list, &line) ? memchr (line.at, ' ', line.len) : NULL;
+    if (!space)
+        return false;
+    size_t len = (size_t)(space - line.at);
+    *topic = (zc_slice_t){space + 1, line.len - len - 1};
+    return zc_id_parse (line.at, len, last) == 0 && zc_topic_valid (topic->at, topic->len);
+}
+
+static bool s_are_lasts (zc_slice_t list)
+{
+    zc_id_t last;
+    size_t count = 0;
+    while (list.len)
+        if (++count > ZC_TOPICS_MAX || !zc_lasts_next (&list, &last))
+            return false;
+    return true;
+}
+
+static bool s_are_listed (zc_slice_t list)
+{
+    zc_id_t last;
+    zc_slice_t topic;
+    size_t count = 0;
+    while (list.len)
+        if (++count > ZC_TOPICS_MAX || !zc_listed_next (&list, &last, &topic))
+            return false;
+    return true;
+}
+
+/*  Reading. */
+
+static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
+{
+    void *to = (char *)self + field->offset;
+    switch (field->type) {
+    case S_SINCE:
+        self->unknown = zc_slice_is (frame, "?");
+        return self->unknown || zc_id_parse (frame.at, frame.len, to) == 0;
+    case S_POSITION:
+        return zc_id_parse (frame.at, frame.len, to) == 0;
+    case S_NUMBER:
+        return zc_text_u64 (frame.at, frame.len, UINT64_MAX, to) == 0;
+    default:
+        *(zc_slice_t *)to = frame;
+        return (field->type != S_PLAIN || zc_text_plain (frame.at, frame.len)) &&
+               (field->type != S_LASTS || s_are_lasts (frame)) &&
+               (field->type != S_LISTED || s_are_listed (frame));
+    }
+}
+
+/*  Each returns NULL, or what is wrong. */
+
+static const char *s_read_fields (zc_answer_t *self, const zc_slice_t *frames, size_t count)
+{
+    const s_form_t *form = &s_forms[self->verb];
+    if (form->kind != self->kind)
+        return "it answers another request";
+    for (size_t i = 0; i + 1 < ZC_ANSWER_FRAMES && form->fields[i].type; i++) {
+        if (i == count)
+            return "it has too few frames";
+        if (!s_read (self, &form->fields[i], frames[i]))
+            return form->fields[i].bad;
+    }
+    return NULL;
+}
+
+static const char *s_read_message (zc_answer_t *self, const zc_slice_t *frames, size_t count)
+{
+    self->more = true;
+    if (s_forms[self->verb].kind != ZC_END)
+        return "it answers another request";
+    if (count < 3)
+        return "it has too few frames";
+    int rc = zc_delivery_parse (&self->message, frames[0], frames[1], frames[2]);
+    return rc == 0 ? NULL : zc_message_strerror (rc);
+}
+
+static const char *s_read_error (zc_answer_t *self, const zc_slice_t *frames, size_t count)
+{
+    if (count < 2)
+        return "it has too few frames";
+    self->code = frames[0];
+    self->text = frames[1];
+    if (self->code.len < 1 || self->code.len > S_CODE_MAX ||
+        !zc_text_plain (self->code.at, self->code.len) ||
+        !zc_text_plain (self->text.at, self->text.len))
+        return "its code or text isn't plain text";
+    return NULL;
+}
+
+static const char *s_parse (zc_answer_t *self, const zc_slice_t *frames, size_t count)
+{
+    if (count == 0)
+        return "it has too few frames";
+    for (self->kind = ZC_OK; self->kind <= ZC_ERR; self->kind++)
+        if (zc_slice_is (frames[0], s_words[self->kind]))
+            break;
+    switch (self->kind) {
+    case ZC_OK:
+    case ZC_END:
+        return s_read_fields (self, frames + 1, count - 1);
+    case ZC_MSG:
+        return s_read_message (self, frames + 1, count - 1);
+    case ZC_ERR:
+        return s_read_error (self, frames + 1, count - 1);
+    default:
+        return "it begins with neither OK, MSG, END nor ERR";
+    }
+}
+
+void zc_answer_parse (zc_answer_t *self, zc_verb_t verb, const zc_slice_t *frames, size_t count)
+{
+    *self = (zc_answer_t){.verb = verb};
+    const char *wrong = s_parse (self, frames, count);
+    if (wrong)
+        *self = (zc_answer_t){.verb = verb,
+                              .kind = ZC_MALFORMED,
+                              .more = self->more,
+                              .code = {"malformed", 9},
+                              .text = {wrong, strlen (wrong)}};
+}
+
+/*  Writing. */
+
+static void s_put (zc_answer_frames_t *out, zc_slice_t frame)
+{
+    out->frames[out->count++] = frame;
+}
+
+static void s_write_field (const zc_answer_t *self, const s_field_t *field,
+                           zc_answer_frames_t *out)
+{
+    const void *from = (const char *)self + field->offset;
+    char *text = out->texts[out->count];
+    switch (field->type) {
+    case S_NUMBER:
+        s_put (out, (zc_slice_t){text, (size_t)snprintf (text, ZC_ID_SIZE, "%" PRIu64,
+                                                         *(const uint64_t *)from)});
+        break;
+    case S_SINCE:
+        if (self->unknown) {
+            s_put (out, (zc_slice_t){"?", 1});
+            break;
+        } /* fall through */
+    case S_POSITION:
+        s_put (out, (zc_slice_t){text, zc_id_format (*(const zc_id_t *)from, text)});
+        break;
+    default:
+        s_put (out, *(const zc_slice_t *)from);
+        break;
+    }
+}
+
+void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out)
+{
+    const char *word = s_words[self->kind];
+    const s_field_t *fields = s_forms[self->verb].fields;
+    out->count = 0;
+    s_put (out, (zc_slice_t){word, strlen (word)});
+    if (self->kind == ZC_ERR) {
+        s_put (out, self->code);
+        s_put (out, self->text);
+    } else if (self->kind == ZC_MSG) {
+        s_put (out, self->message.topic);
+        s_put (out, self->message.payload);
+        s_put (out, self->message.meta);
+    } else {
+        assert (self->kind == s_forms[self->verb].kind);
+        for (size_t i = 0; i + 1 < ZC_ANSWER_FRAMES && fields[i].type; i++)
+            s_write_field (self, &fields[i], out);
+    }
+}
+
+/*  What it means. */
+
+bool zc_answer_is_error (const zc_answer_t *self, const char *code)
+{
+    return self->kind == ZC_ERR && zc_slice_is (self->code, code);
+}
+
+bool zc_answer_is_passing (const zc_answer_t *self)
+{
+    return zc_answer_is_error (self, "busy") || zc_answer_is_error (self, "history") ||
+           zc_answer_is_error (self, "internal");
+}
+
+int zc_answer_limits (const zc_answer_t *self, size_t *max_payload)
+{
+    if (zc_answer_is_error (self, "verb"))
+        return 1;
+    if (self->kind != ZC_OK || self->max_payload > SIZE_MAX)
+        return -1;
+    *max_payload = (size_t)self->max_payload;
+    return 0;
+}
