@@ -14,7 +14,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "ws/frame.h"
+#include "ws/close.h"
 
 #define LEVEL 3
 #define MEM_LEVEL 6

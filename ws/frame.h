@@ -4,6 +4,7 @@
 #define ZC_FRAME_H
 
 #include "lib/base/buf.h"
+#include "ws/close.h"
 
 enum {
     ZC_FRAME_CONTINUATION = 0x0,
@@ -17,23 +18,6 @@ enum {
 #define ZC_FRAME_RSV1 0x40       /* with an opcode: the payload is compressed (RFC 7692 §6) */
 #define ZC_FRAME_HEADER_MAX 10   /* bytes of the longest header */
 #define ZC_FRAME_CONTROL_MAX 125 /* bytes of a control frame's payload */
-
-/*  Close codes (RFC 6455 §7.4.1; 1012 and 1013 are in the IANA registry, and
- *  4000 and above is for applications). */
-enum {
-    ZC_CLOSE_NORMAL = 1000,
-    ZC_CLOSE_AWAY = 1001,
-    ZC_CLOSE_PROTOCOL = 1002,
-    ZC_CLOSE_NO_STATUS = 1005, /* never on the wire */
-    ZC_CLOSE_NOT_UTF8 = 1007,  /* also: compressed data that is broken */
-    ZC_CLOSE_POLICY = 1008,
-    ZC_CLOSE_TOO_BIG = 1009,
-    ZC_CLOSE_INTERNAL = 1011,
-    ZC_CLOSE_RESTART = 1012,
-    ZC_CLOSE_LATER = 1013,
-    ZC_CLOSE_REFUSED = 4000, /* ours: and the status that HTTP would have answered */
-    ZC_CLOSE_TOKEN = 4401,
-};
 
 /*  Bytes of the header of a frame with a payload of `len` bytes. */
 size_t zc_frame_header_size (uint64_t len);

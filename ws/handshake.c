@@ -1,4 +1,6 @@
 /*  handshake.c - the door to WebSocket: a request that asks for it becomes a client of the hub. */
+#include "ws/handshake.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +8,9 @@
 #include "ws/command.h"
 #include "ws/frame.h"
 #include "ws/http.h"
+#include "ws/talk.h"
 #include "ws/upgrade.h"
+#include "ws/websocket.h"
 
 /*  An upgrade that is missing, or of another version. */
 static void s_refuse_upgrade (zc_exchange_t *exchange, const char *reason)
@@ -46,12 +50,10 @@ static void s_upgrade (zc_session_t *session, const zc_upgrade_t *upgrade, zc_se
                        bool deflate)
 {
     zc_response_t response;
-    session->mode = mode;
-    session->deflate = deflate;
     zc_upgrade_answer (upgrade, deflate, &response);
     zc_http_upgrade (session, &response);
     zc_response_clear (&response);
-    zc_session_enter (session, ZC_SESSION_OPEN);
+    zc_talk_start (session, mode, deflate);
 }
 
 static void s_accept (zc_exchange_t *exchange, const zc_upgrade_t *upgrade, zc_session_mode_t mode)
@@ -79,10 +81,10 @@ bool zc_handshake_refuse (zc_exchange_t *exchange, const zc_denial_t *refusal, u
     s_upgrade (session, &upgrade, ZC_MODE_V1, false);
     if (after > 0) {
         zc_answer_reconnect (&text, after);
-        zc_session_send (session, ZC_FRAME_TEXT, text.data, text.len);
+        zc_websocket_send (session, ZC_FRAME_TEXT, text.data, text.len);
         zc_buf_clear (&text);
     }
-    zc_session_close (session, ZC_CLOSE_REFUSED + refusal->status, refusal->text);
+    zc_websocket_close (session, ZC_CLOSE_REFUSED + refusal->status, refusal->text);
     return true;
 }
 
@@ -91,7 +93,7 @@ static void s_join (zc_session_t *session, const zc_query_t *query, zc_slice_t h
     zc_slice_t last_id = header.len > 0 ? header : query->last_id; /* as on SSE */
     if (query->count > 0)
         zc_hub_join (zc_worker_hub (session->server->worker), &session->client,
-                     zc_session_encoding (session), query->topics, query->count, last_id);
+                     zc_websocket_encoding (session), query->topics, query->count, last_id);
     else if (last_id.len > 0)
         session->last_id =
             zc_text_plain (last_id.at, last_id.len)

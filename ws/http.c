@@ -11,6 +11,7 @@
 #include "ws/http.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include "lib/wire/field.h"
 #include "lib/wire/head.h"
 #include "lib/wire/proxy.h"
+#include "ws/stream.h"
 
 #define SKIP_MAX \
     65536 /* bytes of a refused request's body that are passed over to keep the connection */
@@ -83,7 +85,7 @@ static void s_clear_exchange (zc_http_t *self)
     memset (&self->exchange, 0, sizeof self->exchange);
 }
 
-void zc_http_destroy (zc_http_t **self_p)
+static void s_destroy (zc_http_t **self_p)
 {
     zc_http_t *self = *self_p;
     if (!self)
@@ -100,8 +102,9 @@ zc_session_t *zc_http_session (const zc_exchange_t *exchange)
     return ((const zc_http_t *)exchange)->session;
 }
 
-bool zc_http_is_full (const zc_http_t *self)
+static bool s_is_full (const zc_session_t *session)
 {
+    const zc_http_t *self = session->http;
     return self && (self->behind.len > 0 || self->ended);
 }
 
@@ -212,6 +215,7 @@ static bool s_can_skip (const zc_http_t *self)
 }
 
 static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len);
+static void s_resume (zc_session_t *session);
 
 static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
 {
@@ -231,10 +235,11 @@ static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
     s_clear_exchange (self);
     s_run (session, NULL, 0);
     zc_session_flush (session);
-    zc_http_resume (session);
+    s_resume (session);
 }
 
-void zc_http_refuse (zc_session_t *session, unsigned status, const char *reason)
+/*  Answers a request that can't be read to its end, and closes. */
+static void s_refuse (zc_session_t *session, unsigned status, const char *reason)
 {
     zc_http_t *self = s_get (session);
     zc_response_t response;
@@ -249,8 +254,9 @@ void zc_http_refuse (zc_session_t *session, unsigned status, const char *reason)
 static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *response)
 {
     zc_http_t *self = (zc_http_t *)exchange;
+    assert (self->busy); /* s_run frees it */
     self->part = PART_CLOSED;
-    zc_session_start_stream (self->session, exchange);
+    zc_stream_start (self->session, exchange);
     s_send_head (self->session, response,
                  exchange->chunked ? "Transfer-Encoding: chunked\r\n" : "Connection: close\r\n");
     return &self->session->client;
@@ -262,12 +268,17 @@ static bool s_has_room (zc_exchange_t *exchange)
     return true;
 }
 
+static bool s_open_refused (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after)
+{
+    return zc_http_session (exchange)->server->open_refused (exchange, refusal, after);
+}
+
 static const zc_carrier_t s_carrier = {
     .name = "http",
     .answer = s_answer,
     .stream = s_stream,
     .has_room = s_has_room,
-    .refuse = zc_handshake_refuse,
+    .refuse = s_open_refused,
 };
 
 /*  ---------------------------------------------------------------- requests */
@@ -400,7 +411,7 @@ static void s_take_chunks (zc_http_t *self, const uint8_t **bytes, size_t *len)
         break;
     case ZC_CHUNKED_BAD:
         if (self->part == PART_BODY)
-            zc_http_refuse (self->session, 400, "malformed chunks");
+            s_refuse (self->session, 400, "malformed chunks");
         else
             zc_session_drop (self->session);
         break;
@@ -440,7 +451,7 @@ static void s_move_in (zc_http_t *self, const uint8_t *bytes, size_t len)
 static void s_refuse_proxy (zc_http_t *self, const char *reason)
 {
     self->session->server->front.stats.proxies++;
-    zc_http_refuse (self->session, 400, reason);
+    s_refuse (self->session, 400, reason);
 }
 
 /*  Whose connection it is. Returns false where more is needed, or that isn't said. */
@@ -472,7 +483,7 @@ static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
             s_refuse_proxy (self, "the PROXY protocol isn't taken from this address: trust-proxy "
                                   "names those from which it is");
         else
-            zc_http_refuse (self->session, (unsigned)status, self->head.reason);
+            s_refuse (self->session, (unsigned)status, self->head.reason);
         return false;
     }
     *bytes = self->in.data + self->head.length;
@@ -539,7 +550,7 @@ static void s_leave_rest (zc_http_t *self, const uint8_t *bytes, size_t len)
     session->http = NULL;
     if (len > 0 && self->part == PART_CLOSED)
         zc_session_take (session, bytes, len);
-    zc_http_destroy (&self);
+    s_destroy (&self);
 }
 
 /*  Goes as far as what has come reaches. */
@@ -559,7 +570,8 @@ static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len)
     zc_buf_clear (&held);
 }
 
-void zc_http_resume (zc_session_t *session)
+/*  Goes on with requests that wait, where the client has taken the answers before them. */
+static void s_resume (zc_session_t *session)
 {
     while (session->state != ZC_SESSION_CLOSED && session->http &&
            session->http->part == PART_DONE && !zc_session_is_stuffed (session)) {
@@ -568,7 +580,7 @@ void zc_http_resume (zc_session_t *session)
     }
 }
 
-void zc_http_take (zc_session_t *session, const uint8_t *bytes, size_t len)
+static void s_take (zc_session_t *session, const uint8_t *bytes, size_t len)
 {
     s_get (session);
     if (session->state == ZC_SESSION_KEPT)
@@ -576,10 +588,10 @@ void zc_http_take (zc_session_t *session, const uint8_t *bytes, size_t len)
     s_run (session, bytes, len);
     if (session->state != ZC_SESSION_STREAM) /* its door has seen to that */
         zc_session_flush (session);
-    zc_http_resume (session);
+    s_resume (session);
 }
 
-void zc_http_take_end (zc_session_t *session)
+static void s_take_end (zc_session_t *session)
 {
     zc_http_t *self = session->http;
     if (self && self->part == PART_WAIT)
@@ -588,22 +600,53 @@ void zc_http_take_end (zc_session_t *session)
         zc_session_drop (session);
 }
 
-void zc_http_expire (zc_session_t *session)
+static void s_expire (zc_session_t *session)
 {
     zc_http_t *self = session->http;
     bool draining = session->server->front.draining;
-    if (session->state == ZC_SESSION_KEPT || (self && self->part >= PART_SKIP))
+    if (session->state >= ZC_SESSION_KEPT || (self && self->part >= PART_SKIP))
         zc_session_drop (session);
     else if (self && self->part == PART_WAIT)
-        zc_http_refuse (session, 503, "no answer in time");
+        s_refuse (session, 503, "no answer in time");
     else if (draining)
-        zc_http_refuse (session, 503, "restarting, come back soon");
+        s_refuse (session, 503, "restarting, come back soon");
     else
-        zc_http_refuse (session, 408, "the request took too long");
+        s_refuse (session, 408, "the request took too long");
+}
+
+/*  A request that has begun is still answered, and has little time. */
+static void s_restart (zc_session_t *session)
+{
+    if (session->state == ZC_SESSION_KEPT)
+        zc_session_drop (session);
+    else if (session->state == ZC_SESSION_HEAD)
+        zc_session_ready (session, UV_READABLE);
+}
+
+static void s_release (zc_session_t *session)
+{
+    s_destroy (&session->http);
+}
+
+static const zc_protocol_t s_protocol = {
+    .take = s_take,
+    .take_end = s_take_end,
+    .resume = s_resume,
+    .is_full = s_is_full,
+    .expire = s_expire,
+    .revoke = zc_session_drop,
+    .restart = s_restart,
+    .release = s_release,
+};
+
+void zc_http_serve (zc_server_t *server, int fd)
+{
+    zc_session_new (server, fd, &s_protocol);
 }
 
 void zc_http_upgrade (zc_session_t *session, const zc_response_t *response)
 {
+    assert (session->http->busy); /* s_run frees it */
     session->http->part = PART_CLOSED;
     s_send_head (session, response, "");
 }

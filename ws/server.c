@@ -18,7 +18,8 @@
 #include "lib/front/metrics.h"
 #include "lib/front/publish.h"
 #include "ws/deflate.h"
-#include "ws/session.h"
+#include "ws/handshake.h"
+#include "ws/http.h"
 
 #define ACCEPT_MAX 16                /* connections taken at once */
 #define EXPIRE_MAX 500               /* sessions whose time is over, handled at once */
@@ -80,7 +81,8 @@ static void s_on_timer (uv_timer_t *timer)
     zc_timeout_t *due;
     while (handled < EXPIRE_MAX &&
            (due = zc_timeouts_due (&self->timeouts, uv_now (timer->loop)))) {
-        zc_session_expire (ZC_TIMEOUT_OWNER (due, zc_session_t, timeout));
+        zc_session_t *session = ZC_TIMEOUT_OWNER (due, zc_session_t, timeout);
+        session->protocol->expire (session);
         handled++;
     }
     if (!uv_is_closing ((uv_handle_t *)timer))
@@ -129,7 +131,7 @@ static void s_accept (zc_server_t *self, unsigned max)
     int fd;
     for (unsigned i = 0; i < max && (fd = s_next (self)) >= 0; i++) {
         self->stats.accepted++;
-        zc_session_new (self, fd);
+        zc_http_serve (self, fd);
     }
 }
 
@@ -186,7 +188,7 @@ static void s_stop (zc_server_t *self)
     zc_worker_stop (self->worker);
 }
 
-void zc_server_left (zc_server_t *self)
+static void s_left (zc_server_t *self)
 {
     if (--self->stats.sessions == 0 && self->front.draining)
         s_stop (self);
@@ -218,10 +220,11 @@ static void s_on_drain (void *arg)
         zc_timeout_t *one = zc_timeouts_first (&self->timeouts, kind), *next;
         for (; one; one = next) {
             next = zc_timeouts_next (one);
-            zc_session_restart (ZC_TIMEOUT_OWNER (one, zc_session_t, timeout));
+            zc_session_t *session = ZC_TIMEOUT_OWNER (one, zc_session_t, timeout);
+            session->protocol->restart (session);
         }
     }
-    zc_server_left (self);
+    s_left (self);
 }
 
 static void s_on_abort (void *arg)
@@ -272,7 +275,11 @@ static void s_on_stats (void *arg, void *json)
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)
 {
-    zc_server_t self = {.options = options, .listener = listener, .waiting = -1};
+    zc_server_t self = {.options = options,
+                        .listener = listener,
+                        .waiting = -1,
+                        .left = s_left,
+                        .open_refused = zc_handshake_refuse};
     const zc_service_t service = {
         .arg = &self,
         .start = s_start,

@@ -1,62 +1,12 @@
-/*  server.h - zcast-ws: a listening socket, its sessions and the doors they ask at, on a worker's
- *  loop. */
+/*  server.h - zcast-ws: a listening socket, the connections that it accepts, and the doors behind
+ *  it, on a worker's loop. */
 #ifndef ZC_SERVER_H
 #define ZC_SERVER_H
 
-#include <uv.h>
-
-#include "lib/base/timeouts.h"
-#include "lib/engine/watch.h"
-#include "lib/front/front.h"
-#include "lib/front/keeper.h"
-
-#define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
-
-typedef struct zc_session zc_session_t;
-
-typedef struct {
-    uint64_t accepted;     /* connections */
-    uint64_t opened;       /* WebSockets */
-    uint64_t streams;      /* of Server-Sent Events, begun */
-    uint64_t deflate;      /* of these, with permessage-deflate */
-    uint64_t refused;      /* requests that were answered with 400 and above */
-    uint64_t messages;     /* from clients */
-    uint64_t published;    /* of these, taken by the broker */
-    uint64_t violations;   /* closed with 1002, 1007 or 1009 */
-    uint64_t limited;      /* refused with 429, or closed for sending too much */
-    uint64_t silent;       /* dropped for giving no sign of life */
-    uint64_t slow;         /* dropped for falling behind */
-    uint64_t out_of_files; /* times that accepting had to pause */
-    uint64_t sessions;     /* now */
-} zc_server_stats_t;
-
-typedef struct {
-    /*  Configuration. */
-    size_t max_head, max_message;
-    size_t deflate_from; /* bytes; 0: permessage-deflate isn't negotiated */
-    unsigned silence;    /* ms that a client may be silent */
-    double rate, burst;  /* messages */
-    bool proxy_protocol; /* trusted proxies say whose a connection is before anything else */
-    /*  State. */
-    zc_front_t front;
-    zc_keeper_t *keeper;    /* owned; the front's guard */
-    zc_worker_t *worker;    /* borrowed */
-    zc_options_t *options;  /* borrowed */
-    zc_watch_t *watch;      /* owned; of the sessions' sockets */
-    int listener;           /* owned; -1: closed */
-    int descriptors;        /* a connection with this number or a higher one waits */
-    int waiting;            /* one that does; owned; -1: none */
-    uv_poll_t poll;         /* of listener */
-    uv_timer_t timer;       /* looks after timeouts */
-    uv_timer_t pause;       /* descriptors ran out: accepts again after it */
-    zc_timeouts_t timeouts; /* of sessions; kinds are zc_session_state_t */
-    zc_server_stats_t stats;
-} zc_server_t;
+#include "lib/config/options.h"
 
 /*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
- * once it drains. Returns the exit status. */
+ *  once it drains. Returns the exit status. */
 int zc_server_run (zc_options_t *options, int listener, unsigned index);
-/*  A session has gone: ends the process where it was the last that a drain waited for. */
-void zc_server_left (zc_server_t *self);
 
 #endif

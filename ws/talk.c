@@ -1,24 +1,13 @@
-/*  talk.c - what a client says once its WebSocket is open.
- *
- *  A publish is answered when the broker has answered; until then the session keeps it in a list,
- *  so that a client that leaves takes nothing with it that the answer would need. */
+/*  talk.c - commands of zcast.v1, and messages without a sub-protocol, which are published. */
+#include "ws/talk.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "lib/front/posting.h"
 #include "ws/command.h"
 #include "ws/frame.h"
-#include "ws/session.h"
-
-#define PUBLISHES_MAX 64 /* of one client, not yet answered */
-
-struct zc_publish {
-    LIST_ENTRY (zc_publish) link; /* in the session's publishes */
-    zc_session_t *session;        /* borrowed */
-    zc_posting_t *posting;        /* owned */
-    char *ref;                    /* owned; JSON text, or NULL */
-};
+#include "ws/websocket.h"
 
 static zc_log_limit_t s_limit_rate;
 
@@ -29,7 +18,7 @@ static zc_slice_t s_slice (const char *text)
 
 static void s_send_text (zc_session_t *self, zc_buf_t *text)
 {
-    zc_session_send (self, ZC_FRAME_TEXT, text->data, text->len);
+    zc_websocket_send (self, ZC_FRAME_TEXT, text->data, text->len);
     zc_buf_clear (text);
 }
 
@@ -42,21 +31,6 @@ static void s_answer_error (zc_session_t *self, const char *ref, zc_slice_t code
 }
 
 /*  Publishing. */
-
-static void s_publish_destroy (zc_publish_t *self)
-{
-    LIST_REMOVE (self, link);
-    self->session->publishing--;
-    zc_posting_forget (&self->posting);
-    free (self->ref);
-    free (self);
-}
-
-void zc_talk_forget (zc_session_t *self)
-{
-    while (!LIST_EMPTY (&self->publishes))
-        s_publish_destroy (LIST_FIRST (&self->publishes));
-}
 
 /*  In raw mode there is no answer but the end: 1008 for what can never be published, and 1013 for
  *  what may be, later. */
@@ -71,7 +45,7 @@ static void s_publish_failed (zc_session_t *self, const char *ref, const zc_rece
     size_t len = receipt->text.len < sizeof reason ? receipt->text.len : sizeof reason - 1;
     if (zc_text_plain (receipt->text.at, len))
         memcpy (reason, receipt->text.at, len);
-    zc_session_close (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
+    zc_websocket_close (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
 }
 
 static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
@@ -84,19 +58,12 @@ static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
     s_send_text (self, &text);
 }
 
-static void s_on_posted (void *arg, const zc_receipt_t *receipt)
+static void s_on_posted (void *arg, const char *ref, const zc_receipt_t *receipt)
 {
-    zc_publish_t *self = arg;
-    zc_session_t *session = self->session;
-    char *ref = self->ref;
-    self->posting = NULL;
-    self->ref = NULL;
-    s_publish_destroy (self); /* before anything can close the session */
     if (receipt->status == 200)
-        s_publish_done (session, ref, receipt->text);
+        s_publish_done (arg, ref, receipt->text);
     else
-        s_publish_failed (session, ref, receipt);
-    free (ref);
+        s_publish_failed (arg, ref, receipt);
 }
 
 static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
@@ -104,27 +71,14 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
 {
     zc_front_t *front = &self->server->front;
     zc_denial_t denial = zc_keeper_may (front, self->rights, ZC_ACTION_PUBLISH, &topic, 1);
-    zc_receipt_t refused = {503, s_slice ("busy"),
-                            s_slice ("too many messages wait for the broker: try again")};
     if (denial.status) {
-        refused = (zc_receipt_t){denial.status, s_slice (denial.code), s_slice (denial.text)};
+        zc_receipt_t refused = {denial.status, s_slice (denial.code), s_slice (denial.text)};
         s_publish_failed (self, ref, &refused);
         return;
     }
-    zc_publish_t *publish = calloc (1, sizeof *publish);
-    if (!publish)
-        abort ();
-    publish->session = self;
-    publish->ref = ref ? strdup (ref) : NULL;
-    LIST_INSERT_HEAD (&self->publishes, publish, link);
-    self->publishing++;
-    if (self->publishing <= PUBLISHES_MAX)
-        publish->posting =
-            zc_posting_new (front, topic, payload, headers, s_on_posted, publish, &refused);
-    if (!publish->posting) {
-        s_publish_destroy (publish);
-        s_publish_failed (self, ref, &refused);
-    }
+    if (!self->publishes)
+        self->publishes = zc_publishes_new (front, s_on_posted, self);
+    zc_publishes_send (self->publishes, ref, topic, payload, headers);
 }
 
 static void s_add_header (zc_buf_t *out, const char *name, zc_slice_t value)
@@ -168,7 +122,7 @@ static void s_set_topics (zc_session_t *self, const zc_slice_t *topics, size_t c
     } else {
         char *last_id = self->last_id;
         self->last_id = NULL;
-        zc_hub_join (hub, &self->client, zc_session_encoding (self), topics, count,
+        zc_hub_join (hub, &self->client, zc_websocket_encoding (self), topics, count,
                      s_slice (last_id ? last_id : ""));
         free (last_id);
     }
@@ -229,9 +183,9 @@ static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
 {
     const zc_slice_t *topics;
     if (!self->server->front.allow_publish)
-        zc_session_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
+        zc_websocket_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
     else if (zc_hub_topics (&self->client, &topics) != 1)
-        zc_session_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
+        zc_websocket_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
     else
         s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));
 }
@@ -253,7 +207,7 @@ static void s_message (zc_session_t *self, unsigned opcode, const uint8_t *data,
 {
     self->server->stats.messages++;
     if (self->mode == ZC_MODE_ECHO)
-        zc_session_send (self, opcode, data, len);
+        zc_websocket_send (self, opcode, data, len);
     else if (self->mode == ZC_MODE_RAW)
         s_raw (self, data, len);
     else if (opcode == ZC_FRAME_TEXT)
@@ -270,10 +224,10 @@ static void s_on_close (zc_session_t *self, const uint8_t *body, size_t len)
     if (self->state == ZC_SESSION_CLOSING)
         zc_session_flush (self);
     else
-        zc_session_close (self, code, "");
+        zc_websocket_close (self, code, "");
 }
 
-unsigned zc_talk_frame (void *arg, unsigned opcode, const uint8_t *data, size_t len)
+static unsigned s_take_frame (void *arg, unsigned opcode, const uint8_t *data, size_t len)
 {
     zc_session_t *self = arg;
     if (opcode == ZC_FRAME_CLOSE && self->state != ZC_SESSION_CLOSED)
@@ -285,11 +239,44 @@ unsigned zc_talk_frame (void *arg, unsigned opcode, const uint8_t *data, size_t 
         zc_session_name (self, name, sizeof name);
         zc_log_limited (&s_limit_rate, ZC_LOG_INFO, "%s: more messages than allowed", name);
         self->server->stats.limited++;
-        zc_session_close (self, ZC_CLOSE_POLICY, "too many messages");
+        zc_websocket_close (self, ZC_CLOSE_POLICY, "too many messages");
     } else if (opcode == ZC_FRAME_PING) {
-        zc_session_send (self, ZC_FRAME_PONG, data, len);
+        zc_websocket_send (self, ZC_FRAME_PONG, data, len);
     } else {
         s_message (self, opcode, data, len);
     }
     return 0;
+}
+
+static void s_take (zc_session_t *self, const uint8_t *bytes, size_t len)
+{
+    size_t max = self->mode == ZC_MODE_ECHO ? ZC_ECHO_MAX : self->server->max_message;
+    zc_websocket_alive (self);
+    unsigned code =
+        zc_receiver_feed (&self->receiver, bytes, len, max, self->deflate, s_take_frame, self);
+    if (code != 0)
+        zc_websocket_fail (self, code);
+}
+
+static void s_release (zc_session_t *self)
+{
+    zc_receiver_destroy (&self->receiver);
+}
+
+static const zc_protocol_t s_protocol = {
+    .take = s_take,
+    .take_end = zc_session_drop,
+    .resume = zc_websocket_alive, /* the client's kernel has acknowledged something */
+    .expire = zc_websocket_expire,
+    .revoke = zc_websocket_revoke,
+    .restart = zc_websocket_restart,
+    .release = s_release,
+};
+
+void zc_talk_start (zc_session_t *self, zc_session_mode_t mode, bool deflate)
+{
+    self->protocol = &s_protocol;
+    self->mode = mode;
+    self->deflate = deflate;
+    zc_session_enter (self, ZC_SESSION_OPEN);
 }

@@ -7,6 +7,7 @@
 #include "lib/base/processes.h"
 #include "lib/base/log.h"
 #include "ws/server.h"
+#include "ws/shared.h"
 
 static const zc_option_t s_options[] = {
     {"listen", 'l', ZC_OPT_TEXT, "127.0.0.1:8081", 1, 255, NULL, "HOST:PORT|PATH",

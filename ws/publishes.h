@@ -1,0 +1,24 @@
+/*  publishes.h - the messages that a WebSocket's client has published, and the broker hasn't
+ *  answered yet. */
+#ifndef ZC_PUBLISHES_H
+#define ZC_PUBLISHES_H
+
+#include "lib/front/posting.h"
+
+typedef struct zc_publishes zc_publishes_t;
+
+/*  `ref` is the one given to zc_publishes_send; both are borrowed for the call, in which the
+ *  publishes may be destroyed. */
+typedef void (*zc_publishes_fn) (void *arg, const char *ref, const zc_receipt_t *receipt);
+
+/*  `front` is borrowed. */
+zc_publishes_t *zc_publishes_new (zc_front_t *front, zc_publishes_fn fn, void *arg);
+/*  Answers that come later are passed over. */
+void zc_publishes_destroy (zc_publishes_t **self_p);
+
+/*  Sends a message (copied); `ref` may be NULL. `fn` is called once for it: at once where it can't
+ *  be sent, which includes that 64 others wait. */
+void zc_publishes_send (zc_publishes_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
+                        zc_slice_t headers);
+
+#endif
