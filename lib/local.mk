@@ -16,6 +16,7 @@ libzcast_a_SOURCES = \
 	lib/base/timestamp.c lib/base/timestamp.h \
 	lib/config/nearest.c lib/config/nearest.h \
 	lib/config/option_help.c \
+	lib/config/option_table.c \
 	lib/config/option_set.c \
 	lib/config/option_value.c \
 	lib/config/options.c lib/config/options.h \

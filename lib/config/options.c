@@ -17,81 +17,6 @@
 #include "lib/base/daemon.h"
 #include "lib/config/options_private.h"
 
-const zc_option_t zc_common_options[] = {
-    {"config", 'c', ZC_OPT_TEXT, NULL, 1, 4095, NULL, "FILE",
-     "configuration (default: " SYSCONFDIR "/zcast/zcast.conf, where it exists)", false},
-    {"check", 't', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "check the configuration and exit", false},
-    {"log-level", 0, ZC_OPT_CHOICE, "info", 0, 0, "error|warn|info|debug", "LEVEL",
-     "what is logged: error, warn, info or debug", true},
-    {"syslog", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "log to syslog, not to stderr", false},
-    {"help", 'h', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "show this help and exit", false},
-    {"version", 'V', ZC_OPT_BOOL, NULL, 0, 0, NULL, NULL, "show the version and exit", false},
-    ZC_OPTION_END,
-};
-
-/* The table */
-
-bool zc_option_only_command_line (const zc_option_t *option)
-{
-    static const char *const names[] = {"config", "check", "help", "version"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp (option->name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-static size_t s_table_size (const zc_option_t *table)
-{
-    size_t size = 0;
-    while (table[size].name)
-        size++;
-    return size;
-}
-
-bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option)
-{
-    if (!program->keys)
-        return !zc_option_only_command_line (option);
-    size_t len = strlen (option->name);
-    for (const char *at = program->keys; *at; at += strspn (at, " ")) {
-        size_t word = strcspn (at, " ");
-        if (word == len && memcmp (at, option->name, len) == 0)
-            return true;
-        at += word;
-    }
-    return false;
-}
-
-static bool s_has_common (const zc_program_t *program, const zc_option_t *option)
-{
-    if (program->keys)
-        return zc_option_only_command_line (option) && strcmp (option->name, "check") != 0;
-    bool file = strcmp (option->name, "config") == 0 || strcmp (option->name, "check") == 0;
-    return program->section || !file;
-}
-
-zc_option_t *zc_program_table (const zc_program_t *program)
-{
-    size_t own = s_table_size (program->options), common = s_table_size (zc_common_options);
-    zc_option_t *table = calloc (own + common + 1, sizeof *table);
-    if (!table)
-        abort ();
-    memcpy (table, program->options, own * sizeof *table);
-    for (size_t i = 0; i < common; i++)
-        if (s_has_common (program, &zc_common_options[i]))
-            table[own++] = zc_common_options[i];
-    return table;
-}
-
-size_t zc_options_find (const zc_options_t *self, const char *name, size_t len)
-{
-    size_t i = 0;
-    while (i < self->count &&
-           (strncmp (self->table[i].name, name, len) != 0 || self->table[i].name[len]))
-        i++;
-    return i;
-}
-
 static const zc_value_t *s_value (const zc_options_t *self, const char *name)
 {
     size_t i = zc_options_find (self, name, strlen (name));
@@ -317,7 +242,8 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
         abort ();
     self->program = program;
     self->table = zc_program_table (program);
-    self->count = s_table_size (self->table);
+    while (self->table[self->count].name)
+        self->count++;
     /* Letters in one argument can all be options. */
     for (int i = 1; i < argc; i++)
         room += strlen (argv[i]);

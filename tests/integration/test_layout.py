@@ -1,6 +1,8 @@
 """The folders' order of dependence, as ARCHITECTURE.md states it: an include never points up, nor from one program into another."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -15,6 +17,11 @@ BELOW = {
     "peer": ["base", "config", "wire", "access", "order"],
     "engine": ["base", "config", "wire", "order", "peer"],
     "front": ["base", "config", "wire", "order", "access", "peer", "engine"],
+}
+
+# Files that may call each other, each set with its reason.
+CIRCLES = {
+    frozenset({"broker/broker", "broker/control"}): "the order of messages and the dialogue share the broker's struct",
 }
 
 
@@ -48,3 +55,66 @@ def test_no_file_lies_beside_the_folders():
     assert not list((TOP / "lib").glob("*.[ch]")), "a file of lib/ belongs into one of its folders"
     folders = {path.name for path in (TOP / "lib").iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert folders <= set(BELOW), f"say here what {folders - set(BELOW)} may include"
+
+
+def circles(edges):
+    """Of a graph, {node: {node}}: the largest sets of nodes that all lead to each other."""
+    reach = {}
+    for start in edges:
+        seen, todo = set(), [start]
+        while todo:
+            for to in edges.get(todo.pop(), ()):
+                if to not in seen:
+                    seen.add(to)
+                    todo.append(to)
+        reach[start] = seen
+    return {frozenset(b for b in reach[a] if a in reach.get(b, ())) for a in reach if a in reach[a]}
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset({"b", "c"})}
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
+
+
+def noun(path):
+    """A pair of files is one noun, and a private header belongs to the noun that it is private to."""
+    name = str(path).rsplit(".", 1)[0]
+    return "broker/broker" if name == "broker/private" else name.removesuffix("_private")
+
+
+def test_includes_make_no_circle():
+    edges = {}
+    for path, _, _, name in includes():
+        own, other = noun(path), noun("/".join(name))
+        if own != other:
+            edges.setdefault(own, set()).add(other)
+    assert len(edges) > 100, "the test found no includes to look at"
+    assert not circles(edges) - set(CIRCLES), "files that include each other, on whatever way round"
+
+
+def symbols(build):
+    """Of our functions and variables: what each object file defines, and what it uses."""
+    defined, used = {}, {}
+    for path in sorted(build.glob("**/*.o")):
+        parts = path.relative_to(build).parts
+        own = "/".join(parts)[:-2]
+        if parts[0] not in PROGRAMS + ["lib"] or not (TOP / f"{own}.c").exists():
+            continue  # another one's, or left over from an earlier build
+        for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
+            kind, name = line.split()[-2:]
+            if name.startswith("zc_"):
+                if kind == "U":
+                    used.setdefault(own, set()).add(name)
+                elif kind.isupper():
+                    defined[name] = own
+    return defined, used
+
+
+def test_calls_make_no_circle():
+    """What includes don't tell: a header that several files share, as private ones are."""
+    defined, used = symbols(Path(os.environ["ZCAST_BUILD"]))
+    edges = {own: {defined[name] for name in names if name in defined} - {own} for own, names in used.items()}
+    assert len(edges) > 100, "the test found no object files to look at"
+    found = circles(edges)
+    assert not found - set(CIRCLES), "files that call each other, on whatever way round"
+    assert found == set(CIRCLES), "a circle that is allowed is gone: take it off the list"
