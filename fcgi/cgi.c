@@ -168,17 +168,10 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     return &self->client;
 }
 
-static bool s_has_room (zc_exchange_t *exchange)
-{
-    (void)exchange;
-    return true;
-}
-
 static const zc_carrier_t s_carrier = {
     .name = "cgi",
     .answer = s_answer,
     .stream = s_stream,
-    .has_room = s_has_room,
 };
 
 /*  ---------------------------------------------------------------- the request */

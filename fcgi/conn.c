@@ -107,7 +107,7 @@ static void s_exit (zc_conn_t *self)
     if (self->state != STATE_STREAMING)
         return;
     LIST_REMOVE (self, link);
-    self->all->streams--;
+    self->all->front.clients--;
 }
 
 static void s_start_streaming (zc_conn_t *self)
@@ -115,7 +115,7 @@ static void s_start_streaming (zc_conn_t *self)
     s_exit (self);
     self->state = STATE_STREAMING;
     LIST_INSERT_HEAD (&self->all->streaming, self, link);
-    self->all->streams++;
+    self->all->front.clients++;
 }
 
 static void s_change (zc_conn_t *self, uint8_t state, unsigned timeout)
@@ -376,9 +376,7 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
 
 static bool s_has_room (zc_exchange_t *exchange)
 {
-    zc_conn_t *self = s_conn (exchange);
-    const zc_conns_t *all = self->all;
-    return !self->refuse && (all->max_clients == 0 || all->streams < all->max_clients);
+    return !s_conn (exchange)->refuse;
 }
 
 static const zc_carrier_t s_carrier = {
@@ -421,6 +419,22 @@ static void s_after_call (zc_conn_t *self)
     }
 }
 
+/*  Whether the URL, and all that is kept of the head, are of a size that is served. Web servers
+ * send the query twice. False after it has refused. */
+static bool s_is_within_head (zc_conn_t *self, zc_exchange_t *exchange, const zc_slice_t *values)
+{
+    size_t max = self->all->max_head, url = values[ZC_VARIABLE_REQUEST_URI].len;
+    if (url <= max && zc_params_size (self->request->params) - url <= max)
+        return true;
+    zc_denial_t refusal = zc_front_limit (exchange->front, ZC_LIMIT_HEAD);
+    if (url > max) {
+        refusal.status = 414;
+        refusal.text = "the URL is too long";
+    }
+    zc_exchange_refuse_by (exchange, &refusal);
+    return false;
+}
+
 /*  The parameters are complete. */
 static void s_begin_request (zc_conn_t *self)
 {
@@ -438,12 +452,9 @@ static void s_begin_request (zc_conn_t *self)
     zc_params_values (request->params, values);
     int bad = zc_request_from_variables (&exchange->request, values);
     s_note_peer (self, &exchange->request);
-    size_t size = zc_params_size (request->params) - values[ZC_VARIABLE_REQUEST_URI].len;
     if (bad)
         zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
-    else if (size > self->all->max_head)
-        zc_exchange_refuse (exchange, 431, "head", "the request's head is too long");
-    else
+    else if (s_is_within_head (self, exchange, values))
         zc_front_begin (exchange);
     s_after_call (self);
 }
@@ -671,7 +682,6 @@ void zc_conns_configure (zc_conns_t *all)
     zc_timeouts_set (&all->timeouts, TIMEOUT_KEEP, KEEP_MS);
     zc_timeouts_set (&all->timeouts, TIMEOUT_LINGER, LINGER_MS);
     zc_timeouts_set (&all->timeouts, TIMEOUT_HURRY, request < HURRY_MS ? request : HURRY_MS);
-    all->max_clients = (unsigned)zc_options_number (all->options, "max-clients");
     all->max_head = (size_t)zc_options_number (all->options, "max-head");
     zc_front_configure (&all->front);
     if (all->keeper)

@@ -24,9 +24,7 @@ typedef struct {
     zc_front_t front;       /* draining: every request ends now, and is told to come back */
     zc_keeper_t *keeper;    /* owned; the front's guard */
     zc_watch_t *watch;      /* owned; of their sockets */
-    unsigned max_clients;   /* streams at once; 0: as many as descriptors allow */
     size_t max_head;        /* bytes of a request's parameters that are kept */
-    size_t streams;         /* streams now */
     zc_timeouts_t timeouts; /* of all but streams; a request has request-timeout from its first byte
                                (or accept) to its last, or for each 4 KiB of its body */
     LIST_HEAD (, zc_conn) streaming; /* the others */

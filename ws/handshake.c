@@ -128,6 +128,8 @@ static void s_open (zc_exchange_t *exchange)
         return;
     int rc = zc_query_parse (&query, exchange->request.query, exchange->front->max_topics);
     if (rc != 0) {
+        if (rc == ZC_QUERY_MANY)
+            zc_front_limit (exchange->front, ZC_LIMIT_TOPICS);
         zc_exchange_refuse (exchange, 400, "topic", zc_query_strerror (rc));
         return;
     }
@@ -142,5 +144,7 @@ static void s_open_echo (zc_exchange_t *exchange)
         s_accept (exchange, &upgrade, ZC_MODE_ECHO);
 }
 
-const zc_door_t zc_door_ws = {.name = "ws", .methods = ZC_METHOD_GET, .open = s_open};
-const zc_door_t zc_door_echo = {.name = "echo", .methods = ZC_METHOD_GET, .open = s_open_echo};
+const zc_door_t zc_door_ws = {
+    .name = "ws", .methods = ZC_METHOD_GET, .stays = true, .open = s_open};
+const zc_door_t zc_door_echo = {
+    .name = "echo", .methods = ZC_METHOD_GET, .stays = true, .open = s_open_echo};

@@ -262,12 +262,6 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     return &self->session->client;
 }
 
-static bool s_has_room (zc_exchange_t *exchange)
-{
-    (void)exchange; /* who finds no descriptor waits in the backlog */
-    return true;
-}
-
 static bool s_open_refused (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after)
 {
     return zc_http_session (exchange)->server->open_refused (exchange, refusal, after);
@@ -277,7 +271,6 @@ static const zc_carrier_t s_carrier = {
     .name = "http",
     .answer = s_answer,
     .stream = s_stream,
-    .has_room = s_has_room,
     .refuse = s_open_refused,
 };
 
@@ -472,6 +465,13 @@ static bool s_take_proxy (zc_http_t *self)
     return self->in.len > 0;
 }
 
+static void s_refuse_head (zc_http_t *self, unsigned status)
+{
+    if (status == 414 || status == 431)
+        zc_front_limit (&self->session->server->front, ZC_LIMIT_HEAD);
+    s_refuse (self->session, status, self->head.reason);
+}
+
 /*  The next request. Returns false where more of its head is needed. */
 static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
@@ -483,7 +483,7 @@ static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
             s_refuse_proxy (self, "the PROXY protocol isn't taken from this address: trust-proxy "
                                   "names those from which it is");
         else
-            s_refuse (self->session, (unsigned)status, self->head.reason);
+            s_refuse_head (self, (unsigned)status);
         return false;
     }
     *bytes = self->in.data + self->head.length;

@@ -70,6 +70,7 @@ void zc_session_drop (zc_session_t *self)
     zc_rights_release (&self->rights);
     if (self->address)
         zc_front_leave (&server->front, self->address);
+    server->front.clients -= self->stays;
     zc_watch_release (server->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
@@ -192,6 +193,8 @@ void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
     if (zc_exchange_take_count (exchange) && !(self->address = strdup (exchange->address)))
         abort ();
     self->rights = zc_exchange_take_rights (exchange);
+    self->stays = true;
+    self->server->front.clients++;
     zc_rights_watch (self->rights, &self->client);
 }
 

@@ -70,6 +70,7 @@ struct zc_session {
     bool shut : 1;                 /* nothing more will be written */
     bool deflate : 1;              /* permessage-deflate was negotiated */
     bool chunked : 1;              /* its stream goes in chunks */
+    bool stays : 1;                /* it is among the front's clients */
     bool proxied : 1;              /* it begins with the PROXY protocol */
 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "ws/command.h"
 #include "ws/frame.h"
@@ -149,7 +150,8 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
         denial = zc_keeper_may (&self->server->front, self->rights, ZC_ACTION_SUBSCRIBE,
                                 command->topics, command->count);
     if (count > self->server->front.max_topics) {
-        s_answer_error (self, command->ref, s_slice ("topics"), s_slice ("too many topics"));
+        denial = zc_front_limit (&self->server->front, ZC_LIMIT_TOPICS);
+        s_answer_error (self, command->ref, s_slice (denial.code), s_slice (denial.text));
     } else if (denial.status) {
         s_answer_error (self, command->ref, s_slice (denial.code), s_slice (denial.text));
     } else {
@@ -190,17 +192,31 @@ static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
         s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));
 }
 
-static bool s_within_rate (zc_session_t *self)
+/*  Status 0: it stays within its limits. */
+static zc_denial_t s_take_message (zc_session_t *self)
 {
     zc_server_t *server = self->server;
-    uint64_t now = uv_now (zc_worker_loop (server->worker));
     zc_front_t *front = &server->front;
-    zc_bucket_t *shared =
-        self->address ? zc_addresses_bucket (front->addresses, self->address) : NULL;
-    return zc_bucket_take (&self->bucket, server->rate, server->burst, 1, now) &&
-           (!shared ||
-            zc_bucket_take (shared, front->address_rate, front->address_burst, 1, now)) &&
-           zc_keeper_take (front, self->rights, 1);
+    zc_denial_t denial = {0};
+    if (!zc_bucket_take (&self->bucket, server->rate, server->burst, 1, zc_mono_ms ()))
+        denial = zc_front_limit (front, ZC_LIMIT_CLIENT_MESSAGES);
+    else if (self->address)
+        denial = zc_front_take (front, self->address, 1);
+    return denial.status ? denial : zc_keeper_take (front, self->rights, 1);
+}
+
+/*  Closes where it doesn't, and returns false. */
+static bool s_is_within_limits (zc_session_t *self)
+{
+    zc_denial_t denial = s_take_message (self);
+    char name[128];
+    if (!denial.status)
+        return true;
+    zc_session_name (self, name, sizeof name);
+    zc_log_limited (&s_limit_rate, ZC_LOG_INFO, "%s: more messages than allowed", name);
+    self->server->stats.limited++;
+    zc_websocket_close (self, ZC_CLOSE_POLICY, denial.text);
+    return false;
 }
 
 static void s_message (zc_session_t *self, unsigned opcode, const uint8_t *data, size_t len)
@@ -234,13 +250,9 @@ static unsigned s_take_frame (void *arg, unsigned opcode, const uint8_t *data, s
         s_on_close (self, data, len);
     if (opcode == ZC_FRAME_PONG || self->state > ZC_SESSION_PINGED)
         return 0;
-    if (self->mode != ZC_MODE_ECHO && !s_within_rate (self)) {
-        char name[128];
-        zc_session_name (self, name, sizeof name);
-        zc_log_limited (&s_limit_rate, ZC_LOG_INFO, "%s: more messages than allowed", name);
-        self->server->stats.limited++;
-        zc_websocket_close (self, ZC_CLOSE_POLICY, "too many messages");
-    } else if (opcode == ZC_FRAME_PING) {
+    if (self->mode != ZC_MODE_ECHO && !s_is_within_limits (self))
+        return 0;
+    if (opcode == ZC_FRAME_PING) {
         zc_websocket_send (self, ZC_FRAME_PONG, data, len);
     } else {
         s_message (self, opcode, data, len);

@@ -38,7 +38,7 @@ static const zc_option_t s_options[] = {
     {"burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N", "and how many at once", true},
     {"publish", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5560", 0, 0, NULL, "ENDPOINT",
      "where the broker's publishers connect; clients publish through control", false},
-    ZC_FRONT_OPTIONS ("1000"),
+    ZC_FRONT_OPTIONS ("1000", "100"),
     ZC_KEEPER_OPTIONS,
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,

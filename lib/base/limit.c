@@ -2,8 +2,8 @@
  *
  *  An address that has left with tokens spent is remembered until its bucket is full again, or else
  *  reconnecting would be a way around the limit. Such addresses wait in a queue, in the order in
- *  which they left. No clock is read: the latest time that a bucket was used is never ahead of the
- *  clock, so what it says is full is full. */
+ *  which they left, of a length that is bounded. No clock is read: the latest time that a bucket
+ * was used is never ahead of the clock, so what it says is full is full. */
 #include "lib/base/limit.h"
 
 #include <arpa/inet.h>
@@ -32,14 +32,14 @@ bool zc_bucket_take (zc_bucket_t *self, double rate, double burst, double count,
 typedef struct {
     char key[INET6_ADDRSTRLEN + 4];
     unsigned connections;
-    zc_bucket_t bucket;
+    zc_bucket_t buckets[ZC_BUCKETS];
     void *waiting; /* its place in the queue of those that left; NULL: not in it */
 } s_entry_t;
 
 struct zc_addresses {
     zhashx_t *entries; /* owns the entries */
     zlistx_t *left;    /* entries without a connection, with tokens spent */
-    uint64_t now_ms;   /* the latest use of a bucket, of those that left */
+    uint64_t now_ms;   /* the latest use of a bucket */
 };
 
 static void s_entry_destroy (void **self_p)
@@ -99,10 +99,21 @@ static s_entry_t *s_add (zc_addresses_t *self, const char *address)
     return entry;
 }
 
-static void s_forget_full (zc_addresses_t *self)
+static bool s_is_full (const zc_addresses_t *self, const s_entry_t *entry)
+{
+    for (size_t i = 0; i < ZC_BUCKETS; i++)
+        if (entry->buckets[i].full_ms > self->now_ms)
+            return false;
+    return true;
+}
+
+/*  Lets go of those that left with nothing spent since, and of the oldest where they are too many.
+ */
+static void s_forget (zc_addresses_t *self)
 {
     s_entry_t *entry;
-    while ((entry = zlistx_first (self->left)) && entry->bucket.full_ms <= self->now_ms) {
+    while ((entry = zlistx_first (self->left)) &&
+           (s_is_full (self, entry) || zlistx_size (self->left) > ZC_ADDRESSES_LEFT)) {
         zlistx_delete (self->left, entry->waiting);
         zhashx_delete (self->entries, entry->key);
     }
@@ -129,19 +140,23 @@ void zc_addresses_leave (zc_addresses_t *self, const char *address)
     assert (entry && entry->connections > 0);
     if (--entry->connections > 0)
         return;
-    if (entry->bucket.at_ms > self->now_ms)
-        self->now_ms = entry->bucket.at_ms;
-    if (entry->bucket.at_ms == 0)
+    if (s_is_full (self, entry))
         zhashx_delete (self->entries, entry->key);
     else
         entry->waiting = zlistx_add_end (self->left, entry);
-    s_forget_full (self);
+    s_forget (self);
 }
 
-zc_bucket_t *zc_addresses_bucket (zc_addresses_t *self, const char *address)
+bool zc_addresses_take (zc_addresses_t *self, const char *address, zc_bucket_kind_t kind,
+                        const zc_rate_t *rate, double count, uint64_t now_ms)
 {
-    s_entry_t *entry = s_find (self, address);
-    return entry && entry->connections ? &entry->bucket : NULL;
+    s_entry_t *entry = rate->rate > 0 ? s_find (self, address) : NULL;
+    if (!entry || !entry->connections)
+        return true;
+    if (now_ms > self->now_ms)
+        self->now_ms = now_ms;
+    s_forget (self);
+    return zc_bucket_take (&entry->buckets[kind], rate->rate, rate->burst, count, now_ms);
 }
 
 size_t zc_addresses_size (const zc_addresses_t *self)

@@ -45,8 +45,10 @@ static bool s_parse (zc_exchange_t *exchange, s_wish_t *wish)
     wish->json = false;
     s_take_last_id (exchange, wish);
     if (rc == ZC_QUERY_MANY) {
+        zc_denial_t refusal = zc_front_limit (exchange->front, ZC_LIMIT_TOPICS);
         snprintf (text, sizeof text, "too many topics: at most %zu", max);
-        zc_exchange_refuse (exchange, 400, "topics", text);
+        refusal.text = text;
+        zc_exchange_refuse_by (exchange, &refusal);
     } else if (rc < 0) {
         zc_exchange_refuse (exchange, 400, "topic", zc_query_strerror (rc));
     } else if (wish->query.count == 0) {
@@ -118,8 +120,8 @@ static void s_open (zc_exchange_t *exchange)
     if (s_parse (exchange, &wish)) {
         if (exchange->request.method == ZC_METHOD_HEAD)
             s_answer_head (exchange);
-        else if (exchange->front->draining || !exchange->carrier->has_room (exchange))
-            zc_exchange_refuse (exchange, 503, "busy", "no room for another stream");
+        else if (exchange->front->draining)
+            zc_exchange_refuse (exchange, 503, "busy", "restarting, come back soon");
         else if (zc_hub_stale (zc_worker_hub (exchange->front->worker)))
             zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't answer this worker");
         else
@@ -148,5 +150,6 @@ const zc_door_t zc_door_events = {
     .name = "events",
     .methods = ZC_METHOD_GET | ZC_METHOD_HEAD,
     .streams = true,
+    .stays = true,
     .open = s_open,
 };

@@ -35,12 +35,18 @@ static size_t s_number (const zc_front_t *self, const char *name)
     return (size_t)zc_options_number (self->options, name);
 }
 
+static zc_rate_t s_rate (const zc_front_t *self, const char *rate, const char *burst)
+{
+    return (zc_rate_t){(double)s_number (self, rate), (double)s_number (self, burst)};
+}
+
 void zc_front_configure (zc_front_t *self)
 {
     self->allow_publish = zc_options_bool (self->options, "allow-publish");
-    self->address_rate = (double)s_number (self, "address-rate");
-    self->address_burst = (double)s_number (self, "address-burst");
+    self->messages = s_rate (self, "address-rate", "address-burst");
+    self->connects = s_rate (self, "connect-rate", "connect-burst");
     self->max_per_address = (unsigned)s_number (self, "max-connections-per-address");
+    self->max_clients = s_number (self, "max-clients");
     self->max_topics = s_number (self, "max-topics");
     self->max_payload = s_number (self, "max-payload");
     self->max_body = s_number (self, "max-body");
@@ -60,25 +66,73 @@ void zc_front_leave (zc_front_t *self, const char *address)
     zc_addresses_leave (self->addresses, address);
 }
 
+/*  What each limit is called in STATS, and how it refuses. */
+static const struct {
+    const char *name;
+    zc_denial_t denial;
+} s_limits[ZC_LIMITS] = {
+    [ZC_LIMIT_CLIENTS] = {"clients",
+                          {.status = 503, .code = "busy", .text = "no room for another client"}},
+    [ZC_LIMIT_ADDRESS_CONNECTIONS] = {"address_connections",
+                                      {.status = 429,
+                                       .code = "limit",
+                                       .text = "too many connections from this address"}},
+    [ZC_LIMIT_ADDRESS_CONNECTS] = {"address_connects",
+                                   {.status = 429,
+                                    .code = "limit",
+                                    .text = "this address connects too often"}},
+    [ZC_LIMIT_ADDRESS_MESSAGES] = {"address_messages",
+                                   {.status = 429,
+                                    .code = "limit",
+                                    .text = "too many messages from this address"}},
+    [ZC_LIMIT_SUBJECT_CONNECTIONS] = {"subject_connections",
+                                      {.status = 429,
+                                       .code = "limit",
+                                       .text = "too many connections of this token's subject"}},
+    [ZC_LIMIT_SUBJECT_CONNECTS] = {"subject_connects",
+                                   {.status = 429,
+                                    .code = "limit",
+                                    .text = "this token's subject connects too often"}},
+    [ZC_LIMIT_SUBJECT_MESSAGES] = {"subject_messages",
+                                   {.status = 429,
+                                    .code = "limit",
+                                    .text = "too many messages of this token's subject"}},
+    [ZC_LIMIT_CLIENT_MESSAGES] = {"client_messages",
+                                  {.status = 429, .code = "limit", .text = "too many messages"}},
+    [ZC_LIMIT_HEAD] = {"head",
+                       {.status = 431, .code = "head", .text = "the request's head is too long"}},
+    [ZC_LIMIT_BODY] = {"body", {.status = 413, .code = "payload", .text = "the body is too large"}},
+    [ZC_LIMIT_BODIES] =
+        {"bodies", {.status = 503, .code = "busy", .text = "too many bodies at once: try again"}},
+    [ZC_LIMIT_TOPICS] = {"topics", {.status = 400, .code = "topics", .text = "too many topics"}},
+};
+
+zc_denial_t zc_front_limit (zc_front_t *self, zc_limit_t limit)
+{
+    self->stats.limits[limit]++;
+    return s_limits[limit].denial;
+}
+
 void zc_front_stats (const zc_front_t *self, void *json)
 {
     const struct {
         const char *name;
         uint64_t value;
     } figures[] = {
-        {"requests", self->stats.requests},
-        {"errors", self->stats.errors},
-        {"refused", self->stats.refused},
-        {"limited", self->stats.limited},
-        {"published", self->stats.published},
-        {"conflicts", self->stats.conflicts},
-        {"proxies", self->stats.proxies},
-        {"bodies", self->bodies},
-        {"addresses", zc_addresses_size (self->addresses)},
+        {"requests", self->stats.requests},   {"errors", self->stats.errors},
+        {"refused", self->stats.refused},     {"limited", self->stats.limited},
+        {"published", self->stats.published}, {"conflicts", self->stats.conflicts},
+        {"proxies", self->stats.proxies},     {"bodies", self->bodies},
+        {"clients", self->clients},           {"addresses", zc_addresses_size (self->addresses)},
     };
     json_t *own = json_object ();
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
+    json_t *limits = json_object ();
+    for (size_t i = 0; i < ZC_LIMITS; i++)
+        json_object_set_new (limits, s_limits[i].name,
+                             json_integer ((json_int_t)self->stats.limits[i]));
+    json_object_set_new (own, "limits", limits);
     json_object_set_new (json, "http", own);
 }
 
@@ -253,6 +307,22 @@ static bool s_method (zc_exchange_t *self)
     return !self->over;
 }
 
+static bool s_refuse_limit (zc_exchange_t *self, zc_limit_t limit)
+{
+    const zc_denial_t refusal = zc_front_limit (self->front, limit);
+    zc_exchange_refuse_by (self, &refusal);
+    return false;
+}
+
+static bool s_room (zc_exchange_t *self)
+{
+    zc_front_t *front = self->front;
+    bool full = front->max_clients > 0 && front->clients >= front->max_clients;
+    if (self->door->stays && (full || (self->carrier->has_room && !self->carrier->has_room (self))))
+        return s_refuse_limit (self, ZC_LIMIT_CLIENTS);
+    return true;
+}
+
 static bool s_address (zc_exchange_t *self)
 {
     zc_front_t *front = self->front;
@@ -265,12 +335,17 @@ static bool s_address (zc_exchange_t *self)
     }
     if (rc == 0)
         self->address[0] = 0;
-    if (!self->address[0] || (self->door->streams && front->max_per_address == 0))
+    bool limited = !self->door->stays || front->max_per_address > 0 || front->connects.rate > 0;
+    if (!self->address[0] || !limited)
         return true;
     self->counted = zc_addresses_enter (front->addresses, self->address, front->max_per_address);
     if (!self->counted)
-        zc_exchange_refuse (self, 429, "limit", "too many connections from this address");
-    return self->counted;
+        return s_refuse_limit (self, ZC_LIMIT_ADDRESS_CONNECTIONS);
+    if (self->door->stays &&
+        !zc_addresses_take (front->addresses, self->address, ZC_BUCKET_CONNECTS, &front->connects,
+                            1, zc_mono_ms ()))
+        return s_refuse_limit (self, ZC_LIMIT_ADDRESS_CONNECTS);
+    return true;
 }
 
 /*  A page of another site, and in open mode one that got here by a name that isn't ours. */
@@ -319,7 +394,7 @@ static void s_complete (zc_exchange_t *self)
 
 void zc_front_begin (zc_exchange_t *self)
 {
-    static bool (*const steps[]) (zc_exchange_t *) = {s_path,    s_method, s_page,
+    static bool (*const steps[]) (zc_exchange_t *) = {s_path,    s_method, s_page,   s_room,
                                                       s_address, s_token,  s_subject};
     self->front->stats.requests++;
     self->cors = zc_cors_check (self->front->options, &self->request,
@@ -387,14 +462,22 @@ zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const 
                          : (zc_denial_t){0};
 }
 
-bool zc_exchange_take (zc_exchange_t *self, double count)
+zc_denial_t zc_front_take (zc_front_t *self, const char *address, double count)
+{
+    if (zc_addresses_take (self->addresses, address, ZC_BUCKET_MESSAGES, &self->messages, count,
+                           zc_mono_ms ()))
+        return (zc_denial_t){0};
+    return zc_front_limit (self, ZC_LIMIT_ADDRESS_MESSAGES);
+}
+
+zc_denial_t zc_exchange_take (zc_exchange_t *self, double count)
 {
     zc_front_t *front = self->front;
     const zc_guard_t *guard = &front->guard;
-    zc_bucket_t *bucket =
-        self->counted ? zc_addresses_bucket (front->addresses, self->address) : NULL;
-    if (bucket &&
-        !zc_bucket_take (bucket, front->address_rate, front->address_burst, count, zc_mono_ms ()))
-        return false;
-    return !guard->take || guard->take (guard->arg, self, count);
+    zc_denial_t denial = {0};
+    if (self->counted)
+        denial = zc_front_take (front, self->address, count);
+    if (!denial.status && guard->take)
+        denial = guard->take (guard->arg, self, count);
+    return denial;
 }

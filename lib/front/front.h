@@ -42,7 +42,7 @@ typedef struct {
     /*  The head of an answer without an end. Returns the client that streams: its transport and
      *  descriptor are filled, the head is before anything else that it is sent. */
     zc_client_t *(*stream) (zc_exchange_t *exchange, const zc_response_t *response);
-    /*  Whether there is room for one more stream. */
+    /*  Whether it can have one more client, as far as it knows. NULL: it can. */
     bool (*has_room) (zc_exchange_t *exchange);
     /*  Refuses in a way of its own, and returns true; `after` is the time in ms to come back, 0
      * where that is of no use. False: it is to be answered. NULL: it always is. */
@@ -76,6 +76,8 @@ struct zc_door {
     unsigned methods; /* a set of zc_method_t; OPTIONS is answered for every door */
     /*  Its answers are streams: what refuses for a while is one too, and ends at once. */
     bool streams;
+    /*  Whom it lets in stays: one more client, and one more connect. */
+    bool stays;
     /*  The request passed. It is answered here (then it has no use for a body), or later: then the
      *  body comes, in pieces, and its end. */
     void (*open) (zc_exchange_t *exchange);
@@ -101,7 +103,7 @@ typedef struct {
     zc_denial_t (*grants) (void *arg, zc_exchange_t *exchange, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
     /*  Takes `count` messages off what the subject may send a second. */
-    bool (*take) (void *arg, zc_exchange_t *exchange, double count);
+    zc_denial_t (*take) (void *arg, zc_exchange_t *exchange, double count);
     /*  The exchange is cleared: frees subject, which is not NULL. */
     void (*forget) (void *arg, zc_exchange_t *exchange);
 } zc_guard_t;
@@ -109,11 +111,14 @@ typedef struct {
 /*  ---------------------------------------------------------------- the front of a process */
 
 /*  The options that the front reads; a program that has one puts them into its table, with those of
- *  the worker: metrics, cors-origin, allow-publish, allow-origin, address-rate, address-burst,
- *  max-connections-per-address, trust-proxy, forwarded, max-head, max-body, max-bodies.
- * `per_address` is a default. */
+ *  the worker: metrics, cors-origin, allow-publish, allow-origin, max-clients, address-rate,
+ *  address-burst, max-connections-per-address, connect-rate, connect-burst, trust-proxy, forwarded,
+ *  max-head, max-body, max-bodies. `per_address` and `connects` are defaults. */
 /* clang-format off */
-#define ZC_FRONT_OPTIONS(per_address)                                                             \
+#define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
+    {"max-clients", 0, ZC_OPT_NUMBER, "100000", 0, 10000000, NULL, "N",                           \
+     "streams and WebSockets of one process; further clients are told to come back; 0: as "       \
+     "descriptors allow", true},                                                                  \
     {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",                                 \
      "origin whose pages may read the streams, or *; repeatable", true},                          \
     {"allow-publish", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                                  \
@@ -128,6 +133,10 @@ typedef struct {
      true},                                                                                       \
     {"max-connections-per-address", 0, ZC_OPT_NUMBER, per_address, 0, 1000000, NULL, "N",         \
      "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},              \
+    {"connect-rate", 0, ZC_OPT_NUMBER, connects, 0, 1000000, NULL, "N",                           \
+     "streams and WebSockets that one address may open a second; 0: no limit", true},             \
+    {"connect-burst", 0, ZC_OPT_NUMBER, "1000", 1, 1000000, NULL, "N", "and how many at once",    \
+     true},                                                                                       \
     {"trust-proxy", 0, ZC_OPT_LIST, NULL, 1, 64, NULL, "WHO",                                     \
      "whose word on a client's address to take: local (loopback and Unix sockets; the default), " \
      "an address, a network such as 192.0.2.0/24, always or never; repeatable",                   \
@@ -145,14 +154,32 @@ typedef struct {
      "request bodies that are held at once; further ones are told to come back", true}
 /* clang-format on */
 
+/*  What a refusal is counted under, beside its status. */
+typedef enum {
+    ZC_LIMIT_CLIENTS,             /* max-clients, or descriptors */
+    ZC_LIMIT_ADDRESS_CONNECTIONS, /* max-connections-per-address */
+    ZC_LIMIT_ADDRESS_CONNECTS,    /* connect-rate */
+    ZC_LIMIT_ADDRESS_MESSAGES,    /* address-rate */
+    ZC_LIMIT_SUBJECT_CONNECTIONS, /* max-connections-per-subject */
+    ZC_LIMIT_SUBJECT_CONNECTS,    /* subject-connect-rate */
+    ZC_LIMIT_SUBJECT_MESSAGES,    /* subject-rate */
+    ZC_LIMIT_CLIENT_MESSAGES,     /* rate, of one WebSocket */
+    ZC_LIMIT_HEAD,                /* max-head: a URL, or all of a head */
+    ZC_LIMIT_BODY,                /* max-body, max-payload, lines of a batch */
+    ZC_LIMIT_BODIES,              /* max-bodies */
+    ZC_LIMIT_TOPICS,              /* max-topics */
+    ZC_LIMITS
+} zc_limit_t;
+
 typedef struct {
-    uint64_t requests;  /* begun */
-    uint64_t errors;    /* answered with 400 to 499 */
-    uint64_t refused;   /* told to come back, for want of room */
-    uint64_t limited;   /* of an address or subject that asked too much: 429 */
-    uint64_t published; /* messages that the broker has taken */
-    uint64_t conflicts; /* messages refused with 409 */
-    uint64_t proxies;   /* refused for what was said of a client's address, or wasn't */
+    uint64_t requests;          /* begun */
+    uint64_t errors;            /* answered with 400 to 499 */
+    uint64_t refused;           /* told to come back, for want of room */
+    uint64_t limited;           /* of an address or subject that asked too much: 429 */
+    uint64_t published;         /* messages that the broker has taken */
+    uint64_t conflicts;         /* messages refused with 409 */
+    uint64_t proxies;           /* refused for what was said of a client's address, or wasn't */
+    uint64_t limits[ZC_LIMITS]; /* times that each was reached */
 } zc_front_stats_t;
 
 /*  What the doors share. */
@@ -163,8 +190,9 @@ struct zc_front {
     zc_trust_t trust;
     bool allow_publish;
     bool open; /* nobody needs a token: so pages of other names must be kept off (DNS rebinding) */
-    double address_rate, address_burst; /* messages */
+    zc_rate_t messages, connects; /* of an address */
     unsigned max_per_address;
+    size_t max_clients; /* 0: no limit */
     size_t max_topics, max_payload, max_body, max_bodies;
     const zc_door_t *fallback; /* of a path that no door has; NULL: that is refused with 404 */
     /*  State. */
@@ -172,6 +200,7 @@ struct zc_front {
     zc_addresses_t *addresses; /* owned */
     bool draining;             /* new streams are told to come back */
     size_t bodies;             /* bytes of bodies that are held */
+    size_t clients;            /* streams and WebSockets; kept by the carriers */
     struct {
         const char *path; /* borrowed */
         const zc_door_t *door;
@@ -203,6 +232,10 @@ void zc_exchange_clear (zc_exchange_t *self);
  *  calls zc_front_leave with exchange->address then. False: it isn't counted. */
 bool zc_exchange_take_count (zc_exchange_t *self);
 void zc_front_leave (zc_front_t *self, const char *address);
+/*  A limit is reached: counts it, and returns the refusal. */
+zc_denial_t zc_front_limit (zc_front_t *self, zc_limit_t limit);
+/*  As zc_exchange_take, of an address whose count was taken over. */
+zc_denial_t zc_front_take (zc_front_t *self, const char *address, double count);
 
 /*  ---------------------------------------------------------------- for doors */
 
@@ -216,8 +249,10 @@ void zc_exchange_add_stream_fields (zc_exchange_t *self, zc_response_t *response
 /*  Whether the request may; status 0: yes. */
 zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const zc_slice_t *topics,
                                  size_t count);
-/*  Takes `count` messages off what its address may send a second. */
-bool zc_exchange_take (zc_exchange_t *self, double count);
+/*  Takes `count` messages off what its address and its subject may send a second; status 0: they
+ * may.
+ */
+zc_denial_t zc_exchange_take (zc_exchange_t *self, double count);
 /*  Whether an answer in JSON is wanted rather than in text. */
 bool zc_exchange_wants_json (const zc_exchange_t *self);
 

@@ -33,7 +33,7 @@ struct zc_keeper {
     zc_addresses_t *subjects; /* owned */
     zc_rights_t **heap;       /* owned; borrowed rights that have a client and an end */
     size_t heap_count, heap_cap;
-    double rate, burst;
+    zc_rate_t messages, connects; /* of a subject */
     unsigned max_per_subject;
     uint64_t looked_ms;
     uv_timer_t *timer; /* owned by the loop; NULL without one */
@@ -193,7 +193,11 @@ static zc_denial_t s_subject (void *arg, zc_exchange_t *exchange)
         return (zc_denial_t){0};
     rights->counted = zc_addresses_enter (self->subjects, rights->key, self->max_per_subject);
     if (!rights->counted)
-        return s_deny (429, "limit", "too many connections of this token's subject");
+        return zc_front_limit (exchange->front, ZC_LIMIT_SUBJECT_CONNECTIONS);
+    if (exchange->door->stays &&
+        !zc_addresses_take (self->subjects, rights->key, ZC_BUCKET_CONNECTS, &self->connects, 1,
+                            zc_mono_ms ()))
+        return zc_front_limit (exchange->front, ZC_LIMIT_SUBJECT_CONNECTS);
     return (zc_denial_t){0};
 }
 
@@ -238,16 +242,17 @@ static zc_denial_t s_grants (void *arg, zc_exchange_t *exchange, zc_action_t act
     return zc_keeper_may (exchange->front, exchange->subject, action, topics, count);
 }
 
-bool zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count)
+zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count)
 {
     const zc_keeper_t *self = front->guard.arg;
-    if (!rights || !rights->counted)
-        return true;
-    zc_bucket_t *bucket = zc_addresses_bucket (self->subjects, rights->key);
-    return !bucket || zc_bucket_take (bucket, self->rate, self->burst, count, zc_mono_ms ());
+    if (!rights || !rights->counted ||
+        zc_addresses_take (self->subjects, rights->key, ZC_BUCKET_MESSAGES, &self->messages, count,
+                           zc_mono_ms ()))
+        return (zc_denial_t){0};
+    return zc_front_limit (front, ZC_LIMIT_SUBJECT_MESSAGES);
 }
 
-static bool s_take (void *arg, zc_exchange_t *exchange, double count)
+static zc_denial_t s_take (void *arg, zc_exchange_t *exchange, double count)
 {
     (void)arg;
     return zc_keeper_take (exchange->front, exchange->subject, count);
@@ -304,11 +309,17 @@ static void s_on_timer (uv_timer_t *timer)
     zc_keeper_tick (timer->data, zc_wall_ms ());
 }
 
+static zc_rate_t s_rate (const zc_options_t *options, const char *rate, const char *burst)
+{
+    return (zc_rate_t){(double)zc_options_number (options, rate),
+                       (double)zc_options_number (options, burst)};
+}
+
 static void s_set_limits (zc_keeper_t *self)
 {
     const zc_options_t *options = self->front->options;
-    self->rate = (double)zc_options_number (options, "subject-rate");
-    self->burst = (double)zc_options_number (options, "subject-burst");
+    self->messages = s_rate (options, "subject-rate", "subject-burst");
+    self->connects = s_rate (options, "subject-connect-rate", "subject-connect-burst");
     self->max_per_subject = (unsigned)zc_options_number (options, "max-connections-per-subject");
     /* whoever may publish is said by tokens then */
     self->front->allow_publish |= zc_access_mode (self->access) != ZC_MODE_OPEN;

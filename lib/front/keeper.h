@@ -23,6 +23,10 @@
      "messages a second of one token's subject; 0: no limit", true},                              \
     {"subject-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",    \
      true},                                                                                       \
+    {"subject-connect-rate", 0, ZC_OPT_NUMBER, "20", 0, 1000000, NULL, "N",                       \
+     "streams and WebSockets that one token's subject may open a second; 0: no limit", true},     \
+    {"subject-connect-burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N",                     \
+     "and how many at once", true},                                                               \
     {"max-connections-per-subject", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",               \
      "connections of one token's subject to a process; 0: no limit", true}
 /* clang-format on */
@@ -60,7 +64,7 @@ void zc_rights_release (zc_rights_t **self_p);
 /*  As zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange. */
 zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
-bool zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
+zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
 /*  Whose they are, for logs: "" where nobody says. */
 const char *zc_rights_subject (const zc_rights_t *self);
 

@@ -142,6 +142,16 @@ static void s_label (zc_buf_t *out, const char *value)
     }
 }
 
+/*  Without the bracket at the end. */
+static void s_labels (zc_buf_t *out, const char *program, const char *worker)
+{
+    zc_buf_adds (out, "{program=\"");
+    s_label (out, program);
+    zc_buf_adds (out, "\",worker=\"");
+    s_label (out, worker);
+    zc_buf_addc (out, '"');
+}
+
 /*  `program` and `worker` may be NULL. */
 static void s_sample (const s_writer_t *self, const s_figure_t *figure, const char *program,
                       const char *worker, double value)
@@ -149,11 +159,8 @@ static void s_sample (const s_writer_t *self, const s_figure_t *figure, const ch
     zc_buf_addf (self->out, "zcast_%s%s", figure->metric,
                  figure->kind == S_COUNTER ? "_total" : "");
     if (program) {
-        zc_buf_adds (self->out, "{program=\"");
-        s_label (self->out, program);
-        zc_buf_adds (self->out, "\",worker=\"");
-        s_label (self->out, worker);
-        zc_buf_adds (self->out, "\"}");
+        s_labels (self->out, program, worker);
+        zc_buf_addc (self->out, '}');
     }
     zc_buf_addf (self->out, " %.15g\n", value * figure->scale);
 }
@@ -231,6 +238,32 @@ static void s_write_requests (const s_writer_t *self, json_t *requests)
     }
 }
 
+/*  Limits by name, of each worker. */
+static void s_write_limits (const s_writer_t *self, json_t *workers)
+{
+    static const s_figure_t figure = {"", "limit_reached", S_COUNTER, 1,
+                                      "Times that a client was refused for a limit."};
+    char program[64];
+    const char *worker, *limit;
+    json_t *report, *value;
+    bool begun = false;
+    json_object_foreach (workers, worker, report)
+    {
+        s_program_of (worker, program, sizeof program);
+        json_object_foreach ((json_t *)(uintptr_t)s_find (report, "http.limits"), limit, value)
+        {
+            if (!begun)
+                s_family (self, &figure);
+            begun = true;
+            zc_buf_adds (self->out, "zcast_limit_reached_total");
+            s_labels (self->out, program, worker);
+            zc_buf_adds (self->out, ",limit=\"");
+            s_label (self->out, limit);
+            zc_buf_addf (self->out, "\"} %.15g\n", json_number_value (value));
+        }
+    }
+}
+
 static void s_write_version (const s_writer_t *self, const json_t *stats)
 {
     const char *version = json_string_value (json_object_get (stats, "version"));
@@ -253,6 +286,7 @@ void zc_metrics_write (zc_buf_t *out, zc_slice_t text, bool openmetrics)
         s_write_broker (&self, stats);
         s_write_requests (&self, json_object_get (stats, "requests"));
         s_write_workers (&self, workers);
+        s_write_limits (&self, workers);
     }
     if (openmetrics)
         zc_buf_adds (out, "# EOF\n");

@@ -151,10 +151,10 @@ static void s_on_posted (void *arg, const zc_receipt_t *receipt)
 static bool s_may (s_publish_t *self, zc_slice_t topic)
 {
     zc_denial_t denial = zc_exchange_granted (self->exchange, ZC_ACTION_PUBLISH, &topic, 1);
+    if (!denial.status)
+        denial = zc_exchange_take (self->exchange, 1);
     if (denial.status)
         zc_exchange_refuse_by (self->exchange, &denial);
-    else if (!zc_exchange_take (self->exchange, 1))
-        zc_exchange_refuse (self->exchange, 429, "limit", "too many messages from this address");
     return !self->exchange->over;
 }
 
@@ -268,10 +268,10 @@ static zc_receipt_t s_check_line (s_publish_t *self, zc_publication_t *publicati
         return s_receipt (s_status_of (wrong), wrong->code, wrong->text);
     zc_denial_t denial = zc_exchange_granted (self->exchange, ZC_ACTION_PUBLISH,
                                               &publication->items[ZC_ITEM_TOPIC], 1);
+    if (!denial.status)
+        denial = zc_exchange_take (self->exchange, 1);
     if (denial.status)
         return s_receipt (denial.status, denial.code, denial.text);
-    if (!zc_exchange_take (self->exchange, 1))
-        return s_receipt (429, "limit", "too many messages from this address");
     return (zc_receipt_t){0};
 }
 
@@ -351,12 +351,23 @@ static size_t s_count_lines (zc_slice_t body)
     return count;
 }
 
+static void s_refuse_large (s_publish_t *self, const char *text)
+{
+    zc_denial_t refusal = zc_front_limit (self->exchange->front, ZC_LIMIT_BODY);
+    refusal.text = text;
+    zc_exchange_refuse_by (self->exchange, &refusal);
+}
+
+static const char *s_too_large (const s_publish_t *self)
+{
+    return self->kind == S_RAW ? "the payload is too large" : "the body is too large";
+}
+
 static void s_publish_batch (s_publish_t *self)
 {
     self->rest = (zc_slice_t){(const char *)self->body.data, self->body.len};
     if (s_count_lines (self->rest) > ZC_BATCH_MAX + 1)
-        zc_exchange_refuse (self->exchange, 413, "payload",
-                            "too many lines: at most 10000 in one batch");
+        s_refuse_large (self, "too many lines: at most 10000 in one batch");
     else
         s_go_on (self);
 }
@@ -381,12 +392,6 @@ static size_t s_limit (const s_publish_t *self)
     return raw ? front->max_payload : front->max_body;
 }
 
-static void s_refuse_large (s_publish_t *self)
-{
-    zc_exchange_refuse (self->exchange, 413, "payload",
-                        self->kind == S_RAW ? "the payload is too large" : "the body is too large");
-}
-
 static void s_open (zc_exchange_t *exchange)
 {
     zc_front_t *front = exchange->front;
@@ -408,7 +413,7 @@ static void s_open (zc_exchange_t *exchange)
     else if (self->kind == S_BATCH && self->given.items[ZC_ITEM_ID].at)
         zc_exchange_refuse (exchange, 400, "headers", "an id is a line's, not a whole batch's");
     else if (exchange->request.body > 0 && (uint64_t)exchange->request.body > s_limit (self))
-        s_refuse_large (self);
+        s_refuse_large (self, s_too_large (self));
 }
 
 static void s_body (zc_exchange_t *exchange, const void *bytes, size_t len)
@@ -416,9 +421,10 @@ static void s_body (zc_exchange_t *exchange, const void *bytes, size_t len)
     s_publish_t *self = s_self (exchange);
     zc_front_t *front = exchange->front;
     if (self->body.len + len > s_limit (self)) {
-        s_refuse_large (self);
+        s_refuse_large (self, s_too_large (self));
     } else if (front->bodies + len > front->max_bodies) {
-        zc_exchange_refuse (exchange, 503, "busy", "too many bodies at once: try again");
+        const zc_denial_t refusal = zc_front_limit (front, ZC_LIMIT_BODIES);
+        zc_exchange_refuse_by (exchange, &refusal);
     } else {
         zc_buf_add (&self->body, bytes, len);
         front->bodies += len;

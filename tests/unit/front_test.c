@@ -9,7 +9,7 @@
  */
 
 static const zc_option_t s_options[] = {
-    ZC_FRONT_OPTIONS ("0"),
+    ZC_FRONT_OPTIONS ("0", "0"),
     ZC_WORKER_OPTIONS,
     ZC_OPTION_END,
 };
@@ -556,6 +556,41 @@ static void test_limits_of_an_address (void **state)
     s_stop (&front);
 }
 
+/*  Streams only: what is short is served where no client has room any more. */
+static void test_room_for_clients (void **state)
+{
+    (void)state;
+    START (front, "--max-clients=2");
+    front.front.clients = 2;
+    s_expect (&front, ZC_METHOD_GET, "/events", "topic=a", NONE,
+              LIST ("Status: 200 ", ": busy\nretry: "));
+    s_expect (&front, ZC_METHOD_POST, "/gather", "no", NONE, LIST ("503", "not now"));
+    assert_int_equal (front.front.stats.limits[ZC_LIMIT_CLIENTS], 1);
+    front.front.clients = 1;
+    s_expect (&front, ZC_METHOD_HEAD, "/events", "topic=a", NONE, LIST ("Status: 200 ", "!busy"));
+    s_room = false;
+    s_expect (&front, ZC_METHOD_GET, "/events", "topic=a", NONE, LIST (": busy\n"));
+    s_room = true;
+    assert_int_equal (front.front.stats.limits[ZC_LIMIT_CLIENTS], 2);
+    s_stop (&front);
+}
+
+/*  What stays counts as a connect, also where it is refused for another reason. */
+static void test_connects_of_an_address (void **state)
+{
+    (void)state;
+    START (front, "--connect-rate=1", "--connect-burst=2");
+    const char *const *from = LIST ("peer", "192.0.2.1");
+    s_expect (&front, ZC_METHOD_HEAD, "/events", "topic=a", from, LIST ("Status: 200 "));
+    s_expect (&front, ZC_METHOD_GET, "/events", "", from, LIST ("Status: 400 "));
+    s_expect (&front, ZC_METHOD_GET, "/events", "topic=a", from, LIST (": busy\nretry: "));
+    s_expect (&front, ZC_METHOD_POST, "/gather", "no", from, LIST ("not now"));
+    s_expect (&front, ZC_METHOD_HEAD, "/events", "topic=a", LIST ("peer", "192.0.2.2"),
+              LIST ("Status: 200 ", "!busy"));
+    assert_int_equal (front.front.stats.limits[ZC_LIMIT_ADDRESS_CONNECTS], 1);
+    s_stop (&front);
+}
+
 /*  ---------------------------------------------------------------- the guard */
 
 static char s_asked[64];
@@ -714,6 +749,8 @@ int main (void)
         cmocka_unit_test (test_whom_to_trust),
         cmocka_unit_test (test_a_malformed_address),
         cmocka_unit_test (test_limits_of_an_address),
+        cmocka_unit_test (test_room_for_clients),
+        cmocka_unit_test (test_connects_of_an_address),
         cmocka_unit_test (test_guard),
         cmocka_unit_test (test_bodies),
         cmocka_unit_test (test_errors_in_json),

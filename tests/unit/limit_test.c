@@ -99,6 +99,13 @@ static void test_which_are_one (void **state)
     }
 }
 
+static const zc_rate_t s_slow = {1, 10}, s_fast = {10, 10};
+
+static bool s_take (zc_addresses_t *addresses, const char *address, double count, uint64_t now_ms)
+{
+    return zc_addresses_take (addresses, address, ZC_BUCKET_MESSAGES, &s_slow, count, now_ms);
+}
+
 static void test_long_text (void **state)
 {
     (void)state;
@@ -107,26 +114,32 @@ static void test_long_text (void **state)
     text[sizeof text - 1] = 0;
     zc_addresses_t *addresses = zc_addresses_new ();
     assert_true (zc_addresses_enter (addresses, text, 1));
-    assert_non_null (zc_addresses_bucket (addresses, text));
+    assert_true (s_take (addresses, text, 10, 1000));
+    assert_false (s_take (addresses, text, 1, 1000));
     zc_addresses_leave (addresses, text);
-    assert_int_equal (zc_addresses_size (addresses), 0);
     zc_addresses_destroy (&addresses);
 }
 
-static void test_bucket_is_shared (void **state)
+static void test_buckets_are_shared (void **state)
 {
     (void)state;
     zc_addresses_t *addresses = zc_addresses_new ();
-    assert_null (zc_addresses_bucket (addresses, "10.0.0.1"));
+    assert_true (s_take (addresses, "10.0.0.1", 11, 1000)); /* it has no connection */
     zc_addresses_enter (addresses, "10.0.0.1", 0);
-    zc_bucket_t *bucket = zc_addresses_bucket (addresses, "10.0.0.1");
+    assert_true (s_take (addresses, "10.0.0.1", 6, 1000));
     zc_addresses_enter (addresses, "10.0.0.1", 0);
     for (int i = 0; i < 1000; i++) {
         char other[32];
         snprintf (other, sizeof other, "10.1.%d.%d", i / 256, i % 256);
         zc_addresses_enter (addresses, other, 0);
     }
-    assert_ptr_equal (zc_addresses_bucket (addresses, "10.0.0.1"), bucket);
+    assert_false (s_take (addresses, "10.0.0.1", 6, 1000));
+    assert_true (s_take (addresses, "10.0.0.1", 4, 1000));
+    /* The other kind is a bucket of its own, and one without a rate is none. */
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 10, 1000));
+    assert_false (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 1, 1000));
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &(zc_rate_t){0, 1},
+                                    100, 1000));
     zc_addresses_destroy (&addresses);
 }
 
@@ -136,22 +149,46 @@ static void test_leaving (void **state)
     (void)state;
     zc_addresses_t *addresses = zc_addresses_new ();
     zc_addresses_enter (addresses, "10.0.0.1", 0);
-    assert_true (zc_bucket_take (zc_addresses_bucket (addresses, "10.0.0.1"), 1, 10, 10, 1000));
+    assert_true (s_take (addresses, "10.0.0.1", 10, 1000));
     zc_addresses_leave (addresses, "10.0.0.1");
-    assert_null (zc_addresses_bucket (addresses, "10.0.0.1"));
     assert_int_equal (zc_addresses_size (addresses), 1);
     zc_addresses_enter (addresses, "10.0.0.1", 0);
-    assert_false (zc_bucket_take (zc_addresses_bucket (addresses, "10.0.0.1"), 1, 10, 1, 1000));
+    assert_false (s_take (addresses, "10.0.0.1", 1, 1000));
     zc_addresses_leave (addresses, "10.0.0.1");
     assert_int_equal (zc_addresses_size (addresses), 1);
-    /* Another leaves eleven seconds later. */
+    /* Another comes eleven seconds later. */
     zc_addresses_enter (addresses, "10.0.0.2", 0);
-    assert_true (zc_bucket_take (zc_addresses_bucket (addresses, "10.0.0.2"), 1, 10, 1, 12000));
+    assert_true (s_take (addresses, "10.0.0.2", 1, 12000));
+    assert_int_equal (zc_addresses_size (addresses), 1);
     zc_addresses_leave (addresses, "10.0.0.2");
     assert_int_equal (zc_addresses_size (addresses), 1);
     zc_addresses_enter (addresses, "10.0.0.1", 0);
-    assert_true (zc_bucket_take (zc_addresses_bucket (addresses, "10.0.0.1"), 1, 10, 10, 12000));
+    assert_true (s_take (addresses, "10.0.0.1", 10, 12000));
     zc_addresses_destroy (&addresses);
+}
+
+/*  Either bucket keeps it. */
+static void test_leaving_with_connects_spent (void **state)
+{
+    (void)state;
+    zc_addresses_t *addresses = zc_addresses_new ();
+    zc_addresses_enter (addresses, "10.0.0.1", 0);
+    s_take (addresses, "10.0.0.1", 1, 1000);
+    zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 10, 1000);
+    zc_addresses_leave (addresses, "10.0.0.1");
+    zc_addresses_enter (addresses, "10.0.0.2", 0);
+    s_take (addresses, "10.0.0.2", 1, 3000);
+    zc_addresses_leave (addresses, "10.0.0.2");
+    zc_addresses_enter (addresses, "10.0.0.1", 0);
+    assert_true (s_take (addresses, "10.0.0.1", 10, 3000));
+    assert_false (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 10, 3000));
+    zc_addresses_destroy (&addresses);
+}
+
+static void s_name (uint64_t number, char address[32])
+{
+    snprintf (address, 32, "%d.%d.%d.%d", 10 + (int)(number >> 24), (int)(number >> 16 & 255),
+              (int)(number >> 8 & 255), (int)(number & 255));
 }
 
 static void test_nothing_stays (void **state)
@@ -160,13 +197,35 @@ static void test_nothing_stays (void **state)
     zc_addresses_t *addresses = zc_addresses_new ();
     for (uint64_t i = 0; i < 20000; i++) {
         char address[32];
-        snprintf (address, sizeof address, "10.%d.%d.%d", (int)(i >> 16), (int)(i >> 8 & 255),
-                  (int)(i & 255));
+        s_name (i, address);
         zc_addresses_enter (addresses, address, 0);
-        zc_bucket_take (zc_addresses_bucket (addresses, address), 10, 10, 1, 1000 + i);
+        zc_addresses_take (addresses, address, ZC_BUCKET_CONNECTS, &s_fast, 1, 1000 + i);
         zc_addresses_leave (addresses, address);
         assert_true (zc_addresses_size (addresses) < 110);
     }
+    zc_addresses_destroy (&addresses);
+}
+
+/*  A million addresses that each spend all they have, at once, fill no memory; who is connected is
+ *  never forgotten. */
+static void test_a_million (void **state)
+{
+    (void)state;
+    zc_addresses_t *addresses = zc_addresses_new ();
+    zc_addresses_enter (addresses, "192.0.2.1", 0);
+    assert_true (s_take (addresses, "192.0.2.1", 10, 1000));
+    for (uint64_t i = 0; i < 1000000; i++) {
+        char address[32];
+        s_name (i, address);
+        zc_addresses_enter (addresses, address, 0);
+        assert_true (s_take (addresses, address, 10, 1000));
+        zc_addresses_leave (addresses, address);
+        assert_true (zc_addresses_size (addresses) <= ZC_ADDRESSES_LEFT + 2);
+    }
+    assert_int_equal (zc_addresses_size (addresses), ZC_ADDRESSES_LEFT + 1);
+    assert_false (s_take (addresses, "192.0.2.1", 1, 1000));
+    zc_addresses_enter (addresses, "10.15.66.63", 0); /* the last of them */
+    assert_false (s_take (addresses, "10.15.66.63", 1, 1000));
     zc_addresses_destroy (&addresses);
 }
 
@@ -181,9 +240,11 @@ int main (void)
         cmocka_unit_test (test_count),
         cmocka_unit_test (test_which_are_one),
         cmocka_unit_test (test_long_text),
-        cmocka_unit_test (test_bucket_is_shared),
+        cmocka_unit_test (test_buckets_are_shared),
         cmocka_unit_test (test_leaving),
         cmocka_unit_test (test_nothing_stays),
+        cmocka_unit_test (test_a_million),
+        cmocka_unit_test (test_leaving_with_connects_spent),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

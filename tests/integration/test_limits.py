@@ -1,0 +1,207 @@
+"""Each limit, on each carrier: who is beyond it is told so in the way of the path, and it is counted, in STATS and /metrics."""
+
+import json
+import subprocess
+
+import pytest
+
+import fastcgi
+from fastcgi import Peer, begin, params, record
+from http11 import Http, request
+from stack import BUILD, wait_for
+from test_metrics import lint
+from wsraw import FIN, TEXT, Raw, head
+
+SECRET = "0123456789abcdef" * 3
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    path = tmp_path_factory.mktemp("keys") / "token.key"
+    path.write_text(SECRET)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module")
+def token(key):
+    words = ["token", "make", "--key", key, "--subject", "ann", "--subscribe", "*", "--publish", "*"]
+    return subprocess.run([BUILD / "tools/zmq", *map(str, words)], capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Door:
+    """A worker, and clients that come to it as others than this machine, with a token or without."""
+
+    def __init__(self, stack, way, *options, fields=None):
+        self.stack, self.way = stack, way
+        self.fields = {"X_Forwarded_For": "192.0.2.1", **(fields or {})}
+        stack.broker()
+        (stack.fcgi if way == "fcgi" else stack.ws)(*options, "--allow-publish").wait_log("broker: connected")
+
+    def connect(self):
+        client = Http(self.stack.ws_port)
+        self.stack.closers.append(client.close)
+        return client
+
+    def records(self, path, method="GET", body=b"", **fields):
+        named = {f"HTTP_{name.upper()}": said for name, said in {**self.fields, **fields}.items()}
+        path, _, query = path.partition("?")
+        pairs = {"REQUEST_URI": f"{path}?{query}", "QUERY_STRING": query, "REQUEST_METHOD": method, "REMOTE_ADDR": "127.0.0.1"}
+        sent = begin(1) + params(1, {**pairs, "CONTENT_LENGTH": str(len(body)) if body else "", **named})
+        peer = Peer(self.stack.fcgi_socket, sent + (record(fastcgi.STDIN, 1, body) if body else b"") + record(fastcgi.STDIN, 1))
+        self.stack.closers.append(peer.close)
+        return peer
+
+    def ask(self, path, method="GET", body=b"", **fields):
+        """One short request: status, fields, text."""
+        if self.way != "fcgi":
+            status, found, text = self.connect().ask(path, method, body=body, **self.fields, **fields)
+            return status, found, text.decode()
+        first, _, text = self.records(path, method, body, **fields).finish().partition("\r\n\r\n")
+        found = dict(line.lower().split(": ", 1) for line in first.split("\r\n"))
+        return int(found["status"].split()[0]), found, text
+
+    def opens(self):
+        """One client that stays: True; else how it was refused."""
+        return getattr(self, f"_open_{self.way}")()
+
+    def _open_http(self):
+        client = self.connect()
+        client.stream(**self.fields)
+        text = client.chunk()
+        return True if b": busy" not in text else b"retry: " in text and client.is_cut() and "busy"
+
+    def _open_fcgi(self):
+        peer = self.records("/events?topic=a").wait_open()
+        return True if b": busy" not in peer.text else bool(peer.finish()) and "busy"
+
+    def _open_v1(self):
+        raw = Raw(self.stack.ws_port)
+        self.stack.closers.append(raw.close)
+        raw.open(Sec_WebSocket_Protocol="zcast.v1", **self.fields)
+        first, payload = raw.read_frame()
+        said = json.loads(payload) if first == FIN | TEXT else {}
+        if said.get("type") != "reconnect":
+            return True
+        return said["after"] > 0 and raw.read_close()[0]
+
+    def _open_raw(self):
+        raw = Raw(self.stack.ws_port)
+        self.stack.closers.append(raw.close)
+        raw.send(head(**self.fields))
+        status, fields = raw.response()
+        return True if status == 101 else int(fields["retry-after"]) > 0 and status
+
+    def counted(self, limit, count):
+        name = "fcgi.0" if self.way == "fcgi" else "ws.0"
+        wait_for(lambda: self.stack.wait_report(name)["http"]["limits"][limit] == count, lambda: f"{self.stack.wait_report(name)['http']}")
+        self.fields = {}
+        _, _, text = self.ask("/metrics") if self.way == "fcgi" else self.connect().ask("/metrics")
+        text = text if isinstance(text, str) else text.decode()
+        assert f'worker="{name}",limit="{limit}"}} {count}\n' in text
+        assert lint(text) == (0, "")
+
+
+CLIENTS = {
+    "clients": (["--max-clients=1"], 503),
+    "address_connections": (["--max-connections-per-address=1"], 429),
+    "address_connects": (["--connect-rate=1", "--connect-burst=1"], 429),
+    "subject_connections": (["--max-connections-per-subject=1"], 429),
+    "subject_connects": (["--subject-connect-rate=1", "--subject-connect-burst=1"], 429),
+}
+
+
+def authorized(limit, key, token):
+    """The options, and the fields, with which a client is a subject's."""
+    if not limit.startswith("subject"):
+        return [], {}
+    return ["--tokens=all", f"--token-keys={key}"], {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi", "v1", "raw"])
+@pytest.mark.parametrize("limit", CLIENTS)
+def test_clients(stack, key, token, limit, way):
+    options, status = CLIENTS[limit]
+    more, fields = authorized(limit, key, token)
+    door = Door(stack, way, *options, *more, fields=fields)
+    assert door.opens() is True
+    refused = {"http": "busy", "fcgi": "busy", "v1": 4000 + status, "raw": status}[way]
+    found = [door.opens() for _ in range(2)]
+    while refused not in found:  # a slow machine's bucket fills while we ask
+        found.append(door.opens())
+    assert set(found) <= {True, refused}
+    door.counted(limit, found.count(refused))
+
+
+MESSAGES = {
+    "address_messages": ["--address-rate=1", "--address-burst=1"],
+    "subject_messages": ["--subject-rate=1", "--subject-burst=1"],
+}
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi"])
+@pytest.mark.parametrize("limit", MESSAGES)
+def test_publishes(stack, key, token, limit, way):
+    more, fields = authorized(limit, key, token)
+    door = Door(stack, way, *MESSAGES[limit], *more, fields=fields)
+    found = []
+    while 429 not in found:
+        status, named, text = door.ask("/publish?topic=a", "POST", b"x")
+        found.append(status)
+        assert status == 200 or (int(named["retry-after"]) > 0 and "too many messages" in text)
+    assert found[0] == 200
+    door.counted(limit, 1)
+
+
+@pytest.mark.parametrize("limit", [*MESSAGES, "client_messages"])
+def test_messages_of_a_websocket(stack, key, token, limit):
+    more, fields = authorized(limit, key, token)
+    door = Door(stack, "v1", *MESSAGES.get(limit, ["--rate=1", "--burst=1"]), *more, fields=fields)
+    with Raw(stack.ws_port) as raw:
+        raw.open(Sec_WebSocket_Protocol="zcast.v1", **door.fields)
+        for _ in range(20):
+            raw.frame(FIN | TEXT, b'{"type":"ping"}')
+        while (made := raw.read_message())[0] == FIN | TEXT:
+            pass
+        assert made[1][:2] == (1008).to_bytes(2, "big") and b"too many messages" in made[1]
+    door.counted(limit, 1)
+
+
+SIZES = [
+    ("head", 431, ["--max-head=1K"], {"path": "/events?topic=a", "X": {"Cookie": "a=" + "x" * 1200}}),
+    ("head", 414, ["--max-head=1K"], {"path": "/events?topic=" + "a" * 1200}),
+    ("body", 413, ["--max-payload=1K"], {"path": "/publish?topic=a", "method": "POST", "body": b"x" * 1200}),
+    ("bodies", 503, ["--max-bodies=1K"], {"path": "/publish?topic=a", "method": "POST", "body": b"x" * 1200}),
+    ("topics", 400, ["--max-topics=2"], {"path": "/events?topic=a&topic=b&topic=c"}),
+]
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi"])
+@pytest.mark.parametrize("limit, status, options, asked", SIZES)
+def test_sizes(stack, way, limit, status, options, asked):
+    door = Door(stack, way, *options)
+    asked = dict(asked)
+    fields = asked.pop("X", {})
+    found, named, text = door.ask(**asked, **fields)
+    assert found == status and text.strip()
+    assert status != 503 or int(named["retry-after"]) > 0
+    assert door.ask("/live")[0] == 200
+    door.counted(limit, 1)
+
+
+def test_what_is_short_is_served_where_no_client_has_room(stack):
+    door = Door(stack, "http", "--max-clients=1")
+    assert door.opens() is True
+    assert door.opens() == "busy"
+    assert door.ask("/publish?topic=a", "POST", b"x")[0] == 200
+    assert door.ask("/live")[0] == 200
+    assert door.connect().ask("/ready")[0] == 200
+
+
+def test_who_leaves_makes_room(stack):
+    door = Door(stack, "v1", "--max-clients=1")
+    first = Raw(stack.ws_port)
+    first.open(**door.fields)
+    assert door.opens() == 4503
+    first.close()
+    wait_for(lambda: door.opens() is True, "room")
