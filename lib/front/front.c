@@ -70,7 +70,7 @@ void zc_front_leave (zc_front_t *self, const char *address)
 static const struct {
     const char *name;
     zc_denial_t denial;
-} s_limits[ZC_LIMITS] = {
+} s_limits[ZC_LIMIT_COUNT] = {
     [ZC_LIMIT_CLIENTS] = {"clients",
                           {.status = 503, .code = "busy", .text = "no room for another client"}},
     [ZC_LIMIT_ADDRESS_CONNECTIONS] = {"address_connections",
@@ -129,7 +129,7 @@ void zc_front_stats (const zc_front_t *self, void *json)
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
     json_t *limits = json_object ();
-    for (size_t i = 0; i < ZC_LIMITS; i++)
+    for (size_t i = 0; i < ZC_LIMIT_COUNT; i++)
         json_object_set_new (limits, s_limits[i].name,
                              json_integer ((json_int_t)self->stats.limits[i]));
     json_object_set_new (own, "limits", limits);

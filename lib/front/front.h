@@ -168,7 +168,7 @@ typedef enum {
     ZC_LIMIT_BODY,                /* max-body, max-payload, lines of a batch */
     ZC_LIMIT_BODIES,              /* max-bodies */
     ZC_LIMIT_TOPICS,              /* max-topics */
-    ZC_LIMITS
+    ZC_LIMIT_COUNT
 } zc_limit_t;
 
 typedef struct {
@@ -179,7 +179,7 @@ typedef struct {
     uint64_t published;         /* messages that the broker has taken */
     uint64_t conflicts;         /* messages refused with 409 */
     uint64_t proxies;           /* refused for what was said of a client's address, or wasn't */
-    uint64_t limits[ZC_LIMITS]; /* times that each was reached */
+    uint64_t limits[ZC_LIMIT_COUNT]; /* times that each was reached */
 } zc_front_stats_t;
 
 /*  What the doors share. */
