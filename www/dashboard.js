@@ -1,14 +1,17 @@
-/** dashboard.js - this machine, live: the same topics in two panes, one on SSE and one on WebSocket. */
+/** dashboard.js - this machine, live: the same topics over SSE and over WebSocket, side by side. */
 
+import { Ledger } from './ledger.js';
 import { KEPT, Plot, plotColors } from './plot.js';
-import { subscribe } from './zcast.js';
+import { bytes, clock, element, messages, payload, percent, plain, refusal, request, shown } from './text.js';
+import { publish, subscribe } from './zcast.js';
 
 const METRICS = 'host/metrics';
 const ACCESS = 'host/access';
 const HISTORY = 300_000; // ms of the past that a page asks for when it comes
-const ROWS = 200; // of a pane's list
+const ROWS = 200; // of a list
 const TOPICS = 100; // of a stream: the server's default
-const AWAY = 5000; // ms that a pane stays dropped
+const AWAY = 5000; // ms that a transport stays dropped
+const MOMENT = 700; // ms that the two may differ without a word
 const NAMES = { sse: 'Server-Sent Events', ws: 'WebSocket' };
 const STATES = {
   connecting: ['busy', 'connecting'],
@@ -24,33 +27,15 @@ const STATES = {
 /** @param {string} id @param {ParentNode} [within] @returns {HTMLElement} */
 const find = (id, within = document) => /** @type {HTMLElement} */ (within.querySelector(id));
 
+/** @param {string} id @returns {HTMLInputElement} */
+const input = (id) => /** @type {HTMLInputElement} */ (find(id));
+
 /** @param {string} id */
 const template = (id) =>
-  /** @type {HTMLElement} */ (
-    /** @type {HTMLTemplateElement} */ (find(id)).content.firstElementChild?.cloneNode(true)
-  );
-
-/** @param {string} name @param {string} text @param {string} [className] */
-function element(name, text, className = '') {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
+  /** @type {HTMLElement} */ (/** @type {HTMLTemplateElement} */ (find(id)).content.firstElementChild?.cloneNode(true));
 
 /** @param {HTMLElement} where @param {string} text */
 const put = (where, text) => where.textContent !== text && (where.textContent = text);
-
-const percent = (/** @type {number} */ value) => `${Math.round(value)} %`;
-const plain = (/** @type {number} */ value) => value.toFixed(value < 10 ? 2 : 1);
-const clock = (/** @type {number} */ time) => new Date(time).toLocaleTimeString('en-GB');
-
-/** @param {number} value */
-function bytes(value) {
-  const step = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
-  const number = value / 1024 ** step;
-  return `${number.toFixed(step && number < 100 ? 1 : 0)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][step]}`;
-}
 
 /** A round number at or above `value`. @param {number} value @param {number} base */
 function above(value, base) {
@@ -93,56 +78,16 @@ function readSample(text) {
 /** The milliseconds of a position; NaN for anything else. @param {string} id */
 const timeOf = (id) => (/^\d{13,14}-\d+$/.test(id) ? Number(id.split('-')[0]) : NaN);
 
-/** Characters that are not seen, or that turn the direction of what stands beside them; not line feed and tab. */
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
-
-/** As `zmq sub` shows it on a terminal. @param {string} text */
-const shown = (text) =>
-  text.replace(UNSEEN, (one) => {
-    const code = one.charCodeAt(0);
-    return code > 255 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\x${code.toString(16).padStart(2, '0')}`;
-  });
-
-/** @param {string} text */
-function data(text) {
-  const made = element('span', shown(text.length > 2000 ? `${text.slice(0, 2000)}…` : text), 'data');
-  if (text.length > 200) made.title = made.textContent ?? ''; // the list shows its first lines
-  return made;
-}
-
-/** What is wrong with a topic, '' where nothing is. @param {string} topic */
-function refusal(topic) {
-  if (!topic) return 'Which topic?';
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(topic)) return 'A topic has no control characters.';
-  const size = new TextEncoder().encode(topic).length;
-  return size > 1024 ? `A topic has at most 1024 bytes; this one has ${size}.` : '';
-}
-
-/** @param {string} address */
-function readable(address) {
-  try {
-    return shown(decodeURIComponent(address));
-  } catch {
-    return address;
-  }
-}
-
-/** A line of the web server's log, its main things first; whole as a tooltip. @param {string} line */
-function request(line) {
-  const [, from, what, status, size] = /^(\S+) .*?"([^"]*)" (\d{3}) (\d+|-)/.exec(line) ?? [];
-  if (!what) return data(line);
-  const made = element('span', ` ${readable(what.replace(/ HTTP\/[\d.]+$/, ''))}  `, 'data request');
-  made.prepend(element('span', status, `status ${status < '400' ? 'ok' : 'fail'}`));
-  made.append(element('small', `${bytes(Number(size) || 0)}, ${from}`));
-  made.title = line;
-  return made;
-}
-
+/** A transport: its card in the strip, and the view of what came over it. */
 class Pane {
-  /** @param {'sse' | 'ws'} transport @param {string[]} topics */
-  constructor(transport, topics) {
-    this.root = template('#pane');
-    this.plots = PLOTS.map((about) => new Plot(find('.plots', this.root).appendChild(template('#plot')), about));
+  /** @param {'sse' | 'ws'} transport @param {number} place @param {string} since */
+  constructor(transport, place, since) {
+    this.place = place;
+    this.card = template('#card');
+    this.view = template('#view');
+    this.choice = template('#choice');
+    this.log = find('.log', this.view);
+    this.plots = PLOTS.map((about) => new Plot(find('.plots', this.view).appendChild(template('#plot')), about));
     this.count = 0;
     this.replay = 0; // messages to come that are from history
     /** @type {number[]} */
@@ -151,21 +96,28 @@ class Pane {
     this.samples = [];
     /** @type {HTMLElement[]} rows that wait for the next frame */
     this.rows = [];
-    /** @type {string[]} */
-    this.keys = [];
     /** @type {import('./zcast.js').Continuity | undefined} */
     this.verdict = undefined;
     this.verdictClass = '';
-    this.verdictText = '–';
-    this.came = Date.now();
+    this.verdictText = 'none yet';
+    this.gaps = 0;
     /** @type {number | undefined} when it comes back */
     this.due = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.events = subscribe(topics, (message) => this.take(message), {
+    this.events = this.subscribe(transport, since);
+    find('.drop', this.card).onclick = () => (this.events.state === 'open' ? this.drop() : this.comeBack());
+    find('.switch', this.card).onclick = () => this.events.use(this.other());
+    find('input', this.choice).onchange = () => choose(this);
+  }
+
+  /** @param {'sse' | 'ws'} transport @param {string} since */
+  subscribe(transport, since) {
+    const first = [...topics];
+    const events = subscribe(first.length ? first : [METRICS], (message) => this.take(message), {
       transport,
       maxBackoff: 8000, // somebody is looking at it
-      since: `${this.came - HISTORY}-0`,
+      since,
       onContinuity: (verdict) => this.judge(verdict),
       onState: ({ state, delay }) => {
         if (state !== 'paused') this.due = state === 'waiting' && delay !== undefined ? Date.now() + delay : undefined;
@@ -173,9 +125,8 @@ class Pane {
       },
       onError: (error) => this.note(`The server says: ${error.message}`),
     });
-    this.log = find('.log', this.root);
-    find('.drop', this.root).onclick = () => (this.events.state === 'open' ? this.drop() : this.comeBack());
-    find('.switch', this.root).onclick = () => this.events.use(this.other());
+    if (!first.length) events.remove(METRICS);
+    return events;
   }
 
   /** @returns {'sse' | 'ws'} */
@@ -196,18 +147,17 @@ class Pane {
   }
 
   /** @param {import('./zcast.js').Message} message */
-  take(message) {
+  take({ id, topic, data }) {
     const late = this.replay > 0;
     if (late) this.replay--;
     this.count++;
-    this.keys.push(`${message.id} ${message.topic}`);
-    if (this.keys.length > 2 * ROWS) this.keys.splice(0, ROWS);
-    const sent = timeOf(message.id);
+    ledger.take(this.place, topic, id);
+    const sent = timeOf(id);
     if (!late && sent) this.latencies = [...this.latencies.slice(-31), Date.now() - sent];
-    const text = typeof message.data === 'string' ? message.data : `${message.data.length} bytes`;
-    const sample = message.topic === METRICS ? readSample(text) : undefined;
+    const text = typeof data === 'string' ? data : `${data.length} bytes`;
+    const sample = topic === METRICS ? readSample(text) : undefined;
     if (sample) this.plot({ ...sample, late });
-    else this.list(message.topic, text, sent || Date.now(), late);
+    else this.list(topic, text, sent || Date.now(), late);
     paint();
   }
 
@@ -221,7 +171,7 @@ class Pane {
   /** @param {string} topic @param {string} text @param {number} time @param {boolean} late */
   list(topic, text, time, late) {
     const row = element('li', '', late ? 'history' : '');
-    row.append(element('time', clock(time)), element('span', shown(topic), 'topic'), topic === ACCESS ? request(text) : data(text));
+    row.append(element('time', clock(time)), element('span', shown(topic), 'topic'), topic === ACCESS ? request(text) : payload(text));
     this.rows.push(row);
     if (this.rows.length > ROWS) this.rows.shift();
   }
@@ -237,15 +187,16 @@ class Pane {
   /** @param {import('./zcast.js').Continuity} verdict */
   judge(verdict) {
     const { status, since, from, replayed } = verdict;
-    const count = `${replayed} ${replayed === 1 ? 'message' : 'messages'} from history`;
+    const count = `${messages(replayed)} from history`;
     this.replay = replayed;
     if (!this.verdict) {
-      this.verdictText = `${replayed} from history`; // we asked for minutes that the broker need not have
+      if (from) ledger.begin(this.place, from); // we asked for minutes that the broker need not have
       this.note(`Here, with ${count}`);
     } else if (status === 'continued') {
       [this.verdictText, this.verdictClass] = [`complete, ${replayed} replayed`, 'good'];
       this.note(`Back, nothing missed: ${count}`);
     } else {
+      this.gaps++;
       [this.verdictText, this.verdictClass] = [`gap, ${replayed} replayed`, 'bad'];
       this.note(`Back with a gap: what came after ${since} is gone up to ${from}; ${count}`);
     }
@@ -256,15 +207,7 @@ class Pane {
   /** @param {number} now @param {Record<string, string>} colors */
   paint(now, colors) {
     this.paintState();
-    put(find('.count', this.root), this.count.toLocaleString('en'));
-    const sorted = [...this.latencies].sort((a, b) => a - b);
-    const middle = sorted[sorted.length >> 1];
-    put(find('.latency', this.root), middle === undefined ? '–' : `${middle} ms`);
-    find('.latency', this.root).title = 'from the broker to this page, median of the last 32 messages';
-    put(find('.last', this.root), this.events.lastId || '–');
-    const verdict = find('.verdict', this.root);
-    verdict.className = `verdict ${this.verdictClass}`;
-    put(verdict, this.verdictText);
+    this.paintFacts();
     if (this.rows.length) {
       this.log.prepend(...this.rows.splice(0).reverse());
       while (this.log.childElementCount > ROWS) this.log.lastElementChild?.remove();
@@ -272,29 +215,53 @@ class Pane {
     for (const plot of this.plots) plot.draw(this.samples, now, colors);
   }
 
+  paintFacts() {
+    const sorted = [...this.latencies].sort((a, b) => a - b);
+    const middle = sorted[sorted.length >> 1];
+    put(find('.count', this.card), this.count.toLocaleString('en'));
+    put(find('.latency', this.card), middle === undefined ? '–' : `${middle} ms`);
+    find('.latency', this.card).title = 'from the broker to this page, median of the last 32 messages';
+    put(find('.last', this.card), this.events.lastId || '–');
+    find('.verdict', this.card).className = `verdict ${this.verdictClass}`;
+    put(find('.verdict', this.card), this.verdictText);
+    const missed = ledger.missed[this.place];
+    this.tally('.missed', this.gaps ? `${missed || 'some'}${missed ? '+' : ''}` : String(missed), Boolean(missed || this.gaps));
+    this.tally('.repeated', String(ledger.repeated[this.place]), ledger.repeated[this.place] > 0);
+  }
+
+  /** @param {string} which @param {string} text @param {boolean} wrong */
+  tally(which, text, wrong) {
+    const place = find(which, this.card);
+    put(place, text);
+    place.classList.toggle('bad', wrong);
+  }
+
   paintState() {
     const { state, transport } = this.events.status;
     const [className, text] = topics.size ? STATES[state] : ['idle', 'no topic'];
     const seconds = this.due === undefined ? 0 : Math.ceil((this.due - Date.now()) / 1000);
     const when = state === 'paused' ? `, back in ${seconds} s` : `\u00a0in ${seconds} s`;
-    put(find('h2', this.root), NAMES[transport]);
-    this.root.className = `pane ${className}`;
-    this.root.setAttribute('aria-label', NAMES[transport]);
-    find('.state', this.root).className = `state ${className}`;
-    put(find('.state .text', this.root), state === 'connecting' && this.verdict ? 'reconnecting' : text);
-    put(find('.state .when', this.root), seconds > 0 && topics.size ? when : '');
-    put(find('.switch', this.root), `Switch to ${this.other() === 'ws' ? 'WebSocket' : 'SSE'}`);
-    put(find('.drop', this.root), className === 'good' || className === 'idle' ? 'Drop for 5 s' : 'Reconnect now');
-    /** @type {HTMLButtonElement} */ (find('.drop', this.root)).disabled = className === 'idle';
+    put(find('h2', this.card), NAMES[transport]);
+    put(find('span', this.choice), NAMES[transport]);
+    this.card.className = `card ${className}`;
+    this.view.classList.toggle('away', className === 'busy' || className === 'bad');
+    this.view.setAttribute('aria-label', NAMES[transport]);
+    this.card.setAttribute('aria-label', NAMES[transport]);
+    find('.state', this.card).className = `state ${className}`;
+    put(find('.state .text', this.card), state === 'connecting' && this.verdict ? 'reconnecting' : text);
+    put(find('.state .when', this.card), seconds > 0 && topics.size ? when : '');
+    put(find('.switch', this.card), `Switch to ${this.other() === 'ws' ? 'WebSocket' : 'SSE'}`);
+    put(find('.drop', this.card), className === 'good' || className === 'idle' ? 'Drop for 5 s' : 'Reconnect now');
+    /** @type {HTMLButtonElement} */ (find('.drop', this.card)).disabled = className === 'idle';
     this.log.setAttribute('aria-label', `Messages over ${NAMES[transport]}`);
-    for (const part of ['.plots', '.key']) find(part, this.root).hidden = !topics.has(METRICS);
+    for (const part of ['.plots', '.key']) find(part, this.view).hidden = !topics.has(METRICS);
   }
 }
 
 // Drawing happens once a frame however much comes in, and not at all while nobody looks.
 let painting = false;
 let colors = plotColors();
-let apart = 0; // since when the panes have not shown the same
+let apart = 0; // since when the two have not shown the same
 
 function paint() {
   if (painting) return;
@@ -302,6 +269,7 @@ function paint() {
   requestAnimationFrame(() => {
     painting = false;
     const now = newest();
+    ledger.settle(panes.map(({ events }) => events.lastId));
     for (const pane of panes) pane.paint(now, colors);
     paintStep();
   });
@@ -317,94 +285,191 @@ function newest() {
 }
 let skew = Infinity;
 
-/** Whether both panes are there and have the same last message; a moment's difference is none. */
+/** Whether both are there and have the same messages; a moment's difference is none. */
 function paintStep() {
-  const away = panes.filter(({ events }) => events.state !== 'open');
-  const [one, two] = panes.map(({ keys }) => keys);
-  if (one.at(-1) === two.at(-1)) apart = 0;
-  else apart ||= Date.now();
   const step = find('#step');
   /** @param {string} className @param {string} text */
   const say = (className, text) => {
     step.className = `step ${className}`;
-    put(find('span:last-child', step), text);
+    put(find('.text', step), text);
   };
+  const away = panes.filter(({ events }) => events.state !== 'open');
+  const late = panes.find(({ place }) => ledger.behind(place));
+  if (!late) apart = 0;
+  else apart ||= Date.now();
+  const any = panes.some(({ count }) => count);
   if (!topics.size) return say('idle', 'No topic: subscribe to one');
-  if (away.length === panes.length) {
-    if (one.length || two.length) say('bad', 'Both panes are cut off');
-    return;
-  }
-  if (!one.length && !two.length) return away.length ? undefined : say('good', 'Connected: nothing has come yet');
-  if (apart && Date.now() - apart < 700) return;
-  const ahead = one.includes(two.at(-1) ?? '') ? 0 : 1;
-  const from = [one, two][ahead].lastIndexOf([two, one][ahead].at(-1) ?? '');
-  const behind = [one, two][ahead].length - 1 - from;
-  if (apart) say('busy', `${NAMES[panes[1 - ahead].events.transport]} is ${behind} ${behind === 1 ? 'message' : 'messages'} behind`);
+  if (away.length === panes.length) return any ? say('bad', 'Both are cut off') : undefined;
+  if (!any) return away.length ? undefined : say('good', 'Connected: nothing has come yet');
+  if (late && Date.now() - apart < MOMENT) return;
+  if (late) say('busy', `${NAMES[late.events.transport]} is ${messages(ledger.behind(late.place))} behind`);
   else if (away.length) say('busy', `${NAMES[away[0].events.transport]} is cut off`);
-  else say('good', 'In step: both panes have the same messages');
+  else say('good', 'In step: both have the same messages');
 }
 
-const field = /** @type {HTMLInputElement} */ (find('#topic'));
+// ------------------------------------------------------------------------------------------------------------
+// Topics: those of the page's address, or the defaults. What is changed here changes the address, and the way back undoes it.
+
+/** @returns {{asked: string[], wrong: string}} */
+function readAddress() {
+  const given = new URLSearchParams(location.search).getAll('topic');
+  if (!given.length) return { asked: [METRICS, ACCESS], wrong: '' };
+  const named = given.filter(Boolean);
+  const asked = [...new Set(named.filter((topic) => !refusal(topic)))].slice(0, TOPICS);
+  const bad = named.find(refusal);
+  return { asked, wrong: bad ? `In this page's address: ${refusal(bad)}` : '' };
+}
+
+function writeAddress() {
+  const query = [...(topics.size ? topics : [''])].map((topic) => `topic=${encodeURIComponent(topic).replaceAll('%2F', '/')}`);
+  history.pushState(null, '', `?${query.join('&')}`);
+}
+
+/** @param {string} topic */
+function addTopic(topic) {
+  topics.add(topic);
+  ledger.add(topic);
+  for (const pane of panes) pane.events.add(topic);
+}
+
+/** @param {string} topic */
+function removeTopic(topic) {
+  topics.delete(topic);
+  ledger.remove(topic);
+  for (const pane of panes) pane.events.remove(topic);
+}
 
 /** @param {string} why '' where there is nothing to say */
 function refuse(why) {
   put(find('#refusal'), why);
-  field.setAttribute('aria-invalid', String(Boolean(why)));
+  input('#topic').setAttribute('aria-invalid', String(Boolean(why)));
+}
+
+/** @param {string} topic */
+function chip(topic) {
+  const made = element('li', '');
+  const remove = /** @type {HTMLButtonElement} */ (element('button', '×'));
+  remove.type = 'button';
+  remove.setAttribute('aria-label', `Unsubscribe from ${topic}`);
+  remove.onclick = () => {
+    removeTopic(topic);
+    writeAddress();
+    const after = made.nextElementSibling ?? made.previousElementSibling;
+    find(after ? 'button' : '#topic', after ?? document).focus(); // a keyboard goes on from where it is
+    made.remove();
+    refuse('');
+    paint();
+  };
+  made.append(element('span', shown(topic)), remove);
+  made.title = topic;
+  return made;
 }
 
 function paintTopics() {
-  find('#chips').replaceChildren(
-    ...[...topics].map((topic) => {
-      const chip = element('li', '');
-      const remove = /** @type {HTMLButtonElement} */ (element('button', '×'));
-      remove.type = 'button';
-      remove.setAttribute('aria-label', `Unsubscribe from ${topic}`);
-      remove.onclick = () => {
-        topics.delete(topic);
-        for (const pane of panes) pane.events.remove(topic);
-        const after = chip.nextElementSibling ?? chip.previousElementSibling;
-        find(after ? 'button' : '#topic', after ?? document).focus(); // a keyboard goes on from where it is
-        chip.remove();
-        refuse('');
-        paint();
-      };
-      chip.append(element('span', shown(topic)), remove);
-      chip.title = topic;
-      return chip;
-    }),
+  find('#chips').replaceChildren(...[...topics].map(chip));
+  find('#known').replaceChildren(
+    ...[...topics].map((topic) => Object.assign(document.createElement('option'), { value: topic })),
   );
 }
 
 find('#topics').onsubmit = (event) => {
   event.preventDefault();
-  const topic = field.value.trim();
+  const topic = input('#topic').value.trim();
   const wrong = topics.has(topic)
     ? 'That topic is there already.'
     : refusal(topic) || (topics.size >= TOPICS ? `A stream has at most ${TOPICS} topics.` : '');
   refuse(wrong);
-  if (wrong) return field.focus();
-  field.value = '';
-  topics.add(topic);
-  for (const pane of panes) pane.events.add(topic);
-  put(find('#example'), /^[\w./:@%+-]+$/.test(topic) ? topic : `'${topic.replaceAll("'", String.raw`'\''`)}'`);
+  if (wrong) return input('#topic').focus();
+  input('#topic').value = '';
+  input('#where').value = topic;
+  addTopic(topic);
+  writeAddress();
   paintTopics();
+  paintExample();
 };
 
-field.oninput = () => refuse('');
+input('#topic').oninput = () => refuse('');
 
-const asked = new URLSearchParams(location.search).getAll('topic').filter(Boolean);
-const topics = new Set([METRICS, ACCESS, ...asked.filter((topic) => !refusal(topic))].slice(0, TOPICS));
-const wrong = asked.find(refusal);
-if (wrong) refuse(`In this page's address: ${refusal(wrong)}`);
-const panes = [new Pane('sse', [...topics]), new Pane('ws', [...topics])];
-find('#panes').append(...panes.map((pane) => pane.root));
+onpopstate = () => {
+  const { asked, wrong } = readAddress();
+  for (const topic of [...topics]) if (!asked.includes(topic)) removeTopic(topic);
+  for (const topic of asked) if (!topics.has(topic)) addTopic(topic);
+  refuse(wrong);
+  paintTopics();
+  paint();
+};
+
+// ------------------------------------------------------------------------------------------------------------
+// Publishing: the server says whether it lets us.
+
+/** @param {string} className @param {string} text */
+function answer(className, text) {
+  find('#answer').className = `answer ${className}`;
+  put(find('#answer'), text);
+}
+
+let publishing = false;
+
+find('#publish').onsubmit = async (event) => {
+  event.preventDefault();
+  const topic = input('#where').value.trim();
+  const wrong = refusal(topic);
+  if (wrong) answer('bad', wrong);
+  if (wrong) return input('#where').focus();
+  if (publishing) return;
+  publishing = true;
+  answer('', 'Publishing …');
+  try {
+    const { id } = await publish(topic, input('#what').value);
+    answer('good', topics.has(topic) ? `Published: ${id}` : `Published: ${id}. This page isn't subscribed to ${shown(topic)}.`);
+  } catch (error) {
+    const { status, code, message } = /** @type {import('./zcast.js').Refusal} */ (error);
+    answer('bad', [status, code && `${code}:`, message].filter(Boolean).join(' '));
+  }
+  publishing = false;
+};
+
+/** @param {string} text as a shell takes it */
+const quoted = (text) => (/^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`);
+
+function paintExample() {
+  put(find('#example'), `${quoted(shown(input('#where').value.trim()))} ${quoted(shown(input('#what').value))}`);
+}
+
+input('#where').oninput = input('#what').oninput = () => {
+  answer('', '');
+  paintExample();
+};
+
+// ------------------------------------------------------------------------------------------------------------
+
+/** Which view a narrow page shows; a wide one shows both. @param {Pane} chosen */
+function choose(chosen) {
+  for (const pane of panes) pane.view.classList.toggle('chosen', pane === chosen);
+  paint();
+}
+
+const { asked, wrong } = readAddress();
+const topics = new Set(asked);
+const since = `${Date.now() - HISTORY}-0`;
+const ledger = new Ledger(2);
+for (const topic of topics) ledger.add(topic, since);
+refuse(wrong);
+const panes = [new Pane('sse', 0, since), new Pane('ws', 1, since)];
+find('#strip').append(...panes.map((pane) => pane.card));
+find('#choose').append(...panes.map((pane) => pane.choice));
+find('#views').append(...panes.map((pane) => pane.view));
+/** @type {HTMLInputElement} */ (find('input', panes[0].choice)).checked = true;
+choose(panes[0]);
 
 setInterval(paint, 1000); // time moves on in the plots also where nothing comes
 addEventListener('pointermove', paint);
 addEventListener('resize', paint);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-  colors = plotColors();
-  paint();
-});
+for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)'])
+  matchMedia(query).addEventListener('change', () => {
+    colors = plotColors();
+    paint();
+  });
 paintTopics();
+paintExample();
 paint();

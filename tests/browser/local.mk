@@ -1,6 +1,7 @@
-# The browser client: zcast.test.mjs and node.test.mjs run it under node, test_page.py in Chromium on the whole stack.
+# The browser client: the *.test.mjs run it and the page's ledger under node, test_page.py in Chromium on the whole stack.
 EXTRA_DIST += \
 	tests/browser/conftest.py \
+	tests/browser/ledger.test.mjs \
 	tests/browser/node.test.mjs \
 	tests/browser/test_page.py \
 	tests/browser/test_streams.py \
@@ -9,7 +10,7 @@ EXTRA_DIST += \
 
 check-client:
 	@command -v node >/dev/null || { echo "node is not installed: tools/quickstart check installs it (nodejs)" >&2; exit 1; }
-	node --test --test-reporter=spec $(top_srcdir)/tests/browser/zcast.test.mjs $(top_srcdir)/tests/browser/node.test.mjs
+	node --test --test-reporter=spec $(top_srcdir)/tests/browser/*.test.mjs
 
 check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS) check-clients
 	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/browser
