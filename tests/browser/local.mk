@@ -1,5 +1,6 @@
-# The browser client: the *.test.mjs run it and the page's ledger under node, test_page.py in Chromium on the whole stack.
+# The browser client: the *.test.mjs run it and the page's ledger under node, test_page.py in Chromium, and some in Firefox, on the whole stack.
 EXTRA_DIST += \
+	tests/browser/browsers.py \
 	tests/browser/conftest.py \
 	tests/browser/ledger.test.mjs \
 	tests/browser/node.test.mjs \

@@ -1,4 +1,4 @@
-"""The demo page and zcast.js in Chromium, on the whole stack."""
+"""The demo page in Chromium, and zcast.js in Chromium and Firefox, on the whole stack."""
 
 import contextlib
 import itertools
@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from browsers import BOTH
 from stack import BUILD, SOURCE, program, wait_for
 
 
@@ -412,7 +413,7 @@ def test_topics_are_in_the_address(stack, browser):
     assert browser.js(query) == asked
     browser.js("document.querySelector('#chips button').click()")
     assert browser.js(query) == asked.replace("topic=host/metrics&", "")
-    browser.driver.back()
+    browser.back()
     browser.wait_js("return document.querySelectorAll('#chips li').length === 3")
     assert browser.js(query) == asked
     open_page(browser, stack, asked)  # as somebody who was sent it
@@ -564,6 +565,7 @@ def test_the_keyboard_reaches_everything(stack, browser):
 # zcast.js
 
 
+@BOTH
 @pytest.mark.parametrize("transport", ["sse", "ws"])
 def test_nothing_is_missed_over_a_killed_server(stack, browser, transport):
     workers = dict(zip(("sse", "ws"), start(stack)))
@@ -581,6 +583,7 @@ def test_nothing_is_missed_over_a_killed_server(stack, browser, transport):
     assert browser.js("return verdicts.map((verdict) => verdict.status)") == ["continued"] * 3
 
 
+@BOTH
 def test_drained_clients_come_back(stack, browser):
     """SIGTERM: the daemon says when to come back; then another one is there."""
     _, daemon = start(stack)
@@ -595,6 +598,7 @@ def test_drained_clients_come_back(stack, browser):
     assert browser.js("return states.some(({ delay }) => delay !== undefined)")
 
 
+@BOTH
 def test_changing_the_transport_in_the_middle(stack, browser):
     start(stack)
     listen(browser, stack)
@@ -607,6 +611,7 @@ def test_changing_the_transport_in_the_middle(stack, browser):
     check_complete(browser, sent, first=0)
 
 
+@BOTH
 def test_auto_takes_the_transport_that_works(stack, browser):
     workers = start(stack)
     workers[0].kill()
@@ -621,6 +626,7 @@ def test_auto_takes_the_transport_that_works(stack, browser):
     check_complete(browser, sent, first=0)
 
 
+@BOTH
 @pytest.mark.parametrize("transport", ["sse", "ws", "auto"])
 def test_refusals_are_heard(stack, browser, transport):
     """A page sees neither the status of an EventSource nor that of an upgrade. The topic that is too many leaves the others."""
@@ -645,29 +651,31 @@ def test_refusals_are_heard(stack, browser, transport):
     assert browser.js("return got") == ["after"]
 
 
+@BOTH
 def test_a_page_that_is_left_lets_go_and_comes_back(stack, browser):
     """The back/forward cache would keep the leader, its lock and its connection."""
     start(stack)
-    windows = [browser.driver.current_window_handle, browser.window()]
+    windows = [browser.handle, browser.window()]
     for window in windows:
-        browser.driver.switch_to.window(window)
+        browser.switch(window)
         listen(browser, stack, transport="ws", share=True)
-    browser.driver.switch_to.window(windows[0])
+    browser.switch(windows[0])
     browser.wait_js("return sub.status.role === 'leader'")
     stack.publish("a", "one")
     browser.wait_js("return got.length === 1")
     browser.open(stack.url("/plot.js"))
-    browser.driver.switch_to.window(windows[1])
+    browser.switch(windows[1])
     browser.wait_js("return sub.status.role === 'leader' && sub.state === 'open'")
     stack.publish("a", "two")
     browser.wait_js("return got.length === 2")
-    browser.driver.switch_to.window(windows[0])
-    browser.driver.back()
+    browser.switch(windows[0])
+    browser.back()
     if browser.js("return typeof sub") == "object":  # it was kept
         browser.wait_js("return sub.state === 'open' && got.length === 2")
         assert browser.js("return [got, sub.status.role]") == [["one", "two"], "follower"]
 
 
+@BOTH
 def test_a_page_publishes(stack, browser):
     stack.broker()
     stack.fcgi("--allow-publish").wait_log("broker: connected")
@@ -711,32 +719,33 @@ def test_messages_come_compressed(stack, browser, web):
     assert browser.js("return got") == [text, "small", "255" + ",0" * 3000, text * 4]
 
 
+@BOTH
 def test_tabs_share_a_connection(stack, browser):
     """Two windows, one connection; when the window that holds it closes, the other goes on where both were."""
     start(stack)
-    windows = [browser.driver.current_window_handle, browser.window()]
+    windows = [browser.handle, browser.window()]
 
     def each(script):
         made = []
         for window in windows:
-            browser.driver.switch_to.window(window)
+            browser.switch(window)
             made.append(browser.js(script))
         return made
 
     for window in windows:
-        browser.driver.switch_to.window(window)
+        browser.switch(window)
         listen(browser, stack, transport="ws", share=True)
     wait_for(lambda: sorted(each("return sub.status.role")) == ["follower", "leader"], "a leader and a follower")
     with numbers(stack) as sent:
         wait_more(sent)
         leader = windows[each("return sub.status.role").index("leader")]
         for window in windows:  # both are current when it closes
-            browser.driver.switch_to.window(window)
+            browser.switch(window)
             browser.wait_js("return got.length > 20")
-        browser.driver.switch_to.window(leader)
-        browser.driver.close()
+        browser.switch(leader)
+        browser.close()
         windows.remove(leader)
-        browser.driver.switch_to.window(windows[0])
+        browser.switch(windows[0])
         browser.wait_js("return sub.status.role === 'leader' && sub.state === 'open'")
         wait_more(sent)
         # a newcomer with a past reads it on its own, and then shares
@@ -744,12 +753,13 @@ def test_tabs_share_a_connection(stack, browser):
         listen(browser, stack, transport="ws", share=True, since="earliest")
         wait_more(sent)
     for window in windows:
-        browser.driver.switch_to.window(window)
+        browser.switch(window)
         check_complete(browser, sent, first=0)
     stack.publish("a", sent[-1] + 1)
     stack.wait_report("ws.0", lambda report: report["clients"] == 1, "one connection for both")
 
 
+@BOTH
 def test_tabs_with_a_past_share_on_a_quiet_topic(stack, browser):
     """Each of the two workers gives positions of its own, as others publish on other topics."""
     stack.broker()
@@ -803,9 +813,10 @@ def test_a_sandboxed_frame_that_would_share_has_its_own_connection(stack, browse
     assert browser.js("return heard.at(-1).asked") == 1
 
 
-# Chromium's own EventSource, without zcast.js
+# The browser's own EventSource, without zcast.js
 
 
+@BOTH
 def test_plain_eventsource_over_a_killed_worker(stack, browser):
     """A browser's EventSource over workers that are killed, and while there is none: it comes back by itself, without a hole."""
     worker, _ = start(stack)

@@ -1,4 +1,4 @@
-"""Chromium's own EventSource, from a page of another origin, through each web server: whatever happens to the worker, it comes
+"""The browser's own EventSource, from a page of another origin, through each web server: whatever happens to the worker, it comes
 back by itself and misses nothing."""
 
 import contextlib
@@ -8,8 +8,15 @@ import threading
 
 import pytest
 
+from browsers import BOTH
 from stack import SOURCE, wait_for
 
+
+EACH = pytest.mark.parametrize(
+    "browser, web",
+    [("chromium", "nginx"), ("chromium", "lighttpd"), ("chromium", "apache"), ("firefox", "nginx")],
+    indirect=["browser"],
+)
 
 PASS_THROUGH = b"""self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -68,7 +75,7 @@ def check(browser, *numbers):
     assert browser.js("return sources.map(({got}) => got)") == [[*numbers]] * 2
 
 
-@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache"])
+@EACH
 def test_a_page_of_another_origin_over_a_worker_that_is_away(stack, browser, web):
     with another_origin() as origin:
         options = [f"--cors-origin={origin}", "--retry=200ms", "--socket-mode=0666"]
@@ -90,7 +97,7 @@ def test_a_page_of_another_origin_over_a_worker_that_is_away(stack, browser, web
         check(browser, 1, 2, 3, 4)
 
 
-@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache"])
+@EACH
 def test_a_page_of_another_origin_that_comes_before_the_worker(stack, browser, web):
     with another_origin() as origin:
         stack.broker()
@@ -108,6 +115,7 @@ def test_a_page_of_another_origin_that_comes_before_the_worker(stack, browser, w
         wait(browser, "got.length > 0")
 
 
+@BOTH
 def test_zcast_js_under_a_service_worker(stack, browser):
     """Chromium's EventSource comes back without the last id where a service worker passes its requests on."""
     with another_origin() as origin:
