@@ -1,11 +1,17 @@
 # what tools/ builds, installs and checks
 # What has no I/O is a library, so that the tests link what the program runs.
 noinst_LIBRARIES += tools/libparts.a
-tools_libparts_a_SOURCES = tools/since.c tools/since.h
+tools_libparts_a_SOURCES = \
+	tools/eventstream.c tools/eventstream.h \
+	tools/since.c tools/since.h
 
 bin_PROGRAMS += tools/zmq
 tools_zmq_SOURCES = \
+	tools/http.c tools/http.h \
+	tools/http_pub.c tools/http_pub.h \
+	tools/http_sub.c tools/http_sub.h \
 	tools/locate.c tools/locate.h \
+	tools/printer.c tools/printer.h \
 	tools/progress.c tools/progress.h \
 	tools/zmq.c \
 	tools/zmq_keygen.c \
@@ -15,7 +21,8 @@ tools_zmq_SOURCES = \
 	tools/zmq_sub.c \
 	tools/zmq_token.c \
 	tools/tool.c tools/tool.h
-tools_zmq_LDADD = tools/libparts.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+tools_zmq_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+tools_zmq_LDADD = tools/libparts.a libzcast.a $(CURL_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = tools/bash-completion/zmq

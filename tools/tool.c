@@ -147,15 +147,26 @@ int zc_tool_stop_fd (void)
     return s_stop_fd;
 }
 
+static void s_end_unread (void)
+{
+    raise (SIGPIPE);
+    exit (ZC_EXIT_FAILURE); /* where that is ignored */
+}
+
 void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output)
 {
     items[count] = (zmq_pollitem_t){NULL, s_stop_fd, ZMQ_POLLIN, 0};
     items[count + 1] = (zmq_pollitem_t){NULL, STDOUT_FILENO, 0, 0}; /* asks for POLLERR, POLLHUP */
     zmq_poll (items, (int)count + 1 + output, ms);
-    if (output && items[count + 1].revents) {
-        raise (SIGPIPE);
-        exit (ZC_EXIT_FAILURE); /* where that is ignored */
-    }
+    if (output && items[count + 1].revents)
+        s_end_unread ();
+}
+
+void zc_tool_end_unread (void)
+{
+    struct pollfd output = {STDOUT_FILENO, 0, 0}; /* asks for POLLERR, POLLHUP */
+    if (poll (&output, 1, 0) > 0)
+        s_end_unread ();
 }
 
 /*  Asking -------------------------------------------------------------------------------------- */

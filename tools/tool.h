@@ -77,6 +77,8 @@ int zc_tool_stop_fd (void); /* can be read once stopped */
  *  limit). Ends the program quietly, as writing would have, where the reader of our output has
  * left; `output`: whether there will be more of that. */
 void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output);
+/*  Ends it so, where the reader has left already. */
+void zc_tool_end_unread (void);
 
 /*  Asking. */
 typedef struct zc_tool_link zc_tool_link_t;

@@ -3,7 +3,7 @@
  *  Ordinarily through the control endpoint, with acknowledgement (lib/peer/publisher.h). With
  *  --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
  *  subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
- *  dropped here. What is too large would end that connection, and nobody would say so: there the
+ *  dropped here. With --http through a zcast's public door (tools/http_pub.h). What is too large would end that connection, and nobody would say so: there the
  *  broker's limit is asked for on control. */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
 #include "lib/peer/redial.h"
+#include "tools/http_pub.h"
 #include "tools/progress.h"
 #include "tools/tool.h"
 
@@ -46,6 +47,7 @@ static const zc_option_t s_options[] = {
      "without acknowledgement, through the publish endpoint", false},
     {"timeout", 't', ZC_OPT_SECONDS, "5s", 0, 86400000, NULL, "TIME",
      "how long a message may wait for the broker; 0: for ever", false},
+    ZC_HTTP_OPTIONS,
     ZC_TOOL_ENDPOINTS,
     ZC_OPTION_END,
 };
@@ -63,7 +65,8 @@ static const zc_program_t s_program = {
               "  zmq pub news 'hello, world'\n"
               "  zmq pub weather --event report --header ttl=3600 --file report.json\n"
               "  tail -F access.log | zmq pub host/access --lines --quiet --timeout 0\n"
-              "  seq 100000 | zmq pub numbers --lines --fast\n",
+              "  seq 100000 | zmq pub numbers --lines --fast\n"
+              "  zmq pub news 'hello' --http https://www.example.org --token-file shop.key\n",
     .options = s_options,
 };
 
@@ -80,7 +83,8 @@ typedef struct {
     bool failed;               /* something was refused, or could not be read */
     zc_buf_t put_off;          /* why the broker takes nothing for now; empty: it does */
     uint64_t confirmed;        /* of the answers: OK */
-    zc_publisher_t *publisher; /* or, with --fast: */
+    zc_publisher_t *publisher; /* or, with --http: */
+    zc_http_pub_t *http;       /* or, with --fast: */
     void *xpub;
     zc_redial_t redial; /* of xpub */
     bool subscribed;    /* the broker has */
@@ -169,6 +173,11 @@ static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
 
 static int s_open (s_pub_t *self, void *context)
 {
+    if (zc_options_text (self->options, "http")) {
+        zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
+        self->http = zc_http_pub_new (self->options, self->topic, headers);
+        return self->http ? ZC_EXIT_OK : ZC_EXIT_USAGE;
+    }
     bool fast = zc_options_bool (self->options, "fast");
     const char *endpoint = zc_options_text (self->options, fast ? "publish" : "control");
     if (fast) {
@@ -292,6 +301,10 @@ static int s_fast_send (s_pub_t *self, zc_slice_t payload)
 static int s_send (s_pub_t *self, zc_slice_t payload)
 {
     self->taken++;
+    if (self->http) {
+        int status = zc_http_pub_send (self->http, payload, self->timeout, s_published, self);
+        return status == ZC_EXIT_OK && !zc_tool_flush () ? ZC_EXIT_FAILURE : status;
+    }
     if (self->xpub)
         return s_fast_fits (self, payload) ? s_fast_send (self, payload) : ZC_EXIT_OK;
     zc_publisher_add (self->publisher, self->topic, payload,
@@ -457,7 +470,7 @@ static int s_run (s_pub_t *self)
 {
     int status = ZC_EXIT_OK;
     while (status == ZC_EXIT_OK && !zc_tool_stopped) {
-        if (self->xpub && self->input >= 0)
+        if ((self->xpub || self->http) && self->input >= 0)
             status = s_fast_turn (self);
         else if (self->publisher &&
                  (self->input >= 0 || zc_publisher_stats (self->publisher)->waiting))
@@ -501,6 +514,7 @@ static int s_close (s_pub_t *self, void *context)
     zc_buf_clear (&self->line);
     zc_buf_clear (&self->put_off);
     zc_publisher_destroy (&self->publisher);
+    zc_http_pub_destroy (&self->http);
     if (self->xpub)
         return s_linger (self, context);
     zc_context_end (&context, ZC_CONTEXT_END_MS);
@@ -534,6 +548,8 @@ static int s_check_words (const zc_options_t *options)
     if (message && zc_options_word (options, 2))
         return zc_tool_misuse ("'%s' is too much: quote a message that has spaces",
                                zc_options_word (options, 2));
+    if (zc_options_text (options, "http") && zc_options_bool (options, "fast"))
+        return zc_tool_misuse ("--http or --fast: not both");
     if (message && (zc_options_bool (options, "lines") || zc_options_text (options, "file")))
         return zc_tool_misuse ("a message on the command line, or --lines or --file: not both");
     return ZC_EXIT_OK;
@@ -560,6 +576,8 @@ static int s_pub (const zc_options_t *options)
         status = s_source (&self, zc_options_word (options, 1));
     if (status == ZC_EXIT_OK)
         status = s_run (&self);
+    else if (zc_tool_stopped)
+        s_say_stopped (&self);
     int closed = s_close (&self, context);
     return status == ZC_EXIT_OK ? closed : status;
 }

@@ -19,6 +19,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/reply_fuzz \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
+	tests/fuzz/eventstream_fuzz \
 	tests/fuzz/since_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
@@ -83,6 +84,9 @@ tests_fuzz_token_fuzz_SOURCES = tests/fuzz/token_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_token_fuzz_LDADD = $(FUZZ_LIBS)
 tests_fuzz_certificate_fuzz_SOURCES = tests/fuzz/certificate_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_certificate_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_eventstream_fuzz_SOURCES = tests/fuzz/eventstream_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_eventstream_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_since_fuzz_SOURCES = tests/fuzz/since_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_since_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)

@@ -1,11 +1,12 @@
 """What doc/publishing.md shows works: every block of it, in its own language."""
 
+import os
 import re
 import threading
 
 import pytest
 
-from stack import SOURCE, run, wait_for
+from stack import BUILD, SOURCE, run, wait_for
 
 FOUND = re.findall(r"^```(\w+) run\n(.*?)^```$", (SOURCE / "doc/publishing.md").read_text(), re.MULTILINE | re.DOTALL)
 LANGUAGES = {
@@ -39,7 +40,8 @@ def written(stack, number):
 
 
 def start(stack, number):
-    environment = {"GOCACHE": str(stack.folder / "go"), "GOPATH": str(stack.folder / "gopath"), "GO111MODULE": "off", "GOFLAGS": "-mod=mod"}
+    environment = {"PATH": f"{BUILD}/tools:{os.environ['PATH']}", "no_proxy": "*"}
+    environment |= {"GOCACHE": str(stack.folder / "go"), "GOPATH": str(stack.folder / "gopath"), "GO111MODULE": "off", "GOFLAGS": "-mod=mod"}
     return run(*written(stack, number), env={"HOME": str(stack.folder), **environment}, timeout=600).stdout
 
 

@@ -200,6 +200,11 @@ TESTS += tests/unit/timestamp_test
 tests_unit_timestamp_test_SOURCES = tests/unit/timestamp_test.c
 tests_unit_timestamp_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/eventstream_test
+TESTS += tests/unit/eventstream_test
+tests_unit_eventstream_test_SOURCES = tests/unit/eventstream_test.c tests/unit/unit.h
+tests_unit_eventstream_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/since_test
 TESTS += tests/unit/since_test
 tests_unit_since_test_SOURCES = tests/unit/since_test.c
