@@ -21,8 +21,8 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role
                        const char *endpoint, char *error, size_t size);
 /*  Ends all connections, which come back by themselves where they may. */
 void zc_endpoints_rebind (zc_endpoints_t *self);
-/*  Tells `backlog` (borrowed) of the connections at the endpoint for that, which is to be bound; what
- *  has happened until zc_endpoints_turn looks, then. */
+/*  Tells `backlog` (borrowed) of the connections at the endpoint for that, which is to be bound;
+ * what has happened until zc_endpoints_turn looks, then. */
 void zc_endpoints_tell (zc_endpoints_t *self, zc_intake_role_t role, zc_backlog_t *backlog);
 /*  Once a turn of the loop. `now_ms` doesn't step back. */
 void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms);

@@ -1,11 +1,12 @@
 /*  intake.c - listen, accept4 and recv, as libzmq calls them.
  *
  *  A descriptor belongs to one thread of libzmq's at a time, and so does its meter: libzmq hands a
- *  connection on through a queue with a lock. A connection that has sent more than it may is answered
- *  with ECONNRESET, as if its peer had gone: libzmq ends it, and forgets what it had of it.
+ *  connection on through a queue with a lock. A connection that has sent more than it may is
+ * answered with ECONNRESET, as if its peer had gone: libzmq ends it, and forgets what it had of it.
  *
- *  Rejected: to count in the broker's thread. It sees a message once it is whole, and a subscription
- *  once it is in libzmq's tree; a peer that sends neither end nor pause is never seen at all. */
+ *  Rejected: to count in the broker's thread. It sees a message once it is whole, and a
+ * subscription once it is in libzmq's tree; a peer that sends neither end nor pause is never seen
+ * at all. */
 #define _GNU_SOURCE /* accept4 */
 #include "broker/intake.h"
 
@@ -34,7 +35,7 @@ typedef struct {
 
 static struct {
     pthread_mutex_t lock;
-    zc_acceptors_t *acceptors; /* borrowed; NULL: it doesn't look */
+    zc_acceptors_t *acceptors;       /* borrowed; NULL: it doesn't look */
     _Atomic (s_socket_t *) *sockets; /* owned; by descriptor, each made when it is first needed */
     size_t count;
     s_limits_t limits[ZC_INTAKE_ROLES];

@@ -1,9 +1,10 @@
-/*  intake.h - bounds on what connections bring into libzmq, where it has none of its own: descriptors
- *  that are out, messages of endless frames, subscriptions without number.
+/*  intake.h - bounds on what connections bring into libzmq, where it has none of its own:
+ * descriptors that are out, messages of endless frames, subscriptions without number.
  *
- *  The calls of the C library by which libzmq listens, accepts and receives are ours in this program:
- *  what a program defines comes before the C library's, for shared libraries too. They do what they
- *  are called for, and look. There is one intake in a process, as there is one C library. */
+ *  The calls of the C library by which libzmq listens, accepts and receives are ours in this
+ * program: what a program defines comes before the C library's, for shared libraries too. They do
+ * what they are called for, and look. There is one intake in a process, as there is one C library.
+ */
 #ifndef ZC_INTAKE_H
 #define ZC_INTAKE_H
 
@@ -27,8 +28,8 @@ void zc_intake_stop (void);
 void zc_intake_limit (zc_intake_role_t role, const zc_meter_limits_t *limits);
 /*  What this thread listens on from now on is such an endpoint; NONE: of no interest. */
 void zc_intake_bind (zc_intake_role_t role);
-/*  The connections that were cut so far, since they had sent more than they may. Where there are more
- *  than `*seen`, tells of the last one in `text` and sets *seen. */
+/*  The connections that were cut so far, since they had sent more than they may. Where there are
+ * more than `*seen`, tells of the last one in `text` and sets *seen. */
 bool zc_intake_cut (uint64_t *seen, char *text, size_t size);
 
 #endif

@@ -123,7 +123,10 @@ static zc_meter_result_t s_peek (zc_meter_t *self, const zc_meter_limits_t *limi
     if (!s_collect (self, want, bytes, len))
         return ZC_METER_GOOD;
     bool on = self->head[0] == 1 || (want == 10 && memcmp (self->head, "\x09SUBSCRIBE", 10) == 0);
-    bool off = self->head[0] == 0 || (want >= 7 && memcmp (self->head, "\x06" "CANCEL", 7) == 0);
+    bool off = self->head[0] == 0 || (want >= 7 && memcmp (self->head,
+                                                           "\x06"
+                                                           "CANCEL",
+                                                           7) == 0);
     self->left -= want;
     s_enter (self, S_PAYLOAD);
     if (self->left == 0)

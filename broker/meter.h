@@ -1,10 +1,10 @@
-/*  meter.h - what one connection sends, by the bytes on the wire (ZMTP 1.0 to 3.1): are its messages
- *  and its subscriptions within bounds? A parser without I/O.
+/*  meter.h - what one connection sends, by the bytes on the wire (ZMTP 1.0 to 3.1): are its
+ * messages and its subscriptions within bounds? A parser without I/O.
  *
- *  libzmq bounds the size of a frame, and how many whole messages wait; not how many frames a message
- *  has, each of which takes 64 bytes and is there before anybody else can see it, nor how much a peer
- *  subscribes to. Of an encrypted connection only frames can be seen, not whether more belong to the
- *  same message. */
+ *  libzmq bounds the size of a frame, and how many whole messages wait; not how many frames a
+ * message has, each of which takes 64 bytes and is there before anybody else can see it, nor how
+ * much a peer subscribes to. Of an encrypted connection only frames can be seen, not whether more
+ * belong to the same message. */
 #ifndef ZC_METER_H
 #define ZC_METER_H
 

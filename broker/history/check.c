@@ -1,5 +1,5 @@
-/*  check.c - walks every entry, sees that its value is there and has the form that its table wants,
- *  and compares the counts. What is read later isn't checked again. */
+/*  check.c - walks every entry, sees that its value is there and has the form that its table wants
+ *  (zc_layout_check), and compares the counts. What is read later isn't checked again. */
 #include "config.h"
 
 #include "broker/history/check.h"
@@ -14,10 +14,7 @@
 #include <unistd.h>
 #include "broker/history/tables.h"
 
-/*  One entry: 0, or -1 where it is damaged. */
-typedef int (*s_check_fn) (const MDB_val *key, const MDB_val *value, uint64_t *sum);
-
-static int s_check_each (const zc_tables_t *self, int table, s_check_fn fn, uint64_t *sum)
+static int s_check_each (const zc_tables_t *self, int table, zc_layout_sums_t *sums)
 {
     MDB_cursor *cursor = NULL;
     MDB_val key, value;
@@ -28,7 +25,7 @@ static int s_check_each (const zc_tables_t *self, int table, s_check_fn fn, uint
         /*  Where the last byte lies beyond the end of the file, reading it is a signal. */
         if (value.mv_size)
             (void)*((volatile const uint8_t *)value.mv_data + value.mv_size - 1);
-        if (fn (&key, &value, sum) != 0)
+        if (!zc_layout_check (table, &key, &value, sums))
             rc = MDB_CORRUPTED;
         else
             entries++;
@@ -39,63 +36,6 @@ static int s_check_each (const zc_tables_t *self, int table, s_check_fn fn, uint
     if (rc == MDB_NOTFOUND && entries == stat.ms_entries)
         return 0;
     return rc > 0 ? rc : MDB_CORRUPTED; /* of the system, or of LMDB */
-}
-
-static int s_check_row (const MDB_val *key, const MDB_val *value, uint64_t *sum)
-{
-    zc_row_t row;
-    if (key->mv_size != 8 || value->mv_size <= sizeof row ||
-        value->mv_size > sizeof row + ZC_TOPIC_MAX)
-        return -1;
-    memcpy (&row, value->mv_data, sizeof row);
-    *sum += row.count;
-    return 0;
-}
-
-/*  Whether all parts of a record lie within `size` bytes. */
-static bool s_record_fits (const zc_chunk_record_t *record, size_t size)
-{
-    return zc_chunk_record_size (record) <= size && record->event_len <= ZC_KEY_NAME_MAX &&
-           (!record->event_len || record->event_at + record->event_len <= record->meta_len);
-}
-
-static int s_check_chunk (const MDB_val *key, const MDB_val *value, uint64_t *sum)
-{
-    if (key->mv_size != 16 || value->mv_size <= sizeof (zc_chunk_t) + sizeof (zc_chunk_record_t))
-        return -1;
-    uint64_t count = 0, before = 0, last = zc_key_part (key, 1);
-    const uint8_t *at = (const uint8_t *)value->mv_data + sizeof (zc_chunk_t);
-    size_t left = value->mv_size - sizeof (zc_chunk_t);
-    while (left >= sizeof (zc_chunk_record_t)) {
-        zc_chunk_record_t record;
-        memcpy (&record, at, sizeof record);
-        if (!s_record_fits (&record, left) || record.id <= before || record.id > last)
-            return -1;
-        at += zc_chunk_record_size (&record);
-        left -= zc_chunk_record_size (&record);
-        before = record.id;
-        count++;
-    }
-    *sum += 1;
-    return left == 0 && count == zc_chunk (value).count ? 0 : -1;
-}
-
-static int s_check_order (const MDB_val *key, const MDB_val *value, uint64_t *sum)
-{
-    *sum -= 1;
-    return key->mv_size == 16 && value->mv_size == 0 ? 0 : -1;
-}
-
-static int s_check_name (const MDB_val *key, const MDB_val *value, uint64_t *sum)
-{
-    (void)sum;
-    return key->mv_size > 8 && key->mv_size <= 8 + ZC_KEY_NAME_MAX && value->mv_size == 8 ? 0 : -1;
-}
-
-static int s_check_expiry (const MDB_val *key, const MDB_val *value, uint64_t *sum)
-{
-    (void)sum;
-    return key->mv_size == 24 && value->mv_size == 0 ? 0 : -1;
 }
 
 static int s_open_table (zc_tables_t *self, int table, uint64_t format)
@@ -117,19 +57,10 @@ static int s_check_tables (zc_tables_t *self)
         return zc_missing_is_fine (rc);
     for (int i = 0; rc == 0 && i < ZC_TABLES; i++)
         rc = s_open_table (self, i, totals.format);
-    uint64_t messages = 0, chunks = 0, ignored = 0;
-    const struct {
-        int table;
-        s_check_fn fn;
-        uint64_t *sum;
-    } checks[] = {{ZC_IN_TOPICS, s_check_row, &messages},
-                  {ZC_IN_CHUNKS, s_check_chunk, &chunks},
-                  {ZC_IN_ORDER, s_check_order, &chunks},
-                  {ZC_IN_NAMES, s_check_name, &ignored},
-                  {ZC_IN_EXPIRY, s_check_expiry, &ignored}};
-    for (size_t i = 0; rc == 0 && i < sizeof checks / sizeof *checks; i++)
-        rc = s_check_each (self, checks[i].table, checks[i].fn, checks[i].sum);
-    if (rc == MDB_NOTFOUND || (rc == 0 && (messages != totals.messages || chunks != 0)))
+    zc_layout_sums_t sums = {0};
+    for (int i = 0; rc == 0 && i < ZC_IN_STATE; i++)
+        rc = s_check_each (self, i, &sums);
+    if (rc == MDB_NOTFOUND || (rc == 0 && (sums.messages != totals.messages || sums.chunks != 0)))
         return MDB_CORRUPTED;
     return rc;
 }

@@ -107,3 +107,73 @@ MDB_val zc_stored_topic_value (zc_stored_topic_t *self)
 {
     return (MDB_val){sizeof self->row + self->len, self};
 }
+
+/*  Checks. */
+
+static bool s_is_row (const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    zc_row_t row;
+    if (key->mv_size != 8 || value->mv_size <= sizeof row ||
+        value->mv_size > sizeof row + ZC_TOPIC_MAX)
+        return false;
+    memcpy (&row, value->mv_data, sizeof row);
+    sums->messages += row.count;
+    return zc_topic_valid ((const char *)value->mv_data + sizeof row, value->mv_size - sizeof row);
+}
+
+/*  Whether all parts of a record lie within `size` bytes. */
+static bool s_record_fits (const zc_chunk_record_t *record, size_t size)
+{
+    return zc_chunk_record_size (record) <= size && record->event_len <= ZC_KEY_NAME_MAX &&
+           (!record->event_len || record->event_at + record->event_len <= record->meta_len);
+}
+
+static bool s_is_chunk (const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    if (key->mv_size != 16 || value->mv_size <= sizeof (zc_chunk_t) + sizeof (zc_chunk_record_t))
+        return false;
+    uint64_t count = 0, before = 0, last = zc_key_part (key, 1);
+    const uint8_t *at = (const uint8_t *)value->mv_data + sizeof (zc_chunk_t);
+    size_t left = value->mv_size - sizeof (zc_chunk_t);
+    while (left >= sizeof (zc_chunk_record_t)) {
+        zc_chunk_record_t record;
+        memcpy (&record, at, sizeof record);
+        if (!s_record_fits (&record, left) || record.id <= before || record.id > last)
+            return false;
+        at += zc_chunk_record_size (&record);
+        left -= zc_chunk_record_size (&record);
+        before = record.id;
+        count++;
+    }
+    sums->chunks++;
+    return left == 0 && count == zc_chunk (value).count;
+}
+
+static bool s_is_order (const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    sums->chunks--;
+    return key->mv_size == 16 && value->mv_size == 0;
+}
+
+static bool s_is_name (const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    (void)sums;
+    return key->mv_size > 8 && key->mv_size <= 8 + ZC_KEY_NAME_MAX && value->mv_size == 8;
+}
+
+static bool s_is_expiry (const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    (void)sums;
+    return key->mv_size == 24 && value->mv_size == 0;
+}
+
+bool zc_layout_check (int table, const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums)
+{
+    static bool (*const checks[ZC_TABLES]) (const MDB_val *, const MDB_val *,
+                                            zc_layout_sums_t *) = {[ZC_IN_TOPICS] = s_is_row,
+                                                                   [ZC_IN_CHUNKS] = s_is_chunk,
+                                                                   [ZC_IN_ORDER] = s_is_order,
+                                                                   [ZC_IN_NAMES] = s_is_name,
+                                                                   [ZC_IN_EXPIRY] = s_is_expiry};
+    return checks[table](key, value, sums);
+}

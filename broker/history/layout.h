@@ -92,6 +92,13 @@ MDB_val zc_key_name (zc_key_t *key, uint64_t number, const void *name, size_t le
 /*  The number at 8 * `part` of a key, or of a value of `names`. */
 uint64_t zc_key_part (const MDB_val *key, int part);
 
+/*  Whether an entry of a table, which isn't `state`, has the form that the table wants. */
+typedef struct {
+    uint64_t messages; /* that the rows count */
+    uint64_t chunks;   /* less those that `order` has */
+} zc_layout_sums_t;
+bool zc_layout_check (int table, const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums);
+
 /*  Chunks. Nothing in them is aligned. They have been checked (check.h): no length is looked at
  *  again. */
 zc_chunk_t zc_chunk (const MDB_val *value);

@@ -179,7 +179,9 @@ static void s_write_broker (const s_writer_t *self, const json_t *stats)
 /*  "fcgi" of "fcgi.0". */
 static void s_program_of (const char *worker, char *program, size_t size)
 {
-    snprintf (program, size, "%.*s", (int)strcspn (worker, ".@"), worker);
+    size_t len = strcspn (worker, ".@");
+    len = len < size ? len : zc_text_whole (worker, size - 1);
+    snprintf (program, size, "%.*s", (int)len, worker);
 }
 
 static void s_write_workers (const s_writer_t *self, json_t *workers)

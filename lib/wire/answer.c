@@ -32,7 +32,10 @@ typedef struct {
     s_field_t fields[ZC_ANSWER_FRAMES - 1];
 } s_form_t;
 
-#define S_FIELD(type, name, is) {type, offsetof (zc_answer_t, name), "its " #name " isn't " is}
+#define S_FIELD(type, name, is)                                       \
+    {                                                                 \
+        type, offsetof (zc_answer_t, name), "its " #name " isn't " is \
+    }
 #define S_AT(name) S_FIELD (S_POSITION, name, "a position")
 #define S_COUNT(name) S_FIELD (S_NUMBER, name, "a number")
 #define S_TEXT(type) S_FIELD (type, text, "plain text")
@@ -234,8 +237,7 @@ static void s_put (zc_answer_frames_t *out, zc_slice_t frame)
     out->frames[out->count++] = frame;
 }
 
-static void s_write_field (const zc_answer_t *self, const s_field_t *field,
-                           zc_answer_frames_t *out)
+static void s_write_field (const zc_answer_t *self, const s_field_t *field, zc_answer_frames_t *out)
 {
     const void *from = (const char *)self + field->offset;
     char *text = out->texts[out->count];

@@ -18,19 +18,19 @@ typedef enum {
 typedef struct {
     zc_verb_t verb; /* what was asked */
     zc_answer_kind_t kind;
-    bool more;            /* it isn't over: MSG, also a malformed one */
-    zc_slice_t code;      /* ERR; "malformed"; "timeout" of no answer */
-    zc_slice_t text;      /* why, with each of these; PING: the version; STATS: JSON */
-    zc_id_t id;           /* PUBLISH */
-    zc_id_t head;         /* SYNC, TOPICS, END */
-    zc_id_t dropped;      /* SYNC */
-    zc_slice_t lasts;     /* SYNC: read it with zc_lasts_next */
-    zc_id_t forgotten;    /* TOPICS */
-    zc_slice_t listed;    /* TOPICS: read it with zc_listed_next */
-    zc_id_t floor;        /* END */
-    zc_id_t since;        /* END of FETCH: what the request meant; ZC_ID_NONE where that's unknown, */
-    bool unknown;         /* being an own id that history doesn't have */
-    uint64_t remaining;   /* END of FETCH */
+    bool more;          /* it isn't over: MSG, also a malformed one */
+    zc_slice_t code;    /* ERR; "malformed"; "timeout" of no answer */
+    zc_slice_t text;    /* why, with each of these; PING: the version; STATS: JSON */
+    zc_id_t id;         /* PUBLISH */
+    zc_id_t head;       /* SYNC, TOPICS, END */
+    zc_id_t dropped;    /* SYNC */
+    zc_slice_t lasts;   /* SYNC: read it with zc_lasts_next */
+    zc_id_t forgotten;  /* TOPICS */
+    zc_slice_t listed;  /* TOPICS: read it with zc_listed_next */
+    zc_id_t floor;      /* END */
+    zc_id_t since;      /* END of FETCH: what the request meant; ZC_ID_NONE where that's unknown, */
+    bool unknown;       /* being an own id that history doesn't have */
+    uint64_t remaining; /* END of FETCH */
     uint64_t max_payload; /* LIMITS */
     zc_message_t message; /* MSG; written: topic, payload and meta */
 } zc_answer_t;
@@ -56,8 +56,8 @@ void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out);
 bool zc_answer_is_error (const zc_answer_t *self, const char *code);
 /*  Whether it is ERR with a code that is for now only: the same request may be good in a moment. */
 bool zc_answer_is_passing (const zc_answer_t *self);
-/*  Of LIMITS. Returns 0; 1 where it is an older broker, which doesn't know that verb; -1 where it is
- *  no answer. */
+/*  Of LIMITS. Returns 0; 1 where it is an older broker, which doesn't know that verb; -1 where it
+ * is no answer. */
 int zc_answer_limits (const zc_answer_t *self, size_t *max_payload);
 
 /*  Lists: of positions, and of positions with their topics. Each takes the next one off *list. */

@@ -14,6 +14,12 @@ FUZZ_TARGETS = \
 	tests/fuzz/frames_fuzz \
 	tests/fuzz/ask_fuzz \
 	tests/fuzz/answer_fuzz \
+	tests/fuzz/worker_fuzz \
+	tests/fuzz/publisher_fuzz \
+	tests/fuzz/report_fuzz \
+	tests/fuzz/records_fuzz \
+	tests/fuzz/position_fuzz \
+	tests/fuzz/environment_fuzz \
 	tests/fuzz/meter_fuzz \
 	tests/fuzz/bridge_fuzz \
 	tests/fuzz/reply_fuzz \
@@ -71,6 +77,25 @@ tests_fuzz_ask_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_answer_fuzz_SOURCES = tests/fuzz/answer_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_answer_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_worker_fuzz_SOURCES = tests/fuzz/worker_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_worker_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_publisher_fuzz_SOURCES = tests/fuzz/publisher_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_publisher_fuzz_LDADD = $(FUZZ_LIBS)
+tests_fuzz_publisher_fuzz_LDFLAGS = -Wl,--wrap=zc_mono_ms
+
+tests_fuzz_report_fuzz_SOURCES = tests/fuzz/report_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_report_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
+
+tests_fuzz_records_fuzz_SOURCES = tests/fuzz/records_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_records_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
+
+tests_fuzz_environment_fuzz_SOURCES = tests/fuzz/environment_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_environment_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_position_fuzz_SOURCES = tests/fuzz/position_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_position_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 
 tests_fuzz_reply_fuzz_SOURCES = tests/fuzz/reply_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_reply_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)

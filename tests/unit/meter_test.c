@@ -125,11 +125,12 @@ static void test_too_many_bytes (void **state)
 static void s_subscribe (zc_buf_t *out, unsigned version, bool on, bool command, const char *topic)
 {
     char payload[64];
-    int len = command
-                  ? snprintf (payload, sizeof payload, on ? "\x09SUBSCRIBE%s" : "\x06"
-                                                                                "CANCEL%s",
-                              topic)
-                  : snprintf (payload, sizeof payload, "%c%s", (char)on, topic);
+    int len = command ? snprintf (payload, sizeof payload,
+                                  on ? "\x09SUBSCRIBE%s"
+                                     : "\x06"
+                                       "CANCEL%s",
+                                  topic)
+                      : snprintf (payload, sizeof payload, "%c%s", (char)on, topic);
     size_t at = out->len;
     s_frame (out, version, payload, (size_t)len, false);
     out->data[at] |= command ? 4 : 0;
@@ -191,8 +192,8 @@ static void test_strangers (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_messages),       cmocka_unit_test (test_too_many_frames),
-        cmocka_unit_test (test_too_many_bytes), cmocka_unit_test (test_subscriptions),
+        cmocka_unit_test (test_messages),         cmocka_unit_test (test_too_many_frames),
+        cmocka_unit_test (test_too_many_bytes),   cmocka_unit_test (test_subscriptions),
         cmocka_unit_test (test_no_subscriptions), cmocka_unit_test (test_strangers),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
