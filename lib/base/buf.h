@@ -1,4 +1,4 @@
-/*  buf.h - a growable run of bytes. Growth doubles; memory is released by zc_buf_clear. */
+/*  buf.h - a run of bytes that grows. Its capacity doubles; zc_buf_clear frees the memory. */
 #ifndef ZC_BUF_H
 #define ZC_BUF_H
 
@@ -18,8 +18,8 @@ typedef struct {
         NULL, 0, 0  \
     }
 
-/*  Makes room for `more` bytes after len and returns where they go. Aborts when memory is gone,
- *  as malloc failure is not something a relay can route around. */
+/*  Makes room for `more` bytes after len, and returns where they go. Like all functions here, it
+ *  aborts when there is no memory. */
 uint8_t *zc_buf_reserve (zc_buf_t *self, size_t more);
 void zc_buf_add (zc_buf_t *self, const void *bytes, size_t len);
 void zc_buf_adds (zc_buf_t *self, const char *text);

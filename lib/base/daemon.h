@@ -1,4 +1,4 @@
-/*  daemon.h - what every daemon does alike: signals, readiness, descriptors. */
+/*  daemon.h - the parts that all daemons need: signals, readiness, descriptors. */
 #ifndef ZC_DAEMON_H
 #define ZC_DAEMON_H
 
@@ -8,31 +8,34 @@
 
 /*  Exit statuses. */
 #define ZC_EXIT_OK 0
-#define ZC_EXIT_FAILURE 1 /* something went wrong while running or starting */
-#define ZC_EXIT_USAGE 2   /* command line or configuration */
+#define ZC_EXIT_FAILURE 1 /* an error while starting or running */
+#define ZC_EXIT_USAGE 2   /* the command line or the configuration is wrong */
 
-/*  Opens /dev/null in the place of a standard descriptor that is closed, so that nothing else gets
- *  its number: a log line would go into a client's connection, or into a queue of ZeroMQ's. It is
- *  opened the wrong way round, so that who uses it is told. The first thing that a program does. */
+/*  Opens /dev/null in place of each standard descriptor that is closed: else a client's
+ *  connection or a file of ZeroMQ's would get the number, and log lines would be written into
+ *  it. It is opened for the wrong direction, so that a read from stdin or a write to stdout
+ *  fails. Call it first of all. */
 void zc_hold_standard_descriptors (void);
 
-/*  Tells systemd (sd_notify's datagram on NOTIFY_SOCKET): "READY=1", "STOPPING=1", "RELOADING=1".
- *  Does nothing where NOTIFY_SOCKET isn't set. */
+/*  Tells systemd "READY=1", "STOPPING=1" or "RELOADING=1", in a datagram to NOTIFY_SOCKET
+ *  (sd_notify(3)). Does nothing where NOTIFY_SOCKET isn't set. */
 void zc_notify (const char *state);
 
-/*  Raises the soft limit of descriptors to the hard limit. Returns it. */
+/*  Raises the soft limit of descriptors to the hard limit. Returns the limit. */
 uint64_t zc_raise_descriptor_limit (void);
-/*  The soft limit; no descriptor has this number or a higher one. The kernel gives the lowest that
- *  is free: so one less than ZC_DESCRIPTORS_RESERVE below it says that so many are left. */
+/*  The soft limit: no descriptor has this number or a higher one. The kernel gives the lowest
+ *  free number, so a descriptor of at least the limit less ZC_DESCRIPTORS_RESERVE shows that
+ *  fewer than these are left. */
 int zc_descriptor_limit (void);
-/*  Clients don't get these: a connection to the broker that is lost is made anew. */
+/*  Descriptors that clients don't get: a lost connection to the broker must be made anew. */
 #define ZC_DESCRIPTORS_RESERVE 16
 
-/*  Holds SIGTERM, SIGINT and SIGHUP back. To be called before anything that others wait for, such
- *  as a listening socket: zc_worker_run, and zc_processes, let them in once they are heard, so a
- *  program that is told to stop while it starts ends as if it had started. */
+/*  Blocks SIGTERM, SIGINT and SIGHUP. A program calls it before anything that others can wait
+ *  for, such as a listening socket. zc_worker_run and zc_processes unblock them once their
+ *  handlers are set, so that a program that is told to stop while it starts ends in the usual
+ *  way. */
 void zc_hold_signals (void);
-/*  Lets them in. */
+/*  Unblocks the three signals. */
 void zc_release_signals (void);
 
 #endif

@@ -1,8 +1,8 @@
-/*  heap.h - objects in the order of a number: the one with the least is found at once, and any is
- *  put in or taken out in logarithmic time.
+/*  heap.h - objects sorted by a number: the object with the lowest number is found at once, and
+ *  adding or taking out any object takes logarithmic time.
  *
- *  As in slots.h, an object keeps one number for the heap that it may be in: its place, counted
- *  from 1; 0 means that it is in none. */
+ *  An object keeps one number for each heap that it may be in: its place, counted from 1; 0
+ *  means that it is in none. slots.h works in the same way. */
 #ifndef ZC_HEAP_H
 #define ZC_HEAP_H
 
@@ -12,7 +12,7 @@
 typedef struct {
     uint64_t order;
     void *item;   /* borrowed */
-    size_t *slot; /* the object's number, borrowed with it */
+    size_t *slot; /* the object's place, borrowed with it */
 } zc_heap_entry_t;
 
 typedef struct {
@@ -22,11 +22,11 @@ typedef struct {
 
 /*  Adds an object that isn't in this heap. */
 void zc_heap_add (zc_heap_t *self, void *item, uint64_t order, size_t *slot);
-/*  Takes out the object at *slot. Nothing where *slot is 0. */
+/*  Takes out the object at *slot. Does nothing where *slot is 0. */
 void zc_heap_take (zc_heap_t *self, size_t *slot);
-/*  The object with the least number; NULL where there is none. */
+/*  The object with the lowest number; NULL where the heap is empty. */
 void *zc_heap_first (const zc_heap_t *self);
-/*  Takes out all, and frees the heap's memory. */
+/*  Takes out all objects, and frees the heap's memory. */
 void zc_heap_clear (zc_heap_t *self);
 
 #endif

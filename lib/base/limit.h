@@ -1,7 +1,9 @@
-/*  limit.h - token buckets and counts per address. No I/O; the caller brings the time.
+/*  limit.h - token buckets, and the number of connections of each address. No I/O; the caller
+ *  passes the time.
  *
- *  Memory is bounded by what is connected: of addresses that have left, ZC_ADDRESSES_LEFT are
- *  remembered. Who has more than that to choose from is not stopped by a bucket of each. */
+ *  Memory is bounded by the connections: of the addresses without one, ZC_ADDRESSES_LEFT are
+ *  remembered. The bucket of an address doesn't stop an attacker that has more addresses than
+ *  that. */
 #ifndef ZC_LIMIT_H
 #define ZC_LIMIT_H
 
@@ -24,17 +26,16 @@ typedef struct {
 
 #define ZC_ADDRESSES_LEFT 65536
 
-/*  Connections and shared buckets per address; an IPv6 address counts by its /64. Entries of
- *  addresses that have no connection and full buckets are let go. */
+/*  The connections of each address, and the buckets that they share. An IPv6 address stands for
+ *  its /64. An address is forgotten once it has no connection and its buckets are full. */
 typedef enum { ZC_BUCKET_MESSAGES, ZC_BUCKET_CONNECTS, ZC_BUCKETS } zc_bucket_kind_t;
 typedef struct zc_addresses zc_addresses_t;
 zc_addresses_t *zc_addresses_new (void);
 void zc_addresses_destroy (zc_addresses_t **self_p);
-/*  Counts one more connection; false where `max` (0: no limit) is reached. */
+/*  Counts one more connection. False where the address has `max` already; 0: no limit. */
 bool zc_addresses_enter (zc_addresses_t *self, const char *address, unsigned max);
 void zc_addresses_leave (zc_addresses_t *self, const char *address);
-/*  Takes from a bucket of an address that has a connection. False where there isn't enough in it.
- */
+/*  Takes tokens from a bucket of an address that has a connection. False where it has too few. */
 bool zc_addresses_take (zc_addresses_t *self, const char *address, zc_bucket_kind_t kind,
                         const zc_rate_t *rate, double count, uint64_t now_ms);
 size_t zc_addresses_size (const zc_addresses_t *self);

@@ -1,16 +1,17 @@
-/*  slots.h - a set of objects that know their places in it, so that none is ever searched for.
+/*  slots.h - a set of objects that know their places in it, so that taking one out needs no
+ *  search.
  *
  *  An object keeps one number for each set that it may be in: its place, counted from 1; 0 means
- *  that it is in none, so a new object needs no preparation. The order doesn't matter, unless only
- *  zc_slots_blank takes objects out. */
+ *  that it is in none, so a new object needs no preparation. The set keeps its order only where
+ *  zc_slots_blank alone takes objects out. */
 #ifndef ZC_SLOTS_H
 #define ZC_SLOTS_H
 
 #include <stddef.h>
 
 typedef struct {
-    void *item;   /* borrowed; NULL where one was blanked */
-    size_t *slot; /* the object's number, borrowed with it */
+    void *item;   /* borrowed; NULL where the place is blank */
+    size_t *slot; /* the object's place, borrowed with it */
 } zc_slot_t;
 
 typedef struct {
@@ -20,13 +21,15 @@ typedef struct {
 
 /*  Adds an object that isn't in this set; *slot becomes its place. */
 void zc_slots_add (zc_slots_t *self, void *item, size_t *slot);
-/*  Takes out the object at *slot; the last one gets its place. Nothing where *slot is 0. */
+/*  Takes out the object at *slot; the last object moves to its place. Does nothing where *slot
+ *  is 0. */
 void zc_slots_take (zc_slots_t *self, size_t *slot);
-/*  The same, but the place stays, empty: for sets that are being walked, or whose order counts. */
+/*  Takes out the object at *slot, and leaves its place blank: for a set that is being walked, or
+ *  whose order counts. */
 void zc_slots_blank (zc_slots_t *self, size_t *slot);
-/*  Takes out the last object. NULL where there is none; blanks are passed over. */
+/*  Takes out the last object, passing over blank places. NULL where the set is empty. */
 void *zc_slots_pop (zc_slots_t *self);
-/*  Takes out all, and frees the set's memory. */
+/*  Takes out all objects, and frees the set's memory. */
 void zc_slots_clear (zc_slots_t *self);
 
 #endif

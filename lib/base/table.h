@@ -1,5 +1,6 @@
-/*  table.h - a hash table of objects that begin with their key (a zc_slice_t). The table borrows
- *  the objects. Open addressing, keyed with a secret, so that topics can't be chosen to collide. */
+/*  table.h - a hash table of objects that begin with their key, a zc_slice_t. The table borrows
+ *  the objects. It uses open addressing, and hashes with a secret, so that nobody can choose
+ *  topics that collide. */
 #ifndef ZC_TABLE_H
 #define ZC_TABLE_H
 
@@ -12,18 +13,19 @@ typedef struct {
     uint64_t secret;
 } zc_table_t;
 
-/*  Set by tests: every table iterates in the same order in every run. */
+/*  Tests set it: all tables then iterate in the same order in every run. */
 extern bool zc_table_repeatable;
 void zc_table_init (zc_table_t *self);
 /*  Frees the table, not the objects. */
 void zc_table_clear (zc_table_t *self);
 /*  The object with this key, or NULL. */
 void *zc_table_get (const zc_table_t *self, zc_slice_t key);
-/*  Adds an object whose key isn't there yet. */
+/*  Adds an object whose key isn't in the table. */
 void zc_table_add (zc_table_t *self, void *object);
-/*  Removes an object that is there. */
+/*  Removes an object that is in the table. */
 void zc_table_remove (zc_table_t *self, const void *object);
-/*  Iterates: *at starts at 0. Don't add or remove meanwhile. NULL at the end. */
+/*  The next object, in no particular order; NULL at the end. *at begins at 0. Nothing may be
+ *  added or removed meanwhile. */
 void *zc_table_next (const zc_table_t *self, size_t *at);
 
 #endif

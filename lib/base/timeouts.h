@@ -1,9 +1,9 @@
-/*  timeouts.h - timeouts of many objects, in a few kinds that each have one length.
+/*  timeouts.h - timeouts of many objects, in a few kinds that have one length each.
  *
- *  Whoever began to wait first within a kind is the first whose time is over, so a kind is a queue,
- *  and looking after it costs nothing while nobody's time is over. No clock and no timer of its
- *  own: the owner says what time it is, in milliseconds that never go back, and looks now and then.
- */
+ *  Within a kind, the object that began to wait first is the first whose time is over. So a kind
+ *  is a queue, and looking for a timeout that is over costs nothing while there is none. There
+ *  is no clock and no timer here: the owner passes the time, in milliseconds that never go back,
+ *  and looks from time to time. */
 #ifndef ZC_TIMEOUTS_H
 #define ZC_TIMEOUTS_H
 
@@ -14,12 +14,12 @@
 
 #define ZC_TIMEOUT_KINDS 8
 
-/*  Embedded in an object. All zero: it doesn't wait. */
+/*  Embedded in an object. All bytes zero: the object doesn't wait. */
 typedef struct zc_timeout {
     TAILQ_ENTRY (zc_timeout) link;
-    uint32_t since; /* when it began to wait; the clock's lower 32 bits */
+    uint32_t since; /* when the object began to wait: the lower 32 bits of the time */
     uint8_t kind;
-    bool on; /* it waits */
+    bool on; /* the object waits */
 } zc_timeout_t;
 
 /*  The object that a timeout is embedded in. */
@@ -31,23 +31,23 @@ typedef struct {
     uint32_t length_ms[ZC_TIMEOUT_KINDS];
 } zc_timeouts_t;
 
-/*  Must not be moved afterwards. Every kind's length is 0. */
+/*  The timeouts must not be moved afterwards. The length of every kind is 0. */
 void zc_timeouts_init (zc_timeouts_t *self);
-/*  How long a kind waits, up to 24 days; holds for those that wait already. */
+/*  Sets the length of a kind, up to 24 days, also for the objects that wait already. */
 void zc_timeouts_set (zc_timeouts_t *self, unsigned kind, unsigned length_ms);
-/*  It waits from now on, in this kind, whether it did before or not. */
+/*  The object waits from now on, in this kind, whether it waited before or not. */
 void zc_timeouts_start (zc_timeouts_t *self, zc_timeout_t *timeout, unsigned kind, uint64_t now_ms);
-/*  It waits no more; nothing where it doesn't. */
+/*  The object waits no more. Does nothing where it didn't wait. */
 void zc_timeouts_stop (zc_timeouts_t *self, zc_timeout_t *timeout);
-/*  One whose time is over; NULL where there is none. It stays the first until it is started again
- *  or stopped. */
+/*  A timeout that is over; NULL where there is none. The same one is returned until it is
+ *  started again or stopped. */
 zc_timeout_t *zc_timeouts_due (const zc_timeouts_t *self, uint64_t now_ms);
-/*  The one that has waited longest in a kind, and the next; NULL where there is none. */
+/*  The timeout of a kind that has waited longest, and the one after another; NULL at the end. */
 zc_timeout_t *zc_timeouts_first (const zc_timeouts_t *self, unsigned kind);
 zc_timeout_t *zc_timeouts_next (const zc_timeout_t *timeout);
-/*  Nobody waits, in any kind. */
+/*  Whether no object waits, in any kind. */
 bool zc_timeouts_idle (const zc_timeouts_t *self);
-/*  The clock was set: all begin to wait now. */
+/*  The clock was set: all objects begin to wait now. */
 void zc_timeouts_restart (zc_timeouts_t *self, uint64_t now_ms);
 
 #endif
