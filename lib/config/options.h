@@ -1,9 +1,9 @@
-/*  options.h - configuration: one table per program makes its command line, its keys in zcast.conf,
- *  its --help, and the checks of each value.
+/*  options.h - configuration. One table for each program makes its command line, its keys in
+ *  zcast.conf, its --help, and the checks of each value.
  *
- *  Sources, later ones win: the default, section `common` of the file (only for keys in the
- *  program's table), the program's section, the environment (ZCAST_NAME, or ZCAST_SECTION_NAME for
- *  one program), the command line. No I/O but reading the file. */
+ *  A value comes from the last of these that has it: the default; section `common` of the file,
+ *  for keys in the program's table; the program's section; the environment (ZCAST_NAME, or
+ *  ZCAST_SECTION_NAME for one program); the command line. Reading the file is the only I/O. */
 #ifndef ZC_OPTIONS_H
 #define ZC_OPTIONS_H
 
@@ -20,11 +20,11 @@ typedef enum {
     ZC_OPT_SIZE,     /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024; 1.5M */
     ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d; 1.5s */
     ZC_OPT_SECONDS,  /* duration; a bare number is seconds; stored as milliseconds */
-    ZC_OPT_CHOICE,   /* one of `choices`, separated by '|' */
+    ZC_OPT_CHOICE,   /* one of `choices` */
     ZC_OPT_MAP,      /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
-    ZC_OPT_LIST,     /* repeatable text; min..max bound the length of each */
-    ZC_OPT_SECRET,   /* text that nobody else is to see: wiped on the command line */
-    ZC_OPT_URL, /* text in which a password may be (scheme://USER:PASSWORD@…): that is wiped */
+    ZC_OPT_LIST,     /* text, repeatable; min..max bound the length of each */
+    ZC_OPT_SECRET,   /* text that nobody else may see: wiped on the command line */
+    ZC_OPT_URL, /* text that may hold a password (scheme://USER:PASSWORD@…), which is wiped */
 } zc_opt_type_t;
 
 typedef struct {
@@ -33,8 +33,9 @@ typedef struct {
     zc_opt_type_t type;
     const char *preset;   /* the default as text; NULL: unset */
     int64_t min, max;     /* of numbers, sizes (bytes) and durations (milliseconds) */
-    const char *choices;  /* ZC_OPT_CHOICE; of a ZC_OPT_MAP: what its values are, or NULL */
-    const char *argument; /* what --help calls the value */
+    const char *choices;  /* ZC_OPT_CHOICE: separated by '|'; ZC_OPT_MAP: a description of its
+                             values, or NULL */
+    const char *argument; /* the name of the value in --help */
     const char *help;     /* one line */
     bool reload;          /* takes effect on SIGHUP */
 } zc_option_t;
@@ -52,62 +53,66 @@ typedef struct {
     const char *summary; /* one sentence */
     const char *epilog;  /* examples; may be NULL */
     const zc_option_t *options; /* ends with ZC_OPTION_END; zc_common_options are added */
-    /*  Of a command, not a daemon: the options, with spaces between, that are keys of the file too.
-     *  It has no check, log-level and syslog. NULL: a daemon. */
+    /*  For a command: the options, with spaces between, that are also keys of the file. A
+     *  command has no check, log-level and syslog. NULL: the program is a daemon. */
     const char *keys;
-    unsigned words; /* how many words that are not options it takes; more are a mistake */
-    /*  What the table can't say: values that don't go together. May be NULL. Returns NULL, or the
-     *  name of the option at fault with what is wrong in `error`. Called by zc_options_new, -t and
-     *  zc_options_reload. */
+    unsigned words; /* how many words that aren't options the program takes; more are a mistake */
+    /*  Checks what the table can't say, such as values that exclude each other. Returns NULL, or
+     *  the name of the option at fault, with the mistake in `error`. Called by zc_options_new,
+     *  by -t and by zc_options_reload. May be NULL. */
     const char *(*verify) (const zc_options_t *options, char *error, size_t size);
 } zc_program_t;
 
 /*  Options of every program: config, check (-t), log-level, syslog, help, version; the first two
- *  only where it has a section. -t checks what the file says to all programs, as far as types and
- *  ranges of keys can tell (lib/config/sections.h). --help=conf and --help=man print what the two
- *  functions at the end print; --help=keys its part of lib/config/sections.inc. */
+ *  only for a program that has a section. -t checks the keys of all programs in the file, as far
+ *  as types and ranges can tell (lib/config/sections.h). --help=conf and --help=man print what
+ *  zc_options_write_conf and zc_options_write_man do; --help=keys prints the program's part of
+ *  lib/config/sections.inc. */
 extern const zc_option_t zc_common_options[];
 
-/*  Reads command line and file, and overwrites what is secret in argv, which `ps` shows to
- * everyone. Returns NULL where the program should end at once: *status is then its exit status (0
- * after --help, --version and a good -t; 2 after a mistake, which was printed to stderr as one
- * line: file:line or option, key, what was expected). Words that are not options are kept for
- * zc_options_word. */
+/*  Reads the command line and the file, and overwrites secrets in argv, which `ps` shows to
+ *  everybody. Returns NULL where the program should end at once. *status is then its exit
+ *  status: 0 after --help, --version and a good -t; 2 after a mistake, which was printed to
+ *  stderr as one line (file:line or option, key, the expected value). Words that aren't options
+ *  are kept for zc_options_word. */
 zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status);
 void zc_options_destroy (zc_options_t **self_p);
-/*  Reads the file again. Returns 0, or -1 with one line in `error` and nothing changed. Options
- *  without `reload` whose value changed are named in `error` with return 1 (others took effect). */
+/*  Reads the file again. Returns 0; or -1 with one line in `error`, and nothing changed; or 1
+ *  with the names of options in `error` whose value has changed but which have no `reload`: all
+ *  others took effect. */
 int zc_options_reload (zc_options_t *self, char *error, size_t size);
 
-/*  The name must be in the table (asserted). Text is NULL where unset; borrowed until reload, and
- *  where the option has no `reload`, for the life of the options. */
+/*  The name must be in the table (asserted). A text is NULL where it is unset. It is borrowed
+ *  until the next reload, or, where the option has no `reload`, for the life of the options. */
 const char *zc_options_text (const zc_options_t *self, const char *name);
 int64_t zc_options_number (const zc_options_t *self, const char *name);
 bool zc_options_bool (const zc_options_t *self, const char *name);
-/*  Pairs of a ZC_OPT_MAP, or values of a ZC_OPT_LIST (name is then NULL), in order. Returns false
- *  past the end. */
+/*  The pairs of a ZC_OPT_MAP, or the values of a ZC_OPT_LIST (*key is then NULL), in order.
+ *  False past the end. */
 bool zc_options_item (const zc_options_t *self, const char *name, size_t index, const char **key,
                       const char **value);
 const char *zc_options_word (const zc_options_t *self, size_t index); /* NULL past the end */
 
-/*  The name of an option that has something secret in the file, which everyone on this machine can
- *  read; NULL where there is none. `path` is the file's, borrowed. */
+/*  The name of an option whose secret stands in the file, where every user of this machine can
+ *  read the file; NULL where there is none. *path is the file's path, borrowed. */
 const char *zc_options_exposed (const zc_options_t *self, const char **path);
-/*  The same of any file. */
+/*  Whether every user of this machine can read the file. */
 bool zc_file_exposed (const char *path);
 
-/*  Parsers of values, for the tables of the tests. Return 0, or -1 where the text isn't one. */
+/*  Parsers of values. They return 0, or -1 where the text is no such value. */
 int zc_option_parse_size (const char *text, int64_t *bytes);
 int zc_option_parse_duration (const char *text, int64_t bare_unit_ms, int64_t *ms);
 
-/*  An endpoint that others than this machine can reach (tcp and not loopback). */
+/*  Whether other machines can reach the endpoint: it is TCP and not loopback. */
 bool zc_endpoint_exposed (const char *endpoint);
 
-/*  A sample of the program's section in zcast.conf, every key commented out at its default. */
+/*  Writes a sample of the program's section in zcast.conf, with every key commented out at its
+ *  default. */
 void zc_options_write_conf (const zc_program_t *program, FILE *out);
-/*  The keys of a section that one program, or several, read, as C for lib/config/sections.inc. */
+/*  Writes the keys of a section that one program reads, or several, as C for
+ *  lib/config/sections.inc. */
 void zc_options_write_keys (const zc_program_t *const *programs, size_t count, FILE *out);
-/*  The OPTIONS part of its man page, in man(7). */
+/*  Writes the OPTIONS part of the program's manual page, in man(7). */
 void zc_options_write_man (const zc_program_t *program, FILE *out);
 
 #endif

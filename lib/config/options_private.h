@@ -1,4 +1,5 @@
-/*  options_private.h - between the files of options: the model, the values, the help. */
+/*  options_private.h - shared by the files of options: the values and their sources, the checks,
+ *  the help. */
 #ifndef ZC_OPTIONS_PRIVATE_H
 #define ZC_OPTIONS_PRIVATE_H
 
@@ -7,7 +8,7 @@
 #include "lib/config/options.h"
 
 #define ZC_OPTIONS_FILE_MAX (1 << 20) /* bytes of a zcast.conf */
-#define ZC_OPTIONS_ERROR_MAX 1024     /* bytes of a line that tells a mistake */
+#define ZC_OPTIONS_ERROR_MAX 1024     /* bytes of a line that describes a mistake */
 
 #define ZC_VARIABLE_MAX 96 /* bytes of the name of an environment variable */
 
@@ -24,7 +25,7 @@ typedef struct {
 } zc_item_t;
 
 typedef struct {
-    char *text; /* owned; as it was given; NULL where unset */
+    char *text; /* owned; as the user wrote it; NULL where unset */
     int64_t number;
     zc_item_t *items; /* owned; of a map or list */
     size_t count;
@@ -32,7 +33,7 @@ typedef struct {
     unsigned line; /* in the file, of the last set */
 } zc_value_t;
 
-/*  A set as it was given, for messages. */
+/*  The place where a value was set, for messages. */
 typedef struct {
     zc_rank_t rank;
     unsigned line;    /* in the file */
@@ -42,7 +43,7 @@ typedef struct {
 typedef struct {
     size_t option;    /* index in the table */
     const char *text; /* borrowed from argv, or `own` */
-    char *own;        /* owned; what has been wiped there; NULL: nothing has */
+    char *own;        /* owned; the text that was wiped in argv; NULL: none was */
 } zc_given_t;
 
 struct zc_options {
@@ -55,40 +56,40 @@ struct zc_options {
     const char **words; /* owned; borrowed from argv */
     size_t words_count;
     char *path; /* owned; of the file; NULL: none */
-    bool whole; /* -t: also what the file says to other programs is checked */
+    bool whole; /* -t: the sections of other programs are checked, too */
 };
 
-/*  The part of a value that nobody else is to see; empty where there is none. */
+/*  The secret part of a value; empty where there is none. */
 zc_slice_t zc_option_secret (const zc_option_t *option, const char *text);
 
-/*  Checks a value. Returns 0 and the number it stands for (0 for texts); or -1 with what was
- *  expected: "expected a size from 1 to 1G". For a MAP, `text` is NAME=VALUE. */
+/*  Checks a value. Returns 0 and its number in *number (0 for texts); or -1 and a description of
+ *  the expected value: "expected a size from 1 to 1G". For a ZC_OPT_MAP, `text` is NAME=VALUE. */
 int zc_option_value (const zc_option_t *option, const char *text, int64_t *number, char *expected,
                      size_t size);
 
-/*  All options of a program, its own first, in one table that ends with ZC_OPTION_END; the
- *  caller frees it. */
+/*  All options of a program, its own first, in one table that ends with ZC_OPTION_END. The
+ *  caller frees the table. */
 zc_option_t *zc_program_table (const zc_program_t *program);
-/*  Those that are no keys of any file: config, check, help, version. */
+/*  Whether the option is config, check, help or version: these are no keys of any file. */
 bool zc_option_only_command_line (const zc_option_t *option);
-/*  Whether it is a key of this program's section. */
+/*  Whether the option is a key of this program's section. */
 bool zc_option_is_key (const zc_program_t *program, const zc_option_t *option);
 
-/*  The index in the table, or its count where there is none. */
+/*  The index of an option in the table; self->count where there is none of that name. */
 size_t zc_options_find (const zc_options_t *self, const char *name, size_t len);
 
-/*  Sets a value, or adds to a list, where nothing of a higher rank is there. Returns 0; or -1 with
- * a line in `error`. */
+/*  Sets a value, or adds to a list, unless a source of a higher rank has set it. Returns 0, or
+ *  -1 with a line in `error`. */
 int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text,
                   const zc_origin_t *origin, char *error, size_t size);
 void zc_value_clear (zc_value_t *value);
-/*  Numbers compare as numbers: "60s" and "1m" are the same. */
+/*  Whether two values are the same. Numbers compare as numbers: "60s" and "1m" are the same. */
 bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b);
-/*  Writes the line that tells where and `what`; returns -1. */
+/*  Writes a line with the place of a mistake and `what` is wrong. Returns -1. */
 int zc_origin_wrong (const zc_origin_t *origin, const char *name, const char *what, char *error,
                      size_t size);
-/*  Text from outside as a part of one line of bounded length (size >= 8), which a terminal shows
- *  and doesn't obey. */
+/*  Makes text from outside fit into a line of bounded length (size >= 8), in which it can't
+ *  command a terminal. */
 void zc_options_quote (const char *text, char *quoted, size_t size);
 
 /*  Reads a whole file. Returns 0, or -1 with a line in `error`. */
@@ -96,22 +97,23 @@ int zc_options_read_file (const char *path, zc_buf_t *text, char *error, size_t 
 /*  Sets `values` from the text of a file. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
                           const char *text, size_t len, char *error, size_t size);
-/*  The variable that sets an option, ZCAST_SECTION_NAME or else ZCAST_NAME: its name in `name`,
- *  which holds ZC_VARIABLE_MAX bytes. Returns its value, or NULL where there is none; an empty one
- *  counts as none. */
+/*  Finds the environment variable that sets an option: ZCAST_SECTION_NAME, or else ZCAST_NAME.
+ *  Writes its name into `name`, which holds ZC_VARIABLE_MAX bytes. Returns its value, or NULL
+ *  where it is unset or empty. */
 const char *zc_variable_find (const zc_program_t *program, const zc_option_t *option, char *name);
 /*  Sets `values` from the environment. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_environment (const zc_options_t *self, zc_value_t *values, char *error,
                                  size_t size);
-/*  Says on stderr which variables look like slips of the pen. */
+/*  Prints to stderr the names of variables that look like misspelt ones. */
 void zc_options_warn_environment (const zc_options_t *self);
-/*  Fills `given` and `words`, which have room. Returns -1, or the status with which to end. */
+/*  Fills `given` and `words`, which have room. Returns -1, or the exit status where the program
+ *  should end. */
 int zc_options_read_line (zc_options_t *self, int argc, char **argv);
 
 void zc_options_write_help (const zc_program_t *program, FILE *out);
 
-/*  Takes the text of a file as if it had been read from `path`. Returns 0, or -1 with one line in
- *  `error` and nothing changed. */
+/*  Takes the text of a file as if it had been read from `path`. Returns 0; or -1 with one line
+ *  in `error`, and nothing changed. */
 int zc_options_load_text (zc_options_t *self, const char *path, const char *text, size_t len,
                           char *error, size_t size);
 

@@ -1,9 +1,10 @@
-/*  sections.h - what zcast.conf holds for all programs: its sections, and their keys with types and
- *  ranges. A program has only its own table of options; by this one it tells a slip in `common`,
- *  and with -t in another program's section, from what is there for another.
+/*  sections.h - the sections of zcast.conf for all programs, and their keys with types and
+ *  ranges. A program has only its own table of options. With this one it can tell a misspelt key
+ *  in `common`, or with -t in another program's section, from a key that another program reads.
  *
- *  Rejected: to have the tables themselves here, since each belongs to its program; so sections.inc
- *  is written by what the programs say of themselves (`make update-conf`), and a test compares. */
+ *  Rejected: having the programs' tables here, since each table belongs to its program. So
+ *  sections.inc is written from the programs' own output (`make update-conf`), and a test
+ *  compares the two. */
 #ifndef ZC_SECTIONS_H
 #define ZC_SECTIONS_H
 
@@ -17,10 +18,10 @@ typedef struct {
 
 #define ZC_SECTIONS 5
 
-/*  All sections but `common`; ends with a name that is NULL. */
+/*  All sections but `common`. The name after the last one is NULL. */
 extern const zc_section_t zc_sections[ZC_SECTIONS + 1];
 
-/*  NULL where there is none of that name. */
+/*  NULL where no section or key has that name. */
 const zc_section_t *zc_section_find (const char *name);
 const zc_option_t *zc_section_key (const zc_section_t *self, const char *name);
 /*  Whether some section has the key. */

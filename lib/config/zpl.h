@@ -1,8 +1,9 @@
-/*  zpl.h - a ZPL text (ZeroMQ RFC 4) into czmq's zconfig tree, with the line of every item.
+/*  zpl.h - parses ZPL text (ZeroMQ RFC 4) into czmq's zconfig tree, with the line of each item.
+ *  No I/O.
  *
- *  zconfig alone knows no lines, prints its errors to stdout, reads past the text where a line has
- *  more than 1024 bytes, and recurses as deep as there are lines. So the text is checked first, and
- *  zconfig only sees what it can bear. No I/O. */
+ *  zconfig alone knows no line numbers, prints its errors to stdout, reads past the end of the
+ *  text where a line has more than 1024 bytes, and recurses once for each line. So the text is
+ *  checked first, and zconfig gets only text that it handles. */
 #ifndef ZC_ZPL_H
 #define ZC_ZPL_H
 
@@ -14,7 +15,8 @@
 
 typedef struct {
     zconfig_t *root; /* owned */
-    unsigned *lines; /* owned: line of the item that zconfig_execute visits as n-th after root */
+    unsigned *
+        lines; /* owned: the line of the n-th item after the root in the order of zconfig_execute */
     size_t count;
 } zc_zpl_t;
 
