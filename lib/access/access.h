@@ -1,8 +1,8 @@
-/*  access.h - who a request comes from, and what it may: the one place that decides, for every
- *  transport and every door.
+/*  access.h - the subject of a request and its rights, decided in one place for every transport
+ *  and door.
  *
- *  zc_access_new reads files; the rest does no I/O. What it says holds for one moment: a connection
- *  keeps its identity, whose rights end at `expires_ms`. */
+ *  zc_access_new reads files; all other functions do no I/O. A decision holds for one moment: a
+ *  connection keeps its identity, whose rights end at `expires_ms`. */
 #ifndef ZC_ACCESS_H
 #define ZC_ACCESS_H
 
@@ -10,7 +10,7 @@
 #include "lib/access/token.h"
 #include "lib/config/options.h"
 
-/*  The options that it reads; a program with doors puts them into its table. */
+/*  The options that zc_access_new reads; a program with doors puts them into its table. */
 /* clang-format off */
 #define ZC_ACCESS_OPTIONS                                                                         \
     {"tokens", 0, ZC_OPT_CHOICE, "open", 0, 0, "open|publish|all", "WHO",                         \
@@ -37,7 +37,7 @@
 
 typedef struct zc_access zc_access_t;
 
-/*  What a request brings. Borrowed; `at` is NULL where it brings none. */
+/*  The credentials in a request, borrowed. `at` is NULL where the request has none of a kind. */
 typedef struct {
     zc_slice_t authorization; /* the header's value */
     zc_slice_t cookie;        /* the header's value */
@@ -46,48 +46,48 @@ typedef struct {
 } zc_credentials_t;
 #define ZC_ACCESS_PROTOCOL "zcast.token."
 
-/*  Who a request comes from. */
+/*  The subject of a request. */
 typedef struct {
-    char *subject;       /* owned; of a token its `sub`, of an API key its name; "": not said */
-    char *id;            /* owned; of a token its `jti`, or "" */
-    char *kid;           /* owned; of a token the `kid` of the key that signed it, or "" */
+    char *subject;       /* owned; a token's `sub`, or an API key's name; "": not said */
+    char *id;            /* owned; a token's `jti`, or "" */
+    char *kid;           /* owned; the `kid` of the key that signed a token, or "" */
     uint64_t issued_ms;  /* 0: not said */
     uint64_t expires_ms; /* UINT64_MAX: never */
     zc_grants_t *grants; /* owned */
-    bool by_cookie;      /* a browser brought it by itself: the door checks where from */
+    bool by_cookie;      /* a browser sent it unasked: the door checks the page's origin */
 } zc_identity_t;
 
 typedef enum {
     ZC_ACCESS_GRANTED,
-    ZC_ACCESS_UNAUTHORIZED, /* 401: only with a token */
-    ZC_ACCESS_FORBIDDEN,    /* 403: not with this one, or never */
+    ZC_ACCESS_UNAUTHORIZED, /* 401: a token is needed */
+    ZC_ACCESS_FORBIDDEN,    /* 403: not with this token, or never */
 } zc_decision_t;
 
-/*  Reads what the options name. NULL with one sentence in `error` that names the option and the
- * file at fault. The options are borrowed until this returns. */
+/*  Reads the files that the options name. NULL with one sentence in `error` that names the
+ *  option and the file at fault. The options are borrowed for the call. */
 zc_access_t *zc_access_new (const zc_options_t *options, char *error, size_t size);
 void zc_access_destroy (zc_access_t **self_p);
-/*  Whether a file that it was read from is another one by now, by its time, size or number. The
+/*  Whether a file that it was read from has changed, by its time, size or inode number. The
  *  owner then makes a new one, and keeps this one where that fails. Looks at the disk. */
 bool zc_access_changed (const zc_access_t *self);
 zc_mode_t zc_access_mode (const zc_access_t *self);
 
-/*  Who brings these credentials: of several, the Authorization header counts, then the protocol,
- *  the query, the cookie. *identity is NULL where there are none (then it is anyone), and else the
- *  caller's. What isn't good is never taken for none: the error then says why. Where the operator
- *  named no keys, nothing is a credential. */
+/*  Identifies the subject. Of several credentials the Authorization header counts, then the
+ *  protocol, the query, the cookie. *identity is NULL for anonymous requests, and else the
+ *  caller's. Bad credentials never make a request anonymous: the error then says what is wrong.
+ *  Where the operator named no keys, every request is anonymous. */
 zc_token_error_t zc_access_identify (const zc_access_t *self, const zc_credentials_t *credentials,
                                      uint64_t now_ms, zc_identity_t **identity);
 void zc_identity_destroy (zc_identity_t **self_p);
 
-/*  `identity` may be NULL: anyone. */
+/*  `identity` may be NULL: an anonymous request. */
 zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t *identity,
                                    zc_slice_t topic);
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
                                  zc_slice_t topic);
 
-/*  For an answer with 401 (RFC 6750 §3): the value of WWW-Authenticate; `error` ZC_TOKEN_OK where
- * no token came. Static. */
+/*  The value of WWW-Authenticate for an answer with 401 (RFC 6750 §3), static. `error` is
+ *  ZC_TOKEN_OK where no token came. */
 const char *zc_access_challenge (zc_token_error_t error);
 
 #endif

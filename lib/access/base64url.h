@@ -6,8 +6,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
 
-/*  Appends the bytes that `text` stands for. Returns 0, or -1 where it has padding, another
- *  alphabet, a length that can't be, or bits after the last byte that aren't 0: so each run of
+/*  Appends the bytes that `text` encodes. Returns 0, or -1 where the text has padding, another
+ *  alphabet, an impossible length, or bits after the last byte that aren't 0: so each run of
  *  bytes has one text. */
 int zc_base64url_decode (zc_buf_t *out, zc_slice_t text);
 /*  Appends the text of `len` bytes. */

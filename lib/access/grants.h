@@ -1,5 +1,5 @@
-/*  grants.h - what a token or an API key allows: topics and topic prefixes, to publish and to
- *  subscribe. No I/O. */
+/*  grants.h - the topics and topic prefixes that a token or an API key may publish and subscribe
+ *  to. No I/O. */
 #ifndef ZC_GRANTS_H
 #define ZC_GRANTS_H
 
@@ -16,16 +16,16 @@ typedef struct zc_grants zc_grants_t;
 zc_grants_t *zc_grants_new (void);
 void zc_grants_destroy (zc_grants_t **self_p);
 
-/*  Allows one topic, or with a `*` at its end all topics that begin with what is before it; `*`
- *  alone is every topic. Copied. Returns 0, or -1 where it is neither a topic nor a prefix of one,
- *  or where there are ZC_GRANTS_MAX already. */
+/*  Allows one topic, or, with a `*` at its end, all topics that begin with the text before it;
+ *  `*` alone is every topic. The text is copied. Returns 0, or -1 where it is neither a topic
+ *  nor a prefix of one, or where there are ZC_GRANTS_MAX already. */
 int zc_grants_add (zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
-/*  Takes the members "publish" and "subscribe", lists of texts for zc_grants_add, of an object
- *  (borrowed). Other members are passed over; one that is absent grants nothing. Returns 0, or -1
- *  where `object` isn't one, or a list is not a list of texts that can be added. */
+/*  Adds the members "publish" and "subscribe" of a JSON object (borrowed): lists of texts for
+ *  zc_grants_add. Other members are passed over; a missing one grants nothing. Returns 0, or -1
+ *  where `object` is no object, or a member is no list of such texts. */
 int zc_grants_add_claim (zc_grants_t *self, const json_t *object);
 
-/*  Adds what others (borrowed) allow, as far as there is room. */
+/*  Adds the topics of other grants (borrowed), as far as there is room. */
 void zc_grants_add_all (zc_grants_t *self, const zc_grants_t *others);
 
 bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);

@@ -1,7 +1,9 @@
-/*  control.h - a client of the broker's control endpoint: requests with a tag, answers by callback.
+/*  control.h - a client of the broker's control endpoint: requests with a tag, answers by
+ *  callback.
  *
- *  One DEALER socket and no thread. The owner polls zc_control_fds (edge-triggered: drain with
- *  zc_control_read until it returns 0) or zc_control_wait. Answers may come in any order. */
+ *  One DEALER socket and no thread. The owner polls zc_control_fds (edge-triggered: it calls
+ *  zc_control_read until that returns 0), or calls zc_control_wait. Answers may come in any
+ *  order. */
 #ifndef ZC_CONTROL_H
 #define ZC_CONTROL_H
 
@@ -18,17 +20,19 @@ typedef struct zc_control zc_control_t;
  * lost, or zc_control_destroy). */
 typedef void (*zc_control_fn) (void *arg, const zc_answer_t *answer);
 
-/*  Connects in the background, and again whenever the connection is lost; NULL with errno where the
- *  endpoint is malformed. `context` is a ZeroMQ context (borrowed). What is asked before there is a
- *  connection is sent once there is; what was asked on one that is lost is given up at once. */
+/*  Connects in the background, and again whenever the connection is lost. NULL with errno where
+ *  the endpoint is malformed. `context` is a ZeroMQ context (borrowed). Requests made before
+ *  there is a connection are sent once there is one; requests made on a connection that is lost
+ *  are given up at once. */
 zc_control_t *zc_control_new (void *context, const char *endpoint);
-/*  For one connection: where it breaks or can't be made, nothing is sent any more and
- *  zc_control_lost tells. What was sent has then reached the peer from the first request up to
- *  some point, in order: a caller that sends the rest again over a new one keeps the order.
- *  `attempt` counts those that came to nothing since the last that did: see zc_endpoint_family. */
+/*  The same for a single connection. When it breaks or can't be made, nothing is sent any more,
+ *  and zc_control_lost returns true. The peer has then got the requests from the first one up to
+ *  some point, in order: a caller that sends the others again over a new connection keeps the
+ *  order. `attempt` counts the failed attempts since the last connection that worked
+ *  (zc_endpoint_family). */
 zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned attempt);
 bool zc_control_connected (zc_control_t *self);
-/*  For zc_control_new_once; false otherwise. */
+/*  Whether the connection of zc_control_new_once is over; false for other ones. */
 bool zc_control_lost (zc_control_t *self);
 /*  Gives up every request (ZC_NO_ANSWER). */
 void zc_control_destroy (zc_control_t **self_p);
@@ -40,22 +44,23 @@ void zc_control_destroy (zc_control_t **self_p);
  *  link, but for a dozen times as long. */
 uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned timeout_ms,
                              zc_control_fn fn, void *arg);
-/*  Payloads of so many bytes are sent too; from the beginning, frames of ZC_FRAME_SURE. */
+/*  Allows requests with payloads of up to `max_payload` bytes; before the first call, frames of
+ *  ZC_FRAME_SURE bytes are allowed. */
 void zc_control_allow (zc_control_t *self, size_t max_payload);
-/*  Forgets a request: its callback is not called any more. */
+/*  Forgets a request: its callback isn't called any more. */
 void zc_control_cancel (zc_control_t *self, uint64_t request);
-/*  Forgets all requests, without callbacks (the peer that owed the answers is gone). */
+/*  Forgets all requests without calling back, because the peer that owed the answers is gone. */
 void zc_control_reset (zc_control_t *self);
 size_t zc_control_pending (const zc_control_t *self);
-/*  Milliseconds of the monotonic clock when something last moved on the connection, or was first
- *  waited for. */
+/*  The time (monotonic ms) when bytes last moved on the connection, or when an answer was first
+ *  awaited. */
 uint64_t zc_control_moved_ms (zc_control_t *self);
 
-/*  What to watch for being readable. */
+/*  The descriptors to watch until they are readable. */
 void zc_control_fds (zc_control_t *self, int fds[2]);
-/*  For a loop on zmq_poll, which knows no edges: fills in what to poll, and returns how many. */
+/*  For a loop on zmq_poll, which knows no edges: fills in the items to poll. Returns how many. */
 size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2]);
-/*  Milliseconds until something is due; -1: nothing. */
+/*  Milliseconds until a timeout is over; -1: there is none. */
 long zc_control_timeout (const zc_control_t *self);
 /*  Handles what has arrived, at most `max` answers, and expired timeouts. Returns how many answers
  *  it handled. */

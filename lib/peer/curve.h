@@ -1,5 +1,5 @@
-/*  curve.h - this process' CURVE key pair (ZeroMQ RFC 26), and the broker's public key: every
- *  connection to the broker is encrypted with it, where the options name one. */
+/*  curve.h - this process's CURVE key pair (ZeroMQ RFC 26) and the broker's public key. Where
+ *  the options name them, every connection to the broker is encrypted. */
 #ifndef ZC_CURVE_H
 #define ZC_CURVE_H
 
@@ -16,19 +16,19 @@
      false}
 /* clang-format on */
 
-/*  Reads a certificate's file. Returns 0, or -1 with a sentence that names the file in `error`.
- * With `secret`, one without its secret key is refused. */
+/*  Reads a certificate's file. Returns 0, or -1 with a sentence in `error` that names the file.
+ *  With `secret`, a certificate without its secret key is refused. */
 int zc_curve_read (zc_certificate_t *certificate, const char *path, bool secret, char *error,
                    size_t size);
 
-/*  Reads what the options curve-key and curve-server name, once, before the first connection.
- *  Returns 0, also where they name nothing (then there is no CURVE); or -1 with a sentence in
- *  `error`. */
+/*  Reads the certificates that the options curve-key and curve-server name, once, before the
+ *  first connection. Returns 0, also where they name none (then there is no CURVE); or -1 with a
+ *  sentence in `error`. */
 int zc_curve_start (const zc_options_t *options, char *error, size_t size);
 /*  Whether connections are encrypted. */
 bool zc_curve_on (void);
-/*  Makes a socket a client of the broker's key; before it is connected. Does nothing without CURVE.
- */
+/*  Prepares a socket, before it is connected, for encryption with the broker's key. Does nothing
+ *  without CURVE. */
 void zc_curve_apply (void *socket);
 
 #endif

@@ -1,5 +1,5 @@
-/*  name.h - what a program calls itself in its reports (zmq stat): two that share a name overwrite
- *  one another's figures. */
+/*  name.h - the name under which a program reports its figures (zmq stat). Two programs with the
+ *  same name would overwrite each other's figures. */
 #ifndef ZC_NAME_H
 #define ZC_NAME_H
 
@@ -15,15 +15,15 @@ bool zc_name_valid (const char *name);
 typedef struct {
     char text[ZC_REPORT_NAME_SIZE];
     const char *base; /* borrowed; "fcgi.0" */
-    unsigned clashes; /* how often another program had it already */
+    unsigned clashes; /* how often another program had the name already */
 } zc_report_name_t;
 
-/*  BASE alone where the broker is on this machine, whose `control` endpoint is given; BASE@HOST
- *  where it is on another; BASE@GIVEN where the operator gave a name (else NULL). */
+/*  The name is BASE where the broker is on this machine, judged by its `control` endpoint;
+ *  BASE@HOST where it is on another; BASE@GIVEN where the operator gave a name (else NULL). */
 void zc_report_name_init (zc_report_name_t *self, const char *base, const char *given,
                           const char *control);
-/*  What the broker answered to a report. True where that says that another
- *  program reports by this name: then it is another one from now on, BASE@HOST or BASE@HOST-PID. */
+/*  Takes the broker's answer to a report. True where it says that another program reports under
+ *  this name: from then on the name is another one, BASE@HOST or BASE@HOST-PID. */
 bool zc_report_name_answer (zc_report_name_t *self, const zc_answer_t *answer);
 
 #endif

@@ -1,10 +1,11 @@
-/*  publisher.h - publishes with acknowledgement: a queue that survives the broker's absence, many
- *  requests in flight, each message in order and once.
+/*  publisher.h - publishes with acknowledgement: a queue that outlasts the broker's absence,
+ *  many requests in flight, each message in order and once.
  *
  *  Every message carries an idempotency key (the caller's `id` or `key` header, or a `key` made
- *  here), so a message that is sent again after a lost connection is not published twice. Order is
- * kept also then; only where the broker refuses one message for now (`busy`, `history`) may
- * messages behind it, already on their way, be published before it. No thread; the owner polls. */
+ *  here), so a message that is sent again after a lost connection isn't published twice. The
+ *  order is kept then, too. Only where the broker refuses a message for now (`busy`, `history`)
+ *  may messages behind it, already on their way, be published before it. There is no thread: the
+ *  owner polls. */
 #ifndef ZC_PUBLISHER_H
 #define ZC_PUBLISHER_H
 
@@ -15,26 +16,26 @@
 
 typedef struct zc_publisher zc_publisher_t;
 
-/*  What became of a message. Messages are reported in the order they were added. Slices are
- *  borrowed for the call. */
+/*  The outcome of a message. Messages are reported in the order in which they were added. Slices
+ *  are borrowed for the call. */
 typedef struct {
     zc_slice_t topic;
-    zc_slice_t payload; /* empty where it was so large that it wasn't kept */
+    zc_slice_t payload; /* empty where the payload was too large to be kept */
     size_t size;        /* of the payload, in bytes */
-    zc_slice_t code;    /* OK, or why it is refused for good; "dropped": zc_publisher_drop */
-    zc_slice_t text;    /* the id; else a sentence */
+    zc_slice_t code;    /* OK, or the code of the final refusal, or "dropped" (zc_publisher_drop) */
+    zc_slice_t text;    /* the id, or a sentence */
 } zc_published_t;
 
 typedef struct {
     const char *control; /* the broker's ROUTER endpoint */
     unsigned window;     /* requests in flight; 0: 200 */
     unsigned
-        answer_timeout; /* ms; a connection without any answer for so long is given up; 0: 10 s */
-    size_t max_bytes;   /* what takes more of the queue by itself is refused; 0: no limit */
+        answer_timeout; /* ms after which a connection without any answer is given up; 0: 10 s */
+    size_t max_bytes; /* a message that takes more of the queue by itself is refused; 0: no limit */
     void *arg;
     void (*published) (void *arg, const zc_published_t *published);
-    /*  The broker refuses a message for now (`busy`, `history`), and is asked again. May be NULL.
-     */
+    /*  The broker refuses a message for now (`busy`, `history`), and will be asked again. May be
+     *  NULL. */
     void (*put_off) (void *arg, zc_slice_t code, zc_slice_t text);
     /*  The connection came up, or was lost, or the first attempt failed. May be NULL. */
     void (*connected) (void *arg, bool connected);
@@ -52,26 +53,27 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
 /*  Messages still in the queue are forgotten without a report. */
 void zc_publisher_destroy (zc_publisher_t **self_p);
 
-/*  Queues a copy, or, where it is known to be too large for the broker, only that it is refused:
- * the broker would end the connection, and whatever is behind it would wait for ever. `headers` are
- *  lines as in lib/wire/message.h, may be empty, and get a `key` line where they have neither `id`
- *  nor `key`. */
+/*  Queues a copy of a message. A message that is known to be too large for the broker is queued
+ *  without its payload, to be refused: the broker would end the connection, and the messages
+ *  behind it would wait for ever. `headers` are lines as in lib/wire/message.h, may be empty,
+ *  and get a `key` line where they have neither `id` nor `key`. */
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers);
-/*  Forgets the oldest message that is not on its way, reported (at once) as "dropped". False where
- *  there is none. */
+/*  Drops the oldest message that isn't on its way, and reports it at once as "dropped". False
+ *  where there is none. */
 bool zc_publisher_drop (zc_publisher_t *self);
 
 bool zc_publisher_is_connected (const zc_publisher_t *self);
 const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self);
 /*  Milliseconds that the oldest message has waited; 0 where there is none. */
 uint64_t zc_publisher_age (const zc_publisher_t *self);
-/*  The same, but counted from when anything last moved on the connection: a large message may take
+/*  The same, but counted from when bytes last moved on the connection: a large message may take
  *  long over a narrow link. */
 uint64_t zc_publisher_quiet_ms (zc_publisher_t *self);
 
-/*  For the owner's zmq_poll: what to poll (0..2 items), and how many milliseconds at most (-1: no
- *  limit). Then zc_publisher_run sends and reports what there is; it never blocks. */
+/*  For the owner's zmq_poll: the items to poll (0 to 2), and for how many milliseconds at most
+ *  (-1: no limit). After that zc_publisher_run sends and reports all that is possible; it never
+ *  blocks. */
 size_t zc_publisher_pollitems (zc_publisher_t *self, zmq_pollitem_t items[2]);
 long zc_publisher_timeout (const zc_publisher_t *self);
 void zc_publisher_run (zc_publisher_t *self);

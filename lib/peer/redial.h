@@ -1,54 +1,54 @@
-/*  redial.h - a ZeroMQ connection that is made anew where ZeroMQ has given it up.
+/*  redial.h - makes a ZeroMQ connection anew where ZeroMQ has given it up.
  *
- *  ZeroMQ comes back by itself after a connection that can't be made, or breaks. But where the
- * other side broke the protocol, such as another program that had the port for a while, it ends the
- *  session for good, and no event says so: the socket is deaf from then on. */
+ *  ZeroMQ reconnects by itself after a connection that can't be made, or breaks. But where the
+ *  other side broke the protocol, such as another program that used the port for a while, ZeroMQ
+ *  ends the session for good without an event: the socket is deaf from then on. */
 #ifndef ZC_REDIAL_H
 #define ZC_REDIAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/*  A peer whose machine or network is gone is noticed within seconds, by TCP. ZMTP's heartbeats
- * must not be used: where one is due while the socket's queue is full, as a slow reader's is,
- * libzmq 4.3.4 ends in an assertion (libzmq's issues 3937, 4364). That a peer stands still is for
- * its answers to tell. */
+/*  Makes TCP notice within seconds that a peer's machine or network is gone. ZMTP's heartbeats
+ *  must not be used: where one is due while the socket's queue is full, as a slow reader's is,
+ *  libzmq 4.3.4 fails an assertion (libzmq's issues 3937, 4364). A peer that stands still shows
+ *  by its missing answers. */
 void zc_keepalive (void *socket);
 
-/*  Whether the endpoint's host is a name, which may stand for addresses of IPv4 and of IPv6. */
+/*  Whether the endpoint's host is a name, which may have IPv4 and IPv6 addresses. */
 bool zc_endpoint_named (const char *endpoint);
-/*  Before the socket is connected or bound: of which family the address is to be. What is written
- *  as an address has its own. A name is looked up by ZeroMQ, which takes the first address of one
- *  family only: so attempts go by turns, that of an even number for IPv4. */
+/*  Sets the address family of a socket before it is connected or bound. An endpoint with an
+ *  address has that address's family. ZeroMQ looks a name up, and takes the first address of one
+ *  family only: so attempts take turns, and attempts with an even number take IPv4. */
 void zc_endpoint_family (void *socket, const char *endpoint, unsigned attempt);
 
-#define ZC_REDIAL_MS 5000 /* without a sign of life; ZeroMQ tries every second or two */
+#define ZC_REDIAL_MS 5000 /* ms without a sign of life; ZeroMQ itself tries every second or two */
 
 typedef struct {
     void *socket;     /* borrowed */
     char *endpoint;   /* owned */
-    uint64_t due_ms;  /* monotonic: when to do something about it */
-    unsigned attempt; /* by which a name's family is chosen */
+    uint64_t due_ms;  /* monotonic ms: when to act */
+    unsigned attempt; /* its number chooses the family of a name's address */
     bool named;
-    bool good;  /* this attempt came to something: the next one is for the same family */
+    bool good;  /* this attempt worked: the next one is for the same family */
     bool apart; /* disconnected, and not yet connected again */
 } zc_redial_t;
 
-/*  Connects in the background, beginning with the attempt of that number (0, where there was none
- *  before). Returns 0, or -1 with errno where the endpoint is malformed; to be
- *  cleared in either case. */
+/*  Connects in the background, beginning with the attempt of that number (0 at first). Returns
+ *  0, or -1 with errno where the endpoint is malformed; zc_redial_clear is to be called in
+ *  either case. */
 int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, unsigned attempt);
 void zc_redial_clear (zc_redial_t *self);
 
-/*  A sign of life, or the end of a connection that has lived until now. */
+/*  A sign of life has come, or a connection has ended that worked until now. */
 void zc_redial_good (zc_redial_t *self);
-/*  The connection is of no use, whatever ZeroMQ takes it for. */
+/*  The connection is useless, whatever ZeroMQ takes it for. */
 void zc_redial_now (zc_redial_t *self);
-/*  To be called again and again while there is no connection, also soon after zc_redial_timeout:
- *  makes it anew where it is time to. What waits in the socket's queue is lost; subscriptions stay.
- */
+/*  To be called repeatedly while there is no connection, also soon after zc_redial_timeout:
+ *  makes the connection anew when it is time. Messages in the socket's queue are lost;
+ *  subscriptions stay. */
 void zc_redial_try (zc_redial_t *self);
-/*  Milliseconds until it is time. */
+/*  Milliseconds until zc_redial_try has something to do. */
 long zc_redial_timeout (const zc_redial_t *self);
 
 #endif
