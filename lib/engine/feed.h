@@ -1,9 +1,9 @@
-/*  feed.h - an append-only byte log that knows its message boundaries.
+/*  feed.h - a log of bytes that grows only at its end and knows where each message begins.
  *
- *  Everything that subscribers of one set of topics in one encoding receive, once. A client is a
- *  64-bit position in it. Positions are byte counts since the feed began and never wrap; bytes
- *  before zc_feed_tail are gone. Entries are appended in the order in which clients see them, which
- *  is the order of their ids. */
+ *  It holds, once, all that the subscribers of a set of topics in one encoding receive. A client
+ *  is a 64-bit position in it. Positions count bytes since the feed began and never wrap; bytes
+ *  before zc_feed_tail are gone. Entries are appended in the order in which clients see them,
+ *  which is the order of their ids. */
 #ifndef ZC_FEED_H
 #define ZC_FEED_H
 
@@ -21,37 +21,37 @@ void zc_feed_append (zc_feed_t *self, const void *bytes, size_t len, zc_id_t id)
 /*  Appends bytes that are not a message (heartbeat, stated gap): they are sent in their turn, and
  *  never found by zc_feed_seek. */
 void zc_feed_append_control (zc_feed_t *self, const void *bytes, size_t len);
-/*  The same for a gap that ends at `until`. */
+/*  Appends the bytes of a gap that ends at `until`. */
 void zc_feed_append_gap (zc_feed_t *self, const void *bytes, size_t len, zc_id_t until);
-/*  The greatest `until`: a client that resumes from before it may have missed something that the
- *  feed never had, and must be told. ZC_ID_NONE: nothing is missing. */
+/*  The greatest `until`: a client that resumes from an earlier id may have missed messages that
+ *  the feed never had, and must be told. ZC_ID_NONE: nothing is missing. */
 zc_id_t zc_feed_gap (const zc_feed_t *self);
 
 uint64_t zc_feed_head (const zc_feed_t *self); /* the position after the last byte */
 uint64_t zc_feed_tail (const zc_feed_t *self); /* the oldest position still held */
-zc_id_t zc_feed_last (const zc_feed_t *self);  /* id complete up to at head */
-zc_id_t zc_feed_start (const zc_feed_t *self); /* holds everything after this id */
+zc_id_t zc_feed_last (const zc_feed_t *self);  /* the id up to which all is in the feed */
+zc_id_t zc_feed_start (const zc_feed_t *self); /* all messages after this id are in the feed */
 /*  Nothing was published up to `id`: moves zc_feed_last on without bytes. */
 void zc_feed_advance (zc_feed_t *self, zc_id_t id);
 
 /*  The bytes from `position` (tail..head) on: contiguous, borrowed until the next append or trim.
  *  *len is head - position. */
 const uint8_t *zc_feed_bytes (const zc_feed_t *self, uint64_t position, size_t *len);
-/*  The position after everything up to and including `id`, and in *count the messages from there
- *  to head. Returns -1 where `id` is before start, or after last. */
+/*  Finds the position after all messages up to and including `id`; *count is the number of
+ *  messages from there to head. Returns -1 where `id` is before start, or after last. */
 int zc_feed_seek (const zc_feed_t *self, zc_id_t id, uint64_t *position, uint64_t *count);
-/*  The first boundary at or after `position`, where other bytes can be put in between. */
+/*  The first boundary at or after `position`: other bytes may be sent there in between. */
 uint64_t zc_feed_boundary (const zc_feed_t *self, uint64_t position);
-/*  The id that a client at boundary `position` is complete up to. */
+/*  The id up to which a client at boundary `position` is complete. */
 zc_id_t zc_feed_id_at (const zc_feed_t *self, uint64_t position);
-/*  Whether it holds the message with this id. */
+/*  Whether the feed holds the message with this id. */
 bool zc_feed_has (const zc_feed_t *self, zc_id_t id);
-/*  Where the newest message starts: a client that is there waits for one message only. */
+/*  The position where the newest message begins: a client there waits for one message only. */
 uint64_t zc_feed_newest (const zc_feed_t *self);
 
-/*  Lets go of entries before position `reader`, where someone still reads: keeps at most `bytes`
- *  of them (but always the newest message), and none older than `oldest`. Cheap when there is
- *  nothing to do. */
+/*  Frees entries before `reader`, the lowest position that a client still reads from: keeps at
+ *  most `bytes` of them (but always the newest message), and none older than `oldest`. Cheap
+ *  when there is nothing to free. */
 void zc_feed_trim (zc_feed_t *self, size_t bytes, zc_id_t oldest, uint64_t reader);
 /*  Bytes of memory held. */
 size_t zc_feed_memory (const zc_feed_t *self);

@@ -1,5 +1,5 @@
-/*  link.h - a worker's connection to the broker on a libuv loop: SUB for messages, control for
- *  answers, and a monitor that tells of every reconnect before the first message after it. */
+/*  link.h - a worker's connections to the broker on a libuv loop: SUB for messages, control for
+ *  answers, and a monitor that reports every reconnect before the first message after it. */
 #ifndef ZC_LINK_H
 #define ZC_LINK_H
 
@@ -23,17 +23,17 @@ void zc_link_attach (zc_link_t *self, zc_hub_t *hub, zc_pump_t *pump);
 void zc_link_destroy (zc_link_t **self_p);
 
 const zc_upstream_t *zc_link_upstream (zc_link_t *self);
-/*  PUBLISH, or STATS, as for zc_control_request; an answer comes in any case. */
+/*  Sends a PUBLISH or STATS request, as zc_control_request does; `fn` is called in any case. */
 uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout_ms,
                           zc_control_fn fn, void *arg);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
 size_t zc_link_max_payload (const zc_link_t *self);
-/*  Leaves figures for STATS (copied). The answer comes as of zc_link_publish. */
+/*  Leaves figures for STATS (copied). `fn` is called as for zc_link_publish. */
 void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn,
                      void *arg);
 /*  Milliseconds since the broker last answered a SYNC, or since the link was made. */
 uint64_t zc_link_synced_ms (const zc_link_t *self);
-/*  Several times a second: gives up requests whose time is over. */
+/*  To be called several times a second: gives up requests whose time is over. */
 void zc_link_tick (zc_link_t *self);
 bool zc_link_connected (const zc_link_t *self);
 uint64_t zc_link_malformed (const zc_link_t *self);
