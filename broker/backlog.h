@@ -1,10 +1,11 @@
-/*  backlog.h - what may wait for each subscriber, in bytes, and the end of one that takes nothing.
+/*  backlog.h - bounds the bytes that may wait for each subscriber, and disconnects a subscriber
+ *  that takes nothing.
  *
- *  ZeroMQ bounds what waits for a subscriber in messages, and tells neither how many there are nor
- *  which: ten thousand of a megabyte are ten gigabytes. What can be seen from outside is whether a
- *  connection's socket is writable: then ZeroMQ has nothing to write to it. So no more waits for it
- *  than was published since, and of that no more messages than the queue holds: the largest of
- *  them are the bound. */
+ *  ZeroMQ bounds a subscriber's queue in messages, and tells neither their number nor their
+ *  sizes: ten thousand messages of a megabyte are ten gigabytes. From outside one can see
+ *  whether a connection's socket is writable; if so, ZeroMQ has nothing to write to it. So at
+ *  most the messages published since then wait for it, and no more of them than the queue holds:
+ *  the sum of the largest ones is the bound. */
 #ifndef ZC_BACKLOG_H
 #define ZC_BACKLOG_H
 
@@ -14,32 +15,32 @@
 
 typedef struct zc_backlog zc_backlog_t;
 
-/*  `hwm`: messages that a queue holds. `max_bytes`: of one subscriber; 0: no bound. */
+/*  `hwm`: messages that a queue holds. `max_bytes`: for each subscriber; 0: no limit. */
 zc_backlog_t *zc_backlog_new (int hwm, uint64_t max_bytes);
 void zc_backlog_destroy (zc_backlog_t **self_p);
 void zc_backlog_set_max (zc_backlog_t *self, uint64_t max_bytes);
 
-/*  A message of so many bytes, in all frames, was given to ZeroMQ. */
+/*  A message of this size, in all frames, was given to ZeroMQ. */
 void zc_backlog_published (zc_backlog_t *self, size_t bytes);
-/*  ZeroMQ accepted a connection, or ended one. The descriptor is ZeroMQ's. */
+/*  ZeroMQ accepted a connection, or ended one. The descriptor stays ZeroMQ's. */
 void zc_backlog_opened (zc_backlog_t *self, int fd);
 void zc_backlog_closed (zc_backlog_t *self, int fd);
 
 /*  Whether zc_backlog_turn has something to do: a few times a second, and more often where much is
  *  published. `now_ms` doesn't step back. */
 bool zc_backlog_due (const zc_backlog_t *self, uint64_t now_ms);
-/*  Looks at the connections. Those for which too much may wait are shut down, of which ZeroMQ then
- *  learns. What has been opened and closed until now has been told. */
+/*  Looks at the connections, and shuts down those for which too much may wait; ZeroMQ then
+ *  notices. All connections opened and closed until now have been reported before. */
 void zc_backlog_turn (zc_backlog_t *self, uint64_t now_ms);
-/*  The names of those that take nothing now, the first three: "10.0.0.5:40022, 10.0.0.6:5311 and 4
- *  more"; "" where there are none. */
+/*  Writes the names of the first three subscribers that take nothing now: "10.0.0.5:40022,
+ *  10.0.0.6:5311 and 4 more"; "" where there are none. */
 void zc_backlog_names (const zc_backlog_t *self, char *text, size_t size);
 
 typedef struct {
     uint64_t connections; /* now */
-    uint64_t behind;      /* of them, those that take nothing now */
-    uint64_t bytes;       /* that may wait for the one with the most */
-    uint64_t cut;         /* shut down since they took nothing */
+    uint64_t behind;      /* connections that take nothing now */
+    uint64_t bytes;       /* the most that may wait for one of them */
+    uint64_t cut;         /* connections that were shut down */
 } zc_backlog_stats_t;
 zc_backlog_stats_t zc_backlog_stats (const zc_backlog_t *self);
 

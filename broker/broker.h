@@ -1,5 +1,5 @@
-/*  broker.h - the broker: what publishers send is ordered, stamped, kept, and given to subscribers;
- *  control answers for it (doc/protocol.md). */
+/*  broker.h - the broker: it orders and stamps messages from publishers, keeps them, and sends
+ *  them to subscribers; on control it answers requests (doc/protocol.md). */
 #ifndef ZC_BROKER_H
 #define ZC_BROKER_H
 
@@ -8,9 +8,9 @@
 
 typedef struct {
     const char *publish, *subscribe, *control; /* endpoints */
-    const zc_options_t *options; /* borrowed for the broker's life: who may (broker/gate.h) */
+    const zc_options_t *options; /* borrowed for the broker's life; for broker/gate.h */
     int publish_hwm, subscribe_hwm, control_hwm; /* messages queued for or from each peer */
-    uint64_t subscribe_bytes; /* that may wait for a subscriber that takes nothing; 0: any */
+    uint64_t subscribe_bytes;                    /* that may wait for one subscriber; 0: no limit */
     int io_threads;
     size_t max_payload;
     size_t max_topics;
@@ -22,17 +22,18 @@ typedef struct {
 
 typedef struct zc_broker zc_broker_t;
 
-/*  Takes the history. `topics` (taken) is what is known of them, and `last` the last position given
+/*  Takes the history, and the topics that are known from it; `last` is the last position given
  *  before. The strings of config are borrowed for the call. Returns NULL with one sentence in
- * `error`. */
+ *  `error`. */
 zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,
                             zc_topics_t **topics_p, zc_id_t last, char *error, size_t size);
 void zc_broker_destroy (zc_broker_t **self_p);
-/*  What can change while it runs: limits, max_payload, dedup, max_topics. */
+/*  Changes the settings that can change while the broker runs: limits, max_payload, dedup,
+ *  max_topics. */
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config);
 
-/*  Runs until `stop`, called whenever `signal_fd` is readable, says true; then answers what is on
- *  its way, within a few seconds. */
+/*  Runs until `stop`, which is called whenever `signal_fd` is readable, returns true; then
+ *  finishes the work that is under way, within a few seconds. */
 void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), void *arg);
 
 #endif

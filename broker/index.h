@@ -1,6 +1,7 @@
-/*  index.h - a hash table of nodes that live inside what they index. Knows no keys: the caller
- *  brings hash and comparison. It grows a few buckets with every insertion: lib/base/table.h, which
- *  rehashes at once, would hold the broker up for tens of milliseconds at a million entries. */
+/*  index.h - a hash table of nodes that are embedded in the objects. It knows no keys: the
+ *  caller passes hash and comparison. It grows by a few buckets with every insertion;
+ *  lib/base/table.h, which rehashes at once, would stop the broker for tens of milliseconds at a
+ *  million entries. */
 #ifndef ZC_INDEX_H
 #define ZC_INDEX_H
 
@@ -31,8 +32,8 @@ void zc_index_remove (zc_index_t *self, zc_node_t *node);
 zc_node_t *zc_index_find (const zc_index_t *self, uint64_t hash,
                           bool (*same) (const zc_node_t *node, const void *key), const void *key);
 
-/*  Removes any node, and returns it; NULL where there is none. *at begins at 0, and nothing is
- * added between calls. */
+/*  Removes any node, and returns it; NULL where there is none. *at begins at 0; nothing may be
+ *  added between calls. */
 zc_node_t *zc_index_pop (zc_index_t *self, size_t *at);
 
 /*  A hash that outsiders can't predict (seeded once a process). */

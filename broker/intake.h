@@ -1,17 +1,18 @@
-/*  intake.h - bounds on what connections bring into libzmq, where it has none of its own:
- * descriptors that are out, messages of endless frames, subscriptions without number.
+/*  intake.h - bounds what connections bring into libzmq, where libzmq itself has no bound: it
+ *  runs out of descriptors, and accepts messages of endless frames and any number of
+ *  subscriptions.
  *
- *  The calls of the C library by which libzmq listens, accepts and receives are ours in this
- * program: what a program defines comes before the C library's, for shared libraries too. They do
- * what they are called for, and look. There is one intake in a process, as there is one C library.
- */
+ *  This program defines the functions of the C library by which libzmq listens, accepts and
+ *  receives: a program's definitions come before the C library's, also for shared libraries.
+ *  These functions do what the C library's do, and count. There is one intake in a process, as
+ *  there is one C library. */
 #ifndef ZC_INTAKE_H
 #define ZC_INTAKE_H
 
 #include "broker/acceptors.h"
 #include "broker/meter.h"
 
-/*  What an endpoint is for. */
+/*  The role of an endpoint. */
 typedef enum {
     ZC_INTAKE_NONE = -1,
     ZC_INTAKE_CONTROL,
@@ -20,16 +21,18 @@ typedef enum {
     ZC_INTAKE_ROLES,
 } zc_intake_role_t;
 
-/*  Looks from now on. The acceptors (borrowed) rest when there is no descriptor to accept with. */
+/*  Counts from now on. The acceptors (borrowed) are paused when there is no descriptor to accept
+ *  with. */
 void zc_intake_start (zc_acceptors_t *acceptors);
 /*  Before the acceptors are destroyed. */
 void zc_intake_stop (void);
-/*  For connections of such endpoints, those that there are, too. All zero: no bounds. */
+/*  Sets the limits for connections in this role, also for those that exist. All zero: no limits. */
 void zc_intake_limit (zc_intake_role_t role, const zc_meter_limits_t *limits);
-/*  What this thread listens on from now on is such an endpoint; NONE: of no interest. */
+/*  Listening sockets that this thread makes from now on have this role; ZC_INTAKE_NONE: they
+ *  aren't counted. */
 void zc_intake_bind (zc_intake_role_t role);
-/*  The connections that were cut so far, since they had sent more than they may. Where there are
- * more than `*seen`, tells of the last one in `text` and sets *seen. */
+/*  Whether connections were cut, because they had sent more than they may, since the call that
+ *  set *seen (0 at first). Then `text` tells of the last one, and *seen is set. */
 bool zc_intake_cut (uint64_t *seen, char *text, size_t size);
 
 #endif

@@ -1,10 +1,10 @@
-/*  meter.h - what one connection sends, by the bytes on the wire (ZMTP 1.0 to 3.1): are its
- * messages and its subscriptions within bounds? A parser without I/O.
+/*  meter.h - counts the messages and subscriptions that one connection sends, by the bytes on
+ *  the wire (ZMTP 1.0 to 3.1), and compares them with limits. A parser without I/O.
  *
- *  libzmq bounds the size of a frame, and how many whole messages wait; not how many frames a
- * message has, each of which takes 64 bytes and is there before anybody else can see it, nor how
- * much a peer subscribes to. Of an encrypted connection only frames can be seen, not whether more
- * belong to the same message. */
+ *  libzmq bounds the size of a frame, and the number of whole messages that wait; but not the
+ *  frames of a message, each of which takes 64 bytes before anybody else can see it, nor the
+ *  subscriptions of a peer. Of an encrypted connection only frames can be seen, not where a
+ *  message ends. */
 #ifndef ZC_METER_H
 #define ZC_METER_H
 
@@ -15,14 +15,14 @@
 typedef struct {
     uint32_t frames;        /* of a message */
     uint64_t bytes;         /* of a message */
-    uint32_t subscriptions; /* of a connection; 0: it sends none, or they aren't counted */
+    uint32_t subscriptions; /* of a connection; 0: not counted */
 } zc_meter_limits_t;
 
 typedef enum {
     ZC_METER_GOOD,
-    ZC_METER_FRAMES,        /* a message has more of them than it may */
-    ZC_METER_BYTES,         /* a message is larger than it may be */
-    ZC_METER_SUBSCRIPTIONS, /* there are more */
+    ZC_METER_FRAMES,        /* a message has too many frames */
+    ZC_METER_BYTES,         /* a message is too large */
+    ZC_METER_SUBSCRIPTIONS, /* there are too many subscriptions */
 } zc_meter_result_t;
 
 /*  All zero: a connection that has sent nothing. Only meter.c changes it. */
@@ -32,7 +32,7 @@ typedef struct {
     uint32_t frames;
     uint32_t subscriptions;
     uint8_t state;
-    uint8_t old;  /* it speaks ZMTP 1.0 */
+    uint8_t old;  /* the connection speaks ZMTP 1.0 */
     uint8_t more; /* the message goes on after this frame */
     uint8_t have; /* bytes in `head` */
     uint8_t head[12];

@@ -1,12 +1,12 @@
-/*  outbox.h - answers on the control endpoint: the way back to whoever asked, without ever waiting
- *  for a peer that doesn't read. */
+/*  outbox.h - sends answers on the control endpoint, without ever waiting for a peer that
+ *  doesn't read. */
 #ifndef ZC_OUTBOX_H
 #define ZC_OUTBOX_H
 
 #include <zmq.h>
 #include "lib/wire/answer.h"
 
-/*  Where an answer goes, and what it begins with. */
+/*  The way back to a requester, and the tag that its answers begin with. */
 typedef struct {
     uint8_t identity_len, tag_len;
     bool delimiter;
@@ -16,11 +16,11 @@ typedef struct {
 } zc_route_t;
 
 void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *request);
-/*  Whom it leads to: the identity, which is the route's. */
+/*  The requester's identity, borrowed from the route. */
 zc_slice_t zc_route_peer (const zc_route_t *self);
 
 typedef enum {
-    ZC_SENT,    /* or it will be */
+    ZC_SENT,    /* sent, or waiting to be sent */
     ZC_BLOCKED, /* the peer doesn't read fast enough: try again later */
     ZC_GONE,    /* there is no such peer any more */
 } zc_sent_t;
@@ -31,8 +31,8 @@ typedef struct zc_outbox zc_outbox_t;
 zc_outbox_t *zc_outbox_new (void *router);
 void zc_outbox_destroy (zc_outbox_t **self_p);
 
-/*  Whether the peer takes a message now. Where it does, the message has begun, and is to be
- * finished before anything else is sent. */
+/*  Begins a message to the peer, where the peer takes one now: then it must be finished before
+ *  any other message is sent. */
 zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route);
 /*  `payload`: of MSG, the frame that has it already, shared; NULL: it is copied. */
 void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *payload);
@@ -41,7 +41,7 @@ void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *
 void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answer_t *answer);
 void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
                       const char *text);
-/*  Tries again to send what waits, peer by peer, a bounded number. */
+/*  Sends answers that wait, as far as their peers take them, peer by peer, a bounded number. */
 void zc_outbox_retry (zc_outbox_t *self);
 size_t zc_outbox_waiting (const zc_outbox_t *self);
 uint64_t zc_outbox_dropped (const zc_outbox_t *self);

@@ -1,6 +1,6 @@
-/*  peers.h - peers of the control endpoint for which something waits: a table by identity, and a
- *  ring in which each has its turn. What waits is the owner's, whose own struct begins with
- *  zc_peer_t. No I/O. */
+/*  peers.h - the peers of the control endpoint for which something waits: a table by identity,
+ *  and a ring in which each peer has its turn. An owner keeps what waits in a struct of its own,
+ *  which begins with zc_peer_t. No I/O. */
 #ifndef ZC_PEERS_H
 #define ZC_PEERS_H
 
@@ -16,7 +16,7 @@ typedef struct zc_peer {
 
 typedef struct {
     zc_index_t index;
-    zc_peer_t *first; /* whose turn it is; NULL: there is none */
+    zc_peer_t *first; /* the peer whose turn it is; NULL: there is none */
 } zc_peers_t;
 
 void zc_peers_init (zc_peers_t *self);
@@ -24,10 +24,10 @@ void zc_peers_init (zc_peers_t *self);
 void zc_peers_clear (zc_peers_t *self);
 /*  NULL where there is no such peer. */
 zc_peer_t *zc_peers_find (const zc_peers_t *self, zc_slice_t identity);
-/*  Adds a peer that isn't there, as the last to have its turn. */
+/*  Adds a peer that isn't in the table; it has its turn last. */
 void zc_peers_add (zc_peers_t *self, zc_peer_t *peer, zc_slice_t identity);
 void zc_peers_remove (zc_peers_t *self, zc_peer_t *peer);
-/*  The peer whose turn it is, and is the last now; NULL where there is none. */
+/*  The peer whose turn it is; it becomes the last one. NULL where there is none. */
 zc_peer_t *zc_peers_turn (zc_peers_t *self);
 size_t zc_peers_size (const zc_peers_t *self);
 
