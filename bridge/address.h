@@ -3,8 +3,8 @@
  *  redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], redis://HOST…?db=N,
  *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (an alias of the latter).
  *  Any byte but NUL can be written as %XX (RFC 3986 §2.1); '+' is a plus. */
-#ifndef ZC_ADDRESS_H
-#define ZC_ADDRESS_H
+#ifndef ZC_BRIDGE_ADDRESS_H
+#define ZC_BRIDGE_ADDRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

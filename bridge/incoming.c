@@ -24,7 +24,7 @@ struct zc_incoming {
     zc_incoming_config_t config;
     zc_mapping_t *mapping;
     zc_redis_t *redis; /* NULL once closed */
-    zc_subscriptions_t *subscriptions;
+    zc_redis_subscriptions_t *subscriptions;
     zc_publisher_t *publisher;
     char *control; /* for logs; owned */
     bool missed;   /* a subscription that had been there came back: a gap, not yet told */
@@ -142,7 +142,7 @@ static bool s_is_relay (const zc_incoming_t *self, zc_slice_t name, bool pattern
     return found;
 }
 
-static void s_message (void *arg, const zc_event_t *event)
+static void s_message (void *arg, const zc_redis_event_t *event)
 {
     zc_incoming_t *self = arg;
     zc_slice_t topic, channel = event->channel;
@@ -165,31 +165,32 @@ static void s_message (void *arg, const zc_event_t *event)
 /*  What the mapping has, and what other sites relay. */
 static void s_want (zc_incoming_t *self)
 {
-    zc_subscriptions_begin (self->subscriptions);
+    zc_redis_subscriptions_begin (self->subscriptions);
     for (size_t i = 0; i < zc_mapping_count (self->mapping); i++) {
         bool pattern;
         const char *name = zc_mapping_name (self->mapping, i, &pattern);
-        zc_subscriptions_want (self->subscriptions, (zc_slice_t){name, strlen (name)}, pattern);
+        zc_redis_subscriptions_want (self->subscriptions, (zc_slice_t){name, strlen (name)},
+                                     pattern);
     }
     for (size_t i = 0; self->config.relay && i < zc_outlet_count (self->config.relay); i++) {
         bool prefix;
         zc_outlet_topic (self->config.relay, i, &prefix);
         zc_buf_t name = ZC_BUF_INIT;
         zc_outlet_subscription (self->config.relay, i, &name);
-        zc_subscriptions_want (self->subscriptions, (zc_slice_t){zc_buf_str (&name), name.len},
-                               prefix);
+        zc_redis_subscriptions_want (self->subscriptions,
+                                     (zc_slice_t){zc_buf_str (&name), name.len}, prefix);
         zc_buf_clear (&name);
     }
-    zc_subscriptions_end (self->subscriptions);
+    zc_redis_subscriptions_end (self->subscriptions);
 }
 
-static void s_command (zc_incoming_t *self, void *tag, const zc_subscription_t *subscription,
+static void s_command (zc_incoming_t *self, void *tag, const zc_redis_subscription_t *subscription,
                        bool on)
 {
     static const char *const verbs[2][2] = {{"UNSUBSCRIBE", "PUNSUBSCRIBE"},
                                             {"SUBSCRIBE", "PSUBSCRIBE"}};
-    zc_slice_t name = zc_subscription_name (subscription);
-    const char *words[] = {verbs[on][zc_subscription_is_pattern (subscription)], name.at};
+    zc_slice_t name = zc_redis_subscription_name (subscription);
+    const char *words[] = {verbs[on][zc_redis_subscription_is_pattern (subscription)], name.at};
     size_t lengths[] = {strlen (words[0]), name.len};
     zc_redis_command (self->redis, tag, 2, words, lengths);
 }
@@ -197,67 +198,68 @@ static void s_command (zc_incoming_t *self, void *tag, const zc_subscription_t *
 /*  Asks for what is wanted and not there, and has what isn't wanted taken away. */
 static void s_ask (zc_incoming_t *self)
 {
-    zc_subscription_t *subscription;
+    zc_redis_subscription_t *subscription;
     if (!self->redis || !zc_redis_is_ready (self->redis))
         return;
-    while ((subscription = zc_subscriptions_next (self->subscriptions, zc_mono_ms ())))
+    while ((subscription = zc_redis_subscriptions_next (self->subscriptions, zc_mono_ms ())))
         s_command (self, subscription, subscription, true);
-    while ((subscription = zc_subscriptions_next_unwanted (self->subscriptions)))
+    while ((subscription = zc_redis_subscriptions_next_unwanted (self->subscriptions)))
         s_command (self, &s_unsubscribe, subscription, false);
 }
 
-static const char *s_kind (const zc_subscription_t *subscription)
+static const char *s_kind (const zc_redis_subscription_t *subscription)
 {
-    return zc_subscription_is_pattern (subscription) ? "pattern" : "channel";
+    return zc_redis_subscription_is_pattern (subscription) ? "pattern" : "channel";
 }
 
-static void s_refused (zc_incoming_t *self, zc_subscription_t *subscription,
+static void s_refused (zc_incoming_t *self, zc_redis_subscription_t *subscription,
                        const redisReply *error)
 {
     char reason[256];
-    zc_slice_t text = zc_reply_error (error), name = zc_subscription_name (subscription);
+    zc_slice_t text = zc_reply_error (error), name = zc_redis_subscription_name (subscription);
     const char *advice = zc_fault_advice (text);
-    self->stats.forbidden += !zc_subscription_was_refused (subscription);
+    self->stats.forbidden += !zc_redis_subscription_was_refused (subscription);
     snprintf (reason, sizeof reason, "%s %.*s: %.*s%s%s%s", s_kind (subscription),
               (int)(name.len > 64 ? 64 : name.len), name.at, (int)text.len, text.at,
               advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
-    bool news = zc_subscriptions_refused (self->subscriptions, subscription, reason, zc_mono_ms ());
+    bool news =
+        zc_redis_subscriptions_refused (self->subscriptions, subscription, reason, zc_mono_ms ());
     zc_log (news ? ZC_LOG_ERROR : ZC_LOG_DEBUG, "redis %s: not subscribed to %s; trying again",
             self->config.address->shown, reason);
 }
 
-static void s_confirmed (zc_incoming_t *self, zc_subscription_t *subscription)
+static void s_confirmed (zc_incoming_t *self, zc_redis_subscription_t *subscription)
 {
-    zc_slice_t name = zc_subscription_name (subscription);
+    zc_slice_t name = zc_redis_subscription_name (subscription);
     zc_redis_works (self->redis);
-    if (zc_subscription_was_refused (subscription))
+    if (zc_redis_subscription_was_refused (subscription))
         zc_info ("redis %s: subscribed to %s %.*s", self->config.address->shown,
                  s_kind (subscription), (int)name.len, name.at);
-    if (zc_subscriptions_confirmed (self->subscriptions, subscription))
+    if (zc_redis_subscriptions_confirmed (self->subscriptions, subscription))
         self->missed = true;
 }
 
 /*  Redis has taken it away by itself. */
-static void s_gone (zc_incoming_t *self, const zc_event_t *event)
+static void s_gone (zc_incoming_t *self, const zc_redis_event_t *event)
 {
-    if (zc_subscriptions_gone (self->subscriptions, event->name, event->pattern))
+    if (zc_redis_subscriptions_gone (self->subscriptions, event->name, event->pattern))
         zc_warn ("redis %s: has ended the subscription to %.*s; asking again",
                  self->config.address->shown, (int)event->name.len, event->name.at);
 }
 
 /*  Whether it confirms what this subscription is. Anything else but an error means that the replies
  *  are not those to our commands. */
-static bool s_confirms (const zc_event_t *event, const zc_subscription_t *subscription)
+static bool s_confirms (const zc_redis_event_t *event, const zc_redis_subscription_t *subscription)
 {
     return event->kind == ZC_EVENT_SUBSCRIBED &&
-           event->pattern == zc_subscription_is_pattern (subscription) &&
-           zc_slice_compare (event->name, zc_subscription_name (subscription)) == 0;
+           event->pattern == zc_redis_subscription_is_pattern (subscription) &&
+           zc_slice_compare (event->name, zc_redis_subscription_name (subscription)) == 0;
 }
 
 static void s_reply (void *arg, void *tag, const redisReply *reply)
 {
     zc_incoming_t *self = arg;
-    zc_event_t event = zc_reply_event (reply);
+    zc_redis_event_t event = zc_reply_event (reply);
     if (!tag && event.kind == ZC_EVENT_UNSUBSCRIBED)
         s_gone (self, &event);
     else if (!tag || tag == &s_unsubscribe)
@@ -273,7 +275,7 @@ static void s_reply (void *arg, void *tag, const redisReply *reply)
 static void s_ready (void *arg)
 {
     zc_incoming_t *self = arg;
-    if (zc_subscriptions_wanted (self->subscriptions) == 0)
+    if (zc_redis_subscriptions_wanted (self->subscriptions) == 0)
         zc_redis_works (self->redis);
     s_ask (self);
 }
@@ -281,7 +283,7 @@ static void s_ready (void *arg)
 static void s_lost (void *arg)
 {
     zc_incoming_t *self = arg; /* redis.c has logged it; the gap is stated once it is back */
-    zc_subscriptions_lost (self->subscriptions);
+    zc_redis_subscriptions_lost (self->subscriptions);
 }
 
 /*  The module ---------------------------------------------------------------------------------- */
@@ -295,7 +297,7 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     self->config = *config;
     self->mapping = *mapping_p;
     *mapping_p = NULL;
-    self->subscriptions = zc_subscriptions_new ();
+    self->subscriptions = zc_redis_subscriptions_new ();
     s_want (self);
     self->control = strdup (config->control);
     zc_publisher_config_t publisher = {.control = config->control,
@@ -331,7 +333,7 @@ void zc_incoming_destroy (zc_incoming_t **self_p)
     zc_redis_destroy (&self->redis);
     zc_publisher_destroy (&self->publisher);
     zc_mapping_destroy (&self->mapping);
-    zc_subscriptions_destroy (&self->subscriptions);
+    zc_redis_subscriptions_destroy (&self->subscriptions);
     free (self->control);
     free (self);
 }
@@ -363,9 +365,9 @@ const zc_publisher_t *zc_incoming_publisher (const zc_incoming_t *self)
 const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint)
 {
     bool ready = self->redis && zc_redis_is_ready (self->redis);
-    size_t wanted = zc_subscriptions_wanted (self->subscriptions);
-    size_t confirmed = zc_subscriptions_count_confirmed (self->subscriptions);
-    size_t refused = zc_subscriptions_count_refused (self->subscriptions, complaint);
+    size_t wanted = zc_redis_subscriptions_wanted (self->subscriptions);
+    size_t confirmed = zc_redis_subscriptions_count_confirmed (self->subscriptions);
+    size_t refused = zc_redis_subscriptions_count_refused (self->subscriptions, complaint);
     if (!ready)
         *complaint = self->redis ? zc_redis_complaint (self->redis) : "";
     return !ready ? "away" : refused ? "refused" : confirmed < wanted ? "subscribing" : "connected";
@@ -373,8 +375,8 @@ const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint
 
 size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed)
 {
-    *confirmed = zc_subscriptions_count_confirmed (self->subscriptions);
-    return zc_subscriptions_wanted (self->subscriptions);
+    *confirmed = zc_redis_subscriptions_count_confirmed (self->subscriptions);
+    return zc_redis_subscriptions_wanted (self->subscriptions);
 }
 
 size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3])
@@ -390,7 +392,7 @@ long zc_incoming_timeout (const zc_incoming_t *self)
         return wait;
     long redis = zc_redis_timeout (self->redis);
     wait = wait < 0 || (redis >= 0 && redis < wait) ? redis : wait;
-    uint64_t due = zc_subscriptions_due (self->subscriptions), now = zc_mono_ms ();
+    uint64_t due = zc_redis_subscriptions_due (self->subscriptions), now = zc_mono_ms ();
     if (!zc_redis_is_ready (self->redis) || due == UINT64_MAX)
         return wait;
     long until = due > now ? (long)(due - now) : 0;

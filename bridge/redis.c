@@ -330,7 +330,7 @@ static void s_pass (zc_redis_t *self, const redisReply *error)
 static void s_reply (zc_redis_t *self, const redisReply *reply)
 {
     static zc_log_limit_t s_limit;
-    zc_event_t event = zc_reply_event (reply);
+    zc_redis_event_t event = zc_reply_event (reply);
     void *tag;
     if (event.kind == ZC_EVENT_MESSAGE && self->config.message)
         self->config.message (self->config.arg, &event);

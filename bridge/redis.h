@@ -22,7 +22,7 @@ typedef struct {
      *  itself. Borrowed for the call. */
     void (*reply) (void *arg, void *tag, const redisReply *reply);
     /*  A message of a subscription. NULL: nothing is subscribed to. Borrowed for the call. */
-    void (*message) (void *arg, const zc_event_t *event);
+    void (*message) (void *arg, const zc_redis_event_t *event);
     /*  The connection broke after it was ready: no reply comes any more to what was asked. */
     void (*lost) (void *arg);
 } zc_redis_config_t;

@@ -75,9 +75,9 @@ static const struct {
     {"pong", ZC_EVENT_PONG, false, 1},
 };
 
-zc_event_t zc_reply_event (const redisReply *reply)
+zc_redis_event_t zc_reply_event (const redisReply *reply)
 {
-    zc_event_t event = {ZC_EVENT_NONE, false, {"", 0}, {"", 0}, {"", 0}};
+    zc_redis_event_t event = {ZC_EVENT_NONE, false, {"", 0}, {"", 0}, {"", 0}};
     zc_slice_t word = s_text (reply, 0);
     size_t i = 0, count = sizeof s_events / sizeof *s_events;
     if (zc_slice_is (zc_reply_text (reply), "PONG")) /* without subscriptions */

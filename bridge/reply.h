@@ -34,9 +34,9 @@ typedef struct {
     zc_slice_t name;    /* the subscription: a channel or a pattern */
     zc_slice_t channel; /* MESSAGE */
     zc_slice_t payload; /* MESSAGE */
-} zc_event_t;
+} zc_redis_event_t;
 
-zc_event_t zc_reply_event (const redisReply *reply);
+zc_redis_event_t zc_reply_event (const redisReply *reply);
 
 /*  What a node is. */
 typedef enum {

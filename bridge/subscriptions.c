@@ -9,8 +9,8 @@
 
 typedef enum { S_WANTED, S_ASKED, S_CONFIRMED, S_REFUSED } s_state_t;
 
-struct zc_subscription {
-    struct zc_subscription *next;
+struct zc_redis_subscription {
+    struct zc_redis_subscription *next;
     s_state_t state;
     bool pattern;
     bool listed;       /* between begin and end: it is wanted still */
@@ -23,21 +23,21 @@ struct zc_subscription {
     char name[];
 };
 
-struct zc_subscriptions {
-    zc_subscription_t *first, **end; /* owned */
-    zc_subscription_t *unwanted;     /* owned; told by _next_unwanted last */
+struct zc_redis_subscriptions {
+    zc_redis_subscription_t *first, **end; /* owned */
+    zc_redis_subscription_t *unwanted;     /* owned; told by _next_unwanted last */
 };
 
-zc_subscriptions_t *zc_subscriptions_new (void)
+zc_redis_subscriptions_t *zc_redis_subscriptions_new (void)
 {
-    zc_subscriptions_t *self = calloc (1, sizeof *self);
+    zc_redis_subscriptions_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     self->end = &self->first;
     return self;
 }
 
-static void s_free (zc_subscription_t *subscription)
+static void s_free (zc_redis_subscription_t *subscription)
 {
     if (!subscription)
         return;
@@ -46,9 +46,9 @@ static void s_free (zc_subscription_t *subscription)
 }
 
 /*  Takes it out of the list; the caller has it. */
-static void s_take (zc_subscriptions_t *self, zc_subscription_t *subscription)
+static void s_take (zc_redis_subscriptions_t *self, zc_redis_subscription_t *subscription)
 {
-    zc_subscription_t **at = &self->first;
+    zc_redis_subscription_t **at = &self->first;
     while (*at != subscription)
         at = &(*at)->next;
     *at = subscription->next;
@@ -56,14 +56,14 @@ static void s_take (zc_subscriptions_t *self, zc_subscription_t *subscription)
         self->end = at;
 }
 
-void zc_subscriptions_destroy (zc_subscriptions_t **self_p)
+void zc_redis_subscriptions_destroy (zc_redis_subscriptions_t **self_p)
 {
-    zc_subscriptions_t *self = *self_p;
+    zc_redis_subscriptions_t *self = *self_p;
     if (!self)
         return;
     *self_p = NULL;
     while (self->first) {
-        zc_subscription_t *subscription = self->first;
+        zc_redis_subscription_t *subscription = self->first;
         s_take (self, subscription);
         s_free (subscription);
     }
@@ -73,29 +73,30 @@ void zc_subscriptions_destroy (zc_subscriptions_t **self_p)
 
 /*  What is wanted ------------------------------------------------------------------------------ */
 
-static zc_subscription_t *s_find (const zc_subscriptions_t *self, zc_slice_t name, bool pattern)
+static zc_redis_subscription_t *s_find (const zc_redis_subscriptions_t *self, zc_slice_t name,
+                                        bool pattern)
 {
-    zc_subscription_t *at = self->first;
-    while (at &&
-           (at->pattern != pattern || zc_slice_compare (zc_subscription_name (at), name) != 0))
+    zc_redis_subscription_t *at = self->first;
+    while (at && (at->pattern != pattern ||
+                  zc_slice_compare (zc_redis_subscription_name (at), name) != 0))
         at = at->next;
     return at;
 }
 
-void zc_subscriptions_begin (zc_subscriptions_t *self)
+void zc_redis_subscriptions_begin (zc_redis_subscriptions_t *self)
 {
-    for (zc_subscription_t *at = self->first; at; at = at->next)
+    for (zc_redis_subscription_t *at = self->first; at; at = at->next)
         at->listed = false;
 }
 
-void zc_subscriptions_want (zc_subscriptions_t *self, zc_slice_t name, bool pattern)
+void zc_redis_subscriptions_want (zc_redis_subscriptions_t *self, zc_slice_t name, bool pattern)
 {
-    zc_subscription_t *found = s_find (self, name, pattern);
+    zc_redis_subscription_t *found = s_find (self, name, pattern);
     if (found) {
         found->listed = true;
         return;
     }
-    zc_subscription_t *made = calloc (1, sizeof *made + name.len);
+    zc_redis_subscription_t *made = calloc (1, sizeof *made + name.len);
     if (!made)
         abort ();
     made->listed = true;
@@ -106,24 +107,25 @@ void zc_subscriptions_want (zc_subscriptions_t *self, zc_slice_t name, bool patt
     self->end = &made->next;
 }
 
-void zc_subscriptions_end (zc_subscriptions_t *self)
+void zc_redis_subscriptions_end (zc_redis_subscriptions_t *self)
 {
-    for (zc_subscription_t *at = self->first; at; at = at->next)
+    for (zc_redis_subscription_t *at = self->first; at; at = at->next)
         at->removed = !at->listed;
 }
 
 /*  What is to be done -------------------------------------------------------------------------- */
 
-static bool s_is_due (const zc_subscription_t *subscription, uint64_t now_ms)
+static bool s_is_due (const zc_redis_subscription_t *subscription, uint64_t now_ms)
 {
     return !subscription->removed &&
            (subscription->state == S_WANTED ||
             (subscription->state == S_REFUSED && now_ms >= subscription->again_at));
 }
 
-zc_subscription_t *zc_subscriptions_next (zc_subscriptions_t *self, uint64_t now_ms)
+zc_redis_subscription_t *zc_redis_subscriptions_next (zc_redis_subscriptions_t *self,
+                                                      uint64_t now_ms)
 {
-    zc_subscription_t *at = self->first;
+    zc_redis_subscription_t *at = self->first;
     while (at && !s_is_due (at, now_ms))
         at = at->next;
     if (at)
@@ -132,11 +134,11 @@ zc_subscription_t *zc_subscriptions_next (zc_subscriptions_t *self, uint64_t now
 }
 
 /*  One that was asked for has its answer first: then it is known whether Redis has it. */
-zc_subscription_t *zc_subscriptions_next_unwanted (zc_subscriptions_t *self)
+zc_redis_subscription_t *zc_redis_subscriptions_next_unwanted (zc_redis_subscriptions_t *self)
 {
     s_free (self->unwanted);
     self->unwanted = NULL;
-    for (zc_subscription_t *at = self->first, *next; at; at = next) {
+    for (zc_redis_subscription_t *at = self->first, *next; at; at = next) {
         next = at->next;
         if (!at->removed || at->state == S_ASKED)
             continue;
@@ -148,10 +150,10 @@ zc_subscription_t *zc_subscriptions_next_unwanted (zc_subscriptions_t *self)
     return NULL;
 }
 
-uint64_t zc_subscriptions_due (const zc_subscriptions_t *self)
+uint64_t zc_redis_subscriptions_due (const zc_redis_subscriptions_t *self)
 {
     uint64_t due = UINT64_MAX;
-    for (const zc_subscription_t *at = self->first; at; at = at->next) {
+    for (const zc_redis_subscription_t *at = self->first; at; at = at->next) {
         uint64_t when = at->removed              ? UINT64_MAX
                         : at->state == S_WANTED  ? 0
                         : at->state == S_REFUSED ? at->again_at
@@ -161,24 +163,25 @@ uint64_t zc_subscriptions_due (const zc_subscriptions_t *self)
     return due;
 }
 
-zc_slice_t zc_subscription_name (const zc_subscription_t *self)
+zc_slice_t zc_redis_subscription_name (const zc_redis_subscription_t *self)
 {
     return (zc_slice_t){self->name, self->len};
 }
 
-bool zc_subscription_is_pattern (const zc_subscription_t *self)
+bool zc_redis_subscription_is_pattern (const zc_redis_subscription_t *self)
 {
     return self->pattern;
 }
 
 /*  What Redis says ----------------------------------------------------------------------------- */
 
-bool zc_subscription_was_refused (const zc_subscription_t *self)
+bool zc_redis_subscription_was_refused (const zc_redis_subscription_t *self)
 {
     return self->reason != NULL;
 }
 
-bool zc_subscriptions_confirmed (zc_subscriptions_t *self, zc_subscription_t *subscription)
+bool zc_redis_subscriptions_confirmed (zc_redis_subscriptions_t *self,
+                                       zc_redis_subscription_t *subscription)
 {
     (void)self;
     bool missed = subscription->missed;
@@ -190,8 +193,9 @@ bool zc_subscriptions_confirmed (zc_subscriptions_t *self, zc_subscription_t *su
     return missed;
 }
 
-bool zc_subscriptions_refused (zc_subscriptions_t *self, zc_subscription_t *subscription,
-                               const char *reason, uint64_t now_ms)
+bool zc_redis_subscriptions_refused (zc_redis_subscriptions_t *self,
+                                     zc_redis_subscription_t *subscription, const char *reason,
+                                     uint64_t now_ms)
 {
     (void)self;
     bool news = !subscription->reason || strcmp (subscription->reason, reason) != 0;
@@ -205,9 +209,9 @@ bool zc_subscriptions_refused (zc_subscriptions_t *self, zc_subscription_t *subs
     return news;
 }
 
-bool zc_subscriptions_gone (zc_subscriptions_t *self, zc_slice_t name, bool pattern)
+bool zc_redis_subscriptions_gone (zc_redis_subscriptions_t *self, zc_slice_t name, bool pattern)
 {
-    zc_subscription_t *found = s_find (self, name, pattern);
+    zc_redis_subscription_t *found = s_find (self, name, pattern);
     if (!found || found->state != S_CONFIRMED)
         return false;
     found->state = S_WANTED;
@@ -215,43 +219,44 @@ bool zc_subscriptions_gone (zc_subscriptions_t *self, zc_slice_t name, bool patt
     return true;
 }
 
-void zc_subscriptions_lost (zc_subscriptions_t *self)
+void zc_redis_subscriptions_lost (zc_redis_subscriptions_t *self)
 {
-    for (zc_subscription_t *at = self->first; at; at = at->next) {
+    for (zc_redis_subscription_t *at = self->first; at; at = at->next) {
         at->missed = at->missed || at->state == S_CONFIRMED;
         at->state = S_WANTED;
     }
-    zc_subscriptions_next_unwanted (self); /* forgets those: Redis has, too */
+    zc_redis_subscriptions_next_unwanted (self); /* forgets those: Redis has, too */
 }
 
 /*  Figures ------------------------------------------------------------------------------------- */
 
-static size_t s_count (const zc_subscriptions_t *self, s_state_t state)
+static size_t s_count (const zc_redis_subscriptions_t *self, s_state_t state)
 {
     size_t count = 0;
-    for (const zc_subscription_t *at = self->first; at; at = at->next)
+    for (const zc_redis_subscription_t *at = self->first; at; at = at->next)
         count += !at->removed && at->state == state;
     return count;
 }
 
-size_t zc_subscriptions_wanted (const zc_subscriptions_t *self)
+size_t zc_redis_subscriptions_wanted (const zc_redis_subscriptions_t *self)
 {
     size_t count = 0;
-    for (const zc_subscription_t *at = self->first; at; at = at->next)
+    for (const zc_redis_subscription_t *at = self->first; at; at = at->next)
         count += !at->removed;
     return count;
 }
 
-size_t zc_subscriptions_count_confirmed (const zc_subscriptions_t *self)
+size_t zc_redis_subscriptions_count_confirmed (const zc_redis_subscriptions_t *self)
 {
     return s_count (self, S_CONFIRMED);
 }
 
-size_t zc_subscriptions_count_refused (const zc_subscriptions_t *self, const char **reason)
+size_t zc_redis_subscriptions_count_refused (const zc_redis_subscriptions_t *self,
+                                             const char **reason)
 {
     size_t count = 0;
     *reason = "";
-    for (const zc_subscription_t *at = self->first; at; at = at->next) {
+    for (const zc_redis_subscription_t *at = self->first; at; at = at->next) {
         if (at->removed || !at->reason)
             continue;
         count++;

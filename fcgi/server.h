@@ -1,6 +1,6 @@
 /*  server.h - zcast-fcgi as a FastCGI responder: a listening socket on a worker's loop. */
-#ifndef ZC_SERVER_H
-#define ZC_SERVER_H
+#ifndef ZC_FCGI_SERVER_H
+#define ZC_FCGI_SERVER_H
 
 #include "lib/config/options.h"
 

@@ -20,7 +20,7 @@
 #define S_PAUSE_MS 200
 #define S_PAUSE_MAX_MS 5000
 
-struct zc_http {
+struct zc_http_client {
     const zc_options_t *options;
     char *url;
     CURLM *multi;
@@ -47,7 +47,7 @@ static char *s_base (const char *text)
     return url;
 }
 
-zc_http_t *zc_http_new (const zc_options_t *options)
+zc_http_client_t *zc_http_new (const zc_options_t *options)
 {
     char *url = s_base (zc_options_text (options, "http"));
     if (!url) {
@@ -55,7 +55,7 @@ zc_http_t *zc_http_new (const zc_options_t *options)
                         "password or query");
         return NULL;
     }
-    zc_http_t *self = calloc (1, sizeof *self);
+    zc_http_client_t *self = calloc (1, sizeof *self);
     if (!self || curl_global_init (CURL_GLOBAL_DEFAULT) != 0)
         abort ();
     self->options = options;
@@ -67,9 +67,9 @@ zc_http_t *zc_http_new (const zc_options_t *options)
     return self;
 }
 
-void zc_http_destroy (zc_http_t **self_p)
+void zc_http_destroy (zc_http_client_t **self_p)
 {
-    zc_http_t *self = *self_p;
+    zc_http_client_t *self = *self_p;
     if (!self)
         return;
     *self_p = NULL;
@@ -84,14 +84,14 @@ void zc_http_destroy (zc_http_t **self_p)
     free (self);
 }
 
-const char *zc_http_url (const zc_http_t *self)
+const char *zc_http_url (const zc_http_client_t *self)
 {
     return self->url;
 }
 
 /*  A request's head ---------------------------------------------------------------------------- */
 
-static void s_add_field (zc_http_t *self, const char *field)
+static void s_add_field (zc_http_client_t *self, const char *field)
 {
     self->fields = curl_slist_append (self->fields, field);
     if (!self->fields)
@@ -114,7 +114,7 @@ static int s_read_token (const char *path, zc_buf_t *token)
     return 0;
 }
 
-static int s_add_token (zc_http_t *self)
+static int s_add_token (zc_http_client_t *self)
 {
     const char *path = zc_options_text (self->options, "token-file");
     const char *text = zc_options_text (self->options, "token");
@@ -139,14 +139,14 @@ static int s_add_token (zc_http_t *self)
 
 /*  An answer ----------------------------------------------------------------------------------- */
 
-static int s_status (zc_http_t *self)
+static int s_status (zc_http_client_t *self)
 {
     long status = 0;
     curl_easy_getinfo (self->easy, CURLINFO_RESPONSE_CODE, &status);
     return (int)status;
 }
 
-static bool s_right_type (zc_http_t *self)
+static bool s_right_type (zc_http_client_t *self)
 {
     const char *type = NULL, *want = self->request.type;
     curl_easy_getinfo (self->easy, CURLINFO_CONTENT_TYPE, &type);
@@ -156,7 +156,7 @@ static bool s_right_type (zc_http_t *self)
 static size_t s_body (char *bytes, size_t one, size_t len, void *arg)
 {
     (void)one;
-    zc_http_t *self = arg;
+    zc_http_client_t *self = arg;
     if (self->request.fn && s_status (self) == 200 && s_right_type (self))
         return self->request.fn (self->request.arg, bytes, len) ? len : CURL_WRITEFUNC_ERROR;
     zc_buf_t *text = &self->answer.text;
@@ -165,7 +165,7 @@ static size_t s_body (char *bytes, size_t one, size_t len, void *arg)
     return len;
 }
 
-static void s_keep_reason (zc_http_t *self)
+static void s_keep_reason (zc_http_client_t *self)
 {
     zc_http_answer_t *answer = &self->answer;
     zc_buf_t *reason = &self->reason;
@@ -176,7 +176,7 @@ static void s_keep_reason (zc_http_t *self)
     zc_buf_add (reason, answer->text.data, len);
 }
 
-static void s_finish (zc_http_t *self, CURLcode code)
+static void s_finish (zc_http_client_t *self, CURLcode code)
 {
     curl_off_t seconds = 0;
     zc_http_answer_t *answer = &self->answer;
@@ -194,19 +194,19 @@ static void s_finish (zc_http_t *self, CURLcode code)
     zc_http_end (self);
 }
 
-zc_http_answer_t *zc_http_answer (zc_http_t *self)
+zc_http_answer_t *zc_http_answer (zc_http_client_t *self)
 {
     return &self->answer;
 }
 
-const char *zc_http_reason (zc_http_t *self)
+const char *zc_http_reason (zc_http_client_t *self)
 {
     return zc_buf_str (&self->reason);
 }
 
 /*  The request --------------------------------------------------------------------------------- */
 
-static void s_set (zc_http_t *self, const char *url)
+static void s_set (zc_http_client_t *self, const char *url)
 {
     const zc_http_request_t *request = &self->request;
     const char *ca = zc_options_text (self->options, "ca");
@@ -231,7 +231,7 @@ static void s_set (zc_http_t *self, const char *url)
     }
 }
 
-int zc_http_begin (zc_http_t *self, const zc_http_request_t *request)
+int zc_http_begin (zc_http_client_t *self, const zc_http_request_t *request)
 {
     zc_buf_t url = ZC_BUF_INIT;
     curl_slist_free_all (self->fields);
@@ -255,7 +255,7 @@ int zc_http_begin (zc_http_t *self, const zc_http_request_t *request)
     return 0;
 }
 
-bool zc_http_turn (zc_http_t *self, long ms, bool output)
+bool zc_http_turn (zc_http_client_t *self, long ms, bool output)
 {
     int running = 0, left;
     curl_multi_perform (self->multi, &running);
@@ -274,14 +274,14 @@ bool zc_http_turn (zc_http_t *self, long ms, bool output)
     return self->running;
 }
 
-void zc_http_end (zc_http_t *self)
+void zc_http_end (zc_http_client_t *self)
 {
     if (self->running)
         curl_multi_remove_handle (self->multi, self->easy);
     self->running = false;
 }
 
-void zc_http_encode (zc_http_t *self, zc_buf_t *out, zc_slice_t text)
+void zc_http_encode (zc_http_client_t *self, zc_buf_t *out, zc_slice_t text)
 {
     char *encoded =
         text.len ? curl_easy_escape (self->easy, text.at, (int)text.len) : NULL; /* 0: strlen */

@@ -47,7 +47,7 @@
             "with https: the certificates to trust, in place of the system's", false      \
     }
 
-typedef struct zc_http zc_http_t;
+typedef struct zc_http_client zc_http_client_t;
 
 /*  Of a body, as it comes; false ends the request. */
 typedef bool (*zc_http_fn) (void *arg, const char *bytes, size_t len);
@@ -72,28 +72,28 @@ typedef struct {
 } zc_http_answer_t;
 
 /*  NULL after saying what is wrong with the options. They are borrowed. */
-zc_http_t *zc_http_new (const zc_options_t *options);
-void zc_http_destroy (zc_http_t **self_p);
+zc_http_client_t *zc_http_new (const zc_options_t *options);
+void zc_http_destroy (zc_http_client_t **self_p);
 /*  The URL, without a slash at its end: for messages. */
-const char *zc_http_url (const zc_http_t *self);
+const char *zc_http_url (const zc_http_client_t *self);
 /*  Begins a request; the one before is over. Returns 0, or -1 after saying that the token's file
  *  can't be read. */
-int zc_http_begin (zc_http_t *self, const zc_http_request_t *request);
+int zc_http_begin (zc_http_client_t *self, const zc_http_request_t *request);
 /*  Waits for at most `ms`; whether the request goes on. Ends as zc_tool_poll does where the reader
  *  of our output has left (`output`). Also to wait without a request. */
-bool zc_http_turn (zc_http_t *self, long ms, bool output);
+bool zc_http_turn (zc_http_client_t *self, long ms, bool output);
 /*  Of the request that is over, or was ended. */
-zc_http_answer_t *zc_http_answer (zc_http_t *self);
+zc_http_answer_t *zc_http_answer (zc_http_client_t *self);
 /*  Ends one that goes on. */
-void zc_http_end (zc_http_t *self);
+void zc_http_end (zc_http_client_t *self);
 /*  Appends text to a query as it has to be there: "a/b c" as "a%2Fb%20c". */
-void zc_http_encode (zc_http_t *self, zc_buf_t *out, zc_slice_t text);
+void zc_http_encode (zc_http_client_t *self, zc_buf_t *out, zc_slice_t text);
 /*  Whether another attempt may do better: nobody was there, or it was too much. */
 bool zc_http_may_pass (const zc_http_answer_t *answer);
 /*  The milliseconds until another attempt: what the answer says, else 0.2, 0.4, … 5 s. */
 long zc_http_pause_ms (const zc_http_answer_t *answer, unsigned attempt);
 /*  "503: broker: …", or why there was no answer, to the last request of which that is known; for
  *  messages. Borrowed. */
-const char *zc_http_reason (zc_http_t *self);
+const char *zc_http_reason (zc_http_client_t *self);
 
 #endif

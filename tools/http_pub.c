@@ -16,7 +16,7 @@
 #define S_FIELDS 2
 
 struct zc_http_pub {
-    zc_http_t *http;
+    zc_http_client_t *http;
     zc_buf_t path;
     zc_buf_t type;
     bool keyed; /* the message has a key or an id of its own */

@@ -21,7 +21,7 @@ typedef struct {
     const zc_options_t *options;
     zc_printer_t *printer;
     const char *since;
-    zc_http_t *http;
+    zc_http_client_t *http;
     zc_eventstream_t *stream;
     zc_buf_t path, last;
     uint64_t end, connect; /* monotonic ms; end 0: never */

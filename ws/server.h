@@ -1,7 +1,7 @@
 /*  server.h - zcast-ws: a listening socket, the connections that it accepts, and the doors behind
  *  it, on a worker's loop. */
-#ifndef ZC_SERVER_H
-#define ZC_SERVER_H
+#ifndef ZC_WS_SERVER_H
+#define ZC_WS_SERVER_H
 
 #include "lib/config/options.h"
 

@@ -26,20 +26,20 @@ static uint64_t s_from_big_endian (const uint8_t *at)
     return value;
 }
 
-MDB_val zc_key1 (zc_key_t *key, uint64_t first)
+MDB_val zc_key1 (zc_table_key_t *key, uint64_t first)
 {
     s_big_endian (key->bytes, first);
     return (MDB_val){8, key->bytes};
 }
 
-MDB_val zc_key2 (zc_key_t *key, uint64_t first, uint64_t second)
+MDB_val zc_key2 (zc_table_key_t *key, uint64_t first, uint64_t second)
 {
     s_big_endian (key->bytes, first);
     s_big_endian (key->bytes + 8, second);
     return (MDB_val){16, key->bytes};
 }
 
-MDB_val zc_key3 (zc_key_t *key, uint64_t first, uint64_t second, uint64_t third)
+MDB_val zc_key3 (zc_table_key_t *key, uint64_t first, uint64_t second, uint64_t third)
 {
     zc_key2 (key, first, second);
     s_big_endian (key->bytes + 16, third);
@@ -51,7 +51,7 @@ uint64_t zc_key_part (const MDB_val *key, int part)
     return s_from_big_endian ((const uint8_t *)key->mv_data + part * 8);
 }
 
-MDB_val zc_key_name (zc_key_t *key, uint64_t number, const void *name, size_t len)
+MDB_val zc_key_name (zc_table_key_t *key, uint64_t number, const void *name, size_t len)
 {
     s_big_endian (key->bytes, number);
     memcpy (key->bytes + 8, name, len);

@@ -82,13 +82,13 @@ typedef struct {
 #define ZC_KEY_NAME_MAX 256 /* bytes */
 typedef struct {
     uint8_t bytes[8 + ZC_KEY_NAME_MAX];
-} zc_key_t;
+} zc_table_key_t;
 
-MDB_val zc_key1 (zc_key_t *key, uint64_t first);
-MDB_val zc_key2 (zc_key_t *key, uint64_t first, uint64_t second);
-MDB_val zc_key3 (zc_key_t *key, uint64_t first, uint64_t second, uint64_t third);
+MDB_val zc_key1 (zc_table_key_t *key, uint64_t first);
+MDB_val zc_key2 (zc_table_key_t *key, uint64_t first, uint64_t second);
+MDB_val zc_key3 (zc_table_key_t *key, uint64_t first, uint64_t second, uint64_t third);
 /*  A key of `names`. `len` is at most ZC_KEY_NAME_MAX. */
-MDB_val zc_key_name (zc_key_t *key, uint64_t number, const void *name, size_t len);
+MDB_val zc_key_name (zc_table_key_t *key, uint64_t number, const void *name, size_t len);
 /*  The number at 8 * `part` of a key, or of a value of `names`. */
 uint64_t zc_key_part (const MDB_val *key, int part);
 

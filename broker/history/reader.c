@@ -195,7 +195,7 @@ static int s_find_name (MDB_cursor *cursor, MDB_val *key, zc_which_t which, MDB_
 bool zc_reader_find (zc_reader_t *self, const zc_topic_t *from, zc_slice_t name, zc_which_t which,
                      zc_id_t *id)
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val value;
     MDB_cursor *cursor;
     if (!from->number || name.len > ZC_KEY_NAME_MAX || !zc_reader_begin (self) ||

@@ -25,7 +25,7 @@ int zc_tables_put_totals (const zc_tables_t *self, const zc_stored_totals_t *tot
 
 int zc_tables_topic (const zc_tables_t *self, uint64_t number, zc_stored_topic_t *topic)
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key1 (&bytes, number), value;
     int rc = mdb_get (self->txn, self->db[ZC_IN_TOPICS], &key, &value);
     topic->number = number;
@@ -36,7 +36,7 @@ int zc_tables_topic (const zc_tables_t *self, uint64_t number, zc_stored_topic_t
 
 int zc_tables_put_topic (const zc_tables_t *self, zc_stored_topic_t *topic)
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key1 (&bytes, topic->number), value = zc_stored_topic_value (topic);
     if (topic->row.gone && topic->row.count == 0)
         return mdb_del (self->txn, self->db[ZC_IN_TOPICS], &key, NULL);
@@ -91,7 +91,7 @@ int zc_tables_each_topic (const zc_tables_t *self,
 int zc_tables_put_name (const zc_tables_t *self, uint64_t number, const void *name, size_t len,
                         zc_id_t id)
 {
-    zc_key_t bytes, position;
+    zc_table_key_t bytes, position;
     MDB_val key = zc_key_name (&bytes, number, name, len), value = zc_key1 (&position, id);
     return mdb_put (self->txn, self->db[ZC_IN_NAMES], &key, &value, 0);
 }
@@ -99,14 +99,14 @@ int zc_tables_put_name (const zc_tables_t *self, uint64_t number, const void *na
 int zc_tables_delete_name (const zc_tables_t *self, uint64_t number, const void *name, size_t len,
                            zc_id_t id)
 {
-    zc_key_t bytes, position;
+    zc_table_key_t bytes, position;
     MDB_val key = zc_key_name (&bytes, number, name, len), value = zc_key1 (&position, id);
     return zc_missing_is_fine (mdb_del (self->txn, self->db[ZC_IN_NAMES], &key, &value));
 }
 
 int zc_tables_delete_chunk (const zc_tables_t *self, uint64_t number, zc_id_t last)
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key2 (&bytes, number, last);
     int rc = zc_missing_is_fine (mdb_del (self->txn, self->db[ZC_IN_CHUNKS], &key, NULL));
     if (rc != 0)
@@ -118,7 +118,7 @@ int zc_tables_delete_chunk (const zc_tables_t *self, uint64_t number, zc_id_t la
 int zc_tables_seek (MDB_cursor *cursor, uint64_t number, zc_id_t after, MDB_val *key,
                     MDB_val *value)
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     if (after == UINT64_MAX)
         return MDB_NOTFOUND;
     *key = zc_key2 (&bytes, number, after + 1);

@@ -15,7 +15,7 @@ static int s_let_go (zc_commit_t *self, zc_stored_topic_t *topic, const zc_chunk
                                     at + sizeof *record + record->event_at, record->event_len,
                                     record->id);
     if (rc == 0 && record->expires_ms) {
-        zc_key_t bytes;
+        zc_table_key_t bytes;
         MDB_val key = zc_key3 (&bytes, record->expires_ms, topic->number, record->id);
         rc = zc_missing_is_fine (
             mdb_del (self->tables.txn, self->tables.db[ZC_IN_EXPIRY], &key, NULL));
@@ -140,7 +140,7 @@ static int s_trim_oldest (zc_commit_t *self, bool *more)
 {
     uint64_t order[3];
     zc_stored_topic_t topic;
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key, value;
     int rc = zc_tables_first (&self->tables, ZC_IN_ORDER, order, 2);
     *more = rc == 0;
@@ -182,7 +182,7 @@ static int s_cut_out (zc_commit_t *self, zc_stored_topic_t *topic, uint64_t last
         memcpy (copy, &chunk, sizeof chunk);
         memmove (copy + offset, copy + offset + size, left.mv_size - offset - size);
         left.mv_size -= size;
-        zc_key_t bytes;
+        zc_table_key_t bytes;
         MDB_val key = zc_key2 (&bytes, topic->number, last);
         if (rc == 0)
             rc = zc_chunk_find (&left, topic->row.cut, &record, &at)
@@ -214,7 +214,7 @@ static int s_expire_one (zc_commit_t *self, const uint64_t due[3])
 /*  The message of an entry of `expiry` isn't there: only the entry is deleted. */
 static int s_expire_nothing (zc_commit_t *self, const uint64_t due[3])
 {
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key3 (&bytes, due[0], due[1], due[2]);
     return mdb_del (self->tables.txn, self->tables.db[ZC_IN_EXPIRY], &key, NULL);
 }

@@ -49,7 +49,7 @@ static int s_index_item (const zc_tables_t *tables, const zc_stored_topic_t *top
                                  (char *)zmq_msg_data (&item->meta) + item->event_at,
                                  item->event_len, item->id);
     if (rc == 0 && item->expires_ms) {
-        zc_key_t bytes;
+        zc_table_key_t bytes;
         MDB_val key = zc_key3 (&bytes, item->expires_ms, topic->number, item->id);
         MDB_val value = {0, NULL};
         rc = mdb_put (tables->txn, tables->db[ZC_IN_EXPIRY], &key, &value, 0);
@@ -74,7 +74,7 @@ static int s_write_chunk (zc_writer_t *self, zc_stored_topic_t *topic, zc_item_t
 {
     zc_chunk_t chunk = {.seq = topic->row.next_seq, .count = (uint32_t)count};
     uint64_t last = items[sorted[count - 1]].id;
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key2 (&bytes, topic->number, last), value = {sizeof chunk + size, NULL};
     const zc_tables_t *tables = &self->commit->tables;
     int rc = mdb_put (tables->txn, tables->db[ZC_IN_CHUNKS], &key, &value, MDB_RESERVE);
@@ -167,7 +167,7 @@ static int s_write_order (zc_writer_t *self)
         qsort (self->order, self->order_len, sizeof *self->order, s_order_by_last);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < self->order_len; i++) {
-        zc_key_t bytes;
+        zc_table_key_t bytes;
         MDB_val key = zc_key2 (&bytes, self->order[i].last, self->order[i].number);
         MDB_val value = {0, NULL};
         rc = mdb_put (tables->txn, tables->db[ZC_IN_ORDER], &key, &value, MDB_APPEND);

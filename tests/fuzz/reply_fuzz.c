@@ -16,7 +16,7 @@ static void s_touch (zc_slice_t slice)
         sum = (char)(sum + slice.at[i]);
 }
 
-static void s_event (const zc_event_t *event)
+static void s_event (const zc_redis_event_t *event)
 {
     s_touch (event->name);
     s_touch (event->channel);
@@ -36,34 +36,34 @@ static void s_role (const redisReply *reply)
 }
 
 /*  A list that wants what the input speaks of, and is told what it says. */
-static void s_tell (zc_subscriptions_t *all, const zc_event_t *event)
+static void s_tell (zc_redis_subscriptions_t *all, const zc_redis_event_t *event)
 {
     static uint64_t s_now;
     s_now += 60000; /* whatever was refused is due again, once */
     if (event->kind == ZC_EVENT_MESSAGE) {
-        zc_subscriptions_begin (all);
-        zc_subscriptions_want (all, event->name, event->pattern);
-        zc_subscriptions_want (all, event->channel, false);
-        zc_subscriptions_end (all);
+        zc_redis_subscriptions_begin (all);
+        zc_redis_subscriptions_want (all, event->name, event->pattern);
+        zc_redis_subscriptions_want (all, event->channel, false);
+        zc_redis_subscriptions_end (all);
     } else if (event->kind == ZC_EVENT_UNSUBSCRIBED) {
-        zc_subscriptions_gone (all, event->name, event->pattern);
+        zc_redis_subscriptions_gone (all, event->name, event->pattern);
     } else if (event->kind == ZC_EVENT_SUBSCRIBED) {
-        zc_subscription_t *next;
-        while ((next = zc_subscriptions_next (all, s_now)))
-            if (zc_slice_compare (zc_subscription_name (next), event->name) == 0)
-                zc_subscriptions_confirmed (all, next);
+        zc_redis_subscription_t *next;
+        while ((next = zc_redis_subscriptions_next (all, s_now)))
+            if (zc_slice_compare (zc_redis_subscription_name (next), event->name) == 0)
+                zc_redis_subscriptions_confirmed (all, next);
             else
-                zc_subscriptions_refused (all, next, "not this one", s_now);
+                zc_redis_subscriptions_refused (all, next, "not this one", s_now);
     } else {
-        zc_subscriptions_lost (all);
+        zc_redis_subscriptions_lost (all);
     }
-    while (zc_subscriptions_next_unwanted (all))
+    while (zc_redis_subscriptions_next_unwanted (all))
         continue;
 }
 
-static void s_reply (zc_subscriptions_t *all, const redisReply *reply)
+static void s_reply (zc_redis_subscriptions_t *all, const redisReply *reply)
 {
-    zc_event_t event = zc_reply_event (reply);
+    zc_redis_event_t event = zc_reply_event (reply);
     zc_slice_t error = zc_reply_error (reply);
     s_event (&event);
     s_role (reply);
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         return 0;
     size_t step = data[0] ? data[0] : size;
     redisReader *reader = redisReaderCreate ();
-    zc_subscriptions_t *all = zc_subscriptions_new ();
+    zc_redis_subscriptions_t *all = zc_redis_subscriptions_new ();
     zc_reply_bound (reader);
     bool good = true;
     for (size_t at = 1; at < size && good; at += step) {
@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
             reply = NULL;
         }
     }
-    zc_subscriptions_destroy (&all);
+    zc_redis_subscriptions_destroy (&all);
     redisReaderFree (reader);
     return 0;
 }

@@ -118,3 +118,25 @@ def test_calls_make_no_circle():
     found = circles(edges)
     assert not found - set(CIRCLES), "files that call each other, on whatever way round"
     assert found == set(CIRCLES), "a circle that is allowed is gone: take it off the list"
+
+
+def sources():
+    for path in sorted(TOP.glob("**/*.[ch]")):
+        parts = path.relative_to(TOP).parts
+        if parts[0] in PROGRAMS + ["lib"]:
+            yield path.relative_to(TOP), path.read_text()
+
+
+def test_a_name_means_one_thing():
+    """No two types, and no two constants of headers, share a name."""
+    places = {}
+    for path, text in sources():
+        names = re.findall(r"^\}\s*(zc_\w+_t);", text, re.M)
+        names += [f"{name}_t" for name in re.findall(r"^struct (zc_\w+)\s*\{", text, re.M)]
+        if path.suffix == ".h":
+            names += re.findall(r"^#define (ZC_\w+)", text, re.M)
+        for name in names:
+            places.setdefault(name, set()).add(str(path))
+    assert len(places) > 300, "the test found no types to look at"
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert not twice

@@ -76,7 +76,7 @@ static void s_an_entry_of_another_form_is_damage (void **state)
     (void)state;
     static uint8_t zeros[sizeof (zc_row_t) + ZC_TOPIC_MAX + 1];
     char name[ZC_KEY_NAME_MAX + 1] = "";
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     uint8_t longer[8 + sizeof name] = {0};
     MDB_val row = {sizeof (zc_row_t) + 1, zeros}, none = {0, NULL};
     s_check_damage (ZC_IN_TOPICS, zc_key2 (&bytes, 1, 1), row);
@@ -96,7 +96,7 @@ static void s_check_record (zc_chunk_record_t record, uint32_t count, int more, 
 {
     uint8_t value[sizeof (zc_chunk_t) + sizeof record + 64] = {0};
     zc_chunk_t chunk = {.count = count};
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     size_t size = sizeof chunk + sizeof record + 5 + 5;
     memcpy (value, &chunk, sizeof chunk);
     memcpy (value + sizeof chunk, &record, sizeof record);
@@ -134,7 +134,7 @@ static void s_a_record_of_another_form_is_damage (void **state)
 static void s_counts_that_differ_are_damage (void **state)
 {
     (void)state;
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     database_t *self = s_database ();
     s_delete (self, ZC_IN_ORDER, zc_key2 (&bytes, 3, 2));
     assert_int_equal (zc_store_check (self->folder), MDB_CORRUPTED);

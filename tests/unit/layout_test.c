@@ -14,7 +14,7 @@ static void s_keys_sort_as_their_numbers_do (void **state)
 {
     (void)state;
     static const uint64_t numbers[] = {0, 1, 255, 256, 1u << 31, (uint64_t)1 << 40, UINT64_MAX};
-    zc_key_t left, right;
+    zc_table_key_t left, right;
     for (size_t i = 0; i + 1 < LENGTH (numbers); i++) {
         assert_true (s_compare (zc_key1 (&left, numbers[i]), zc_key1 (&right, numbers[i + 1])) < 0);
         assert_true (s_compare (zc_key2 (&left, numbers[i], UINT64_MAX),
@@ -30,7 +30,7 @@ static void s_the_parts_of_a_key_come_back (void **state)
 {
     (void)state;
     char longest[ZC_KEY_NAME_MAX];
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     MDB_val key = zc_key3 (&bytes, 1, UINT64_MAX - 1, 0x0102030405060708);
     assert_int_equal (key.mv_size, 24);
     assert_int_equal (zc_key_part (&key, 0), 1);

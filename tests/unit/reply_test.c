@@ -55,7 +55,7 @@ static void test_events (void **state)
     for (size_t i = 0; i < LENGTH (cases); i++) {
         redisReply *reply = s_read (cases[i].wire);
         assert_non_null (reply);
-        zc_event_t event = zc_reply_event (reply);
+        zc_redis_event_t event = zc_reply_event (reply);
         if (event.kind != cases[i].kind)
             fail_msg ("[%zu]: %d", i, event.kind);
         assert_int_equal (event.pattern, cases[i].pattern);

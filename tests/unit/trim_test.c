@@ -152,7 +152,7 @@ static void s_strays_are_deleted (void **state)
 {
     (void)state;
     database_t *self = database_new ();
-    zc_key_t bytes;
+    zc_table_key_t bytes;
     s_add_each (self, 0, 10, 12);
     database_commit (self);
     s_put (self, ZC_IN_ORDER, zc_key2 (&bytes, 5, 1), (MDB_val){0, NULL});      /* no chunk */
