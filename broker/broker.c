@@ -122,7 +122,8 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
      *  that theirs is delivered even where it couldn't be kept. */
     if (kept || !item->origin) {
         self->head = item->id;
-        item->where->sent = item->id;
+        if (item->where->sent < item->id)
+            item->where->sent = item->id;
         self->counters->published++;
         self->counters->bytes += zmq_msg_size (&item->payload);
         s_send (self, item);

@@ -15,6 +15,8 @@
 #define S_COPIES_MAX 10000
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
 #define S_TICK_MS 250           /* the loop sleeps at most so long */
+#define S_AHEAD_MS 86400000     /* what others say of positions is believed so far ahead */
+#define S_MISSED_MS 5000        /* for which we are behind: then what is missing is given up */
 
 static void s_published (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
 {
@@ -140,15 +142,37 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 
 /*  REPLAY and FETCH. */
 
-static void s_replay (zc_broker_t *self, const zc_route_t *asker, const zc_ask_t *request)
+static void s_start_replay (void *arg, const zc_route_t *route, const zc_ask_t *request)
 {
-    zc_route_t known = *asker, *route = &known;
-    known.fd = zmq_msg_get (&self->frames[1], ZMQ_SRCFD);
+    zc_broker_t *self = arg;
     if (zc_history_unreadable (self->history))
         s_error (self, route, "history", "history can't be read now: try again");
-    else if (!zc_replays_start (self->replays, route, request, self->head))
+    else if (!zc_replays_start (self->replays, route, request, self->head, self->doubt))
         s_error (self, route, "busy", "too many replays at once: try again");
     zc_history_release (self->history);
+}
+
+static bool s_is_our_line (const zc_broker_t *self, zc_slice_t line)
+{
+    return zc_slice_compare (line, zc_line_slice (&self->history->line)) == 0;
+}
+
+static void s_behind (void *arg, const zc_route_t *route)
+{
+    s_error (arg, route, "behind", "this broker hasn't got to that position of its line");
+}
+
+static void s_replay (zc_broker_t *self, const zc_route_t *asker, const zc_ask_t *request)
+{
+    zc_route_t route = *asker;
+    route.fd = zmq_msg_get (&self->frames[1], ZMQ_SRCFD);
+    if (request->line.len && !s_is_our_line (self, request->line))
+        s_error (self, &route, "line", "positions here are of another line: SYNC tells which");
+    else if (!request->line.len || request->since_kind != ZC_SINCE_POSITION ||
+             request->since <= self->head)
+        s_start_replay (self, &route, request);
+    else if (!zc_late_add (self->late, &route, request, self->mono_ms))
+        s_behind (self, &route);
 }
 
 /*  SYNC. */
@@ -168,7 +192,10 @@ static void s_synced (void *arg, const zc_route_t *route, zc_slice_t topics)
                           .kind = ZC_OK,
                           .head = self->head,
                           .dropped = self->dropped,
-                          .lasts = {(char *)lasts.data, lasts.len}};
+                          .lasts = {(char *)lasts.data, lasts.len},
+                          .line = zc_line_slice (&self->history->line),
+                          .doubt = self->doubt,
+                          .left_out = !route->names_line};
     zc_outbox_answer (self->outbox, route, &answer);
     zc_buf_clear (&lasts);
 }
@@ -179,9 +206,71 @@ static void s_unsynced (void *arg, const zc_route_t *route, zc_slice_t topics)
     s_error (arg, route, "internal", "no subscription to this nonce has come within ten seconds");
 }
 
+/*  What is given from now on is after a position that others have. They got it from a broker; what
+ *  clients bring is never told here, and what is far off isn't believed: one false position near
+ *  the last that there can be would be the end of the order. */
+static bool s_raise (zc_broker_t *self, zc_id_t have)
+{
+    if (zc_id_ms (have) > self->wall_ms + S_AHEAD_MS)
+        return false;
+    if (self->last <= have)
+        self->last = have + 1;
+    return true;
+}
+
+/*  Positions of another line, some of which may be ours too. */
+static void s_meet_line (zc_broker_t *self, zc_id_t have)
+{
+    static zc_log_limit_t limit;
+    if (zc_line_follows (&self->history->line, have) || have < self->doubt || !s_raise (self, have))
+        return;
+    self->doubt = have + 1;
+    zc_log_limited (&limit, ZC_LOG_WARN,
+                    "positions were given twice: the clock was set back, and history was lost; "
+                    "who comes back is told of a gap");
+}
+
+/*  Somebody has more of our own line: history of an earlier day was put back, or the disk has lost
+ *  what it had confirmed. Nobody can say on which topics. */
+static void s_miss (zc_broker_t *self, zc_id_t have)
+{
+    if (have < self->last || !s_raise (self, have))
+        return;
+    self->missed = self->last;
+    self->missed_at_ms = self->mono_ms;
+    zc_history_lose (self->history, self->missed);
+    zc_topics_lose (self->topics, self->missed);
+    zc_warn ("positions were given that history doesn't have: a gap is told on all topics");
+}
+
+/*  We are the one who gives positions: what isn't here won't come. */
+static void s_give_up_missed (zc_broker_t *self)
+{
+    if (self->head < self->missed && !zc_history_busy (self->history) &&
+        self->mono_ms - self->missed_at_ms >= S_MISSED_MS)
+        self->head = self->missed;
+}
+
+/*  What an asker of SYNC has. True where we are behind it. */
+static bool s_hear (zc_broker_t *self, const zc_ask_t *request)
+{
+    if (!request->line.len)
+        return false;
+    if (!s_is_our_line (self, request->line)) {
+        s_meet_line (self, request->have);
+        return false;
+    }
+    if (request->have <= self->head)
+        return false;
+    s_miss (self, request->have);
+    return true;
+}
+
 static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    if (request->nonce.len == 0)
+    if (s_hear (self, request))
+        s_behind (self, route);
+    else if (request->nonce.len == 0)
         s_synced (self, route, request->list);
     else if (!zc_barriers_ask (self->barriers, request->nonce, route, request->list, self->mono_ms))
         s_error (self, route, "busy", "too many SYNCs wait: try again");
@@ -301,6 +390,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     json_t *json = zc_stats_json (self->stats, self->mono_ms);
     json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
     s_json_position (json, "head", self->head);
+    json_object_set_new (json, "line", json_string (self->history->line.text));
     json_t *dropped = json_pack ("{s:I}", "count", (json_int_t)self->counters->dropped);
     s_json_position (dropped, "position", self->dropped);
     json_object_set_new (json, "dropped", dropped);
@@ -445,6 +535,8 @@ void zc_control_turn (zc_broker_t *self)
     zc_outbox_retry (self->outbox);
     zc_replays_run (self->replays);
     zc_barriers_turn (self->barriers, self->mono_ms);
+    s_give_up_missed (self);
+    zc_late_turn (self->late, self->head, self->mono_ms);
 }
 
 int zc_control_timeout (const zc_broker_t *self)
@@ -461,6 +553,8 @@ void zc_control_start (zc_broker_t *self)
     self->outbox = zc_outbox_new (self->router);
     self->replays = zc_replays_new (self->history, self->topics, self->outbox);
     self->barriers = zc_barriers_new (s_synced, s_unsynced, self);
+    zc_late_hooks_t hooks = {self, s_start_replay, s_behind};
+    self->late = zc_late_new (&hooks);
     zc_index_init (&self->copies);
     self->frames = malloc (S_FRAMES * sizeof *self->frames);
     self->slices = malloc (S_FRAMES * sizeof *self->slices);
@@ -480,6 +574,7 @@ void zc_control_stop (zc_broker_t *self)
     zc_replays_destroy (&self->replays);
     zc_outbox_destroy (&self->outbox);
     zc_barriers_destroy (&self->barriers);
+    zc_late_destroy (&self->late);
     size_t at = 0;
     while (self->copies.buckets && (copy = zc_index_pop (&self->copies, &at)))
         free (copy);

@@ -57,6 +57,10 @@ static const zc_option_t s_options[] = {
      "how many of them are remembered", true},
     {"history", 0, ZC_OPT_TEXT, "memory", 1, 4096, NULL, "memory|lmdb:PATH",
      "where history is kept", false},
+    {"position-file", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "FILE",
+     "where the last position is kept with history = memory, so that positions go on after a "
+     "restart, whatever the clock says; with lmdb it is kept beside history",
+     false},
     {"sync", 0, ZC_OPT_CHOICE, "interval", 0, 0, "always|interval|never", "WHEN",
      "when history is written to disk: before a publish is acknowledged, at intervals, or when the "
      "kernel likes",
@@ -210,12 +214,15 @@ static void s_evict (void *history, zc_topic_t *topic)
     zc_history_evict (history, topic);
 }
 
-static zc_history_t *s_memory (size_t max_topics, zc_topics_t **topics, zc_id_t *last)
+static zc_history_t *s_memory (const char *file, size_t max_topics, zc_topics_t **topics,
+                               zc_id_t *last)
 {
-    zc_history_t *history = zc_history_memory_new ();
-    /*  Nobody knows what was published before this. */
-    *last = zc_id_from_ms (zc_wall_ms ()) - 1;
-    *topics = zc_topics_new (max_topics, *last, s_evict, history);
+    char error[512];
+    zc_history_t *history = zc_history_memory_new (file, last, error, sizeof error);
+    if (history)
+        *topics = zc_topics_new (max_topics, *last, s_evict, history);
+    else
+        zc_error ("%s", error);
     return history;
 }
 
@@ -223,7 +230,7 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
 {
     size_t max_topics = (size_t)zc_options_number (options, "max-topics");
     if (!s_lmdb_path (options))
-        return s_memory (max_topics, topics, last);
+        return s_memory (zc_options_text (options, "position-file"), max_topics, topics, last);
     const char *sync = zc_options_text (options, "sync");
     zc_history_lmdb_config_t config = {
         .path = s_lmdb_path (options),

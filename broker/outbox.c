@@ -104,6 +104,7 @@ void zc_route_set (zc_route_t *self, zmq_msg_t *identity, const zc_ask_t *reques
     self->identity_len = (uint8_t)zmq_msg_size (identity);
     memcpy (self->identity, zmq_msg_data (identity), self->identity_len);
     self->delimiter = request->delimiter;
+    self->names_line = request->line.len > 0;
     self->tag_len = (uint8_t)request->tag.len;
     if (self->tag_len)
         memcpy (self->tag, request->tag.at, self->tag_len);

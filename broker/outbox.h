@@ -10,6 +10,7 @@
 typedef struct {
     uint8_t identity_len, tag_len;
     bool delimiter;
+    bool names_line; /* the request did */
     uint8_t identity[255];
     uint8_t tag[ZC_TAG_MAX];
     int fd; /* of its connection; ZeroMQ's; -1: not known */

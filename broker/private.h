@@ -11,6 +11,7 @@
 #include "broker/replays.h"
 #include "broker/stats.h"
 #include "broker/barriers.h"
+#include "broker/late.h"
 
 /*  A request whose answer waits for history. */
 typedef struct {
@@ -35,8 +36,12 @@ struct zc_broker {
     zc_outbox_t *outbox;
     zc_replays_t *replays;
     zc_barriers_t *barriers;
-    zmq_msg_t *frames;  /* of the request being handled */
-    zc_slice_t *slices; /* the same, as bytes */
+    zc_late_t *late;
+    zc_id_t doubt;         /* positions before this may be another line's as well */
+    zc_id_t missed;        /* up to here ours were given, as workers know, which we don't have */
+    uint64_t missed_at_ms; /* since when that is known */
+    zmq_msg_t *frames;     /* of the request being handled */
+    zc_slice_t *slices;    /* the same, as bytes */
     zc_index_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
     /*  broker.c */
     zc_item_t item; /* the message being taken in */

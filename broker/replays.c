@@ -291,7 +291,7 @@ static void s_find_sources (zc_replays_t *self, s_job_t *job)
 }
 
 static s_job_t *s_job_new (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
-                           zc_id_t head)
+                           zc_id_t head, zc_id_t doubt)
 {
     s_job_t *job = calloc (1, sizeof *job);
     if (!job)
@@ -301,6 +301,9 @@ static s_job_t *s_job_new (zc_replays_t *self, const zc_route_t *route, const zc
     job->count = job->fetch ? request->count : UINT64_MAX;
     job->bytes = job->fetch ? request->bytes : UINT64_MAX;
     job->head = head;
+    if (request->since_kind == ZC_SINCE_POSITION && request->line.len == 0 &&
+        request->since < doubt)
+        job->floor = doubt;
     s_find_topics (self, job, request);
     s_set_since (self, job, request);
     s_find_sources (self, job);
@@ -401,12 +404,12 @@ static bool s_room (const zc_replays_t *self, const s_peer_t *peer)
 }
 
 bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
-                       zc_id_t head)
+                       zc_id_t head, zc_id_t doubt)
 {
     s_peer_t *peer = (s_peer_t *)zc_peers_find (&self->peers, zc_route_peer (route));
     if (!s_room (self, peer))
         return false;
-    s_job_t *job = s_job_new (self, route, request, head);
+    s_job_t *job = s_job_new (self, route, request, head, doubt);
     bool done = false, wait = peer && peer->blocked;
     size_t bytes = 0;
     zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, job, &done, &bytes);

@@ -186,3 +186,12 @@ void zc_topics_forget (zc_topics_t *self, zc_id_t position)
     if (position > self->forgotten)
         self->forgotten = position;
 }
+
+void zc_topics_lose (zc_topics_t *self, zc_id_t upto)
+{
+    for (zc_topic_t *topic = self->least; topic; topic = topic->more) {
+        topic->last = topic->last < upto ? upto : topic->last;
+        topic->sent = topic->sent < upto ? upto : topic->sent;
+    }
+    zc_topics_forget (self, upto);
+}

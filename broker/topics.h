@@ -44,6 +44,9 @@ zc_topic_t *zc_topics_previous (const zc_topics_t *self, const zc_topic_t *topic
 size_t zc_topics_size (const zc_topics_t *self);
 void zc_topics_set_max (zc_topics_t *self, size_t max);
 zc_id_t zc_topics_forgotten (const zc_topics_t *self);
+/*  Something up to here may have been published on any topic: what comes next on each is after
+ *  that. */
+void zc_topics_lose (zc_topics_t *self, zc_id_t upto);
 /*  Nothing is known of unknown topics before this position (it never goes down). */
 void zc_topics_forget (zc_topics_t *self, zc_id_t position);
 

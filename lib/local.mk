@@ -35,6 +35,7 @@ libzcast_a_SOURCES = \
 	lib/wire/proxy.c lib/wire/proxy.h \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
+	lib/wire/line.c lib/wire/line.h \
 	lib/wire/message.c lib/wire/message.h \
 	lib/wire/origin.c lib/wire/origin.h \
 	lib/wire/query.c lib/wire/query.h \

@@ -3,8 +3,9 @@
  *  Ordinarily through the control endpoint, with acknowledgement (lib/peer/publisher.h). With
  *  --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
  *  subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
- *  dropped here. With --http through a zcast's public door (tools/http_pub.h). What is too large would end that connection, and nobody would say so: there the
- *  broker's limit is asked for on control. */
+ *  dropped here. With --http through a zcast's public door (tools/http_pub.h). What is too large
+ * would end that connection, and nobody would say so: there the broker's limit is asked for on
+ * control. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

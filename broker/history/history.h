@@ -9,6 +9,7 @@
 
 #include <zmq.h>
 #include "broker/topics.h"
+#include "lib/wire/line.h"
 
 /*  A message on its way through the broker. */
 typedef struct {
@@ -64,6 +65,7 @@ typedef struct {
     bool (*busy) (zc_history_t *self);
     bool (*trim) (zc_history_t *self, uint64_t now_ms);
     void (*evict) (zc_history_t *self, zc_topic_t *topic);
+    void (*lose) (zc_history_t *self, zc_id_t upto);
     zc_id_t (*floor) (zc_history_t *self, zc_topic_t *topic);
     bool (*next) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
     uint64_t (*count) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_id_t upto);
@@ -79,10 +81,14 @@ struct zc_history {
     zc_history_limits_t limits;
     zc_settled_fn settled;
     void *arg;
-    int fd; /* readable when zc_history_settle has something to do; -1: never */
+    int fd;         /* readable when zc_history_settle has something to do; -1: never */
+    zc_line_t line; /* that the positions are of */
 };
 
-zc_history_t *zc_history_memory_new (void);
+/*  History in memory. `file`: where the last position and its line are kept (position.h), so that
+ *  positions don't go back where the clock does; NULL: nowhere. *last: the last position that may
+ *  have been given. NULL with a sentence in `error`. */
+zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size);
 
 static inline void zc_history_destroy (zc_history_t **self_p)
 {
@@ -131,6 +137,13 @@ static inline bool zc_history_trim (zc_history_t *self, uint64_t now_ms)
 static inline void zc_history_evict (zc_history_t *self, zc_topic_t *topic)
 {
     self->ops->evict (self, topic);
+}
+
+/*  On any topic something up to here may have been published that nobody knows of: no floor is
+ *  before it. */
+static inline void zc_history_lose (zc_history_t *self, zc_id_t upto)
+{
+    self->ops->lose (self, upto);
 }
 
 /*  Everything on this topic after the floor is here, but what has expired since (its ttl raises

@@ -229,10 +229,12 @@ static void s_made_up (s_lmdb_t *self, const s_batch_t *batch)
         else
             lost[i].topic->pins--;
     }
-    if ((self->lost.count || self->all_lost) && !left)
+    bool more = self->all_lost != batch->store.all_lost;
+    if ((self->lost.count || self->all_lost) && !left && !more)
         zc_position_lose (self->position, ZC_ID_NONE);
     self->lost.count = left;
-    self->all_lost = ZC_ID_NONE;
+    if (!more)
+        self->all_lost = ZC_ID_NONE;
 }
 
 static void s_empty (s_batch_t *batch)
@@ -415,6 +417,13 @@ static void s_evict (zc_history_t *base, zc_topic_t *topic)
 
 /*  Reading. */
 
+static void s_lose_all (zc_history_t *base, zc_id_t upto)
+{
+    s_lmdb_t *self = (s_lmdb_t *)base;
+    self->all_lost = upto;
+    zc_position_lose (self->position, upto);
+}
+
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
     const s_lmdb_t *self = (s_lmdb_t *)base;
@@ -558,6 +567,8 @@ static int s_load (s_lmdb_t *self, size_t max_topics)
     self->next_number = totals->next_number;
     self->totals = *totals;
     self->topics = zc_topics_new (max_topics, forgotten, s_topic_evicted, self);
+    bool made;
+    zc_position_line (self->position, self->last, &self->base.line, &made);
     return zc_store_each_topic (self->store, s_topic_loaded, self);
 }
 
@@ -597,6 +608,7 @@ zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_to
                                          .busy = s_busy,
                                          .trim = s_trim,
                                          .evict = s_evict,
+                                         .lose = s_lose_all,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,

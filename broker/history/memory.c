@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include "broker/history/position.h"
+#include "lib/base/clock.h"
 
 #define S_SHARE_FROM 8192 /* bytes; ZeroMQ's receive buffer: what is larger has its own memory */
 #define S_TRIM_MAX 1000   /* messages let go of in one call of trim */
@@ -43,6 +46,8 @@ typedef struct {
     s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
+    zc_position_t *position; /* owned; or NULL */
+    zc_id_t last, lost;
 } s_memory_t;
 
 static size_t s_entry_size (const s_entry_t *entry)
@@ -354,6 +359,9 @@ static void s_append (zc_history_t *base, zc_item_t *item)
 {
     s_memory_t *self = (s_memory_t *)base;
     zc_topic_t *topic = item->where;
+    self->last = item->id;
+    if (self->position)
+        zc_position_reserve (self->position, item->id);
     /*  Room is made first: malloc then gives out again what has just been given back. */
     s_trim_sizes (self, topic, 1,
                   sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
@@ -393,10 +401,15 @@ static void s_evict (zc_history_t *base, zc_topic_t *topic)
         s_drop ((s_memory_t *)base, s_store_at (topic->store, 0));
 }
 
+static void s_lose (zc_history_t *base, zc_id_t upto)
+{
+    ((s_memory_t *)base)->lost = upto;
+}
+
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
-    (void)base;
-    return topic->floor;
+    const s_memory_t *self = (s_memory_t *)base;
+    return topic->floor < self->lost ? self->lost : topic->floor;
 }
 
 static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored)
@@ -447,11 +460,31 @@ static void s_destroy (zc_history_t *base)
     while (self->oldest)
         s_drop (self, self->oldest);
     zc_index_clear (&self->events);
+    zc_position_destroy (&self->position, self->last);
     free (self->queue);
     free (self);
 }
 
-zc_history_t *zc_history_memory_new (void)
+/*  Nobody knows what was published before now, but where the file tells. */
+static void s_begin (s_memory_t *self)
+{
+    zc_id_t now = zc_id_from_ms (zc_wall_ms ()) - 1;
+    bool made = true;
+    uint64_t random;
+    if (self->position) {
+        zc_id_t reserved = zc_position_reserved (self->position);
+        self->last = now > reserved ? now : reserved;
+        zc_position_line (self->position, self->last, &self->base.line, &made);
+        self->last = made ? self->last : reserved;
+    } else {
+        self->last = now;
+        while (getrandom (&random, sizeof random, 0) != sizeof random)
+            continue;
+        zc_line_make (&self->base.line, now, random);
+    }
+}
+
+zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size)
 {
     static const zc_history_ops_t ops = {.kind = "memory",
                                          .destroy = s_destroy,
@@ -462,6 +495,7 @@ zc_history_t *zc_history_memory_new (void)
                                          .busy = s_never,
                                          .trim = s_trim,
                                          .evict = s_evict,
+                                         .lose = s_lose,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,
@@ -475,5 +509,11 @@ zc_history_t *zc_history_memory_new (void)
     self->base.ops = &ops;
     self->base.fd = -1;
     zc_index_init (&self->events);
+    if (file && !(self->position = zc_position_new (file, error, size))) {
+        free (self);
+        return NULL;
+    }
+    s_begin (self);
+    *last = self->last;
     return &self->base;
 }

@@ -1,13 +1,15 @@
-/*  position.c - 32 bytes, overwritten in place by one system call: a process that is killed leaves
- *  the old ones or the new ones. */
+/*  position.c - 56 bytes, overwritten in place by one system call: a process that is killed leaves
+ *  the old ones or the new ones. Earlier versions have the first 32 of them. */
 #include "broker/history/position.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
@@ -16,7 +18,10 @@
 
 typedef struct {
     uint64_t magic, reserved, lost, check;
+    uint64_t begin, random, line_check; /* of the line; all 0: none yet */
 } s_file_t;
+
+#define S_FIRST offsetof (s_file_t, begin) /* bytes without the line */
 
 struct zc_position {
     int fd;
@@ -26,6 +31,11 @@ struct zc_position {
 static uint64_t s_check (const s_file_t *file)
 {
     return (file->magic ^ file->reserved * 3 ^ file->lost * 7) * 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t s_line_check (const s_file_t *file)
+{
+    return (file->begin * 5 ^ file->random * 11) * 0x9e3779b97f4a7c15u;
 }
 
 static void s_write (zc_position_t *self)
@@ -42,9 +52,11 @@ static void s_write (zc_position_t *self)
 static void s_read (zc_position_t *self)
 {
     s_file_t *file = &self->file;
-    if (pread (self->fd, file, sizeof *file, 0) != sizeof *file || file->magic != S_MAGIC ||
-        file->check != s_check (file))
+    ssize_t size = pread (self->fd, file, sizeof *file, 0);
+    if (size < (ssize_t)S_FIRST || file->magic != S_MAGIC || file->check != s_check (file))
         *file = (s_file_t){0};
+    else if (size != sizeof *file || file->line_check != s_line_check (file))
+        file->begin = file->random = file->line_check = 0;
 }
 
 /*  A broker that is ending is waited for. */
@@ -101,6 +113,21 @@ zc_id_t zc_position_reserved (const zc_position_t *self)
 zc_id_t zc_position_lost (const zc_position_t *self)
 {
     return self->file.lost;
+}
+
+void zc_position_line (zc_position_t *self, zc_id_t begin, zc_line_t *line, bool *made)
+{
+    s_file_t *file = &self->file;
+    *made = file->random == 0;
+    if (*made) {
+        file->begin = begin;
+        while (getrandom (&file->random, sizeof file->random, 0) != sizeof file->random ||
+               file->random == 0)
+            continue;
+        file->line_check = s_line_check (file);
+        s_write (self);
+    }
+    zc_line_make (line, file->begin, file->random);
 }
 
 void zc_position_reserve (zc_position_t *self, zc_id_t id)

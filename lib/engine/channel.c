@@ -607,8 +607,8 @@ static bool s_backfill (zc_channel_t *self, zc_id_t oldest)
     zc_slice_t text = {since, zc_id_format (oldest, since)};
     self->state = S_BACKFILL;
     self->backfill_since = oldest;
-    self->fetch =
-        zc_questions_fetch (questions, &s_backfiller, self, text, zc_channel_topic_list (self));
+    self->fetch = zc_questions_fetch (questions, &s_backfiller, self, text, false,
+                                      zc_channel_topic_list (self));
     return true;
 }
 

@@ -113,9 +113,19 @@ void zc_hub_allow_fetches (zc_hub_t *self, unsigned count)
     zc_questions_allow (self->shared.questions, count);
 }
 
-/*  The broker's positions are behind those that it had given: it has lost its history, and its
- *  clock was set back. By what is complete, all that comes would be repeats until the clock has
- *  caught up. Clients are at a position from the future then, for which there is an answer. */
+/*  Whether the broker's positions have gone back: it has lost its history, and its clock was set
+ *  back. Another line says so, but one that begins after all that we have. An older broker names
+ *  none. */
+static bool s_went_back (const zc_hub_t *self, const zc_line_t *line, zc_id_t head, zc_id_t had)
+{
+    const zc_line_t *ours = zc_questions_line (self->shared.questions);
+    if (!zc_line_known (ours) || !zc_line_known (line))
+        return head < had;
+    return !zc_line_same (ours, line) && !zc_line_follows (line, had);
+}
+
+/*  What is complete, and what has come, means nothing any more: some of it would be taken for
+ *  repeats, and some not. Clients begin from the first position that there is now. */
 static void s_begin_anew (zc_hub_t *self, zc_id_t head)
 {
     zc_id_t future = self->shared.losses.head;
@@ -150,14 +160,17 @@ static void s_synced (zc_slots_t *subjects, zc_id_t head, const zc_id_t *last, s
     }
 }
 
-void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t dropped,
-                    const zc_id_t *last, size_t count)
+bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_place_t *doubt, zc_id_t head,
+                    zc_id_t dropped, const zc_id_t *last, size_t count)
 {
     zc_slots_t subjects;
     zc_id_t asked_at;
     if (!zc_questions_synced (self->shared.questions, token, &subjects, &asked_at))
-        return;
-    if (head < asked_at) {
+        return false;
+    bool back = s_went_back (self, &doubt->line, head, asked_at);
+    zc_questions_set_line (self->shared.questions, &doubt->line);
+    self->shared.doubt = doubt->position;
+    if (back) {
         zc_slots_clear (&subjects);
         s_begin_anew (self, head);
     } else {
@@ -168,6 +181,13 @@ void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t droppe
         s_check_round (self);
     }
     zc_hub_settle (self);
+    return back;
+}
+
+bool zc_hub_listens (const zc_hub_t *self)
+{
+    const zc_questions_t *questions = self->shared.questions;
+    return zc_questions_trusted (questions) || !zc_questions_can_ask (questions);
 }
 
 void zc_hub_failed (zc_hub_t *self, uint64_t token)

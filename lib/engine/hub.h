@@ -45,9 +45,14 @@ void zc_hub_fetched_message (zc_hub_t *self, uint64_t token, const zc_message_t 
  *  after `floor` up to `head`; `remaining` messages follow on later pages. */
 void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor, zc_id_t since,
                      bool unknown, uint64_t remaining);
-/*  `last`: one position for each topic asked for. */
-void zc_hub_synced (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t dropped,
-                    const zc_id_t *last, size_t count);
+/*  `last`: one position for each topic asked for. `doubt`: the broker's line, and the position up
+ * to which what clients bring may be of another one; an older broker tells neither. True where
+ *  positions went back: what is still on its way live is to be thrown away. */
+bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_place_t *doubt, zc_id_t head,
+                    zc_id_t dropped, const zc_id_t *last, size_t count);
+/*  Whether live messages may be handed over: not between connecting and the first answer, which
+ *  tells whether positions still mean the same. */
+bool zc_hub_listens (const zc_hub_t *self);
 /*  No answer comes, or no more of it: it is asked again. Never called from within a zc_upstream_t's
  *  function. */
 void zc_hub_failed (zc_hub_t *self, uint64_t token);

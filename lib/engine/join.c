@@ -29,8 +29,10 @@ struct zc_join {
     bool known;         /* `at` means something; false for an own id not yet looked up */
     bool earliest;      /* asked for all there is */
     bool fresh;         /* came before there ever was a broker: can't have missed anything */
+    bool astray;        /* `at` is of a line that is no more: all there is now comes after it */
     bool guess;         /* `at` is by the clock, and may be ahead of the broker, */
     bool paged;         /* until a page has shown where that is */
+    zc_id_t clock;      /* what it said when the client came */
     bool verdict;       /* still owed */
     bool checked;       /* the broker knows positions up to `at` */
     uint64_t fetch;     /* token of the page under way, or 0 */
@@ -178,11 +180,13 @@ static void s_fetch (zc_join_t *self)
     char text[ZC_ID_SIZE];
     zc_slice_t since = s_since (self);
     if (self->known)
-        since = (zc_slice_t){text, zc_id_format (self->at, text)};
+        since = (zc_slice_t){text, zc_id_format (self->astray ? ZC_ID_NONE : self->at, text)};
     if (!zc_questions_can_ask (shared->questions))
         return; /* tried again when it can */
     shared->stats.resumed_broker += self->verdict;
-    self->fetch = zc_questions_fetch (shared->questions, &s_pages, self, since,
+    /*  What a client brings may be of any line. */
+    bool ours = self->paged || (!self->since && !self->guess);
+    self->fetch = zc_questions_fetch (shared->questions, &s_pages, self, since, ours,
                                       zc_channel_topic_list (self->client->channel));
 }
 
@@ -244,11 +248,22 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
         s_add (self, &bytes);
 }
 
+/*  What a client brought may be of a line that is no more: history tells, the feed can't. */
+static bool s_is_doubtful (const zc_join_t *self)
+{
+    return self->since && self->known && !self->paged && self->at < s_shared (self)->doubt;
+}
+
 static void s_try_resume (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
     zc_feed_t *feed = zc_channel_feed (channel);
     uint64_t position, count;
+    if (self->astray || s_is_doubtful (self)) {
+        if (!self->client->private_)
+            s_fetch (self);
+        return;
+    }
     if (self->known && self->at > zc_feed_last (feed))
         zc_channel_advance (channel); /* the broker may have said that nothing comes up to there */
     if (self->guess && !self->paged && self->at > zc_feed_last (feed))
@@ -301,6 +316,14 @@ static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t
     s_add_verdict (self, &verdict, bytes);
 }
 
+/*  Whatever it was owed there is gone. */
+static void s_from_another_line (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
+{
+    s_later_gap (self, floor, s_before_page (self, floor), bytes);
+    self->at = floor;
+    self->astray = false;
+}
+
 static void s_try (zc_join_t *self);
 
 static void s_page_end (void *asker, const zc_page_end_t *end)
@@ -315,6 +338,8 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
     }
     if (self->verdict)
         s_first_verdict (self, end, &bytes);
+    else if (self->astray)
+        s_from_another_line (self, end->floor, &bytes);
     else if (end->floor > self->at && !self->fresh)
         s_later_gap (self, end->floor, s_before_page (self, end->floor), &bytes);
     else if (self->at > end->head && !self->guess)
@@ -446,12 +471,11 @@ void zc_join_drained (zc_client_t *client)
 
 /*  Coming, moving, leaving. */
 
-static zc_id_t s_now_position (const zc_shared_t *shared)
+/*  All of this millisecond still counts. */
+static zc_id_t s_clock_position (const zc_shared_t *shared)
 {
     const zc_hub_config_t *config = &shared->config;
-    zc_id_t clock = zc_id_from_ms (config->wall_ms ? config->wall_ms () : shared->now_ms);
-    zc_id_t head = shared->losses.head;
-    return clock > head ? clock - 1 : head; /* all of this millisecond still counts */
+    return zc_id_from_ms (config->wall_ms ? config->wall_ms () : shared->now_ms) - 1;
 }
 
 static char *s_copy_text (zc_slice_t text)
@@ -491,7 +515,8 @@ static void s_resume (zc_client_t *client, zc_slice_t last_id)
 static void s_begin (zc_client_t *client, const zc_shared_t *shared)
 {
     zc_join_t *self = s_new (client, S_RESUME);
-    self->at = s_now_position (shared);
+    self->clock = s_clock_position (shared);
+    self->at = self->clock > shared->losses.head ? self->clock : shared->losses.head;
     self->known = self->guess = true;
     self->fresh = shared->stats.reconnects == 0;
     s_try (self);
@@ -574,7 +599,8 @@ static zc_id_t s_oldest (const zc_joins_t *joins)
     zc_id_t oldest = ZC_ID_MAX;
     for (size_t i = 0; i < joins->all.count; i++) {
         const zc_join_t *self = joins->all.at[i].item;
-        if (self->kind == S_RESUME && self->known && !self->earliest && self->at < oldest)
+        bool by_position = self->kind == S_RESUME && self->known && !self->earliest;
+        if (by_position && !self->astray && self->at < oldest)
             oldest = self->at;
     }
     return oldest;
@@ -672,10 +698,15 @@ void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
     zc_channel_begin_anew (channel);
     for (size_t i = 0; i < joins->count; i++) {
         zc_join_t *self = joins->at[i].item;
+        bool told = self->kind == S_SKIP || !self->guess || self->paged;
         self->kind = S_RESUME;
-        if (self->known && self->at < future)
+        if (self->verdict && self->known && self->at < future)
             self->at = future;
-        self->checked = self->guess = self->fresh = false;
+        else if (told && !self->verdict)
+            self->astray = true;
+        else if (!told)
+            self->at = self->clock;
+        self->checked = self->paged = false;
         s_mark (self);
         s_try (self);
     }

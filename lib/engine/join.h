@@ -29,8 +29,8 @@ void zc_join_stale (zc_channel_t *channel, bool stale);
 /*  The questions to the broker were forgotten; it can be asked again. */
 void zc_join_disconnected (zc_channel_t *channel);
 void zc_join_connected (zc_channel_t *channel);
-/*  The channel begins anew. Its clients come to that from `future`, a position that the broker
- *  hasn't given yet: they are told of a gap. */
+/*  Positions went back, from as far as `future`: the channel begins anew. Its clients are told of a
+ *  gap, and get all there is now. */
 void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future);
 
 /*  The client's private bytes are with the kernel: it may get more. */

@@ -84,11 +84,14 @@ struct zc_link {
     int open_handles;
     uint64_t malformed;
     size_t max_payload; /* what the broker takes; SIZE_MAX: not known */
+    size_t kept;        /* messages of `batch` that wait until the hub listens */
+    bool plain;         /* the broker is an older one, which knows nothing of lines */
     bool asks_limits;   /* it is to be asked */
     zc_log_limit_t limit;
 };
 
 static void s_again (uv_idle_t *idle);
+static void s_drop_messages (zc_link_t *self);
 static void s_poll (uv_poll_t *poll, int status, int events);
 
 static void s_want_again (zc_link_t *self)
@@ -226,10 +229,14 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
         }
         self->synced_ms = uv_now (self->loop);
         s_question_end (question);
-        zc_hub_synced (self->hub, token, answer->head, answer->dropped, lasts, count);
+        zc_place_t doubt = {{""}, answer->doubt};
+        zc_line_parse (&doubt.line, answer->line);
+        if (zc_hub_synced (self->hub, token, &doubt, answer->head, answer->dropped, lasts, count))
+            s_drop_messages (self);
         free (lasts);
         s_make_room (self);
     } else {
+        self->plain |= zc_answer_is_error (answer, "arguments");
         bool silent = answer->kind == ZC_NO_ANSWER && zc_control_connected (self->control);
         if (*question->nonce && (silent || zc_answer_is_error (answer, "internal")))
             s_unsynced (self);
@@ -237,7 +244,8 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
     }
 }
 
-static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
+static void s_sync (void *arg, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
     zc_link_t *self = arg;
     s_question_t *question = s_question_new (self, self->control, token);
@@ -247,7 +255,14 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len)
         zmq_setsockopt (self->sub, ZMQ_SUBSCRIBE, question->nonce, strlen (question->nonce));
     }
     const char *nonce = *question->nonce ? question->nonce + 1 : "";
-    zc_ask_t ask = {.verb = ZC_SYNC, .nonce = {nonce, strlen (nonce)}, .list = {topics, len}};
+    bool known = zc_line_known (&have->line);
+    zc_ask_t ask = {.verb = ZC_SYNC,
+                    .nonce = {nonce, strlen (nonce)},
+                    .list = {topics, len},
+                    .line = known ? zc_line_slice (&have->line) : (zc_slice_t){"?", 1},
+                    .have = known ? have->position : ZC_ID_NONE};
+    if (self->plain)
+        ask.line.len = 0;
     s_want_again (self);
     question->request =
         zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_sync_answer, question);
@@ -297,7 +312,8 @@ static void s_page_answer (void *arg, const zc_answer_t *answer)
     }
 }
 
-static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
     zc_link_t *self = arg;
     s_question_t *question = s_question_new (self, self->pages, token);
@@ -305,7 +321,10 @@ static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *to
                     .since_text = since,
                     .count = S_PAGE_MESSAGES,
                     .bytes = S_PAGE_BYTES,
-                    .list = {topics, len}};
+                    .list = {topics, len},
+                    .line = zc_line_slice (line)};
+    if (self->plain)
+        ask.line.len = 0;
     s_want_again (self);
     question->request = zc_control_request (self->pages, &ask, 0, s_page_answer, question);
     if (!question->request)
@@ -356,6 +375,7 @@ static void s_set_connected (zc_link_t *self, bool connected)
         zc_info ("broker: %s", self->ever_connected ? "connected again" : "connected");
         self->ever_connected = true;
         self->connected = true;
+        self->plain = false;
         zc_hub_connected (self->hub);
         s_ask_limits (self);
     }
@@ -400,6 +420,29 @@ static bool s_take (zc_link_t *self, size_t index)
     return true;
 }
 
+static void s_close_frames (zc_link_t *self, size_t index)
+{
+    for (unsigned i = 0; i < self->frames[index] && i < 3; i++)
+        zmq_msg_close (&self->batch[index][i]);
+}
+
+/*  What is on its way to the hub means nothing to it any more. */
+static void s_drop_messages (zc_link_t *self)
+{
+    while (self->kept > 0)
+        s_close_frames (self, --self->kept);
+    while (s_take (self, 0))
+        s_close_frames (self, 0);
+}
+
+/*  Makes ZeroMQ look after the connection, which it does only when it is asked something. */
+static void s_renew (zc_link_t *self)
+{
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt (self->sub, ZMQ_EVENTS, &events, &size);
+}
+
 static void s_handle (zc_link_t *self, size_t index)
 {
     zmq_msg_t *frames = self->batch[index];
@@ -413,16 +456,33 @@ static void s_handle (zc_link_t *self, size_t index)
         zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: a malformed message of %u frames",
                         count);
     }
-    for (unsigned i = 0; i < count && i < 3; i++)
-        zmq_msg_close (&frames[i]);
+    s_close_frames (self, index);
+}
+
+/*  Before the hub listens, messages stay where they are. */
+static bool s_keep (zc_link_t *self, size_t count)
+{
+    if (zc_hub_listens (self->hub)) {
+        self->kept = 0;
+        return false;
+    }
+    s_renew (self); /* or ZeroMQ wouldn't subscribe on the new connection */
+    self->kept = count;
+    return true;
 }
 
 static size_t s_read_batch (zc_link_t *self)
 {
-    size_t count = 0;
-    while (count < S_BATCH && s_take (self, count))
+    size_t count = self->kept;
+    if (count == 0 && s_keep (self, 0)) {
+        s_read_monitor (self);
+        return 0;
+    }
+    while (count < S_BATCH && self->kept == 0 && s_take (self, count))
         count++;
     s_read_monitor (self);
+    if (s_keep (self, count))
+        return 0;
     for (size_t i = 0; i < count; i++) {
         s_handle (self, i);
         s_make_room (self);
@@ -528,6 +588,8 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
 static void s_close (zc_link_t *self)
 {
     int error = errno;
+    while (self->kept > 0)
+        s_close_frames (self, --self->kept);
     zc_control_destroy (&self->posts);
     zc_control_destroy (&self->pages);
     zc_control_destroy (&self->control);

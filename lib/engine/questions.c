@@ -18,6 +18,7 @@ typedef struct s_question {
     const zc_fetcher_t *fetcher;     /* NULL: a SYNC */
     void *asker;                     /* FETCH: borrowed */
     zc_buf_t since;                  /* FETCH */
+    bool ours;                       /* FETCH: `since` is of the broker's line */
     zc_slice_t topics;               /* FETCH: borrowed from the asker */
     struct s_question *next, **from; /* FETCH: in its line; from NULL: it has been sent */
     zc_slots_t subjects;             /* SYNC: those asked about, in order */
@@ -34,6 +35,7 @@ struct zc_questions {
     zc_hub_stats_t *stats; /* borrowed */
     bool connected;
     bool trusted; /* and a SYNC has been answered */
+    zc_line_t line;
     uint64_t last_token;
     zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
     s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
@@ -104,6 +106,21 @@ void zc_questions_trust (zc_questions_t *self)
     self->trusted = true;
 }
 
+bool zc_questions_trusted (const zc_questions_t *self)
+{
+    return self->trusted;
+}
+
+void zc_questions_set_line (zc_questions_t *self, const zc_line_t *line)
+{
+    self->line = *line;
+}
+
+const zc_line_t *zc_questions_line (const zc_questions_t *self)
+{
+    return &self->line;
+}
+
 bool zc_questions_can_ask (const zc_questions_t *self)
 {
     return self->connected;
@@ -128,13 +145,14 @@ static s_question_t *s_find (const zc_questions_t *self, uint64_t token)
 /*  FETCH. */
 
 uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, void *asker,
-                             zc_slice_t since, zc_slice_t topics)
+                             zc_slice_t since, bool ours, zc_slice_t topics)
 {
     s_question_t *question = s_new (self);
     s_line_t *line = &self->lines[fetcher->kind];
     question->fetcher = fetcher;
     question->asker = asker;
     zc_buf_add (&question->since, since.at, since.len);
+    question->ours = ours;
     question->topics = topics;
     question->from = line->end;
     *line->end = question;
@@ -181,8 +199,9 @@ static void s_send_fetch (zc_questions_t *self, s_question_t *question)
     self->fetching++;
     self->stats->fetches++;
     zc_slice_t since = {(const char *)question->since.data, question->since.len};
+    static const zc_line_t unknown;
     self->upstream.fetch (self->upstream.self, question->token, since, question->topics.at,
-                          question->topics.len);
+                          question->topics.len, question->ours ? &self->line : &unknown);
 }
 
 void zc_questions_allow (zc_questions_t *self, size_t count)
@@ -276,7 +295,9 @@ static void s_sync_some (zc_questions_t *self, zc_id_t head)
     }
     self->syncing++;
     self->stats->syncs++;
-    self->upstream.sync (self->upstream.self, question->token, (const char *)list.data, list.len);
+    const zc_place_t have = {self->line, head};
+    self->upstream.sync (self->upstream.self, question->token, (const char *)list.data, list.len,
+                         &have);
     zc_buf_clear (&list);
 }
 

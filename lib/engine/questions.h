@@ -8,6 +8,7 @@
 
 #include "lib/base/slots.h"
 #include "lib/engine/settings.h"
+#include "lib/wire/line.h"
 #include "lib/wire/message.h"
 
 typedef struct zc_questions zc_questions_t;
@@ -20,11 +21,15 @@ typedef struct {
     void (*subscribe) (void *self, const char *topic, size_t len);
     void (*unsubscribe) (void *self, const char *topic, size_t len);
     /*  All subscriptions made so far are live, and the last position of each of the topics (a
-     *  list, LF between them). Answer: zc_hub_synced. */
-    void (*sync) (void *self, uint64_t token, const char *topics, size_t len);
-    /*  One page of history of these topics after `since` (text: an id, or a publisher's own id).
-     *  Answer: zc_hub_fetched_message, repeated, then zc_hub_fetched. */
-    void (*fetch) (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len);
+     *  list, LF between them). `have` (borrowed): the last position that we have from a broker; of
+     *  an older one we know no line. Answer: zc_hub_synced. */
+    void (*sync) (void *self, uint64_t token, const char *topics, size_t len,
+                  const zc_place_t *have);
+    /*  One page of history of these topics after `since` (text: an id, or a publisher's own id),
+     *  which is of `line` (borrowed; may not be known). Answer: zc_hub_fetched_message, repeated,
+     *  then zc_hub_fetched. */
+    void (*fetch) (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                   const zc_line_t *line);
 } zc_upstream_t;
 
 /*  `stats` is borrowed; fetches and syncs are counted there. Not connected at first. */
@@ -38,6 +43,10 @@ bool zc_questions_can_ask (const zc_questions_t *self);
 /*  A SYNC was answered since it is connected: the broker goes on where it was before. Until then no
  *  page is asked for clients, who may be at positions that mean nothing to it any more. */
 void zc_questions_trust (zc_questions_t *self);
+bool zc_questions_trusted (const zc_questions_t *self);
+/*  The line that the broker's positions are of, which questions name from now on. */
+void zc_questions_set_line (zc_questions_t *self, const zc_line_t *line);
+const zc_line_t *zc_questions_line (const zc_questions_t *self);
 
 /*  FETCH. */
 
@@ -66,10 +75,11 @@ typedef struct {
     void (*failed) (void *asker);
 } zc_fetcher_t;
 
-/*  Asks for a page; sent by zc_questions_send in its turn. `since` is copied; `topics` (LF between
- *  them) is borrowed until the question is forgotten. Returns its token. */
+/*  Asks for a page; sent by zc_questions_send in its turn. `since` is copied; `ours`: it is of the
+ *  broker's line, and not what a client brought. `topics` (LF between them) is borrowed until the
+ *  question is forgotten. Returns its token. */
 uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, void *asker,
-                             zc_slice_t since, zc_slice_t topics);
+                             zc_slice_t since, bool ours, zc_slice_t topics);
 /*  Forgets a question; nothing where the token is 0 or forgotten already. */
 void zc_questions_cancel (zc_questions_t *self, uint64_t token);
 /*  How many pages may be under way, beside a few more of repairs. */

@@ -15,6 +15,7 @@ typedef struct {
     zc_hub_stats_t stats;
     uint64_t now_ms; /* of the last tick, wall clock */
     zc_losses_t losses;
+    zc_id_t doubt; /* positions before this that clients bring may be of another line */
     zc_held_t held;
     zc_questions_t *questions;
     zc_rounds_t *rounds;

@@ -174,8 +174,8 @@ static void s_repair_further (zc_subscription_t *self)
         return;
     }
     char since[ZC_ID_SIZE];
-    zc_slice_t text = {since, zc_id_format (self->order.complete, since)};
-    self->fetch = zc_questions_fetch (questions, &s_repair, self, text, self->topic);
+    zc_slice_t text = {since, zc_id_format (zc_order_known (&self->order), since)};
+    self->fetch = zc_questions_fetch (questions, &s_repair, self, text, true, self->topic);
 }
 
 static void s_begin_repair (zc_subscription_t *self)
@@ -207,12 +207,12 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
 {
     zc_subscription_t *self = asker;
     const zc_follower_t *hooks = self->set->hooks;
-    zc_id_t complete = self->order.complete;
+    zc_id_t known = zc_order_known (&self->order);
     self->fetch = 0;
-    if (end->floor > complete) {
+    if (end->floor > known) {
         self->set->shared->stats.gaps++;
         for (size_t i = 0; i < self->followers.count; i++)
-            hooks->gap (self->followers.at[i].item, self->topic, complete, end->floor);
+            hooks->gap (self->followers.at[i].item, self->topic, known, end->floor);
     }
     zc_order_reached (&self->order, end->head > end->floor ? end->head : end->floor);
     s_tell (self, ZC_ORDER_REPAIR);

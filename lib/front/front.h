@@ -172,13 +172,13 @@ typedef enum {
 } zc_limit_t;
 
 typedef struct {
-    uint64_t requests;          /* begun */
-    uint64_t errors;            /* answered with 400 to 499 */
-    uint64_t refused;           /* told to come back, for want of room */
-    uint64_t limited;           /* of an address or subject that asked too much: 429 */
-    uint64_t published;         /* messages that the broker has taken */
-    uint64_t conflicts;         /* messages refused with 409 */
-    uint64_t proxies;           /* refused for what was said of a client's address, or wasn't */
+    uint64_t requests;  /* begun */
+    uint64_t errors;    /* answered with 400 to 499 */
+    uint64_t refused;   /* told to come back, for want of room */
+    uint64_t limited;   /* of an address or subject that asked too much: 429 */
+    uint64_t published; /* messages that the broker has taken */
+    uint64_t conflicts; /* messages refused with 409 */
+    uint64_t proxies;   /* refused for what was said of a client's address, or wasn't */
     uint64_t limits[ZC_LIMIT_COUNT]; /* times that each was reached */
 } zc_front_stats_t;
 

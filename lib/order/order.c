@@ -12,7 +12,8 @@ zc_order_step_t zc_order_message (zc_order_t *self, zc_id_t id, zc_id_t prev)
     if (id <= self->complete)
         return ZC_ORDER_REPEAT;
     if (self->state == ZC_ORDER_LIVE)
-        return prev > self->complete && zc_order_need (self, prev) ? ZC_ORDER_HOLE : ZC_ORDER_NEXT;
+        return prev > zc_order_known (self) && zc_order_need (self, prev) ? ZC_ORDER_HOLE
+                                                                          : ZC_ORDER_NEXT;
     if (id <= self->seen)
         return ZC_ORDER_REPEAT;
     if (prev > self->seen)
@@ -57,7 +58,7 @@ bool zc_order_fetched (zc_order_t *self, zc_id_t id)
 void zc_order_reached (zc_order_t *self, zc_id_t upto)
 {
     s_raise (&self->complete, upto);
-    if (self->need > self->complete) {
+    if (self->need > zc_order_known (self)) {
         self->state = ZC_ORDER_REPAIR;
         return;
     }
@@ -74,7 +75,7 @@ bool zc_order_synced (zc_order_t *self, zc_id_t last, zc_id_t head)
         zc_order_reached (self, last);
         break;
     case ZC_ORDER_LIVE:
-        if (last > self->complete)
+        if (last > zc_order_known (self))
             return zc_order_need (self, last);
         s_raise (&self->verified, head);
         break;

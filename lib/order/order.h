@@ -3,8 +3,10 @@
  *  result.
  *
  *  A message names its `prev`: between the two, the broker published nothing on the topic. So a
- *  message whose `prev` is beyond the complete part shows a hole. The missing messages are asked
- *  of history, and live messages are held back meanwhile. */
+ *  message whose `prev` is beyond the known part shows a hole. The known part ends at the last
+ *  message, or where the broker said that nothing follows it, whichever is later: a history that
+ *  begins after the last message calls everything before its beginning unknown. The missing
+ *  messages are asked of history, and live messages are held back meanwhile. */
 #ifndef ZC_ORDER_H
 #define ZC_ORDER_H
 

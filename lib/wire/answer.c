@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/wire/line.h"
+
 #define S_CODE_MAX 64 /* bytes of an error's code */
 
 typedef enum {
@@ -19,6 +21,7 @@ typedef enum {
     S_PLAIN,    /* the same, plain text */
     S_LASTS,    /* the same, positions */
     S_LISTED,   /* the same, positions with topics */
+    S_LINE,     /* the same, a line */
 } s_type_t;
 
 typedef struct {
@@ -30,6 +33,7 @@ typedef struct {
 typedef struct {
     zc_answer_kind_t kind;
     s_field_t fields[ZC_ANSWER_FRAMES - 1];
+    unsigned optional; /* of the last ones, those that may be missing */
 } s_form_t;
 
 #define S_FIELD(type, name, is)                                       \
@@ -47,7 +51,9 @@ static const s_form_t s_forms[ZC_VERBS] = {
                   {S_AT (head), S_AT (floor), S_FIELD (S_SINCE, since, "a position or '?'"),
                    S_COUNT (remaining)}},
     [ZC_SYNC] = {ZC_OK,
-                 {S_AT (head), S_AT (dropped), S_FIELD (S_LASTS, lasts, "a list of positions")}},
+                 {S_AT (head), S_AT (dropped), S_FIELD (S_LASTS, lasts, "a list of positions"),
+                  S_FIELD (S_LINE, line, "a line"), S_AT (doubt)},
+                 2},
     [ZC_TOPICS] = {ZC_OK,
                    {S_AT (head), S_AT (forgotten),
                     S_FIELD (S_LISTED, listed, "a list of positions and topics")}},
@@ -142,6 +148,7 @@ static bool s_are_listed (zc_slice_t list)
 static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
 {
     void *to = (char *)self + field->offset;
+    zc_line_t line;
     switch (field->type) {
     case S_SINCE:
         self->unknown = zc_slice_is (frame, "?");
@@ -154,23 +161,35 @@ static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
         *(zc_slice_t *)to = frame;
         return (field->type != S_PLAIN || zc_text_plain (frame.at, frame.len)) &&
                (field->type != S_LASTS || s_are_lasts (frame)) &&
-               (field->type != S_LISTED || s_are_listed (frame));
+               (field->type != S_LISTED || s_are_listed (frame)) &&
+               (field->type != S_LINE || zc_line_parse (&line, frame) == 0);
     }
 }
 
 /*  Each returns NULL, or what is wrong. */
+
+static size_t s_count (const s_form_t *form)
+{
+    size_t count = 0;
+    while (count + 1 < ZC_ANSWER_FRAMES && form->fields[count].type)
+        count++;
+    return count;
+}
 
 static const char *s_read_fields (zc_answer_t *self, const zc_slice_t *frames, size_t count)
 {
     const s_form_t *form = &s_forms[self->verb];
     if (form->kind != self->kind)
         return "it answers another request";
-    for (size_t i = 0; i + 1 < ZC_ANSWER_FRAMES && form->fields[i].type; i++) {
+    size_t fields = s_count (form);
+    for (size_t i = 0; i < fields; i++) {
+        self->left_out = (unsigned)(fields - i);
         if (i == count)
-            return "it has too few frames";
+            return self->left_out <= form->optional ? NULL : "it has too few frames";
         if (!s_read (self, &form->fields[i], frames[i]))
             return form->fields[i].bad;
     }
+    self->left_out = 0;
     return NULL;
 }
 
@@ -263,7 +282,7 @@ static void s_write_field (const zc_answer_t *self, const s_field_t *field, zc_a
 void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out)
 {
     const char *word = s_words[self->kind];
-    const s_field_t *fields = s_forms[self->verb].fields;
+    const s_form_t *form = &s_forms[self->verb];
     out->count = 0;
     s_put (out, (zc_slice_t){word, strlen (word)});
     if (self->kind == ZC_ERR) {
@@ -274,9 +293,10 @@ void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out)
         s_put (out, self->message.payload);
         s_put (out, self->message.meta);
     } else {
-        assert (self->kind == s_forms[self->verb].kind);
-        for (size_t i = 0; i + 1 < ZC_ANSWER_FRAMES && fields[i].type; i++)
-            s_write_field (self, &fields[i], out);
+        assert (self->kind == form->kind && self->left_out <= form->optional);
+        size_t count = s_count (form) - self->left_out;
+        for (size_t i = 0; i < count; i++)
+            s_write_field (self, &form->fields[i], out);
     }
 }
 
@@ -290,7 +310,7 @@ bool zc_answer_is_error (const zc_answer_t *self, const char *code)
 bool zc_answer_is_passing (const zc_answer_t *self)
 {
     return zc_answer_is_error (self, "busy") || zc_answer_is_error (self, "history") ||
-           zc_answer_is_error (self, "internal");
+           zc_answer_is_error (self, "internal") || zc_answer_is_error (self, "behind");
 }
 
 int zc_answer_limits (const zc_answer_t *self, size_t *max_payload)

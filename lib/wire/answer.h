@@ -25,6 +25,9 @@ typedef struct {
     zc_id_t head;       /* SYNC, TOPICS, END */
     zc_id_t dropped;    /* SYNC */
     zc_slice_t lasts;   /* SYNC: read it with zc_lasts_next */
+    zc_slice_t line;    /* SYNC: of all these positions; empty: an older broker's */
+    zc_id_t doubt;      /* SYNC: positions before this may be of another line too */
+    unsigned left_out;  /* SYNC: of the last frames, those that aren't there */
     zc_id_t forgotten;  /* TOPICS */
     zc_slice_t listed;  /* TOPICS: read it with zc_listed_next */
     zc_id_t floor;      /* END */
@@ -43,7 +46,7 @@ extern const zc_answer_t zc_answer_none;
 void zc_answer_parse (zc_answer_t *self, zc_verb_t verb, const zc_slice_t *frames, size_t count);
 
 /*  What a part is sent as. Frames are borrowed from here and from the answer. */
-#define ZC_ANSWER_FRAMES 5
+#define ZC_ANSWER_FRAMES 6
 typedef struct {
     zc_slice_t frames[ZC_ANSWER_FRAMES];
     size_t count;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/wire/line.h"
+
 typedef zc_refusal_t s_error_t;
 
 static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
@@ -68,14 +70,24 @@ static const s_error_t *s_replay (zc_ask_t *self, const zc_slice_t *args, size_t
     return error ? error : s_topics (self);
 }
 
+static const s_error_t *s_line (zc_ask_t *self, zc_slice_t line)
+{
+    static const s_error_t bad = {"arguments", "a line is 1 to 64 bytes of visible ASCII"};
+    zc_line_t parsed;
+    self->line = line;
+    return zc_line_parse (&parsed, line) == 0 ? NULL : &bad;
+}
+
 static const s_error_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                  size_t max_payload)
 {
     static const s_error_t number = {"arguments",
                                      "count is a number of at least 1, bytes a number"};
     static const s_error_t none = {"topic", "at least one topic"};
-    (void)count, (void)max_payload;
+    (void)max_payload;
     const s_error_t *error = s_since (self, args[0]);
+    if (!error && count == 5)
+        error = s_line (self, args[4]);
     if (error)
         return error;
     if (zc_text_u64 (args[1].at, args[1].len, UINT64_MAX, &self->count) != 0 || self->count == 0 ||
@@ -89,10 +101,18 @@ static const s_error_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t c
                                 size_t max_payload)
 {
     static const s_error_t nonce = {"arguments", "a nonce has at most 64 bytes"};
-    (void)count, (void)max_payload;
+    static const s_error_t have = {"arguments", "a line comes with the last position of it"};
+    (void)max_payload;
     self->nonce = args[0];
     self->list = args[1];
-    return self->nonce.len > ZC_NONCE_MAX ? &nonce : s_topics (self);
+    if (self->nonce.len > ZC_NONCE_MAX)
+        return &nonce;
+    const s_error_t *error = count > 2 ? s_line (self, args[2]) : NULL;
+    if (error)
+        return error;
+    if (count == 3 || (count == 4 && zc_id_parse (args[3].at, args[3].len, &self->have) != 0))
+        return &have;
+    return s_topics (self);
 }
 
 static const s_error_t *s_list (zc_ask_t *self, const zc_slice_t *args, size_t count,
@@ -136,8 +156,8 @@ typedef struct {
 static const s_verb_t s_verbs[ZC_VERBS] = {
     [ZC_PUBLISH] = {"PUBLISH", 2, 3, s_publish, "PUBLISH topic payload [headers]"},
     [ZC_REPLAY] = {"REPLAY", 2, ZC_TOPICS_MAX + 1, s_replay, "REPLAY since topic..."},
-    [ZC_FETCH] = {"FETCH", 4, 4, s_fetch, "FETCH since count bytes topics"},
-    [ZC_SYNC] = {"SYNC", 2, 2, s_sync, "SYNC nonce topics"},
+    [ZC_FETCH] = {"FETCH", 4, 5, s_fetch, "FETCH since count bytes topics [line]"},
+    [ZC_SYNC] = {"SYNC", 2, 4, s_sync, "SYNC nonce topics [line have]"},
     [ZC_TOPICS] = {"TOPICS", 2, ZC_PREFIXES_MAX + 1, s_list, "TOPICS since prefix..."},
     [ZC_STATS] = {"STATS", 0, 0, NULL, "STATS has no arguments"},
     [ZC_REPORT] = {"REPORT", 2, 2, s_report, "REPORT name json"},
@@ -253,6 +273,15 @@ static void s_put_number (zc_ask_frames_t *out, size_t index, uint64_t number)
     s_put (out, (zc_slice_t){text, (size_t)len});
 }
 
+static void s_put_line (zc_ask_frames_t *out, const zc_ask_t *self)
+{
+    if (self->line.len == 0)
+        return;
+    s_put (out, self->line);
+    if (self->verb == ZC_SYNC)
+        s_put (out, (zc_slice_t){out->since, zc_id_format (self->have, out->since)});
+}
+
 void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
 {
     const char *name = s_verbs[self->verb].name;
@@ -275,10 +304,12 @@ void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
         s_put_number (out, 0, self->count);
         s_put_number (out, 1, self->bytes);
         s_put (out, self->list);
+        s_put_line (out, self);
         break;
     case ZC_SYNC:
         s_put (out, self->nonce);
         s_put (out, self->list);
+        s_put_line (out, self);
         break;
     case ZC_REPORT:
         s_put (out, self->name);

@@ -44,6 +44,8 @@ typedef struct {
     zc_slice_t list;            /* FETCH, SYNC: the topics, LF between them */
     uint64_t count, bytes;      /* FETCH */
     zc_slice_t nonce;           /* SYNC; empty: don't wait */
+    zc_slice_t line;            /* FETCH, SYNC: of `since`, `have`; empty: not known */
+    zc_id_t have;               /* SYNC: the last position that the asker has from a broker */
     zc_slice_t name, json;      /* REPORT */
 } zc_ask_t;
 

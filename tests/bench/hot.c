@@ -262,8 +262,12 @@ static void s_subscribe (void *self, const char *topic, size_t len)
     (void)self, (void)topic, (void)len;
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
+    (void)have;
     (void)self;
     s_token = token;
     s_asked = len > 0;
@@ -271,8 +275,10 @@ static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
         s_asked += topics[i] == '\n';
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
+    (void)line;
     (void)self, (void)since, (void)topics, (void)len;
     s_token = token;
     s_asked = SIZE_MAX;
@@ -291,7 +297,7 @@ static void s_answer (void)
         if (s_asked == SIZE_MAX)
             zc_hub_fetched (s_hub, token, head, ZC_ID_NONE, ZC_ID_NONE, false, 0);
         else
-            zc_hub_synced (s_hub, token, head, ZC_ID_NONE, last, s_asked);
+            zc_hub_synced (s_hub, token, &s_place, head, ZC_ID_NONE, last, s_asked);
     }
 }
 

@@ -2,6 +2,7 @@
 # libFuzzer programs (`make fuzz`); else replay.c feeds them their corpus, as tests. A new one: its name here, and two lines below.
 FUZZ_TARGETS = \
 	tests/fuzz/id_fuzz \
+	tests/fuzz/line_fuzz \
 	tests/fuzz/text_fuzz \
 	tests/fuzz/message_fuzz \
 	tests/fuzz/options_fuzz \
@@ -41,6 +42,9 @@ endif
 
 tests_fuzz_id_fuzz_SOURCES = tests/fuzz/id_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_id_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_line_fuzz_SOURCES = tests/fuzz/line_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_line_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_text_fuzz_SOURCES = tests/fuzz/text_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_text_fuzz_LDADD = $(FUZZ_LIBS)

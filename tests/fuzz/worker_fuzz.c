@@ -93,15 +93,17 @@ static void s_subscribe (void *self, const char *topic, size_t len)
         abort ();
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
-    (void)topics, (void)len;
+    (void)topics, (void)len, (void)have;
     s_note (self, token);
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
-    (void)topics;
+    (void)topics, (void)line;
     if (since.len == 0 || len == 0)
         abort ();
     s_note (self, token);
@@ -135,13 +137,18 @@ static void s_hear (s_worker_t *worker, bool live)
     zc_buf_clear (&meta);
 }
 
+/*  Of an older broker, one that begins where some positions are, and one that says nothing. */
+#define LINES 3
+static const zc_line_t s_lines[LINES] = {{""}, {"0-9.x"}, {"log"}};
+
 static void s_hear_lasts (s_worker_t *worker)
 {
     zc_id_t lasts[TOPICS + 2], head = s_id (), dropped = s_id ();
     size_t count = s_byte () % (TOPICS + 3);
     for (size_t i = 0; i < count; i++)
         lasts[i] = s_id ();
-    zc_hub_synced (worker->hub, s_token (worker), head, dropped, lasts, count);
+    zc_place_t doubt = {s_lines[s_byte () % LINES], s_id ()};
+    zc_hub_synced (worker->hub, s_token (worker), &doubt, head, dropped, lasts, count);
 }
 
 static void s_hear_end (s_worker_t *worker)
@@ -177,8 +184,7 @@ static void s_come_or_go (s_worker_t *worker, unsigned index)
     }
     size_t count = s_topics (topics);
     unsigned kind = s_byte () % 8;
-    last_id = kind < 4 ? own[kind]
-                       : (zc_slice_t){position, zc_id_format (s_id (), position)};
+    last_id = kind < 4 ? own[kind] : (zc_slice_t){position, zc_id_format (s_id (), position)};
     *client = (zc_client_t){.transport = &s_transport, .fd = -1};
     zc_hub_join (worker->hub, client, kind & 1 ? &zc_encoding_sse : &zc_encoding_sse_json, topics,
                  count, last_id);

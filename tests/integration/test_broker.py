@@ -434,7 +434,7 @@ def test_sync_answers_once_the_subscription_is_there(stack):
     sub = stack.socket(zmq.SUB, stack.subscribe_endpoint)
     sub.subscribe(b"a")
     sub.subscribe(b"\x01nonce")
-    ok, head, dropped, lasts = receive(dealer, 1)[0]
+    ok, head, dropped, lasts, line = receive(dealer, 1)[0]
     assert (ok, head.decode(), dropped) == (b"OK", other, b"0-0")
     a, b, unknown = lasts.decode().split("\n")
     assert (a, b) == (last, other)
@@ -457,7 +457,7 @@ def test_sync_proves_every_subscription_before_it(stack):
             pub.send_multipart([topic, b"before %d" % i])
         sub.subscribe(topic)
         sub.subscribe(b"\x01" + nonce)
-        ok, head, dropped, last = stack.request("SYNC", nonce, topic)
+        ok, head, dropped, last, line = stack.request("SYNC", nonce, topic)
         for i in range(3):
             pub.send_multipart([topic, b"after %d" % i])
         while True:

@@ -262,9 +262,9 @@ def test_zmq_sub_with_more_topics_than_a_socket_queues(stack):
     wait_for(lambda: stack.stats()["subscriptions"] >= len(topics), "it has subscribed", 60)
 
 
-def history_of_tomorrow(folder):
-    """A history on disk that is empty, of a broker whose clock was a day ahead: the file of broker/history/position.c."""
-    magic, reserved, lost = 0x314E4F4954534F50, int((time.time() + 86400) * 1000) << 20, 0
+def history_of_another_day(folder):
+    """A history on disk that is empty, of a broker whose clock was two days ahead: the file of broker/history/position.c."""
+    magic, reserved, lost = 0x314E4F4954534F50, int((time.time() + 2 * 86400) * 1000) << 20, 0
     check = (magic ^ reserved * 3 ^ lost * 7) * 0x9E3779B97F4A7C15 % 2**64
     folder.mkdir()
     (folder / "position").write_bytes(struct.pack("<4Q", magic, reserved, lost, check))
@@ -273,7 +273,7 @@ def history_of_tomorrow(folder):
 
 def test_positions_that_go_back_are_stated(stack):
     """A broker comes back without its history, and with a clock that was set back: everybody is told, and gets what comes."""
-    broker = stack.broker(history_of_tomorrow(stack.folder / "history"))
+    broker = stack.broker(history_of_another_day(stack.folder / "history"))
     stack.fcgi()
     stack.ws()
     stack.nginx()

@@ -42,6 +42,9 @@ static void s_good (void **state)
         {ZC_FETCH, "END|7-1|2-0|?|18446744073709551615", ZC_END},
         {ZC_SYNC, "OK|9-0|0-0|", ZC_OK},
         {ZC_SYNC, "OK|9-0|8-0|1-0\n2-0\n3-0", ZC_OK},
+        {ZC_SYNC, "OK|9-0|8-0||1-0.9f", ZC_OK},
+        {ZC_SYNC, "OK|9-0|8-0||1-0.9f|7-0", ZC_OK},
+        {ZC_SYNC, "OK|9-0|8-0||1-0.9f|7-0|more", ZC_OK},
         {ZC_TOPICS, "OK|9-0|0-0|", ZC_OK},
         {ZC_TOPICS, "OK|9-0|1-0|8-0 a\n7-0 b c\n", ZC_OK},
         {ZC_STATS, "OK|{}", ZC_OK},
@@ -104,6 +107,9 @@ static void s_bad (void **state)
         {ZC_REPLAY, "END|7-1", "it has too few frames"},
         {ZC_SYNC, "OK|9-0|0-0", "it has too few frames"},
         {ZC_SYNC, "OK|9-0|none|", "its dropped isn't a position"},
+        {ZC_SYNC, "OK|9-0|0-0||", "its line isn't a line"},
+        {ZC_SYNC, "OK|9-0|0-0||a line", "its line isn't a line"},
+        {ZC_SYNC, "OK|9-0|0-0||line|", "its doubt isn't a position"},
         {ZC_SYNC, "OK|9-0|0-0|1-0\n\n2-0", "its lasts isn't a list of positions"},
         {ZC_SYNC, "OK|9-0|0-0|1-0 2-0", "its lasts isn't a list of positions"},
         {ZC_TOPICS, "OK|9-0|0-0|a", "its listed isn't a list of positions and topics"},
@@ -150,12 +156,18 @@ static void s_fields (void **state)
     assert_int_equal (answer.since, ZC_ID_NONE);
     s_parse (&answer, ZC_SYNC, "OK|0-9|0-8|0-1\n0-2");
     assert_int_equal (answer.dropped, 8);
+    assert_int_equal (answer.left_out, 2);
+    assert_int_equal (answer.line.len, 0);
     zc_id_t last;
     assert_true (zc_lasts_next (&answer.lasts, &last));
     assert_int_equal (last, 1);
     assert_true (zc_lasts_next (&answer.lasts, &last));
     assert_int_equal (last, 2);
     assert_false (zc_lasts_next (&answer.lasts, &last));
+    s_parse (&answer, ZC_SYNC, "OK|0-9|0-8||0-1.x|0-4");
+    assert_slice (answer.line, "0-1.x");
+    assert_int_equal (answer.doubt, 4);
+    assert_int_equal (answer.left_out, 0);
     zc_slice_t topic;
     s_parse (&answer, ZC_TOPICS, "OK|0-9|0-8|0-3 a b\n0-2 c\n");
     assert_int_equal (answer.forgotten, 8);
@@ -173,8 +185,9 @@ static void s_meanings (void **state)
     static const struct {
         const char *text;
         bool passing;
-    } table[] = {{"ERR|busy|x", true},  {"ERR|history|x", true}, {"ERR|internal|x", true},
-                 {"ERR|verb|x", false}, {"ERR|since|x", false},  {"OK|1-0", false}};
+    } table[] = {{"ERR|busy|x", true},   {"ERR|history|x", true}, {"ERR|internal|x", true},
+                 {"ERR|behind|x", true}, {"ERR|verb|x", false},   {"ERR|since|x", false},
+                 {"OK|1-0", false}};
     zc_answer_t answer;
     for (size_t i = 0; i < LENGTH (table); i++) {
         s_parse (&answer, ZC_PUBLISH, table[i].text);

@@ -1,6 +1,11 @@
 /*  continuity_test.c - order, repair and resume without a socket: a broker, workers and clients in
  *  one process, driven by a random number generator through drops, lost links, restarts, trimmed
- *  history, clients that come and go, move, and don't read.
+ *  history, a clock that is set back, a broker that is late, clients that come and go, move, and
+ *  don't read.
+ *
+ *  The broker is one that reads a log: what was published is in the log, and goes to subscribers
+ *  and into answers once the broker has got there. As a rule that is at once; after a restart it
+ *  may be behind what its workers have.
  *
  *  The oracle: on each topic a client sees strictly increasing numbers without a hole, or was told
  *  of a gap that covers the hole; what history still has is never in a hole; and when all is quiet
@@ -64,10 +69,16 @@ typedef struct {
 } s_message_t;
 
 static s_message_t s_log[MESSAGES_MAX];
-static size_t s_logged;
-static zc_id_t s_last[TOPICS], s_floor[TOPICS], s_boot, s_head, s_dropped;
+static size_t s_logged, s_got;            /* how many there are; how many the broker has */
+static zc_id_t s_given, s_newest[TOPICS]; /* the last positions in the log */
+static zc_id_t s_last[TOPICS], s_head;    /* and those that the broker has */
+static zc_id_t s_floor[TOPICS], s_boot, s_dropped;
 static uint64_t s_numbers[TOPICS], s_now;
-static unsigned s_past; /* how often the clock was set back */
+static unsigned s_past;   /* how often the clock was set back */
+static zc_line_t s_order; /* of the positions; not known: it is an older broker */
+static unsigned s_lines;  /* there ever were */
+static zc_id_t s_doubt;   /* positions before this may be of another line as well */
+static bool s_believes;   /* what workers say that they have */
 
 static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_buf_t *meta)
 {
@@ -94,6 +105,7 @@ typedef struct {
     uint64_t token;
     char since[300];
     char topics[256];
+    zc_place_t place;  /* SYNC: what the worker has; FETCH: the line of `since` */
     size_t subscribed; /* SYNC: entries of `subscriptions` that must have arrived before */
 } s_request_t;
 typedef struct {
@@ -105,8 +117,9 @@ typedef struct {
     size_t messages[PAGE];
     size_t count;
     zc_id_t head, floor, since, dropped, last[TOPICS];
+    zc_place_t doubt;
     size_t last_count;
-    bool unknown;
+    bool unknown, refused;
     uint64_t remaining;
 } s_answer_t;
 
@@ -123,7 +136,9 @@ typedef struct {
     size_t request_count;
     s_answer_t answers[REQUESTS];
     size_t answer_count;
-    size_t heard; /* messages of answers[0] that the hub has had */
+    size_t heard;  /* messages of answers[0] that the hub has had */
+    zc_id_t doubt; /* that it was told */
+    unsigned past; /* that its positions are of */
 } s_worker_t;
 
 static s_worker_t s_workers[WORKERS];
@@ -169,14 +184,17 @@ static s_request_t *s_request (s_worker_t *worker, s_request_kind_t kind, uint64
     return request;
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
-    s_request (self, REQUEST_SYNC, token, topics, len);
+    s_request (self, REQUEST_SYNC, token, topics, len)->place = *have;
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
     s_request_t *request = s_request (self, REQUEST_FETCH, token, topics, len);
+    request->place.line = *line;
     assert_true (since.len < sizeof request->since);
     memcpy (request->since, since.at, since.len);
 }
@@ -211,14 +229,14 @@ static void s_since (const s_request_t *request, const unsigned *topics, size_t 
         return;
     answer->unknown = true;
     if (sscanf (request->since, "own-%u-%llu", &topic, &number) == 2) {
-        for (size_t i = 0; i < s_logged; i++) {
+        for (size_t i = 0; i < s_got; i++) {
             if (s_log[i].topic == topic && s_log[i].number == number && !s_log[i].lost) {
                 answer->since = s_log[i].id;
                 answer->unknown = false;
             }
         }
     }
-    for (size_t i = 0; i < s_logged && answer->unknown; i++) { /* the earliest */
+    for (size_t i = 0; i < s_got && answer->unknown; i++) { /* the earliest */
         if (s_log[i].shared && s_has (topics, count, s_log[i].topic) &&
             strcmp (s_log[i].shared, request->since) == 0) {
             answer->since = s_log[i].id;
@@ -227,18 +245,38 @@ static void s_since (const s_request_t *request, const unsigned *topics, size_t 
     }
 }
 
+/*  A worker's place on a line: whether it is ours. An older worker names none. */
+static bool s_names_other (const zc_line_t *line)
+{
+    return zc_line_known (line) && zc_line_known (&s_order) && !zc_line_same (line, &s_order);
+}
+
+/*  A FETCH after a position that isn't there yet waits for it; it is answered without it where
+ *  nobody has given that position. */
+static bool s_is_early (const s_request_t *request)
+{
+    zc_id_t since;
+    return request->kind == REQUEST_FETCH &&
+           zc_id_parse (request->since, strlen (request->since), &since) == 0 && since > s_head &&
+           since <= s_given && s_got < s_logged;
+}
+
 static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 {
     unsigned topics[TOPICS];
     size_t count = s_split (request->topics, topics);
+    answer->refused = s_names_other (&request->place.line);
     s_since (request, topics, count, answer);
     answer->head = s_head;
+    if (!answer->unknown && !zc_line_known (&request->place.line) && answer->since < s_doubt &&
+        answer->since != ZC_ID_NONE)
+        answer->floor = s_doubt;
     for (size_t i = 0; i < count; i++) {
         zc_id_t floor = s_floor[topics[i]];
         answer->floor = floor > answer->floor ? floor : answer->floor;
     }
     zc_id_t after = answer->unknown ? ZC_ID_NONE : answer->since;
-    for (size_t i = 0; i < s_logged; i++) {
+    for (size_t i = 0; i < s_got; i++) {
         if (s_log[i].lost || s_log[i].id <= after || !s_has (topics, count, s_log[i].topic))
             continue;
         if (answer->count < PAGE)
@@ -250,27 +288,45 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
         answer->head = s_log[answer->messages[PAGE - 1]].id;
 }
 
+/*  What a worker has: what is given from now on comes after it. */
+static void s_hear (const zc_place_t *have, s_answer_t *answer)
+{
+    if (!s_names_other (&have->line)) {
+        answer->refused = zc_line_known (&have->line) && have->position > s_head;
+    } else if (!zc_line_follows (&s_order, have->position) && s_believes &&
+               have->position >= s_doubt) {
+        s_doubt = have->position + 1;
+        s_given = s_given > have->position ? s_given : s_doubt;
+    }
+}
+
+static void s_answer_sync (const s_request_t *request, s_answer_t *answer)
+{
+    unsigned topics[TOPICS];
+    s_hear (&request->place, answer);
+    answer->last_count = s_split (request->topics, topics);
+    for (size_t i = 0; i < answer->last_count; i++)
+        answer->last[i] = s_last[topics[i]];
+    answer->head = s_head;
+    answer->doubt = (zc_place_t){s_order, s_doubt};
+}
+
 static void s_broker_answers (s_worker_t *worker)
 {
     if (worker->request_count == 0 || worker->answer_count == REQUESTS)
         return;
     size_t index = s_random ((unsigned)worker->request_count); /* in any order */
     s_request_t request = worker->requests[index];
-    if (request.subscribed > worker->subscription_done)
+    if (request.subscribed > worker->subscription_done || s_is_early (&request))
         return;
     memmove (&worker->requests[index], &worker->requests[index + 1],
              (--worker->request_count - index) * sizeof request);
     s_answer_t *answer = &worker->answers[worker->answer_count++];
     *answer = (s_answer_t){.request = request, .dropped = s_dropped};
-    if (request.kind == REQUEST_FETCH) {
+    if (request.kind == REQUEST_FETCH)
         s_answer_fetch (&request, answer);
-        return;
-    }
-    unsigned topics[TOPICS];
-    answer->last_count = s_split (request.topics, topics);
-    for (size_t i = 0; i < answer->last_count; i++)
-        answer->last[i] = s_last[topics[i]];
-    answer->head = s_head;
+    else
+        s_answer_sync (&request, answer);
 }
 
 static void s_take_answer (s_worker_t *worker)
@@ -292,24 +348,34 @@ static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_
     zc_buf_clear (&meta);
 }
 
+static void s_answer_fails (s_worker_t *worker);
+
 /*  A page comes message by message, and anything may happen in between. */
 static void s_worker_hears (s_worker_t *worker)
 {
     if (worker->answer_count == 0)
         return;
     s_answer_t answer = worker->answers[0];
+    if (answer.refused) {
+        s_answer_fails (worker);
+        return;
+    }
     size_t left = answer.count - worker->heard;
     bool whole = s_chance (40);
     s_hear_messages (worker, &answer, whole ? left : s_random ((unsigned)left + 1));
     if (worker->heard < answer.count || (!whole && s_chance (50)))
         return;
     s_take_answer (worker);
-    if (answer.request.kind == REQUEST_SYNC)
-        zc_hub_synced (worker->hub, answer.request.token, answer.head, answer.dropped, answer.last,
-                       answer.last_count);
-    else
+    if (answer.request.kind == REQUEST_SYNC) {
+        worker->doubt = answer.doubt.position;
+        worker->past = s_past;
+        if (zc_hub_synced (worker->hub, answer.request.token, &answer.doubt, answer.head,
+                           answer.dropped, answer.last, answer.last_count))
+            worker->pipe_first = worker->pipe_count;
+    } else {
         zc_hub_fetched (worker->hub, answer.request.token, answer.head, answer.floor, answer.since,
                         answer.unknown, answer.remaining);
+    }
 }
 
 /*  ERR, or no more of an answer within its time. */
@@ -326,7 +392,7 @@ static void s_worker_receives (s_worker_t *worker)
 {
     if (s_chance (30))
         worker->full = false;
-    if (worker->pipe_first == worker->pipe_count)
+    if (worker->pipe_first == worker->pipe_count || !zc_hub_listens (worker->hub))
         return;
     zc_buf_t meta = ZC_BUF_INIT;
     zc_message_t message;
@@ -349,7 +415,9 @@ static void s_unplug (s_worker_t *worker)
 {
     if (!worker->connected)
         return;
-    if (s_chance (50)) /* what was with the worker already is read, or lost with the socket */
+    if (s_chance (50) ||
+        !zc_hub_listens (
+            worker->hub)) /* what was with the worker already is read, or lost with the socket */
         worker->pipe_count = worker->pipe_first;
     while (worker->pipe_first < worker->pipe_count)
         s_worker_receives (worker);
@@ -371,42 +439,53 @@ static void s_plug (s_worker_t *worker)
     zc_hub_connected (worker->hub);
 }
 
-static void s_publish_on (unsigned topic, bool may_drop)
+/*  The broker gets one message further in the log, and hands it on. */
+static void s_broker_reads (bool may_drop)
 {
-    if (s_logged == MESSAGES_MAX)
+    if (s_got == s_logged)
         return;
-    s_message_t *message = &s_log[s_logged];
-    s_head = zc_id_next (s_head > s_dropped ? s_head : s_dropped, s_now);
-    *message = (s_message_t){.topic = topic,
-                             .number = ++s_numbers[topic],
-                             .id = s_head,
-                             .prev = s_last[topic],
-                             .dropped = s_dropped,
-                             .past = s_past,
-                             .own_id = s_chance (20)};
-    s_last[topic] = s_head;
-    if (s_trace)
-        print_message ("%llu: published M %u %llu %llu-%llu\n", (unsigned long long)s_now, topic,
-                       (unsigned long long)message->number, (unsigned long long)zc_id_ms (s_head),
-                       (unsigned long long)(s_head & 0xfffff));
+    s_message_t *message = &s_log[s_got];
+    s_head = s_last[message->topic] = message->id;
+    message->dropped = s_dropped;
     for (unsigned i = 0; i < WORKERS; i++) {
         s_worker_t *worker = &s_workers[i];
-        if (!worker->live[topic] || worker->full)
+        if (!worker->live[message->topic] || worker->full)
             continue;
         worker->full = may_drop && s_chance (6);
         if (worker->full)
             s_dropped = s_head; /* said once */
         else
-            worker->pipe[worker->pipe_count++] = s_logged;
+            worker->pipe[worker->pipe_count++] = s_got;
     }
-    s_logged++;
+    s_got++;
+}
+
+static void s_publish_on (unsigned topic, bool may_drop)
+{
+    if (s_logged == MESSAGES_MAX)
+        return;
+    s_message_t *message = &s_log[s_logged++];
+    s_given = zc_id_next (s_given > s_dropped ? s_given : s_dropped, s_now);
+    *message = (s_message_t){.topic = topic,
+                             .number = ++s_numbers[topic],
+                             .id = s_given,
+                             .prev = s_newest[topic],
+                             .past = s_past,
+                             .own_id = s_chance (20)};
+    s_newest[topic] = s_given;
+    if (s_trace)
+        print_message ("%llu: published M %u %llu %llu-%llu\n", (unsigned long long)s_now, topic,
+                       (unsigned long long)message->number, (unsigned long long)zc_id_ms (s_given),
+                       (unsigned long long)(s_given & 0xfffff));
+    if (s_got == s_logged - 1)
+        s_broker_reads (may_drop);
 }
 
 /*  Now and then `dropped` moves on by itself, to a position of its own. */
 static void s_move_dropped (void)
 {
-    if (s_dropped != ZC_ID_NONE && s_head >= s_dropped)
-        s_dropped = zc_id_next (s_head, s_now);
+    if (s_dropped != ZC_ID_NONE && s_head >= s_dropped && s_got == s_logged)
+        s_dropped = zc_id_next (s_given, s_now);
 }
 
 static void s_publish (bool may_drop)
@@ -416,8 +495,11 @@ static void s_publish (bool may_drop)
 
 static void s_trim_history (void)
 {
+    if (s_got < s_logged)
+        return;
     unsigned topic = s_random (TOPICS);
-    unsigned left = 1 + s_random (5);
+    bool all = s_chance (20);
+    unsigned left = all ? MESSAGES_MAX : 1 + s_random (5);
     for (size_t i = 0; i < s_logged && left; i++) {
         if (s_log[i].topic == topic && !s_log[i].lost) {
             s_log[i].lost = true;
@@ -425,6 +507,8 @@ static void s_trim_history (void)
             left--;
         }
     }
+    if (all) /* and the topic is forgotten: to the broker, it is one that was never heard of */
+        s_last[topic] = s_newest[topic] = s_floor[topic] = s_head;
 }
 
 /*  Clients. */
@@ -432,6 +516,7 @@ typedef struct {
     zc_id_t since, from;
     int topic; /* -1: all */
     unsigned past;
+    bool brought; /* the client came back with a position of an earlier past */
 } s_gap_t;
 
 typedef struct {
@@ -444,6 +529,9 @@ typedef struct {
     char
         own_id[300]; /* of the message that last_id is of; empty: it is of none, or none with one */
     char came[300];  /* what it came back with */
+    unsigned past;   /* that last_id is of */
+    unsigned came_past; /* that `came` is of */
+    bool blind;         /* nobody can tell that it is */
     char line[512];
     size_t line_len;
     bool reading;
@@ -499,15 +587,15 @@ static zc_id_t s_id (const char *text)
 }
 
 /*  A gap excuses what is gone from history. Only where a client was too slow for its policy, or
- * after positions went back, does it cover what is still there. */
+ * came back with a position of before the clock was set back, does it cover what is still there. */
 static bool s_covers (const s_gap_t *gap, const s_message_t *message)
 {
     bool back = gap->since > gap->from;
     if (gap->topic >= 0 && gap->topic != (int)message->topic)
         return false;
-    if (message->past < gap->past)
+    if (message->past < gap->past || (gap->brought && message->id <= gap->from))
         return true;
-    if (!message->lost && s_past == 0 && s_policy == ZC_SLOW_DISCONNECT)
+    if (!message->lost && s_policy == ZC_SLOW_DISCONNECT)
         return false;
     return (back || message->id > gap->since) && message->id <= gap->from;
 }
@@ -544,17 +632,27 @@ static void s_check_hole (const s_client_t *client, unsigned topic, uint64_t num
 static void s_check_cursor (const s_client_t *client)
 {
     zc_id_t at;
-    if (s_past || zc_id_parse (client->last_id, strlen (client->last_id), &at) != 0)
+    if (zc_id_parse (client->last_id, strlen (client->last_id), &at) != 0)
         return;
-    for (size_t i = 0; i < s_logged && s_log[i].id <= at; i++) {
+    for (size_t i = 0; i < s_logged; i++) {
         const s_message_t *message = &s_log[i];
-        if (client->topics[message->topic] &&
+        if (message->past == client->past && message->id <= at && message->id >= s_doubt &&
+            client->topics[message->topic] &&
             message->number >= s_first_owed (client, message->topic) &&
             !s_excused (client, message))
             fail_msg ("client %d: topic %u: who comes back after '%s' never gets %llu",
                       (int)(client - s_clients), message->topic, client->line,
                       (unsigned long long)message->number);
     }
+}
+
+static unsigned s_past_of (unsigned topic, uint64_t number)
+{
+    for (size_t i = 0; i < s_logged; i++)
+        if (s_log[i].topic == topic && s_log[i].number == number)
+            return s_log[i].past;
+    fail_msg ("topic %u: nobody published %llu", topic, (unsigned long long)number);
+    return 0;
 }
 
 static void s_line (s_client_t *client)
@@ -575,12 +673,14 @@ static void s_line (s_client_t *client)
                       topic, number, (unsigned long long)client->seen[topic]);
         s_check_hole (client, topic, number);
         client->seen[topic] = number;
+        client->past = s_past_of (topic, number);
         strcpy (client->last_id, id);
         strcpy (client->own_id, strcmp (shown, "-") == 0 ? "" : shown);
     } else if (sscanf (client->line, "V %d %299s %63s %63s %d", &gap, shown, from, position,
                        &about) == 5) {
         if (client->verdict_due)
             assert_string_equal (shown, client->came);
+        bool brought = client->verdict_due && client->came_past < s_past;
         client->verdict_due = false;
         if (gap && s_lossless && s_policy == ZC_SLOW_DISCONNECT)
             fail_msg ("a gap is stated where nothing was lost: '%s'", client->line);
@@ -589,14 +689,24 @@ static void s_line (s_client_t *client)
             bool own = zc_id_parse (shown, strlen (shown), &since) != 0;
             if (own && s_id (position) < s_id (client->last_id)) /* all there is follows */
                 memset (client->seen, 0, sizeof client->seen);
+            if (!*client->last_id ? s_past > 0 : client->past < s_past)
+                since = ZC_ID_NONE; /* it is of another line */
             assert_true (client->gap_count < 512);
-            client->gaps[client->gap_count++] = (s_gap_t){since, s_id (from), about, s_past};
+            client->gaps[client->gap_count++] =
+                (s_gap_t){since, s_id (from), about, s_past, brought};
+        } else if (brought && client->blind) {
+            zc_id_t came = ZC_ID_NONE;
+            zc_id_parse (client->came, strlen (client->came), &came);
+            client->gaps[client->gap_count++] = (s_gap_t){came, came, -1, s_past, true};
         }
         strcpy (client->last_id, position);
+        client->past = client->worker->past;
         *client->own_id = 0;
     } else if (sscanf (client->line, "H %63s", id) == 1) {
         client->heartbeats++;
         if (s_id (id) != ZC_ID_NONE) {
+            if (!*client->last_id)
+                client->past = client->worker->past;
             strcpy (client->last_id, id);
             *client->own_id = 0;
         }
@@ -739,6 +849,16 @@ static void s_owe_from_now (s_client_t *client, unsigned topic)
     client->seen[topic] = 0;
 }
 
+/*  Who comes back with a position of before the clock was set back can be told so where that is
+ *  known: workers that had that position have said so, and this one has heard of it. */
+static void s_note_past (s_client_t *client, const s_worker_t *worker)
+{
+    zc_id_t at = ZC_ID_NONE;
+    client->came_past = client->past;
+    zc_id_parse (client->came, strlen (client->came), &at);
+    client->blind = at >= worker->doubt;
+}
+
 static void s_join (s_client_t *client, s_worker_t *worker)
 {
     zc_slice_t topics[TOPICS];
@@ -764,6 +884,7 @@ static void s_join (s_client_t *client, s_worker_t *worker)
     }
     /*  A publisher's own id: as clients of earlier versions have it. */
     strcpy (client->came, *client->own_id && s_chance (50) ? client->own_id : client->last_id);
+    s_note_past (client, worker);
     zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count,
                  (zc_slice_t){client->came, strlen (client->came)});
     s_pump (client);
@@ -776,16 +897,51 @@ static void s_leave (s_client_t *client)
     client->worker = NULL;
 }
 
-/*  To before all there ever was. A client that hasn't been told yet where it begins, begins where
- *  it is told: nothing is owed to it. */
-static void s_set_clock_back (void)
+/*  To before all there ever was, or by a little: then some positions are given twice. A client that
+ *  hasn't been told yet where it begins, begins where it is told: nothing is owed to it. */
+static void s_set_clock_back (bool far)
 {
     s_past++;
-    s_now = S_BEGIN_MS / 2;
-    s_head = ZC_ID_NONE;
+    s_believes = !far || s_chance (50);
+    s_now = far ? S_BEGIN_MS / 2 : s_now - 1 - s_random (2000);
+    s_given = far ? ZC_ID_NONE : zc_id_from_ms (s_now) - 1;
     for (unsigned i = 0; i < CLIENTS; i++)
         if (!*s_clients[i].last_id)
             s_leave (&s_clients[i]);
+}
+
+/*  History is lost. Where the last position was kept, positions go on from there, on their line;
+ *  else, by the clock, on another one. */
+static void s_lose_history (void)
+{
+    bool keeps_position = s_chance (40);
+    bool older = !zc_line_known (&s_order);
+    s_now++;
+    if (s_past == 0 && !keeps_position && s_chance (50))
+        s_set_clock_back (older || s_chance (30));
+    s_head = s_boot = s_given = zc_id_next (s_given, s_now);
+    if (!keeps_position && !older)
+        zc_line_make (&s_order, s_boot, ++s_lines);
+    s_doubt = keeps_position ? s_doubt : ZC_ID_NONE;
+    s_got = s_logged;
+    for (size_t i = 0; i < s_logged; i++)
+        s_log[i].lost = true;
+    for (unsigned i = 0; i < TOPICS; i++)
+        s_last[i] = s_newest[i] = s_floor[i] = s_boot; /* nobody knows what was before */
+}
+
+/*  It has a part of the log only. */
+static void s_be_late (void)
+{
+    unsigned back = s_random (20);
+    while (s_got > 0 && back-- > 0 && !s_log[s_got - 1].lost)
+        s_got--;
+    for (unsigned i = 0; i < TOPICS; i++)
+        s_last[i] = s_floor[i];
+    s_head = s_boot;
+    for (size_t i = 0; i < s_got; i++)
+        if (!s_log[i].lost)
+            s_head = s_last[s_log[i].topic] = s_log[i].id;
 }
 
 static void s_restart_broker (bool durable)
@@ -796,15 +952,10 @@ static void s_restart_broker (bool durable)
     for (unsigned i = 0; i < WORKERS; i++)
         s_unplug (&s_workers[i]);
     s_dropped = ZC_ID_NONE;
-    if (durable)
-        return;
-    if (s_past == 0 && s_chance (30))
-        s_set_clock_back ();
-    s_head = s_boot = zc_id_next (s_head, ++s_now);
-    for (size_t i = 0; i < s_logged; i++)
-        s_log[i].lost = true;
-    for (unsigned i = 0; i < TOPICS; i++)
-        s_last[i] = s_floor[i] = s_boot; /* nobody knows what was before */
+    if (!durable)
+        s_lose_history ();
+    else if (zc_line_known (&s_order) && s_chance (50))
+        s_be_late ();
 }
 
 static void s_move (s_client_t *client)
@@ -924,6 +1075,8 @@ static void s_step (void)
     } else {
         s_move_dropped ();
     }
+    if (s_chance (10))
+        s_broker_reads (true);
 }
 
 static void s_turns (unsigned count)
@@ -963,6 +1116,8 @@ static void s_quiesce (void)
     }
     for (unsigned i = 0; i < WORKERS; i++)
         s_workers[i].full = false;
+    while (s_got < s_logged)
+        s_broker_reads (false);
     s_move_dropped ();
     s_turns (400);
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -986,11 +1141,13 @@ static void s_begin (uint64_t seed)
     s_now = S_BEGIN_MS;
     s_past = 0;
     s_cuts = false;
-    s_logged = 0;
-    s_dropped = ZC_ID_NONE;
-    s_head = s_boot = zc_id_from_ms (s_now) - 1;
+    s_logged = s_got = 0;
+    s_dropped = s_doubt = ZC_ID_NONE;
+    s_head = s_given = s_boot = zc_id_from_ms (s_now) - 1;
+    s_lines = 0;
+    zc_line_make (&s_order, s_boot, ++s_lines);
     for (unsigned i = 0; i < TOPICS; i++)
-        s_last[i] = s_floor[i] = s_boot;
+        s_last[i] = s_newest[i] = s_floor[i] = s_boot;
     memset (s_numbers, 0, sizeof s_numbers);
     memset (s_clients, 0, sizeof s_clients);
     memset (s_workers, 0, sizeof s_workers);
@@ -1002,6 +1159,8 @@ static void s_run (uint64_t seed)
     s_policy = s_chance (60) ? ZC_SLOW_DISCONNECT : s_chance (50) ? ZC_SLOW_SKIP : ZC_SLOW_LATEST;
     s_lossless = s_chance (40);
     s_cuts = s_chance (70);
+    if (s_chance (20))
+        s_order = (zc_line_t){""}; /* an older broker */
     for (unsigned i = 0; i < WORKERS; i++)
         s_start (&s_workers[i]);
     for (unsigned i = 0; i < STEPS; i++)
@@ -1086,6 +1245,36 @@ static void s_channel_within_a_page (void **state)
     s_come_back (second, worker, &s_encodings[1]);
     s_quiesce ();
     assert_int_equal (second->seen[0], 5);
+    s_kill (worker);
+}
+
+/*  To a history that begins later than a topic's last message, something may have been before. The
+ *  worker knows better: a SYNC has said that nothing was. */
+static void s_history_begins_later (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_client_t *client = &s_clients[0];
+    client->topics[0] = true;
+    s_come_back (client, worker, &s_encodings[0]);
+    s_turns (50);
+    s_publish_some (0, 1);
+    s_publish_some (1, 3);
+    s_turns (50);
+    assert_int_equal (client->seen[0], 1);
+    s_last[0] = s_newest[0] = s_floor[0] = s_head;
+    for (unsigned i = 0; i < 2; i++) {
+        s_unplug (worker);
+        s_plug (worker);
+        s_turns (50);
+        s_publish_some (0, 1);
+        s_turns (50);
+    }
+    assert_int_equal (client->gap_count, 0);
+    assert_int_equal (client->seen[0], 3);
     s_kill (worker);
 }
 
@@ -1380,6 +1569,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
+        cmocka_unit_test (s_history_begins_later),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
         cmocka_unit_test (s_openings),

@@ -40,8 +40,12 @@ static void s_subscribe (void *self, const char *topic, size_t len)
     (void)self, (void)topic, (void)len;
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
+    (void)have;
     size_t count = 1;
     (void)self;
     for (size_t i = 0; i < len; i++)
@@ -50,8 +54,10 @@ static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
     s_questions[s_asked++] = (s_question_t){.token = token, .topics = count};
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
+    (void)line;
     (void)self, (void)topics, (void)len;
     assert_true (s_asked < LENGTH (s_questions));
     s_question_t *question = &s_questions[s_asked++];
@@ -84,7 +90,8 @@ static void s_answer_all (void)
         for (size_t k = 0; k < question.topics; k++)
             last[k] = s_last;
         if (question.topics)
-            zc_hub_synced (s_hub, question.token, s_head, ZC_ID_NONE, last, question.topics);
+            zc_hub_synced (s_hub, question.token, &s_place, s_head, ZC_ID_NONE, last,
+                           question.topics);
         else
             s_answer_page (&question);
         s_note_peak ();

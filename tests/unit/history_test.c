@@ -91,7 +91,7 @@ static void s_open (s_world_t *self, size_t max_topics)
         self->history =
             zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error);
     } else {
-        self->history = zc_history_memory_new ();
+        self->history = zc_history_memory_new (NULL, &self->last, error, sizeof error);
         self->last = zc_id_from_ms (self->now_ms) - 1;
         self->topics = zc_topics_new (max_topics, self->last, s_evict, self->history);
     }

@@ -122,7 +122,7 @@ if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
 	lib/base/buf.c lib/base/heap.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
-	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/message.c \
+	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/message.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/slow.c lib/engine/subscription.c
@@ -189,6 +189,11 @@ check_PROGRAMS += tests/unit/buf_test
 TESTS += tests/unit/buf_test
 tests_unit_buf_test_SOURCES = tests/unit/buf_test.c tests/unit/unit.h
 tests_unit_buf_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/line_test
+TESTS += tests/unit/line_test
+tests_unit_line_test_SOURCES = tests/unit/line_test.c tests/unit/unit.h
+tests_unit_line_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/id_test
 TESTS += tests/unit/id_test
@@ -276,6 +281,16 @@ check_PROGRAMS += tests/unit/backlog_test
 TESTS += tests/unit/backlog_test
 tests_unit_backlog_test_SOURCES = tests/unit/backlog_test.c tests/unit/unit.h
 tests_unit_backlog_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/late_test
+TESTS += tests/unit/late_test
+tests_unit_late_test_SOURCES = tests/unit/late_test.c tests/unit/unit.h
+tests_unit_late_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/position_test
+TESTS += tests/unit/position_test
+tests_unit_position_test_SOURCES = tests/unit/position_test.c tests/unit/unit.h
+tests_unit_position_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
 check_PROGRAMS += tests/unit/barriers_test
 TESTS += tests/unit/barriers_test

@@ -100,7 +100,7 @@ static void test_new (void **state)
     zc_order_message (&order, 5, 3);
     zc_order_took (&order, 5);
     zc_order_need_held (&order); /* one more follows, which hasn't had 5 */
-    zc_order_synced (&order, 4, 6);
+    zc_order_synced (&order, 4, 4);
     assert_int_equal (order.state, ZC_ORDER_REPAIR);
     assert_int_equal (order.need, 5);
 }
@@ -112,13 +112,30 @@ static void test_synced (void **state)
     assert_false (zc_order_synced (&order, 10, 30));
     assert_int_equal (zc_order_known (&order), 30);
     assert_true (
-        zc_order_synced (&order, 15, 40)); /* something is missing, with nothing behind it */
+        zc_order_synced (&order, 35, 40)); /* something is missing, with nothing behind it */
     assert_int_equal (order.state, ZC_ORDER_REPAIR);
-    assert_false (zc_order_synced (&order, 18, 50));
-    assert_int_equal (order.need, 18);
+    assert_false (zc_order_synced (&order, 38, 50));
+    assert_int_equal (order.need, 38);
     zc_order_begin_anew (&order);
     assert_int_equal (order.state, ZC_ORDER_NEW);
     assert_int_equal (zc_order_known (&order), ZC_ID_NONE);
+}
+
+/*  A history that begins at 25 doesn't know what was before. But it is known: up to 30 nothing was.
+ */
+static void test_history_that_begins_later (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    zc_order_synced (&order, 10, 30);
+    assert_false (zc_order_synced (&order, 25, 40));
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (zc_order_message (&order, 45, 25), ZC_ORDER_NEXT);
+    order = s_live (10);
+    zc_order_synced (&order, 10, 30);
+    assert_true (zc_order_synced (&order, 41, 42)); /* at 41: between 30 and that nobody knows */
+    zc_order_reached (&order, 41);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
 }
 
 /*  Losses over all topics. */
@@ -223,6 +240,7 @@ int main (void)
         cmocka_unit_test (test_no_room),
         cmocka_unit_test (test_new),
         cmocka_unit_test (test_synced),
+        cmocka_unit_test (test_history_that_begins_later),
         cmocka_unit_test (test_dropped),
         cmocka_unit_test (test_proof),
         cmocka_unit_test (test_room),

@@ -38,15 +38,21 @@ static void s_subscribe (void *self, const char *topic, size_t len)
     (void)self, (void)topic, (void)len;
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
+    (void)have;
     (void)self, (void)topics;
     s_token = token;
     s_asked = len > 0;
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
+    (void)line;
     (void)self, (void)token, (void)since, (void)topics, (void)len;
     fail ();
 }
@@ -56,7 +62,7 @@ static void s_answer (void)
     zc_id_t head = zc_id_from_ms (FIRST_MS);
     for (uint64_t token; (token = s_token);) {
         s_token = 0;
-        zc_hub_synced (s_hub, token, head, ZC_ID_NONE, &head, s_asked);
+        zc_hub_synced (s_hub, token, &s_place, head, ZC_ID_NONE, &head, s_asked);
     }
 }
 

@@ -68,14 +68,20 @@ static s_question_t *s_ask (uint64_t token)
     return question;
 }
 
-static void s_sync (void *self, uint64_t token, const char *topics, size_t len)
+static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+
+static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
+                    const zc_place_t *have)
 {
+    (void)have;
     (void)self;
     s_ask (token)->topics = strndup (topics ? topics : "", len);
 }
 
-static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len)
+static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
+                     const zc_line_t *line)
 {
+    (void)line;
     (void)self, (void)topics, (void)len;
     s_question_t *question = s_ask (token);
     assert_true (since.len < sizeof question->since);
@@ -93,7 +99,7 @@ static void s_answer_sync (const s_question_t *question)
         last[count] = shared ? s_shared_last : zc_id_from_ms (BEGIN_MS);
         name += len + (name[len] == '\n');
     }
-    zc_hub_synced (s_hub, question->token, s_head, ZC_ID_NONE, last, count);
+    zc_hub_synced (s_hub, question->token, &s_place, s_head, ZC_ID_NONE, last, count);
 }
 
 static void s_answer_fetch (const s_question_t *question)

@@ -1,0 +1,103 @@
+/*  late.c - a queue by age, since all wait equally long. */
+#include "broker/late.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define S_MAX 1000
+#define S_MAX_BYTES (16u << 20) /* of lists of topics */
+
+typedef struct s_wait {
+    struct s_wait *next;
+    uint64_t until_ms;
+    zc_route_t route;
+    zc_ask_t request; /* its slices are in `bytes`, or empty */
+    char bytes[];
+} s_wait_t;
+
+struct zc_late {
+    zc_late_hooks_t hooks;
+    s_wait_t *first, **end;
+    size_t count, bytes;
+    zc_id_t head; /* that was looked at last */
+};
+
+zc_late_t *zc_late_new (const zc_late_hooks_t *hooks)
+{
+    zc_late_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->hooks = *hooks;
+    self->end = &self->first;
+    return self;
+}
+
+/*  The one that *at leads to. */
+static void s_remove (zc_late_t *self, s_wait_t **at)
+{
+    s_wait_t *wait = *at;
+    *at = wait->next;
+    if (!wait->next)
+        self->end = at;
+    self->count--;
+    self->bytes -= wait->request.list.len;
+    free (wait);
+}
+
+void zc_late_destroy (zc_late_t **self_p)
+{
+    zc_late_t *self = *self_p;
+    if (!self)
+        return;
+    while (self->first)
+        s_remove (self, &self->first);
+    free (self);
+    *self_p = NULL;
+}
+
+bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *request,
+                  uint64_t now_ms)
+{
+    size_t list = request->list.len, line = request->line.len;
+    if (self->count >= S_MAX || self->bytes + list > S_MAX_BYTES)
+        return false;
+    s_wait_t *wait = malloc (sizeof *wait + list + line);
+    if (!wait)
+        abort ();
+    *wait = (s_wait_t){.until_ms = now_ms + ZC_LATE_MS, .route = *route};
+    wait->request = (zc_ask_t){.verb = request->verb,
+                               .since_kind = request->since_kind,
+                               .since = request->since,
+                               .list = {wait->bytes, list},
+                               .line = {wait->bytes + list, line},
+                               .count = request->count,
+                               .bytes = request->bytes};
+    memcpy (wait->bytes, request->list.at, list);
+    memcpy (wait->bytes + list, request->line.at, line);
+    *self->end = wait;
+    self->end = &wait->next;
+    self->count++;
+    self->bytes += list;
+    return true;
+}
+
+void zc_late_turn (zc_late_t *self, zc_id_t head, uint64_t now_ms)
+{
+    for (; self->first && self->first->until_ms <= now_ms; s_remove (self, &self->first)) {
+        if (self->first->request.since <= head)
+            self->hooks.reached (self->hooks.arg, &self->first->route, &self->first->request);
+        else
+            self->hooks.behind (self->hooks.arg, &self->first->route);
+    }
+    if (head == self->head)
+        return;
+    self->head = head;
+    for (s_wait_t **at = &self->first; *at;) {
+        if ((*at)->request.since > head) {
+            at = &(*at)->next;
+            continue;
+        }
+        self->hooks.reached (self->hooks.arg, &(*at)->route, &(*at)->request);
+        s_remove (self, at);
+    }
+}
