@@ -162,6 +162,7 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     s_want_write (&self->client, false);
     self->rights = zc_exchange_take_rights (exchange);
     zc_rights_watch (self->rights, &self->client);
+    zc_client_asked (&self->client, exchange->begun_ms);
     zc_response_write_cgi (response, false, &head);
     zc_client_add (&self->client, head.data, head.len);
     zc_buf_clear (&head);

@@ -5,6 +5,7 @@ libzcast_a_SOURCES = \
 	lib/base/daemon.c lib/base/daemon.h \
 	lib/base/heap.c lib/base/heap.h \
 	lib/base/limit.c lib/base/limit.h \
+	lib/base/histogram.c lib/base/histogram.h \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/processes.c lib/base/processes.h \
@@ -70,6 +71,7 @@ libzcast_a_SOURCES = \
 	lib/engine/questions.c lib/engine/questions.h \
 	lib/engine/ring.c lib/engine/ring.h \
 	lib/engine/rounds.c lib/engine/rounds.h \
+	lib/engine/ages.c lib/engine/ages.h \
 	lib/engine/settings.h \
 	lib/engine/shared.h \
 	lib/engine/slow.c lib/engine/slow.h \

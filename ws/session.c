@@ -194,6 +194,7 @@ void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
         abort ();
     self->rights = zc_exchange_take_rights (exchange);
     self->stays = true;
+    zc_client_asked (&self->client, exchange->begun_ms);
     self->server->front.clients++;
     zc_rights_watch (self->rights, &self->client);
 }

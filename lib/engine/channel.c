@@ -319,6 +319,7 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
     }
     stats->delivered += self->audience.count;
     stats->wanted += self->audience.count;
+    zc_ages_add (&self->shared->ages, zc_id_ms (message->id), self->audience.count);
     s_appended (self);
     if (self->joins.ahead.count)
         zc_channel_unsettle (self);

@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "lib/base/clock.h"
 #include "lib/engine/feed.h"
 
 static size_t s_private_bytes;
+static zc_histogram_t s_first_bytes;
 
 const char *zc_gone_reason (zc_gone_t why)
 {
@@ -82,9 +84,29 @@ size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2])
     return count;
 }
 
+void zc_client_asked (zc_client_t *self, uint64_t mono_ms)
+{
+    self->asked_ms = (uint16_t)mono_ms ? (uint16_t)mono_ms : 1;
+}
+
+const zc_histogram_t *zc_client_first_bytes (void)
+{
+    return &s_first_bytes;
+}
+
+static void s_note_first_byte (zc_client_t *self)
+{
+    uint16_t passed = (uint16_t)(zc_mono_ms () - self->asked_ms);
+    zc_histogram_add (&s_first_bytes, passed * 1000u, 1);
+    self->asked_ms = 0;
+}
+
+/*  What a client is sent first is always its own: the head of the answer. */
 void zc_client_sent (zc_client_t *self, size_t len)
 {
     if (self->private_) {
+        if (self->asked_ms && len > 0)
+            s_note_first_byte (self);
         size_t rest = self->private_->len - self->private_sent;
         if (len < rest) {
             self->private_sent += (uint32_t)len;

@@ -8,6 +8,7 @@
 
 #include <sys/uio.h>
 #include "lib/base/buf.h"
+#include "lib/base/histogram.h"
 #include "lib/wire/encoding.h"
 #include "lib/wire/id.h"
 
@@ -61,7 +62,7 @@ struct zc_client {
     uint32_t private_sent;           /* bytes of private_ already sent */
     bool blocked;                    /* its socket would block; want_write is on; rounds.c's */
     bool leaving;                    /* gone was called */
-    uint8_t spare;                   /* the transport's */
+    uint16_t asked_ms;               /* when it came, in 16 bits; 0: it has had its first byte */
     int fd;                          /* the transport's; -1: none */
 };
 
@@ -75,6 +76,10 @@ size_t zc_client_lag (const zc_client_t *self);
 size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2]);
 /*  `len` bytes of what zc_client_gather gave were sent. */
 void zc_client_sent (zc_client_t *self, size_t len);
+/*  When it asked to be served, on the monotonic clock: how long its first byte takes is counted. */
+void zc_client_asked (zc_client_t *self, uint64_t mono_ms);
+/*  How long first bytes took, of all clients of this process; up to a minute can be told. */
+const zc_histogram_t *zc_client_first_bytes (void);
 /*  Frees the private bytes. zc_hub_leave does it too. */
 void zc_client_clear (zc_client_t *self);
 /*  True when all it was to be sent is with the kernel. */

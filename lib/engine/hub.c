@@ -315,6 +315,11 @@ size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max)
     return zc_slow_worst (self->shared.rounds, clients, max);
 }
 
+zc_ages_t *zc_hub_ages (zc_hub_t *self)
+{
+    return &self->shared.ages;
+}
+
 zc_rounds_t *zc_hub_rounds (zc_hub_t *self)
 {
     return self->shared.rounds;

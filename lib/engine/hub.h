@@ -7,6 +7,7 @@
 #ifndef ZC_HUB_H
 #define ZC_HUB_H
 
+#include "lib/engine/ages.h"
 #include "lib/engine/client.h"
 #include "lib/engine/questions.h"
 #include "lib/engine/rounds.h"
@@ -78,6 +79,8 @@ size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
 
 /*  For the pump: who is to be sent something (borrowed). */
 zc_rounds_t *zc_hub_rounds (zc_hub_t *self);
+/*  What the next round sends. */
+zc_ages_t *zc_hub_ages (zc_hub_t *self);
 /*  More is held for clients than may be, and some of it can be sent: that comes before anything
  *  else, and zc_hub_settle after it. */
 bool zc_hub_full (const zc_hub_t *self);

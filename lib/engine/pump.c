@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/engine/ring.h"
 
@@ -35,6 +36,9 @@ struct zc_pump {
     zc_ring_t *ring;            /* owned; NULL: each send is a call of its own */
     zc_hub_t *hub;              /* borrowed */
     zc_rounds_t *rounds;        /* the hub's */
+    bool cut;                   /* the round under way takes more than one slice */
+    zc_ages_t ages;             /* of what that one sends */
+    uint64_t wall_us;           /* the wall clock's lead on ours, looked at now and then */
     void (*before) (void *arg); /* a round that was waited for; may be NULL */
     void *before_arg;
     uint64_t max_delay_us;
@@ -177,6 +181,7 @@ static void s_measure_rate (zc_pump_t *self, uint64_t now)
     self->rate = passed > 10 * S_WINDOW_US ? rate : (self->rate + rate) / 2;
     self->window_us = now;
     self->window_wanted = wanted;
+    self->wall_us = zc_wall_ms () * 1000 - now;
 }
 
 static void s_measure_far_side (zc_pump_t *self)
@@ -228,6 +233,26 @@ static void s_sample (zc_pump_t *self, const zc_client_t *client)
 static void s_idle (uv_idle_t *idle);
 static void s_timer (uv_timer_t *timer);
 
+/*  The round goes on later: what is appended meanwhile is the next one's. */
+static void s_cut_round (zc_pump_t *self)
+{
+    if (!self->cut)
+        zc_ages_take (zc_hub_ages (self->hub), &self->ages);
+    self->cut = true;
+    uv_idle_start (&self->idle, s_idle);
+}
+
+/*  A slice takes about as long as the stamps are exact: no clock is read after a round of one. */
+static void s_end_round (zc_pump_t *self)
+{
+    zc_ages_t *ages = self->cut ? &self->ages : zc_hub_ages (self->hub);
+    uint64_t now = self->cut ? s_now_us () : self->round_us;
+    zc_ages_sent (ages, (now + self->wall_us) / 1000, &self->stats.publish_to_send);
+    if (self->cut)
+        uv_idle_stop (&self->idle);
+    self->cut = false;
+}
+
 /*  Goes on with the round; leaves it to the next turn of the loop after a slice. */
 static void s_slice (zc_pump_t *self)
 {
@@ -246,9 +271,9 @@ static void s_slice (zc_pump_t *self)
     if (sends >= 16)
         self->cost_us += (spent / sends - self->cost_us) / 16;
     if (client)
-        uv_idle_start (&self->idle, s_idle);
+        s_cut_round (self);
     else
-        uv_idle_stop (&self->idle);
+        s_end_round (self);
 }
 
 static void s_begin_round (zc_pump_t *self, uint64_t now)
@@ -325,6 +350,7 @@ zc_pump_t *zc_pump_new (uv_loop_t *loop, zc_hub_t *hub, unsigned max_delay_ms)
     self->weight = 1;
     self->cost_us = 3;
     self->window_us = s_now_us ();
+    self->wall_us = zc_wall_ms () * 1000 - self->window_us;
     uv_idle_init (loop, &self->idle);
     uv_timer_init (loop, &self->timer);
     self->idle.data = self->timer.data = self;

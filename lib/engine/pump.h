@@ -35,8 +35,9 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client);
 
 typedef struct {
     uint64_t rounds, sends, blocked, bytes;
-    uint64_t batches;     /* system calls that did many of the sends */
-    unsigned interval_us; /* now */
+    uint64_t batches;               /* system calls that did many of the sends */
+    unsigned interval_us;           /* now */
+    zc_histogram_t publish_to_send; /* see ages.h */
 } zc_pump_stats_t;
 const zc_pump_stats_t *zc_pump_stats (const zc_pump_t *self);
 

@@ -3,6 +3,7 @@
 #ifndef ZC_SHARED_H
 #define ZC_SHARED_H
 
+#include "lib/engine/ages.h"
 #include "lib/engine/encoder.h"
 #include "lib/engine/held.h"
 #include "lib/engine/questions.h"
@@ -14,6 +15,7 @@ typedef struct {
     zc_hub_config_t config;
     zc_hub_stats_t stats;
     uint64_t now_ms; /* of the last tick, wall clock */
+    zc_ages_t ages;  /* of what was appended since the last round began */
     zc_losses_t losses;
     zc_id_t doubt; /* positions before this that clients bring may be of another line */
     zc_held_t held;

@@ -184,6 +184,18 @@ static void s_add_slow (zc_worker_t *self, json_t *report)
 #define S_SET(object, from, field) \
     json_object_set_new (object, #field, json_integer ((json_int_t)(from)->field))
 
+void zc_report_histogram (void *report, const char *name, const zc_histogram_t *histogram)
+{
+    json_t *all = json_object_get (report, "histograms"), *counts = json_array ();
+    if (!all)
+        json_object_set_new (report, "histograms", all = json_object ());
+    for (size_t i = 0; i < ZC_HISTOGRAM_BUCKETS; i++)
+        json_array_append_new (counts, json_integer ((json_int_t)histogram->counts[i]));
+    json_object_set_new (
+        all, name,
+        json_pack ("{s:o,s:f}", "counts", counts, "sum", (double)histogram->sum_us / 1e6));
+}
+
 static json_t *s_report_json (zc_worker_t *self)
 {
     const zc_hub_stats_t *hub = zc_hub_stats (self->hub);
@@ -224,6 +236,8 @@ static json_t *s_report_json (zc_worker_t *self)
     json_object_set_new (report, "malformed",
                          json_integer ((json_int_t)zc_link_malformed (self->link)));
     s_add_slow (self, report);
+    zc_report_histogram (report, "publish_to_send", &pump->publish_to_send);
+    zc_report_histogram (report, "connect_to_first_byte", zc_client_first_bytes ());
     if (self->service->stats)
         self->service->stats (self->service->arg, report);
     return report;

@@ -91,6 +91,9 @@ bool zc_worker_reload (zc_options_t *options);
  *  the system allow it. Returns whether they do. */
 bool zc_worker_batch (zc_worker_t *self);
 
+/*  For a service's stats: adds a histogram to the report. */
+void zc_report_histogram (void *report, const char *name, const zc_histogram_t *histogram);
+
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
 zc_pump_t *zc_worker_pump (zc_worker_t *self);

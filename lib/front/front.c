@@ -134,6 +134,7 @@ void zc_front_stats (const zc_front_t *self, void *json)
                              json_integer ((json_int_t)self->stats.limits[i]));
     json_object_set_new (own, "limits", limits);
     json_object_set_new (json, "http", own);
+    zc_report_histogram (json, "publish_acknowledged", &self->acknowledged);
 }
 
 /*  ---------------------------------------------------------------- answers */
@@ -397,6 +398,7 @@ void zc_front_begin (zc_exchange_t *self)
     static bool (*const steps[]) (zc_exchange_t *) = {s_path,    s_method, s_page,   s_room,
                                                       s_address, s_token,  s_subject};
     self->front->stats.requests++;
+    self->begun_ms = zc_mono_ms ();
     self->cors = zc_cors_check (self->front->options, &self->request,
                                 zc_address_is_trusted (&self->request, &self->front->trust));
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)

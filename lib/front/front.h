@@ -55,7 +55,8 @@ struct zc_exchange {
     zc_front_t *front;           /* borrowed */
     const zc_carrier_t *carrier; /* borrowed, static */
     zc_request_t request;
-    bool chunked; /* what a stream is sent goes in chunks (RFC 9112 §7.1) */
+    bool chunked;      /* what a stream is sent goes in chunks (RFC 9112 §7.1) */
+    uint64_t begun_ms; /* on the monotonic clock */
 
     /*  What the front has found out. */
     const zc_door_t *door; /* NULL until the path is known */
@@ -207,6 +208,7 @@ struct zc_front {
     } doors[16];
     size_t door_count;
     zc_front_stats_t stats;
+    zc_histogram_t acknowledged; /* from a publish to the broker's answer */
 };
 
 void zc_front_init (zc_front_t *self, zc_worker_t *worker, zc_options_t *options);

@@ -240,6 +240,66 @@ static void s_write_requests (const s_writer_t *self, json_t *requests)
     }
 }
 
+/*  ---------------------------------------------------------------- histograms */
+
+/*  Of a worker; `path` is a member of its "histograms". */
+static const struct {
+    const char *path, *metric, *help;
+} s_histograms[] = {
+    {"publish_to_send", "publish_to_send_seconds",
+     "From the broker's stamp of a message to the end of the round that sends it to all clients, "
+     "for each of them; by two machines' clocks where the broker is on another one."},
+    {"publish_acknowledged", "publish_acknowledged_seconds",
+     "From a publish by HTTP or WebSocket to the broker's answer that it has it."},
+    {"connect_to_first_byte", "connect_to_first_byte_seconds",
+     "From the request for a stream or a WebSocket to the first byte that is sent."},
+};
+
+/*  Buckets are cumulative there. */
+static void s_histogram (const s_writer_t *self, const char *metric, const char *program,
+                         const char *worker, const json_t *histogram)
+{
+    const json_t *counts = json_object_get (histogram, "counts");
+    double sum = json_number_value (json_object_get (histogram, "sum"));
+    json_int_t total = 0;
+    for (size_t i = 0; i < ZC_HISTOGRAM_BUCKETS; i++) {
+        total += json_integer_value (json_array_get (counts, i));
+        zc_buf_addf (self->out, "zcast_%s_bucket", metric);
+        s_labels (self->out, program, worker);
+        zc_buf_addf (self->out, ",le=\"%s\"} %lld\n", zc_histogram_bound (i), (long long)total);
+    }
+    zc_buf_addf (self->out, "zcast_%s_sum", metric);
+    s_labels (self->out, program, worker);
+    zc_buf_addf (self->out, "} %.15g\nzcast_%s_count", sum, metric);
+    s_labels (self->out, program, worker);
+    zc_buf_addf (self->out, "} %lld\n", (long long)total);
+}
+
+/*  One of another version, with other buckets, isn't shown. */
+static void s_write_histograms (const s_writer_t *self, json_t *workers)
+{
+    char program[64];
+    const char *worker;
+    json_t *report;
+    for (size_t i = 0; i < sizeof s_histograms / sizeof *s_histograms; i++) {
+        const char *metric = s_histograms[i].metric;
+        bool begun = false;
+        json_object_foreach (workers, worker, report)
+        {
+            const json_t *all = json_object_get (report, "histograms"),
+                         *one = json_object_get (all, s_histograms[i].path);
+            if (json_array_size (json_object_get (one, "counts")) != ZC_HISTOGRAM_BUCKETS)
+                continue;
+            if (!begun)
+                zc_buf_addf (self->out, "# HELP zcast_%s %s\n# TYPE zcast_%s histogram\n", metric,
+                             s_histograms[i].help, metric);
+            begun = true;
+            s_program_of (worker, program, sizeof program);
+            s_histogram (self, metric, program, worker, one);
+        }
+    }
+}
+
 /*  Limits by name, of each worker. */
 static void s_write_limits (const s_writer_t *self, json_t *workers)
 {
@@ -289,6 +349,7 @@ void zc_metrics_write (zc_buf_t *out, zc_slice_t text, bool openmetrics)
         s_write_requests (&self, json_object_get (stats, "requests"));
         s_write_workers (&self, workers);
         s_write_limits (&self, workers);
+        s_write_histograms (&self, workers);
     }
     if (openmetrics)
         zc_buf_adds (out, "# EOF\n");

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
+
 #define S_TIMEOUT_MS 10000 /* for the broker's answer */
 
 struct zc_posting {
     zc_front_t *front; /* borrowed; NULL once nobody waits */
     zc_posting_fn fn;
-    void *arg; /* borrowed */
+    void *arg;        /* borrowed */
+    uint64_t sent_us; /* on the monotonic clock */
 };
 
 static zc_slice_t s_slice (const char *text)
@@ -52,7 +55,10 @@ static void s_on_answer (void *arg, const zc_answer_t *answer)
     if (answer->kind == ZC_OK)
         receipt = (zc_receipt_t){200, s_slice (""), {id, zc_id_format (answer->id, id)}};
     if (front) {
-        front->stats.published += receipt.status == 200;
+        if (receipt.status == 200) {
+            front->stats.published++;
+            zc_histogram_add (&front->acknowledged, zc_mono_us () - self->sent_us, 1);
+        }
         front->stats.conflicts += receipt.status == 409;
         self->fn (self->arg, &receipt);
     }
@@ -86,7 +92,7 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
     zc_posting_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    *self = (zc_posting_t){front, fn, arg};
+    *self = (zc_posting_t){front, fn, arg, zc_mono_us ()};
     zc_ask_t ask = {.verb = ZC_PUBLISH,
                     .message = {.topic = topic, .payload = payload},
                     .headers = s_mark (front, headers, &marked)};

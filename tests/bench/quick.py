@@ -20,10 +20,10 @@ EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hot.expecte
 TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
-    "lib/base": ["buf", "clock", "daemon", "heap", "log", "slots", "table", "text", "timeouts", "timestamp"],
+    "lib/base": ["buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
     "lib/wire": ["ask", "chunked", "encoding", "field", "head", "id", "message", "query", "sse"],
     "lib/order": ["losses", "order"],
-    "lib/engine": ["channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",
+    "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",
                    "rounds", "slow", "subscription"],
     "lib/front": ["request", "response"],
     "fcgi": ["framing", "params", "record"],

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stack import WsClient, program, wait_for
+from stack import SseClient, WsClient, program, wait_for
 
 ETC = Path(__file__).resolve().parents[2] / "etc"
 CARRIERS = ["http", "fcgi"]
@@ -71,6 +71,40 @@ def test_figures_of_all(served, carrier):
     assert len(up) == 3 and set(up.values()) == {1.0}
     assert 'program="broker",worker="broker"' in up
     assert not any("topic=" in labels for _, labels in found), "there may be any number of topics"
+
+
+def test_histograms(stack):
+    """What is counted is each delivery, each publish, and each client."""
+    stack.broker()
+    stack.ws("--allow-publish").wait_log("broker: connected")
+    stack.ports = {"http": stack.ws_port}
+    raw = stack.websocket("a").wait_open()
+    with SseClient(f"http://127.0.0.1:{stack.ws_port}/events?topic=a") as stream:
+        stream.wait_open()
+        for number in range(5):
+            post(stack, "/publish?topic=a", f"m{number}")
+        stack.publish("b", "for nobody")
+        stream.wait(5)
+        raw.wait(5)
+        wait_for(lambda: stack.wait_report("ws.0")["delivered"] == 10, "its report")
+    for accept in ("text/plain", "application/openmetrics-text"):
+        _, _, text = get(stack, "http", "/metrics", Accept=accept)
+        assert accept != "text/plain" or lint(text) == (0, ""), text
+        found = samples(text.replace("# EOF\n", ""))
+        for name, count in (("publish_to_send", 10), ("publish_acknowledged", 5), ("connect_to_first_byte", 2)):
+            assert f"# TYPE zcast_{name}_seconds histogram\n" in text
+            buckets = {labels: value for (metric, labels), value in found.items() if metric == f"zcast_{name}_seconds_bucket"}
+            assert len(buckets) == 14 and list(buckets.values()) == sorted(buckets.values())
+            last = 'program="ws",worker="ws.0"'
+            assert buckets[last + ',le="+Inf"'] == found[f"zcast_{name}_seconds_count", last] == count
+            assert 0 <= found[f"zcast_{name}_seconds_sum", last] < 60 * count
+
+
+def post(stack, path, body):
+    link = http.client.HTTPConnection("127.0.0.1", stack.ws_port, timeout=60)
+    link.request("POST", path, body)
+    assert link.getresponse().status == 200
+    link.close()
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -174,8 +208,12 @@ def test_dashboard_and_alerts():
     source = (ETC.parent / "lib/front/metrics.c").read_text()
     known = {f"zcast_{name}" for name in re.findall(r'\{"[\w.]*", "(\w+)", S_GAUGE', source)}
     known |= {f"zcast_{name}_total" for name in re.findall(r'\{"[\w.]*", "(\w+)", S_COUNTER', source)}
+    histograms = re.findall(r'\{"\w+", "(\w+_seconds)",\n', source)
+    assert len(histograms) == 3
+    known |= {f"zcast_{name}_bucket" for name in histograms}
     dashboard = json.loads((ETC / "grafana/zcast.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     expressions.append((ETC / "prometheus/zcast-alerts.yml").read_text())
     used = {name for text in expressions for name in re.findall(r"zcast_\w+", text)}
     assert len(used) > 15 and used <= known, used - known
+    assert {f"zcast_{name}_bucket" for name in histograms} <= used

@@ -58,6 +58,11 @@ TESTS += tests/unit/publication_test
 tests_unit_publication_test_SOURCES = tests/unit/publication_test.c tests/unit/unit.h
 tests_unit_publication_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/histogram_test
+TESTS += tests/unit/histogram_test
+tests_unit_histogram_test_SOURCES = tests/unit/histogram_test.c tests/unit/unit.h
+tests_unit_histogram_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/proxy_test
 TESTS += tests/unit/proxy_test
 tests_unit_proxy_test_SOURCES = tests/unit/proxy_test.c tests/unit/unit.h
@@ -121,7 +126,7 @@ tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
-	lib/base/buf.c lib/base/heap.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
+	lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
 	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/message.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
