@@ -75,8 +75,8 @@ void zc_options_quote (const char *text, char *quoted, size_t size)
     free (shown);
 }
 
-int zc_place_wrong (const zc_place_t *origin, const char *name, const char *what, char *error,
-                    size_t size)
+int zc_setter_wrong (const zc_setter_t *origin, const char *name, const char *what, char *error,
+                     size_t size)
 {
     if (origin->rank == ZC_RANK_COMMAND)
         snprintf (error, size, "--%s: %s", name, what);
@@ -87,13 +87,13 @@ int zc_place_wrong (const zc_place_t *origin, const char *name, const char *what
     return -1;
 }
 
-static int s_wrong_value (const zc_place_t *origin, const zc_option_t *option, const char *text,
+static int s_wrong_value (const zc_setter_t *origin, const zc_option_t *option, const char *text,
                           const char *expected, char *error, size_t size)
 {
     char quoted[64], what[ZC_OPTIONS_ERROR_MAX];
     zc_options_quote (text, quoted, sizeof quoted);
     snprintf (what, sizeof what, "%s, not \"%s\"", expected, quoted);
-    return zc_place_wrong (origin, option->name, what, error, size);
+    return zc_setter_wrong (origin, option->name, what, error, size);
 }
 
 static bool s_repeatable (const zc_option_t *option)
@@ -102,7 +102,7 @@ static bool s_repeatable (const zc_option_t *option)
 }
 
 int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text,
-                  const zc_place_t *origin, char *error, size_t size)
+                  const zc_setter_t *origin, char *error, size_t size)
 {
     char expected[ZC_OPTIONS_ERROR_MAX / 2];
     int64_t number = 0;
@@ -114,7 +114,7 @@ int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text
     bool in_file = origin->rank == ZC_RANK_COMMON || origin->rank == ZC_RANK_SECTION;
     if (value->rank == origin->rank && in_file && !s_repeatable (option)) {
         snprintf (expected, sizeof expected, "given twice, first on line %u", value->line);
-        return zc_place_wrong (origin, option->name, expected, error, size);
+        return zc_setter_wrong (origin, option->name, expected, error, size);
     }
     if (value->rank < origin->rank || !s_repeatable (option))
         zc_value_clear (value);

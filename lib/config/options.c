@@ -48,7 +48,7 @@ static zc_value_t *s_presets (const zc_options_t *self)
     if (!values)
         abort ();
     char error[ZC_OPTIONS_ERROR_MAX];
-    zc_place_t origin = {ZC_RANK_PRESET, 0, "default"};
+    zc_setter_t origin = {ZC_RANK_PRESET, 0, "default"};
     for (size_t i = 0; i < self->count; i++) {
         const char *preset = self->table[i].preset;
         int rc = preset ? zc_value_set (&self->table[i], &values[i], preset, &origin, error,
@@ -62,7 +62,7 @@ static zc_value_t *s_presets (const zc_options_t *self)
 
 static int s_apply_given (const zc_options_t *self, zc_value_t *values, char *error, size_t size)
 {
-    zc_place_t origin = {ZC_RANK_COMMAND, 0, NULL};
+    zc_setter_t origin = {ZC_RANK_COMMAND, 0, NULL};
     for (size_t i = 0; i < self->given_count; i++) {
         size_t at = self->given[i].option;
         if (zc_value_set (&self->table[at], &values[at], self->given[i].text, &origin, error,
@@ -84,13 +84,13 @@ static int s_verify (zc_options_t *self, char *error, size_t size)
     assert (at < self->count);
     const zc_value_t *value = &self->values[at];
     char variable[ZC_VARIABLE_MAX] = "";
-    zc_place_t origin = {value->rank == ZC_RANK_PRESET ? ZC_RANK_COMMAND : value->rank, value->line,
-                         self->path};
+    zc_setter_t origin = {value->rank == ZC_RANK_PRESET ? ZC_RANK_COMMAND : value->rank,
+                          value->line, self->path};
     if (origin.rank == ZC_RANK_ENVIRONMENT) {
         zc_variable_find (self->program, &self->table[at], variable);
         origin.path = variable;
     }
-    return zc_place_wrong (&origin, name, what, error, size);
+    return zc_setter_wrong (&origin, name, what, error, size);
 }
 
 /*  Names those whose value has changed and that can't change while running. Returns 1 where there

@@ -53,7 +53,7 @@ const char *zc_variable_find (const zc_program_t *program, const zc_option_t *op
 
 /*  Each value of a list: lines, or where there is one line, what commas separate. */
 static int s_set_list (const zc_option_t *option, zc_value_t *value, const char *text,
-                       const zc_place_t *origin, char *error, size_t size)
+                       const zc_setter_t *origin, char *error, size_t size)
 {
     const char *between = strchr (text, '\n') ? "\n" : ",";
     char *copy = strdup (text), *rest = copy, *item;
@@ -80,7 +80,7 @@ int zc_options_read_environment (const zc_options_t *self, zc_value_t *values, c
         const char *text = zc_variable_find (self->program, option, name);
         if (!text)
             continue;
-        zc_place_t origin = {ZC_RANK_ENVIRONMENT, 0, name};
+        zc_setter_t origin = {ZC_RANK_ENVIRONMENT, 0, name};
         bool list = option->type == ZC_OPT_LIST || option->type == ZC_OPT_MAP;
         if ((list ? s_set_list : zc_value_set) (option, &values[i], text, &origin, error, size) !=
             0)

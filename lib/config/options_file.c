@@ -16,7 +16,7 @@ typedef struct {
     zc_value_t *values;
     const zc_zpl_t *zpl;
     size_t item; /* of those that zpl has lines for */
-    zc_place_t origin;
+    zc_setter_t origin;
     bool own;                        /* the section is ours, or common */
     const zc_section_t *section;     /* another program's; NULL: ours, or common */
     zc_value_t *others[ZC_SECTIONS]; /* owned: what they say, by section; NULL: not looked at */
@@ -29,7 +29,7 @@ typedef struct {
 
 static void s_fail_line (s_reader_t *reader, const char *name, const char *what)
 {
-    zc_place_wrong (&reader->origin, name, what, reader->error, reader->size);
+    zc_setter_wrong (&reader->origin, name, what, reader->error, reader->size);
     reader->failed = true;
 }
 

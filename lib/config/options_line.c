@@ -83,7 +83,7 @@ static void s_give (s_line_t *line, size_t option, const char *text)
     const char *name = self->table[option].name;
     char error[ZC_OPTIONS_ERROR_MAX];
     zc_value_t scratch = {0};
-    zc_place_t origin = {ZC_RANK_COMMAND, 0, NULL};
+    zc_setter_t origin = {ZC_RANK_COMMAND, 0, NULL};
     if (strcmp (name, "help") == 0) {
         s_help (line, text);
     } else if (strcmp (name, "version") == 0) {

@@ -38,7 +38,7 @@ typedef struct {
     zc_rank_t rank;
     unsigned line;    /* in the file */
     const char *path; /* of the file; ZC_RANK_ENVIRONMENT: name of the variable */
-} zc_place_t;
+} zc_setter_t;
 
 typedef struct {
     size_t option;    /* index in the table */
@@ -81,13 +81,13 @@ size_t zc_options_find (const zc_options_t *self, const char *name, size_t len);
 /*  Sets a value, or adds to a list, unless a source of a higher rank has set it. Returns 0, or
  *  -1 with a line in `error`. */
 int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text,
-                  const zc_place_t *origin, char *error, size_t size);
+                  const zc_setter_t *origin, char *error, size_t size);
 void zc_value_clear (zc_value_t *value);
 /*  Whether two values are the same. Numbers compare as numbers: "60s" and "1m" are the same. */
 bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b);
 /*  Writes a line with the place of a mistake and `what` is wrong. Returns -1. */
-int zc_place_wrong (const zc_place_t *origin, const char *name, const char *what, char *error,
-                    size_t size);
+int zc_setter_wrong (const zc_setter_t *origin, const char *name, const char *what, char *error,
+                     size_t size);
 /*  Makes text from outside fit into a line of bounded length (size >= 8), in which it can't
  *  command a terminal. */
 void zc_options_quote (const char *text, char *quoted, size_t size);
