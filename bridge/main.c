@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
 #include "lib/config/options.h"
+#include "lib/wire/figures.h"
 
 #define S_REPORT_MS 5000
 #define S_NEWS_MS 250 /* after something has changed */
@@ -241,11 +241,6 @@ static const zc_program_t s_program = {
 
 /*  The report ---------------------------------------------------------------------------------- */
 
-static void s_set_count (json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new (object, key, json_integer ((json_int_t)value));
-}
-
 /*  What came from outside may be no UTF-8, which JSON has to be. */
 static void s_set_text (json_t *object, const char *key, const char *text)
 {
@@ -262,14 +257,17 @@ static void s_report_outgoing (const s_bridge_t *self, json_t *report)
     json_object_set_new (report, "site", json_string (self->setup.site));
     json_object_set_new (report, "relay", json_string (state));
     s_set_text (report, "relay_error", wrong);
-    s_set_count (report, "relayed", out->relayed);
-    s_set_count (report, "relay_skipped", out->skipped);
-    s_set_count (report, "relay_refused", out->refused);
-    s_set_count (report, "relay_gaps", out->gaps);
-    s_set_count (report, "relay_waiting", out->waiting);
-    s_set_count (report, "relay_held", out->held);
-    s_set_count (report, "relay_forbidden", out->forbidden);
-    s_set_count (report, "relay_unkept", out->unkept);
+    const zc_relay_figures_t figures = {
+        .relayed = out->relayed,
+        .skipped = out->skipped,
+        .refused = out->refused,
+        .gaps = out->gaps,
+        .waiting = out->waiting,
+        .held = out->held,
+        .forbidden = out->forbidden,
+        .unkept = out->unkept,
+    };
+    zc_figures_write (zc_relay_figures, &figures, report);
 }
 
 static json_t *s_report_json (const s_bridge_t *self)
@@ -281,23 +279,26 @@ static json_t *s_report_json (const s_bridge_t *self)
     const char *redis = zc_incoming_state (self->incoming, &wrong);
     size_t confirmed, wanted = zc_incoming_subscriptions (self->incoming, &confirmed);
     json_t *report = json_object ();
-    s_set_count (report, "pid", (uint64_t)getpid ());
+    json_object_set_new (report, "pid", json_integer (getpid ()));
     json_object_set_new (report, "redis", json_string (redis));
     s_set_text (report, "redis_error", wrong);
-    s_set_count (report, "subscriptions", wanted);
-    s_set_count (report, "subscribed", confirmed);
-    s_set_count (report, "received", in->received);
-    s_set_count (report, "invalid", in->invalid);
-    s_set_count (report, "echoes", in->echoes);
-    s_set_count (report, "forbidden", in->forbidden);
-    s_set_count (report, "redis_gaps", in->gaps);
-    s_set_count (report, "published", out->published);
-    s_set_count (report, "refused", out->refused);
-    s_set_count (report, "dropped", out->dropped);
-    s_set_count (report, "repeated", out->repeated);
-    s_set_count (report, "waiting", out->waiting);
-    s_set_count (report, "waiting_bytes", out->bytes);
-    s_set_count (report, "broker_losses", out->losses);
+    const zc_bridge_figures_t figures = {
+        .subscriptions = wanted,
+        .subscribed = confirmed,
+        .received = in->received,
+        .invalid = in->invalid,
+        .echoes = in->echoes,
+        .forbidden = in->forbidden,
+        .redis_gaps = in->gaps,
+        .published = out->published,
+        .refused = out->refused,
+        .dropped = out->dropped,
+        .repeated = out->repeated,
+        .waiting = out->waiting,
+        .waiting_bytes = out->bytes,
+        .broker_losses = out->losses,
+    };
+    zc_figures_write (zc_bridge_figures, &figures, report);
     s_report_outgoing (self, report);
     return report;
 }

@@ -575,7 +575,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     self->started_ms = self->mono_ms;
     self->stats = zc_stats_new (self->mono_ms);
     self->backlog = zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes);
-    self->counters = zc_stats_counters (self->stats);
+    self->counters = zc_stats_figures (self->stats);
     self->history->settled = s_settled;
     self->history->arg = self;
     zmq_msg_init (&self->item.topic);

@@ -2,7 +2,6 @@
 #include "broker/private.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
@@ -360,57 +359,56 @@ static void s_json_position (json_t *json, const char *name, zc_id_t id)
     json_object_set_new (json, name, json_string (text));
 }
 
-static json_t *s_json_history (zc_broker_t *self)
+/*  What isn't counted as it happens. */
+static void s_take_stock (zc_broker_t *self, const zc_history_stats_t *history)
 {
-    zc_history_stats_t stats = {0};
-    zc_history_stats (self->history, &stats);
-    json_t *json =
-        json_pack ("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "kind", self->history->ops->kind, "state",
-                   stats.error ? "failed" : "ok", "messages", (json_int_t)stats.messages, "bytes",
-                   (json_int_t)stats.bytes, "trimmed", (json_int_t)stats.trimmed, "lost",
-                   (json_int_t)stats.lost, "commits", (json_int_t)stats.commits, "syncs",
-                   (json_int_t)stats.syncs);
-    if (stats.error)
-        json_object_set_new (json, "error", json_string (stats.error));
-    s_json_position (json, "floor", stats.floor);
-    return json;
+    zc_backlog_stats_t subscribers = zc_backlog_stats (self->backlog);
+    zc_broker_figures_t *figures = self->counters;
+    figures->topics = zc_topics_size (self->topics);
+    figures->replays = zc_replays_size (self->replays);
+    figures->replayed = zc_replays_messages (self->replays);
+    figures->barriers = zc_barriers_waiting (self->barriers);
+    figures->unread = zc_outbox_waiting (self->outbox);
+    figures->unanswered = zc_outbox_dropped (self->outbox);
+    figures->remembered = zc_dedup_size (self->dedup);
+    figures->max_payload = self->config.max_payload;
+    figures->unauthorized = zc_gate_refused (self->gate);
+    figures->subscribers = subscribers.connections;
+    figures->subscribers_behind = subscribers.behind;
+    figures->subscribers_bytes = subscribers.bytes;
+    figures->subscribers_disconnected = subscribers.cut;
+    figures->history_messages = history->messages;
+    figures->history_bytes = history->bytes;
+    figures->history_trimmed = history->trimmed;
+    figures->history_lost = history->lost;
+    figures->history_commits = history->commits;
+    figures->history_syncs = history->syncs;
 }
 
-static json_t *s_json_subscribers (const zc_broker_t *self)
+static json_t *s_json (zc_broker_t *self)
 {
-    zc_backlog_stats_t stats = zc_backlog_stats (self->backlog);
-    return json_pack ("{s:I,s:I,s:I,s:I}", "connections", (json_int_t)stats.connections, "behind",
-                      (json_int_t)stats.behind, "bytes", (json_int_t)stats.bytes, "disconnected",
-                      (json_int_t)stats.cut);
+    zc_history_stats_t history = {0};
+    zc_history_stats (self->history, &history);
+    s_take_stock (self, &history);
+    json_t *json = zc_stats_json (self->stats, self->mono_ms);
+    json_t *of_history = json_object_get (json, "history");
+    json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
+    s_json_position (json, "head", self->head);
+    json_object_set_new (json, "line", json_string (self->history->line.text));
+    s_json_position (json_object_get (json, "dropped"), "position", self->dropped);
+    json_object_set_new (of_history, "kind", json_string (self->history->ops->kind));
+    json_object_set_new (of_history, "state", json_string (history.error ? "failed" : "ok"));
+    if (history.error)
+        json_object_set_new (of_history, "error", json_string (history.error));
+    s_json_position (of_history, "floor", history.floor);
+    json_object_set_new (json, "reported", zc_stats_reported (self->stats, self->mono_ms));
+    return json;
 }
 
 static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
-    json_t *json = zc_stats_json (self->stats, self->mono_ms);
-    json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
-    s_json_position (json, "head", self->head);
-    json_object_set_new (json, "line", json_string (self->history->line.text));
-    json_t *dropped = json_pack ("{s:I}", "count", (json_int_t)self->counters->dropped);
-    s_json_position (dropped, "position", self->dropped);
-    json_object_set_new (json, "dropped", dropped);
-    json_object_set_new (json, "history", s_json_history (self));
-    json_object_set_new (json, "subscribers", s_json_subscribers (self));
-    json_object_set_new (json, "reported", zc_stats_reported (self->stats, self->mono_ms));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } numbers[] = {{"topics", zc_topics_size (self->topics)},
-                   {"jobs", zc_replays_size (self->replays)},
-                   {"replayed", zc_replays_messages (self->replays)},
-                   {"syncs", zc_barriers_waiting (self->barriers)},
-                   {"unread", zc_outbox_waiting (self->outbox)},
-                   {"unanswered", zc_outbox_dropped (self->outbox)},
-                   {"remembered", zc_dedup_size (self->dedup)},
-                   {"max_payload", self->config.max_payload},
-                   {"unauthorized", zc_gate_refused (self->gate)}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_set_new (json, numbers[i].name, json_integer ((json_int_t)numbers[i].value));
+    json_t *json = s_json (self);
     char *text = json_dumps (json, JSON_COMPACT);
     zc_buf_t answer = ZC_BUF_INIT;
     zc_buf_add (&answer, text, strlen (text) - 1);

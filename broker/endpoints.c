@@ -36,7 +36,7 @@ typedef struct {
 
 struct zc_endpoints {
     void *context;
-    zc_counters_t *counters;
+    zc_broker_figures_t *counters;
     zc_backlog_t *backlog; /* borrowed; of the endpoint of this role: */
     zc_intake_role_t told;
     s_endpoint_t all[S_ENDPOINTS];
@@ -317,7 +317,7 @@ void zc_endpoints_rebind (zc_endpoints_t *self)
 
 /*  Life. */
 
-zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters)
+zc_endpoints_t *zc_endpoints_new (void *context, zc_broker_figures_t *counters)
 {
     zc_endpoints_t *self = calloc (1, sizeof *self);
     if (!self)

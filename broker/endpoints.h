@@ -10,7 +10,7 @@
 typedef struct zc_endpoints zc_endpoints_t;
 
 /*  Counts in `counters`, which is borrowed like the context. */
-zc_endpoints_t *zc_endpoints_new (void *context, zc_counters_t *counters);
+zc_endpoints_t *zc_endpoints_new (void *context, zc_broker_figures_t *counters);
 /*  Removes the files of ipc endpoints; to be called before the sockets are closed. */
 void zc_endpoints_destroy (zc_endpoints_t **self_p);
 

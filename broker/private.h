@@ -31,7 +31,7 @@ struct zc_broker {
     zc_topics_t *topics;
     zc_dedup_t *dedup;
     zc_stats_t *stats;
-    zc_counters_t *counters;
+    zc_broker_figures_t *counters;
     /*  control.c */
     zc_outbox_t *outbox;
     zc_replays_t *replays;

@@ -1,6 +1,5 @@
 #include "broker/stats.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "broker/index.h"
@@ -23,7 +22,7 @@ typedef struct s_report {
 } s_report_t;
 
 struct zc_stats {
-    zc_counters_t now, before; /* before: at the last tick */
+    zc_broker_figures_t now, before; /* before: at the last tick */
     double received_rate, published_rate;
     uint64_t started_ms, tick_ms;
     s_report_t *reports;
@@ -61,7 +60,7 @@ void zc_stats_destroy (zc_stats_t **self_p)
     *self_p = NULL;
 }
 
-zc_counters_t *zc_stats_counters (zc_stats_t *self)
+zc_broker_figures_t *zc_stats_figures (zc_stats_t *self)
 {
     return &self->now;
 }
@@ -204,20 +203,16 @@ void zc_stats_tick (zc_stats_t *self, uint64_t now_ms)
     }
 }
 
-static json_t *s_number (uint64_t value)
-{
-    return json_integer ((json_int_t)value);
-}
-
 static json_t *s_requests (const zc_stats_t *self)
 {
     json_t *requests = json_object ();
     for (zc_verb_t verb = 0; verb < ZC_VERBS; verb++)
-        json_object_set_new (requests, zc_verb_name (verb), s_number (self->now.requests[verb]));
+        json_object_set_new (requests, zc_verb_name (verb),
+                             json_integer ((json_int_t)self->now.requests[verb]));
     return requests;
 }
 
-void *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms)
+json_t *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms)
 {
     json_t *json = json_object ();
     for (const s_report_t *report = self->reports; report; report = report->next)
@@ -245,31 +240,11 @@ void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms)
     zc_buf_adds (out, before == '{' ? "{}" : "}");
 }
 
-void *zc_stats_json (const zc_stats_t *self, uint64_t now_ms)
+json_t *zc_stats_json (zc_stats_t *self, uint64_t now_ms)
 {
-    const zc_counters_t *now = &self->now;
     json_t *json = json_object ();
-    json_object_set_new (json, "uptime", json_real ((double)(now_ms - self->started_ms) / 1000));
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counters[] = {
-        {"received", now->received},
-        {"published", now->published},
-        {"bytes", now->bytes},
-        {"refused", now->refused},
-        {"duplicates", now->duplicates},
-        {"conflicts", now->conflicts},
-        {"failed", now->failed},
-        {"ignored", now->ignored},
-        {"strangers", now->strangers},
-        {"out_of_files", now->out_of_files},
-        {"errors", now->errors},
-        {"subscriptions", now->subscriptions},
-        {"cut", now->cut},
-    };
-    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
-        json_object_set_new (json, counters[i].name, s_number (counters[i].value));
+    self->now.uptime_ms = now_ms - self->started_ms;
+    zc_figures_write (zc_broker_figures, &self->now, json);
     json_object_set_new (json, "rates",
                          json_pack ("{s:f,s:f}", "received", self->received_rate, "published",
                                     self->published_rate));

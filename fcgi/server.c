@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/wire/figures.h"
 
 #define ACCEPT_MAX 16 /* at once */
 /*  A web server spends three times on a send what we do, on another core where there is one: so
@@ -162,20 +162,20 @@ static void s_reload (void *arg)
     zc_conns_configure (&((s_server_t *)arg)->conns);
 }
 
-static void s_stats (void *arg, void *json_object)
+static void s_stats (void *arg, json_t *report)
 {
     s_server_t *self = arg;
     const zc_conn_stats_t *stats = &self->conns.stats;
-    json_object_set_new (json_object, "connections", json_integer ((json_int_t)stats->connections));
     const zc_front_stats_t *front = &self->conns.front.stats;
-    json_object_set_new (json_object, "requests", json_integer ((json_int_t)front->requests));
-    json_object_set_new (json_object, "errors", json_integer ((json_int_t)front->errors));
-    json_object_set_new (json_object, "refused", json_integer ((json_int_t)front->refused));
-    zc_front_stats (&self->conns.front, json_object);
-    json_object_set_new (json_object, "malformed_requests",
-                         json_integer ((json_int_t)stats->malformed));
-    json_object_set_new (json_object, "timeouts", json_integer ((json_int_t)stats->timeouts));
-    json_object_set_new (json_object, "accept_pauses", json_integer ((json_int_t)self->pauses));
+    const zc_fcgi_figures_t figures = {.connections = stats->connections,
+                                       .requests = front->requests,
+                                       .errors = front->errors,
+                                       .refused = front->refused,
+                                       .malformed = stats->malformed,
+                                       .timeouts = stats->timeouts,
+                                       .accept_pauses = self->pauses};
+    zc_figures_write (zc_fcgi_figures, &figures, report);
+    zc_front_stats (&self->conns.front, report);
 }
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)

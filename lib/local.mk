@@ -32,6 +32,7 @@ libzcast_a_SOURCES = \
 	lib/wire/chunked.c lib/wire/chunked.h \
 	lib/wire/encoding.c lib/wire/encoding.h \
 	lib/wire/field.c lib/wire/field.h \
+	lib/wire/figures.c lib/wire/figures.h \
 	lib/wire/forwarded.c lib/wire/forwarded.h \
 	lib/wire/proxy.c lib/wire/proxy.h \
 	lib/wire/head.c lib/wire/head.h \

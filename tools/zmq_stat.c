@@ -1,6 +1,5 @@
 /*  zmq_stat.c - `zmq stat`: the broker's STATS, for people (or as it is, with --json). */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
+#include "lib/wire/figures.h"
 #include "tools/tool.h"
 
 #define S_COLUMNS_MAX 10
@@ -203,12 +203,11 @@ static bool s_is_bridge (const json_t *report)
     return json_object_get (report, "redis") != NULL;
 }
 
-static void s_numbers (s_table_t *table, const json_t *report, const char *const *keys,
-                       size_t count)
+static void s_numbers (s_table_t *table, const uint64_t *numbers, size_t count)
 {
     char text[S_TEXT];
     for (size_t i = 0; i < count; i++)
-        s_cell (table, s_count (s_number (report, keys[i]), text));
+        s_cell (table, s_count ((double)numbers[i], text));
 }
 
 static double s_worst_lag (const json_t *report)
@@ -226,12 +225,10 @@ static double s_worst_lag (const json_t *report)
 }
 
 /*  When the broker last answered the worker: by its report, and how old that is. */
-static const char *s_synced (const json_t *report, double reported, char *text)
+static const char *s_synced (uint64_t synced_ms, double reported, char *text)
 {
     char ago[S_TEXT - 8];
-    if (!json_object_get (report, "synced"))
-        return "";
-    snprintf (text, S_TEXT, "%s ago", s_duration (s_number (report, "synced") + reported, ago));
+    snprintf (text, S_TEXT, "%s ago", s_duration ((double)synced_ms / 1000 + reported, ago));
     return text;
 }
 
@@ -251,17 +248,19 @@ static void s_print_workers (const json_t *workers, const json_t *reported)
     {
         if (s_is_bridge (report))
             continue;
-        static const char *const keys[] = {"clients", "topics", "delivered", "holes", "gaps"};
+        zc_worker_figures_t of;
+        zc_figures_read (zc_worker_figures, &of, report);
+        const uint64_t numbers[] = {of.clients,
+                                    of.topics,
+                                    of.delivered,
+                                    of.holes,
+                                    of.gaps,
+                                    of.resumed_feed + of.resumed_broker,
+                                    of.slow_dropped + of.slow_skipped + of.held_dropped};
         s_cell (&table, name);
-        s_numbers (&table, report, keys, 5);
-        s_cell (&table,
-                s_count (s_number (report, "resumed_feed") + s_number (report, "resumed_broker"),
-                         text));
-        s_cell (&table,
-                s_count (s_number (report, "slow_dropped") + s_number (report, "slow_skipped") +
-                             s_number (report, "held_dropped"),
-                         text));
-        s_cell (&table, s_synced (report, s_number (reported, name), text));
+        s_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
+        bool tells = json_object_get (report, "synced") != NULL;
+        s_cell (&table, tells ? s_synced (of.synced_ms, s_number (reported, name), text) : "");
         s_cell (&table, s_bytes (s_worst_lag (report), text));
     }
     s_table_end (&table, "\n");
@@ -302,11 +301,15 @@ static void s_print_bridges (const json_t *workers)
     {
         if (!s_is_bridge (report))
             continue;
-        static const char *const keys[] = {"received", "published", "waiting",   "dropped",
-                                           "refused",  "relayed",   "redis_gaps"};
+        zc_bridge_figures_t of;
+        zc_relay_figures_t relay;
+        zc_figures_read (zc_bridge_figures, &of, report);
+        zc_figures_read (zc_relay_figures, &relay, report);
+        const uint64_t numbers[] = {of.received, of.published,  of.waiting,   of.dropped,
+                                    of.refused,  relay.relayed, of.redis_gaps};
         s_cell (&table, name);
         s_cell (&table, s_string (report, "redis"));
-        s_numbers (&table, report, keys, 7);
+        s_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
     }
     s_table_end (&table, "\n");
 }
@@ -320,13 +323,18 @@ static void s_print_troubles (const json_t *workers)
     json_object_foreach ((json_t *)workers, name, report)
     {
         const char *in = s_string (report, "redis_error"), *out = s_string (report, "relay_error");
-        if (s_is_bridge (report) && *in)
+        zc_bridge_figures_t of;
+        zc_relay_figures_t relay;
+        if (!s_is_bridge (report))
+            continue;
+        zc_figures_read (zc_bridge_figures, &of, report);
+        zc_figures_read (zc_relay_figures, &relay, report);
+        if (*in)
             s_line ("  %s, from Redis: %s (has %s of %s subscriptions)", name, in,
-                    s_count (s_number (report, "subscribed"), a),
-                    s_count (s_number (report, "subscriptions"), b));
-        if (s_is_bridge (report) && *out)
+                    s_count ((double)of.subscribed, a), s_count ((double)of.subscriptions, b));
+        if (*out)
             s_line ("  %s, to Redis, %s: %s (%s messages wait)", name, s_string (report, "relay"),
-                    out, s_count (s_number (report, "relay_waiting"), a));
+                    out, s_count ((double)relay.waiting, a));
     }
 }
 
@@ -335,34 +343,30 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
     char a[S_TEXT], b[S_TEXT], c[S_TEXT];
     const json_t *rates = json_object_get (stats, "rates");
     const json_t *history = json_object_get (stats, "history");
-    const json_t *dropped = json_object_get (stats, "dropped");
+    zc_broker_figures_t of;
+    zc_figures_read (zc_broker_figures, &of, stats);
     s_line ("zcast-broker %s at %s, up %s", s_string (stats, "version"), endpoint,
-            s_duration (s_number (stats, "uptime"), a));
+            s_duration ((double)of.uptime_ms / 1000, a));
     putchar ('\n');
-    s_line ("  published      %s (%.0f/s)", s_count (s_number (stats, "published"), a),
+    s_line ("  published      %s (%.0f/s)", s_count ((double)of.published, a),
             s_number (rates, "published"));
-    s_line ("  subscriptions  %s", s_count (s_number (stats, "subscriptions"), a));
+    s_line ("  subscriptions  %s", s_count ((double)of.subscriptions, a));
     s_line ("  last id        %s", s_string (stats, "head"));
     s_line ("  history        %s, %s: %s messages, %s", s_string (history, "kind"),
-            s_string (history, "state"), s_count (s_number (history, "messages"), a),
-            s_bytes (s_number (history, "bytes"), b));
+            s_string (history, "state"), s_count ((double)of.history_messages, a),
+            s_bytes ((double)of.history_bytes, b));
     if (*s_string (history, "error"))
         s_line ("                 %s", s_string (history, "error"));
     s_line ("  refused        %s on PUB, %s in conflict; %s repeated",
-            s_count (s_number (stats, "refused"), a), s_count (s_number (stats, "conflicts"), b),
-            s_count (s_number (stats, "duplicates"), c));
-    s_line ("  dropped        %s for slow subscribers%s%s",
-            s_count (s_number (dropped, "count"), a),
-            s_number (dropped, "count") > 0 ? ", last " : "",
-            s_number (dropped, "count") > 0 ? s_string (dropped, "position") : "");
-    const json_t *subscribers = json_object_get (stats, "subscribers");
-    if (subscribers)
-        s_line (
-            "  subscribers    %s connected; %s of them take nothing now, and up to %s may wait; "
-            "%.0f disconnected for that",
-            s_count (s_number (subscribers, "connections"), a),
-            s_count (s_number (subscribers, "behind"), b),
-            s_bytes (s_number (subscribers, "bytes"), c), s_number (subscribers, "disconnected"));
+            s_count ((double)of.refused, a), s_count ((double)of.conflicts, b),
+            s_count ((double)of.duplicates, c));
+    s_line ("  dropped        %s for slow subscribers%s%s", s_count ((double)of.dropped, a),
+            of.dropped ? ", last " : "",
+            of.dropped ? s_string (json_object_get (stats, "dropped"), "position") : "");
+    s_line ("  subscribers    %s connected; %s of them take nothing now, and up to %s may wait; "
+            "%" PRIu64 " disconnected for that",
+            s_count ((double)of.subscribers, a), s_count ((double)of.subscribers_behind, b),
+            s_bytes ((double)of.subscribers_bytes, c), of.subscribers_disconnected);
 }
 
 /*  The clients that lag most, of all workers ----------------------------------------------------

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "ws/deflate.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
+#include "lib/wire/figures.h"
 
 #define ACCEPT_MAX 16                /* connections taken at once */
 #define EXPIRE_MAX 500               /* sessions whose time is over, handled at once */
@@ -244,33 +244,27 @@ static void s_on_reload (void *arg)
     zc_keeper_configure (self->keeper);
 }
 
-static void s_on_stats (void *arg, void *json)
+static void s_on_stats (void *arg, json_t *report)
 {
     zc_server_t *self = arg;
-    const struct {
-        const char *name;
-        uint64_t value;
-    } figures[] = {
-        {"accepted", self->stats.accepted},
-        {"opened", self->stats.opened},
-        {"refused", self->stats.refused},
-        {"messages", self->stats.messages},
-        {"published", self->stats.published},
-        {"violations", self->stats.violations},
-        {"limited", self->stats.limited},
-        {"silent", self->stats.silent},
-        {"slow", self->stats.slow},
-        {"out_of_files", self->stats.out_of_files},
-        {"sessions", self->stats.sessions},
-        {"streams", self->stats.streams},
-        {"deflate", self->stats.deflate},
-        {"addresses", zc_addresses_size (self->front.addresses)},
+    const zc_ws_figures_t figures = {
+        .accepted = self->stats.accepted,
+        .opened = self->stats.opened,
+        .refused = self->stats.refused,
+        .messages = self->stats.messages,
+        .published = self->stats.published,
+        .violations = self->stats.violations,
+        .limited = self->stats.limited,
+        .silent = self->stats.silent,
+        .slow = self->stats.slow,
+        .out_of_files = self->stats.out_of_files,
+        .sessions = self->stats.sessions,
+        .streams = self->stats.streams,
+        .deflate = self->stats.deflate,
+        .addresses = zc_addresses_size (self->front.addresses),
     };
-    json_t *own = json_object ();
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
-    json_object_set_new (json, "ws", own);
-    zc_front_stats (&self->front, json);
+    zc_figures_write (zc_ws_figures, &figures, report);
+    zc_front_stats (&self->front, report);
 }
 
 int zc_server_run (zc_options_t *options, int listener, unsigned index)

@@ -3,7 +3,6 @@
 #include "lib/engine/worker.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/peer/name.h"
+#include "lib/wire/figures.h"
 #include "lib/wire/message.h"
 #include "lib/wire/sse.h"
 
@@ -181,10 +181,7 @@ static void s_add_slow (zc_worker_t *self, json_t *report)
     json_object_set_new (report, "slow", list);
 }
 
-#define S_SET(object, from, field) \
-    json_object_set_new (object, #field, json_integer ((json_int_t)(from)->field))
-
-void zc_report_histogram (void *report, const char *name, const zc_histogram_t *histogram)
+void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t *histogram)
 {
     json_t *all = json_object_get (report, "histograms"), *counts = json_array ();
     if (!all)
@@ -196,47 +193,54 @@ void zc_report_histogram (void *report, const char *name, const zc_histogram_t *
         json_pack ("{s:o,s:f}", "counts", counts, "sum", (double)histogram->sum_us / 1e6));
 }
 
-static json_t *s_report_json (zc_worker_t *self)
+static void s_take_stock (zc_worker_t *self, zc_worker_figures_t *figures)
 {
     const zc_hub_stats_t *hub = zc_hub_stats (self->hub);
     const zc_pump_stats_t *pump = zc_pump_stats (self->pump);
+    *figures = (zc_worker_figures_t){
+        .clients = hub->clients,
+        .clients_total = hub->clients_total,
+        .topics = hub->topics,
+        .channels = hub->channels,
+        .received = hub->received,
+        .delivered = hub->delivered,
+        .duplicates = hub->duplicates,
+        .unmatched = hub->unmatched,
+        .late = hub->late,
+        .holes = hub->holes,
+        .repaired = hub->repaired,
+        .gaps = hub->gaps,
+        .fetches = hub->fetches,
+        .syncs = hub->syncs,
+        .reconnects = hub->reconnects,
+        .resumed_feed = hub->resumed_feed,
+        .resumed_broker = hub->resumed_broker,
+        .slow_dropped = hub->slow_dropped,
+        .slow_skipped = hub->slow_skipped,
+        .held_dropped = hub->held_dropped,
+        .feed_bytes = hub->feed_bytes,
+        .held_bytes = hub->held_bytes,
+        .rounds = pump->rounds,
+        .sends = pump->sends,
+        .batches = pump->batches,
+        .blocked = pump->blocked,
+        .bytes = pump->bytes,
+        .interval_us = pump->interval_us,
+        .synced_ms = zc_link_synced_ms (self->link),
+        .malformed = zc_link_malformed (self->link),
+    };
+}
+
+static json_t *s_report_json (zc_worker_t *self)
+{
+    zc_worker_figures_t figures;
     json_t *report = json_object ();
+    s_take_stock (self, &figures);
+    zc_figures_write (zc_worker_figures, &figures, report);
     json_object_set_new (report, "pid", json_integer (getpid ()));
-    S_SET (report, hub, clients);
-    S_SET (report, hub, clients_total);
-    S_SET (report, hub, topics);
-    S_SET (report, hub, channels);
-    S_SET (report, hub, received);
-    S_SET (report, hub, delivered);
-    S_SET (report, hub, duplicates);
-    S_SET (report, hub, unmatched);
-    S_SET (report, hub, late);
-    S_SET (report, hub, holes);
-    S_SET (report, hub, repaired);
-    S_SET (report, hub, gaps);
-    S_SET (report, hub, fetches);
-    S_SET (report, hub, syncs);
-    S_SET (report, hub, reconnects);
-    S_SET (report, hub, resumed_feed);
-    S_SET (report, hub, resumed_broker);
-    S_SET (report, hub, slow_dropped);
-    S_SET (report, hub, slow_skipped);
-    S_SET (report, hub, held_dropped);
-    S_SET (report, hub, feed_bytes);
-    S_SET (report, hub, held_bytes);
-    S_SET (report, pump, rounds);
-    S_SET (report, pump, sends);
-    S_SET (report, pump, batches);
-    S_SET (report, pump, blocked);
-    S_SET (report, pump, bytes);
-    S_SET (report, pump, interval_us);
-    json_object_set_new (report, "synced",
-                         json_real ((double)zc_link_synced_ms (self->link) / 1000));
     json_object_set_new (report, "stale", json_boolean (self->stale));
-    json_object_set_new (report, "malformed",
-                         json_integer ((json_int_t)zc_link_malformed (self->link)));
     s_add_slow (self, report);
-    zc_report_histogram (report, "publish_to_send", &pump->publish_to_send);
+    zc_report_histogram (report, "publish_to_send", &zc_pump_stats (self->pump)->publish_to_send);
     zc_report_histogram (report, "connect_to_first_byte", zc_client_first_bytes ());
     if (self->service->stats)
         self->service->stats (self->service->arg, report);

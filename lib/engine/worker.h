@@ -3,6 +3,7 @@
 #ifndef ZC_WORKER_H
 #define ZC_WORKER_H
 
+#include <jansson.h>
 #include <uv.h>
 #include "lib/engine/hub.h"
 #include "lib/engine/link.h"
@@ -71,7 +72,7 @@ typedef struct {
     /*  Options were read again. */
     void (*reload) (void *arg);
     /*  Adds the transport's figures to a jansson object. May be NULL. */
-    void (*stats) (void *arg, void *json_object);
+    void (*stats) (void *arg, json_t *report);
 } zc_service_t;
 
 /*  Runs until SIGTERM or SIGINT has drained it. `name` tells processes apart in STATS ("fcgi.0").
@@ -92,7 +93,7 @@ bool zc_worker_reload (zc_options_t *options);
 bool zc_worker_batch (zc_worker_t *self);
 
 /*  For a service's stats: adds a histogram to the report. */
-void zc_report_histogram (void *report, const char *name, const zc_histogram_t *histogram);
+void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t *histogram);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);

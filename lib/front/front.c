@@ -2,13 +2,13 @@
 #include "lib/front/front.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/wire/encoding.h"
 #include "lib/wire/field.h"
+#include "lib/wire/figures.h"
 #include "lib/wire/sse.h"
 
 #define S_RETRY_MS 2000 /* where there is no worker to ask */
@@ -113,28 +113,27 @@ zc_denial_t zc_front_limit (zc_front_t *self, zc_limit_t limit)
     return s_limits[limit].denial;
 }
 
-void zc_front_stats (const zc_front_t *self, void *json)
+void zc_front_stats (const zc_front_t *self, json_t *report)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } figures[] = {
-        {"requests", self->stats.requests},   {"errors", self->stats.errors},
-        {"refused", self->stats.refused},     {"limited", self->stats.limited},
-        {"published", self->stats.published}, {"conflicts", self->stats.conflicts},
-        {"proxies", self->stats.proxies},     {"bodies", self->bodies},
-        {"clients", self->clients},           {"addresses", zc_addresses_size (self->addresses)},
+    const zc_front_figures_t figures = {
+        .requests = self->stats.requests,
+        .errors = self->stats.errors,
+        .refused = self->stats.refused,
+        .limited = self->stats.limited,
+        .published = self->stats.published,
+        .conflicts = self->stats.conflicts,
+        .proxies = self->stats.proxies,
+        .bodies = self->bodies,
+        .clients = self->clients,
+        .addresses = zc_addresses_size (self->addresses),
     };
-    json_t *own = json_object ();
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        json_object_set_new (own, figures[i].name, json_integer ((json_int_t)figures[i].value));
+    zc_figures_write (zc_front_figures, &figures, report);
     json_t *limits = json_object ();
     for (size_t i = 0; i < ZC_LIMIT_COUNT; i++)
         json_object_set_new (limits, s_limits[i].name,
                              json_integer ((json_int_t)self->stats.limits[i]));
-    json_object_set_new (own, "limits", limits);
-    json_object_set_new (json, "http", own);
-    zc_report_histogram (json, "publish_acknowledged", &self->acknowledged);
+    json_object_set_new (json_object_get (report, "http"), "limits", limits);
+    zc_report_histogram (report, "publish_acknowledged", &self->acknowledged);
 }
 
 /*  ---------------------------------------------------------------- answers */

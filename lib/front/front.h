@@ -258,7 +258,7 @@ zc_denial_t zc_exchange_take (zc_exchange_t *self, double count);
 /*  Whether an answer in JSON is wanted rather than in text. */
 bool zc_exchange_wants_json (const zc_exchange_t *self);
 
-/*  Adds its figures to a jansson object. */
-void zc_front_stats (const zc_front_t *self, void *json);
+/*  Adds its figures to a worker's report. */
+void zc_front_stats (const zc_front_t *self, json_t *report);
 
 #endif

@@ -1,116 +1,22 @@
 /*  metrics.c - see metrics.h.
  *
- *  One table says of each figure in STATS what it is called, of which kind it is, and what it
- * means. A figure that no table names is not shown: what it means is not known here. There are no
- * labels of topics, since there may be any number of them. */
+ *  What is shown of STATS is what the tables of lib/wire/figures.h name. There are no labels of
+ *  topics, since there may be any number of them. */
 #include "lib/front/metrics.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/wire/field.h"
+#include "lib/wire/figures.h"
 
 #define S_TIMEOUT_MS 3000 /* for the broker's answer: less than a scraper waits */
 
-typedef enum { S_COUNTER, S_GAUGE } s_kind_t;
-
-typedef struct {
-    const char *path;   /* members of the JSON, '.' between them */
-    const char *metric; /* without "zcast_", and without a counter's "_total" */
-    s_kind_t kind;
-    double scale; /* what the figure is multiplied by, to come to the base unit */
-    const char *help;
-} s_figure_t;
-
-/*  Of the broker. */
-static const s_figure_t s_broker[] = {
-    {"uptime", "broker_uptime_seconds", S_GAUGE, 1, "Time since the broker started."},
-    {"received", "broker_received", S_COUNTER, 1, "Messages that publishers sent."},
-    {"published", "broker_published", S_COUNTER, 1, "Messages that were ordered and delivered."},
-    {"bytes", "broker_payload_bytes", S_COUNTER, 1, "Bytes of their payloads."},
-    {"refused", "broker_refused", S_COUNTER, 1,
-     "Messages on the publish endpoint that were malformed, in conflict or not allowed."},
-    {"duplicates", "broker_duplicates", S_COUNTER, 1, "Messages that were published before."},
-    {"conflicts", "broker_conflicts", S_COUNTER, 1,
-     "Messages whose id or key is another message's."},
-    {"failed", "broker_failed", S_COUNTER, 1, "Messages that history could not take."},
-    {"replayed", "broker_replayed", S_COUNTER, 1, "Messages read from history for replays."},
-    {"errors", "broker_errors", S_COUNTER, 1, "Requests that were answered with an error."},
-    {"strangers", "broker_strangers", S_COUNTER, 1,
-     "Connections that ended before they had spoken ZeroMQ."},
-    {"unauthorized", "broker_unauthorized", S_COUNTER, 1,
-     "Connections that were refused for their certificate."},
-    {"unanswered", "broker_unanswered", S_COUNTER, 1, "Answers that nobody read."},
-    {"out_of_files", "broker_out_of_files", S_COUNTER, 1, "Times that descriptors ran out."},
-    {"dropped.count", "broker_dropped", S_COUNTER, 1,
-     "Times that a slow subscriber's queue was full."},
-    {"subscriptions", "broker_subscriptions", S_GAUGE, 1, "Subscriptions of all subscribers."},
-    {"topics", "broker_topics", S_GAUGE, 1, "Topics that the broker knows."},
-    {"jobs", "broker_replays", S_GAUGE, 1, "Replays under way."},
-    {"syncs", "broker_barriers", S_GAUGE, 1, "SYNCs that wait for their subscription."},
-    {"unread", "broker_unread", S_GAUGE, 1, "Answers that wait to be read."},
-    {"remembered", "broker_remembered", S_GAUGE, 1, "Ids and keys that are known for repeats."},
-    {"history.messages", "broker_history_messages", S_GAUGE, 1, "Messages in history."},
-    {"history.bytes", "broker_history_bytes", S_GAUGE, 1, "Bytes of history."},
-    {"history.trimmed", "broker_history_trimmed", S_COUNTER, 1,
-     "Messages that history let go of by its limits."},
-    {"history.lost", "broker_history_lost", S_COUNTER, 1,
-     "Messages that were delivered and never kept."},
-    {"history.commits", "broker_history_commits", S_COUNTER, 1, "Commits of history on disk."},
-};
-
-/*  Of a worker that serves clients; zcast-fcgi and zcast-ws alike. */
-static const s_figure_t s_worker[] = {
-    {"clients", "clients", S_GAUGE, 1, "Clients that are connected."},
-    {"clients_total", "clients_joined", S_COUNTER, 1, "Clients that have joined."},
-    {"topics", "topics", S_GAUGE, 1, "Topics that some client follows."},
-    {"channels", "channels", S_GAUGE, 1, "Sets of topics that some client follows."},
-    {"received", "received", S_COUNTER, 1, "Messages that came from the broker."},
-    {"delivered", "delivered", S_COUNTER, 1, "Messages times the clients that they are for."},
-    {"holes", "holes", S_COUNTER, 1, "Losses on the way from the broker that were seen."},
-    {"repaired", "repaired", S_COUNTER, 1, "Messages fetched from history to mend them."},
-    {"gaps", "gaps", S_COUNTER, 1, "Gaps that clients were told of."},
-    {"reconnects", "reconnects", S_COUNTER, 1, "Connections to the broker that were made."},
-    {"resumed_feed", "resumed_from_feed", S_COUNTER, 1, "Clients that resumed within the feed."},
-    {"resumed_broker", "resumed_from_history", S_COUNTER, 1, "Clients that resumed from history."},
-    {"slow_dropped", "slow_dropped", S_COUNTER, 1, "Slow clients that were disconnected."},
-    {"slow_skipped", "slow_skipped", S_COUNTER, 1, "Slow clients that were led to the newest."},
-    {"feed_bytes", "feed_bytes", S_GAUGE, 1, "Memory of the feeds."},
-    {"sends", "sends", S_COUNTER, 1, "Sends to clients."},
-    {"bytes", "sent_bytes", S_COUNTER, 1, "Bytes sent to clients."},
-    {"blocked", "blocked", S_COUNTER, 1, "Sends that a client's full socket held up."},
-    {"interval_us", "flush_interval_seconds", S_GAUGE, 1e-6, "Time between two rounds of sends."},
-    {"malformed", "malformed", S_COUNTER, 1, "Messages from the broker that made no sense."},
-    {"http.requests", "http_requests", S_COUNTER, 1, "Requests that were begun."},
-    {"http.errors", "http_errors", S_COUNTER, 1, "Requests answered with 400 to 499."},
-    {"http.refused", "http_refused", S_COUNTER, 1, "Requests told to come back, for want of room."},
-    {"http.limited", "http_limited", S_COUNTER, 1, "Requests over the limit of who asked."},
-    {"http.published", "http_published", S_COUNTER, 1, "Messages published over HTTP."},
-    {"http.conflicts", "http_conflicts", S_COUNTER, 1, "Publishes refused as conflicts."},
-    {"http.proxies", "http_proxies_refused", S_COUNTER, 1,
-     "Requests refused for what was said of the client's address, or wasn't."},
-    {"ws.published", "ws_published", S_COUNTER, 1, "Messages published over WebSocket."},
-    {"ws.violations", "ws_violations", S_COUNTER, 1,
-     "WebSockets closed for breaking the protocol."},
-    {"ws.silent", "ws_silent", S_COUNTER, 1, "WebSockets closed for giving no sign of life."},
-};
-
-/*  Values by member. */
-
-static const json_t *s_find (const json_t *json, const char *path)
-{
-    char name[64];
-    while (json && *path) {
-        size_t len = strcspn (path, ".");
-        snprintf (name, sizeof name, "%.*s", (int)len, path);
-        json = json_object_get (json, name);
-        path += len + (path[len] == '.');
-    }
-    return json;
-}
+/*  Of a worker or a bridge: all that its report has of these. */
+static const zc_figure_t *const s_workers[] = {zc_worker_figures, zc_front_figures, zc_ws_figures,
+                                               zc_fcgi_figures};
+static const zc_figure_t *const s_bridges[] = {zc_bridge_figures, zc_relay_figures};
 
 /*  Writing. */
 
@@ -120,13 +26,13 @@ typedef struct {
 } s_writer_t;
 
 /*  In OpenMetrics a counter's family is named without "_total", in the older format with it. */
-static void s_family (const s_writer_t *self, const s_figure_t *figure)
+static void s_family (const s_writer_t *self, const zc_figure_t *figure)
 {
-    bool total = figure->kind == S_COUNTER && !self->openmetrics;
+    bool total = figure->kind == ZC_COUNTER && !self->openmetrics;
     zc_buf_addf (self->out, "# HELP zcast_%s%s %s\n", figure->metric, total ? "_total" : "",
                  figure->help);
     zc_buf_addf (self->out, "# TYPE zcast_%s%s %s\n", figure->metric, total ? "_total" : "",
-                 figure->kind == S_COUNTER ? "counter" : "gauge");
+                 figure->kind == ZC_COUNTER ? "counter" : "gauge");
 }
 
 /*  A label's value: backslash, quote and line feed are escaped. */
@@ -153,27 +59,26 @@ static void s_labels (zc_buf_t *out, const char *program, const char *worker)
 }
 
 /*  `program` and `worker` may be NULL. */
-static void s_sample (const s_writer_t *self, const s_figure_t *figure, const char *program,
+static void s_sample (const s_writer_t *self, const zc_figure_t *figure, const char *program,
                       const char *worker, double value)
 {
     zc_buf_addf (self->out, "zcast_%s%s", figure->metric,
-                 figure->kind == S_COUNTER ? "_total" : "");
+                 figure->kind == ZC_COUNTER ? "_total" : "");
     if (program) {
         s_labels (self->out, program, worker);
         zc_buf_addc (self->out, '}');
     }
-    zc_buf_addf (self->out, " %.15g\n", value * figure->scale);
+    zc_buf_addf (self->out, " %.15g\n", value);
 }
 
 static void s_write_broker (const s_writer_t *self, const json_t *stats)
 {
-    for (size_t i = 0; i < sizeof s_broker / sizeof *s_broker; i++) {
-        const json_t *value = s_find (stats, s_broker[i].path);
-        if (!json_is_number (value))
-            continue;
-        s_family (self, &s_broker[i]);
-        s_sample (self, &s_broker[i], NULL, NULL, json_number_value (value));
-    }
+    double value;
+    for (const zc_figure_t *row = zc_broker_figures; row->name; row++)
+        if (row->metric && zc_figure_value (row, stats, &value)) {
+            s_family (self, row);
+            s_sample (self, row, NULL, NULL, value);
+        }
 }
 
 /*  "fcgi" of "fcgi.0". */
@@ -184,32 +89,51 @@ static void s_program_of (const char *worker, char *program, size_t size)
     snprintf (program, size, "%.*s", (int)len, worker);
 }
 
-static void s_write_workers (const s_writer_t *self, json_t *workers)
+/*  A bridge's report has "redis". */
+static bool s_is_bridge (const json_t *report)
+{
+    return json_object_get (report, "redis") != NULL;
+}
+
+/*  One figure of all workers, or of all bridges. */
+static void s_write_figure (const s_writer_t *self, const zc_figure_t *row, json_t *workers,
+                            bool bridges)
 {
     char program[64];
     const char *name;
     json_t *report;
-    for (size_t i = 0; i < sizeof s_worker / sizeof *s_worker; i++) {
-        bool begun = false;
-        json_object_foreach (workers, name, report)
-        {
-            const json_t *value = s_find (report, s_worker[i].path);
-            if (!json_is_number (value))
-                continue;
-            if (!begun)
-                s_family (self, &s_worker[i]);
-            begun = true;
-            s_program_of (name, program, sizeof program);
-            s_sample (self, &s_worker[i], program, name, json_number_value (value));
-        }
+    double value;
+    bool begun = false;
+    json_object_foreach (workers, name, report)
+    {
+        if (s_is_bridge (report) != bridges || !zc_figure_value (row, report, &value))
+            continue;
+        if (!begun)
+            s_family (self, row);
+        begun = true;
+        s_program_of (name, program, sizeof program);
+        s_sample (self, row, program, name, value);
     }
+}
+
+static void s_write_tables (const s_writer_t *self, const zc_figure_t *const *tables, size_t count,
+                            json_t *workers, bool bridges)
+{
+    for (size_t i = 0; i < count; i++)
+        for (const zc_figure_t *row = tables[i]; row->name; row++)
+            if (row->metric)
+                s_write_figure (self, row, workers, bridges);
 }
 
 /*  Whether each program is there: the broker answers, the others have reported lately. */
 static void s_write_up (const s_writer_t *self, bool broker, json_t *workers)
 {
-    static const s_figure_t up = {"", "up", S_GAUGE, 1,
-                                  "Whether the broker answers, and a worker has reported lately."};
+    static const zc_figure_t up = {NULL,
+                                   "up",
+                                   ZC_GAUGE,
+                                   ZC_ONE,
+                                   "Whether the broker answers, and a worker has reported lately.",
+                                   0};
     char program[64];
     const char *name;
     json_t *report;
@@ -225,8 +149,9 @@ static void s_write_up (const s_writer_t *self, bool broker, json_t *workers)
 /*  Requests by verb: the one figure with a label of its own. */
 static void s_write_requests (const s_writer_t *self, json_t *requests)
 {
-    static const s_figure_t figure = {"", "broker_requests", S_COUNTER, 1,
-                                      "Requests on the control endpoint, by verb."};
+    static const zc_figure_t figure = {
+        NULL, "broker_requests", ZC_COUNTER, ZC_ONE, "Requests on the control endpoint, by verb.",
+        0};
     const char *verb;
     json_t *value;
     if (!requests)
@@ -303,8 +228,9 @@ static void s_write_histograms (const s_writer_t *self, json_t *workers)
 /*  Limits by name, of each worker. */
 static void s_write_limits (const s_writer_t *self, json_t *workers)
 {
-    static const s_figure_t figure = {"", "limit_reached", S_COUNTER, 1,
-                                      "Times that a client was refused for a limit."};
+    static const zc_figure_t figure = {
+        NULL, "limit_reached", ZC_COUNTER, ZC_ONE, "Times that a client was refused for a limit.",
+        0};
     char program[64];
     const char *worker, *limit;
     json_t *report, *value;
@@ -312,7 +238,8 @@ static void s_write_limits (const s_writer_t *self, json_t *workers)
     json_object_foreach (workers, worker, report)
     {
         s_program_of (worker, program, sizeof program);
-        json_object_foreach ((json_t *)(uintptr_t)s_find (report, "http.limits"), limit, value)
+        json_object_foreach (json_object_get (json_object_get (report, "http"), "limits"), limit,
+                             value)
         {
             if (!begun)
                 s_family (self, &figure);
@@ -347,7 +274,8 @@ void zc_metrics_write (zc_buf_t *out, zc_slice_t text, bool openmetrics)
         s_write_version (&self, stats);
         s_write_broker (&self, stats);
         s_write_requests (&self, json_object_get (stats, "requests"));
-        s_write_workers (&self, workers);
+        s_write_tables (&self, s_workers, sizeof s_workers / sizeof *s_workers, workers, false);
+        s_write_tables (&self, s_bridges, sizeof s_bridges / sizeof *s_bridges, workers, true);
         s_write_limits (&self, workers);
         s_write_histograms (&self, workers);
     }

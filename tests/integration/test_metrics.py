@@ -205,9 +205,9 @@ def test_dashboard_and_alerts():
     """Both speak of figures that there are."""
     done = subprocess.run([program("promtool"), "check", "rules", ETC / "prometheus/zcast-alerts.yml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    source = (ETC.parent / "lib/front/metrics.c").read_text()
-    known = {f"zcast_{name}" for name in re.findall(r'\{"[\w.]*", "(\w+)", S_GAUGE', source)}
-    known |= {f"zcast_{name}_total" for name in re.findall(r'\{"[\w.]*", "(\w+)", S_COUNTER', source)}
+    source = "".join((ETC.parent / name).read_text() for name in ("lib/wire/figures.h", "lib/front/metrics.c"))
+    known = {f"zcast_{name}" for name in re.findall(r'"(\w+)",[\s\\]*ZC_GAUGE', source)}
+    known |= {f"zcast_{name}_total" for name in re.findall(r'"(\w+)",[\s\\]*ZC_COUNTER', source)}
     histograms = re.findall(r'\{"\w+", "(\w+_seconds)",\n', source)
     assert len(histograms) == 3
     known |= {f"zcast_{name}_bucket" for name in histograms}

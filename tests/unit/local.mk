@@ -17,6 +17,11 @@ TESTS += tests/unit/answer_test
 tests_unit_answer_test_SOURCES = tests/unit/answer_test.c tests/unit/unit.h
 tests_unit_answer_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/figures_test
+TESTS += tests/unit/figures_test
+tests_unit_figures_test_SOURCES = tests/unit/figures_test.c tests/unit/unit.h
+tests_unit_figures_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/name_test
 TESTS += tests/unit/name_test
 tests_unit_name_test_SOURCES = tests/unit/name_test.c tests/unit/unit.h
