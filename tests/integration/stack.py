@@ -273,6 +273,11 @@ class Daemon:
         self._log.close()
 
 
+def is_sanitized(name="zcast-broker"):
+    """Whether a program was built with AddressSanitizer, which keeps what is freed."""
+    return b"__asan_init" in Path(program(name)).read_bytes()
+
+
 def sanitizer_env():
     return {
         # little of what is freed is kept back, so that tests may look at memory
