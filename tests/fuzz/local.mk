@@ -17,6 +17,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/answer_fuzz \
 	tests/fuzz/worker_fuzz \
 	tests/fuzz/publisher_fuzz \
+	tests/fuzz/subscriber_fuzz \
 	tests/fuzz/report_fuzz \
 	tests/fuzz/records_fuzz \
 	tests/fuzz/position_fuzz \
@@ -88,6 +89,10 @@ tests_fuzz_worker_fuzz_LDADD = $(FUZZ_LIBS)
 tests_fuzz_publisher_fuzz_SOURCES = tests/fuzz/publisher_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_publisher_fuzz_LDADD = $(FUZZ_LIBS)
 tests_fuzz_publisher_fuzz_LDFLAGS = -Wl,--wrap=zc_mono_ms
+
+tests_fuzz_subscriber_fuzz_SOURCES = tests/fuzz/subscriber_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_subscriber_fuzz_LDADD = $(FUZZ_LIBS)
+tests_fuzz_subscriber_fuzz_LDFLAGS = -Wl,--wrap=zc_mono_ms,--wrap=zmq_msg_recv,--wrap=zmq_msg_more
 
 tests_fuzz_report_fuzz_SOURCES = tests/fuzz/report_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_report_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
