@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define S_SYSTEMS_MAX 7
+#define S_SYSTEMS_MAX 8
 #define S_ROUNDS_MAX 101
 #define S_WINDOW 1000      /* acknowledged publishes on their way */
 #define S_SILENCE_MS 10000 /* nothing arrives for so long: the run has failed */
@@ -29,6 +29,7 @@ typedef struct {
     const char *history;  /* of zcast-broker; NULL: another program */
     void (*serve) (void); /* that, in a process of its own; does not return */
     bool acknowledged;    /* PUBLISH on control */
+    bool curve;           /* encrypted, on every socket */
     double rate[S_ROUNDS_MAX];
     double cpu_us[S_ROUNDS_MAX];
     unsigned lost;
@@ -39,7 +40,10 @@ static struct {
     long messages, size;
     int rounds, port;
     char folder[64];
-} s_config = {"broker/zcast-broker", 500000, 200, 5, 0, "/tmp/zcast-bench-XXXXXX"};
+    const char
+        *keys;  /* a folder of `zmq keygen`: broker, broker_secret, bench_secret, clients/bench */
+    bool curve; /* of the system that runs */
+} s_config = {"broker/zcast-broker", 500000, 200, 5, 0, "/tmp/zcast-bench-XXXXXX", NULL, false};
 
 static double s_now (void)
 {
@@ -59,6 +63,25 @@ static char *s_endpoint (int number)
     static char text[3][64];
     snprintf (text[number], sizeof text[number], "tcp://127.0.0.1:%d", s_config.port + number);
     return text[number];
+}
+
+/*  Before it connects. */
+static void s_use_curve (void *socket)
+{
+    char path[512];
+    if (!s_config.curve)
+        return;
+    snprintf (path, sizeof path, "%s/bench_secret", s_config.keys);
+    zcert_t *own = zcert_load (path);
+    snprintf (path, sizeof path, "%s/broker", s_config.keys);
+    zcert_t *broker = zcert_load (path);
+    if (!own || !broker)
+        s_fail ("no keys");
+    zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, zcert_public_txt (broker), 41);
+    zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, zcert_public_txt (own), 41);
+    zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, zcert_secret_txt (own), 41);
+    zcert_destroy (&own);
+    zcert_destroy (&broker);
 }
 
 /*  The systems: each a process between ports 0 (publish), 1 (subscribe) and 2 (control). */
@@ -127,9 +150,13 @@ static void s_zcast (const s_system_t *system)
     const char *kind = strcmp (system->history, "memory") == 0 ? "memory" : history;
     const char *sync =
         strchr (system->history, ':') ? strchr (system->history, ':') + 1 : "interval";
+    char key[512], clients[512];
+    snprintf (key, sizeof key, "--curve-key=%s/broker_secret", s_config.keys);
+    snprintf (clients, sizeof clients, "--curve-clients=%s/clients", s_config.keys);
     execl (s_config.broker, "zcast-broker", "--publish", s_endpoint (0), "--subscribe",
-           s_endpoint (1), "--control", s_endpoint (2), "--subscribe-hwm", "100000000", "--history",
-           kind, "--sync", sync, "--log-level", "warn", (char *)NULL);
+           s_endpoint (1), "--control", s_endpoint (2), "--subscribe-hwm", "100000000",
+           "--subscribe-bytes", "0", "--history", kind, "--sync", sync, "--log-level", "warn",
+           system->curve ? key : (char *)NULL, clients, (char *)NULL);
     perror (s_config.broker);
     _exit (1);
 }
@@ -165,6 +192,7 @@ static void s_publisher (int go)
     int hwm = 10000, on = 1;
     zmq_setsockopt (pub, ZMQ_SNDHWM, &hwm, sizeof hwm);
     zmq_setsockopt (pub, ZMQ_XPUB_NODROP, &on, sizeof on);
+    s_use_curve (pub);
     zmq_connect (pub, s_endpoint (0));
     zmq_pollitem_t item = {NULL, go, ZMQ_POLLIN, 0};
     while (zmq_poll (&item, 1, 5) == 0) {
@@ -202,6 +230,7 @@ static double s_subscriber (int go, unsigned *lost)
     zmq_setsockopt (sub, ZMQ_RCVHWM, &hwm, sizeof hwm);
     zmq_setsockopt (sub, ZMQ_RCVTIMEO, &silence, sizeof silence);
     zmq_setsockopt (sub, ZMQ_SUBSCRIBE, "", 0);
+    s_use_curve (sub);
     zmq_connect (sub, s_endpoint (1));
     zmq_msg_t topic, rest;
     zmq_msg_init (&topic);
@@ -284,6 +313,7 @@ static double s_through (s_system_t *system)
 
 static void s_run (s_system_t *system, int round)
 {
+    s_config.curve = system->curve;
     pid_t pid = s_start (system);
     system->rate[round] = system->acknowledged ? s_acknowledged () : s_through (system);
     system->cpu_us[round] = s_stop (pid) * 1e6 / (double)s_config.messages;
@@ -320,9 +350,11 @@ static void s_report (s_system_t *systems, int count)
 static void s_options (int argc, char **argv)
 {
     int option;
-    while ((option = getopt (argc, argv, "b:n:s:r:h")) != -1) {
+    while ((option = getopt (argc, argv, "b:c:n:s:r:h")) != -1) {
         if (option == 'b')
             s_config.broker = optarg;
+        else if (option == 'c')
+            s_config.keys = optarg;
         else if (option == 'n')
             s_config.messages = atol (optarg);
         else if (option == 's')
@@ -330,7 +362,8 @@ static void s_options (int argc, char **argv)
         else if (option == 'r')
             s_config.rounds = atoi (optarg);
         else {
-            printf ("broker_bench [-b BROKER] [-n MESSAGES] [-s BYTES] [-r ROUNDS] [SYSTEM...]\n");
+            printf ("broker_bench [-b BROKER] [-c KEYS] [-n MESSAGES] [-s BYTES] [-r ROUNDS] "
+                    "[SYSTEM...]\n");
             exit (option == 'h' ? 0 : 2);
         }
     }
@@ -343,7 +376,7 @@ static int s_choose (s_system_t *systems, int count, char **names)
 {
     int chosen = 1;
     for (int i = 1; i < count; i++) {
-        bool wanted = !*names;
+        bool wanted = !*names && (!systems[i].curve || s_config.keys);
         for (char **name = names; *name; name++)
             wanted |= strcmp (*name, systems[i].name) == 0;
         if (wanted)
@@ -358,6 +391,7 @@ int main (int argc, char **argv)
         {.name = "zproxy", .serve = s_zproxy},
         {.name = "three-frames", .serve = s_three_frames},
         {.name = "memory", .history = "memory"},
+        {.name = "memory-curve", .history = "memory", .curve = true},
         {.name = "lmdb-interval", .history = "lmdb:interval"},
         {.name = "memory-acknowledged", .history = "memory", .acknowledged = true},
         {.name = "lmdb-interval-acknowledged", .history = "lmdb:interval", .acknowledged = true},

@@ -1,6 +1,12 @@
 """The cases, and the goals each is held to."""
 import statistics
 
+from place import Place
+from systems import zcast_ws
+
+WARM_UP = 2  # seconds, at the rate that is measured then
+BEHIND_MS = 1000
+
 
 class Entry:
     """One row of a case: a system, how it is started and how it is loaded."""
@@ -13,19 +19,22 @@ class Entry:
     def measure(self, bench, place, system):
         if self.custom:
             return self.custom(bench, place, system, self)
-        return bench.load(place, system, ["--seconds", bench.seconds, *self.arguments])
+        return bench.load(place, system, ["--warmup", WARM_UP, "--seconds", bench.seconds,
+                                          *self.arguments])
 
 
 class Case:
     def __init__(self, title, entries, goals):
         self.title, self.entries, self.goals = title, entries, goals
 
+    def judge(self, rows):
+        return [goal for make in self.goals for goal in make(rows)]
+
     def run(self, bench):
         bench.missing.clear()
         rows = bench.turns(self.entries)
         return {"rows": rows, "order": [entry.label for entry in self.entries],
-                "goals": [goal for make in self.goals for goal in make(rows)],
-                "missing": dict(bench.missing)}
+                "goals": self.judge(rows), "missing": dict(bench.missing)}
 
 
 def spread(values):
@@ -45,10 +54,6 @@ def total(run):
     return run["cpu_us"]
 
 
-def without_broker(run):
-    return sum(us for name, us in run["group_us"].items() if name != "broker")
-
-
 def part(name):
     return lambda run: run["group_us"][name]
 
@@ -60,12 +65,51 @@ def each(rows, label, figure):
 def ratios(rows, label, other, figure=total, other_figure=total):
     """Of the same round, where both ran."""
     pairs = zip(rows.get(label, []), rows.get(other, []))
-    return [figure(a) / other_figure(b) for a, b in pairs if a and b and other_figure(b) > 0]
+    return [figure(a) / other_figure(b) for a, b in pairs
+            if a and b and not a.get("lost") and not b.get("lost") and other_figure(b) > 0]
+
+
+def behind(rows, label):
+    """Whether a system didn't deliver everything, or failed, or was late by more than a second with half of it: then it is no
+    measure for another."""
+    runs = rows.get(label, [])
+    return not runs or None in runs or any(run["missing"] + run["wrong"] or run["p50_ms"] > BEHIND_MS for run in runs)
+
+
+def compared(make):
+    """A goal beside another system. Where that fell behind, there is none; where zcast did, it is
+    missed."""
+    def check(rows, label, other, text, values, limit, unit=" ×"):
+        if other in rows and behind(rows, other):
+            return {"text": text, "measured": f"{other} fell behind", "limit": limit, "pass": None}
+        made = make(rows, label, other, text, values, limit, unit)
+        if label in rows and behind(rows, label):
+            made.update({"pass": False, "measured": "it fell behind"})
+        return made
+    return check
+
+
+@compared
+def beside(rows, label, other, text, values, limit, unit):
+    """Never without what it costs in time: both p50 stand beside it."""
+    made = goal(text, values, limit, unit)
+    if values:
+        p50 = [statistics.median(each(rows, name, lambda run: run["p50_ms"])) for name in (label, other)]
+        made["measured"] += f"; p50 {p50[0]:.1f} beside {p50[1]:.1f} ms"
+    return made
 
 
 def cpu_ratio(label, other, limit, figure=total, other_figure=total, text=None):
     words = text or f"CPU per delivery ≤ {limit} × {other}"
-    return lambda rows: [goal(words, ratios(rows, label, other, figure, other_figure), limit, " ×")]
+    return lambda rows: [beside(rows, label, other, words,
+                                ratios(rows, label, other, figure, other_figure), limit)]
+
+
+def latency_ratio(label, other, quantile, limit):
+    def figure(run):
+        return run[f"{quantile}_ms"]
+    return lambda rows: [beside(rows, label, other, f"{quantile} ≤ {limit} × {other}",
+                                ratios(rows, label, other, figure, figure), limit)]
 
 
 def growth(label, other):
@@ -156,6 +200,29 @@ def storm(bench, place, system, entry):
     return run
 
 
+def answers(kind, clients):
+    def measure(bench, place, system, entry):
+        return bench.publish(place, kind, getattr(system, kind), clients)
+    return measure
+
+
+class CurveCase(Case):
+    """The broker alone, and a worker with its clients, both with encryption and without, in turns."""
+
+    def run(self, bench):
+        broker = {}
+        for _ in range(bench.rounds):
+            with Place() as place:
+                found = bench.broker(["memory", "memory-curve"], zcast_ws.keys(place))
+            for name in ("memory", "memory-curve"):
+                broker.setdefault(name, []).append(found.get(name))
+        result = super().run(bench)
+        result["rows"] = {**broker, **result["rows"]}
+        result["order"] = list(result["rows"])
+        result["goals"] = self.judge(result["rows"])
+        return result
+
+
 class BrokerCase(Case):
     """broker_bench.c has its own publisher and subscriber, and measures zproxy in the same run."""
     SYSTEMS = ["three-frames", "memory", "lmdb-interval", "memory-acknowledged", "lmdb-interval-acknowledged",
@@ -167,7 +234,7 @@ class BrokerCase(Case):
             for name, run in bench.broker(self.SYSTEMS).items():
                 rows.setdefault(name, []).append(run)
         return {"rows": rows, "order": ["zproxy", *self.SYSTEMS], "missing": {},
-                "goals": [goal for make in self.goals for goal in make(rows)]}
+                "goals": self.judge(rows)}
 
 
 def rate(run):
@@ -190,6 +257,7 @@ MANY_TOPICS = ["--clients", 5000, "--path", "/events?topic=own/%d&topic=shared",
 LARGE = ["--clients", 200, "--payload", 65536, "--rate", 50]
 HUGE = ["--clients", 50, "--payload", 1048576, "--rate", 2]
 QUIET = ["--heartbeat=300s"]
+ANYBODY = ["--allow-publish", "--address-rate=0"]
 
 
 def ws(label, load, **options):
@@ -200,34 +268,74 @@ def sse(label, load, **options):
     return Entry(label, "zcast_fcgi", "sse", load, **options)
 
 
+def direct(label, load, **options):
+    """Server-Sent Events from zcast-ws itself."""
+    return Entry(label, "zcast_ws", "sse", load, **options)
+
+
+def plainer(make, label, load):
+    """zcast as it comes; flushing each message at once; and without io_uring."""
+    return [make(label, load), make(f"{label}, max-delay 0", load, options=["--max-delay=0"]),
+            make(f"{label}, no io_uring", load, options=["--io-uring=no"])]
+
+
+def beside_nchan(load, *more):
+    """What SSE direct is held to at a rate."""
+    return ([*plainer(direct, "zcast", load), Entry("Nchan", "nchan", "sse", load),
+             Entry("axum", "axum", "sse", load), *more],
+            [cpu_ratio("zcast", "Nchan", 1.0), latency_ratio("zcast", "Nchan", "p50", 1.0),
+             latency_ratio("zcast", "Nchan", "p99", 1.0), complete("zcast")])
+
+
+def figure_only(text, values, unit=" ×"):
+    """What is to be known, and no goal."""
+    made = goal(text, values, None, unit) if not values else {"text": text, "measured": spread(values) + unit}
+    return {**made, "limit": None, "pass": "figure" if values else False}
+
+
+def of_rate(label, base):
+    return lambda rows: [figure_only(f"rate of {label} by that of {base}",
+                                     ratios(rows, label, base, rate, rate))]
+
+
+def by_fastcgi(way, case):
+    label, base = f"proxy_pass over {way}, {case}", f"fastcgi_pass, {case}"
+    return lambda rows: [figure_only(f"CPU of {label}, by that of fastcgi_pass", ratios(rows, label, base))]
+
+
 CASES = {
     1: Case("WebSocket direct, 1,000 clients, 40 msg/s",
-            [FLOOR, ws("zcast", CLIENTS_1000),
+            [FLOOR, *plainer(ws, "zcast", CLIENTS_1000),
              Entry("Nchan", "nchan", "ws", CLIENTS_1000),
+             Entry("axum", "axum", "ws", CLIENTS_1000),
              Entry("ws (npm)", "ws_example", "ws", CLIENTS_1000),
              Entry("Pushpin", "pushpin", "ws", CLIENTS_1000)],
             [cpu_ratio("zcast", "floor", 1.05), complete("zcast")]),
     2: Case("WebSocket direct, 500 clients, 1,000 msg/s",
             [Entry("floor", "floor", "ws", CLIENTS_1000),
-             ws("zcast", CLIENTS_500 + ["--rate", 1000]),
+             *plainer(ws, "zcast", CLIENTS_500 + ["--rate", 1000]),
              Entry("Nchan", "nchan", "ws", CLIENTS_500 + ["--rate", 1000]),
+             Entry("axum", "axum", "ws", CLIENTS_500 + ["--rate", 1000]),
              Entry("ws (npm)", "ws_example", "ws", CLIENTS_500 + ["--rate", 1000])],
             [cpu_ratio("zcast", "floor", 0.15,
                        text="CPU per delivery ≤ 0.15 × floor's at case 1"),
              latency("zcast", "p99", 60), complete("zcast")]),
     3: Case("SSE, nginx + FastCGI, 500 clients, 400 msg/s",
-            [sse("zcast", CLIENTS_500 + ["--rate", 400]),
+            [*plainer(sse, "zcast", CLIENTS_500 + ["--rate", 400]),
+             Entry("axum behind nginx", "axum", "sse", CLIENTS_500 + ["--rate", 400], web=True),
              Entry("Nchan", "nchan", "sse", CLIENTS_500 + ["--rate", 400]),
              Entry("thread a client", "threaded", "sse", CLIENTS_500 + ["--rate", 400])],
-            [cpu_ratio("zcast", "Nchan", 1.0, without_broker, text="worker + nginx ≤ 1 × Nchan"),
+            [cpu_ratio("zcast", "Nchan", 1.0),
              latency("zcast", "p50", 20), latency("zcast", "p99", 60), complete("zcast")]),
     4: Case("SSE, nginx + FastCGI, 500 clients, 1,000 msg/s",
-            [sse("zcast", CLIENTS_500 + ["--rate", 1000]),
+            [*plainer(sse, "zcast", CLIENTS_500 + ["--rate", 1000]),
+             Entry("axum behind nginx", "axum", "sse", CLIENTS_500 + ["--rate", 1000], web=True),
              Entry("Nchan", "nchan", "sse", CLIENTS_500 + ["--rate", 1000]),
              Entry("thread a client", "threaded", "sse", CLIENTS_500 + ["--rate", 1000])],
             [cpu_ratio("zcast", "Nchan", 0.4), latency("zcast", "p99", 100), complete("zcast")]),
     5: Case("SSE, nginx + FastCGI, 1,000 clients, 40 msg/s",
-            [FLOOR, LIGHT_SSE, sse("zcast, max-delay 0", CLIENTS_1000, options=["--max-delay=0"]),
+            [FLOOR, *plainer(sse, "zcast", CLIENTS_1000),
+             Entry("axum behind nginx", "axum", "sse", CLIENTS_1000, web=True),
              Entry("Nchan", "nchan", "sse", CLIENTS_1000),
              Entry("thread a client", "threaded", "sse", CLIENTS_1000)],
             [cpu_ratio("zcast", "floor", 0.5, part("worker"),
@@ -237,10 +345,13 @@ CASES = {
     6: Case("10,000 idle connections",
             [ws("zcast, WebSocket", CLIENTS_10000, measure=idle, options=QUIET),
              sse("zcast, SSE", CLIENTS_10000, measure=idle, options=QUIET, workers=2),
+             direct("zcast, SSE direct", CLIENTS_10000, measure=idle, options=QUIET),
              Entry("Nchan, WebSocket", "nchan", "ws", CLIENTS_10000, measure=idle),
              Entry("Nchan, SSE", "nchan", "sse", CLIENTS_10000, measure=idle)],
             [at_most("zcast, SSE", memory_per_client("worker"), 400,
                      "user memory per SSE client in the worker ≤ 400 bytes", " bytes"),
+             at_most("zcast, SSE direct", memory_per_client("ws"), 300,
+                     "user memory per SSE client, direct ≤ 300 bytes", " bytes"),
              at_most("zcast, WebSocket", memory_per_client("ws"), 800,
                      "user memory per WebSocket client ≤ 800 bytes", " bytes"),
              at_most("zcast, SSE", idle_percent("worker"), 0.5,
@@ -296,4 +407,33 @@ CASES = {
               growth("sse, 1,000, 400 msg/s", "sse, 100, 400 msg/s"),
               growth("ws, 1,000, two processes", "ws, 1,000"),
               growth("sse, 1,000, two processes", "sse, 1,000")]),
+    13: Case("SSE direct, 1,000 clients, 40 msg/s",
+             [FLOOR, *plainer(direct, "zcast", CLIENTS_1000),
+              Entry("Nchan", "nchan", "sse", CLIENTS_1000), Entry("axum", "axum", "sse", CLIENTS_1000)],
+             [cpu_ratio("zcast", "floor", 1.05), complete("zcast")]),
+    14: Case("SSE direct, 500 clients, 400 msg/s", *beside_nchan(CLIENTS_500 + ["--rate", 400])),
+    15: Case("SSE direct, 500 clients, 1,000 msg/s", *beside_nchan(CLIENTS_500 + ["--rate", 1000])),
+    16: Case("nginx in front: fastcgi_pass and proxy_pass",
+             [entry for load, rate in ((["--clients", 200, "--rate", 20], "200 clients, 20 msg/s"),
+                                       (CLIENTS_500 + ["--rate", 400], "500 clients, 400 msg/s"))
+              for entry in (sse(f"fastcgi_pass, {rate}", load),
+                            direct(f"proxy_pass over TCP, {rate}", load, web="tcp"),
+                            direct(f"proxy_pass over a Unix socket, {rate}", load, web="unix"))],
+             [by_fastcgi(way, rate)
+              for rate in ("200 clients, 20 msg/s", "500 clients, 400 msg/s")
+              for way in ("TCP", "a Unix socket")]),
+    17: CurveCase("the cost of CURVE",
+                  [ws("1 client, 2,000 msg/s", ["--clients", 1, "--rate", 2000]),
+                   ws("the same with CURVE", ["--clients", 1, "--rate", 2000], encrypted=True),
+                   ws("500 clients, 400 msg/s", CLIENTS_500 + ["--rate", 400]),
+                   ws("500 clients with CURVE", CLIENTS_500 + ["--rate", 400], encrypted=True)],
+                  [of_rate("memory-curve", "memory"),
+                   complete("the same with CURVE"), complete("500 clients with CURVE")]),
+    18: Case("publishing with an answer, 64 clients, one request each on its way",
+             [Entry("PUBLISH on control", "zcast_ws", "sse", measure=answers("control", 64),
+                    options=ANYBODY),
+              Entry("POST /publish, direct", "zcast_ws", "sse", measure=answers("http", 64),
+                    options=ANYBODY)],
+             [rate_ratio("POST /publish, direct", 0.5, "POST /publish ≥ 0.5 × PUBLISH on control",
+                         "PUBLISH on control")]),
 }

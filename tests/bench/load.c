@@ -4,9 +4,9 @@
  *           --publish zmq:tcp://127.0.0.1:5560 --topic t --rate 40 --seconds 10
  *           --group ws=PID --group broker=PID
  *
- *  Phases: connect all clients, settle, idle (measured), publish (measured) until everything has
- *  arrived or `drain` is over, and where asked a reconnect storm. It ends by itself within
- *  `limit` seconds. */
+ *  Phases: connect all clients, settle, idle (measured), publish for `warmup` seconds, and then
+ *  (measured) until everything has arrived or `drain` is over, and where asked a reconnect storm.
+ * It ends by itself within `limit` seconds. */
 #define _GNU_SOURCE
 #include "tests/bench/load.h"
 
@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct {
     zl_options_t load;
-    double settle, idle, drain, limit;
+    double settle, idle, warmup, drain, limit;
     unsigned storm; /* messages published while all clients are away; 0: no storm */
     zl_group_t group[GROUPS_MAX];
     unsigned groups;
@@ -46,6 +46,7 @@ typedef struct {
     zl_board_t *board;
     s_account_t empty, ready, before, after; /* no client; all connected; around the publishing */
     int64_t peak[GROUPS_MAX];                /* anonymous memory */
+    uint64_t warm_received, warm_wanted;     /* of the warm-up */
     int64_t deadline, connect_ns, storm_connect_ns, storm_ns;
     int64_t storm_cpu[GROUPS_MAX];
 } s_run_t;
@@ -232,8 +233,10 @@ static void s_read_cpu (const s_run_t *self, int64_t *cpu)
         cpu[i] = zl_group_cpu (&self->group[i]);
 }
 
-static void s_read_account (const s_run_t *self, s_account_t *account, bool memory)
+static void s_read_account (s_run_t *self, s_account_t *account, bool memory)
 {
+    for (unsigned i = 0; i < self->groups; i++)
+        zl_group_follow (&self->group[i]);
     for (unsigned i = 0; memory && i < self->groups; i++) {
         account->pss[i] = zl_group_pss (&self->group[i]);
         account->anon[i] = zl_group_anon (&self->group[i]);
@@ -305,20 +308,38 @@ static void s_job (s_run_t *self, double rate, double shared_rate, double second
     }
 }
 
-static void s_publish (s_run_t *self)
+static void s_await_all (s_run_t *self)
 {
-    static char own[32];
-    snprintf (own, sizeof own, "load=%d", (int)getpid ());
-    zl_group_parse (&self->own, own);
-    s_read_account (self, &self->before, true);
-    s_read_account (self, &self->before, false); /* reading memory took time */
-    s_job (self, self->load.rate, self->load.shared_rate, self->load.seconds);
     uint64_t wanted = s_wanted (self);
     int64_t end = zl_now () + (int64_t)(self->drain * 1e9);
     while (s_received (self) < wanted && zl_now () < end) {
         zl_sleep_ms (5);
         s_watch_peak (self);
     }
+}
+
+/*  At the rate that is measured then. What it needs, and how long it takes, isn't counted. */
+static void s_warm_up (s_run_t *self)
+{
+    if (self->warmup > 0) {
+        s_job (self, self->load.rate, self->load.shared_rate, self->warmup);
+        s_await_all (self);
+    }
+    self->warm_received = s_received (self);
+    self->warm_wanted = s_wanted (self);
+    atomic_store (&self->board->from, zl_now ());
+}
+
+static void s_publish (s_run_t *self)
+{
+    s_warm_up (self);
+    static char own[32];
+    snprintf (own, sizeof own, "load=%d", (int)getpid ());
+    zl_group_parse (&self->own, own);
+    s_read_account (self, &self->before, true);
+    s_read_account (self, &self->before, false); /* reading memory took time */
+    s_job (self, self->load.rate, self->load.shared_rate, self->load.seconds);
+    s_await_all (self);
     s_read_account (self, &self->after, false);
 }
 
@@ -441,9 +462,9 @@ static void s_report (const s_run_t *self)
             "\"repeats\":%lu,\"disorder\":%lu,\"disconnected\":%u,\"failed\":%u,\"pings\":%lu,"
             "\"bytes\":%lu,",
             self->load.clients, (double)self->connect_ns / 1e9, board->published, board->answered,
-            board->refused, board->unsent, s_wanted (self), s_received (self), all.missing,
-            all.incomplete, all.repeats, all.disorder, TOTAL (self, closed), TOTAL (self, failed),
-            all.pings, all.bytes);
+            board->refused, board->unsent, s_wanted (self) - self->warm_wanted,
+            s_received (self) - self->warm_received, all.missing, all.incomplete, all.repeats,
+            all.disorder, TOTAL (self, closed), TOTAL (self, failed), all.pings, all.bytes);
     printf ("\"seconds\":%.3f,\"idle_s\":%.3f,\"late_max_us\":%lu,\"late_mean_us\":%.0f,",
             (double)(self->after.at - self->before.at) / 1e9,
             (double)(self->before.at - self->ready.at) / 1e9, board->late_max_us,
@@ -499,6 +520,8 @@ static const s_option_t s_options[] = {OPTION ("connect", 't', load.connect),
                                        OPTION ("rcvbuf", 'u', load.rcvbuf),
                                        OPTION ("settle", 'd', settle),
                                        OPTION ("idle", 'd', idle),
+                                       OPTION ("warmup", 'd', warmup),
+                                       OPTION ("curve", 't', load.curve),
                                        OPTION ("drain", 'd', drain),
                                        OPTION ("limit", 'd', limit),
                                        OPTION ("storm", 'u', storm)};

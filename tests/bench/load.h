@@ -39,8 +39,9 @@ typedef struct {
     unsigned topics;     /* client i is on topic i % topics */
     const char *shared;  /* a second topic that all clients are on; NULL: none */
     double rate, shared_rate, seconds;
-    unsigned payload; /* bytes */
-    unsigned rcvbuf;  /* SO_RCVBUF of the clients; 0: the system's */
+    unsigned payload;  /* bytes */
+    unsigned rcvbuf;   /* SO_RCVBUF of the clients; 0: the system's */
+    const char *curve; /* zmq: the broker's public key, ours, and our secret one, in Z85 */
 } zl_options_t;
 
 /*  What the coordinator tells the receivers to do. */
@@ -66,6 +67,7 @@ typedef struct {
     _Atomic unsigned job; /* counted up to start `work`; the publisher sets `done` to the same */
     _Atomic unsigned done;
     _Atomic bool ready, failed, stop;
+    _Atomic int64_t from; /* what was due before is warm-up: its latency isn't counted */
     zl_job_t work;
     _Atomic uint64_t published, answered, refused, unsent, late_max_us, late_sum_us;
     _Atomic uint32_t sent[ZL_TOPICS_MAX + 1]; /* per topic; the last is the shared one */
@@ -106,7 +108,8 @@ struct zl_group {
 };
 /*  "NAME=PID[+PID…]"; descendants are found now. */
 bool zl_group_parse (zl_group_t *self, char *text);
-int64_t zl_group_cpu (const zl_group_t *self);  /* ns run so far, by the scheduler's account */
+void zl_group_follow (zl_group_t *self);        /* adds descendants that have come since */
+int64_t zl_group_cpu (const zl_group_t *self);  /* ns run so far, also by who has ended */
 int64_t zl_group_pss (const zl_group_t *self);  /* bytes: private pages and shares of others */
 int64_t zl_group_anon (const zl_group_t *self); /* bytes of it that are anonymous memory */
 int64_t zl_group_rss (const zl_group_t *self);  /* bytes; cheap, for watching a peak */

@@ -76,7 +76,8 @@ static void s_message (s_receiver_t *self, s_client_t *client, const char *bytes
     atomic_store_explicit (&figures->received,
                            atomic_load_explicit (&figures->received, memory_order_relaxed) + 1,
                            memory_order_relaxed);
-    zl_histogram_add (&figures->latency, self->now - stamp.intended);
+    if (stamp.intended >= atomic_load_explicit (&self->board->from, memory_order_relaxed))
+        zl_histogram_add (&figures->latency, self->now - stamp.intended);
 }
 
 /* ---- SSE ---- */

@@ -39,6 +39,16 @@ static const char *s_after (const char *text, const char *prefix)
     return strncmp (text, prefix, strlen (prefix)) == 0 ? text + strlen (prefix) : NULL;
 }
 
+static void s_use_curve (void *socket, const char *keys)
+{
+    static const int options[] = {ZMQ_CURVE_SERVERKEY, ZMQ_CURVE_PUBLICKEY, ZMQ_CURVE_SECRETKEY};
+    for (size_t i = 0; i < 3 && strlen (keys) >= 40 * (i + 1); i++) {
+        char key[41] = "";
+        memcpy (key, keys + 40 * i, 40);
+        zmq_setsockopt (socket, options[i], key, 41);
+    }
+}
+
 /*  An XPUB is a PUB that shows subscriptions: with it we know when messages get through. */
 static bool s_open_zmq (s_publisher_t *self, const char *endpoint, int type)
 {
@@ -47,6 +57,8 @@ static bool s_open_zmq (s_publisher_t *self, const char *endpoint, int type)
     self->socket = zmq_socket (self->context, type);
     zmq_setsockopt (self->socket, ZMQ_SNDHWM, &unlimited, sizeof unlimited);
     zmq_setsockopt (self->socket, ZMQ_LINGER, &linger, sizeof linger);
+    if (self->options->curve)
+        s_use_curve (self->socket, self->options->curve);
     if (zmq_connect (self->socket, endpoint) != 0)
         return false;
     short event = type == ZMQ_XPUB ? ZMQ_POLLIN : ZMQ_POLLOUT;

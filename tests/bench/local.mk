@@ -1,5 +1,5 @@
 # The bench: `make bench`, `make bench-quick`. Its programs are built when they are asked for.
-BENCH_BUILT = tests/bench/load tests/bench/floor tests/bench/threaded_fcgi tests/bench/broker_bench
+BENCH_BUILT = tests/bench/load tests/bench/floor tests/bench/threaded_fcgi tests/bench/broker_bench tests/bench/publish_bench
 EXTRA_PROGRAMS += $(BENCH_BUILT)
 CLEANFILES += $(BENCH_BUILT)
 
@@ -15,10 +15,14 @@ tests_bench_threaded_fcgi_LDADD = $(FCGI_LIBS) $(ZMQ_LIBS) -lpthread
 tests_bench_broker_bench_SOURCES = tests/bench/broker_bench.c
 tests_bench_broker_bench_LDADD = $(CZMQ_LIBS) $(ZMQ_LIBS)
 
+tests_bench_publish_bench_SOURCES = tests/bench/publish_bench.c
+tests_bench_publish_bench_LDADD = $(ZMQ_LIBS)
+
 BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
 	tests/bench/plot.py tests/bench/flame.py tests/bench/profile.py \
 	tests/bench/performance.template.md \
-	tests/bench/systems/__init__.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
+	tests/bench/peers/axum/Cargo.toml tests/bench/peers/axum/src/main.rs \
+	tests/bench/systems/__init__.py tests/bench/systems/axum.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
 	tests/bench/systems/pushpin.py tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
 	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
 	tests/bench/systems/zcast_ws.py

@@ -1,6 +1,6 @@
 """doc/performance.md and its plots, from doc/performance.json and performance.template.md.
 
-In the template a line `@goals@`, `@machine@` or `@case N@` stands for what was measured; the
+In the template a line `@goals@`, `@machine@`, `@floor@` or `@case N@` stands for what was measured; the
 words around them are written by people who looked at the figures.
 """
 import os
@@ -25,11 +25,15 @@ def spread(runs, figure, form="{:.2f}"):
 
 
 def good(runs):
-    return [run for run in runs if run]
+    return [run for run in runs if run and not run.get("lost")]
+
+
+WORDS = {True: "pass", False: "MISS", None: "no ratio", "figure": "figure"}
 
 
 def verdict(goal):
-    return "✓" if goal["pass"] else "**missed**"
+    """None: it couldn't be compared, since another system fell behind."""
+    return {True: "✓", False: "**missed**", None: "not compared", "figure": "(no goal)"}[goal["pass"]]
 
 
 def goals_table(kept):
@@ -44,6 +48,18 @@ def machine_lines(kept):
     one = next(iter(kept["cases"].values()))["machine"]
     return [f"Machine: {one['cores']} cores, {one['cpu']}, Linux {one['kernel']}, nginx "
             f"{one['nginx']}, Node.js {one['node']}."]
+
+
+def floor_lines(kept):
+    """What the machine could do, when the others were measured."""
+    lines = []
+    for number in sorted(kept["cases"], key=int):
+        runs = good(kept["cases"][number]["rows"].get("floor", []))
+        if runs and "cpu_us" in runs[0]:
+            cost = spread(runs, lambda run: run["cpu_us"])
+            lines.append(f"case {number} {cost} µs, p50 "
+                         f"{middle(runs, lambda run: run['p50_ms']):.1f} ms")
+    return ["How fast the floor was, a send to a client: " + "; ".join(lines) + "."] if lines else []
 
 
 def percent(part, whole):
@@ -150,7 +166,27 @@ def ordered(result):
             if good(result["rows"].get(label, []))]
 
 
-TABLES = {6: idle_table, 7: connect_table, 9: broker_table, 10: storm_table}
+def rate_table(result):
+    lines = ["| | answers/s |", "|---|---|"]
+    for label, runs in ordered(result):
+        lines.append(f"| {label} | {spread(good(runs), lambda run: run['rate'], '{:,.0f}')} |")
+    return lines
+
+
+def curve_table(result):
+    rows = dict(ordered(result))
+    broker = {label: runs for label, runs in rows.items() if "rate" in good(runs)[0]}
+    workers = {label: runs for label, runs in rows.items() if label not in broker}
+    lines = ["| broker, one publisher, one subscriber | thousand messages/s | CPU µs per message |",
+             "|---|---|---|"]
+    for label, runs in broker.items():
+        rate = spread(good(runs), lambda run: run["rate"] / 1000, "{:,.0f}")
+        lines.append(f"| {label} | {rate} | {spread(good(runs), lambda run: run['cpu_us'])} |")
+    return [*lines, "", *delivery_table({"rows": workers})]
+
+
+TABLES = {6: idle_table, 7: connect_table, 9: broker_table, 10: storm_table, 17: curve_table,
+          18: rate_table}
 
 
 def case_lines(kept, number):
@@ -196,13 +232,13 @@ def lost_note(runs):
 
 
 def plots(kept):
-    groups = bar_groups(kept, (1, 2, 3, 4, 5), cpu_stack, lost_note)
+    groups = bar_groups(kept, (1, 2, 3, 4, 5, 13, 14, 15), cpu_stack, lost_note)
     for heading, rows in groups:  # Pushpin's bar would hide all others
         rows[:] = [row for row in rows if row[0] != "Pushpin"]
     if groups:
         plot.bars(os.path.join(DOC, "performance-cpu.svg"), "CPU per message delivered", "µs",
                   groups)
-    groups = bar_groups(kept, (2, 3, 4),
+    groups = bar_groups(kept, (2, 3, 4, 14, 15),
                         lambda runs: [("p50", middle(runs, lambda run: run["p50_ms"])),
                                       ("p50 to p99", middle(runs, lambda run: run["p99_ms"]
                                                             - run["p50_ms"]))], lost_note)
@@ -239,6 +275,8 @@ def write(kept):
                 out += goals_table(kept)
             elif line == "@machine@":
                 out += machine_lines(kept)
+            elif line == "@floor@":
+                out += floor_lines(kept)
             elif case:
                 out += case_lines(kept, int(case.group(1)))
             else:

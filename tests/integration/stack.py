@@ -517,13 +517,15 @@ class Stack:
         argv = ["apache2", "-DFOREGROUND", "-d", self.folder, "-f", main]
         return self.start("apache2", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), abrupt=True, **how)
 
-    def nginx_proxy(self, **how):
+    def nginx_proxy(self, edit=lambda text: text, **how):
         """nginx on the samples that reach zcast-ws over HTTP."""
-        shown = (SOURCE / "etc/nginx/private.conf").read_text().count("include zcast.conf;")
-        assert shown == 1
         self.web_port = self.web_port or free_port()
-        self.render("nginx/zcast-proxy.conf", "nginx-zcast-proxy.conf")
-        return self.nginx(edit=lambda text: text.replace("include nginx-zcast.conf;", "include nginx-zcast-proxy.conf;"), **how)
+        self.render("nginx/zcast-proxy.conf", "nginx-zcast-proxy.conf", edit)
+
+        def change(text):
+            return edit(text.replace("include nginx-zcast.conf;", "include nginx-zcast-proxy.conf;"))
+
+        return self.nginx(edit=change, **how)
 
     def caddy(self, events="events.caddy", **how):
         """Caddy on the samples of etc/caddy; `events`: which of its ways /events goes."""
