@@ -160,7 +160,17 @@ void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *top
             zc_buf_addc (out, ',');
         zc_json_string (out, topics[i].at, topics[i].len);
     }
-    zc_buf_adds (out, "]}");
+    zc_buf_addc (out, ']');
+}
+
+void zc_answer_position (zc_buf_t *out, zc_id_t position)
+{
+    if (position) {
+        char id[ZC_ID_SIZE];
+        zc_id_format (position, id);
+        zc_buf_addf (out, ",\"id\":\"%s\"", id);
+    }
+    zc_buf_addc (out, '}');
 }
 
 void zc_answer_pong (zc_buf_t *out, const char *ref)

@@ -1,7 +1,7 @@
 /*  command.h - what a client of zcast.v1 says, and what it is answered: JSON in and out, no I/O.
  *
- *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"]}
- *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"]}
+ *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"],"id":"…"}
+ *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"],"id":"…"}
  *    {"type":"ping"}                              {"type":"pong"}
  *    {"type":"publish","topic":"a","data":"…"}    {"type":"published","id":"…"}
  *    anything wrong                               {"type":"error","code":"…","message":"…"}
@@ -14,6 +14,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
+#include "lib/wire/id.h"
 
 typedef enum {
     ZC_COMMAND_SUBSCRIBE,
@@ -42,6 +43,9 @@ void zc_command_clear (zc_command_t *self);
 
 /*  Answers, as JSON text. `ref` may be NULL. */
 void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count);
+/*  The end of the above: the messages of these topics after `position` follow; ZC_ID_NONE: that
+ *  isn't known yet. */
+void zc_answer_position (zc_buf_t *out, zc_id_t position);
 void zc_answer_pong (zc_buf_t *out, const char *ref);
 void zc_answer_published (zc_buf_t *out, const char *ref, zc_slice_t id);
 void zc_answer_error (zc_buf_t *out, const char *ref, zc_slice_t code, zc_slice_t message);

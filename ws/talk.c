@@ -157,7 +157,8 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
     } else {
         zc_answer_subscribed (&text, command->ref, topics, count);
         if (count != had_count)
-            s_set_topics (self, topics, count);
+            s_set_topics (self, topics, count); /* those that it had may be gone now */
+        zc_answer_position (&text, zc_hub_position (&self->client));
         s_send_text (self, &text);
     }
     free (topics);

@@ -12,3 +12,13 @@ dist_www_DATA = \
 
 # Tells node, which runs the client's tests, that these files are modules.
 EXTRA_DIST += www/package.json
+
+# What zcast.js is made of, by clients/js/join.mjs.
+EXTRA_DIST += \
+	clients/js/join.mjs \
+	clients/js/src/frames.js \
+	clients/js/src/line.js \
+	clients/js/src/share.js \
+	clients/js/src/subscription.js \
+	clients/js/src/transports.js \
+	clients/js/src/trunk.js

@@ -6,12 +6,16 @@
  *     events.close();
  *
  * Whatever happens to the connection, the handler gets every message of its topics once and in order, or
- * `onContinuity` says what is missing. The page holds one id, that of the last thing it heard, and comes back
- * with it: on the same transport, on the other, or in another tab.
+ * `onContinuity` says what is missing. All subscriptions of a page have one connection.
  *
- * A Line keeps one connection alive. A Share lets the tabs of a browser live on one Line: the tab that holds a Web
- * Lock runs it and passes on what it hears; when that tab goes, the lock goes to the next one, which goes on from the
- * last id. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android).
+ * Made by clients/js/join.mjs of the modules in clients/js/src/: change those.
+ */
+
+// frames
+
+/**
+ * What is said: the types, the texts of zcast.v1, addresses, positions and refusals. No connection is made here, but by
+ * `askWhy`, which asks once why there is none.
  */
 
 /**
@@ -27,7 +31,8 @@
  * @property {string} since     the id that was resumed from
  * @property {string} [from]    with a gap: where the replay begins
  * @property {string} [topic]   with a gap in a running stream: its topic
- * @property {number} replayed  messages that follow from history
+ * @property {string[]} [topics]  where it concerns some of the topics only: these
+ * @property {number} replayed  messages that follow from history, on all topics of the connection
  *
  * @typedef {'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed'} State
  *
@@ -48,13 +53,13 @@
  * @typedef {'auto' | 'sse' | 'ws'} Transport
  *
  * @typedef {object} Options
- * @property {Transport} [transport]  auto (default): SSE, and WebSocket where that says nothing
+ * @property {Transport} [transport]  auto (default): SSE (WebSocket where the page came by HTTP/1.1), and the other one where that says nothing
  * @property {string} [base] what relative addresses are relative to (default: the page's)
  * @property {string} [sse]  address of the event stream (default /events)
  * @property {string} [ws]   address of the WebSocket (default /ws)
  * @property {string} [since]      resume after this id, or "earliest" for all of history (default: from now on)
- * @property {boolean} [share]     one connection for all tabs with the same topics (default false; needs Web Locks, which
- *                                 browsers offer on https and localhost only: elsewhere each tab has its own)
+ * @property {boolean} [share]     one connection for all tabs (default false; needs Web Locks, which browsers offer on
+ *                                 https and localhost only: elsewhere each tab has its own)
  * @property {boolean} [credentials]  send cookies to another origin's event stream
  * @property {number} [silence]    ms without message or heartbeat after which a connection is dead (default 45000)
  * @property {number} [patience]   ms that a new connection has to say something (default 10000)
@@ -70,17 +75,27 @@
  *
  * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError' | 'signal'>>} Settings
  *
- * @typedef {object} Sink  Where a Line or a Share puts what it hears.
+ * @typedef {object} Sink  What a line to the server tells, whether it is of this page or another tab's.
+ * @property {(topics: string[], at: string, verdict?: Continuity, how?: 'anew' | 'quiet') => void} cover  From here on the messages
+ *   of these topics come. `at`: complete up to here, but for what the verdict says. `anew`: what came before may not have come here;
+ *   `quiet`: it was a change of topics that made it resume
+ * @property {(verdict: Continuity, at: string) => void} gap  in the running stream
  * @property {(message: Message) => void} message
- * @property {(verdict: Continuity) => void} verdict
+ * @property {(id: string) => void} position  complete up to this id
  * @property {(status: Status) => void} state
- * @property {(error: Refusal) => void} error
- * @property {(id: string) => void} [position]  complete up to this id
+ * @property {(error: Refusal, topics?: string[]) => void} error  `topics`: those that it is about, else all
+ * @property {(topics: string[], refusal: Refusal) => void} refused  for good: these don't come, and are asked for no more
+ *
+ * @typedef {object} Source  A line, or another tab's.
+ * @property {(groups: string[][]) => void} want  the topics that are to come; those of one group are refused together
+ * @property {(transport: Transport) => void} use
+ * @property {() => void} stop
  *
  * @typedef {{kind: 'message', id: string, message: Message}
  *   | {kind: 'verdict', id: string, verdict: Continuity}
  *   | {kind: 'heartbeat', id: string}
- *   | {kind: 'error', code?: string, message: string}
+ *   | {kind: 'error', code?: string, message: string, ref?: any}
+ *   | {kind: 'subscribed', id: string, topics: string[]}
  *   | {kind: 'reconnect', after: number}
  *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale', over: boolean} | {kind: 'end', refusal?: Refusal}} Frame
  */
@@ -101,11 +116,6 @@ const DEFAULTS = {
   token: '',
   pauseWhenHidden: false,
 };
-const REMEMBERED = 1024;
-const SHARED = 'zcast/2'; // what tabs say to each other; those that say something else have a name of their own
-const ASK = 4000; // ms that a leader may be silent before it is asked
-const ASKED = 3; // times, before it loses its place
-const LONGEST = 2 ** 31 - 1; // ms of a timer
 /** @type {Record<number, string>} */
 const CODES = { 400: 'topic', 401: 'token', 403: 'forbidden', 404: 'path', 405: 'method', 429: 'limit', 503: 'busy' };
 
@@ -124,6 +134,25 @@ function order(a, b) {
   return ms - otherMs || count - otherCount;
 }
 
+/** Whether an id says where it is: not `earliest`, nor a publisher's own. @param {string} [id] */
+const isPosition = (id = '') => /^\d+-\d+$/.test(id);
+
+/** The later of two positions, of which one may be missing. @param {string} a @param {string} b */
+const later = (a, b) => (isPosition(a) && isPosition(b) && order(a, b) < 0 ? b : a || b);
+
+/**
+ * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
+ * subscriptions share.
+ * @type {WeakMap<object, {heldBack: Set<string>, lines: any[], subscriptions: Set<any>}>}
+ */
+const PAGES = new WeakMap();
+
+function page() {
+  const key = globalThis.location ?? globalThis;
+  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), lines: [], subscriptions: new Set() });
+  return /** @type {{heldBack: Set<string>, lines: any[], subscriptions: Set<any>}} */ (PAGES.get(key));
+}
+
 /**
  * @param {'sse' | 'ws'} kind
  * @param {string[]} topics
@@ -131,8 +160,8 @@ function order(a, b) {
  * @param {Settings} settings
  */
 export function streamAddress(kind, topics, since, settings) {
-  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
-  const url = new URL(settings[kind], settings.base ? new URL(settings.base, page) : page);
+  const here = globalThis.document?.baseURI ?? globalThis.location?.href;
+  const url = new URL(settings[kind], settings.base ? new URL(settings.base, here) : here);
   if (kind === 'ws') url.protocol = url.protocol.replace('http', 'ws');
   for (const topic of topics) url.searchParams.append('topic', topic);
   if (kind === 'sse') url.searchParams.set('format', 'zcast.v1');
@@ -140,8 +169,21 @@ export function streamAddress(kind, topics, since, settings) {
   return url.href;
 }
 
-/** @param {Settings} settings @returns {('sse' | 'ws')[]} */
-const kindsOf = ({ transport }) => (transport === 'auto' ? ['sse', 'ws'] : [transport]);
+/** The transports, the one to try first before the other. @param {Settings} settings @returns {('sse' | 'ws')[]} */
+function kindsOf(settings) {
+  if (settings.transport !== 'auto') return [settings.transport];
+  if (!globalThis.EventSource && !globalThis.WebSocket) return ['sse']; // Node 20
+  /** @type {('sse' | 'ws')[]} */
+  const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
+  return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
+}
+
+/** Whether an event stream is one of the six connections that a browser has to this host, by HTTP/1.1. @param {Settings} settings */
+function isScarce(settings) {
+  /** @type {any} */
+  const [entry] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
+  return entry?.nextHopProtocol?.startsWith('http/1') && new URL(streamAddress('sse', [], '', settings)).origin === globalThis.location?.origin;
+}
 
 /** @param {string} text a zcast.v1 object @returns {Frame} */
 export function parseFrame(text) {
@@ -156,9 +198,10 @@ export function parseFrame(text) {
 function readFrame(frame) {
   const { type, id = '', eventId, topic, event } = frame;
   if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
-  if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused' };
+  if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused', ref: frame.ref };
+  if (type === 'subscribed') return { kind: 'subscribed', id, topics: frame.topics };
   if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return readStale(frame.data ?? '{}');
-  if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, subscribed, pong: alive
+  if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, pong: alive
   if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
   const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
   return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
@@ -206,6 +249,10 @@ async function askWhy(kind, url, settings, token) {
   }
 }
 
+
+// transports
+
+/** How messages come: by an event stream, or by a WebSocket. */
 /** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
 function endOf(token) {
   try {
@@ -261,9 +308,12 @@ async function readStream(url, settings, heard, token, signal) {
   }
 }
 
+/** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
+
 /**
- * Each transport opens an address, calls `heard`, and returns how to close it. It may go on calling after that.
- * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => () => void>}
+ * Each transport opens an address, calls `heard`, and returns how to close it, and where that can be, how to say something. It may go
+ * on calling after it was closed.
+ * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => Opened>}
  */
 const TRANSPORTS = {
   sse(url, settings, heard, token) {
@@ -272,7 +322,7 @@ const TRANSPORTS = {
       readStream(url, settings, heard, token, abort.signal)
         .catch(() => undefined)
         .then((refusal) => heard({ kind: 'end', refusal }));
-      return () => abort.abort();
+      return { close: () => abort.abort() };
     }
     const source = new EventSource(url, { withCredentials: settings.credentials });
     source.onopen = () => heard({ kind: 'open' });
@@ -281,7 +331,7 @@ const TRANSPORTS = {
     // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
     // event stream it never does.
     source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
-    return () => source.close();
+    return { close: () => source.close() };
   },
 
   ws(url, settings, heard, token) {
@@ -291,193 +341,275 @@ const TRANSPORTS = {
     // 4000 + the status that was refused with
     socket.onclose = ({ code = 0, reason = '' }) =>
       heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
-    return () => socket.close();
+    return { close: () => socket.close(), send: (/** @type {object} */ words) => socket.send(JSON.stringify(words)) };
   },
 };
 
+
+// line
+
 /**
- * Transports that open and bring nothing here (a proxy holds them back), by what a page has for its life.
- * @type {WeakMap<object, Set<string>>}
+ * One line to the server, kept alive: chooses the transport, resumes from the last id, waits longer after each failure,
+ * notices silence, and changes its topics.
  */
-const HELD_BACK = new WeakMap();
+const LONGEST = 2 ** 31 - 1; // ms of a timer
 
-function heldBack() {
-  const page = globalThis.location ?? globalThis;
-  const set = HELD_BACK.get(page) ?? new Set();
-  HELD_BACK.set(page, set);
-  return set;
-}
+/** @param {string[][]} groups */
+const union = (groups) => [...new Set(groups.flat())];
 
-/** The ids of what a subscription was given lately, over whichever connection. */
-class Recent {
-  /** @type {Set<string>} */
-  #ids = new Set();
-
-  /** @param {string} id */
-  has(id) {
-    return this.#ids.has(id);
-  }
-
-  /** @param {string} id */
-  add(id) {
-    this.#ids.add(id);
-    if (this.#ids.size > REMEMBERED) this.#ids.delete(/** @type {string} */ (this.#ids.values().next().value));
-  }
-}
-
-/** One connection, kept alive: chooses the transport, resumes, waits longer after each failure, notices silence. */
-class Line {
-  /** The id to resume from. */
-  last = '';
-  /** @type {[string, string] | undefined} the first and the last position that a verdict or heartbeat gave since the last
-   *  message: all up to them came, and nothing after them */
-  span;
-  #topics;
-  #settings;
-  #sink;
-  /** @type {('sse' | 'ws')[]} what is tried, the first one now */
-  #kinds;
-  #recent;
-  #replay = 0; // messages that the verdict said come from history; endless until there is one
-  #failures = 0; // connections in a row that ended without a word
-  #proven = false; // this one has said something
-  #positioned = false; // and where it is
-  #stale = false; // and that its broker doesn't answer
-  #resumes = false; // it has come with an id, and must say how it stands
-  #unresumed = 0; // connections in a row that didn't
-  #browserResumes = true; // an EventSource comes back with the last id
-  /** @type {Set<string>} kinds that are refused for good */
-  #refused = new Set();
-  #asking = new Set();
-  #token = '';
-  #fresh = false; // the token was given for this connection
+/**
+ * @param {Settings} settings
+ * @param {Sink} sink
+ * @param {string[][]} groups  the topics; those of one group are refused together
+ * @param {string} last  the id to resume from
+ * @returns {Source}
+ */
+function openLine(settings, sink, groups, last) {
+  let kinds = kindsOf(settings); // what is tried, the first one now
+  /** @type {string[]} */
+  let asked = []; // the topics of this connection
+  let accepted = new Set(); // those that the server has taken, and not refused since
+  /** @type {string[] | undefined} */
+  let due; // topics that it has taken, not knowing from where on yet
+  let oneByOne = false; // some are refused, and have to be told from the others
+  let quiet = false; // it comes anew for other topics: nobody need hear of that, if it goes well
+  let replay = 0; // messages that the verdict said come from history; endless until there is one
+  let failures = 0; // connections in a row that ended without a word
+  let proven = false; // this one has said something
+  let positioned = false; // and where it is
+  let stale = false; // and that its broker doesn't answer
+  let resumes = false; // it has come with an id, and must say how it stands
+  let unresumed = 0; // connections in a row that didn't
+  let browserResumes = true; // an EventSource comes back with the last id
+  let refusedKinds = new Set(); // for good
+  const asking = new Set();
+  let token = '';
+  let fresh = false; // the token was given for this connection
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #renewal;
+  let renewal;
   /** @type {number | undefined} */
-  #after; // how long the server asked us to stay away
-  #heardAt = 0;
-  #stopped = false;
-  #opened = false;
-  #waiting = false; // between two connections
+  let after; // how long the server asked us to stay away
+  let heardAt = 0;
+  let stopped = false;
+  let opened = false;
+  let waiting = false; // between two connections
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-  #cut = () => {};
-  #wake = () => this.#hurry();
+  let timer;
+  let cut = () => {};
+  /** @type {((words: object) => void) | undefined} */
+  let send;
 
-  /**
-   * @param {string[]} topics
-   * @param {string} since
-   * @param {Settings} settings
-   * @param {Sink} sink
-   * @param {Recent} recent
-   */
-  constructor(topics, since, settings, sink, recent) {
-    this.#topics = topics;
-    this.last = since;
-    this.#settings = settings;
-    this.#sink = sink;
-    this.#recent = recent;
-    this.#kinds = kindsOf(settings);
-    if (this.#kinds.length > 1 && !globalThis.EventSource && !globalThis.WebSocket) this.#kinds.pop(); // Node 20
-    if (this.#kinds.length > 1 && heldBack().has(settings.sse)) this.#kinds.reverse();
-    globalThis.addEventListener?.('online', this.#wake);
-    this.#connect();
+  function letGo() {
+    clearTimeout(timer);
+    clearTimeout(renewal);
+    send = undefined;
+    cut();
   }
 
-  stop() {
-    this.#stopped = true;
-    this.#letGo();
-    globalThis.removeEventListener?.('online', this.#wake);
+  function stop() {
+    stopped = true;
+    letGo();
+    globalThis.removeEventListener?.('online', hurry);
   }
 
-  #letGo() {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#renewal);
-    this.#cut();
+  /** @param {State} state @param {number} [delay] */
+  function tell(state, delay) {
+    if (stopped || (quiet && state === 'connecting')) return;
+    quiet = false;
+    sink.state({ state, transport: kinds[0], attempt: failures, delay, id: last || undefined });
   }
 
-  #connect() {
-    const { token } = this.#settings;
-    this.#proven = this.#positioned = this.#opened = this.#waiting = this.#stale = false;
-    this.#after = undefined;
-    this.#comeWith();
-    this.#tell('connecting');
-    if (this.#stopped) return; // by who was told
-    if (endOf(this.#token) < Date.now() + 5000) this.#token = '';
-    this.#fresh = !this.#token;
-    if (typeof token !== 'function' || this.#token) return this.#dial(typeof token === 'string' ? token : this.#token);
+  // -- connections
+
+  function connect() {
+    proven = positioned = opened = waiting = stale = false;
+    after = due = undefined;
+    asked = union(admitted());
+    if (!asked.length) return;
+    comeWith();
+    tell('connecting');
+    if (stopped) return; // by who was told
+    if (endOf(token) < Date.now() + 5000) token = '';
+    fresh = !token;
+    const { token: given } = settings;
+    if (typeof given !== 'function' || token) return dial(typeof given === 'string' ? given : token);
     let current = true;
-    this.#cut = () => (current = false);
-    this.#touch();
+    cut = () => (current = false);
+    touch();
     Promise.resolve()
-      .then(token)
-      .then((given) => current && this.#dial(given))
+      .then(given)
+      .then((made) => current && dial(made))
       .catch((error) => {
         if (!current) return;
-        this.#sink.error({ code: 'token', message: String(error) });
-        this.#end();
+        sink.error({ code: 'token', message: String(error) });
+        end();
       });
   }
 
-  /** @param {string} token */
-  #dial(token) {
-    const before = this.#token;
-    this.#token = token;
-    if (this.#fresh && token !== before) this.#renewLater();
+  /** @param {string} given */
+  function dial(given) {
+    const before = token;
+    token = given;
+    if (fresh && token !== before) renewLater();
     let current = true; // what a connection says after it was given up is not for us
     let close = () => {};
-    this.#cut = () => {
+    cut = () => {
       current = false;
       close();
     };
     try {
-      const url = streamAddress(this.#kinds[0], this.#topics, this.last, this.#settings);
-      close = TRANSPORTS[this.#kinds[0]](url, this.#settings, (frame) => current && this.#take(frame), token);
-      this.#touch();
+      const url = streamAddress(kinds[0], asked, last, settings);
+      ({ close, send } = TRANSPORTS[kinds[0]](url, settings, (frame) => current && take(frame), token));
+      touch();
     } catch (error) {
       // no such transport in this browser, or a bad address
-      this.#opened = true; // there is nobody to ask why
-      queueMicrotask(() => this.#sink.error({ message: String(error) }));
-      this.#end();
+      opened = true; // there is nobody to ask why
+      queueMicrotask(() => sink.error({ message: String(error) }));
+      end();
     }
   }
 
   /** A connection has the rights of the token that it came with: another one comes before that ends. */
-  #renewLater() {
-    if (typeof this.#settings.token !== 'function') return;
-    const left = endOf(this.#token) - Date.now();
-    clearTimeout(this.#renewal);
+  function renewLater() {
+    if (typeof settings.token !== 'function') return;
+    const left = endOf(token) - Date.now();
+    clearTimeout(renewal);
     if (left <= 0 || left > LONGEST) return;
-    this.#renewal = setTimeout(
+    renewal = setTimeout(
       () => {
-        this.#token = '';
-        this.#letGo();
-        this.#connect();
+        token = '';
+        reopen();
       },
       left - Math.min(30000, left / 10),
     );
   }
 
-  /** What is to be heard first, of a connection with this id. */
-  #comeWith() {
-    this.#resumes = this.last !== '';
-    this.#replay = this.#resumes ? Infinity : 0;
+  function reopen() {
+    letGo();
+    connect();
   }
 
+  /** What is to be heard first, of a connection with this id. */
+  function comeWith() {
+    resumes = last !== '';
+    replay = resumes ? Infinity : 0;
+  }
+
+  // -- topics
+
+  /** A group that the server has taken. @param {string[]} group */
+  const isAccepted = (group) => group.every((topic) => accepted.has(topic));
+
+  /** The groups to ask for now: all, or one more than those that are known to be good. */
+  function admitted() {
+    if (!oneByOne) return groups;
+    const [next] = groups.filter((group) => !isAccepted(group));
+    return groups.filter((group) => group === next || isAccepted(group));
+  }
+
+  /** @param {string[][]} wanted */
+  function want(wanted) {
+    groups = wanted;
+    if (stopped || !(asked.length || groups.length)) return;
+    if (positioned && !waiting) change();
+    else if (!asked.length) connect(); // there was nothing to connect for
+  }
+
+  /** The connection is to have other topics. During a replay over WebSocket they wait: they would begin in the past. */
+  function change() {
+    const next = union(admitted());
+    const more = next.filter((topic) => !asked.includes(topic));
+    const less = asked.filter((topic) => !next.includes(topic));
+    if ((!more.length && !less.length) || (send && replay)) return;
+    if (!next.length || !send) {
+      quiet = true;
+      return reopen();
+    }
+    asked = next;
+    if (less.length) send({ type: 'unsubscribe', topics: less });
+    if (more.length) send({ type: 'subscribe', topics: more, ref: 's' });
+  }
+
+  /** The server has taken these. @param {string[]} topics @param {string} at @param {Continuity} [verdict] */
+  function cover(topics, at, verdict) {
+    accepted = new Set([...accepted, ...topics]);
+    sink.cover(topics, at, verdict, quiet ? 'quiet' : undefined);
+    if (stopped) return;
+    if (groups.every(isAccepted)) oneByOne = false;
+    change();
+  }
+
+  /** Whose fault a refusal is: what is new, or else everything. */
+  function onTrial() {
+    const trial = admitted().filter((group) => !isAccepted(group) && group.every((topic) => asked.includes(topic)));
+    if (trial.length) return trial;
+    accepted = new Set();
+    return admitted();
+  }
+
+  /** Those that are on trial are refused: told from one another, or taken out. @param {Refusal} refusal @param {boolean} [open] the connection stands */
+  function withdraw(refusal, open) {
+    const trial = onTrial();
+    if (trial.length > 1) oneByOne = true;
+    else {
+      const [group] = trial;
+      sink.error(refusal, group);
+      groups = groups.filter((one) => String(one) !== String(group));
+      sink.refused(group, refusal);
+    }
+    if (stopped) return;
+    refusedKinds = new Set();
+    if (open) {
+      asked = asked.filter((topic) => accepted.has(topic));
+      return change();
+    }
+    kinds = kindsOf(settings);
+    quiet = accepted.size > 0;
+    reopen();
+  }
+
+  // -- what comes
+
   /** @param {Frame} frame */
-  #take(frame) {
-    if (frame.kind === 'end') return this.#end(frame.refusal);
-    if (frame.kind === 'lost') return this.#lost();
-    this.#heardAt = Date.now();
-    if (frame.kind === 'open') return this.#open();
-    if (frame.kind === 'error') return this.#sink.error({ code: frame.code, message: frame.message });
-    if (frame.kind === 'stale') return this.#setStale(!frame.over);
-    if (this.#resumes && this.#isUnresumed(frame)) return this.#resumeAgain();
-    this.#proven = true;
-    this.#failures = 0;
-    if (frame.kind === 'reconnect') this.#after = frame.after;
-    else if (frame.kind === 'message') this.#message(frame.message);
-    else this.#moveOn(frame);
+  function take(frame) {
+    if (frame.kind === 'end') return end(frame.refusal);
+    if (frame.kind === 'lost') return lost();
+    heardAt = Date.now();
+    if (frame.kind === 'open') return open();
+    if (frame.kind === 'error') return refuseWords(frame);
+    if (frame.kind === 'stale') return setStale(!frame.over);
+    if (resumes && isUnresumed(frame)) return resumeAgain();
+    proven = true;
+    failures = 0;
+    if (frame.kind === 'reconnect') after = frame.after;
+    else if (frame.kind === 'message') message(frame.message);
+    else if (frame.kind === 'subscribed') subscribed(frame);
+    else moveOn(frame);
+  }
+
+  /** @param {Frame & {kind: 'subscribed'}} frame */
+  function subscribed({ id, topics }) {
+    due = topics;
+    if (id) moveTo(id);
+  }
+
+  /** It is complete up to here. @param {string} id */
+  function moveTo(id) {
+    last = id;
+    if (due) cover(due, id);
+    else sink.position(id);
+    due = undefined;
+  }
+
+  /** @param {Frame & {kind: 'error'}} frame */
+  function refuseWords({ code = '', message: text, ref }) {
+    const status = Number(Object.keys(CODES).find((one) => code.startsWith(CODES[Number(one)])) ?? 400);
+    const refusal = refusalOf(status, text, code);
+    if (ref !== 's') return sink.error(refusal);
+    if (asked.every((topic) => accepted.has(topic))) return; // that is wanted no more
+    if (isFinal(refusal)) return withdraw(refusal, true);
+    sink.error(refusal);
+    end(); // and comes back with them
   }
 
   /**
@@ -485,477 +617,803 @@ class Line {
    * proxy took the header out. A heartbeat of a worker without a broker has no id, and EventSource shows the last one with it.
    * @param {Frame} frame
    */
-  #isUnresumed(frame) {
+  function isUnresumed(frame) {
     if (frame.kind === 'verdict') {
-      this.#resumes = false;
-      this.#unresumed = 0;
+      resumes = false;
+      unresumed = 0;
     }
-    return frame.kind === 'message' || (frame.kind === 'heartbeat' && frame.id !== '' && frame.id !== this.last);
+    return frame.kind === 'message' || (frame.kind === 'heartbeat' && frame.id !== '' && frame.id !== last);
   }
 
   /** With the id in the address. */
-  #resumeAgain() {
-    this.#browserResumes = false;
-    if (this.#unresumed++) return this.#end();
-    this.#letGo();
-    this.#connect();
+  function resumeAgain() {
+    browserResumes = false;
+    if (unresumed++) return end();
+    reopen();
   }
 
-  /** It has said where it is. */
-  #settle() {
-    if (!this.#positioned) heldBack().delete(this.#settings[this.#kinds[0]]);
-    this.#positioned = true;
-    this.#tell(this.#stale ? 'stale' : 'open');
+  /** It has said where it is. @param {string} at @param {Continuity} [verdict] */
+  function settle(at, verdict) {
+    const first = !positioned;
+    positioned = true;
+    if (first) {
+      page().heldBack.delete(settings[kinds[0]]);
+      cover(asked, at, verdict);
+    } else if (verdict) sink.gap(verdict, at);
+    if (positioned) tell(stale ? 'stale' : 'open');
   }
 
-  /** A server that is cut off from its broker says so, and goes on with heartbeats. @param {boolean} stale */
-  #setStale(stale) {
-    this.#stale = stale;
-    if (stale || this.#positioned) this.#tell(stale ? 'stale' : 'open');
+  /** A server that is cut off from its broker says so, and goes on with heartbeats. @param {boolean} on */
+  function setStale(on) {
+    stale = on;
+    if (on || positioned) tell(on ? 'stale' : 'open');
   }
 
-  #open() {
-    this.#opened = true;
-    if (this.#waiting) this.#tell('connecting'); // the browser came back by itself
-    this.#waiting = false;
-    this.#touch();
+  function open() {
+    opened = true;
+    if (waiting) tell('connecting'); // the browser came back by itself
+    waiting = false;
+    touch();
   }
 
-  /** @param {Message} message */
-  #message(message) {
-    if (this.#replay > 0) this.#replay--;
-    this.#recent.add(message.id);
-    this.last = message.id || this.last;
-    this.span = undefined;
-    this.#stale = false;
-    this.#settle();
-    if (!this.#stopped) this.#sink.message(message);
+  /** @param {Message} given */
+  function message(given) {
+    stale = false;
+    if (!positioned) settle(last);
+    else tell('open');
+    if (stopped) return;
+    last = given.id || last;
+    const ends = replay > 0 && !--replay;
+    sink.message(given);
+    if (due && !stopped) moveTo(last);
+    if (ends && !stopped) change();
   }
 
   /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
-  #moveOn(frame) {
-    if (frame.kind === 'verdict') {
-      this.#replay = frame.verdict.replayed;
-      this.span = undefined;
-    }
-    this.last = frame.id || this.last;
-    if (this.#replay === 0 && frame.id) this.span = [this.span?.[0] ?? frame.id, frame.id];
-    if (frame.kind === 'verdict') this.#sink.verdict(frame.verdict);
-    else this.#sink.position?.(this.last);
-    if (this.#stopped || this.#resumes) return;
-    if (frame.id) this.#settle();
-    else if (this.#positioned) this.#tell('stale'); // the worker is without a broker
+  function moveOn(frame) {
+    const verdict = frame.kind === 'verdict' ? frame.verdict : undefined;
+    if (verdict) replay = verdict.replayed;
+    last = frame.id || last;
+    if (resumes) return; // a heartbeat before the verdict
+    if (frame.id) {
+      settle(last, verdict);
+      if (!stopped && !verdict) moveTo(last);
+    } else if (positioned) tell('stale'); // the worker is without a broker
   }
 
+  // -- the end of a connection
+
   /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
-  #lost() {
-    if (!this.#proven || !this.#browserResumes) return this.#end();
-    this.#proven = this.#positioned = this.#opened = this.#stale = false;
-    this.#waiting = true;
-    this.#comeWith();
-    this.#touch();
-    this.#tell('waiting');
+  function lost() {
+    if (!proven || !browserResumes) return end();
+    proven = positioned = opened = stale = false;
+    waiting = true;
+    comeWith();
+    touch();
+    tell('waiting');
   }
 
   /** @param {Refusal} [refusal] */
-  #end(refusal) {
-    if (this.#stopped) return;
-    const kind = this.#kinds[0];
-    this.#letGo();
-    if (!refusal && !this.#opened) this.#ask(kind);
-    if (refusal && this.#refuse(kind, refusal)) return;
-    let delay = this.#after ?? backoffDelay(this.#failures, this.#settings);
-    if (!this.#proven) {
-      this.#failures++;
-      if (this.#kinds[0] === kind) this.#kinds.push(/** @type {'sse' | 'ws'} */ (this.#kinds.shift()));
-      if (this.#after === undefined && this.#failures % this.#kinds.length) delay = 0; // the other transport, at once
+  function end(refusal) {
+    if (stopped) return;
+    const [kind] = kinds;
+    letGo();
+    if (!refusal && !opened) ask(kind);
+    if (refusal && refuse(kind, refusal)) return;
+    let delay = after ?? backoffDelay(failures, settings);
+    if (!proven) {
+      failures++;
+      if (kinds[0] === kind) kinds.push(/** @type {'sse' | 'ws'} */ (kinds.shift()));
+      if (after === undefined && failures % kinds.length) delay = 0; // the other transport, at once
     }
-    this.#waiting = true;
-    this.#timer = setTimeout(() => this.#connect(), delay);
-    this.#tell('waiting', delay);
+    waiting = true;
+    timer = setTimeout(connect, delay);
+    tell('waiting', delay);
   }
 
   /** @param {'sse' | 'ws'} kind */
-  async #ask(kind) {
-    if (this.#asking.has(kind) || !globalThis.fetch) return;
-    this.#asking.add(kind);
-    const refusal = await askWhy(kind, streamAddress(kind, this.#topics, this.last, this.#settings), this.#settings, this.#token);
-    this.#asking.delete(kind);
-    if (this.#stopped || !refusal || this.#refused.has(kind) || (this.#positioned && this.#kinds[0] === kind)) return;
-    const tried = this.#kinds[0] === kind;
-    if (!this.#refuse(kind, refusal) && tried && isFinal(refusal) && !this.#waiting) this.#end();
+  async function ask(kind) {
+    if (asking.has(kind) || !globalThis.fetch) return;
+    asking.add(kind);
+    const about = asked;
+    const refusal = await askWhy(kind, streamAddress(kind, asked, last, settings), settings, token);
+    asking.delete(kind);
+    if (stopped || !refusal || asked !== about || refusedKinds.has(kind) || (positioned && kinds[0] === kind)) return;
+    const tried = kinds[0] === kind;
+    if (!refuse(kind, refusal) && tried && isFinal(refusal) && !waiting) end();
   }
 
-  /** Says so; true where nothing is left to try. @param {'sse' | 'ws'} kind @param {Refusal} refusal */
-  #refuse(kind, refusal) {
+  /** Says so; true where nothing is left to try with these topics. @param {'sse' | 'ws'} kind @param {Refusal} refusal */
+  function refuse(kind, refusal) {
     if (refusal.status === 401) {
-      const again = this.#positioned || (typeof this.#settings.token === 'function' && !this.#fresh);
-      this.#token = '';
+      const again = positioned || (typeof settings.token === 'function' && !fresh);
+      token = '';
       if (again) return false; // it has ended: with the next one
     }
-    this.#sink.error(refusal);
-    if (this.#stopped || !isFinal(refusal)) return this.#stopped;
-    this.#refused.add(kind);
-    if (this.#kinds.some((one) => !this.#refused.has(one))) {
-      this.#kinds = this.#kinds.filter((one) => one !== kind);
-      return false;
+    if (!isFinal(refusal)) {
+      sink.error(refusal);
+      return stopped;
     }
-    this.#waiting = false;
-    this.#letGo();
-    this.#tell('refused', undefined, refusal);
+    refusedKinds.add(kind);
+    if (kinds.some((one) => !refusedKinds.has(one))) {
+      kinds = kinds.filter((one) => one !== kind);
+      const trial = onTrial();
+      if (trial.length === 1) sink.error(refusal, trial[0]);
+      else if (![400, 401, 403].includes(refusal.status ?? 0)) sink.error(refusal);
+      return stopped;
+    }
+    waiting = false;
+    withdraw(refusal);
     return true;
   }
 
   /** The network is back: no need to wait on. */
-  #hurry() {
-    if (!this.#waiting) return;
-    this.#cut();
-    clearTimeout(this.#timer);
-    this.#connect();
+  function hurry() {
+    if (!waiting) return;
+    letGo();
+    connect();
   }
 
-  #touch() {
-    this.#heardAt = Date.now();
-    clearTimeout(this.#timer);
-    this.#watch();
-  }
+  // -- silence
 
-  /** A connection must say soon where it is: a proxy may hold it back. */
-  #limit() {
-    const { silence, patience } = this.#settings;
-    return this.#proven || this.#waiting ? silence : patience;
+  function touch() {
+    heardAt = Date.now();
+    clearTimeout(timer);
+    watch();
   }
 
   /**
-   * Ends a connection that is silent for too long, and says so before, when a heartbeat is late. The wall clock also counts
-   * the time that a laptop slept.
+   * Ends a connection that is silent for too long, and says so before, when a heartbeat is late. A new one must say soon where
+   * it is: a proxy may hold it back. The wall clock also counts the time that a laptop slept.
    */
-  #watch() {
-    const limit = this.#limit();
-    const quiet = Date.now() - this.#heardAt;
-    const late = this.#positioned && quiet >= 0.75 * limit;
-    if (quiet < 0) this.#heardAt = Date.now(); // the clock was set back
-    if (quiet >= limit) return this.#giveUp();
-    if (late) this.#tell('stale');
-    if (this.#stopped) return;
-    this.#timer = setTimeout(() => this.#watch(), (this.#positioned && !late ? 0.75 * limit : limit) - Math.max(0, quiet));
+  function watch() {
+    const limit = proven || waiting ? settings.silence : settings.patience;
+    const silence = Date.now() - heardAt;
+    const late = positioned && silence >= 0.75 * limit;
+    if (silence < 0) heardAt = Date.now(); // the clock was set back
+    if (silence >= limit) return giveUp();
+    if (late) tell('stale');
+    if (stopped) return;
+    timer = setTimeout(watch, (positioned && !late ? 0.75 * limit : limit) - Math.max(0, silence));
   }
 
-  #giveUp() {
-    if (this.#opened && !this.#proven) heldBack().add(this.#settings[this.#kinds[0]]);
-    this.#opened = true; // it isn't refused
-    this.#end();
+  function giveUp() {
+    if (opened && !proven) page().heldBack.add(settings[kinds[0]]);
+    opened = true; // it isn't refused
+    end();
   }
 
-  /** @param {State} state @param {number} [delay] @param {Refusal} [error] */
-  #tell(state, delay, error) {
-    if (this.#stopped) return;
-    this.#sink.state({ state, transport: this.#kinds[0], attempt: this.#failures, delay, id: this.last || undefined, error });
-  }
+  globalThis.addEventListener?.('online', hurry);
+  connect();
+  return {
+    want,
+    use(transport) {
+      settings = { ...settings, transport };
+      kinds = kindsOf(settings);
+      refusedKinds = new Set();
+      reopen();
+    },
+    stop,
+  };
 }
 
+// share
+
 /**
- * One Line for all tabs with the same topics. The leader says what it hears on a BroadcastChannel, each message with the
- * id of the one before it, so that a follower sees a hole where its own last message is another one. A follower that
- * is behind (it missed a part of a dying leader's last words, or wants history) opens a Line of its own from its last
- * id and closes it at the first message that both have, or where both are at the same place.
+ * A line that the tabs of a browser have in common. The tab that holds a Web Lock runs it, for the topics of all, and says on a
+ * BroadcastChannel what it hears; when that tab goes, the lock goes to the next one, which goes on from the last id. What a
+ * leader says is numbered: whoever has missed something asks where the leader is, and gets from its own line, for those that are
+ * behind, what it has missed. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android).
  */
-class Share {
-  last = '';
-  #topics;
-  #settings;
-  #sink;
-  #name;
-  #channel;
-  #recent;
-  #me = Math.random().toString(36).slice(2);
-  /** @type {string | undefined} where we are: the id of the last message, or a start of our own; undefined where the leader
-   *  is still to say where we come in */
-  #chain;
-  /** @type {Line | undefined} leading, or catching up */
-  #line;
-  #leading = false;
-  #alone = false; // there is no lock to be had: we lead, and nobody follows
-  /** @type {{prev: string, message: Message}[]} heard from the leader while catching up */
-  #held = [];
-  /** @type {{last: string, span?: [string, string], chain: string, status: Status}} where the leader is */
-  #theirs = { last: '', chain: '', status: { state: 'connecting', transport: 'sse', attempt: 0 } };
-  /** @type {Status} of our own line */
-  #status = this.#theirs.status;
-  #term = 0; // of the newest leader: one that was deposed may not know it yet
-  #turn = 0; // of the request for the lock that counts
-  #stopped = false;
-  #abort = new AbortController();
-  #release = () => {};
-  #heardAt = Date.now();
-  #asked = 0; // times that the leader was asked, and has not answered
+const SHARED = 'zcast/3'; // what tabs say to each other; those that say something else have a name of their own
+const ASK = 4000; // ms that a leader may be silent before it is asked
+const ASKED = 3; // times, before it loses its place
+const CENSUS = 15; // times that a leader looks at its watch, before it asks who is there
+
+const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (globalThis.navigator ?? {});
+
+/**
+ * @param {Settings} settings
+ * @param {Sink} sink
+ * @param {string[][]} groups
+ * @param {string} at  where a line begins, if there is none yet
+ * @param {number} number  of lines with the same settings
+ * @returns {Source}
+ */
+function openShare(settings, sink, groups, at, number) {
+  const name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, number])}`;
+  const channel = new BroadcastChannel(name);
+  const me = Math.random().toString(36).slice(2);
+  /** @type {Map<string, {groups: string[][], asked: number}>} what other tabs want */
+  const others = new Map();
+  /** @type {Source | undefined} */
+  let line;
+  /** @type {string[]} that come */
+  let topics = [];
+  let leading = false;
+  let alone = false; // there is no lock to be had: we lead, and nobody follows
+  let term = 0; // of the newest leader: one that was deposed may not know it yet
+  let count = NaN; // of the leader's last words; NaN: some are missing
+  /** @type {Status} */
+  let status = { state: 'connecting', transport: 'sse', attempt: 0 };
+  let turn = 0; // of the request for the lock that counts
+  let stopped = false;
+  let abort = new AbortController();
+  let release = () => {};
+  let heardAt = Date.now();
+  let asked = 0; // times that the leader was asked, and has not answered
+  let looked = 0; // times that we looked at the watch
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  let timer;
 
-  static available() {
-    return 'BroadcastChannel' in globalThis && 'locks' in (globalThis.navigator ?? {});
-  }
-
-  /**
-   * @param {string[]} topics
-   * @param {string} since
-   * @param {Settings} settings
-   * @param {Sink} sink
-   * @param {Recent} recent
-   */
-  constructor(topics, since, settings, sink, recent) {
-    this.#topics = topics;
-    this.last = since;
-    if (since) this.#chain = this.#me;
-    this.#settings = settings;
-    this.#sink = sink;
-    this.#recent = recent;
-    this.#name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, [...topics].sort()])}`;
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = (event) => {
-      try {
-        this.#hear(event.data);
-      } catch {
-        // nonsense: whoever is of this origin may say it
-      }
-    };
-    this.#queue(false);
-    this.#post({ type: 'hello' });
-    this.#watch();
-  }
-
-  stop() {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#line?.stop();
-    this.#abort.abort();
-    this.#release();
-    this.#channel.close();
-  }
-
-  /** @param {Transport} transport */
-  use(transport) {
-    this.#settings = { ...this.#settings, transport };
-    if (this.#leading) this.#open();
-    else this.#post({ type: 'use', transport });
-  }
-
-  /** Waits for its turn to lead. With `steal` the leader, which is silent, loses its. @param {boolean} steal */
-  async #queue(steal) {
-    const turn = ++this.#turn;
-    this.#abort.abort();
-    this.#abort = new AbortController();
+  channel.onmessage = (event) => {
     try {
-      await navigator.locks.request(this.#name, steal ? { steal } : { signal: this.#abort.signal }, () => {
-        if (this.#stopped || turn !== this.#turn) return undefined;
-        const held = new Promise((release) => (this.#release = () => release(undefined)));
-        this.#lead();
-        return held;
-      });
-    } catch (error) {
-      // aborted by ourselves, or stolen: the next turn. Anything else is for good (a sandboxed frame has no locks)
-      if (/** @type {Error} */ (error).name !== 'AbortError') this.#alone = true;
+      hear(event.data);
+    } catch {
+      // nonsense: whoever is of this origin may say it
     }
-    if (this.#stopped || turn !== this.#turn) return;
-    if (this.#alone) return this.#lead();
-    this.#follow();
-    this.#queue(false);
-  }
-
-  #lead() {
-    this.#leading = true;
-    this.#term = Math.max(this.#term + 1, Date.now());
-    this.#held = [];
-    if (!this.last) this.#chain = this.#me; // from now on: nobody else is there
-    this.#say({ type: 'lead' });
-    if (!this.#line) this.#open(); // one that was catching up just goes on
-  }
-
-  #follow() {
-    this.#leading = false;
-    this.#line?.stop();
-    this.#line = undefined;
-    this.#heardAt = Date.now();
-    this.#asked = 0;
-    this.#post({ type: 'hello' });
-  }
-
-  #open() {
-    this.#line?.stop();
-    /** @type {Sink} */
-    const sink = {
-      message: (message) => this.#deliver(message),
-      position: (id) => this.#advance(id),
-      verdict: (verdict) => {
-        this.#sink.verdict(verdict);
-        if (this.#leading) this.#say({ type: 'verdict', verdict });
-        this.#join();
-      },
-      state: (status) => {
-        this.#status = status;
-        this.#tell(status);
-        if (this.#leading) this.#say({ type: 'state' });
-      },
-      error: (error) => {
-        this.#sink.error(error);
-        if (this.#leading) this.#say({ type: 'error', error });
-      },
-    };
-    this.#line = new Line(this.#topics, this.last, this.#settings, sink, this.#recent);
-    if (this.#stopped) this.#line.stop(); // by who was told that it connects
-  }
-
-  /** @param {Message} message */
-  #deliver(message) {
-    const prev = this.#chain;
-    this.#chain = message.id;
-    this.#recent.add(message.id);
-    this.last = message.id || this.last;
-    if (this.#leading) this.#say({ type: 'message', prev, message });
-    this.#sink.message(message);
-    this.#join();
-  }
-
-  /** @param {string} id */
-  #advance(id) {
-    this.last = id;
-    if (this.#leading) this.#say({ type: 'position' });
-    this.#join();
-  }
-
-  /** @param {Status} status */
-  #tell(status) {
-    if (!this.#stopped) this.#sink.state({ ...status, role: this.#leading ? 'leader' : 'follower' });
-  }
+  };
 
   /** @param {object} words */
-  #say(words) {
-    const where = { term: this.#term, chain: this.#chain, last: this.last, span: this.#line?.span, status: this.#status };
-    this.#post({ ...where, ...words });
-  }
-
-  /** @param {object} words */
-  #post(words) {
+  function post(words) {
     try {
-      if (!this.#stopped && !this.#alone) this.#channel.postMessage(words);
+      if (!stopped && !alone) channel.postMessage(words);
     } catch {
       // what can't be said isn't heard: the next one asks
     }
   }
 
+  const hello = () => post({ type: 'hello', me, groups });
+
+  /** @param {Status} given */
+  function tell(given) {
+    status = given;
+    if (!stopped) sink.state({ ...given, role: leading ? 'leader' : 'follower' });
+  }
+
+  // -- leading
+
+  /** Waits for its turn to lead. With `steal` the leader, which is silent, loses its. @param {boolean} [steal] */
+  async function queue(steal) {
+    const mine = ++turn;
+    abort.abort();
+    abort = new AbortController();
+    try {
+      await navigator.locks.request(name, steal ? { steal } : { signal: abort.signal }, () => {
+        if (stopped || mine !== turn) return undefined;
+        const held = new Promise((let_go) => (release = () => let_go(undefined)));
+        lead();
+        return held;
+      });
+    } catch (error) {
+      // aborted by ourselves, or stolen: the next turn. Anything else is for good (a sandboxed frame has no locks)
+      if (/** @type {Error} */ (error).name !== 'AbortError') alone = true;
+    }
+    if (stopped || mine !== turn) return;
+    if (alone) return lead();
+    follow();
+    queue();
+  }
+
+  /** What this tab wants, and the others. */
+  const wanted = () => [...groups, ...[...others.values()].flatMap((one) => one.groups)];
+
+  function lead() {
+    leading = true;
+    term = Math.max(term + 1, Date.now());
+    count = 0;
+    topics = [];
+    line = openLine(settings, leaderSink, wanted(), at);
+    post({ type: 'who' });
+  }
+
+  function follow() {
+    leading = false;
+    line?.stop();
+    line = undefined;
+    count = NaN;
+    heardAt = Date.now();
+    asked = 0;
+    hello();
+  }
+
+  /** Says it, where we are, and to our own seats. @param {string} type @param {any[]} words */
+  function pass(type, ...words) {
+    say(type, words);
+    if (type !== 'state') /** @type {any} */ (sink)[type](...words);
+  }
+
+  /** @param {string} type @param {any[]} [words] */
+  const say = (type, words) => post({ type, term, count: ++count, at, words, ...(type !== 'message' && type !== 'position' && { topics, status }) });
+
+  /** @type {Sink} */
+  const leaderSink = {
+    cover(covered, id, verdict, how) {
+      topics = covered;
+      at = id;
+      pass('cover', covered, id, verdict, how);
+    },
+    gap(verdict, id) {
+      at = id;
+      pass('gap', verdict, id);
+    },
+    message(given) {
+      at = later(at, given.id);
+      pass('message', given);
+    },
+    position(id) {
+      at = id;
+      pass('position', id);
+    },
+    state(given) {
+      tell(given);
+      say('state');
+    },
+    error: (refusal, about) => pass('error', refusal, about),
+    refused: (about, refusal) => pass('refused', about, refusal),
+  };
+
+  /** @param {string} from @param {string[][]} [theirs] */
+  function register(from, theirs) {
+    if (theirs?.length) others.set(from, { groups: theirs, asked: 0 });
+    else others.delete(from);
+    if (leading) line?.want(wanted());
+  }
+
+  /** Those that are gone without a word want nothing any more. */
+  function takeCensus() {
+    for (const [one, theirs] of others) if (++theirs.asked > 2) register(one);
+    post({ type: 'who' });
+  }
+
+  // -- following
+
+  /** @param {any} list */
+  const areTexts = (list) => Array.isArray(list) && list.every((one) => typeof one === 'string');
+
+  /** Whether a leader may have said it. @param {any} words */
+  const isSound = ({ type, term: theirs, count: number, at: id, topics: covered }) =>
+    theirs < Number.MAX_SAFE_INTEGER && Number.isSafeInteger(number) && typeof id === 'string' && (areTexts(covered) || type === 'message' || type === 'position');
+
   /** @param {any} words */
-  #hear(words) {
-    if (this.#alone || this.#stopped || typeof words?.type !== 'string') return;
-    if (words.type === 'use') {
-      this.#settings = { ...this.#settings, transport: words.transport };
-      if (this.#leading) this.#open();
-    } else if (this.#leading) {
-      if (words.type === 'hello') this.#say({ type: 'lead' });
-      else if (words.type === 'ask') this.#say({ type: 'state' });
-    } else if (words.term >= this.#term) {
-      this.#hearLeader(words);
-    }
+  function hear(words) {
+    if (alone || stopped || typeof words?.type !== 'string') return;
+    if (words.type === 'who') hello();
+    else if (words.type === 'hello') {
+      if (!words.groups.every(areTexts)) return;
+      register(words.me, words.groups);
+      if (leading && topics.length) say('lead');
+    } else if (words.type === 'use') {
+      settings = { ...settings, transport: words.transport };
+      if (leading) line?.use(words.transport);
+    } else if (words.type === 'ask') {
+      if (leading) say('state');
+    } else if (!leading && words.term >= term && isSound(words)) hearLeader(words);
   }
 
   /** @param {any} words */
-  #hearLeader(words) {
-    this.#heardAt = Date.now();
-    this.#asked = 0;
-    this.#term = words.term;
-    this.#theirs = words;
-    if (words.type === 'lead') this.#welcome(words);
-    else if (words.type === 'message') this.#pass(words);
-    else if (this.#chain === undefined || this.#line) this.#join();
-    else if (words.type === 'error') this.#sink.error(words.error);
-    else if (words.type === 'verdict') this.#sink.verdict(words.verdict);
-    else if (words.type === 'state') {
-      if (words.chain === this.#chain) this.last = words.last;
-      this.#tell(words.status);
+  function hearLeader({ type, term: theirs, count: number, at: id, words, topics: covered, status: state }) {
+    const inTurn = theirs === term && number === count + 1;
+    heardAt = Date.now();
+    asked = 0;
+    if (!inTurn && !['lead', 'cover'].includes(type)) {
+      if (count === count) hello(); // it tells where it is, and that again until it is heard
+      count = NaN;
+      term = theirs;
+      if (state) tell(state);
+      return;
     }
-    else if (words.chain === this.#chain) this.last = words.last;
-  }
-
-  /** @param {{chain: string, last: string}} words */
-  #welcome(words) {
-    if (this.#chain === undefined) {
-      this.#enter(words.chain);
-      this.last = words.last;
-    }
-    if (this.#chain !== words.chain && !this.#recent.has(words.chain)) this.#catchUp();
-    if (!this.#line) this.#tell(this.#theirs.status);
-  }
-
-  /** That message is none that we miss. @param {string} chain */
-  #enter(chain) {
-    this.#chain = chain;
-    this.#recent.add(chain);
-  }
-
-  /** @param {{prev: string, message: Message}} words */
-  #pass(words) {
-    if (this.#stopped || this.#chain === undefined) return; // not welcomed yet
-    if (this.#line) this.#hold(words);
-    else if (words.prev === this.#chain) this.#deliver(words.message);
-    else if (!this.#recent.has(words.message.id)) {
-      this.#catchUp();
-      this.#hold(words);
-    }
-  }
-
-  #catchUp() {
-    if (!this.#line) this.#open();
-  }
-
-  /** @param {{prev: string, message: Message}} words */
-  #hold(words) {
-    this.#held.push(words);
-    if (this.#held.length > REMEMBERED) this.#held.shift();
-    this.#join();
-  }
-
-  /** Catching up ends where both streams have met: the same last message or place, or a message that both had. */
-  #join() {
-    if (this.#stopped || this.#leading || !this.#line) return;
-    const met = this.#held.findIndex(({ message }) => this.#recent.has(message.id));
-    if (met < 0 && this.#chain !== this.#theirs.chain && !this.#abreast(this.#line.span)) return;
-    this.#line.stop();
-    this.#line = undefined;
-    if (met < 0) this.#enter(this.#theirs.chain);
-    const held = met < 0 ? [] : this.#held.slice(met);
-    this.#held = [];
-    this.#tell(this.#theirs.status);
-    for (const words of held) this.#pass(words);
-  }
-
-  /**
-   * Two workers hardly ever give the same position on a quiet topic. Where the spans overlap, there is a position up to
-   * which both have all and after which both have nothing.
-   * @param {[string, string] | undefined} span
-   */
-  #abreast(span) {
-    const theirs = this.#theirs.span;
-    return span && theirs && order(span[0], theirs[1]) <= 0 && order(theirs[0], span[1]) <= 0;
+    [term, count, at] = [theirs, number, id];
+    if (covered) topics = covered;
+    if (type === 'lead') sink.cover(covered, id, undefined, inTurn ? 'quiet' : 'anew');
+    else if (type === 'cover') sink.cover(covered, words[1], words[2], inTurn ? words[3] : 'anew');
+    else if (type !== 'state') /** @type {any} */ (sink)[type](...words);
+    if (state) tell(state);
   }
 
   /** A leader that is wedged, or kept by its browser for its way back, holds its lock and says nothing. */
-  #watch() {
-    this.#timer = setTimeout(
+  function watch() {
+    timer = setTimeout(
       () => {
-        if (!this.#leading && !this.#line) this.#ask();
-        this.#watch();
+        if (!leading) askLeader();
+        else if (++looked % CENSUS === 0) takeCensus();
+        watch();
       },
       ASK * (1 + Math.random() / 2),
     );
   }
 
-  #ask() {
-    if (Date.now() - this.#heardAt < ASK) return;
-    if (this.#asked === ASKED) this.#queue(true);
-    this.#asked = (this.#asked + 1) % (ASKED + 1);
-    if (this.#asked) this.#post({ type: 'ask' });
-    if (this.#asked === 2 && this.#theirs.status.state === 'open') this.#tell({ ...this.#theirs.status, state: 'stale' });
+  function askLeader() {
+    if (count !== count) hello();
+    if (Date.now() - heardAt < ASK) return;
+    if (asked === ASKED) queue(true);
+    asked = (asked + 1) % (ASKED + 1);
+    if (asked) post({ type: 'ask' });
+    if (asked === 2 && status.state === 'open') tell({ ...status, state: 'stale' });
   }
+
+  queue();
+  hello();
+  watch();
+  return {
+    want(given) {
+      groups = given;
+      if (leading) line?.want(wanted());
+      else hello();
+    },
+    use(transport) {
+      settings = { ...settings, transport };
+      if (leading) line?.use(transport);
+      else post({ type: 'use', transport });
+    },
+    stop() {
+      post({ type: 'hello', me, groups: [] });
+      stopped = true;
+      clearTimeout(timer);
+      line?.stop();
+      abort.abort();
+      release();
+      channel.close();
+    },
+  };
 }
+
+// trunk
+
+/**
+ * What subscriptions of a page have in common: one line, on which each of them is at its own place.
+ *
+ * A seat is some topics of a subscription, and its place. It is in step once the line brings its topics, and all up to that
+ * has come to it. One that comes with an id from before that is behind: a second line, for all that are, brings it what it
+ * has missed, while what the first line brings is kept for it; it changes over where both have met.
+ */
+const HELD = 1024; // messages kept for one that is behind
+const TOPICS = 100; // of one line, as the server allows
+
+/**
+ * @typedef {object} Hearer  Where a seat puts what it hears.
+ * @property {(message: Message) => void} message
+ * @property {(verdict: Continuity) => void} verdict
+ * @property {(status: Status) => void} state
+ * @property {(error: Refusal) => void} error
+ * @property {(refusal: Refusal) => void} refused
+ * @property {() => void} moved  it has come further
+ *
+ * @typedef {ReturnType<typeof makeSeat>} Seat
+ * @typedef {ReturnType<typeof makeTrunk>} Trunk
+ */
+
+/**
+ * @param {Set<string>} topics
+ * @param {string} since
+ * @param {Hearer} hear
+ */
+const makeSeat = (topics, since, hear) => ({
+  topics,
+  last: since, // what it has come with, or was given last
+  hear,
+  owed: false, // a word on how it stands
+  inStep: false,
+  /** @type {Trunk | undefined} */
+  trunk: undefined,
+  /** @type {Seat | undefined} its place on the line of those that are behind */
+  shadow: undefined,
+  /** @type {string | undefined} */
+  from: '', // the line has all of its topics after this,
+  /** @type {Message[]} */
+  held: [], // in here
+});
+
+/** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
+const reaches = (a, b) => !b || (isPosition(a) && (!isPosition(b) || order(a, b) >= 0));
+
+/** What lines have to have in common. @param {Settings} settings */
+const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
+
+/** @param {Settings} settings @returns {Trunk} the page's for these settings */
+function trunkFor(settings) {
+  const kind = kindOf(settings);
+  const { lines } = page();
+  const names = /** @type {(keyof typeof kind)[]} */ (Object.keys(kind));
+  let trunk = lines.find((one) => names.every((name) => one.kind[name] === kind[name]));
+  if (!trunk) lines.push((trunk = makeTrunk(settings, kind, 1)));
+  return trunk;
+}
+
+/**
+ * @param {Settings} settings
+ * @param {object} kind
+ * @param {number} number  of those that are needed for so many topics
+ */
+function makeTrunk(settings, kind, number) {
+  /** @type {Set<Seat>} */
+  const seats = new Set();
+  /** @type {Source | undefined} */
+  let source;
+  let at = ''; // the line is complete up to here
+  let replay = 0; // messages from history that are still to come
+  /** @type {Set<string>} */
+  let covered = new Set(); // topics that come
+  /** @type {Trunk | undefined} for those that are behind, and for those that are too many */
+  let behind, next;
+  let changing = false;
+  /** @type {Status} */
+  let status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+
+  /** Complete up to here. @param {Seat} seat @returns {string} */
+  const lastOf = (seat) => (seat.shadow ? seat.shadow.trunk?.lastOf(seat.shadow) ?? seat.last : seat.inStep && !seat.held.length ? later(seat.last, at) : seat.last);
+
+  /** @param {Seat} seat */
+  function attach(seat) {
+    const topics = new Set([...seat.topics, ...[...seats].flatMap((one) => [...one.topics])]);
+    if (seats.size && topics.size > TOPICS) return overflow(seat);
+    seats.add(seat);
+    seat.trunk = trunk;
+    seat.owed = seat.last !== '';
+    if (!number && source) restart();
+    sync();
+  }
+
+  /** @param {Seat} seat */
+  function overflow(seat) {
+    next = next ?? makeTrunk(settings, kind, number + 1);
+    next.attach(seat);
+  }
+
+  /** @param {Seat} seat */
+  function detach(seat) {
+    seat.last = lastOf(seat);
+    if (seat.shadow) seat.shadow.trunk?.detach(seat.shadow);
+    seat.shadow = seat.trunk = undefined;
+    seat.inStep = false;
+    seat.held = [];
+    seats.delete(seat);
+    sync();
+  }
+
+  /** All that changes in a tick is one change of the line. */
+  function sync() {
+    if (changing) return;
+    changing = true;
+    queueMicrotask(() => {
+      changing = false;
+      const groups = [...seats].map(({ topics }) => [...topics]);
+      if (!groups.length) return close();
+      if (number === 1 && !page().lines.includes(trunk)) page().lines.push(trunk);
+      if (!source) return start(groups);
+      source.want(groups);
+      for (const seat of seats) if (covered.size) enter(seat, at);
+    });
+  }
+
+  /** Those that are behind have one line, which begins anew for one that comes: whoever is further has what comes twice already. */
+  function restart() {
+    for (const seat of seats) {
+      seat.last = lastOf(seat);
+      seat.inStep = false;
+    }
+    close();
+  }
+
+  function close() {
+    const { lines } = page();
+    if (lines.includes(trunk)) lines.splice(lines.indexOf(trunk), 1);
+    source?.stop();
+    source = undefined;
+    at = '';
+    covered = new Set();
+    status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+  }
+
+  /**
+   * Where the line begins: now, if one of its seats does; else at the earliest position; those that want more of history get it
+   * as those that are behind.
+   * @param {string[][]} groups
+   */
+  function start(groups) {
+    const ids = [...seats].map(({ last }) => last);
+    const [earliest] = ids.filter(isPosition).sort(order);
+    const since = ids.includes('') ? '' : !number && ids.includes('earliest') ? 'earliest' : (earliest ?? ids[0]);
+    const open = settings.share && canShare() ? openShare : openLine;
+    /** @type {Sink} */
+    const sink = { cover, gap, message, position, state, error, refused };
+    source = open(settings, sink, groups, since, number);
+  }
+
+  // -- what the line says
+
+  /** @param {string[]} topics @param {string} id @param {Continuity} [verdict] @param {'anew' | 'quiet'} [how] */
+  function cover(topics, id, verdict, how) {
+    const base = verdict && isPosition(verdict.since) ? verdict.since : id;
+    const gone = verdict?.status === 'gap';
+    covered = new Set(topics);
+    for (const seat of seats) {
+      const breaks = how === 'anew' || !isCovered(seat);
+      if (seat.inStep && breaks) {
+        seat.last = lastOf(seat);
+        seat.inStep = false;
+      }
+      if (seat.shadow && (breaks || seat.from === undefined)) hold(seat, isCovered(seat) ? base : undefined);
+    }
+    at = id;
+    if (verdict) replay = verdict.replayed;
+    for (const seat of seats) {
+      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict);
+      else if (seat.shadow && gone && isCovered(seat)) hold(seat, verdict.from ?? id);
+      else enter(seat, base, verdict);
+    }
+  }
+
+  /** @param {Seat} seat */
+  const isCovered = (seat) => [...seat.topics].every((topic) => covered.has(topic));
+
+  /** A seat gets in step, if the line brings what is its. @param {Seat} seat @param {string} base @param {Continuity} [verdict] */
+  function enter(seat, base, verdict) {
+    if (seat.inStep || seat.shadow || !isCovered(seat)) return;
+    if (!seat.last && replay) return; // what comes first is of before
+    seat.inStep = seat.last === verdict?.since || !seat.last || (seat.last !== 'earliest' && reaches(seat.last, base));
+    if (!seat.inStep) return fallBehind(seat, base);
+    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict);
+    else if (seat.owed) seat.hear.verdict({ status: 'continued', since: seat.last, replayed: 0 });
+    seat.owed = false;
+    show(seat);
+    if (seat.inStep) seat.hear.moved();
+  }
+
+  /** Says how it stands after the line was resumed. @param {Seat} seat @param {Continuity} verdict */
+  function judge(seat, verdict) {
+    const { since, from = '', topic, topics } = verdict;
+    const back = isPosition(since) && isPosition(from) && order(from, since) < 0; // a broker that began anew
+    const ours = (topics ?? [topic ?? '']).some((one) => !one || seat.topics.has(one));
+    if (verdict.status === 'gap' && ours && (back || !from || !isPosition(seat.last) || seat.last === since || !reaches(later(seat.last, since), from))) {
+      seat.last = back || !isPosition(seat.last) ? '' : seat.last;
+      seat.hear.verdict(verdict);
+    } else {
+      const others = verdict.status === 'gap';
+      const id = isPosition(seat.last) ? later(seat.last, isPosition(since) ? since : '') : since;
+      if (!isPosition(seat.last)) seat.last = '';
+      seat.hear.verdict(others || id !== since ? { status: 'continued', since: id, replayed: verdict.replayed } : verdict);
+    }
+  }
+
+  /** @param {Continuity} verdict @param {string} id */
+  function gap(verdict, id) {
+    const { since, from = id, topic } = verdict;
+    const back = isPosition(since) && isPosition(from) && order(from, since) < 0;
+    at = id;
+    for (const seat of seats) {
+      if (topic && !seat.topics.has(topic)) continue;
+      if (seat.shadow && isCovered(seat)) hold(seat, from);
+      else if (seat.inStep && (back || !reaches(seat.last, from))) {
+        if (back) seat.last = '';
+        seat.hear.verdict(verdict);
+      }
+    }
+  }
+
+  /** @param {Message} given */
+  function message(given) {
+    for (const seat of seats) {
+      if (!seat.topics.has(given.topic)) continue;
+      if (seat.inStep) give(seat, given);
+      else if (seat.shadow) {
+        seat.held.push(given);
+        if (seat.held.length > HELD) seat.from = /** @type {Message} */ (seat.held.shift()).id;
+      }
+    }
+    move(later(at, given.id));
+    if (replay > 0) replay--;
+    if (!replay) for (const seat of seats) if (!seat.last) enter(seat, at);
+  }
+
+  /** @param {Seat} seat @param {Message} given */
+  function give(seat, given) {
+    if (given.id && seat.last && reaches(seat.last, given.id)) return;
+    seat.last = given.id || seat.last;
+    seat.hear.message(given);
+  }
+
+  /** @param {string} id */
+  const position = (id) => move(id);
+
+  /** @param {string} id */
+  function move(id) {
+    at = id;
+    for (const seat of seats) if (seat.inStep) seat.hear.moved();
+  }
+
+  /** @param {Status} given */
+  function state(given) {
+    status = given;
+    for (const seat of seats) if (!seat.shadow) show(seat);
+  }
+
+  /** @param {Seat} seat */
+  function show(seat) {
+    const { id, ...rest } = status;
+    if (seat.inStep) seat.hear.state({ ...rest, id: lastOf(seat) || undefined });
+    else seat.hear.state({ ...rest, ...(['open', 'stale'].includes(rest.state) && { state: 'connecting' }) });
+  }
+
+  /** @param {Refusal} refusal @param {string[]} [topics] */
+  function error(refusal, topics) {
+    for (const seat of seats) if (!topics || isOf(seat, topics)) if (!isTooMuch(refusal) || seats.size === 1) seat.hear.error(refusal);
+  }
+
+  /** @param {string[]} topics @param {Refusal} refusal */
+  function refused(topics, refusal) {
+    for (const seat of [...seats]) {
+      if (!isOf(seat, topics)) continue;
+      const others = seats.size > 1;
+      detach(seat);
+      if (others && isTooMuch(refusal)) overflow(seat);
+      else seat.hear.refused(refusal);
+    }
+  }
+
+  /** @param {Seat} seat @param {string[]} topics */
+  const isOf = (seat, topics) => seat.topics.size === topics.length && topics.every((topic) => seat.topics.has(topic));
+
+  // -- those that are behind
+
+  /** What comes on the line from here on is kept for it. @param {Seat} seat @param {string} [from]  none where its topics don't come */
+  function hold(seat, from) {
+    seat.from = from;
+    seat.held = [];
+  }
+
+  /** @param {Seat} seat @param {string} from */
+  function fallBehind(seat, from) {
+    const { hear } = seat;
+    hold(seat, from);
+    behind = behind ?? makeTrunk({ ...settings, share: false }, kind, 0);
+    const meet = () => changeOver(seat);
+    seat.shadow = makeSeat(seat.topics, seat.last, { ...hear, moved: meet, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
+    behind.attach(seat.shadow);
+  }
+
+  /** @param {Seat} seat */
+  function changeOver(seat) {
+    const { shadow } = seat;
+    if (!shadow || seat.from === undefined || !reaches(lastOf(seat), seat.from)) return;
+    seat.last = lastOf(seat);
+    seat.shadow = undefined;
+    shadow.trunk?.detach(shadow);
+    seat.inStep = true;
+    for (let one; (one = seat.held.shift()); ) give(seat, one); // its owner may let go in the middle of it
+    if (seat.inStep) show(seat);
+    if (seat.inStep) seat.hear.moved();
+  }
+
+  const trunk = {
+    kind,
+    attach,
+    detach,
+    lastOf,
+    /** Its topics have become fewer. @param {Seat} seat */
+    changed(seat) {
+      sync();
+      seat.shadow?.trunk?.changed(seat.shadow);
+    },
+    /** Nothing is left that comes twice to it. @param {Seat} seat */
+    isLevel: (seat) => seat.inStep && reaches(at, seat.last),
+    /** @param {Transport} transport */
+    use(transport) {
+      settings = { ...settings, transport };
+      source?.use(transport);
+    },
+    status: () => status,
+  };
+  return trunk;
+}
+
+/** The server can't have so many topics on one connection, or in one address: another line may. @param {Refusal} refusal */
+const isTooMuch = ({ status, code }) => code === 'topics' || status === 413 || status === 414 || status === 431;
+
+// subscription
+
+/** What a page uses: subscribe, once, publish. */
+const QUEUED = 1024; // messages for one that iterates, before it is paused
 
 /** @param {unknown} good @param {string} rule */
 function must(good, rule) {
@@ -974,32 +1432,25 @@ function check(settings) {
   for (const [name, value] of Object.entries(DEFAULTS)) {
     const type = typeof settings[name];
     must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
-    if (type === 'number') must(settings[name] >= 0 && settings[name] <= LONGEST, name);
+    if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
   }
+}
+
+/** The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick. */
+/** @type {Record<string, () => void>} */
+const HEARS = {
+  pagehide: () => look('page', true),
+  pageshow: () => look('page', false),
+  visibilitychange: () => look('hidden', globalThis.document.visibilityState === 'hidden'),
+};
+
+/** @param {'page' | 'hidden'} why @param {boolean} on */
+function look(why, on) {
+  for (const one of page().subscriptions) one._hold(why, on);
 }
 
 /** A running subscription; made by `subscribe`. */
 export class Subscription {
-  /** @type {Status} */
-  status = { state: 'connecting', transport: 'sse', attempt: 0 };
-  #topics;
-  /** @type {Set<string>} those that the server has taken */
-  #taken = new Set();
-  #settings;
-  #sink;
-  /** @type {Line | Share | undefined} */
-  #driver;
-  #last;
-  #recent = new Recent();
-  /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
-  #holds = new Set();
-  #opening = false;
-  #changing = false; // topics have changed in this tick
-  #told = '';
-  #ended = new AbortController();
-  /** @type {Set<(message?: Message) => void>} */
-  #readers = new Set();
-
   /**
    * @param {string | string[]} topics
    * @param {((message: Message) => void) | undefined} handler
@@ -1007,49 +1458,49 @@ export class Subscription {
    */
   constructor(topics, handler, options) {
     const { onContinuity, onState, onError, signal, ...settings } = options ?? {};
-    this.#topics = new Set([topics].flat());
-    for (const one of [handler, onContinuity, onState, onError])
-      must(!one || typeof one === 'function', 'no function');
-    must(this.#topics.size, 'no topic');
-    checkTopics(this.topics);
+    const names = new Set([topics].flat());
+    for (const one of [handler, onContinuity, onState, onError]) must(!one || typeof one === 'function', 'no function');
+    must(names.size, 'no topic');
+    checkTopics([...names]);
     const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== null);
-    this.#settings = { ...DEFAULTS, ...Object.fromEntries(given) };
-    check(this.#settings);
-    this.#last = this.#settings.since;
-    const say = guarded(onState);
-    const deliver = guarded(handler);
-    this.#sink = {
-      /** @param {Message} message */
-      message: (message) => {
-        deliver(message);
-        for (const read of this.#readers) read(message);
-      },
-      verdict: guarded(onContinuity),
-      error: guarded(onError),
-      /** @param {Status} status */
-      state: (status) => {
-        this.status = status;
-        if (status.state === 'open') this.#taken = new Set(this.#topics);
-        if (!this.#opening) this.#tell(say);
-        if (this.status === status && status.state === 'refused') this.#withdraw();
-      },
-    };
-    this.#listen(globalThis, 'pagehide', () => this.#hold('page'));
-    this.#listen(globalThis, 'pageshow', () => this.#release('page'));
-    if (signal) this.#listen(signal, 'abort', () => this.close());
-    if (this.#settings.pauseWhenHidden && globalThis.document) this.#watchVisibility(document);
-    if (!this.#hasAddress()) return;
-    if (signal?.aborted) this.close();
-    else if (!this.#holds.size) this.#open();
+    /** @type {Settings} */
+    this._settings = { ...DEFAULTS, ...Object.fromEntries(given) };
+    check(this._settings);
+    /** @type {Status} */
+    this.status = { state: 'connecting', transport: this._settings.transport === 'ws' ? 'ws' : 'sse', attempt: 0 };
+    this._deliver = guarded(handler);
+    this._say = guarded(onState);
+    this._verdict = guarded(onContinuity);
+    this._error = guarded(onError);
+    this._told = '';
+    /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
+    this._holds = new Set();
+    /** @type {Set<(message?: Message) => void>} */
+    this._readers = new Set();
+    /** @type {(() => void)} */
+    this._forget = () => {};
+    /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
+    this._seats = new Map();
+    if (!this._hasAddress()) return;
+    if (signal?.aborted) return void this.close();
+    const abort = () => this.close();
+    signal?.addEventListener('abort', abort);
+    this._forget = () => signal?.removeEventListener('abort', abort);
+    page().subscriptions.add(this);
+    for (const type of Object.keys(HEARS)) (type === 'visibilitychange' ? globalThis.document : globalThis)?.addEventListener?.(type, HEARS[type]);
+    this._sit(names, this._settings.since);
+    if (this._settings.pauseWhenHidden && globalThis.document?.visibilityState === 'hidden') this._hold('hidden', true);
+    else this._attach();
   }
 
   /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
   get lastId() {
-    return this.#driver?.last || this.#last;
+    const ids = [...this._seats.keys()].map((seat) => seat.trunk?.lastOf(seat) ?? seat.last).filter(Boolean);
+    return ids.find((id) => !isPosition(id)) ?? ids.sort(order)[0] ?? this._settings.since;
   }
 
   get topics() {
-    return [...this.#topics];
+    return [...this._seats.keys()].flatMap(({ topics }) => [...topics]);
   }
 
   get state() {
@@ -1062,42 +1513,65 @@ export class Subscription {
 
   /** Changes the transport in the middle; nothing is missed or repeated. @param {Transport} transport */
   use(transport) {
-    const settings = { ...this.#settings, transport };
+    const settings = { ...this._settings, transport };
     check(settings);
-    this.#settings = settings;
-    if (this.#driver instanceof Share) this.#driver.use(transport);
-    else this.#reopen();
+    const trunk = trunkFor(this._settings);
+    this._settings = settings;
+    if (settings.share) return trunk.use(transport);
+    if (this._holds.size || !this._seats.size || this.state === 'closed') return;
+    this._detach();
+    this._show({ ...this.status, state: 'waiting' });
+    if (this.state === 'waiting') this._attach();
   }
 
-  /** @param {...string} topics */
+  /**
+   * @param {...(string | {since?: string})} topics  at last, where they begin: `{ since: 'earliest' }` is their history
+   */
   add(...topics) {
+    const last = topics[topics.length - 1];
+    const { since = '' } = typeof last === 'object' ? /** @type {{since?: string}} */ (topics.pop()) : {};
     checkTopics(topics);
-    const before = this.#topics.size;
-    for (const topic of topics) this.#topics.add(topic);
-    if (this.#topics.size !== before) this.#reopenSoon();
+    must(typeof since === 'string', 'since');
+    const had = this.topics;
+    const names = new Set(/** @type {string[]} */ (topics).filter((topic) => !had.includes(topic)));
+    if (!names.size || this.state === 'closed') return;
+    const seat = this._sit(names, since);
+    if (!this._holds.size) trunkFor(this._settings).attach(seat);
+    this._show();
   }
 
   /** @param {...string} topics */
   remove(...topics) {
-    const before = this.#topics.size;
-    for (const topic of topics) this.#topics.delete(topic);
-    if (this.#topics.size !== before) this.#reopenSoon();
+    for (const seat of [...this._seats.keys()]) {
+      const before = seat.topics.size;
+      for (const topic of topics) seat.topics.delete(topic);
+      if (seat.topics.size === before) continue;
+      if (seat.topics.size) seat.trunk?.changed(seat);
+      else {
+        seat.trunk?.detach(seat);
+        this._seats.delete(seat);
+      }
+    }
+    if (!this._seats.size) this._show({ ...this.status, state: 'idle' });
+    else this._show();
   }
 
   /** Lets go of the connection; `resume` goes on from the last id. */
   pause() {
-    this.#hold('pause');
+    this._hold('pause', true);
   }
 
   resume() {
-    this.#release('pause');
+    this._hold('pause', false);
   }
 
   /** The end: the handler is not called again. */
   close() {
     if (this.state === 'closed') return;
-    this.#ended.abort();
-    this.#drop('closed');
+    this._forget();
+    page().subscriptions.delete(this);
+    this._detach();
+    this._show({ ...this.status, state: 'closed' });
   }
 
   /**
@@ -1111,118 +1585,112 @@ export class Subscription {
     let wake = () => {};
     /** @param {Message} [message] */
     const read = (message) => {
-      if (message && queue.push(message) >= REMEMBERED) this.#hold('reader');
+      if (message && queue.push(message) >= QUEUED) this._hold('reader', true);
       wake();
     };
-    this.#readers.add(read);
+    this._readers.add(read);
     try {
       for (;;) {
         for (let message; (message = queue.shift()); ) yield message;
-        this.#release('reader');
+        this._hold('reader', false);
         if (this.status.error) throw failure(this.status.error);
         if (this.state === 'closed') return;
         await new Promise((resolve) => (wake = () => resolve(undefined)));
       }
     } finally {
-      this.#readers.delete(read);
+      this._readers.delete(read);
       this.close();
     }
   }
 
   /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
-  #hasAddress() {
+  _hasAddress() {
     try {
-      for (const kind of kindsOf(this.#settings)) streamAddress(kind, [], '', this.#settings);
+      for (const kind of kindsOf(this._settings)) streamAddress(kind, [], '', this._settings);
       return true;
     } catch (error) {
       if (globalThis.location) throw error;
-      queueMicrotask(() => this.#sink.error({ code: 'address', message: 'a relative address needs a page, or base' }));
+      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs a page, or base' }));
       return false;
     }
   }
 
-  /** @param {(status: Status) => void} say */
-  #tell(say) {
-    const { id, ...rest } = this.status;
-    const told = JSON.stringify(rest);
-    if (told === this.#told || (!this.#told && this.state === 'closed')) return; // who was told nothing need not hear of its end
-    this.#told = told;
-    say(this.status);
-    for (const read of this.#readers) read();
-  }
-
-  /** @param {any} target @param {string} type @param {() => void} listener */
-  #listen(target, type, listener) {
-    target.addEventListener?.(type, listener, { signal: this.#ended.signal });
-  }
-
-  /** @param {Document} page */
-  #watchVisibility(page) {
-    const look = () => (page.visibilityState === 'hidden' ? this.#hold('hidden') : this.#release('hidden'));
-    this.#listen(page, 'visibilitychange', look);
-    this.#opening = true;
-    look();
-    this.#opening = false;
-  }
-
-  /** @param {string} why */
-  #hold(why) {
-    if (this.state === 'closed' || this.#holds.has(why)) return;
-    this.#holds.add(why);
-    if (this.#holds.size === 1) this.#drop('paused');
-  }
-
-  /** @param {string} why */
-  #release(why) {
-    if (!this.#holds.delete(why) || this.#holds.size || this.state === 'closed') return;
-    if (this.#topics.size) this.#open(this.#sink.state);
-    else this.#drop('idle');
-  }
-
-  /** @param {(status: Status) => void} [tell] */
-  #open(tell) {
-    const Driver = this.#settings.share && Share.available() ? Share : Line;
-    if (!this.#topics.size || !this.#hasAddress()) return;
-    const before = this.status;
-    this.#opening = true; // onState may use what `subscribe` returns, and close what is opened here
-    this.#driver = new Driver(this.topics, this.#last, this.#settings, this.#sink, this.#recent);
-    this.#opening = false;
-    if (this.status !== before) tell?.(this.status);
-  }
-
-  /** @param {State} state */
-  #drop(state) {
-    const { error, delay, ...status } = this.status;
-    this.#last = this.lastId;
-    this.#driver?.stop();
-    this.#driver = undefined;
-    this.#sink.state({ ...status, state });
-  }
-
-  #reopenSoon() {
-    if (this.#changing) return;
-    this.#changing = true;
-    queueMicrotask(() => {
-      this.#changing = false;
-      this.#reopen();
+  /** @param {Set<string>} topics @param {string} since */
+  _sit(topics, since) {
+    const seat = makeSeat(topics, since, {
+      message: (message) => {
+        this._deliver(message);
+        for (const read of this._readers) read(message);
+      },
+      verdict: (verdict) => this._verdict(this._seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
+      error: this._error,
+      state: (status) => {
+        this._seats.set(seat, status);
+        this._show();
+      },
+      refused: (refusal) => this._refuse(seat, refusal),
+      moved: () => this._merge(),
     });
+    this._seats.set(seat, { ...this.status, state: 'connecting' });
+    return seat;
   }
 
-  #reopen() {
-    const state = this.#topics.size ? 'waiting' : 'idle';
-    if (this.#holds.size || this.state === 'closed') return;
-    if (this.state !== 'idle') this.#drop(state);
-    else if (state === 'waiting') return this.#open(this.#sink.state);
-    if (this.state !== state || this.#driver) return; // who was told has closed it, or opened it anew
-    this.#open(this.#sink.state);
+  _attach() {
+    for (const seat of this._seats.keys()) trunkFor(this._settings).attach(seat);
   }
 
-  /** What was added is refused: those that were there before go on. */
-  #withdraw() {
-    const rest = this.topics.filter((topic) => this.#taken.has(topic));
-    if (!rest.length || rest.length === this.#topics.size) return;
-    this.#topics = new Set(rest);
-    this.#reopen();
+  _detach() {
+    for (const seat of this._seats.keys()) seat.trunk?.detach(seat);
+  }
+
+  /** Seats that are at the same place are one. */
+  _merge() {
+    if (this._seats.size < 2) return;
+    const level = [...this._seats.keys()].filter((seat) => seat.trunk?.isLevel(seat));
+    for (const seat of level.slice(1)) {
+      if (seat.trunk !== level[0].trunk) continue;
+      this._seats.delete(seat);
+      seat.trunk?.detach(seat);
+      for (const topic of seat.topics) level[0].topics.add(topic);
+    }
+    this._show();
+  }
+
+  /** Topics that were added are refused: those that were there before go on. @param {Seat} seat @param {Refusal} error */
+  _refuse(seat, error) {
+    if (this._seats.size > 1) {
+      this._seats.delete(seat);
+      this._show();
+    } else this._show({ ...this.status, state: 'refused', error });
+  }
+
+  /** Tells how it is, where that is new: as its worst seat is. @param {Status} [status] */
+  _show(status) {
+    const all = [...this._seats.values()];
+    const now = status ?? all.find(({ state }) => state !== 'open') ?? all[0] ?? this.status;
+    if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
+    const { error, delay, ...rest } = now;
+    this.status = { ...rest, ...(['waiting'].includes(rest.state) && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
+    const { id, ...about } = this.status;
+    const told = JSON.stringify(about);
+    if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
+    this._told = told;
+    this._say(this.status);
+    for (const read of this._readers) read();
+  }
+
+  /** @param {string} why @param {boolean} on */
+  _hold(why, on) {
+    if (this.state === 'closed' || this._holds.has(why) === on || (why === 'hidden' && !this._settings.pauseWhenHidden)) return;
+    if (on) this._holds.add(why);
+    else this._holds.delete(why);
+    if (on && this._holds.size === 1) {
+      this._detach();
+      this._show({ ...this.status, state: 'paused' });
+    } else if (!this._holds.size) {
+      this._show({ ...this.status, state: this._seats.size ? 'connecting' : 'idle' });
+      if (this.state === 'connecting') this._attach();
+    }
   }
 }
 

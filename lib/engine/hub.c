@@ -291,6 +291,11 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
     zc_hub_settle (self);
 }
 
+zc_id_t zc_hub_position (zc_client_t *client)
+{
+    return zc_join_position (client);
+}
+
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client)
 {
     zc_join_leave (client);

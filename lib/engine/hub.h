@@ -34,6 +34,9 @@ void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *enco
 bool zc_hub_opening (const zc_client_t *client);
 /*  Changes the topics of a client that has joined, without missing or repeating anything. */
 void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count);
+/*  What has gone out, or goes out before what is added to the client now, is complete up to here;
+ *  ZC_ID_NONE where that isn't known yet. */
+zc_id_t zc_hub_position (zc_client_t *client);
 /*  Forgets the client; safe when it never joined. */
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client);
 /*  The topics of a joined client (borrowed). */

@@ -577,6 +577,17 @@ void zc_join_move (zc_client_t *client, zc_channel_t *channel)
     s_try (self);
 }
 
+zc_id_t zc_join_position (zc_client_t *client)
+{
+    const zc_join_t *self = client->join;
+    if (!client->channel)
+        return ZC_ID_NONE;
+    if (self)
+        return self->checked && !self->verdict ? self->at : ZC_ID_NONE;
+    zc_client_add (client, "", 0); /* the rest of the message it is in */
+    return zc_feed_id_at (zc_channel_feed (client->channel), client->cursor);
+}
+
 void zc_join_leave (zc_client_t *client)
 {
     zc_channel_t *channel = client->channel;

@@ -15,6 +15,9 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
 bool zc_join_opening (const zc_client_t *client);
 /*  Changes its channel, without missing or repeating anything. */
 void zc_join_move (zc_client_t *client, zc_channel_t *channel);
+/*  Everything up to this position is sent, or goes out before what is added to the client now; what
+ *  comes later follows it. ZC_ID_NONE where that isn't known yet. */
+zc_id_t zc_join_position (zc_client_t *client);
 /*  Forgets the client; safe when it never joined. */
 void zc_join_leave (zc_client_t *client);
 

@@ -602,9 +602,9 @@ def test_drained_clients_come_back(stack, browser):
 def test_changing_the_transport_in_the_middle(stack, browser):
     start(stack)
     listen(browser, stack)
-    assert browser.js("return sub.transport") == "sse"
+    assert browser.js("return sub.transport") == "ws", "the page came by HTTP/1.1"
     with numbers(stack, pause=0.002) as sent:
-        for transport in ["ws", "sse"] * 5:
+        for transport in ["sse", "ws"] * 5:
             wait_more(sent, 30)
             browser.js("sub.use(arguments[0])", transport)
             browser.wait_js("return sub.state === 'open' && sub.transport === arguments[0]", transport)
@@ -614,22 +614,53 @@ def test_changing_the_transport_in_the_middle(stack, browser):
 @BOTH
 def test_auto_takes_the_transport_that_works(stack, browser):
     workers = start(stack)
-    workers[0].kill()
+    workers[1].kill()
     listen(browser, stack)
-    assert browser.js("return sub.transport") == "ws"
+    assert browser.js("return sub.transport") == "sse"
     with numbers(stack) as sent:
         wait_more(sent)
-        stack.fcgi()
-        workers[1].kill()
-        browser.wait_js("return sub.transport === 'sse' && sub.state === 'open'")
+        stack.ws()
+        workers[0].kill()
+        browser.wait_js("return sub.transport === 'ws' && sub.state === 'open'")
         wait_more(sent)
     check_complete(browser, sent, first=0)
 
 
 @BOTH
 @pytest.mark.parametrize("transport", ["sse", "ws", "auto"])
+def test_a_page_has_one_connection(stack, browser, transport):
+    """Twenty subscriptions, by HTTP/1.1, and the page still loads what it wants; an added topic gets its history."""
+    start(stack)
+    for number in range(3):
+        stack.publish("t3", f"before {number}")
+    listen(browser, stack, topic="a", transport=transport)
+    browser.js(
+        """
+        window.heard = {}; window.all = []; window.added = [];
+        import('/zcast.js').then(({ subscribe }) => {
+          for (let i = 0; i < 20; i++)
+            all.push(subscribe(`t${i}`, ({ topic, data }) => (heard[topic] ??= []).push(data), { backoff: 100, transport: arguments[0] }));
+          sub.add('t3', { since: 'earliest' });
+        });""",
+        transport,
+    )
+    browser.wait_js("return all.length === 20 && all.every(({ state }) => state === 'open') && got.length === 3")
+    loaded = browser.js("fetch('/plot.js').then((made) => (window.loaded = made.status)); return 1")
+    browser.wait_js("return window.loaded === 200", loaded)
+    for number in range(20):
+        stack.publish(f"t{number}", number)
+    browser.wait_js("return Object.keys(heard).length === 20 && got.length === 4")
+    assert browser.js("return heard") == {f"t{number}": [str(number)] for number in range(20)}
+    assert browser.js("return got") == ["before 0", "before 1", "before 2", "3"]
+    names = ["ws.0"] if transport != "sse" else ["fcgi.0", "fcgi.1"]
+    clients = lambda stats: sum(stats["workers"].get(name, {}).get("clients", 0) for name in names)  # noqa: E731
+    stack.wait_stats(lambda stats: clients(stats) == 1, "one connection")
+
+
+@BOTH
+@pytest.mark.parametrize("transport", ["sse", "ws", "auto"])
 def test_refusals_are_heard(stack, browser, transport):
-    """A page sees neither the status of an EventSource nor that of an upgrade. The topic that is too many leaves the others."""
+    """A page sees neither the status of an EventSource nor that of an upgrade. What is too much for one connection comes over another one."""
     start(stack)
     listen(browser, stack, topic=[f"t{n}" for n in range(100)], transport=transport)
     browser.js(
@@ -645,10 +676,12 @@ def test_refusals_are_heard(stack, browser, transport):
     error = browser.js("return refused.status.error")
     assert error["status"] == 400 and "topics" in error["message"] and error["code"].startswith("topic"), error
     assert error in browser.js("return errors")
-    browser.wait_js("return states.length > opened && sub.state === 'open' && sub.topics.length === 100")
+    browser.wait_js("return states.length > opened && sub.state === 'open' && sub.topics.length === 101")
     stack.publish("t99", "after")
     browser.wait_js("return got.length")
-    assert browser.js("return got") == ["after"]
+    stack.publish("more", "and more")
+    browser.wait_js("return got.length === 2")
+    assert browser.js("return got") == ["after", "and more"]
 
 
 @BOTH

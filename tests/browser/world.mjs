@@ -24,8 +24,9 @@ export function order(a, b) {
   return am - bm || ac - bc;
 }
 
+const microtask = globalThis.queueMicrotask;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const GLOBALS = ['EventSource', 'WebSocket', 'BroadcastChannel', 'location', 'setTimeout', 'clearTimeout', 'navigator', 'fetch'];
+const GLOBALS = ['EventSource', 'WebSocket', 'BroadcastChannel', 'setTimeout', 'clearTimeout', 'navigator', 'fetch', 'queueMicrotask'];
 
 export class World {
   now = 1_800_000_000_000;
@@ -41,6 +42,8 @@ export class World {
   asked = 0; // requests for a lock
   connections = new Set();
   opened = []; // addresses
+  said = []; // what pages said over WebSocket
+  pages = new Map(); // tab -> its location
   history = [];
   floor = 0; // how much of the history is gone
   known = ['', '']; // up to where each worker knows the broker
@@ -55,10 +58,10 @@ export class World {
 
   constructor(seed = 1) {
     this.random = random(seed);
+    Connection.count = 0;
     this.noise();
     const world = this;
     const globals = {
-      location: { href: 'http://example.test/' },
       EventSource: class extends FakeEventSource {
         constructor(url) {
           super(world, url);
@@ -88,12 +91,24 @@ export class World {
         return world.#serial;
       },
       clearTimeout: (id) => world.timers.delete(id),
+      queueMicrotask: (run) => {
+        const { tab } = world;
+        microtask(() => {
+          const before = world.tab;
+          world.tab = tab;
+          run();
+          world.tab = before;
+        });
+      },
     };
     globals.EventSource.CLOSED = 2;
     for (const name of GLOBALS) {
       this.#saved.set(name, Object.getOwnPropertyDescriptor(globalThis, name));
       Object.defineProperty(globalThis, name, { value: globals[name], configurable: true, writable: true });
     }
+    // each tab is a page of its own
+    this.#saved.set('location', Object.getOwnPropertyDescriptor(globalThis, 'location'));
+    Object.defineProperty(globalThis, 'location', { get: () => world.page(), configurable: true });
     this.#saved.set('now', Date.now).set('random', Math.random);
     Date.now = () => this.now;
     Math.random = this.random;
@@ -102,11 +117,16 @@ export class World {
   restore() {
     Date.now = this.#saved.get('now');
     Math.random = this.#saved.get('random');
-    for (const name of GLOBALS) {
+    for (const name of [...GLOBALS, 'location']) {
       const saved = this.#saved.get(name);
       if (saved) Object.defineProperty(globalThis, name, saved);
       else delete globalThis[name];
     }
+  }
+
+  page() {
+    if (!this.pages.has(this.tab)) this.pages.set(this.tab, { href: 'http://example.test/', origin: 'http://example.test' });
+    return this.pages.get(this.tab);
   }
 
   // -- tasks
@@ -256,7 +276,7 @@ export class World {
     this.noise();
     const message = { id: this.head, ...(eventId && { eventId }), topic, event: 'message', data };
     this.history.push(message);
-    for (const connection of this.connections) connection.send(message);
+    for (const connection of this.connections) connection.carry(message);
     return message;
   }
 
@@ -317,10 +337,10 @@ class Connection {
     const verdict = { status: gap ? 'gap' : 'continued', since, replayed: messages.length };
     const id = gap ? (history[Math.max(start, floor) - 1]?.id ?? '0-0') : at;
     this.say({ id, topic: '', event: 'zcast.continuity', data: JSON.stringify(verdict) });
-    for (const message of messages) this.send(message);
+    for (const message of messages) this.carry(message);
   }
 
-  send(message) {
+  carry(message) {
     if (this.topics.includes(message.topic)) this.say(message);
   }
 
@@ -393,6 +413,22 @@ class FakeEventSource extends Connection {
 class FakeWebSocket extends Connection {
   constructor(world, url) {
     super(world, url, 'ws');
+  }
+
+  /** Topics come and go at the place where the client is. */
+  send(text) {
+    const { world } = this;
+    const { type, topics, ref } = JSON.parse(text);
+    world.said.push({ type, topics });
+    world.later(this.lane, () => {
+      if (!world.connections.has(this)) return;
+      const rest = this.topics.filter((topic) => !topics.includes(topic));
+      const next = type === 'subscribe' ? [...rest, ...topics] : rest;
+      const refusal = type === 'subscribe' && world.refusal({ kind: 'ws', topics: next });
+      if (refusal) return this.say({ type: 'error', ...refusal, ref });
+      this.topics = next;
+      this.say({ type: 'subscribed', topics: next, id: world.head, ref });
+    });
   }
 
   /** After close() a WebSocket still says what had come before it. */

@@ -1,6 +1,9 @@
 /** zcast.js without a browser: node --test tests/browser */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { backoffDelay, once, parseFrame, streamAddress, subscribe } from '../../www/zcast.js';
 import { World, random } from './world.mjs';
 
@@ -20,6 +23,18 @@ function listen(topics, options = {}) {
 }
 
 const addresses = () => world.opened.map((url) => `${url.pathname}${url.search}`);
+
+describe('the file', () => {
+  test('is what its modules make', () => {
+    execFileSync(process.execPath, [fileURLToPath(new URL('../../clients/js/join.mjs', import.meta.url)), '--check'], { stdio: 'pipe' });
+  });
+
+  test('is ES2020: no fields of classes, no newer syntax', () => {
+    const text = readFileSync(new URL('../../www/zcast.js', import.meta.url), 'utf8');
+    for (const newer of [/this\.#/, /\?\?=|\|\|=|&&=/, /\.replaceAll\(/, /\.at\(/, /^ {2}static /m, /^ {2}\w+( = .*)?;$/m, /\d_\d/])
+      assert.doesNotMatch(text.replace(/\/\*[^]*?\*\//g, '').replace(/function [^]*?^}/gm, (body) => body.replace(/^ {2}\w+;$/gm, '')), newer);
+  });
+});
 
 describe('pure parts', () => {
   test('backoff doubles its bound up to the largest, and draws evenly below it', () => {
@@ -53,7 +68,8 @@ describe('pure parts', () => {
       [{ type: 'heartbeat', id: '2-0' }, { kind: 'heartbeat', id: '2-0' }],
       [{ type: 'pong' }, { kind: 'heartbeat', id: '' }],
       [{ type: 'reconnect', after: 70 }, { kind: 'reconnect', after: 70 }],
-      [{ type: 'error', code: 'topic', message: 'no' }, { kind: 'error', code: 'topic', message: 'no' }],
+      [{ type: 'error', code: 'topic', message: 'no' }, { kind: 'error', code: 'topic', message: 'no', ref: undefined }],
+      [{ type: 'subscribed', topics: ['a'], id: '1-0', ref: 1 }, { kind: 'subscribed', id: '1-0', topics: ['a'] }],
       [
         { id: '3-0', topic: '', event: 'zcast.continuity', data: '{"status":"gap","since":"1-0","replayed":2}' },
         { kind: 'verdict', id: '3-0', verdict: { status: 'gap', since: '1-0', replayed: 2 } },
@@ -387,6 +403,199 @@ describe('one tab', () => {
   });
 });
 
+describe('one connection for a page', () => {
+  beforeEach(() => (world = new World(7)));
+  afterEach(() => world.restore());
+
+  for (const transport of ['sse', 'ws']) {
+    test(`${transport}: many subscriptions, each with its own topics and handlers`, async () => {
+      const all = Array.from({ length: 20 }, (_, i) => listen([`t${i}`, 'all'], { transport }));
+      await world.settle();
+      assert.equal(world.opened.length, 1);
+      world.publish('t3', 'three');
+      world.publish('all', 'everybody');
+      await world.settle();
+      all.forEach(({ data, sub, states: told }, i) => assert.deepEqual([data, sub.state, told.length], [i === 3 ? ['three', 'everybody'] : ['everybody'], 'open', 1]));
+      for (const { sub } of all.slice(1)) sub.close();
+      await world.settle();
+      world.publish('all', 'who is left');
+      await world.settle();
+      assert.deepEqual([all[0].data.at(-1), all[1].data.at(-1), world.connections.size], ['who is left', 'everybody', 1]);
+      all[0].sub.close();
+      await world.settle();
+      assert.deepEqual([world.connections.size, world.timers.size, location.href], [0, 0, 'http://example.test/']);
+    });
+
+    test(`${transport}: one that comes later begins now, is told so once, and disturbs nobody`, async () => {
+      const first = listen('a', { transport });
+      await world.settle();
+      world.publish('b', 'before');
+      const second = listen('b', { transport });
+      assert.equal(second.sub.state, 'connecting');
+      await world.settle();
+      assert.equal(second.sub.state, 'open');
+      assert.match(second.states.at(-1).id, /^\d+-\d+$/);
+      world.publish('b', 'after');
+      world.publish('a', 'other');
+      await world.settle();
+      assert.deepEqual([first.data, second.data], [['other'], ['after']]);
+      assert.deepEqual([first.states.map(({ state }) => state), first.verdicts, second.verdicts], [['open'], [], []]);
+      assert.equal(world.connections.size, 1);
+    });
+
+    test(`${transport}: each resumes from its own place, with its own verdict`, async () => {
+      const ids = ['a', 'b', 'a', 'b'].map((topic) => world.publish(topic).id);
+      const first = listen('a', { transport, since: ids[2] });
+      const second = listen('b', { transport, since: ids[0] });
+      const third = listen('b', { transport });
+      const all = listen(['a', 'b'], { transport, since: 'earliest' });
+      await world.settle();
+      world.heartbeat();
+      await world.settle();
+      const last = world.publish('b', 'last').id;
+      await world.settle();
+      assert.deepEqual([first.data, second.data, third.data, all.data], [[], ['1', '3', 'last'], ['last'], ['0', '1', '2', '3', 'last']]);
+      assert.deepEqual([first, second, third, all].map(({ verdicts }) => verdicts.map(({ status, since }) => [status, since])), [
+        [['continued', ids[2]]],
+        [['continued', ids[0]]],
+        [],
+        [['continued', 'earliest']],
+      ]);
+      assert.equal(world.connections.size, 1);
+      for (const { sub } of [first, second, third, all]) assert.equal(sub.lastId, last);
+    });
+
+    test(`${transport}: an added topic can ask for its history; the others go on`, async () => {
+      for (let i = 0; i < 5; i++) world.publish('b', `b${i}`);
+      const heard = listen('a', { transport });
+      await world.settle();
+      heard.sub.add('b', { since: 'earliest' });
+      heard.sub.add('c');
+      world.publish('a', 'a0');
+      world.publish('c', 'c0');
+      world.publish('b', 'b5');
+      await world.settle();
+      world.heartbeat();
+      await world.settle();
+      world.publish('b', 'b6');
+      await world.settle();
+      assert.deepEqual(heard.data.filter((text) => text[0] === 'b'), ['b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6']);
+      assert.equal(heard.data.filter((text) => text === 'a0').length, 1);
+      assert.deepEqual(heard.verdicts.filter(({ topics = [] }) => topics.includes('b')).map(({ status, since }) => [status, since]), [['continued', 'earliest']]);
+      assert.deepEqual([heard.sub.state, world.connections.size, heard.sub.topics.sort()], ['open', 1, ['a', 'b', 'c']]);
+      world.cut();
+      world.publish('b', 'b7');
+      world.publish('a', 'a1');
+      await world.pass(5000);
+      assert.deepEqual(heard.data.slice(-2), ['b7', 'a1']);
+      assert.equal(world.connections.size, 1);
+    });
+
+    test(`${transport}: what is forbidden to one is refused to that one`, async () => {
+      world.refusal = ({ topics }) => (topics.includes('secret') ? { status: 403, code: 'forbidden', message: 'not you' } : undefined);
+      const all = ['a', 'secret', 'b'].map((topic) => listen(topic, { transport }));
+      await world.pass(5000);
+      assert.deepEqual(all.map(({ sub }) => sub.state), ['open', 'refused', 'open']);
+      assert.deepEqual(all.map(({ errors }) => errors.map(({ status }) => status)), [[], [403], []]);
+      const late = listen('secret', { transport });
+      all[0].sub.add('secret');
+      await world.pass(5000);
+      assert.deepEqual([late.sub.state, all[0].sub.state, all[0].sub.topics, all[0].errors.length], ['refused', 'open', ['a'], 1]);
+      world.publish('a', 'one');
+      world.publish('b', 'two');
+      await world.settle();
+      assert.deepEqual(all.map(({ data }) => data), [['one'], [], ['two']]);
+      world.refusal = () => undefined;
+      late.sub.pause();
+      late.sub.resume();
+      await world.pass(100);
+      assert.equal(late.sub.state, 'open');
+    });
+
+    test(`${transport}: a gap is told to those whose topics or places it concerns`, async () => {
+      const [old, young] = [listen('a', { transport }), listen('b', { transport })];
+      await world.settle();
+      const from = world.publish('a', 'one').id;
+      await world.settle();
+      for (const connection of world.connections)
+        connection.say({ id: from, topic: '', event: 'zcast.continuity', data: JSON.stringify({ status: 'gap', since: '1-0', from: world.head, topic: 'b', replayed: 0 }) });
+      await world.settle();
+      assert.deepEqual([old.verdicts, young.verdicts.map(({ status }) => status)], [[], ['gap']]);
+      world.publish('b', 'two');
+      await world.settle();
+      assert.deepEqual([old.data, young.data], [['one'], ['two']]);
+    });
+
+    test(`${transport}: positions that go back are a gap for all, and what follows is heard`, async () => {
+      const both = ['a', 'b'].map((topic) => listen(topic, { transport }));
+      await world.settle();
+      world.publish('a', 'one');
+      await world.settle();
+      const since = world.head;
+      world.cut();
+      world.now = 1000;
+      world.history = [];
+      world.noise();
+      await world.pass(5000);
+      for (const connection of world.connections)
+        connection.say({ id: world.head, topic: '', event: 'zcast.continuity', data: JSON.stringify({ status: 'gap', since, from: world.head, replayed: 0 }) });
+      await world.settle();
+      world.publish('a', 'two');
+      world.publish('b', 'three');
+      await world.settle();
+      assert.deepEqual(both.map(({ data }) => data), [['one', 'two'], ['three']]);
+      for (const { verdicts } of both) assert.equal(verdicts.at(-1).status, 'gap');
+    });
+  }
+
+  test('pause and close in a handler do not take a message from the others', async () => {
+    const second = {};
+    const first = listen('a', { transport: 'ws' });
+    const stop = subscribe('a', () => (stop.close(), second.heard.sub.pause()), { transport: 'ws' });
+    second.heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    world.publish('a', 'one');
+    world.publish('a', 'two');
+    await world.settle();
+    second.heard.sub.resume();
+    await world.pass(100);
+    world.heartbeat();
+    await world.settle();
+    assert.deepEqual([first.data, second.heard.data], [['one', 'two'], ['one', 'two']]);
+    assert.equal(world.connections.size, 1);
+  });
+
+  test('those that differ in what a connection needs have their own', async () => {
+    const token = () => 't';
+    for (const options of [{}, { transport: 'ws' }, { sse: '/other' }, { token }, { token }, { credentials: true }, { since: 'earliest' }, { pauseWhenHidden: true }])
+      listen('a', options);
+    await world.settle();
+    assert.equal(world.connections.size, 5);
+  });
+
+  test('auto: where the page came by HTTP/1.1, WebSocket is tried first', async () => {
+    const entries = performance.getEntriesByType;
+    performance.getEntriesByType = (type) => (type === 'navigation' ? [{ nextHopProtocol: 'http/1.1' }] : []);
+    const heard = [listen('a'), listen('b', { sse: 'http://elsewhere.test/events', ws: 'ws://elsewhere.test/ws' })];
+    await world.settle();
+    performance.getEntriesByType = entries;
+    assert.deepEqual(heard.map(({ sub }) => sub.transport), ['ws', 'sse']);
+  });
+
+  test('more topics than a connection may have are on several', async () => {
+    const all = Array.from({ length: 250 }, (_, i) => listen(`t${i}`, { transport: 'ws' }));
+    await world.settle();
+    assert.equal(world.connections.size, 3);
+    for (const { topics } of world.connections) assert.ok(topics.length <= 100);
+    world.publish('t249', 'one');
+    await world.settle();
+    assert.deepEqual([all[249].data, all[0].data], [['one'], []]);
+    for (const { sub } of all) sub.close();
+    await world.settle();
+    assert.equal(world.connections.size, 0);
+  });
+});
+
 /** What the page has for its life: a world has it as long as it lasts. */
 const states = (heard) => heard.states.map(({ state }) => state);
 const jwt = (seconds) => `x.${btoa(JSON.stringify({ exp: Math.floor(world.now / 1000) + seconds }))}.y`;
@@ -443,7 +652,7 @@ describe('refusals', () => {
   });
 
   for (const transport of ['sse', 'ws', 'auto'])
-    test(`${transport}: the topic that is too many is refused, and those before it go on`, async () => {
+    test(`${transport}: the topic that is too many for one connection comes over another one; what is too many for any is refused`, async () => {
       world.refusal = ({ topics }) => (topics.length > 100 ? { status: 400, code: 'topics', message: 'too many topics: at most 100' } : undefined);
       const many = Array.from({ length: 100 }, (_, i) => `t${i}`);
       const heard = listen(many, { transport });
@@ -455,10 +664,15 @@ describe('refusals', () => {
       await world.pass(5000);
       world.publish('t99', 'three');
       await world.settle();
-      assert.deepEqual(heard.data, ['one', 'two', 'three']);
-      assert.deepEqual([heard.sub.state, heard.sub.topics], ['open', many]);
-      assert.equal(heard.errors[0].status, 400);
-      assert.match(heard.errors[0].message, /too many/);
+      world.publish('too many', 'four');
+      await world.settle();
+      assert.deepEqual(heard.data, ['one', 'two', 'three', 'four']);
+      assert.deepEqual([heard.sub.state, heard.sub.topics, heard.errors], ['open', [...many, 'too many'], []]);
+      assert.equal(world.connections.size, 2);
+      const refused = listen([...many, 'one more'], { transport });
+      await world.pass(5000);
+      assert.deepEqual([refused.sub.state, refused.errors[0].status, heard.sub.state], ['refused', 400, 'open']);
+      assert.match(refused.errors[0].message, /too many/);
     });
 
   test('a server that is away is no refusal', async () => {
@@ -549,7 +763,7 @@ describe('open means positioned', () => {
     listen('a');
     await world.pass(11_000);
     const [before, since] = [world.opened.length, world.head];
-    const heard = listen('b', { since });
+    const heard = listen('b', { since, silence: 44_000 }); // it has a connection of its own
     await world.settle();
     assert.deepEqual([heard.sub.state, heard.sub.transport, world.opened.length], ['open', 'ws', before + 1]);
   });
@@ -615,6 +829,7 @@ describe('states', () => {
     sub.close();
     sub.close();
     assert.deepEqual(told, ['open', 'closed']);
+    await world.settle();
     assert.equal(world.connections.size, 0);
   });
 
@@ -683,15 +898,19 @@ describe('states', () => {
       assert.equal(heard.sub.state, 'open');
     });
 
-  test('topics that change in one tick are one new connection', async () => {
-    const heard = listen('a', { transport: 'ws' });
-    await world.settle();
-    for (let i = 0; i < 20; i++) heard.sub.add(`t${i}`);
-    heard.sub.remove('a');
-    await world.settle();
-    assert.equal(world.opened.length, 2);
-    assert.equal(heard.sub.topics.length, 20);
-  });
+  for (const [transport, opened, said] of [['ws', 1, 2], ['sse', 2, 0]])
+    test(`${transport}: topics that change in one tick are one change of the connection`, async () => {
+      const heard = listen('a', { transport });
+      await world.settle();
+      for (let i = 0; i < 20; i++) heard.sub.add(`t${i}`);
+      heard.sub.remove('a');
+      await world.settle();
+      assert.deepEqual([world.opened.length, world.said.length, world.connections.size], [opened, said, 1]);
+      assert.equal(heard.sub.topics.length, 20);
+      world.publish('t19', 'one');
+      await world.settle();
+      assert.deepEqual([heard.sub.state, heard.data], ['open', ['one']]);
+    });
 });
 
 describe('a page', () => {
@@ -982,8 +1201,11 @@ describe('tabs that share', () => {
     const heard = world.as(1, () =>
       listen(['a', 'b'], { transport: 'ws', share: true, onState: ({ state }) => state === 'connecting' && heard.sub.close() }),
     );
-    const [other] = tabs(1);
+    await world.pass(100);
+    const [other] = world.as(2, () => [listen(['a', 'b'], { transport: 'ws', share: true })]);
     await world.pass(1000);
+    world.cut();
+    await world.pass(2000);
     world.publish('a', 'one');
     await world.pass(1000);
     assert.deepEqual([heard.data, heard.sub.state], [[], 'closed']);
@@ -1055,7 +1277,7 @@ describe('tabs that share', () => {
       await world.settle();
       open.push(world.connections.size);
     }
-    assert.deepEqual(open, [2, 2, 1]);
+    assert.equal(open.at(-1), 1);
     world.publish('b', 'three');
     await world.settle();
     assert.deepEqual([old.data, late.data], [['three'], ['two', 'three']]);
@@ -1065,6 +1287,7 @@ describe('tabs that share', () => {
     for (const slow of [0, 1]) {
       world = new World(16);
       const start = world.publish('a', 'one').id;
+      world.noise();
       tabs(1);
       await world.pass(100);
       const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: start }));
@@ -1089,24 +1312,23 @@ describe('tabs that share', () => {
     }
   });
 
-  test('a newcomer does not share the leader\'s gap', async () => {
+  test('a newcomer that is still behind does not share the leader\'s gap', async () => {
     world = new World(18);
     const start = world.publish('a', 'one').id;
     const [old] = tabs(1);
     await world.pass(100);
     world.publish('a', 'two');
+    world.noise();
     world.heartbeat();
     await world.settle();
-    const [leader] = world.connections;
-    const say = leader.say.bind(leader);
-    leader.say = () => {}; // what is lost
-    world.noise();
-    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: world.head }));
-    await world.settle();
-    const own = [...world.connections].at(-1);
+    const late = world.as(9, () => listen(['a', 'b'], { transport: 'ws', share: true, since: start }));
+    while (world.connections.size < 2) await world.step();
+    const [leader, own] = world.connections;
+    const [say, sayOwn] = [leader, own].map((one) => one.say.bind(one));
     const held = [];
-    const sayOwn = own.say.bind(own);
     own.say = (frame) => held.push(frame);
+    await world.settle();
+    leader.say = () => {}; // what is lost
     world.publish('a', 'three');
     leader.say = say;
     world.noise();
@@ -1115,9 +1337,14 @@ describe('tabs that share', () => {
     await world.settle();
     own.say = sayOwn;
     held.forEach(sayOwn);
+    await world.settle();
+    assert.equal(world.connections.size, 2);
+    world.heartbeat();
+    await world.settle();
     world.publish('b', 'four');
     await world.settle();
-    assert.deepEqual([old.data, late.data], [['two', 'four'], ['three', 'four']]);
+    assert.deepEqual([old.data, late.data], [['two', 'four'], ['two', 'three', 'four']]);
+    assert.deepEqual([old, late].map(({ verdicts }) => verdicts.map(({ status }) => status)), [['gap'], ['continued']]);
     assert.equal(world.connections.size, 1);
   });
 
@@ -1340,6 +1567,106 @@ describe('tabs that share', () => {
     world.restore();
     return heard;
   }
+
+  /** The same for tabs with several subscriptions, whose topics differ and change: of each topic, each has heard an unbroken run. */
+  async function variety(seed, share) {
+    world = new World(seed);
+    world.apart = true;
+    const draw = random(seed ^ 0x2545f491);
+    const pick = (list) => list[Math.floor(draw() * list.length)];
+    const topics = ['a', 'b', 'c', 'd'];
+    const all = [];
+    const alive = () => all.filter(({ tab, sub }) => !world.dead.has(tab) && sub.state !== 'closed');
+    const tabs = () => [...new Set(alive().map(({ tab }) => tab))];
+    const some = (run) => {
+      const one = pick(alive());
+      if (one && !world.stuck.has(one.tab)) world.as(one.tab, () => run(one));
+    };
+    let newest = 0;
+    const subscribeIn = (tab) => {
+      const heard = { tab, runs: {}, over: {}, verdicts: [], add: (topic) => (heard.runs[topic] = []), drop: (topic) => (heard.over[topic] = [...(heard.over[topic] ?? []), heard.runs[topic]]) };
+      const names = topics.filter(() => draw() < 0.4);
+      if (!names.length) names.push(pick(topics));
+      names.forEach(heard.add);
+      world.as(tab, () => {
+        heard.sub = subscribe(names, ({ topic, data }) => heard.runs[topic].push(data), {
+          share,
+          since: draw() < 0.3 ? 'earliest' : draw() < 0.3 ? (world.history[Math.floor(draw() * world.history.length)]?.id ?? '') : '',
+          onContinuity: ({ status }) => heard.verdicts.push(status),
+        });
+      });
+      all.push(heard);
+    };
+    const acts = [
+      [40, () => world.publish(pick(topics))],
+      [20, () => world.pass(Math.floor(draw() * 3000))],
+      [60, () => world.step()],
+      [6, () => world.heartbeat(() => draw() < 0.7)],
+      [6, () => world.noise()],
+      [3, () => world.cut(() => draw() < 0.7)],
+      [2, () => tabs().length > 1 && world.kill(pick(tabs()))],
+      [2, () => (world.stuck.size ? world.stuck.clear() : draw() < 0.3 && world.leader() && world.stuck.add(world.leader()))],
+      [2, () => tabs().length > 1 && world.leader() && world.kill(world.leader())],
+      [1, () => world.pass(Math.floor(draw() * 100_000))],
+      [3, () => some(({ sub }) => sub.use(pick(['auto', 'sse', 'ws'])))],
+      [4, () => some(({ sub }) => (sub.state === 'paused' ? sub.resume() : sub.pause()))],
+      [2, () => some(({ sub }) => sub.close())],
+      [6, () => some(({ sub, add }) => {
+        const topic = pick(topics);
+        if (sub.topics.includes(topic)) return;
+        add(topic);
+        sub.add(topic, ...(draw() < 0.5 ? [{ since: 'earliest' }] : []));
+      })],
+      [3, () => some(({ sub, drop }) => {
+        if (sub.topics.length < 2) return;
+        const [topic] = sub.topics;
+        sub.remove(topic);
+        drop(topic);
+      })],
+      [6, () => alive().length < 6 && subscribeIn(tabs().length && (draw() < 0.5 || tabs().length > 3) ? pick(tabs()) : ++newest)],
+    ];
+    const total = acts.reduce((sum, [weight]) => sum + weight, 0);
+    for (let i = 0; i < 400; i++) {
+      let at = draw() * total;
+      await acts.find(([weight]) => (at -= weight) < 0)[1]();
+    }
+    world.stuck.clear();
+    await world.pass(5000);
+    for (const { tab, sub } of alive()) world.as(tab, () => sub.resume());
+    for (let i = 0; i < 10; i++) {
+      await world.pass(15000);
+      world.heartbeat();
+    }
+    world.apart = false; // both workers know the broker's head
+    world.heartbeat();
+    await world.settle();
+    for (const { tab, sub, runs, over, verdicts } of all) {
+      for (const topic of topics) {
+        const mine = world.history.filter((message) => message.topic === topic).map(({ data }) => data);
+        for (const run of [...(over[topic] ?? []), runs[topic] ?? []]) {
+          const first = Math.max(0, mine.indexOf(run[0]));
+          assert.deepEqual(run, mine.slice(first, first + run.length), `seed ${seed}, tab ${tab}: not an unbroken run of ${topic}`);
+        }
+        if (!world.dead.has(tab) && sub.topics.includes(topic) && runs[topic].length && sub.state !== 'closed')
+          assert.equal(runs[topic].at(-1), mine.at(-1), `seed ${seed}, tab ${tab}: not current on ${topic}`);
+      }
+      assert.ok(verdicts.every((status) => status === 'continued'), `seed ${seed}: a gap where there is none`);
+    }
+    for (const { tab, sub } of alive()) assert.equal(sub.state, 'open', `seed ${seed}, tab ${tab}`);
+    const kinds = new Set(share ? [0] : alive().map(({ tab, sub }) => `${tab} ${sub._settings.transport}`));
+    if (alive().length) assert.equal(world.connections.size, kinds.size, `seed ${seed}: connections`);
+    const heard = all.reduce((sum, { runs, over }) => sum + [...Object.values(runs), ...Object.values(over).flat()].flat().length, 0);
+    world.restore();
+    return heard;
+  }
+
+  for (const share of [true, false])
+    test(`any life of ${share ? 'shared' : 'single'} tabs with many topics: no message lost, none twice`, async () => {
+      const [from, count] = process.env.ZCAST_SEED ? [Number(process.env.ZCAST_SEED), 1] : [Number(process.env.ZCAST_FROM ?? 1), Number(process.env.ZCAST_RUNS ?? 60)];
+      let heard = 0;
+      for (let seed = from; seed < from + count; seed++) heard += await variety(seed, share);
+      assert.ok(heard > 50 * count, `only ${heard} messages`);
+    });
 
   for (const share of [true, false]) {
     test(`any life of ${share ? 'shared tabs' : 'single tabs'}: no message lost, none twice`, async () => {

@@ -176,8 +176,11 @@ static void test_answers (void **state)
     zc_buf_t out = ZC_BUF_INIT;
     zc_slice_t topics[] = {s_slice ("a"), s_slice ("\"b\"")};
     zc_answer_subscribed (&out, NULL, topics, 2);
-    s_assert_text (&out, "{\"type\":\"subscribed\",\"topics\":[\"a\",\"\\\"b\\\"\"]}");
+    zc_answer_position (&out, zc_id_from_ms (17) + 2);
+    s_assert_text (&out,
+                   "{\"type\":\"subscribed\",\"topics\":[\"a\",\"\\\"b\\\"\"],\"id\":\"17-2\"}");
     zc_answer_subscribed (&out, "7", NULL, 0);
+    zc_answer_position (&out, ZC_ID_NONE);
     s_assert_text (&out, "{\"type\":\"subscribed\",\"ref\":7,\"topics\":[]}");
     zc_answer_pong (&out, "\"x\"");
     s_assert_text (&out, "{\"type\":\"pong\",\"ref\":\"x\"}");

@@ -1,0 +1,236 @@
+/**
+ * What is said: the types, the texts of zcast.v1, addresses, positions and refusals. No connection is made here, but by
+ * `askWhy`, which asks once why there is none.
+ */
+
+/**
+ * @typedef {object} Message
+ * @property {string} id     the broker's position: where to resume after it
+ * @property {string} [eventId]  the publisher's own id, where it gave one; another message may have the same
+ * @property {string} topic
+ * @property {string} event  the publisher's event type, else "message"
+ * @property {string | Uint8Array} data  text, or bytes where the payload isn't UTF-8
+ *
+ * @typedef {object} Continuity  How the stream stands after a resume, said before the messages that follow.
+ * @property {'continued' | 'gap'} status  nothing was missed, or something is gone from history
+ * @property {string} since     the id that was resumed from
+ * @property {string} [from]    with a gap: where the replay begins
+ * @property {string} [topic]   with a gap in a running stream: its topic
+ * @property {string[]} [topics]  where it concerns some of the topics only: these
+ * @property {number} replayed  messages that follow from history, on all topics of the connection
+ *
+ * @typedef {'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed'} State
+ *
+ * @typedef {object} Refusal  What the server, or who stands before it, doesn't do.
+ * @property {number} [status]  as of HTTP: 400, 401, 403, 404, 429, …
+ * @property {string} [code]    one word for programs
+ * @property {string} message   one sentence
+ *
+ * @typedef {object} Status
+ * @property {State} state
+ * @property {'sse' | 'ws'} transport   the one in use
+ * @property {'leader' | 'follower'} [role]  with `share`
+ * @property {number} attempt           failures in a row
+ * @property {number} [delay]           when waiting: milliseconds, where known
+ * @property {string} [id]              complete up to here
+ * @property {Refusal} [error]          when refused: why
+ *
+ * @typedef {'auto' | 'sse' | 'ws'} Transport
+ *
+ * @typedef {object} Options
+ * @property {Transport} [transport]  auto (default): SSE (WebSocket where the page came by HTTP/1.1), and the other one where that says nothing
+ * @property {string} [base] what relative addresses are relative to (default: the page's)
+ * @property {string} [sse]  address of the event stream (default /events)
+ * @property {string} [ws]   address of the WebSocket (default /ws)
+ * @property {string} [since]      resume after this id, or "earliest" for all of history (default: from now on)
+ * @property {boolean} [share]     one connection for all tabs (default false; needs Web Locks, which browsers offer on
+ *                                 https and localhost only: elsewhere each tab has its own)
+ * @property {boolean} [credentials]  send cookies to another origin's event stream
+ * @property {number} [silence]    ms without message or heartbeat after which a connection is dead (default 45000)
+ * @property {number} [patience]   ms that a new connection has to say something (default 10000)
+ * @property {number} [backoff]    ms: reconnects wait a random time up to backoff * 2^failures (default 1000)
+ * @property {number} [maxBackoff] ms: and never longer than this (default 30000)
+ * @property {string | (() => string | Promise<string>)} [token]  who asks; a function is asked before the first connection, before
+ *                                 the token ends, and after the server has refused it
+ * @property {boolean} [pauseWhenHidden]  no connection while nobody sees the page
+ * @property {AbortSignal} [signal]  closes the subscription
+ * @property {(verdict: Continuity) => void} [onContinuity]
+ * @property {(status: Status) => void} [onState]
+ * @property {(error: Refusal) => void} [onError]  what was refused, or said wrongly
+ *
+ * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError' | 'signal'>>} Settings
+ *
+ * @typedef {object} Sink  What a line to the server tells, whether it is of this page or another tab's.
+ * @property {(topics: string[], at: string, verdict?: Continuity, how?: 'anew' | 'quiet') => void} cover  From here on the messages
+ *   of these topics come. `at`: complete up to here, but for what the verdict says. `anew`: what came before may not have come here;
+ *   `quiet`: it was a change of topics that made it resume
+ * @property {(verdict: Continuity, at: string) => void} gap  in the running stream
+ * @property {(message: Message) => void} message
+ * @property {(id: string) => void} position  complete up to this id
+ * @property {(status: Status) => void} state
+ * @property {(error: Refusal, topics?: string[]) => void} error  `topics`: those that it is about, else all
+ * @property {(topics: string[], refusal: Refusal) => void} refused  for good: these don't come, and are asked for no more
+ *
+ * @typedef {object} Source  A line, or another tab's.
+ * @property {(groups: string[][]) => void} want  the topics that are to come; those of one group are refused together
+ * @property {(transport: Transport) => void} use
+ * @property {() => void} stop
+ *
+ * @typedef {{kind: 'message', id: string, message: Message}
+ *   | {kind: 'verdict', id: string, verdict: Continuity}
+ *   | {kind: 'heartbeat', id: string}
+ *   | {kind: 'error', code?: string, message: string, ref?: any}
+ *   | {kind: 'subscribed', id: string, topics: string[]}
+ *   | {kind: 'reconnect', after: number}
+ *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale', over: boolean} | {kind: 'end', refusal?: Refusal}} Frame
+ */
+
+/** @type {Settings} */
+export const DEFAULTS = {
+  transport: 'auto',
+  base: '',
+  sse: '/events',
+  ws: '/ws',
+  since: '',
+  share: false,
+  credentials: false,
+  silence: 45000,
+  patience: 10000,
+  backoff: 1000,
+  maxBackoff: 30000,
+  token: '',
+  pauseWhenHidden: false,
+};
+/** @type {Record<number, string>} */
+export const CODES = { 400: 'topic', 401: 'token', 403: 'forbidden', 404: 'path', 405: 'method', 429: 'limit', 503: 'busy' };
+
+/**
+ * Full jitter: a thousand clients that lost the same server come back evenly spread.
+ * @param {number} failures
+ * @param {{backoff: number, maxBackoff: number}} limits
+ */
+export function backoffDelay(failures, { backoff, maxBackoff }, random = Math.random) {
+  return Math.round(random() * Math.min(maxBackoff, backoff * 2 ** Math.min(failures, 30)));
+}
+
+/** Below 0 where the first position is the earlier one. @param {string} a @param {string} b */
+export function order(a, b) {
+  const [[ms, count], [otherMs, otherCount]] = [a, b].map((position) => position.split('-').map(Number));
+  return ms - otherMs || count - otherCount;
+}
+
+/** Whether an id says where it is: not `earliest`, nor a publisher's own. @param {string} [id] */
+export const isPosition = (id = '') => /^\d+-\d+$/.test(id);
+
+/** The later of two positions, of which one may be missing. @param {string} a @param {string} b */
+export const later = (a, b) => (isPosition(a) && isPosition(b) && order(a, b) < 0 ? b : a || b);
+
+/**
+ * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
+ * subscriptions share.
+ * @type {WeakMap<object, {heldBack: Set<string>, lines: any[], subscriptions: Set<any>}>}
+ */
+const PAGES = new WeakMap();
+
+export function page() {
+  const key = globalThis.location ?? globalThis;
+  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), lines: [], subscriptions: new Set() });
+  return /** @type {{heldBack: Set<string>, lines: any[], subscriptions: Set<any>}} */ (PAGES.get(key));
+}
+
+/**
+ * @param {'sse' | 'ws'} kind
+ * @param {string[]} topics
+ * @param {string} since
+ * @param {Settings} settings
+ */
+export function streamAddress(kind, topics, since, settings) {
+  const here = globalThis.document?.baseURI ?? globalThis.location?.href;
+  const url = new URL(settings[kind], settings.base ? new URL(settings.base, here) : here);
+  if (kind === 'ws') url.protocol = url.protocol.replace('http', 'ws');
+  for (const topic of topics) url.searchParams.append('topic', topic);
+  if (kind === 'sse') url.searchParams.set('format', 'zcast.v1');
+  if (since) url.searchParams.set('last-event-id', since);
+  return url.href;
+}
+
+/** The transports, the one to try first before the other. @param {Settings} settings @returns {('sse' | 'ws')[]} */
+export function kindsOf(settings) {
+  if (settings.transport !== 'auto') return [settings.transport];
+  if (!globalThis.EventSource && !globalThis.WebSocket) return ['sse']; // Node 20
+  /** @type {('sse' | 'ws')[]} */
+  const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
+  return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
+}
+
+/** Whether an event stream is one of the six connections that a browser has to this host, by HTTP/1.1. @param {Settings} settings */
+function isScarce(settings) {
+  /** @type {any} */
+  const [entry] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
+  return entry?.nextHopProtocol?.startsWith('http/1') && new URL(streamAddress('sse', [], '', settings)).origin === globalThis.location?.origin;
+}
+
+/** @param {string} text a zcast.v1 object @returns {Frame} */
+export function parseFrame(text) {
+  try {
+    return readFrame(JSON.parse(text));
+  } catch {
+    return { kind: 'error', code: 'frame', message: `not a zcast.v1 frame: ${text.slice(0, 100)}` };
+  }
+}
+
+/** @param {any} frame @returns {Frame} */
+function readFrame(frame) {
+  const { type, id = '', eventId, topic, event } = frame;
+  if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
+  if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused', ref: frame.ref };
+  if (type === 'subscribed') return { kind: 'subscribed', id, topics: frame.topics };
+  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return readStale(frame.data ?? '{}');
+  if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, pong: alive
+  if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
+  const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
+  return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
+}
+
+/** Whether the server's broker answers it. @param {string} data @returns {Frame} */
+export const readStale = (data) => ({ kind: 'stale', over: JSON.parse(data).status === 'live' });
+
+/** Whether coming back may help. @param {Refusal} refusal */
+export const isFinal = ({ status = 0 }) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+
+/** @param {number} status @param {string} message @param {string} [code] @returns {Refusal} */
+export const refusalOf = (status, message, code = CODES[status] ?? 'http') => ({ status, code, message });
+
+/** What a request says beside its address. @param {string} accept @param {Settings} settings @param {string} token @returns {RequestInit} */
+export const fetchOptions = (accept, { credentials }, token) => ({
+  headers: { accept, ...(token && { authorization: `Bearer ${token}` }) },
+  credentials: credentials ? 'include' : 'same-origin',
+  cache: 'no-store',
+});
+
+/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted */
+export async function readRefusal(response, wanted) {
+  const { status, headers } = response;
+  const type = headers.get('content-type') ?? '';
+  if (status < 400) return type.includes('event-stream') ? undefined : refusalOf(status, `no ${wanted} is there`, 'type');
+  const text = await response.text();
+  const said = type.includes('json') ? JSON.parse(text) : { message: type.includes('plain') && text.trim() };
+  return refusalOf(status, said.message || `status ${status}`, said.code);
+}
+
+/** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
+export async function askWhy(kind, url, settings, token) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), settings.patience);
+  try {
+    const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
+    if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
+    return await readRefusal(response, kind === 'ws' ? 'WebSocket' : 'event stream');
+  } catch {
+    return undefined; // the network, or a page of another site, which isn't told
+  } finally {
+    clearTimeout(timer);
+    abort.abort();
+  }
+}
+

@@ -1,0 +1,352 @@
+/** What a page uses: subscribe, once, publish. */
+import { DEFAULTS, fetchOptions, isPosition, kindsOf, order, page, readRefusal, streamAddress } from './frames.js';
+import { makeSeat, trunkFor } from './trunk.js';
+
+const QUEUED = 1024; // messages for one that iterates, before it is paused
+
+/** @param {unknown} good @param {string} rule */
+function must(good, rule) {
+  if (!good) throw new TypeError(`zcast: ${rule}`);
+}
+
+/** @param {any[]} topics */
+function checkTopics(topics) {
+  for (const topic of topics)
+    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
+}
+
+/** @param {any} settings */
+function check(settings) {
+  must(['auto', 'sse', 'ws'].includes(settings.transport), 'transport');
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const type = typeof settings[name];
+    must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
+    if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
+  }
+}
+
+/** The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick. */
+/** @type {Record<string, () => void>} */
+const HEARS = {
+  pagehide: () => look('page', true),
+  pageshow: () => look('page', false),
+  visibilitychange: () => look('hidden', globalThis.document.visibilityState === 'hidden'),
+};
+
+/** @param {'page' | 'hidden'} why @param {boolean} on */
+function look(why, on) {
+  for (const one of page().subscriptions) one._hold(why, on);
+}
+
+/** A running subscription; made by `subscribe`. */
+export class Subscription {
+  /**
+   * @param {string | string[]} topics
+   * @param {((message: Message) => void) | undefined} handler
+   * @param {Options} options
+   */
+  constructor(topics, handler, options) {
+    const { onContinuity, onState, onError, signal, ...settings } = options ?? {};
+    const names = new Set([topics].flat());
+    for (const one of [handler, onContinuity, onState, onError]) must(!one || typeof one === 'function', 'no function');
+    must(names.size, 'no topic');
+    checkTopics([...names]);
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== null);
+    /** @type {Settings} */
+    this._settings = { ...DEFAULTS, ...Object.fromEntries(given) };
+    check(this._settings);
+    /** @type {Status} */
+    this.status = { state: 'connecting', transport: this._settings.transport === 'ws' ? 'ws' : 'sse', attempt: 0 };
+    this._deliver = guarded(handler);
+    this._say = guarded(onState);
+    this._verdict = guarded(onContinuity);
+    this._error = guarded(onError);
+    this._told = '';
+    /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
+    this._holds = new Set();
+    /** @type {Set<(message?: Message) => void>} */
+    this._readers = new Set();
+    /** @type {(() => void)} */
+    this._forget = () => {};
+    /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
+    this._seats = new Map();
+    if (!this._hasAddress()) return;
+    if (signal?.aborted) return void this.close();
+    const abort = () => this.close();
+    signal?.addEventListener('abort', abort);
+    this._forget = () => signal?.removeEventListener('abort', abort);
+    page().subscriptions.add(this);
+    for (const type of Object.keys(HEARS)) (type === 'visibilitychange' ? globalThis.document : globalThis)?.addEventListener?.(type, HEARS[type]);
+    this._sit(names, this._settings.since);
+    if (this._settings.pauseWhenHidden && globalThis.document?.visibilityState === 'hidden') this._hold('hidden', true);
+    else this._attach();
+  }
+
+  /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
+  get lastId() {
+    const ids = [...this._seats.keys()].map((seat) => seat.trunk?.lastOf(seat) ?? seat.last).filter(Boolean);
+    return ids.find((id) => !isPosition(id)) ?? ids.sort(order)[0] ?? this._settings.since;
+  }
+
+  get topics() {
+    return [...this._seats.keys()].flatMap(({ topics }) => [...topics]);
+  }
+
+  get state() {
+    return this.status.state;
+  }
+
+  get transport() {
+    return this.status.transport;
+  }
+
+  /** Changes the transport in the middle; nothing is missed or repeated. @param {Transport} transport */
+  use(transport) {
+    const settings = { ...this._settings, transport };
+    check(settings);
+    const trunk = trunkFor(this._settings);
+    this._settings = settings;
+    if (settings.share) return trunk.use(transport);
+    if (this._holds.size || !this._seats.size || this.state === 'closed') return;
+    this._detach();
+    this._show({ ...this.status, state: 'waiting' });
+    if (this.state === 'waiting') this._attach();
+  }
+
+  /**
+   * @param {...(string | {since?: string})} topics  at last, where they begin: `{ since: 'earliest' }` is their history
+   */
+  add(...topics) {
+    const last = topics[topics.length - 1];
+    const { since = '' } = typeof last === 'object' ? /** @type {{since?: string}} */ (topics.pop()) : {};
+    checkTopics(topics);
+    must(typeof since === 'string', 'since');
+    const had = this.topics;
+    const names = new Set(/** @type {string[]} */ (topics).filter((topic) => !had.includes(topic)));
+    if (!names.size || this.state === 'closed') return;
+    const seat = this._sit(names, since);
+    if (!this._holds.size) trunkFor(this._settings).attach(seat);
+    this._show();
+  }
+
+  /** @param {...string} topics */
+  remove(...topics) {
+    for (const seat of [...this._seats.keys()]) {
+      const before = seat.topics.size;
+      for (const topic of topics) seat.topics.delete(topic);
+      if (seat.topics.size === before) continue;
+      if (seat.topics.size) seat.trunk?.changed(seat);
+      else {
+        seat.trunk?.detach(seat);
+        this._seats.delete(seat);
+      }
+    }
+    if (!this._seats.size) this._show({ ...this.status, state: 'idle' });
+    else this._show();
+  }
+
+  /** Lets go of the connection; `resume` goes on from the last id. */
+  pause() {
+    this._hold('pause', true);
+  }
+
+  resume() {
+    this._hold('pause', false);
+  }
+
+  /** The end: the handler is not called again. */
+  close() {
+    if (this.state === 'closed') return;
+    this._forget();
+    page().subscriptions.delete(this);
+    this._detach();
+    this._show({ ...this.status, state: 'closed' });
+  }
+
+  /**
+   * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
+   * history. A refusal is thrown.
+   * @returns {AsyncGenerator<Message, void>}
+   */
+  async *[Symbol.asyncIterator]() {
+    /** @type {Message[]} */
+    const queue = [];
+    let wake = () => {};
+    /** @param {Message} [message] */
+    const read = (message) => {
+      if (message && queue.push(message) >= QUEUED) this._hold('reader', true);
+      wake();
+    };
+    this._readers.add(read);
+    try {
+      for (;;) {
+        for (let message; (message = queue.shift()); ) yield message;
+        this._hold('reader', false);
+        if (this.status.error) throw failure(this.status.error);
+        if (this.state === 'closed') return;
+        await new Promise((resolve) => (wake = () => resolve(undefined)));
+      }
+    } finally {
+      this._readers.delete(read);
+      this.close();
+    }
+  }
+
+  /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
+  _hasAddress() {
+    try {
+      for (const kind of kindsOf(this._settings)) streamAddress(kind, [], '', this._settings);
+      return true;
+    } catch (error) {
+      if (globalThis.location) throw error;
+      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs a page, or base' }));
+      return false;
+    }
+  }
+
+  /** @param {Set<string>} topics @param {string} since */
+  _sit(topics, since) {
+    const seat = makeSeat(topics, since, {
+      message: (message) => {
+        this._deliver(message);
+        for (const read of this._readers) read(message);
+      },
+      verdict: (verdict) => this._verdict(this._seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
+      error: this._error,
+      state: (status) => {
+        this._seats.set(seat, status);
+        this._show();
+      },
+      refused: (refusal) => this._refuse(seat, refusal),
+      moved: () => this._merge(),
+    });
+    this._seats.set(seat, { ...this.status, state: 'connecting' });
+    return seat;
+  }
+
+  _attach() {
+    for (const seat of this._seats.keys()) trunkFor(this._settings).attach(seat);
+  }
+
+  _detach() {
+    for (const seat of this._seats.keys()) seat.trunk?.detach(seat);
+  }
+
+  /** Seats that are at the same place are one. */
+  _merge() {
+    if (this._seats.size < 2) return;
+    const level = [...this._seats.keys()].filter((seat) => seat.trunk?.isLevel(seat));
+    for (const seat of level.slice(1)) {
+      if (seat.trunk !== level[0].trunk) continue;
+      this._seats.delete(seat);
+      seat.trunk?.detach(seat);
+      for (const topic of seat.topics) level[0].topics.add(topic);
+    }
+    this._show();
+  }
+
+  /** Topics that were added are refused: those that were there before go on. @param {Seat} seat @param {Refusal} error */
+  _refuse(seat, error) {
+    if (this._seats.size > 1) {
+      this._seats.delete(seat);
+      this._show();
+    } else this._show({ ...this.status, state: 'refused', error });
+  }
+
+  /** Tells how it is, where that is new: as its worst seat is. @param {Status} [status] */
+  _show(status) {
+    const all = [...this._seats.values()];
+    const now = status ?? all.find(({ state }) => state !== 'open') ?? all[0] ?? this.status;
+    if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
+    const { error, delay, ...rest } = now;
+    this.status = { ...rest, ...(['waiting'].includes(rest.state) && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
+    const { id, ...about } = this.status;
+    const told = JSON.stringify(about);
+    if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
+    this._told = told;
+    this._say(this.status);
+    for (const read of this._readers) read();
+  }
+
+  /** @param {string} why @param {boolean} on */
+  _hold(why, on) {
+    if (this.state === 'closed' || this._holds.has(why) === on || (why === 'hidden' && !this._settings.pauseWhenHidden)) return;
+    if (on) this._holds.add(why);
+    else this._holds.delete(why);
+    if (on && this._holds.size === 1) {
+      this._detach();
+      this._show({ ...this.status, state: 'paused' });
+    } else if (!this._holds.size) {
+      this._show({ ...this.status, state: this._seats.size ? 'connecting' : 'idle' });
+      if (this.state === 'connecting') this._attach();
+    }
+  }
+}
+
+/**
+ * What a handler throws is the page's error, not the stream's.
+ * @template T
+ * @param {((value: T) => void) | undefined} handler
+ * @returns {(value: T) => void}
+ */
+function guarded(handler) {
+  return (value) => {
+    try {
+      handler?.(value);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}
+
+/** @param {Refusal} refusal */
+const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
+
+/**
+ * Calls `handler` with every message of the topics from now on (or from `options.since` on).
+ * @param {string | string[]} topics
+ * @param {(message: Message) => void} [handler]  may be left out where the subscription is iterated over
+ * @param {Options} [options]
+ */
+export function subscribe(topics, handler, options = {}) {
+  return new Subscription(topics, handler, options);
+}
+
+/**
+ * The next message of the topics.
+ * @param {string | string[]} topics
+ * @param {Options} [options]
+ * @returns {Promise<Message>}
+ */
+export async function once(topics, options) {
+  for await (const message of subscribe(topics, undefined, options)) return message;
+  throw new DOMException('closed before a message came', 'AbortError');
+}
+
+/**
+ * Publishes a message, and resolves to its id once the broker has it. What is refused is thrown, with `status` and `code`. Under a
+ * `key` a message that is sent again is published once.
+ * @param {string} topic
+ * @param {string | Uint8Array} data
+ * @param {{event?: string, id?: string, key?: string, ttl?: number, address?: string, base?: string, credentials?: boolean,
+ *   token?: Options['token'], signal?: AbortSignal}} [options]
+ * @returns {Promise<{id: string}>}
+ */
+export async function publish(topic, data, options = {}) {
+  const { address = '/publish', token = '', signal, base = '', credentials = false, ...about } = options;
+  const settings = { ...DEFAULTS, base, credentials, sse: address };
+  checkTopics([topic]);
+  const url = new URL(streamAddress('sse', [topic], '', settings));
+  url.searchParams.delete('format');
+  for (const name of /** @type {const} */ (['event', 'id', 'key', 'ttl']))
+    if (about[name] !== undefined) url.searchParams.set(name, String(about[name]));
+  const given = typeof token === 'function' ? await token() : token;
+  const { headers, ...rest } = fetchOptions('application/json', settings, given);
+  const type = typeof data === 'string' ? 'text/plain' : 'application/octet-stream';
+  const body = /** @type {BodyInit} */ (data);
+  const response = await fetch(url, { ...rest, method: 'POST', body, signal, headers: { ...headers, 'content-type': type } });
+  if (response.ok) return response.json();
+  throw failure((await readRefusal(response, '')) ?? { message: 'no answer' });
+}

@@ -1,0 +1,95 @@
+/** How messages come: by an event stream, or by a WebSocket. */
+import { fetchOptions, parseFrame, readRefusal, readStale, refusalOf } from './frames.js';
+
+/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
+export function endOf(token) {
+  try {
+    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp * 1000 || Infinity;
+  } catch {
+    return Infinity;
+  }
+}
+
+/** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
+function readEvent(type, data, id) {
+  if (type === EVENTS[0]) return { kind: 'verdict', id, verdict: JSON.parse(data) };
+  if (type === EVENTS[1]) return { kind: 'heartbeat', id };
+  if (type === EVENTS[2]) return readStale(data);
+  if (type !== EVENTS[3]) return parseFrame(data);
+  const { code, message } = JSON.parse(data);
+  return { kind: 'end', refusal: refusalOf(401, message, code) };
+}
+const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
+
+/**
+ * An event stream where there is no EventSource, or where that can't bring the token.
+ * @param {string} url @param {Settings} settings @param {(frame: Frame) => void} heard @param {string} token @param {AbortSignal} signal
+ */
+async function readStream(url, settings, heard, token, signal) {
+  const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
+  const refusal = await readRefusal(response, 'event stream');
+  if (refusal || !response.body) return refusal;
+  heard({ kind: 'open' });
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  let type = '';
+  let id = '';
+  /** @type {string[]} */
+  let data = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return undefined;
+    const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
+    text = lines.pop() ?? '';
+    for (const line of lines) {
+      const [, name, said] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+      if (name === 'event') type = said;
+      else if (name === 'id') id = said;
+      else if (name === 'data') data.push(said);
+      else if (!line) {
+        if (data.length) heard(readEvent(type, data.join('\n'), id));
+        type = '';
+        data = [];
+      }
+    }
+  }
+}
+
+/** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
+
+/**
+ * Each transport opens an address, calls `heard`, and returns how to close it, and where that can be, how to say something. It may go
+ * on calling after it was closed.
+ * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => Opened>}
+ */
+export const TRANSPORTS = {
+  sse(url, settings, heard, token) {
+    if ('fetch' in globalThis && (token || (!globalThis.EventSource && !globalThis.WebSocket))) {
+      const abort = new AbortController();
+      readStream(url, settings, heard, token, abort.signal)
+        .catch(() => undefined)
+        .then((refusal) => heard({ kind: 'end', refusal }));
+      return { close: () => abort.abort() };
+    }
+    const source = new EventSource(url, { withCredentials: settings.credentials });
+    source.onopen = () => heard({ kind: 'open' });
+    source.onmessage = (event) => heard(parseFrame(event.data));
+    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readEvent(type, event.data, event.lastEventId)));
+    // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
+    // event stream it never does.
+    source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
+    return { close: () => source.close() };
+  },
+
+  ws(url, settings, heard, token) {
+    const socket = new WebSocket(url, token ? ['zcast.v1', `zcast.token.${token}`] : 'zcast.v1');
+    socket.onopen = () => heard({ kind: 'open' });
+    socket.onmessage = (event) => heard(parseFrame(event.data));
+    // 4000 + the status that was refused with
+    socket.onclose = ({ code = 0, reason = '' }) =>
+      heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
+    return { close: () => socket.close(), send: (/** @type {object} */ words) => socket.send(JSON.stringify(words)) };
+  },
+};
+
