@@ -155,6 +155,11 @@ TESTS += tests/unit/pump_test
 tests_unit_pump_test_SOURCES = tests/unit/pump_test.c
 tests_unit_pump_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/link_test
+TESTS += tests/unit/link_test
+tests_unit_link_test_SOURCES = tests/unit/link_test.c tests/unit/unit.h tests/unit/upstream.h
+tests_unit_link_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/watch_test
 TESTS += tests/unit/watch_test
 tests_unit_watch_test_SOURCES = tests/unit/watch_test.c
