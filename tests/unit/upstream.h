@@ -143,7 +143,7 @@ static inline void upstream_answer (upstream_t *self, const zc_slice_t *frames, 
     zc_slice_t name;
     zc_buf_t lasts = ZC_BUF_INIT;
     assert_null (zc_ask_parse (&ask, frames + 1, count - 1, 1 << 20, &text));
-    zc_answer_t answer = {.verb = ask.verb, .kind = ZC_OK, .head = self->last};
+    zc_answer_t answer = {.verb = ask.verb, .kind = ZC_OK, .head = self->last, .line = {"line", 4}};
     upstream_note (self->asked, sizeof self->asked, "%s", zc_verb_name (ask.verb));
     for (size_t at = 0; ask.list.len && zc_ask_topic (&ask, &at, &name);) {
         upstream_note (self->asked, sizeof self->asked, ":%.*s", (int)name.len, name.at);
