@@ -145,7 +145,7 @@ static void s_messages_reach_the_client (void **state)
 {
     s_world_t *self = *state;
     s_join (self, "stock");
-    s_until (self, strstr (self->got, "zcast.heartbeat"));
+    s_until (self, strstr (self->upstream.asked, "SYNC:stock "));
     upstream_publish (&self->upstream, "stock", "first");
     upstream_publish (&self->upstream, "stock", "second");
     s_until (self, strstr (self->got, "data: second\n"));
@@ -158,7 +158,7 @@ static void s_a_malformed_message_is_counted (void **state)
 {
     s_world_t *self = *state;
     s_join (self, "stock");
-    s_until (self, strstr (self->upstream.asked, "FETCH:stock "));
+    s_until (self, strstr (self->upstream.asked, "SYNC:stock "));
     zmq_send (self->upstream.xpub, "stock", 5, 0); /* one frame */
     zmq_send (self->upstream.xpub, "stock", 5, ZMQ_SNDMORE);
     zmq_send (self->upstream.xpub, "payload", 7, ZMQ_SNDMORE);
@@ -175,7 +175,7 @@ static void s_a_reconnect_is_known_before_the_next_message (void **state)
 {
     s_world_t *self = *state;
     s_join (self, "stock");
-    s_until (self, strstr (self->got, "zcast.heartbeat"));
+    s_until (self, strstr (self->upstream.asked, "SYNC:stock "));
     upstream_publish (&self->upstream, "stock", "before");
     s_until (self, strstr (self->got, "data: before\n"));
     upstream_close (&self->upstream);
