@@ -274,6 +274,7 @@ int main (int argc, char **argv)
 {
     int status;
     zc_hold_standard_descriptors ();
+    zc_keep_memory_out_of_dumps ();
     s_main_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
     if (!self.options)
         return status;

@@ -95,6 +95,7 @@ int main (int argc, char **argv)
 {
     int status;
     zc_hold_standard_descriptors ();
+    zc_keep_memory_out_of_dumps ();
     bool cgi = zc_cgi_wanted ();
     if (cgi && zc_cgi_words_are_foreign ())
         argc = 1;

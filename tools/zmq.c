@@ -121,6 +121,7 @@ static int s_help_on (int argc, char **argv)
 int main (int argc, char **argv)
 {
     zc_hold_standard_descriptors ();
+    zc_keep_memory_out_of_dumps ();
     signal (SIGPIPE, SIG_DFL); /* end quietly when the reader of our output has left */
     if (argc < 2) {
         s_help (stderr);

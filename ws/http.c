@@ -244,6 +244,7 @@ static void s_refuse (zc_session_t *session, unsigned status, const char *reason
     zc_http_t *self = s_get (session);
     zc_response_t response;
     zc_response_init (&response, status);
+    zc_response_say (&response, "X-Content-Type-Options", "nosniff");
     zc_response_text (&response, reason);
     s_clear_exchange (self);
     s_send_answer (self, &response, false);

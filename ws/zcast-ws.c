@@ -118,6 +118,7 @@ int main (int argc, char **argv)
 {
     int status;
     zc_hold_standard_descriptors ();
+    zc_keep_memory_out_of_dumps ();
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
     if (!options)
         return status;

@@ -16,6 +16,9 @@
  *  it. It is opened for the wrong direction, so that a read from stdin or a write to stdout
  *  fails. Call it first of all. */
 void zc_hold_standard_descriptors (void);
+/*  Memory isn't written into core dumps of this process and its children: it has keys, passwords
+ *  and tokens. Call it before any of them is there. Where there is no /proc, nothing happens. */
+void zc_keep_memory_out_of_dumps (void);
 
 /*  Tells systemd "READY=1", "STOPPING=1" or "RELOADING=1", in a datagram to NOTIFY_SOCKET
  *  (sd_notify(3)). Does nothing where NOTIFY_SOCKET isn't set. */

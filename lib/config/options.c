@@ -247,9 +247,10 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
     /* Letters in one argument can all be options. */
     for (int i = 1; i < argc; i++)
         room += strlen (argv[i]);
+    self->secrets = calloc (self->count + 1, sizeof *self->secrets);
     self->given = calloc (room, sizeof *self->given);
     self->words = calloc (room, sizeof *self->words);
-    if (!self->given || !self->words)
+    if (!self->secrets || !self->given || !self->words)
         abort ();
     char error[ZC_OPTIONS_ERROR_MAX];
     *status = zc_options_read_line (self, argc, argv);
@@ -280,6 +281,9 @@ void zc_options_destroy (zc_options_t **self_p)
         return;
     s_values_destroy (self, &self->values);
     free (self->table);
+    for (size_t i = 0; i < self->count; i++)
+        free (self->secrets[i]);
+    free (self->secrets);
     for (size_t i = 0; i < self->given_count; i++)
         free (self->given[i].own);
     free (self->given);

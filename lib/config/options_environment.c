@@ -71,13 +71,30 @@ static int s_set_list (const zc_option_t *option, zc_value_t *value, const char 
     return rc;
 }
 
-int zc_options_read_environment (const zc_options_t *self, zc_value_t *values, char *error,
-                                 size_t size)
+/*  The variable's text. A secret is overwritten where others can see it (/proc/PID/environ). */
+static const char *s_text (zc_options_t *self, size_t option, char *name)
+{
+    const char *text = zc_variable_find (self->program, &self->table[option], name);
+    zc_slice_t secret = {"", 0};
+    if (text)
+        secret = zc_option_secret (&self->table[option], text);
+    if (secret.len == 0)
+        return text ? text : self->secrets[option];
+    free (self->secrets[option]);
+    self->secrets[option] = strdup (text);
+    if (!self->secrets[option])
+        abort ();
+    memset ((char *)(uintptr_t)secret.at, '*', secret.len);
+    unsetenv (name);
+    return self->secrets[option];
+}
+
+int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *error, size_t size)
 {
     char name[ZC_VARIABLE_MAX];
     for (size_t i = 0; i < self->count; i++) {
         const zc_option_t *option = &self->table[i];
-        const char *text = zc_variable_find (self->program, option, name);
+        const char *text = s_text (self, i, name);
         if (!text)
             continue;
         zc_setter_t origin = {ZC_RANK_ENVIRONMENT, 0, name};

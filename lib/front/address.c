@@ -97,18 +97,22 @@ void zc_trust_clear (zc_trust_t *self)
     *self = (zc_trust_t){.local = false};
 }
 
-bool zc_trust_has (const zc_trust_t *self, const char *address)
+static bool s_is_listed (const zc_trust_t *self, const char *address)
 {
     uint8_t binary[16];
     bool ip4;
-    if (self->always || (self->local && (!*address || zc_is_loopback (address))))
-        return true;
     if (!s_parse (address, binary, &ip4))
         return false;
     for (size_t i = 0; i < self->count; i++)
         if (s_is_within (&self->networks[i], binary))
             return true;
     return false;
+}
+
+bool zc_trust_has (const zc_trust_t *self, const char *address)
+{
+    bool local = !*address || zc_is_loopback (address);
+    return self->always || (self->local && local) || s_is_listed (self, address);
 }
 
 /*  ---------------------------------------------------------------- whose request it is */
@@ -129,6 +133,20 @@ bool zc_address_is_trusted (const zc_request_t *request, const zc_trust_t *trust
     return zc_trust_has (trust, peer);
 }
 
+/*  A program of this machine comes from one of these; another one of 127.0.0.0/8 somebody has
+ * chosen.
+ */
+static bool s_is_here (const char *hop)
+{
+    return strcmp (hop, "127.0.0.1") == 0 || strcmp (hop, "::1") == 0 ||
+           strcmp (hop, "::ffff:127.0.0.1") == 0;
+}
+
+static bool s_is_ours (const zc_trust_t *trust, const char *hop)
+{
+    return !trust->always && (s_is_listed (trust, hop) || (trust->local && s_is_here (hop)));
+}
+
 /*  The last one that is no proxy of ours; where all are, the first one. Where everybody is
  * believed, that is who speaks here, and no more: the last one. Returns 1; 0 where there is none;
  * -1. */
@@ -139,24 +157,18 @@ static int s_forwarded (const zc_request_t *request, const zc_trust_t *trust, zc
     int rc, found = 0;
     while ((rc = trust->field == ZC_FIELD_FORWARDED ? zc_forwarded_next (&list, hop)
                                                     : zc_x_forwarded_for_next (&list, hop)) > 0) {
-        bool ours = !trust->always && hop[0] && zc_trust_has (trust, hop);
-        if (!found || !ours)
+        if (!found || !s_is_ours (trust, hop))
             memcpy (text, hop, sizeof (zc_hop_t));
         found = 1;
     }
     return rc < 0 || (found && !text[0]) ? -1 : found;
 }
 
-static bool s_is_here (const char *address)
-{
-    return !*address || zc_is_loopback (address);
-}
-
 int zc_address_of (const zc_request_t *request, const zc_trust_t *trust, zc_hop_t text)
 {
     zc_hop_t hop;
     s_peer (request, text);
-    bool here = s_is_here (text);
+    bool here = !text[0] || zc_is_loopback (text);
     if (!zc_trust_has (trust, text))
         return text[0] != 0; /* also this machine's own: nobody speaks for it */
     int rc = s_forwarded (request, trust, hop);

@@ -94,6 +94,7 @@ static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
     zc_response_init (&response, 200);
     zc_exchange_add_stream_fields (exchange, &response);
     zc_cors_add (&exchange->cors, &response);
+    zc_response_say (&response, "X-Content-Type-Options", "nosniff");
     exchange->over = true;
     zc_client_t *client = exchange->carrier->stream (exchange, &response);
     zc_response_clear (&response);

@@ -149,6 +149,7 @@ void zc_exchange_answer (zc_exchange_t *self, zc_response_t *response)
     front->stats.errors += response->status >= 400 && response->status < 500;
     front->stats.limited += response->status == 429;
     zc_cors_add (&self->cors, response);
+    zc_response_say (response, "X-Content-Type-Options", "nosniff");
     self->over = true;
     self->carrier->answer (self, response);
 }

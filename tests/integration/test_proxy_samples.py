@@ -212,4 +212,6 @@ def test_the_page_and_the_module(stack, way):
     for path in ("/", "/zcast/", "/zcast.js", "/zcast/zcast.js"):
         status, fields, body = stack.get(path)
         assert status == 200 and len(body) > 100, path
+        assert path == "/" or fields["X-Content-Type-Options"] == "nosniff", path
+        assert path != "/zcast/" or fields["Content-Security-Policy"] == "frame-ancestors 'none'"
         assert "javascript" in fields["Content-Type"] if path.endswith(".js") else "html" in fields["Content-Type"]

@@ -293,6 +293,8 @@ def check_site(stack):
     assert module[2] == (SOURCE / "www/zcast.js").read_bytes()
     page = stack.get("/zcast/")
     assert page[0] == 200 and page[2] == (SOURCE / "www/index.html").read_bytes()
+    assert module[1]["X-Content-Type-Options"] == page[1]["X-Content-Type-Options"] == "nosniff"
+    assert page[1]["Content-Security-Policy"] == "frame-ancestors 'none'" and page[1]["Referrer-Policy"] == "no-referrer"
     for name in re.findall(r'(?:src|href)="(\w[^":]*)"', page[2].decode()):
         assert stack.get(f"/zcast/{name}")[0] == 200, name
     with stack.sse("a") as client:

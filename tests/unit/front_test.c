@@ -274,7 +274,7 @@ static void test_paths_and_methods (void **state)
     s_expect (&front, ZC_METHOD_GET, "/gather", "", NONE,
               LIST ("Status: 405 ", "\r\nAllow: OPTIONS, POST\r\n", "use POST\n"));
     s_expect (&front, ZC_METHOD_OPTIONS, "/events", "", NONE,
-              LIST ("Status: 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n"));
+              LIST ("Status: 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n", "nosniff\r\n\r\n"));
     front.front.fallback = &zc_door_events;
     s_expect (&front, ZC_METHOD_GET, "/nothing", "", NONE, LIST ("Status: 400 ", "no topic"));
     s_stop (&front);
@@ -454,6 +454,8 @@ static void test_addresses (void **state)
         {"127.0.0.1", "what, 198.51.100.1", {LOCAL}, "198.51.100.1"},
         {"127.0.0.1", "127.0.0.1", {LOCAL}, NULL},
         {"127.0.0.1", "192.0.2.7, 127.0.0.1", {LOCAL}, "192.0.2.7"},
+        {"127.0.0.1", "192.0.2.7, 127.0.0.2", {LOCAL}, "127.0.0.2"},
+        {"127.0.0.1", "192.0.2.7, 127.0.0.2", {LOCAL, "--trust-proxy=127.0.0.0/8"}, "192.0.2.7"},
         {"127.0.0.1", "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19", {LOCAL}, "!"},
         {"192.0.2.1", "what", {LOCAL}, "192.0.2.1"},
         {"192.0.2.1", "198.51.100.1", {ALWAYS}, "198.51.100.1"},

@@ -906,6 +906,31 @@ static const zc_program_t s_secretive = {.program = "zcast-test",
                                          .summary = "Tests.",
                                          .options = s_secrets};
 
+/*  What is secret in the environment is taken out of it, for /proc and for children, and still
+ * known when options are read again. */
+static void test_secrets_in_the_environment (void **state)
+{
+    (void)state;
+    char error[512], password[] = "ZCAST_TEST_PASSWORD=hunter2",
+                     url[] = "ZCAST_TEST_REDIS=redis://ann:hunter3@h";
+    int status;
+    putenv (password);
+    putenv (url);
+    char *argv[] = {(char *)"zcast-test", NULL};
+    zc_options_t *options = zc_options_new (&s_secretive, 1, argv, &status);
+    assert_non_null (options);
+    assert_string_equal (password, "ZCAST_TEST_PASSWORD=*******");
+    assert_string_equal (url, "ZCAST_TEST_REDIS=redis://ann:*******@h");
+    assert_null (getenv ("ZCAST_TEST_PASSWORD"));
+    assert_null (getenv ("ZCAST_TEST_REDIS"));
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal (zc_options_text (options, "password"), "hunter2");
+        assert_string_equal (zc_options_text (options, "redis"), "redis://ann:hunter3@h");
+        assert_int_equal (zc_options_reload (options, error, sizeof error), 0);
+    }
+    zc_options_destroy (&options);
+}
+
 static const struct {
     const char *argument, *next; /* next NULL: one argument */
     const char *name, *value, *left;
@@ -1285,6 +1310,7 @@ int main (void)
         cmocka_unit_test (test_files_strange),
         cmocka_unit_test (test_files_of_others),
         cmocka_unit_test (test_environment),
+        cmocka_unit_test (test_secrets_in_the_environment),
         cmocka_unit_test (test_environment_names_the_file),
         cmocka_unit_test (test_environment_bad),
         cmocka_unit_test (test_environment_slips),
