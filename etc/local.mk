@@ -7,6 +7,7 @@ nobase_dist_samples_DATA = \
 	etc/lighttpd/private.conf etc/lighttpd/retry.lua etc/lighttpd/zcast.conf \
 	etc/caddy/Caddyfile etc/caddy/zcast.caddy etc/caddy/events.caddy etc/caddy/events-fcgi.caddy \
 	etc/haproxy/zcast.cfg \
+	etc/container/Containerfile etc/container/compose.yaml etc/container/site.conf \
 	etc/grafana/zcast.json etc/prometheus/zcast.yml etc/prometheus/zcast-alerts.yml \
 	etc/nginx/private.conf etc/nginx/zcast-http.conf etc/nginx/zcast.conf etc/nginx/zcast-proxy.conf
 

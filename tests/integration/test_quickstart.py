@@ -421,5 +421,6 @@ def test_other_release_says_what_it_needs():
 
 def test_scripts_are_clean():
     """shellcheck, over every shell script of the project."""
-    scripts = [SOURCE / name for name in ("tools/quickstart", "tests/other-release", ".ci/run", "autogen.sh")]
+    scripts = [SOURCE / name for name in ("tools/quickstart", "tests/other-release", ".ci/run", "autogen.sh", "tests/packages/run", "tests/packages/inside")]
+    scripts += SOURCE.glob("debian/*.post*")
     run("shellcheck", *[path for path in scripts if path.exists()])
