@@ -13,7 +13,7 @@ from stack import BUILD, SOURCE, run
 
 DOCUMENTS = sorted([*SOURCE.glob("*.md"), *SOURCE.glob("doc/*.md")])
 PAGES = ["zcast-broker.8", "zcast-fcgi.8", "zcast-ws.8", "zcast-redis.8", "zmq.1", "zcast.conf.5"]
-LAYOUT = ["lib", "broker", "fcgi", "ws", "bridge", "tools", "etc", "www", "clients", "doc", "tests"]
+LAYOUT = ["lib", "broker", "fcgi", "ws", "bridge", "tools", "etc", "debian", "www", "clients", "doc", "tests"]
 DAEMONS = ["zcast-broker", "zcast-fcgi", "zcast-ws", "zcast-redis"]
 
 
