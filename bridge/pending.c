@@ -17,6 +17,7 @@ TAILQ_HEAD (s_line, zc_parcel);
 TAILQ_HEAD (s_turns, s_hold);
 
 typedef struct s_hold {
+    zc_node_t node;
     zc_slice_t channel;        /* key; owned */
     TAILQ_ENTRY (s_hold) turn; /* in the order to be tried */
     struct s_line line;        /* of zc_parcel_t, S_HELD, in order; not the one that is tried */
@@ -59,7 +60,7 @@ zc_pending_t *zc_pending_new (void)
 
 static void s_hold_end (zc_pending_t *self, s_hold_t *hold)
 {
-    zc_table_remove (&self->holds, hold);
+    zc_table_remove (&self->holds, &hold->node);
     TAILQ_REMOVE (&self->turns, hold, turn);
     free ((char *)hold->channel.at);
     free (hold);
@@ -237,7 +238,7 @@ zc_parcel_t *zc_pending_next (zc_pending_t *self)
     zc_parcel_t *parcel;
     while ((parcel = TAILQ_FIRST (&self->queued))) {
         TAILQ_REMOVE (&self->queued, parcel, line);
-        s_hold_t *hold = parcel->hold || self->holds.count == 0
+        s_hold_t *hold = parcel->hold || self->holds.size == 0
                              ? NULL
                              : zc_table_get (&self->holds, zc_parcel_channel (parcel));
         if (!hold)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "broker/index.h"
+#include "lib/base/table.h"
 
 #define S_KEEP_MS 10000
 #define S_SEEN_MAX 20000
@@ -24,7 +24,7 @@ typedef struct s_nonce {
 } s_nonce_t;
 
 struct zc_barriers {
-    zc_index_t index;
+    zc_table_t index;
     s_nonce_t *oldest, *newest;
     s_nonce_t *ready, **ready_end; /* by `newer`: they wait no more */
     size_t waiting, waiting_bytes, seen;
@@ -42,7 +42,7 @@ zc_barriers_t *zc_barriers_new (zc_barriers_fn answer, zc_barriers_fn expire, vo
     zc_barriers_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_index_init (&self->index);
+    zc_table_init (&self->index);
     self->ready_end = &self->ready;
     self->answer = answer;
     self->expire = expire;
@@ -61,7 +61,7 @@ static void s_detach (zc_barriers_t *self, s_nonce_t *nonce)
         nonce->newer->older = nonce->older;
     else
         self->newest = nonce->older;
-    zc_index_remove (&self->index, &nonce->node);
+    zc_table_remove (&self->index, &nonce->node);
 }
 
 static void s_free (zc_barriers_t *self, s_nonce_t *nonce)
@@ -108,7 +108,7 @@ void zc_barriers_destroy (zc_barriers_t **self_p)
         s_remove (self, self->oldest);
     while (self->ready)
         s_free (self, s_take_ready (self));
-    zc_index_clear (&self->index);
+    zc_table_clear (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -140,7 +140,7 @@ static void s_add (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *rout
     else
         self->oldest = added;
     self->newest = added;
-    zc_index_insert (&self->index, &added->node, zc_hash (nonce.at, nonce.len, 1));
+    zc_table_insert (&self->index, &added->node, zc_hash (nonce.at, nonce.len, 1));
 }
 
 static bool s_same (const zc_node_t *node, const void *arg)
@@ -154,7 +154,7 @@ static bool s_same (const zc_node_t *node, const void *arg)
 static s_nonce_t *s_find (const zc_barriers_t *self, zc_slice_t nonce, bool waiting)
 {
     s_key_t key = {nonce, waiting};
-    return (s_nonce_t *)zc_index_find (&self->index, zc_hash (nonce.at, nonce.len, 1), s_same,
+    return (s_nonce_t *)zc_table_find (&self->index, zc_hash (nonce.at, nonce.len, 1), s_same,
                                        &key);
 }
 

@@ -20,6 +20,7 @@
 #define S_DIGEST 32
 
 typedef struct {
+    zc_node_t node;
     zc_slice_t key; /* in the certificate */
     zc_certificate_t certificate;
     uint8_t digest[S_DIGEST]; /* of the file */
@@ -100,7 +101,7 @@ static void s_free_entry (s_entry_t *entry)
 
 static void s_clear (zc_table_t *table)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     s_entry_t *entry;
     while ((entry = zc_table_next (table, &at)))
         s_free_entry (entry);
@@ -158,7 +159,7 @@ static zc_table_t s_load (const char *folder)
     if (!s_visit (folder, s_read_file, &table))
         zc_error ("certificates %s: %s: nobody comes in", folder, strerror (errno));
     else
-        zc_info ("certificates %s: %zu", folder, table.count);
+        zc_info ("certificates %s: %zu", folder, table.size);
     return table;
 }
 
@@ -191,13 +192,13 @@ const zc_certificate_t *zc_certificates_find (const zc_certificates_t *self, zc_
 
 size_t zc_certificates_count (const zc_certificates_t *self)
 {
-    return self->table.count;
+    return self->table.size;
 }
 
 /*  Whether one of `old` is gone, or says something else. */
 static bool s_less (const zc_table_t *old, const zc_table_t *now)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     const s_entry_t *entry, *same;
     while ((entry = zc_table_next (old, &at))) {
         same = zc_table_get (now, entry->key);

@@ -64,7 +64,7 @@ static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id,
     } else if (self->copies.size >= S_COPIES_MAX) {
         s_error (self, route, "busy", "too many requests at once: try again");
     } else {
-        zc_index_insert (&self->copies, &s_origin (route, id, conflict)->node, s_hash (id));
+        zc_table_insert (&self->copies, &s_origin (route, id, conflict)->node, s_hash (id));
     }
 }
 
@@ -120,7 +120,7 @@ static zc_origin_t *s_copy (const zc_broker_t *self, zc_id_t id)
 {
     if (self->copies.size == 0)
         return NULL;
-    return (zc_origin_t *)zc_index_find (&self->copies, s_hash (id), s_same, &id);
+    return (zc_origin_t *)zc_table_find (&self->copies, s_hash (id), s_same, &id);
 }
 
 void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
@@ -131,7 +131,7 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
     /*  A copy of what was delivered, though not kept, was published too. */
     for (zc_origin_t *copy; (copy = s_copy (self, item->id));) {
         s_answer (self, copy, item, kept || !origin);
-        zc_index_remove (&self->copies, &copy->node);
+        zc_table_remove (&self->copies, &copy->node);
         free (copy);
     }
     if (origin)
@@ -553,7 +553,7 @@ void zc_control_start (zc_broker_t *self)
     self->barriers = zc_barriers_new (s_synced, s_unsynced, self);
     zc_late_hooks_t hooks = {self, s_start_replay, s_behind};
     self->late = zc_late_new (&hooks);
-    zc_index_init (&self->copies);
+    zc_table_init (&self->copies);
     self->frames = malloc (S_FRAMES * sizeof *self->frames);
     self->slices = malloc (S_FRAMES * sizeof *self->slices);
     if (!self->frames || !self->slices)
@@ -564,6 +564,7 @@ void zc_control_start (zc_broker_t *self)
 
 void zc_control_stop (zc_broker_t *self)
 {
+    zc_table_cursor_t at = {0};
     zc_node_t *copy;
     if (self->frames)
         s_release (self, S_FRAMES);
@@ -573,8 +574,7 @@ void zc_control_stop (zc_broker_t *self)
     zc_outbox_destroy (&self->outbox);
     zc_barriers_destroy (&self->barriers);
     zc_late_destroy (&self->late);
-    size_t at = 0;
-    while (self->copies.buckets && (copy = zc_index_pop (&self->copies, &at)))
+    while ((copy = zc_table_next (&self->copies, &at)))
         free (copy);
-    zc_index_clear (&self->copies);
+    zc_table_clear (&self->copies);
 }

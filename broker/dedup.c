@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include "broker/index.h"
+#include "lib/base/table.h"
 #include "lib/base/log.h"
 
 #define S_EXPIRE_MAX 8 /* forgotten with each addition */
@@ -28,7 +28,7 @@ typedef struct s_seen {
 } s_seen_t;
 
 struct zc_dedup {
-    zc_index_t index;
+    zc_table_t index;
     s_seen_t *oldest, *newest;
     uint64_t window_ms;
     size_t max;
@@ -60,7 +60,7 @@ zc_dedup_t *zc_dedup_new (void)
     zc_dedup_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_index_init (&self->index);
+    zc_table_init (&self->index);
     s_open_digest (self);
     return self;
 }
@@ -75,7 +75,7 @@ static void s_forget (zc_dedup_t *self, s_seen_t *seen)
         seen->newer->older = seen->older;
     else
         self->newest = seen->older;
-    zc_index_remove (&self->index, &seen->node);
+    zc_table_remove (&self->index, &seen->node);
     free (seen);
 }
 
@@ -86,7 +86,7 @@ void zc_dedup_destroy (zc_dedup_t **self_p)
         return;
     while (self->oldest)
         s_forget (self, self->oldest);
-    zc_index_clear (&self->index);
+    zc_table_clear (&self->index);
     EVP_MAC_CTX_free (self->digest);
     EVP_MAC_free (self->mac);
     OSSL_LIB_CTX_free (self->library);
@@ -140,7 +140,7 @@ static bool s_same (const zc_node_t *node, const void *arg)
 
 static s_seen_t *s_find (const zc_dedup_t *self, const s_key_t *key)
 {
-    return (s_seen_t *)zc_index_find (&self->index, s_hash (key), s_same, key);
+    return (s_seen_t *)zc_table_find (&self->index, s_hash (key), s_same, key);
 }
 
 static bool s_expired (const zc_dedup_t *self, const s_seen_t *seen, uint64_t now_ms)
@@ -177,7 +177,7 @@ void zc_dedup_add (zc_dedup_t *self, zc_slice_t topic, zc_slice_t name, zc_diges
     else
         self->oldest = seen;
     self->newest = seen;
-    zc_index_insert (&self->index, &seen->node, s_hash (&key));
+    zc_table_insert (&self->index, &seen->node, s_hash (&key));
 }
 
 static bool s_same_digest (const zc_digest_t *a, const zc_digest_t *b)

@@ -31,7 +31,6 @@ broker_libbroker_a_SOURCES = \
 	broker/history/upgrade.c broker/history/upgrade.h \
 	broker/history/position.c broker/history/position.h \
 	broker/topics.c broker/topics.h \
-	broker/dedup.c broker/dedup.h \
-	broker/index.c broker/index.h
+	broker/dedup.c broker/dedup.h
 broker_zcast_broker_SOURCES = broker/main.c
 broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lpthread

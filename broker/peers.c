@@ -5,13 +5,13 @@
 
 void zc_peers_init (zc_peers_t *self)
 {
-    zc_index_init (&self->index);
+    zc_table_init (&self->index);
     self->first = NULL;
 }
 
 void zc_peers_clear (zc_peers_t *self)
 {
-    zc_index_clear (&self->index);
+    zc_table_clear (&self->index);
     self->first = NULL;
 }
 
@@ -31,14 +31,14 @@ zc_peer_t *zc_peers_find (const zc_peers_t *self, zc_slice_t identity)
 {
     if (!self->first)
         return NULL;
-    return (zc_peer_t *)zc_index_find (&self->index, s_hash (identity), s_same, &identity);
+    return (zc_peer_t *)zc_table_find (&self->index, s_hash (identity), s_same, &identity);
 }
 
 void zc_peers_add (zc_peers_t *self, zc_peer_t *peer, zc_slice_t identity)
 {
     peer->len = (uint8_t)identity.len;
     memcpy (peer->identity, identity.at, identity.len);
-    zc_index_insert (&self->index, &peer->node, s_hash (identity));
+    zc_table_insert (&self->index, &peer->node, s_hash (identity));
     if (!self->first)
         self->first = peer->next = peer->previous = peer;
     peer->next = self->first;
@@ -48,7 +48,7 @@ void zc_peers_add (zc_peers_t *self, zc_peer_t *peer, zc_slice_t identity)
 
 void zc_peers_remove (zc_peers_t *self, zc_peer_t *peer)
 {
-    zc_index_remove (&self->index, &peer->node);
+    zc_table_remove (&self->index, &peer->node);
     if (self->first == peer)
         self->first = peer->next == peer ? NULL : peer->next;
     peer->next->previous = peer->previous;

@@ -4,7 +4,7 @@
 #ifndef ZC_PEERS_H
 #define ZC_PEERS_H
 
-#include "broker/index.h"
+#include "lib/base/table.h"
 #include "lib/base/text.h"
 
 typedef struct zc_peer {
@@ -15,7 +15,7 @@ typedef struct zc_peer {
 } zc_peer_t;
 
 typedef struct {
-    zc_index_t index;
+    zc_table_t index;
     zc_peer_t *first; /* the peer whose turn it is; NULL: there is none */
 } zc_peers_t;
 

@@ -42,7 +42,7 @@ struct zc_broker {
     uint64_t missed_at_ms; /* since when that is known */
     zmq_msg_t *frames;     /* of the request being handled */
     zc_slice_t *slices;    /* the same, as bytes */
-    zc_index_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
+    zc_table_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
     /*  broker.c */
     zc_item_t item; /* the message being taken in */
     zmq_msg_t headers;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "broker/index.h"
+#include "lib/base/table.h"
 
 #define S_REPORT_KEEP_MS 30000
 #define S_NAME_KEEP_MS 600000 /* who has reported, and nothing any more */

@@ -7,7 +7,7 @@
 #define S_LOOK 100 /* topics, for one to evict */
 
 struct zc_topics {
-    zc_index_t index;
+    zc_table_t index;
     size_t max;
     zc_id_t forgotten;
     zc_topic_t *least, *most; /* ends of the list of use */
@@ -23,7 +23,7 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
     zc_topics_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    zc_index_init (&self->index);
+    zc_table_init (&self->index);
     self->max = max;
     self->forgotten = forgotten;
     self->evict = evict;
@@ -41,7 +41,7 @@ void zc_topics_destroy (zc_topics_t **self_p)
         self->least = topic->more;
         free (topic);
     }
-    zc_index_clear (&self->index);
+    zc_table_clear (&self->index);
     free (self);
     *self_p = NULL;
 }
@@ -58,7 +58,7 @@ static bool s_same (const zc_node_t *node, const void *key)
 
 static zc_topic_t *s_find (const zc_topics_t *self, zc_slice_t name, uint64_t hash)
 {
-    return (zc_topic_t *)zc_index_find (&self->index, hash, s_same, &name);
+    return (zc_topic_t *)zc_table_find (&self->index, hash, s_same, &name);
 }
 
 zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name)
@@ -118,7 +118,7 @@ static void s_evict (zc_topics_t *self)
     zc_topics_forget (self, topic->last);
     if (self->cached == topic)
         self->cached = NULL;
-    zc_index_remove (&self->index, &topic->node);
+    zc_table_remove (&self->index, &topic->node);
     s_unlink (self, topic);
     free (topic);
 }
@@ -135,7 +135,7 @@ static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash)
     topic->last = topic->sent = topic->floor = self->forgotten;
     topic->len = (uint16_t)name.len;
     memcpy (topic->name, name.at, name.len);
-    zc_index_insert (&self->index, &topic->node, hash);
+    zc_table_insert (&self->index, &topic->node, hash);
     s_link (self, topic);
     return topic;
 }

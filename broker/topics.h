@@ -6,7 +6,7 @@
 #ifndef ZC_TOPICS_H
 #define ZC_TOPICS_H
 
-#include "broker/index.h"
+#include "lib/base/table.h"
 #include "lib/wire/id.h"
 #include "lib/base/text.h"
 

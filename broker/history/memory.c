@@ -42,7 +42,7 @@ typedef struct { /* the messages of a topic: a ring */
 typedef struct {
     zc_history_t base;
     s_entry_t *oldest, *newest;
-    zc_index_t events; /* topic and name (own id or key) -> the newest entry */
+    zc_table_t events; /* topic and name (own id or key) -> the newest entry */
     s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
@@ -200,7 +200,7 @@ static bool s_event_same (const zc_node_t *node, const void *arg)
 
 static s_entry_t *s_event_find (const s_memory_t *self, const s_name_t *name)
 {
-    return (s_entry_t *)zc_index_find (&self->events, s_event_hash (name), s_event_same, name);
+    return (s_entry_t *)zc_table_find (&self->events, s_event_hash (name), s_event_same, name);
 }
 
 static void s_event_add (s_memory_t *self, s_entry_t *entry)
@@ -213,9 +213,9 @@ static void s_event_add (s_memory_t *self, s_entry_t *entry)
         entry->same_newer = newest->same_newer;
         newest->same_newer->same_older = entry;
         newest->same_newer = entry;
-        zc_index_remove (&self->events, &newest->event);
+        zc_table_remove (&self->events, &newest->event);
     }
-    zc_index_insert (&self->events, &entry->event, s_event_hash (&name));
+    zc_table_insert (&self->events, &entry->event, s_event_hash (&name));
 }
 
 static void s_event_remove (s_memory_t *self, s_entry_t *entry)
@@ -223,9 +223,9 @@ static void s_event_remove (s_memory_t *self, s_entry_t *entry)
     s_entry_t *older = entry->same_older;
     if (entry->same_newer->id <= entry->id) { /* the newest */
         uint64_t hash = entry->event.hash;
-        zc_index_remove (&self->events, &entry->event);
+        zc_table_remove (&self->events, &entry->event);
         if (older != entry)
-            zc_index_insert (&self->events, &older->event, hash);
+            zc_table_insert (&self->events, &older->event, hash);
     }
     older->same_newer = entry->same_newer;
     entry->same_newer->same_older = older;
@@ -459,7 +459,7 @@ static void s_destroy (zc_history_t *base)
     s_memory_t *self = (s_memory_t *)base;
     while (self->oldest)
         s_drop (self, self->oldest);
-    zc_index_clear (&self->events);
+    zc_table_clear (&self->events);
     zc_position_destroy (&self->position, self->last);
     free (self->queue);
     free (self);
@@ -508,7 +508,7 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
         abort ();
     self->base.ops = &ops;
     self->base.fd = -1;
-    zc_index_init (&self->events);
+    zc_table_init (&self->events);
     if (file && !(self->position = zc_position_new (file, error, size))) {
         free (self);
         return NULL;

@@ -45,6 +45,7 @@ typedef struct {
 } s_gap_t;
 
 struct zc_channel {
+    zc_node_t node;
     zc_slice_t key; /* encoding and topics; owned */
     zc_channels_t *set;
     zc_shared_t *shared;
@@ -221,7 +222,7 @@ void zc_channel_destroy (zc_channel_t **self_p)
         return;
     assert (self->audience.count == 0 && self->joins.all.count == 0);
     zc_shared_t *shared = self->shared;
-    zc_table_remove (&self->set->table, self);
+    zc_table_remove (&self->set->table, &self->node);
     shared->stats.channels--;
     zc_questions_cancel (shared->questions, self->fetch);
     zc_rounds_forget (shared->rounds, &self->audience);
@@ -781,7 +782,7 @@ void zc_channels_configure (zc_channels_t *self)
     zc_timeouts_set (&self->timeouts, S_RETAIN_AGAIN,
                      again > S_RETAIN_AGAIN_MS ? again : S_RETAIN_AGAIN_MS);
     zc_timeouts_set (&self->timeouts, S_OPENING, S_OPENING_MS);
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self, &at)))
         s_configure (channel);
@@ -824,12 +825,10 @@ void zc_channels_destroy (zc_channels_t **self_p)
     if (!self)
         return;
     zc_subscriptions_close (self->subscriptions);
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
-    while ((channel = zc_channels_next (self, &at))) {
+    while ((channel = zc_channels_next (self, &at)))
         zc_channel_destroy (&channel);
-        at--; /* what has moved into its place */
-    }
     zc_subscriptions_destroy (&self->subscriptions);
     zc_table_clear (&self->table);
     zc_slots_clear (&self->unsettled);
@@ -842,7 +841,7 @@ zc_subscriptions_t *zc_channels_subscriptions (zc_channels_t *self)
     return self->subscriptions;
 }
 
-zc_channel_t *zc_channels_next (const zc_channels_t *self, size_t *at)
+zc_channel_t *zc_channels_next (const zc_channels_t *self, zc_table_cursor_t *at)
 {
     return zc_table_next (&self->table, at);
 }
@@ -854,7 +853,7 @@ zc_channel_t *zc_channels_next_unsettled (zc_channels_t *self)
 
 void zc_channels_unsettle_held (zc_channels_t *self)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self, &at)))
         if (s_waits (channel))

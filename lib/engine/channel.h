@@ -6,6 +6,7 @@
 #define ZC_CHANNEL_H
 
 #include "lib/base/heap.h"
+#include "lib/base/table.h"
 #include "lib/engine/feed.h"
 #include "lib/engine/subscription.h"
 
@@ -35,7 +36,7 @@ zc_subscriptions_t *zc_channels_subscriptions (zc_channels_t *self);
 zc_channel_t *zc_channels_get (zc_channels_t *self, const zc_encoding_t *encoding,
                                const zc_slice_t *topics, size_t count);
 /*  Iterates: *at starts at 0. Don't make or destroy channels meanwhile. */
-zc_channel_t *zc_channels_next (const zc_channels_t *self, size_t *at);
+zc_channel_t *zc_channels_next (const zc_channels_t *self, zc_table_cursor_t *at);
 /*  A channel in which something has changed that may let held messages or joins go on; NULL when
  *  none is left. */
 zc_channel_t *zc_channels_next_unsettled (zc_channels_t *self);

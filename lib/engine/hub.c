@@ -97,7 +97,7 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
 void zc_hub_set_stale (zc_hub_t *self, bool stale)
 {
     self->stale = stale;
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_stale (channel, stale);
@@ -134,7 +134,7 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
     zc_encoder_forget (self->shared.encoder);
     zc_held_forget (&self->shared.held);
     zc_subscriptions_begin_anew (self->subscriptions);
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_begin_anew (channel, future);
@@ -211,7 +211,7 @@ void zc_hub_connected (zc_hub_t *self)
     zc_questions_connected (self->shared.questions, true);
     zc_losses_suspect (&self->shared.losses);
     self->shared.stats.reconnects++;
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_connected (channel);
@@ -222,7 +222,7 @@ void zc_hub_disconnected (zc_hub_t *self)
 {
     zc_questions_connected (self->shared.questions, false);
     zc_subscriptions_disconnected (self->subscriptions);
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_disconnected (channel);

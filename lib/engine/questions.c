@@ -13,6 +13,7 @@
 #define S_REPAIRS 4        /* and of repairs, beyond that: live messages are held back for them */
 
 typedef struct s_question {
+    zc_node_t node;
     zc_slice_t key; /* the bytes of its token */
     uint64_t token;
     const zc_fetcher_t *fetcher;     /* NULL: a SYNC */
@@ -54,7 +55,7 @@ static void s_free (s_question_t *question)
 
 static void s_forget_all (zc_questions_t *self)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     s_question_t *question;
     while ((question = zc_table_next (&self->all, &at)))
         s_free (question);
@@ -182,7 +183,7 @@ static void s_forget_fetch (zc_questions_t *self, s_question_t *question)
         s_leave_line (self, question);
     else
         self->fetching--;
-    zc_table_remove (&self->all, question);
+    zc_table_remove (&self->all, &question->node);
     s_free (question);
 }
 
@@ -320,7 +321,7 @@ bool zc_questions_synced (zc_questions_t *self, uint64_t token, zc_slots_t *subj
     for (size_t i = 0; i < subjects->count; i++)
         if (subjects->at[i].item)
             ((zc_subject_t *)subjects->at[i].item)->in = subjects;
-    zc_table_remove (&self->all, question);
+    zc_table_remove (&self->all, &question->node);
     s_free (question);
     self->syncing--;
     return true;

@@ -11,6 +11,7 @@
 #include "lib/base/timeouts.h"
 
 struct zc_subscription {
+    zc_node_t node;
     zc_slice_t topic; /* key; owned */
     zc_subscriptions_t *set;
     zc_order_t order;
@@ -123,7 +124,7 @@ void zc_subscription_leave (zc_subscription_t *self, size_t *slot)
     if (self->followers.count)
         return;
     set->upstream.unsubscribe (set->upstream.self, self->topic.at, self->topic.len);
-    zc_table_remove (&set->table, self);
+    zc_table_remove (&set->table, &self->node);
     set->shared->stats.topics--;
     zc_questions_cancel (set->shared->questions, self->fetch);
     zc_questions_unwant (set->shared->questions, &self->subject);
@@ -276,7 +277,7 @@ void zc_subscription_want_sync (zc_subscription_t *self)
 
 void zc_subscriptions_want_all (zc_subscriptions_t *self)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_subscription_t *one;
     while ((one = zc_table_next (&self->table, &at)))
         zc_subscription_want_sync (one);
@@ -310,7 +311,7 @@ void zc_subscriptions_go_on (zc_subscriptions_t *self)
 
 void zc_subscriptions_disconnected (zc_subscriptions_t *self)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_subscription_t *one;
     while ((one = zc_table_next (&self->table, &at)))
         one->fetch = 0;
@@ -318,7 +319,7 @@ void zc_subscriptions_disconnected (zc_subscriptions_t *self)
 
 void zc_subscriptions_begin_anew (zc_subscriptions_t *self)
 {
-    size_t at = 0;
+    zc_table_cursor_t at = {0};
     zc_subscription_t *one;
     while ((one = zc_table_next (&self->table, &at))) {
         zc_order_state_t was = one->order.state;

@@ -21,7 +21,7 @@ TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
     "lib/base": ["buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
-    "lib/wire": ["ask", "chunked", "encoding", "field", "head", "id", "message", "query", "sse"],
+    "lib/wire": ["ask", "chunked", "encoding", "field", "head", "id", "line", "message", "query", "sse"],
     "lib/order": ["losses", "order"],
     "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",
                    "rounds", "slow", "subscription"],

@@ -1565,7 +1565,7 @@ static int s_print_seed (void **state)
 
 int main (void)
 {
-    zc_table_repeatable = true;
+    zc_hash_repeatable = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),

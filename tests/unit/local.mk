@@ -175,10 +175,10 @@ TESTS += tests/unit/sse_test
 tests_unit_sse_test_SOURCES = tests/unit/sse_test.c
 tests_unit_sse_test_LDADD = $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/hashtable_test
-TESTS += tests/unit/hashtable_test
-tests_unit_hashtable_test_SOURCES = tests/unit/hashtable_test.c
-tests_unit_hashtable_test_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/table_test
+TESTS += tests/unit/table_test
+tests_unit_table_test_SOURCES = tests/unit/table_test.c tests/unit/unit.h
+tests_unit_table_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/slots_test
 TESTS += tests/unit/slots_test
@@ -271,11 +271,6 @@ TESTS += tests/unit/processes_test
 tests_unit_processes_test_SOURCES = tests/unit/processes_test.c tests/unit/unit.h
 tests_unit_processes_test_LDADD = $(UNIT_LIBS)
 tests_unit_processes_test_LDFLAGS = -Wl,--wrap=zc_mono_ms
-
-check_PROGRAMS += tests/unit/index_test
-TESTS += tests/unit/index_test
-tests_unit_index_test_SOURCES = tests/unit/index_test.c tests/unit/unit.h
-tests_unit_index_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
 check_PROGRAMS += tests/unit/topics_test
 TESTS += tests/unit/topics_test
