@@ -71,22 +71,43 @@ static int s_set_list (const zc_option_t *option, zc_value_t *value, const char 
     return rc;
 }
 
-/*  The variable's text. A secret is overwritten where others can see it (/proc/PID/environ). */
+/*  Overwrites a secret where others can see it (/proc/PID/environ), and takes it from children. */
+static void s_wipe (const zc_option_t *option, const char *text, const char *name)
+{
+    zc_slice_t secret = zc_option_secret (option, text);
+    if (secret.len == 0)
+        return;
+    memset ((char *)(uintptr_t)secret.at, '*', secret.len);
+    unsetenv (name);
+}
+
+/*  The variable's text; a secret is kept, as it isn't there any more the next time. */
 static const char *s_text (zc_options_t *self, size_t option, char *name)
 {
     const char *text = zc_variable_find (self->program, &self->table[option], name);
-    zc_slice_t secret = {"", 0};
-    if (text)
-        secret = zc_option_secret (&self->table[option], text);
-    if (secret.len == 0)
-        return text ? text : self->secrets[option];
+    if (!text)
+        return self->secrets[option];
+    if (zc_option_secret (&self->table[option], text).len == 0)
+        return text;
     free (self->secrets[option]);
     self->secrets[option] = strdup (text);
     if (!self->secrets[option])
         abort ();
-    memset ((char *)(uintptr_t)secret.at, '*', secret.len);
-    unsetenv (name);
+    s_wipe (&self->table[option], text, name);
     return self->secrets[option];
+}
+
+/*  Containers give all programs one environment: what is for another one is nothing to us. */
+static void s_wipe_others (void)
+{
+    char name[ZC_VARIABLE_MAX];
+    for (const zc_section_t *section = zc_sections; section->name; section++)
+        for (const zc_option_t *key = section->keys; key->name; key++)
+            for (int own = 0; own < 2; own++) {
+                const char *text = s_get (own ? section->name : NULL, key->name, name);
+                if (text)
+                    s_wipe (key, text, name);
+            }
 }
 
 int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *error, size_t size)
@@ -103,6 +124,8 @@ int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *e
             0)
             return -1;
     }
+    if (self->program->section && !self->program->keys)
+        s_wipe_others ();
     return 0;
 }
 

@@ -2,10 +2,10 @@
  *
  *  A carrier (FastCGI, HTTP, CGI) brings an exchange: a request, and hooks by which it is answered.
  *  A door (events, publish, …) serves a path. Between them, in this order, for every request: path;
- *  CORS and preflight; method; limits of the address; token; limits of the subject; then the door,
- *  which asks for grants where it knows what is asked. So a refusal carries CORS, and each path
- *  answers in its own way: a stream's with 200 and a time to come back, since a browser that is
- *  shown an error never does, any other with a status.
+ *  CORS and preflight; method; room for a client; limits of the address; token; limits of the
+ * subject; then the door, which asks for grants where it knows what is asked. So a refusal carries
+ * CORS, and each path answers in its own way: a stream's with 200 and a time to come back, since a
+ * browser that is shown an error never does, any other with a status.
  *
  *  To add a door, write one zc_door_t, and give it to zc_front_open. To add a carrier, write one
  *  zc_carrier_t, fill a request, and call zc_front_begin. */

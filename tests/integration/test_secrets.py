@@ -9,7 +9,7 @@ import pytest
 
 from fastcgi import Peer, request as records
 from http11 import Http, request
-from stack import wait_for
+from stack import is_sanitized, wait_for
 from wsraw import head
 
 SECRET = "a-secret-that-nobody-is-to-see-0123456789"
@@ -47,6 +47,8 @@ def test_core_dumps(stack, key, with_memory):
     wait_for(lambda: stack.wait_report("ws.0")["ws"]["sessions"] >= 1, "it is there")
     chosen = Path(f"/proc/{worker.pid}/coredump_filter")
     assert int(chosen.read_text(), 16) == 0
+    if is_sanitized():
+        return  # its dump would be of terabytes
     if with_memory:
         chosen.write_text("0x33")
     dump = dumped(stack, worker)
@@ -75,6 +77,15 @@ def test_environment_and_arguments(stack):
         assert SECRET.encode() not in Path(f"/proc/{bridge.pid}/{name}").read_bytes()
     bridge.send_signal(signal.SIGHUP)
     wait_for(lambda: SECRET not in bridge.log() and "takes effect after a restart" not in bridge.log(), "no complaint")
+
+
+def test_the_environment_of_all(stack):
+    """In a container all programs have one environment, with the bridge's password in it."""
+    secrets = {"ZCAST_BRIDGE_PASSWORD": SECRET, "ZCAST_REDIS": f"redis://ann:{SECRET}@redis"}
+    for daemon in (stack.start("zcast-broker", ["zcast-broker", *stack.endpoints()], stack.broker_answers, env=secrets), stack.ws("--processes=2", env=secrets)):
+        for pid in daemon.pids():
+            found = Path(f"/proc/{pid}/environ").read_bytes()
+            assert b"ZCAST_BRIDGE_PASSWORD=***" in found and SECRET.encode() not in found
 
 
 def test_logs(stack, key):
