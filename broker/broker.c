@@ -417,7 +417,7 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
                                {self->xsub, 0, in, 0},
                                {self->router, 0, in, 0},
                                {NULL, signal_fd, ZMQ_POLLIN, 0}};
-    int count = 4, timeout = zc_control_timeout (self);
+    int count = 4, timeout = zc_control_wait_ms (self);
     if (self->history->fd >= 0)
         items[count++] = (zmq_pollitem_t){NULL, self->history->fd, ZMQ_POLLIN, 0};
     if (zc_gate_socket (self->gate)) {

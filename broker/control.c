@@ -537,7 +537,7 @@ void zc_control_turn (zc_broker_t *self)
     zc_late_turn (self->late, self->head, self->mono_ms);
 }
 
-int zc_control_timeout (const zc_broker_t *self)
+int zc_control_wait_ms (const zc_broker_t *self)
 {
     zc_replays_state_t state = zc_replays_state (self->replays);
     if (state == ZC_REPLAYS_READY || zc_barriers_ready (self->barriers))

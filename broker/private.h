@@ -75,7 +75,7 @@ bool zc_control_serve (zc_broker_t *self);
 /*  Once a turn: jobs, answers that wait, nonces. */
 void zc_control_turn (zc_broker_t *self);
 /*  How long the loop may sleep for control's sake, in milliseconds. */
-int zc_control_timeout (const zc_broker_t *self);
+int zc_control_wait_ms (const zc_broker_t *self);
 /*  A message that requests wait for is settled. */
 void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept);
 

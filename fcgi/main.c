@@ -57,7 +57,7 @@ static int s_work (void *arg, unsigned index)
     s_main_t *self = arg;
     int listener = self->listener;
     self->listener = -1;
-    return zc_server_run (self->options, listener, index);
+    return zc_fcgi_run (self->options, listener, index);
 }
 
 static bool s_reload (void *arg)

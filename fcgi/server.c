@@ -178,7 +178,7 @@ static void s_stats (void *arg, json_t *report)
     zc_front_stats (&self->conns.front, report);
 }
 
-int zc_server_run (zc_options_t *options, int listener, unsigned index)
+int zc_fcgi_run (zc_options_t *options, int listener, unsigned index)
 {
     s_server_t self = {.options = options, .listener = listener};
     const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, s_stats};

@@ -14,6 +14,6 @@ bool zc_server_inherited (void);
 
 /*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
  * once it drains. Returns the exit status. */
-int zc_server_run (zc_options_t *options, int listener, unsigned index);
+int zc_fcgi_run (zc_options_t *options, int listener, unsigned index);
 
 #endif

@@ -267,7 +267,7 @@ static void s_on_stats (void *arg, json_t *report)
     zc_front_stats (&self->front, report);
 }
 
-int zc_server_run (zc_options_t *options, int listener, unsigned index)
+int zc_ws_run (zc_options_t *options, int listener, unsigned index)
 {
     zc_server_t self = {.options = options,
                         .listener = listener,

@@ -7,6 +7,6 @@
 
 /*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
  *  once it drains. Returns the exit status. */
-int zc_server_run (zc_options_t *options, int listener, unsigned index);
+int zc_ws_run (zc_options_t *options, int listener, unsigned index);
 
 #endif

@@ -78,7 +78,7 @@ static int s_work (void *arg, unsigned index)
     s_program_t *self = arg;
     int listener = self->listener;
     self->listener = -1;
-    return zc_server_run (self->options, listener, index);
+    return zc_ws_run (self->options, listener, index);
 }
 
 static bool s_reload (void *arg)

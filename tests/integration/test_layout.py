@@ -128,15 +128,17 @@ def sources():
 
 
 def test_a_name_means_one_thing():
-    """No two types, and no two constants of headers, share a name."""
+    """No two types, no two constants of headers, and no two functions that a linker sees share a name."""
     places = {}
     for path, text in sources():
-        names = re.findall(r"^\}\s*(zc_\w+_t);", text, re.M)
+        names = re.findall(r"\}\s*(zc_\w+_t);", text)
         names += [f"{name}_t" for name in re.findall(r"^struct (zc_\w+)\s*\{", text, re.M)]
         if path.suffix == ".h":
             names += re.findall(r"^#define (ZC_\w+)", text, re.M)
+        else:
+            names += re.findall(r"^(?!static|extern|typedef)[a-z][\w ]*[ *]+(zc_\w+) \([^;{}]*\)\s*\{", text, re.M)
         for name in names:
             places.setdefault(name, set()).add(str(path))
-    assert len(places) > 300, "the test found no types to look at"
+    assert len(places) > 1000, "the test found no types and functions to look at"
     twice = {name: files for name, files in places.items() if len(files) > 1}
     assert not twice
