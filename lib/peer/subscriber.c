@@ -27,6 +27,7 @@
 #include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
+#include "lib/wire/line.h"
 
 #define S_HWM 300         /* they may be of any size; what the broker then drops is fetched */
 #define S_ANSWER_MS 10000 /* for an answer that is no page, with nothing moving */
@@ -43,6 +44,8 @@ typedef struct {
     char *name; /* owned; not NUL-terminated */
     size_t len;
     zc_id_t complete; /* all up to here has been handed over */
+    zc_id_t verified; /* a SYNC has said that nothing follows `complete` up to here */
+    zc_id_t left_at;  /* complete up to here on a line that is no more; else ZC_ID_NONE */
     bool known;       /* complete is meant */
     bool behind;      /* something after complete is to be fetched */
 } s_topic_t;
@@ -79,6 +82,10 @@ struct zc_subscriber {
     bool page_ended; /* its END has come, with these: */
     zc_id_t page_head;
     bool page_more;
+    zc_line_t line;     /* of the broker's positions, where it told */
+    zc_id_t heard;      /* the newest position had from it */
+    bool plain;         /* it is an older one, which knows nothing of lines */
+    bool anew;          /* the line began after the base: no more is stated of what was before */
     zc_id_t synced;     /* the broker's head at the last SYNC */
     zc_id_t position;   /* all up to here, on all topics, has been handed over */
     zc_message_t *held; /* the message before which something is missing */
@@ -327,7 +334,11 @@ static bool s_good (zc_subscriber_t *self, const zc_answer_t *answer)
     if (answer->kind == ZC_OK || answer->kind == ZC_END)
         return true;
     s_later (self);
-    if (answer->kind == ZC_ERR && !zc_answer_is_passing (answer))
+    if (zc_answer_is_error (answer, "line")) /* another broker is there, as a SYNC will tell */
+        self->resync = true;
+    else if (zc_answer_is_error (answer, "arguments") && !self->plain)
+        self->plain = true;
+    else if (answer->kind == ZC_ERR && !zc_answer_is_passing (answer))
         self->config.refused (self->config.arg, answer->code, answer->text);
     return false;
 }
@@ -394,6 +405,11 @@ static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, z
         self->config.gap (self->config.arg, topic, prefix, from, to);
 }
 
+static zc_id_t s_known (const s_topic_t *topic)
+{
+    return topic->complete > topic->verified ? topic->complete : topic->verified;
+}
+
 static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
 {
     bool from_history = self->since != NULL;
@@ -406,7 +422,9 @@ static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
             topic->known = true;
             topic->complete = last;
         }
-        s_set_behind (self, topic, from_history || last > topic->complete);
+        s_set_behind (self, topic, from_history || last > s_known (topic) || topic->left_at);
+        if (!topic->behind)
+            topic->verified = self->synced;
     }
 }
 
@@ -435,7 +453,7 @@ static bool s_is_ahead (const zc_subscriber_t *self, zc_id_t head)
 /*  The broker's ids are behind: it had its history in memory and its clock was set back, or `since`
  *  is from the future. All that it gives out would be taken for old, and what its predecessor has
  *  left in the queue for new. States that, and begins again from where the broker is. */
-static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
+static void s_drop_queue (zc_subscriber_t *self)
 {
     zmq_msg_t frames[3];
     size_t count;
@@ -443,6 +461,36 @@ static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
         s_close (frames, count);
     free (self->held);
     self->held = NULL;
+}
+
+/*  The broker's positions are of another line, and some may be before those that came. All that
+ *  there is on it comes after what came. */
+static void s_change_line (zc_subscriber_t *self, zc_id_t head)
+{
+    s_drop_queue (self);
+    for (size_t i = 0; i < self->prefix_count; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, head);
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        topic->left_at = topic->known ? topic->complete : self->base;
+        topic->complete = topic->verified = ZC_ID_NONE;
+        topic->known = true;
+    }
+    self->position = self->base = ZC_ID_NONE;
+    self->anew = true;
+    self->heard = head;
+}
+
+/*  Whether that is so. An older broker names no line. */
+static bool s_is_another_line (const zc_subscriber_t *self, const zc_line_t *line)
+{
+    return zc_line_known (&self->line) && zc_line_known (line) &&
+           !zc_line_same (&self->line, line) && !zc_line_follows (line, self->heard);
+}
+
+static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
+{
+    s_drop_queue (self);
     bool all = self->base > head;
     for (size_t i = 0; i < self->prefix_count && all; i++)
         s_state_gap (self, self->prefixes[i], true, self->base, head);
@@ -450,6 +498,8 @@ static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
         s_topic_t *topic = &self->topics[i];
         zc_slice_t name = {topic->name, topic->len};
         zc_id_t from = topic->known ? topic->complete : self->base;
+        if (topic->verified > head)
+            topic->verified = head;
         if (from <= head)
             continue;
         if (!all || !s_is_prefixed (self, name))
@@ -518,12 +568,21 @@ static void s_synced (void *arg, const zc_answer_t *answer)
         return;
     if (self->base == ZC_ID_MAX)
         self->base = head;
-    if (s_is_ahead (self, head)) {
-        s_begin_again (self, head); /* and asks again: new ones may have been in the queue too */
+    zc_line_t line = {""};
+    zc_line_parse (&line, answer->line);
+    bool another = s_is_another_line (self, &line), same = zc_line_same (&self->line, &line);
+    self->line = line;
+    if (another || ((!same || !zc_line_known (&line)) && s_is_ahead (self, head))) {
+        /* and asks again: new ones may have been in the queue too */
+        if (another)
+            s_change_line (self, head);
+        else
+            s_begin_again (self, head);
         return;
     }
     self->resync = false;
     self->synced = head;
+    self->heard = self->heard > head ? self->heard : head;
     self->dropped = answer->dropped;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
     s_take_lasts (self, answer->lasts);
@@ -608,8 +667,14 @@ static void s_sync (zc_subscriber_t *self)
     zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, self->nonce, strlen (self->nonce));
     zc_buf_t list = ZC_BUF_INIT;
     s_list (self, false, &list);
-    zc_ask_t ask = {
-        .verb = ZC_SYNC, .nonce = s_text (self->nonce + 1), .list = {zc_buf_str (&list), list.len}};
+    bool known = zc_line_known (&self->line);
+    zc_ask_t ask = {.verb = ZC_SYNC,
+                    .nonce = s_text (self->nonce + 1),
+                    .list = {zc_buf_str (&list), list.len},
+                    .line = known ? zc_line_slice (&self->line) : s_text ("?"),
+                    .have = known ? self->heard : ZC_ID_NONE};
+    if (self->plain)
+        ask.line.len = 0;
     s_ask (self, &ask, s_synced);
     if (!self->request)
         s_drop_nonce (self);
@@ -622,6 +687,8 @@ static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message
         topic->complete = message->id;
         topic->known = true;
     }
+    if (message->id > self->heard)
+        self->heard = message->id;
     self->stats.received++;
     self->config.message (self->config.arg, message);
 }
@@ -646,11 +713,17 @@ static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
 {
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        zc_id_t from = topic->known && !self->since && topic->complete > self->page_since
-                           ? topic->complete
+        zc_slice_t name = {topic->name, topic->len};
+        zc_id_t from = topic->known && !self->since && s_known (topic) > self->page_since
+                           ? s_known (topic)
                            : self->page_since;
-        if (topic->behind && floor > from)
-            s_state_gap (self, (zc_slice_t){topic->name, topic->len}, false, from, floor);
+        if (!topic->behind)
+            continue;
+        if (topic->left_at)
+            s_state_gap (self, name, false, topic->left_at, floor);
+        else if (floor > from && (from != ZC_ID_NONE || !self->anew))
+            s_state_gap (self, name, false, from, floor);
+        topic->left_at = ZC_ID_NONE;
     }
 }
 
@@ -731,7 +804,10 @@ static void s_fetch (zc_subscriber_t *self)
                     .since_text = s_text (self->since ? self->since : ""),
                     .count = S_PAGE_MESSAGES,
                     .bytes = S_PAGE_BYTES,
-                    .list = {zc_buf_str (&list), list.len}};
+                    .list = {zc_buf_str (&list), list.len},
+                    .line = self->since ? s_text ("") : zc_line_slice (&self->line)};
+    if (self->plain)
+        ask.line.len = 0;
     self->paging = true;
     s_ask (self, &ask, s_fetched);
     self->paging = self->request != 0;
@@ -756,7 +832,7 @@ static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
         self->stats.duplicates++;
         return true;
     }
-    if (topic && message->prev > topic->complete) {
+    if (topic && message->prev > s_known (topic)) {
         self->stats.holes += message != self->held;
         s_set_behind (self, topic, true);
         return false;
@@ -777,6 +853,8 @@ static void s_take_held (zc_subscriber_t *self)
     s_later (self);
 }
 
+static void s_read_monitor (zc_subscriber_t *self);
+
 static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t count)
 {
     zc_slice_t slices[3];
@@ -786,7 +864,7 @@ static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t coun
     zc_message_t message;
     if (count != 3 || zc_delivery_parse (&message, slices[0], slices[1], slices[2]) != 0) {
         self->stats.malformed++;
-    } else if (!s_take (self, &message)) {
+    } else if (self->resync || !s_take (self, &message)) {
         self->held = zc_message_copy (&message);
     }
 }
@@ -796,8 +874,11 @@ static bool s_read (zc_subscriber_t *self)
 {
     zmq_msg_t frames[3];
     size_t count = s_receive (self, frames);
-    if (count)
+    if (count) {
+        /*  Whether the broker is still the same is known before any message of the next one is. */
+        s_read_monitor (self);
         s_take_frames (self, frames, count);
+    }
     s_close (frames, count);
     return count > 0;
 }
@@ -817,6 +898,7 @@ static void s_read_monitor (zc_subscriber_t *self)
         if (event == ZC_MONITOR_UP) {
             self->up = true;
             self->resync = true;
+            self->plain = false;
         } else {
             if (self->up)
                 zc_redial_good (&self->redial);

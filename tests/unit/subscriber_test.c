@@ -16,6 +16,7 @@ typedef struct {
     zc_subscriber_t *subscriber;
     zc_buf_t seen;  /* what came of it, as text: "a 15-0;" "gap a 10-0 15-0;" … */
     zc_buf_t asked; /* the last request, as text; LF in it as a comma */
+    zc_buf_t have;  /* of SYNC and FETCH, the line, and what the subscriber has of it */
     bool has_asked; /* it waits for an answer */
     zc_buf_t peer, tag;
 } s_bench_t;
@@ -114,16 +115,19 @@ static void s_take_request (s_bench_t *self)
     if (self->has_asked || !s_receive (self->router, &self->peer))
         return;
     assert_true (s_receive (self->router, &self->tag));
-    self->asked.len = 0;
+    self->asked.len = self->have.len = 0;
     for (int i = 0, more = 1; more; i++) {
         size_t size = sizeof more;
         s_receive (self->router, &frame);
         zmq_getsockopt (self->router, ZMQ_RCVMORE, &more, &size);
-        if (i == 1 && strcmp (zc_buf_str (&self->asked), "SYNC") == 0)
+        bool sync = strncmp (zc_buf_str (&self->asked), "SYNC", 4) == 0;
+        bool fetch = strncmp (zc_buf_str (&self->asked), "FETCH", 5) == 0;
+        zc_buf_t *to = (sync && i > 2) || (fetch && i > 4) ? &self->have : &self->asked;
+        if (i == 1 && sync)
             continue;
         if (i)
-            zc_buf_addc (&self->asked, ' ');
-        zc_buf_add (&self->asked, frame.data, frame.len);
+            zc_buf_addc (to, ' ');
+        zc_buf_add (to, frame.data, frame.len);
     }
     for (size_t i = 0; i < self->asked.len; i++)
         if (self->asked.data[i] == '\n')
@@ -169,6 +173,11 @@ static void s_expect_request (s_bench_t *self, const char *expected)
     assert_true (self->has_asked);
     self->has_asked = false;
     assert_string_equal (zc_buf_str (&self->asked), expected);
+}
+
+static void s_expect_have (const s_bench_t *self, const char *expected)
+{
+    assert_string_equal (self->have.len ? zc_buf_str ((zc_buf_t *)&self->have) : "", expected);
 }
 
 static void s_publish (s_bench_t *self, const char *frames)
@@ -235,6 +244,7 @@ static void s_end (s_bench_t *self)
     zmq_ctx_term (self->context);
     zc_buf_clear (&self->seen);
     zc_buf_clear (&self->asked);
+    zc_buf_clear (&self->have);
     zc_buf_clear (&self->peer);
     zc_buf_clear (&self->tag);
 }
@@ -323,6 +333,95 @@ static void test_since_from_the_future (void **state)
     s_end (&bench);
 }
 
+/*  A broker that comes back on another line, some of whose positions are before those that came:
+ * all that it has comes after them. */
+static void test_another_line (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a b*");
+    s_expect_request (&bench, "SYNC a");
+    s_expect_have (&bench, " ? 0-0");
+    s_answer (&bench, "OK|100-0|0-0|90-0|1-0.x|0-0");
+    s_expect_request (&bench, "TOPICS 100-0 b");
+    s_answer (&bench, "OK|100-0|0-0|");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "a||id: 110-0,prev: 90-0,");
+    s_publish (&bench, "b1||id: 111-0,prev: 100-0,");
+    s_expect_seen (&bench, "a 110-0;b1 111-0;");
+    s_restart (&bench);
+    s_expect_seen (&bench, "away;");
+    s_expect_request (&bench, "SYNC a,b1");
+    s_expect_have (&bench, " 1-0.x 111-0");
+    s_publish (&bench, "a||id: 115-0,prev: 104-0,"); /* not the next one after 110-0 */
+    s_answer (&bench, "OK|112-0|0-0|112-0,105-0|101-0.y|112-0");
+    s_expect_seen (&bench, "gap b* 100-0 112-0;");
+    s_expect_request (&bench, "SYNC a,b1");
+    s_expect_have (&bench, " 101-0.y 112-0");
+    s_answer (&bench, "OK|115-0|0-0|115-0,105-0|101-0.y|112-0");
+    s_expect_request (&bench, "TOPICS 0-0 b");
+    s_answer (&bench, "OK|115-0|0-0|105-0 b1,");
+    s_expect_request (&bench, "FETCH 0-0 500 1048576 a,b1");
+    s_expect_have (&bench, " 101-0.y");
+    s_expect_position (&bench, "0-0");
+    s_answer (&bench, "MSG|a||id: 104-0,prev: 101-0,");
+    s_answer (&bench, "MSG|b1||id: 105-0,prev: 101-0,");
+    s_answer (&bench, "MSG|a||id: 115-0,prev: 104-0,");
+    s_answer (&bench, "END|115-0|101-0|0-0|0");
+    s_expect_seen (&bench, "gap a 110-0 101-0;gap b1 111-0 101-0;a 104-0;b1 105-0;a 115-0;live;");
+    s_publish (&bench, "a||id: 116-0,prev: 115-0,");
+    s_expect_seen (&bench, "a 116-0;");
+    s_end (&bench);
+}
+
+/*  One that begins after all that came is as a broker that has lost its history; and one that is
+ *  late is asked again. */
+static void test_a_later_line_and_a_late_broker (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "OK|100-0|0-0|90-0|1-0.x");
+    s_expect_seen (&bench, "live;");
+    s_restart (&bench);
+    s_expect_seen (&bench, "away;");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "ERR|behind|not yet");
+    s_expect_request (&bench, "SYNC a");
+    s_expect_have (&bench, " 1-0.x 100-0");
+    s_answer (&bench, "OK|110-0|0-0|90-0|1-0.x");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "a||id: 111-0,prev: 105-0,"); /* by a history that begins at 105 */
+    s_expect_seen (&bench, "a 111-0;");
+    s_restart (&bench);
+    s_expect_seen (&bench, "away;");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "OK|200-0|0-0|200-0|150-0.y");
+    s_expect_request (&bench, "FETCH 111-0 500 1048576 a");
+    s_answer (&bench, "MSG|a||id: 200-0,prev: 150-0,");
+    s_answer (&bench, "END|200-0|150-0|111-0|0");
+    s_expect_seen (&bench, "gap a 111-0 150-0;a 200-0;live;");
+    s_end (&bench);
+}
+
+static void test_an_older_broker (void **state)
+{
+    (void)state;
+    s_bench_t bench;
+    s_begin (&bench, NULL, "a");
+    s_expect_request (&bench, "SYNC a");
+    s_answer (&bench, "ERR|arguments|SYNC nonce topics");
+    s_expect_request (&bench, "SYNC a");
+    s_expect_have (&bench, "");
+    s_answer (&bench, "OK|100-0|0-0|90-0");
+    s_expect_seen (&bench, "live;");
+    s_publish (&bench, "a||id: 120-0,prev: 110-0,");
+    s_expect_request (&bench, "FETCH 90-0 500 1048576 a");
+    s_expect_have (&bench, "");
+    s_end (&bench);
+}
+
 /*  The position never runs ahead of a message that is still to come. */
 static void test_position (void **state)
 {
@@ -373,6 +472,9 @@ int main (void)
         cmocka_unit_test (test_what_was_dropped_comes_first),
         cmocka_unit_test (test_ids_that_go_back),
         cmocka_unit_test (test_since_from_the_future),
+        cmocka_unit_test (test_another_line),
+        cmocka_unit_test (test_a_later_line_and_a_late_broker),
+        cmocka_unit_test (test_an_older_broker),
         cmocka_unit_test (test_position),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
