@@ -174,12 +174,22 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
         s_find_event (item);
 }
 
+/*  The number of the connection that the message came on; those that publish over HTTP share their
+ *  worker's. */
+static uint32_t s_publisher (void *arg)
+{
+    const zc_broker_t *self = arg;
+    int fd =
+        self->source >= 0 ? self->source : zmq_msg_get ((zmq_msg_t *)&self->item.topic, ZMQ_SRCFD);
+    return fd >= 0 && fd < ZC_OWNERS_MAX ? (uint32_t)fd + 1 : 0;
+}
+
 /*  item->topic and item->payload are set. */
 static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_t headers,
                        zc_origin_t *origin)
 {
     zc_item_t *item = &self->item;
-    item->where = zc_topics_use (self->topics, message->topic);
+    item->where = zc_topics_use_by (self->topics, message->topic, s_publisher, self);
     item->origin = origin;
     s_stamp (self, item, message, headers);
     if (message->key.len)
@@ -191,6 +201,7 @@ static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_
 void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
                         const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin)
 {
+    self->source = -1;
     /*  A small frame's bytes move with it. */
     zmq_msg_move (&self->item.topic, topic);
     zmq_msg_move (&self->item.payload, payload);
@@ -268,6 +279,7 @@ static int s_take (zc_broker_t *self, int count)
     if (count > 3)
         return ZC_EFRAMES;
     const zc_certificate_t *sender = zc_gate_sender (self->gate, &item->topic);
+    self->source = count == 1 ? zmq_msg_get (&item->topic, ZMQ_SRCFD) : -1;
     int rc = count == 1 ? s_split (item) : 0;
     if (rc != 0)
         return rc;
@@ -338,8 +350,12 @@ static void s_subscription (zc_broker_t *self, zmq_msg_t *frame)
     } else if (at[0] == 0) {
         if (self->counters->subscriptions)
             self->counters->subscriptions--;
+        if (zc_topic_valid ((const char *)at + 1, len - 1))
+            zc_topics_subscribe (self->topics, (zc_slice_t){(const char *)at + 1, len - 1}, false);
     } else {
         self->counters->subscriptions++;
+        if (zc_topic_valid ((const char *)at + 1, len - 1))
+            zc_topics_subscribe (self->topics, (zc_slice_t){(const char *)at + 1, len - 1}, true);
         if (len > 2 && at[1] == 1 && len - 2 <= ZC_NONCE_MAX)
             zc_barriers_seen (self->barriers, (zc_slice_t){(const char *)at + 2, len - 2},
                               self->mono_ms);

@@ -326,7 +326,7 @@ static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
     s_set_prefixes (&prefixes, request);
     zc_topic_t *topic = NULL;
     while ((topic = zc_topics_previous (self->topics, topic)) && topic->last > request->since) {
-        if (topic->sent <= request->since || !s_match (&prefixes, topic))
+        if (!topic->published || topic->sent <= request->since || !s_match (&prefixes, topic))
             continue;
         if (count++ == ZC_TOPICS_MAX || list.len + topic->len > S_LIST_BYTES) {
             zc_id_t last = topic->last < self->head ? topic->last : self->head;

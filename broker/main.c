@@ -34,7 +34,10 @@ static const zc_option_t s_options[] = {
     {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE", "largest payload of a message",
      false},
     {"max-topics", 0, ZC_OPT_NUMBER, "100000", 1, 100000000, NULL, "N",
-     "topics remembered; the least recently used make room", true},
+     "topics remembered beside those that are subscribed to; the least recently used make room, "
+     "and "
+     "those of a publisher that has many",
+     true},
     {"max-subscriptions", 0, ZC_OPT_NUMBER, "250000", 1, 100000000, NULL, "N",
      "subscriptions of one peer; beyond, its connection is cut", true},
     {"publish-hwm", 0, ZC_OPT_NUMBER, "10000", 1, 100000000, NULL, "N",

@@ -45,6 +45,7 @@ struct zc_broker {
     zc_table_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
     /*  broker.c */
     zc_item_t item; /* the message being taken in */
+    int source;     /* the connection that it came on, where its frame doesn't say; or -1 */
     zmq_msg_t headers;
     zc_digest_t digest; /* of the message that zc_broker_seen looked at last */
     zc_buf_t meta;

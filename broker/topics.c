@@ -1,10 +1,16 @@
-/*  topics.c - a hash table and a list in order of use. */
+/*  topics.c - a hash table, a list in order of use, and one for each publisher. */
 #include "broker/topics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define S_LOOK 100 /* topics, for one to evict */
+#define S_SHARE 8  /* who owns more than this part of them makes room among its own */
+
+typedef struct {
+    zc_topic_t *least, *most; /* of its topics, by use */
+    size_t count;
+} s_owner_t;
 
 struct zc_topics {
     zc_table_t index;
@@ -13,9 +19,14 @@ struct zc_topics {
     zc_topic_t *least, *most; /* ends of the list of use */
     zc_topic_t *hand;         /* those before it were pinned when it passed; NULL: none did */
     zc_topic_t *cached;       /* the one last used: a publisher often stays on its topic */
+    size_t subscribed;        /* topics that are */
+    s_owner_t *owners;        /* by number; 0: of those whose owner isn't known */
+    uint32_t owner_count;
     void (*evict) (void *arg, zc_topic_t *topic);
     void *arg;
 };
+
+static void s_know_owner (zc_topics_t *self, uint32_t who);
 
 zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
                             void (*evict) (void *arg, zc_topic_t *topic), void *arg)
@@ -25,6 +36,7 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
         abort ();
     zc_table_init (&self->index);
     self->max = max;
+    s_know_owner (self, 0);
     self->forgotten = forgotten;
     self->evict = evict;
     self->arg = arg;
@@ -42,6 +54,7 @@ void zc_topics_destroy (zc_topics_t **self_p)
         free (topic);
     }
     zc_table_clear (&self->index);
+    free (self->owners);
     free (self);
     *self_p = NULL;
 }
@@ -91,6 +104,38 @@ static void s_link (zc_topics_t *self, zc_topic_t *topic)
     self->most = topic;
 }
 
+/*  Those that are subscribed to are in no owner's list. */
+static void s_owner_unlink (zc_topics_t *self, zc_topic_t *topic)
+{
+    if (topic->subscribers)
+        return;
+    s_owner_t *owner = &self->owners[topic->owner];
+    if (topic->owner_less)
+        topic->owner_less->owner_more = topic->owner_more;
+    else
+        owner->least = topic->owner_more;
+    if (topic->owner_more)
+        topic->owner_more->owner_less = topic->owner_less;
+    else
+        owner->most = topic->owner_less;
+    owner->count--;
+}
+
+static void s_owner_link (zc_topics_t *self, zc_topic_t *topic)
+{
+    if (topic->subscribers)
+        return;
+    s_owner_t *owner = &self->owners[topic->owner];
+    topic->owner_less = owner->most;
+    topic->owner_more = NULL;
+    if (owner->most)
+        owner->most->owner_more = topic;
+    else
+        owner->least = topic;
+    owner->most = topic;
+    owner->count++;
+}
+
 /*  Looks at a bounded number: many may be pinned, and each new topic comes here. Where the least
  *  recently used ones all are, the search goes on from where it ended the last time. */
 static zc_topic_t *s_unpinned (zc_topics_t *self)
@@ -108,52 +153,146 @@ static zc_topic_t *s_unpinned (zc_topics_t *self)
     return NULL;
 }
 
-static void s_evict (zc_topics_t *self)
+static void s_remove (zc_topics_t *self, zc_topic_t *topic)
 {
-    zc_topic_t *topic = s_unpinned (self);
+    if (self->cached == topic)
+        self->cached = NULL;
+    zc_table_remove (&self->index, &topic->node);
+    s_unlink (self, topic);
+    s_owner_unlink (self, topic);
+    free (topic);
+}
+
+static void s_evict (zc_topics_t *self, zc_topic_t *topic)
+{
     if (!topic)
         return;
     if (self->evict)
         self->evict (self->arg, topic);
     zc_topics_forget (self, topic->last);
-    if (self->cached == topic)
-        self->cached = NULL;
-    zc_table_remove (&self->index, &topic->node);
-    s_unlink (self, topic);
-    free (topic);
+    s_remove (self, topic);
 }
 
-static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash)
+/*  Of whoever needs room and has its share already, the topic that it used least. None where all
+ *  are on their way into history: there will be room in a moment. */
+static zc_topic_t *s_unpinned_own (const zc_topics_t *self, uint32_t who)
 {
-    /*  Two at a time at most: a lowered limit is met little by little. Where all are pinned the
-     *  table exceeds its limit for as long as they are. */
-    for (int i = 0; i < 2 && self->index.size >= self->max; i++)
-        s_evict (self);
+    zc_topic_t *topic = self->owners[who].least;
+    for (int i = 0; i < S_LOOK && topic; i++, topic = topic->owner_more)
+        if (!topic->pins)
+            return topic;
+    return NULL;
+}
+
+/*  Two at a time at most: a lowered limit is met little by little. Where all are pinned the table
+ *  exceeds its limit for as long as they are. */
+static void s_make_room (zc_topics_t *self, uint32_t who)
+{
+    for (int i = 0; i < 2 && self->index.size >= self->max + self->subscribed; i++) {
+        bool has_share = who && self->owners[who].count * S_SHARE >= self->max;
+        s_evict (self, has_share ? s_unpinned_own (self, who) : s_unpinned (self));
+    }
+}
+
+static void s_know_owner (zc_topics_t *self, uint32_t who)
+{
+    if (who < self->owner_count)
+        return;
+    uint32_t count = who + 1 > self->owner_count * 2 ? who + 1 : self->owner_count * 2;
+    self->owners = realloc (self->owners, count * sizeof *self->owners);
+    if (!self->owners)
+        abort ();
+    memset (self->owners + self->owner_count, 0,
+            (count - self->owner_count) * sizeof *self->owners);
+    self->owner_count = count;
+}
+
+static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash, uint32_t who)
+{
+    s_make_room (self, who);
     zc_topic_t *topic = calloc (1, sizeof *topic + name.len);
     if (!topic)
         abort ();
     topic->last = topic->sent = topic->floor = self->forgotten;
+    topic->owner = who;
     topic->len = (uint16_t)name.len;
     memcpy (topic->name, name.at, name.len);
     zc_table_insert (&self->index, &topic->node, hash);
-    s_link (self, topic);
     return topic;
 }
 
-zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
+static uint32_t s_nobody (void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who) (void *arg),
+                              void *arg)
 {
     if (self->cached && s_named (self->cached, name))
         return self->cached;
     uint64_t hash = zc_hash (name.at, name.len, 0);
     zc_topic_t *topic = s_find (self, name, hash);
-    if (!topic)
-        topic = s_make (self, name, hash);
-    else if (topic->more) {
-        s_unlink (self, topic);
-        s_link (self, topic);
+    if (topic && topic->published && !topic->more) {
+        self->cached = topic;
+        return topic;
     }
+    if (topic) {
+        s_unlink (self, topic);
+        s_owner_unlink (self, topic);
+    }
+    if (!topic || !topic->published) {
+        uint32_t owner = who (arg);
+        owner = owner <= ZC_OWNERS_MAX ? owner : 0;
+        s_know_owner (self, owner);
+        if (!topic)
+            topic = s_make (self, name, hash, owner);
+        topic->owner = owner;
+        topic->published = true;
+    }
+    s_link (self, topic);
+    s_owner_link (self, topic);
     self->cached = topic;
     return topic;
+}
+
+zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
+{
+    return zc_topics_use_by (self, name, s_nobody, NULL);
+}
+
+/*  At the least used end: its position is before those of all others, as far as is known. */
+static void s_link_unused (zc_topics_t *self, zc_topic_t *topic)
+{
+    topic->more = self->least;
+    if (self->least)
+        self->least->less = topic;
+    else
+        self->most = topic;
+    self->least = topic;
+    s_owner_link (self, topic);
+}
+
+void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
+{
+    uint64_t hash = zc_hash (name.at, name.len, 0);
+    zc_topic_t *topic = s_find (self, name, hash);
+    bool first = on && (!topic || !topic->subscribers);
+    self->subscribed += first;
+    if (!topic && on) {
+        topic = s_make (self, name, hash, 0);
+        s_link_unused (self, topic);
+    }
+    if (!topic || (!on && !topic->subscribers))
+        return;
+    s_owner_unlink (self, topic); /* nothing where it had subscribers before */
+    topic->pins += on ? 1 : -1u;
+    topic->subscribers += on ? 1 : -1u;
+    s_owner_link (self, topic); /* nothing where it has some now */
+    self->subscribed -= !topic->subscribers;
+    if (!topic->pins && !topic->published)
+        s_remove (self, topic); /* nobody can have missed anything on it */
 }
 
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)

@@ -92,6 +92,70 @@ static void s_the_search_goes_on_behind_pins (void **state)
     zc_topics_destroy (&topics);
 }
 
+static uint32_t s_who (void *arg)
+{
+    return *(const uint32_t *)arg;
+}
+
+/*  What is subscribed to isn't forgotten, nor since when nothing was published on it. */
+static void s_subscribed_ones_stay (void **state)
+{
+    (void)state;
+    s_evicted_t evicted = {0};
+    zc_topics_t *topics = zc_topics_new (3, 100, s_evict, &evicted);
+    for (unsigned i = 0; i < 5; i++)
+        zc_topics_subscribe (topics, s_name (i), true);
+    zc_topics_subscribe (topics, s_name (4), true); /* another peer */
+    for (unsigned i = 10; i < 100; i++)
+        zc_topics_use (topics, s_name (i))->last = 100 + i;
+    assert_int_equal (zc_topics_size (topics), 8);
+    assert_int_equal (evicted.count, 87);
+    assert_int_equal (zc_topics_forgotten (topics), 196);
+    assert_int_equal (zc_topics_use (topics, s_name (0))->last, 100);
+    for (unsigned i = 0; i < 5; i++)
+        zc_topics_subscribe (topics, s_name (i), false);
+    assert_non_null (zc_topics_find (topics, s_name (0))); /* published on meanwhile */
+    assert_null (zc_topics_find (topics, s_name (1)));
+    assert_non_null (zc_topics_find (topics, s_name (4)));
+    zc_topics_subscribe (topics, s_name (4), false);
+    zc_topics_subscribe (topics, s_name (4), false); /* nobody had */
+    assert_null (zc_topics_find (topics, s_name (4)));
+    assert_int_equal (evicted.count, 87);
+    for (unsigned i = 200; i < 210; i++)
+        zc_topics_use (topics, s_name (i));
+    assert_int_equal (zc_topics_size (topics), 3);
+    zc_topics_destroy (&topics);
+}
+
+/*  Who invents topics pushes out an eighth of those of others, and then its own. */
+static void s_inventors_push_out_their_own (void **state)
+{
+    (void)state;
+    s_evicted_t evicted = {0};
+    uint32_t one = 1, other = ZC_OWNERS_MAX, inventor = 7;
+    zc_topics_t *topics = zc_topics_new (80, 0, s_evict, &evicted);
+    for (unsigned i = 0; i < 40; i++) {
+        zc_topics_use_by (topics, s_name (i), s_who, &one);
+        zc_topics_use_by (topics, s_name (100 + i), s_who, &other);
+    }
+    zc_topics_subscribe (topics, s_name (500), true);
+    zc_topics_use_by (topics, s_name (500), s_who, &inventor);
+    for (unsigned i = 1000; i < 5000; i++)
+        zc_topics_use_by (topics, s_name (i), s_who, &inventor);
+    unsigned left = 0;
+    for (unsigned i = 0; i < 140; i++)
+        left += zc_topics_find (topics, s_name (i)) != NULL;
+    assert_int_equal (left, 70);
+    assert_non_null (zc_topics_find (topics, s_name (500)));
+    assert_non_null (zc_topics_find (topics, s_name (4999)));
+    assert_int_equal (zc_topics_size (topics), 81);
+    /*  Those that it had already don't change their owner. */
+    for (unsigned i = 1000; i < 2000; i++)
+        zc_topics_use_by (topics, s_name (i), s_who, &inventor);
+    assert_non_null (zc_topics_find (topics, s_name (139)));
+    zc_topics_destroy (&topics);
+}
+
 /*  Whatever happens, what is published on a topic after P never gets a prev before P. */
 static void s_prev_never_lies (void **state)
 {
@@ -103,7 +167,10 @@ static void s_prev_never_lies (void **state)
         unsigned number = (unsigned)rand_r (&seed) % NAMES;
         if (rand_r (&seed) % 1000 == 0)
             zc_topics_set_max (topics, 1 + (size_t)rand_r (&seed) % 20);
-        zc_topic_t *topic = zc_topics_use (topics, s_name (number));
+        uint32_t who = (uint32_t)rand_r (&seed) % 4;
+        unsigned listened = (unsigned)rand_r (&seed) % NAMES;
+        zc_topics_subscribe (topics, s_name (listened), rand_r (&seed) % 3 == 0);
+        zc_topic_t *topic = zc_topics_use_by (topics, s_name (number), s_who, &who);
         assert_true (topic->last >= truth[number]);
         assert_true (topic->last <= id);
         topic->last = truth[number] = ++id;
@@ -111,6 +178,8 @@ static void s_prev_never_lies (void **state)
     const zc_topic_t *before = NULL;
     for (zc_topic_t *topic = zc_topics_next (topics, NULL); topic;
          topic = zc_topics_next (topics, topic)) {
+        if (!topic->published)
+            continue;
         assert_true (!before || before->last < topic->last);
         before = topic;
     }
@@ -123,6 +192,8 @@ int main (void)
         cmocka_unit_test (s_least_recently_used_goes),
         cmocka_unit_test (s_limit_gives_way_to_pins),
         cmocka_unit_test (s_the_search_goes_on_behind_pins),
+        cmocka_unit_test (s_subscribed_ones_stay),
+        cmocka_unit_test (s_inventors_push_out_their_own),
         cmocka_unit_test (s_prev_never_lies),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
