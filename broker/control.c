@@ -395,7 +395,9 @@ static json_t *s_json (zc_broker_t *self)
     json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
     s_json_position (json, "head", self->head);
     json_object_set_new (json, "line", json_string (self->history->line.text));
-    s_json_position (json_object_get (json, "dropped"), "position", self->dropped);
+    json_t *dropped = json_object_get (json, "dropped");
+    s_json_position (dropped, "position", self->dropped);
+    json_object_set (dropped, "episodes", json_object_get (dropped, "count"));
     json_object_set_new (of_history, "kind", json_string (self->history->ops->kind));
     json_object_set_new (of_history, "state", json_string (history.error ? "failed" : "ok"));
     if (history.error)

@@ -235,9 +235,9 @@ static const char *s_synced (uint64_t synced_ms, double reported, char *text)
 static void s_print_workers (const json_t *workers, const json_t *reported)
 {
     static const s_column_t columns[] = {
-        {"WORKER", true},  {"CLIENTS", false},   {"TOPICS", false},  {"DELIVERED", false},
-        {"HOLES", false},  {"GAPS", false},      {"RESUMED", false}, {"TOO SLOW", false},
-        {"SYNCED", false}, {"WORST LAG", false},
+        {"WORKER", true},    {"CLIENTS", false}, {"TOPICS", false},    {"DELIVERED", false},
+        {"HOLES", false},    {"FETCHED", false}, {"GAPS", false},      {"RESUMED", false},
+        {"TOO SLOW", false}, {"SYNCED", false},  {"WORST LAG", false},
     };
     s_table_t table;
     s_table_begin (&table, columns, sizeof columns / sizeof *columns);
@@ -254,6 +254,7 @@ static void s_print_workers (const json_t *workers, const json_t *reported)
                                     of.topics,
                                     of.delivered,
                                     of.holes,
+                                    of.repaired,
                                     of.gaps,
                                     of.resumed_feed + of.resumed_broker,
                                     of.slow_dropped + of.slow_skipped + of.held_dropped};
@@ -360,8 +361,8 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
     s_line ("  refused        %s on PUB, %s in conflict; %s repeated",
             s_count ((double)of.refused, a), s_count ((double)of.conflicts, b),
             s_count ((double)of.duplicates, c));
-    s_line ("  dropped        %s for slow subscribers%s%s", s_count ((double)of.dropped, a),
-            of.dropped ? ", last " : "",
+    s_line ("  full queues    %s, of subscribers that didn't keep up%s%s",
+            s_count ((double)of.dropped, a), of.dropped ? "; something was last dropped at " : "",
             of.dropped ? s_string (json_object_get (stats, "dropped"), "position") : "");
     s_line ("  subscribers    %s connected; %s of them take nothing now, and up to %s may wait; "
             "%" PRIu64 " disconnected for that",

@@ -160,7 +160,7 @@ static void s_synced (zc_slots_t *subjects, zc_id_t head, const zc_id_t *last, s
     }
 }
 
-bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_place_t *doubt, zc_id_t head,
+bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_mark_t *doubt, zc_id_t head,
                     zc_id_t dropped, const zc_id_t *last, size_t count)
 {
     zc_slots_t subjects;

@@ -52,7 +52,7 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
 /*  `last`: one position for each topic asked for. `doubt`: the broker's line, and the position up
  * to which what clients bring may be of another one; an older broker tells neither. True where
  *  positions went back: what is still on its way live is to be thrown away. */
-bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_place_t *doubt, zc_id_t head,
+bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_mark_t *doubt, zc_id_t head,
                     zc_id_t dropped, const zc_id_t *last, size_t count);
 /*  Whether live messages may be handed over: not between connecting and the first answer, which
  *  tells whether positions still mean the same. */

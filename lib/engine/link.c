@@ -229,7 +229,7 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
         }
         self->synced_ms = uv_now (self->loop);
         s_question_end (question);
-        zc_place_t doubt = {{""}, answer->doubt};
+        zc_mark_t doubt = {{""}, answer->doubt};
         zc_line_parse (&doubt.line, answer->line);
         if (zc_hub_synced (self->hub, token, &doubt, answer->head, answer->dropped, lasts, count))
             s_drop_messages (self);
@@ -245,7 +245,7 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
 }
 
 static void s_sync (void *arg, uint64_t token, const char *topics, size_t len,
-                    const zc_place_t *have)
+                    const zc_mark_t *have)
 {
     zc_link_t *self = arg;
     s_question_t *question = s_question_new (self, self->control, token);

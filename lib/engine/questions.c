@@ -296,7 +296,7 @@ static void s_sync_some (zc_questions_t *self, zc_id_t head)
     }
     self->syncing++;
     self->stats->syncs++;
-    const zc_place_t have = {self->line, head};
+    const zc_mark_t have = {self->line, head};
     self->upstream.sync (self->upstream.self, question->token, (const char *)list.data, list.len,
                          &have);
     zc_buf_clear (&list);

@@ -24,7 +24,7 @@ typedef struct {
      *  list, LF between them). `have` (borrowed): the last position that we have from a broker; of
      *  an older one we know no line. Answer: zc_hub_synced. */
     void (*sync) (void *self, uint64_t token, const char *topics, size_t len,
-                  const zc_place_t *have);
+                  const zc_mark_t *have);
     /*  One page of history of these topics after `since` (text: an id, or a publisher's own id),
      *  which is of `line` (borrowed; may not be known). Answer: zc_hub_fetched_message, repeated,
      *  then zc_hub_fetched. */

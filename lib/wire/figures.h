@@ -61,8 +61,8 @@ typedef struct {
        "Answers that nobody read.")                                                             \
     X (out_of_files, "out_of_files", "broker_out_of_files", ZC_COUNTER, ZC_ONE,                 \
        "Times that descriptors ran out.")                                                       \
-    X (dropped, "dropped.count", "broker_dropped", ZC_COUNTER, ZC_ONE,                          \
-       "Times that a slow subscriber's queue was full.")                                        \
+    X (dropped, "dropped.count", "broker_full_queues", ZC_COUNTER, ZC_ONE,                      \
+       "Times that a slow subscriber's queue became full; not the messages lost to it.")        \
     X (subscriptions, "subscriptions", "broker_subscriptions", ZC_GAUGE, ZC_ONE,                \
        "Subscriptions of all subscribers.")                                                     \
     X (topics, "topics", "broker_topics", ZC_GAUGE, ZC_ONE, "Topics that the broker knows.")    \

@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
     zc_line_t line;
     zc_id_t position;
-} zc_place_t;
+} zc_mark_t;
 
 /*  Returns 0, or -1 where it isn't the name of a line (*self is then untouched). */
 int zc_line_parse (zc_line_t *self, zc_slice_t text);

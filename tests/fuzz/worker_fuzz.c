@@ -94,7 +94,7 @@ static void s_subscribe (void *self, const char *topic, size_t len)
 }
 
 static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
-                    const zc_place_t *have)
+                    const zc_mark_t *have)
 {
     (void)topics, (void)len, (void)have;
     s_note (self, token);
@@ -147,7 +147,7 @@ static void s_hear_lasts (s_worker_t *worker)
     size_t count = s_byte () % (TOPICS + 3);
     for (size_t i = 0; i < count; i++)
         lasts[i] = s_id ();
-    zc_place_t doubt = {s_lines[s_byte () % LINES], s_id ()};
+    zc_mark_t doubt = {s_lines[s_byte () % LINES], s_id ()};
     zc_hub_synced (worker->hub, s_token (worker), &doubt, head, dropped, lasts, count);
 }
 

@@ -356,7 +356,9 @@ def test_forgotten_topics_leave_their_position(stack):
     ids = [stack.publish("topic-%d" % i, "x") for i in range(100)]
     stats = stack.stats()
     assert stats["topics"] <= 10
-    assert stack.request("SYNC", "", "topic-0\ntopic-99")[3].decode().split("\n") == [ids[89], ids[99]]
+    forgotten, known = stack.request("SYNC", "", "topic-0\ntopic-99")[3].decode().split("\n")
+    # of one connection the least recently used; which of these publishes share a descriptor is the system's choice
+    assert known == ids[99] and 89 <= ids.index(forgotten) < 99
     sub = stack.sub("topic-0")
     stack.publish("topic-0", "y")
     assert position(meta(receive(sub, 1)[0][2])["prev"]) >= position(ids[89])
@@ -501,7 +503,9 @@ def test_a_full_queue_loses_for_its_subscriber_alone_and_says_so(stack):
         got = receive(healthy, 100)
         assert [meta(message[2])["id"] for message in got] == ids[-100:], "the healthy one misses nothing"
     stats = stack.stats()["dropped"]
-    assert stats["count"] > 0
+    assert 0 < stats["episodes"] == stats["count"] < 100, "of 10,000 messages nearly all were lost to a queue that is full"
+    text = stack.zmq("stat").stdout
+    assert f"full queues    {stats['episodes']}, of subscribers that didn't keep up; something was last dropped at " in text
     assert position(stats["position"]) > position(ids[0])
     quiet = stack.publish("quiet", "x")
     headers = meta(receive(healthy, 1)[0][2])

@@ -105,7 +105,7 @@ typedef struct {
     uint64_t token;
     char since[300];
     char topics[256];
-    zc_place_t place;  /* SYNC: what the worker has; FETCH: the line of `since` */
+    zc_mark_t place;   /* SYNC: what the worker has; FETCH: the line of `since` */
     size_t subscribed; /* SYNC: entries of `subscriptions` that must have arrived before */
 } s_request_t;
 typedef struct {
@@ -117,7 +117,7 @@ typedef struct {
     size_t messages[PAGE];
     size_t count;
     zc_id_t head, floor, since, dropped, last[TOPICS];
-    zc_place_t doubt;
+    zc_mark_t doubt;
     size_t last_count;
     bool unknown, refused;
     uint64_t remaining;
@@ -185,7 +185,7 @@ static s_request_t *s_request (s_worker_t *worker, s_request_kind_t kind, uint64
 }
 
 static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
-                    const zc_place_t *have)
+                    const zc_mark_t *have)
 {
     s_request (self, REQUEST_SYNC, token, topics, len)->place = *have;
 }
@@ -289,7 +289,7 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 }
 
 /*  What a worker has: what is given from now on comes after it. */
-static void s_hear (const zc_place_t *have, s_answer_t *answer)
+static void s_hear (const zc_mark_t *have, s_answer_t *answer)
 {
     if (!s_names_other (&have->line)) {
         answer->refused = zc_line_known (&have->line) && have->position > s_head;
@@ -308,7 +308,7 @@ static void s_answer_sync (const s_request_t *request, s_answer_t *answer)
     for (size_t i = 0; i < answer->last_count; i++)
         answer->last[i] = s_last[topics[i]];
     answer->head = s_head;
-    answer->doubt = (zc_place_t){s_order, s_doubt};
+    answer->doubt = (zc_mark_t){s_order, s_doubt};
 }
 
 static void s_broker_answers (s_worker_t *worker)

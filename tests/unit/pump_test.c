@@ -38,10 +38,10 @@ static void s_subscribe (void *self, const char *topic, size_t len)
     (void)self, (void)topic, (void)len;
 }
 
-static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+static const zc_mark_t s_place = {{"line"}, ZC_ID_NONE};
 
 static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
-                    const zc_place_t *have)
+                    const zc_mark_t *have)
 {
     (void)have;
     (void)self, (void)topics;

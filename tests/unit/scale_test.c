@@ -68,10 +68,10 @@ static s_question_t *s_ask (uint64_t token)
     return question;
 }
 
-static const zc_place_t s_place = {{"line"}, ZC_ID_NONE};
+static const zc_mark_t s_place = {{"line"}, ZC_ID_NONE};
 
 static void s_sync (void *self, uint64_t token, const char *topics, size_t len,
-                    const zc_place_t *have)
+                    const zc_mark_t *have)
 {
     (void)have;
     (void)self;
