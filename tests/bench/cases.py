@@ -248,6 +248,7 @@ def rate_ratio(label, limit, text, base="zproxy"):
 
 CLIENTS_1000 = ["--clients", 1000, "--rate", 40]
 CLIENTS_500 = ["--clients", 500]
+LIGHT = ["--clients", 200, "--rate", 20]  # nothing gathers, whoever else uses the machine
 CLIENTS_10000 = ["--clients", 10000, "--connect-rate", 2500]
 FLOOR = Entry("floor", "floor", "ws", CLIENTS_1000)
 LIGHT_SSE = Entry("zcast", "zcast_fcgi", "sse", CLIENTS_1000)
@@ -414,7 +415,7 @@ CASES = {
     14: Case("SSE direct, 500 clients, 400 msg/s", *beside_nchan(CLIENTS_500 + ["--rate", 400])),
     15: Case("SSE direct, 500 clients, 1,000 msg/s", *beside_nchan(CLIENTS_500 + ["--rate", 1000])),
     16: Case("nginx in front: fastcgi_pass and proxy_pass",
-             [entry for load, rate in ((["--clients", 200, "--rate", 20], "200 clients, 20 msg/s"),
+             [entry for load, rate in ((LIGHT, "200 clients, 20 msg/s"),
                                        (CLIENTS_500 + ["--rate", 400], "500 clients, 400 msg/s"))
               for entry in (sse(f"fastcgi_pass, {rate}", load),
                             direct(f"proxy_pass over TCP, {rate}", load, web="tcp"),
@@ -436,4 +437,8 @@ CASES = {
                     options=ANYBODY)],
              [rate_ratio("POST /publish, direct", 0.5, "POST /publish ≥ 0.5 × PUBLISH on control",
                          "PUBLISH on control")]),
+    19: Case("SSE direct, 200 clients, 20 msg/s",
+             [Entry("floor", "floor", "ws", LIGHT), *plainer(direct, "zcast", LIGHT),
+              Entry("Nchan", "nchan", "sse", LIGHT), Entry("axum", "axum", "sse", LIGHT)],
+             [cpu_ratio("zcast", "floor", 1.05), cpu_ratio("zcast", "Nchan", 1.0), complete("zcast")]),
 }

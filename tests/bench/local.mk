@@ -29,7 +29,7 @@ BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests
 EXTRA_DIST += doc/performance.json
 EXTRA_DIST += $(BENCH_FILES) tests/bench/hot.c tests/bench/hot.expected.json tests/bench/quick.py
 
-# About 45 minutes; `make bench BENCH_FLAGS='--quick --case 1'` for a part of it.
+# More than an hour; `make bench BENCH_FLAGS='--quick --case 1'` for a part of it.
 bench: all $(BENCH_BUILT)
 	ZCAST_BUILD=$(abs_top_builddir) /usr/bin/python3 $(top_srcdir)/tests/bench/run.py $(BENCH_FLAGS)
 
