@@ -1,6 +1,7 @@
 """What strangers send, on each carrier: it is refused, changes nothing, costs little, and the next one is served."""
 
 import json
+import re
 import subprocess
 import time
 
@@ -279,44 +280,51 @@ def test_requests_behind(open_doors, before):
     is_well(stack, 0)
 
 
+def slowly(read, pause, count):
+    """All that comes, as bytes; the first pieces with a pause before each, in which the token's time passes."""
+    text = b""
+    try:
+        while True:
+            if count > 0:
+                time.sleep(pause)
+            count -= 1
+            piece = read()
+            if not piece:
+                return text
+            text += piece
+    except (EOFError, ConnectionResetError):
+        return text
+
+
+def replay(stack, way, token):
+    """A stream of all history, read slowly; None where the token had ended before it began."""
+    path = "a&lastEventId=earliest"
+    if way == "fcgi":
+        peer = Peer(stack.fcgi_socket, records(f"/events?topic={path}", HTTP_AUTHORIZATION=f"Bearer {token}"))
+        stack.closers.append(peer.close)
+        text = slowly(lambda: peer.read()[2], 0.1, 40)
+        return None if b"Status: 401" in text[:100] else text
+    client = http(stack, receive_buffer=4096)
+    bearer = {"Authorization": f"Bearer {token}"}
+    client.send(request(f"/events?topic={path}", **bearer) if way == "http" else head(f"/ws?topic={path}", **bearer))
+    text = slowly(lambda: client.socket.recv(4096), 0.01, 400)
+    return None if b" 401 " in text[:20] else text
+
+
 @pytest.mark.parametrize("way", ["http", "fcgi", "ws"])
 def test_a_token_that_ends_during_a_replay(closed_doors, key, way):
     """What has been sent until then is whole and in order; then comes the end, with its reason, and nothing else."""
-    stack = closed_doors
+    stack, text = closed_doors, None
     for number in range(300):
-        stack.publish("a", f"{number:05} " + "x" * 20000)
+        stack.publish("a", f"<{number:05}" + "x" * 40000)
     words = ["token", "make", "--key", key, "--subscribe", "a", "--for", "2s"]
-    token = subprocess.run([BUILD / "tools/zmq", *map(str, words)], capture_output=True, text=True, check=True).stdout.strip()
-    path = "a&lastEventId=earliest"
-    if way == "fcgi":
-        peer = Peer(stack.fcgi_socket)
-        peer.socket.setsockopt(1, 8, 4096)
-        peer.send(records(f"/events?topic={path}", HTTP_AUTHORIZATION=f"Bearer {token}"))
-        time.sleep(3)
-        with pytest.raises((EOFError, ConnectionResetError)):
-            while True:
-                peer.read()
-        text = peer.text
-        peer.close()
-    else:
-        client = http(stack, receive_buffer=4096)
-        sent = request(f"/events?topic={path}", Authorization=f"Bearer {token}") if way == "http" else head(f"/ws?topic={path}", Authorization=f"Bearer {token}")
-        client.send(sent)
-        time.sleep(3)  # the token's own time: it ends while the client takes nothing
-        assert client.response()[0] == (200 if way == "http" else 101)
-        text = read_all(client)
-    found = [int(part[:5]) for part in text.replace(b"data: ", b"\0").replace(b"\x7e", b"\0").split(b"\0") if part[5:7] == b" x"]
-    assert found == list(range(len(found))) and len(found) < 300, found[:20]
+    while text is None:
+        token = subprocess.run([BUILD / "tools/zmq", *map(str, words)], capture_output=True, text=True, check=True).stdout.strip()
+        text = replay(stack, way, token)
+    found = [int(number) for number in re.findall(rb"<(\d{5})x", text)]
+    assert found == list(range(len(found))) and len(found) < 300, found
     if way == "http":
-        assert b"zcast.end" in text[-300:]
-    is_ended(stack)
-
-
-def read_all(client):
-    while not client.at_end():
-        pass
-    return client.bytes
-
-
-def is_ended(stack):
+        assert b"event: zcast.end\n" in text[-300:]
+    elif way == "ws":
+        assert b"the token has expired" in text[-100:]
     assert http(stack).ask("/live")[0] == 200 and ask_fcgi(stack, "/live")[0] == 200
