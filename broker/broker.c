@@ -2,7 +2,7 @@
  *
  *  One thread, and raw zmq_msg_t: the frames that a publisher sent are the frames that subscribers
  *  get. A turn of the loop takes in what has gathered, up to a limit, and reads the clock once. */
-#include "broker/private.h"
+#include "broker/broker.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "broker/dialogue.h"
+#include "broker/endpoints.h"
+#include "broker/outbox.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/peer/redial.h"
@@ -31,13 +34,30 @@
 #define S_DRAIN_MS 3000  /* for what is on its way then */
 #define S_LINGER_MS 1000 /* for what is in ZeroMQ's queues then */
 
+struct zc_broker {
+    zc_flow_t flow; /* must be first */
+    zc_broker_config_t config;
+    zc_dialogue_t *control;
+    zc_endpoints_t *endpoints;
+    void *context, *xsub, *xpub, *router;
+    zc_item_t item; /* the message being taken in */
+    int source;     /* the connection that it came on, where its frame doesn't say; or -1 */
+    zmq_msg_t headers;
+    zc_digest_t digest; /* of the message that s_seen looked at last */
+    zc_buf_t meta;
+    bool suspect; /* a subscriber may still be losing messages in silence: see s_drop */
+    uint64_t suspect_ms, suspect_at_ms;  /* how often, and when next, `dropped` is moved on */
+    uint64_t started_ms;                 /* monotonic */
+    uint64_t rate_ms, rate_count, crowd; /* messages a second lately, and since when */
+};
+
 /*  Sending. */
 
 static void s_say_full (zc_broker_t *self)
 {
     static zc_log_limit_t limit;
     char names[256];
-    zc_backlog_names (self->backlog, names, sizeof names);
+    zc_backlog_names (self->flow.backlog, names, sizeof names);
     zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber doesn't keep up: its queue is full%s%s",
                     *names ? "; of those that take nothing now: " : "", names);
 }
@@ -63,11 +83,11 @@ static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
     zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &off, sizeof off);
     rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &on, sizeof on);
-    self->counters->dropped++;
-    self->dropped = self->head;
+    self->flow.counters->dropped++;
+    self->flow.dropped = self->flow.head;
     self->suspect = true;
     self->suspect_ms = S_SUSPECT_FIRST_MS;
-    self->suspect_at_ms = self->mono_ms + self->suspect_ms;
+    self->suspect_at_ms = self->flow.mono_ms + self->suspect_ms;
     return rc;
 }
 
@@ -75,12 +95,13 @@ static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
  *  could take it for complete. */
 static void s_suspect (zc_broker_t *self)
 {
-    if (!self->suspect || self->mono_ms < self->suspect_at_ms || self->head < self->dropped)
+    if (!self->suspect || self->flow.mono_ms < self->suspect_at_ms ||
+        self->flow.head < self->flow.dropped)
         return;
-    self->dropped = self->last = zc_id_next (self->last, self->wall_ms);
+    self->flow.dropped = self->flow.last = zc_id_next (self->flow.last, self->flow.wall_ms);
     if ((self->suspect_ms *= 2) > S_SUSPECT_MOST_MS)
         self->suspect_ms = S_SUSPECT_MOST_MS;
-    self->suspect_at_ms = self->mono_ms + self->suspect_ms;
+    self->suspect_at_ms = self->flow.mono_ms + self->suspect_ms;
 }
 
 static zc_slice_t s_slice (zmq_msg_t *frame)
@@ -92,18 +113,18 @@ static zc_slice_t s_slice (zmq_msg_t *frame)
 static void s_tell_dropped (zc_broker_t *self, zc_item_t *item)
 {
     self->meta.len = 0;
-    zc_meta_set_dropped (&self->meta, s_slice (&item->meta), self->dropped);
+    zc_meta_set_dropped (&self->meta, s_slice (&item->meta), self->flow.dropped);
     zmq_msg_close (&item->meta);
     zc_frame_set (&item->meta, self->meta.data, self->meta.len);
 }
 
 static void s_send (zc_broker_t *self, zc_item_t *item)
 {
-    if (item->dropped != self->dropped)
+    if (item->dropped != self->flow.dropped)
         s_tell_dropped (self, item);
-    zc_backlog_published (self->backlog, zmq_msg_size (&item->topic) +
-                                             zmq_msg_size (&item->payload) +
-                                             zmq_msg_size (&item->meta));
+    zc_backlog_published (self->flow.backlog, zmq_msg_size (&item->topic) +
+                                                  zmq_msg_size (&item->payload) +
+                                                  zmq_msg_size (&item->meta));
     int rc = zmq_msg_send (&item->topic, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc < 0 && errno == EAGAIN)
         rc = s_drop (self, &item->topic);
@@ -121,15 +142,15 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
     /*  A publisher that waits for an answer is told, and can try again. Others are never told, so
      *  that theirs is delivered even where it couldn't be kept. */
     if (kept || !item->origin) {
-        self->head = item->id;
+        self->flow.head = item->id;
         if (item->where->sent < item->id)
             item->where->sent = item->id;
-        self->counters->published++;
-        self->counters->bytes += zmq_msg_size (&item->payload);
+        self->flow.counters->published++;
+        self->flow.counters->bytes += zmq_msg_size (&item->payload);
         s_send (self, item);
     }
-    if (item->origin || self->copies.size || !kept)
-        zc_control_settled (self, item, kept);
+    if (item->origin || zc_dialogue_awaits (self->control) || !kept)
+        zc_dialogue_settled (self->control, item, kept);
 }
 
 /*  Taking in. */
@@ -137,7 +158,7 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
 static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
 {
     static zc_log_limit_t limit;
-    self->counters->refused++;
+    self->flow.counters->refused++;
     const char *peer = zmq_msg_gets (frame, "Peer-Address");
     bool named = code != ZC_EFRAMES && code != ZC_ETOPIC;
     zc_slice_t topic = named ? s_slice (frame) : (zc_slice_t){"", 0};
@@ -159,17 +180,17 @@ static void s_find_event (zc_item_t *item)
 static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *message,
                      zc_slice_t headers)
 {
-    item->id = self->last = zc_id_next (self->last, self->wall_ms);
-    item->dropped = self->dropped;
+    item->id = self->flow.last = zc_id_next (self->flow.last, self->flow.wall_ms);
+    item->dropped = self->flow.dropped;
     self->meta.len = 0;
-    zc_meta_write (&self->meta, item->id, item->where->last, self->dropped, headers);
+    zc_meta_write (&self->meta, item->id, item->where->last, self->flow.dropped, headers);
     item->where->last = item->id;
     zc_frame_set (&item->meta, self->meta.data, self->meta.len);
     uint64_t ttl;
     item->expires_ms = 0;
     item->event_len = 0;
     if (message->ttl.len && zc_text_u64 (message->ttl.at, message->ttl.len, UINT32_MAX, &ttl) == 0)
-        item->expires_ms = self->wall_ms + ttl * 1000;
+        item->expires_ms = self->flow.wall_ms + ttl * 1000;
     if (message->key.len)
         s_find_event (item);
 }
@@ -186,21 +207,23 @@ static uint32_t s_publisher (void *arg)
 
 /*  item->topic and item->payload are set. */
 static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_t headers,
-                       zc_origin_t *origin)
+                       void *origin)
 {
     zc_item_t *item = &self->item;
-    item->where = zc_topics_use_by (self->topics, message->topic, s_publisher, self);
+    item->where = zc_topics_use_by (self->flow.topics, message->topic, s_publisher, self);
     item->origin = origin;
     s_stamp (self, item, message, headers);
     if (message->key.len)
-        zc_dedup_add (self->dedup, message->topic, message->key, self->digest, item->id,
-                      self->mono_ms);
-    zc_history_append (self->history, item);
+        zc_dedup_add (self->flow.dedup, message->topic, message->key, self->digest, item->id,
+                      self->flow.mono_ms);
+    zc_history_append (self->flow.history, item);
 }
 
-void zc_broker_publish (zc_broker_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
-                        const zc_message_t *message, zc_slice_t headers, zc_origin_t *origin)
+/*  For PUBLISH on control (flow.h). */
+static void s_publish_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload,
+                           const zc_message_t *message, zc_slice_t headers, void *origin)
 {
+    zc_broker_t *self = (zc_broker_t *)flow;
     self->source = -1;
     /*  A small frame's bytes move with it. */
     zmq_msg_move (&self->item.topic, topic);
@@ -239,7 +262,7 @@ static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
 {
     zc_stored_t stored;
     zc_message_t before;
-    return zc_history_next (self->history, topic, id - 1, &stored) && stored.id == id &&
+    return zc_history_next (self->flow.history, topic, id - 1, &stored) && stored.id == id &&
            zc_delivery_parse (&before, message->topic, stored.payload, stored.meta) == 0 &&
            s_equal (before.payload, message->payload) && s_equal (before.event, message->event);
 }
@@ -248,27 +271,29 @@ static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
 static zc_seen_t s_seen_by_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
 {
     uint64_t window = self->config.dedup_window_ms;
-    if (self->mono_ms - self->started_ms >= window)
+    if (self->flow.mono_ms - self->started_ms >= window)
         return ZC_SEEN_NEVER;
-    zc_topic_t *topic = zc_topics_find (self->topics, message->topic);
-    bool found = topic && zc_history_find (self->history, topic, message->key, ZC_NEWEST, id) &&
-                 zc_id_ms (*id) + window > self->wall_ms;
+    zc_topic_t *topic = zc_topics_find (self->flow.topics, message->topic);
+    bool found = topic &&
+                 zc_history_find (self->flow.history, topic, message->key, ZC_NEWEST, id) &&
+                 zc_id_ms (*id) + window > self->flow.wall_ms;
     bool same = found && s_says_the_same (self, topic, *id, message);
-    zc_history_release (self->history);
+    zc_history_release (self->flow.history);
     return !found ? ZC_SEEN_NEVER : same ? ZC_SEEN_SAME : ZC_SEEN_OTHER;
 }
 
-zc_seen_t zc_broker_seen (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
+static zc_seen_t s_seen (zc_flow_t *flow, const zc_message_t *message, zc_id_t *id)
 {
+    zc_broker_t *self = (zc_broker_t *)flow;
     if (!message->key.len || !self->config.dedup_window_ms || !self->config.dedup_max)
         return ZC_SEEN_NEVER;
-    self->digest = zc_dedup_digest (self->dedup, message->event, message->payload);
-    zc_seen_t seen =
-        zc_dedup_find (self->dedup, message->topic, message->key, self->digest, self->mono_ms, id);
+    self->digest = zc_dedup_digest (self->flow.dedup, message->event, message->payload);
+    zc_seen_t seen = zc_dedup_find (self->flow.dedup, message->topic, message->key, self->digest,
+                                    self->flow.mono_ms, id);
     if (seen == ZC_SEEN_NEVER)
         seen = s_seen_by_history (self, message, id);
-    self->counters->duplicates += seen == ZC_SEEN_SAME;
-    self->counters->conflicts += seen == ZC_SEEN_OTHER;
+    self->flow.counters->duplicates += seen == ZC_SEEN_SAME;
+    self->flow.counters->conflicts += seen == ZC_SEEN_OTHER;
     return seen;
 }
 
@@ -278,7 +303,7 @@ static int s_take (zc_broker_t *self, int count)
     zc_item_t *item = &self->item;
     if (count > 3)
         return ZC_EFRAMES;
-    const zc_certificate_t *sender = zc_gate_sender (self->gate, &item->topic);
+    const zc_certificate_t *sender = zc_gate_sender (self->flow.gate, &item->topic);
     self->source = count == 1 ? zmq_msg_get (&item->topic, ZMQ_SRCFD) : -1;
     int rc = count == 1 ? s_split (item) : 0;
     if (rc != 0)
@@ -286,13 +311,13 @@ static int s_take (zc_broker_t *self, int count)
     zc_slice_t headers = count == 3 ? s_slice (&self->headers) : (zc_slice_t){NULL, 0};
     zc_message_t message;
     rc = zc_publish_parse (&message, s_slice (&item->topic), s_slice (&item->payload), headers,
-                           self->config.max_payload);
+                           self->flow.max_payload);
     if (rc != 0)
         return rc;
-    if (!zc_gate_publish (self->gate, sender, message.topic, headers))
+    if (!zc_gate_publish (self->flow.gate, sender, message.topic, headers))
         return ZC_EFORBIDDEN;
     zc_id_t before;
-    zc_seen_t seen = zc_broker_seen (self, &message, &before);
+    zc_seen_t seen = s_seen (&self->flow, &message, &before);
     if (seen == ZC_SEEN_NEVER)
         s_publish (self, &message, headers, NULL);
     return seen == ZC_SEEN_OTHER ? ZC_ECONFLICT : 0;
@@ -327,12 +352,12 @@ static int s_receive (zc_broker_t *self)
 static bool s_take_in (zc_broker_t *self)
 {
     for (int i = 0; i < S_BATCH; i++) {
-        if (zc_history_full (self->history))
+        if (zc_history_full (self->flow.history))
             return false;
         int count = s_receive (self);
         if (count == 0)
             return false;
-        self->counters->received++;
+        self->flow.counters->received++;
         int rc = s_take (self, count);
         if (rc != 0)
             s_refused (self, &self->item.topic, rc);
@@ -346,19 +371,20 @@ static void s_subscription (zc_broker_t *self, zmq_msg_t *frame)
     const uint8_t *at = zmq_msg_data (frame);
     size_t len = zmq_msg_size (frame);
     if (len == 0 || at[0] > 1) {
-        self->counters->ignored++;
+        self->flow.counters->ignored++;
     } else if (at[0] == 0) {
-        if (self->counters->subscriptions)
-            self->counters->subscriptions--;
+        if (self->flow.counters->subscriptions)
+            self->flow.counters->subscriptions--;
         if (zc_topic_valid ((const char *)at + 1, len - 1))
-            zc_topics_subscribe (self->topics, (zc_slice_t){(const char *)at + 1, len - 1}, false);
+            zc_topics_subscribe (self->flow.topics, (zc_slice_t){(const char *)at + 1, len - 1},
+                                 false);
     } else {
-        self->counters->subscriptions++;
+        self->flow.counters->subscriptions++;
         if (zc_topic_valid ((const char *)at + 1, len - 1))
-            zc_topics_subscribe (self->topics, (zc_slice_t){(const char *)at + 1, len - 1}, true);
+            zc_topics_subscribe (self->flow.topics, (zc_slice_t){(const char *)at + 1, len - 1},
+                                 true);
         if (len > 2 && at[1] == 1 && len - 2 <= ZC_NONCE_MAX)
-            zc_barriers_seen (self->barriers, (zc_slice_t){(const char *)at + 2, len - 2},
-                              self->mono_ms);
+            zc_dialogue_nonce (self->control, (zc_slice_t){(const char *)at + 2, len - 2});
     }
 }
 
@@ -377,22 +403,22 @@ static bool s_subscriptions (zc_broker_t *self)
 
 static void s_read_clocks (zc_broker_t *self)
 {
-    self->wall_ms = zc_wall_ms ();
-    self->mono_ms = zc_mono_ms ();
+    self->flow.wall_ms = zc_wall_ms ();
+    self->flow.mono_ms = zc_mono_ms ();
 }
 
 /*  What is not reading from publishers or of requests. True where there is more to do at once. */
 static bool s_settle (zc_broker_t *self)
 {
-    zc_history_flush (self->history);
-    zc_history_settle (self->history);
-    bool more = zc_history_trim (self->history, self->wall_ms);
+    zc_history_flush (self->flow.history);
+    zc_history_settle (self->flow.history);
+    bool more = zc_history_trim (self->flow.history, self->flow.wall_ms);
     s_suspect (self);
-    zc_control_turn (self);
-    zc_stats_tick (self->stats, self->mono_ms);
-    zc_endpoints_turn (self->endpoints, self->mono_ms);
-    zc_gate_serve (self->gate);
-    if (zc_gate_turn (self->gate, self->mono_ms))
+    zc_dialogue_turn (self->control);
+    zc_stats_tick (self->flow.stats, self->flow.mono_ms);
+    zc_endpoints_turn (self->endpoints, self->flow.mono_ms);
+    zc_gate_serve (self->flow.gate);
+    if (zc_gate_turn (self->flow.gate, self->flow.mono_ms))
         zc_endpoints_rebind (self->endpoints);
     return more;
 }
@@ -402,7 +428,7 @@ static bool s_turn (zc_broker_t *self)
     s_read_clocks (self);
     bool more = s_subscriptions (self);
     more |= s_take_in (self);
-    more |= zc_control_serve (self);
+    more |= zc_dialogue_serve (self->control);
     more |= s_settle (self);
     return more;
 }
@@ -412,11 +438,11 @@ static bool s_turn (zc_broker_t *self)
  *  an answer before it sends the next would be slowed down. */
 static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
 {
-    uint64_t passed = self->mono_ms - self->rate_ms;
+    uint64_t passed = self->flow.mono_ms - self->rate_ms;
     if (passed >= S_RATE_MS) {
-        self->crowd = (self->counters->received - self->rate_count) * 1000 / passed;
-        self->rate_ms = self->mono_ms;
-        self->rate_count = self->counters->received;
+        self->crowd = (self->flow.counters->received - self->rate_count) * 1000 / passed;
+        self->rate_ms = self->flow.mono_ms;
+        self->rate_count = self->flow.counters->received;
     }
     struct timespec moment = {0, S_GATHER_US * 1000};
     if (items[1].revents && !items[0].revents && !items[2].revents && self->crowd > S_CROWD &&
@@ -428,16 +454,16 @@ static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
 static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
     /*  While history is full, publishers wait: they are not looked at. */
-    short in = reading && !zc_history_full (self->history) ? ZMQ_POLLIN : 0;
+    short in = reading && !zc_history_full (self->flow.history) ? ZMQ_POLLIN : 0;
     zmq_pollitem_t items[6] = {{self->xpub, 0, ZMQ_POLLIN, 0},
                                {self->xsub, 0, in, 0},
                                {self->router, 0, in, 0},
                                {NULL, signal_fd, ZMQ_POLLIN, 0}};
-    int count = 4, timeout = zc_control_wait_ms (self);
-    if (self->history->fd >= 0)
-        items[count++] = (zmq_pollitem_t){NULL, self->history->fd, ZMQ_POLLIN, 0};
-    if (zc_gate_socket (self->gate)) {
-        items[count++] = (zmq_pollitem_t){zc_gate_socket (self->gate), 0, ZMQ_POLLIN, 0};
+    int count = 4, timeout = zc_dialogue_wait_ms (self->control);
+    if (self->flow.history->fd >= 0)
+        items[count++] = (zmq_pollitem_t){NULL, self->flow.history->fd, ZMQ_POLLIN, 0};
+    if (zc_gate_socket (self->flow.gate)) {
+        items[count++] = (zmq_pollitem_t){zc_gate_socket (self->flow.gate), 0, ZMQ_POLLIN, 0};
         timeout = timeout < S_LOOK_MS ? timeout : S_LOOK_MS; /* certificates may change */
     }
     zmq_poll (items, count, timeout < most ? timeout : most);
@@ -452,15 +478,14 @@ static void s_drain (zc_broker_t *self, int signal_fd)
     uint64_t begin = zc_mono_ms (), quiet = begin, handled = 0;
     do {
         bool more = s_turn (self);
-        uint64_t now = self->counters->received + self->counters->errors;
+        uint64_t now = self->flow.counters->received + self->flow.counters->errors;
         if (now != handled)
-            quiet = self->mono_ms;
+            quiet = self->flow.mono_ms;
         handled = now;
         s_wait (self, signal_fd, true, more ? 0 : S_QUIET_MS / 4);
-    } while (self->mono_ms - quiet < S_QUIET_MS && self->mono_ms - begin < S_LATE_MS);
-    while (self->mono_ms - begin < S_DRAIN_MS &&
-           (zc_history_busy (self->history) || zc_replays_size (self->replays) ||
-            zc_outbox_waiting (self->outbox))) {
+    } while (self->flow.mono_ms - quiet < S_QUIET_MS && self->flow.mono_ms - begin < S_LATE_MS);
+    while (self->flow.mono_ms - begin < S_DRAIN_MS &&
+           (zc_history_busy (self->flow.history) || zc_dialogue_busy (self->control))) {
         s_wait (self, signal_fd, false, S_QUIET_MS / 4);
         s_read_clocks (self);
         s_settle (self);
@@ -526,17 +551,17 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     s_set (self->xpub, ZMQ_XPUB_VERBOSER, 1);
     s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
     zmq_send (self->xsub, "\1", 1, 0); /* history keeps also what nobody listens to */
-    zc_endpoints_t *all = self->endpoints = zc_endpoints_new (self->context, self->counters);
-    self->gate = zc_gate_new (self->context, config->options, error, size);
-    if (!self->gate)
+    zc_endpoints_t *all = self->endpoints = zc_endpoints_new (self->context, self->flow.counters);
+    self->flow.gate = zc_gate_new (self->context, config->options, error, size);
+    if (!self->flow.gate)
         return -1;
-    if (zc_gate_protect (self->gate, self->router, "control") != 0 ||
-        zc_gate_protect (self->gate, self->xpub, "subscribe") != 0 ||
-        zc_gate_protect (self->gate, self->xsub, "publish") != 0) {
+    if (zc_gate_protect (self->flow.gate, self->router, "control") != 0 ||
+        zc_gate_protect (self->flow.gate, self->xpub, "subscribe") != 0 ||
+        zc_gate_protect (self->flow.gate, self->xsub, "publish") != 0) {
         snprintf (error, size, "CURVE: %s", zmq_strerror (errno));
         return -1;
     }
-    zc_endpoints_tell (all, ZC_INTAKE_SUBSCRIBE, self->backlog);
+    zc_endpoints_tell (all, ZC_INTAKE_SUBSCRIBE, self->flow.backlog);
     if (zc_endpoints_bind (all, self->router, ZC_INTAKE_CONTROL, config->control, error, size) ||
         zc_endpoints_bind (all, self->xpub, ZC_INTAKE_SUBSCRIBE, config->subscribe, error, size) ||
         zc_endpoints_bind (all, self->xsub, ZC_INTAKE_PUBLISH, config->publish, error, size))
@@ -562,15 +587,15 @@ static void s_limit_intake (const zc_broker_config_t *config)
 
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
 {
-    self->config.max_payload = config->max_payload;
-    zc_backlog_set_max (self->backlog, config->subscribe_bytes);
-    self->config.limits = self->history->limits = config->limits;
+    self->flow.max_payload = config->max_payload;
+    zc_backlog_set_max (self->flow.backlog, config->subscribe_bytes);
+    self->config.limits = self->flow.history->limits = config->limits;
     self->config.dedup_window_ms = config->dedup_window_ms;
     self->config.dedup_max = config->dedup_max;
-    zc_dedup_configure (self->dedup, config->dedup_window_ms, config->dedup_max);
-    if (self->gate)
-        zc_gate_configure (self->gate, config->options);
-    zc_topics_set_max (self->topics, config->max_topics);
+    zc_dedup_configure (self->flow.dedup, config->dedup_window_ms, config->dedup_max);
+    if (self->flow.gate)
+        zc_gate_configure (self->flow.gate, config->options);
+    zc_topics_set_max (self->flow.topics, config->max_topics);
     s_limit_intake (config);
 }
 
@@ -581,19 +606,21 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     if (!self)
         abort ();
     self->config = *config;
-    self->history = *history_p;
-    self->topics = *topics_p;
+    self->flow.seen = s_seen;
+    self->flow.publish = s_publish_for;
+    self->flow.history = *history_p;
+    self->flow.topics = *topics_p;
     *history_p = NULL;
     *topics_p = NULL;
-    self->last = self->head = last;
+    self->flow.last = self->flow.head = last;
     s_read_clocks (self);
-    self->dedup = zc_dedup_new ();
-    self->started_ms = self->mono_ms;
-    self->stats = zc_stats_new (self->mono_ms);
-    self->backlog = zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes);
-    self->counters = zc_stats_figures (self->stats);
-    self->history->settled = s_settled;
-    self->history->arg = self;
+    self->flow.dedup = zc_dedup_new ();
+    self->started_ms = self->flow.mono_ms;
+    self->flow.stats = zc_stats_new (self->flow.mono_ms);
+    self->flow.backlog = zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes);
+    self->flow.counters = zc_stats_figures (self->flow.stats);
+    self->flow.history->settled = s_settled;
+    self->flow.history->arg = self;
     zmq_msg_init (&self->item.topic);
     zmq_msg_init (&self->item.payload);
     zmq_msg_init (&self->item.meta);
@@ -604,7 +631,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     if (s_open (self, error, size) != 0)
         zc_broker_destroy (&self);
     else
-        zc_control_start (self);
+        self->control = zc_dialogue_new (&self->flow, self->router);
     return self;
 }
 
@@ -613,19 +640,19 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zc_broker_t *self = *self_p;
     if (!self)
         return;
-    zc_history_destroy (&self->history); /* settles what is on its way */
-    zc_control_stop (self);
-    zc_topics_destroy (&self->topics);
-    zc_dedup_destroy (&self->dedup);
-    zc_stats_destroy (&self->stats);
+    zc_history_destroy (&self->flow.history); /* settles what is on its way */
+    zc_dialogue_destroy (&self->control);
+    zc_topics_destroy (&self->flow.topics);
+    zc_dedup_destroy (&self->flow.dedup);
+    zc_stats_destroy (&self->flow.stats);
     zmq_msg_close (&self->item.topic);
     zmq_msg_close (&self->item.payload);
     zmq_msg_close (&self->item.meta);
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
     zc_endpoints_destroy (&self->endpoints);
-    zc_gate_destroy (&self->gate);
-    zc_backlog_destroy (&self->backlog);
+    zc_gate_destroy (&self->flow.gate);
+    zc_backlog_destroy (&self->flow.backlog);
     void *sockets[] = {self->xsub, self->xpub, self->router};
     for (size_t i = 0; i < 3; i++)
         if (sockets[i])

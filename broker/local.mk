@@ -2,7 +2,7 @@
 sbin_PROGRAMS += broker/zcast-broker
 noinst_LIBRARIES += broker/libbroker.a
 broker_libbroker_a_SOURCES = \
-	broker/broker.c broker/broker.h broker/private.h \
+	broker/broker.c broker/broker.h broker/flow.h \
 	broker/certificates.c broker/certificates.h \
 	broker/gate.c broker/gate.h \
 	broker/zap.c broker/zap.h \
@@ -11,7 +11,7 @@ broker_libbroker_a_SOURCES = \
 	broker/intake.c broker/intake.h \
 	broker/meter.c broker/meter.h \
 	broker/backlog.c broker/backlog.h \
-	broker/control.c \
+	broker/dialogue.c broker/dialogue.h \
 	broker/outbox.c broker/outbox.h \
 	broker/peers.c broker/peers.h \
 	broker/replays.c broker/replays.h \

@@ -1,10 +1,13 @@
-/*  control.c - the verbs, one function each. */
-#include "broker/private.h"
+/*  dialogue.c - the verbs, one function each. */
+#include "broker/dialogue.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "broker/barriers.h"
+#include "broker/late.h"
+#include "broker/replays.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -17,15 +20,39 @@
 #define S_AHEAD_MS 86400000     /* what others say of positions is believed so far ahead */
 #define S_MISSED_MS 5000        /* for which we are behind: then what is missing is given up */
 
-static void s_published (zc_broker_t *self, const zc_route_t *route, zc_id_t id)
+/*  A request whose answer waits for history. */
+typedef struct {
+    zc_node_t node; /* of those that wait for another's message */
+    zc_id_t id;     /* the other's position */
+    bool conflict;  /* the other message has its own id or key */
+    zc_route_t route;
+} s_origin_t;
+
+struct zc_dialogue {
+    zc_flow_t *flow; /* borrowed */
+    void *router;    /* borrowed */
+    zc_outbox_t *outbox;
+    zc_replays_t *replays;
+    zc_barriers_t *barriers;
+    zc_late_t *late;
+    zc_id_t doubt;         /* positions before this may be another line's as well */
+    zc_id_t missed;        /* workers have positions of ours up to here, which we don't have */
+    uint64_t missed_at_ms; /* since when that is known */
+    zmq_msg_t *frames;     /* of the request being handled */
+    zc_slice_t *slices;    /* the same, as bytes */
+    zc_table_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
+};
+
+static void s_published (zc_dialogue_t *self, const zc_route_t *route, zc_id_t id)
 {
     zc_answer_t answer = {.verb = ZC_PUBLISH, .kind = ZC_OK, .id = id};
     zc_outbox_answer (self->outbox, route, &answer);
 }
 
-static void s_error (zc_broker_t *self, const zc_route_t *route, const char *code, const char *text)
+static void s_error (zc_dialogue_t *self, const zc_route_t *route, const char *code,
+                     const char *text)
 {
-    self->counters->errors++;
+    self->flow->counters->errors++;
     zc_outbox_error (self->outbox, route, code, text);
 }
 
@@ -33,16 +60,16 @@ static void s_error (zc_broker_t *self, const zc_route_t *route, const char *cod
 
 static const char s_unkept[] = "history can't take it now: try again";
 
-static zc_origin_t *s_origin (const zc_route_t *route, zc_id_t id, bool conflict)
+static s_origin_t *s_origin (const zc_route_t *route, zc_id_t id, bool conflict)
 {
-    zc_origin_t *origin = malloc (sizeof *origin);
+    s_origin_t *origin = malloc (sizeof *origin);
     if (!origin)
         abort ();
-    *origin = (zc_origin_t){{NULL, 0}, id, conflict, *route};
+    *origin = (s_origin_t){{NULL, 0}, id, conflict, *route};
     return origin;
 }
 
-static void s_refuse (zc_broker_t *self, const zc_route_t *route, int code)
+static void s_refuse (zc_dialogue_t *self, const zc_route_t *route, int code)
 {
     const zc_refusal_t *refusal = zc_message_refusal (code);
     s_error (self, route, refusal->code, refusal->text);
@@ -55,11 +82,11 @@ static uint64_t s_hash (zc_id_t id)
 
 /*  It, or another message of its name, was published before. Where that is still on its way into
  *  history, the answer waits too: should history not take it, the name is free again. */
-static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id, bool conflict)
+static void s_duplicate (zc_dialogue_t *self, const zc_route_t *route, zc_id_t id, bool conflict)
 {
-    if (id <= self->head && conflict) {
+    if (id <= self->flow->head && conflict) {
         s_refuse (self, route, ZC_ECONFLICT);
-    } else if (id <= self->head) {
+    } else if (id <= self->flow->head) {
         s_published (self, route, id);
     } else if (self->copies.size >= S_COPIES_MAX) {
         s_error (self, route, "busy", "too many requests at once: try again");
@@ -68,28 +95,28 @@ static void s_duplicate (zc_broker_t *self, const zc_route_t *route, zc_id_t id,
     }
 }
 
-static void s_publish (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     const zc_message_t *message = &request->message;
     zc_id_t id;
-    self->counters->received++;
-    if (!zc_gate_publish (self->gate, zc_gate_sender (self->gate, &self->frames[1]), message->topic,
-                          request->headers)) {
+    self->flow->counters->received++;
+    if (!zc_gate_publish (self->flow->gate, zc_gate_sender (self->flow->gate, &self->frames[1]),
+                          message->topic, request->headers)) {
         s_refuse (self, route, ZC_EFORBIDDEN);
         return;
     }
-    zc_seen_t seen = zc_broker_seen (self, message, &id);
+    zc_seen_t seen = self->flow->seen (self->flow, message, &id);
     if (seen != ZC_SEEN_NEVER) {
         s_duplicate (self, route, id, seen == ZC_SEEN_OTHER);
         return;
     }
     /*  Topic and payload follow identity, delimiter, tag and verb. */
     zmq_msg_t *topic = self->frames + 2 + request->delimiter + (request->tag.len > 0);
-    zc_broker_publish (self, topic, topic + 1, message, request->headers,
-                       s_origin (route, 0, false));
+    self->flow->publish (self->flow, topic, topic + 1, message, request->headers,
+                         s_origin (route, 0, false));
 }
 
-static void s_answer (zc_broker_t *self, const zc_origin_t *origin, const zc_item_t *item,
+static void s_answer (zc_dialogue_t *self, const s_origin_t *origin, const zc_item_t *item,
                       bool kept)
 {
     if (!kept)
@@ -101,35 +128,35 @@ static void s_answer (zc_broker_t *self, const zc_origin_t *origin, const zc_ite
 }
 
 /*  What wasn't kept, and is told so, was never published: its name is free again. */
-static void s_unpublish (zc_broker_t *self, zc_item_t *item)
+static void s_unpublish (zc_dialogue_t *self, zc_item_t *item)
 {
-    self->counters->failed++;
+    self->flow->counters->failed++;
     if (item->event_len)
         zc_dedup_remove (
-            self->dedup, (zc_slice_t){item->where->name, item->where->len},
+            self->flow->dedup, (zc_slice_t){item->where->name, item->where->len},
             (zc_slice_t){(char *)zmq_msg_data (&item->meta) + item->event_at, item->event_len},
             item->id);
 }
 
 static bool s_same (const zc_node_t *node, const void *id)
 {
-    return ((const zc_origin_t *)node)->id == *(const zc_id_t *)id;
+    return ((const s_origin_t *)node)->id == *(const zc_id_t *)id;
 }
 
-static zc_origin_t *s_copy (const zc_broker_t *self, zc_id_t id)
+static s_origin_t *s_copy (const zc_dialogue_t *self, zc_id_t id)
 {
     if (self->copies.size == 0)
         return NULL;
-    return (zc_origin_t *)zc_table_find (&self->copies, s_hash (id), s_same, &id);
+    return (s_origin_t *)zc_table_find (&self->copies, s_hash (id), s_same, &id);
 }
 
-void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
+void zc_dialogue_settled (zc_dialogue_t *self, zc_item_t *item, bool kept)
 {
-    zc_origin_t *origin = item->origin;
+    s_origin_t *origin = item->origin;
     if (!kept && origin)
         s_unpublish (self, item);
     /*  A copy of what was delivered, though not kept, was published too. */
-    for (zc_origin_t *copy; (copy = s_copy (self, item->id));) {
+    for (s_origin_t *copy; (copy = s_copy (self, item->id));) {
         s_answer (self, copy, item, kept || !origin);
         zc_table_remove (&self->copies, &copy->node);
         free (copy);
@@ -143,17 +170,17 @@ void zc_control_settled (zc_broker_t *self, zc_item_t *item, bool kept)
 
 static void s_start_replay (void *arg, const zc_route_t *route, const zc_ask_t *request)
 {
-    zc_broker_t *self = arg;
-    if (zc_history_unreadable (self->history))
+    zc_dialogue_t *self = arg;
+    if (zc_history_unreadable (self->flow->history))
         s_error (self, route, "history", "history can't be read now: try again");
-    else if (!zc_replays_start (self->replays, route, request, self->head, self->doubt))
+    else if (!zc_replays_start (self->replays, route, request, self->flow->head, self->doubt))
         s_error (self, route, "busy", "too many replays at once: try again");
-    zc_history_release (self->history);
+    zc_history_release (self->flow->history);
 }
 
-static bool s_is_our_line (const zc_broker_t *self, zc_slice_t line)
+static bool s_is_our_line (const zc_dialogue_t *self, zc_slice_t line)
 {
-    return zc_slice_compare (line, zc_line_slice (&self->history->line)) == 0;
+    return zc_slice_compare (line, zc_line_slice (&self->flow->history->line)) == 0;
 }
 
 static void s_behind (void *arg, const zc_route_t *route)
@@ -161,16 +188,16 @@ static void s_behind (void *arg, const zc_route_t *route)
     s_error (arg, route, "behind", "this broker hasn't got to that position of its line");
 }
 
-static void s_replay (zc_broker_t *self, const zc_route_t *asker, const zc_ask_t *request)
+static void s_replay (zc_dialogue_t *self, const zc_route_t *asker, const zc_ask_t *request)
 {
     zc_route_t route = *asker;
     route.fd = zmq_msg_get (&self->frames[1], ZMQ_SRCFD);
     if (request->line.len && !s_is_our_line (self, request->line))
         s_error (self, &route, "line", "positions here are of another line: SYNC tells which");
     else if (!request->line.len || request->since_kind != ZC_SINCE_POSITION ||
-             request->since <= self->head)
+             request->since <= self->flow->head)
         s_start_replay (self, &route, request);
-    else if (!zc_late_add (self->late, &route, request, self->mono_ms))
+    else if (!zc_late_add (self->late, &route, request, self->flow->mono_ms))
         s_behind (self, &route);
 }
 
@@ -178,21 +205,21 @@ static void s_replay (zc_broker_t *self, const zc_route_t *asker, const zc_ask_t
 
 static void s_synced (void *arg, const zc_route_t *route, zc_slice_t topics)
 {
-    zc_broker_t *self = arg;
+    zc_dialogue_t *self = arg;
     zc_ask_t list = {.list = topics};
     zc_buf_t lasts = ZC_BUF_INIT;
     size_t at = 0;
     zc_slice_t name;
     while (zc_ask_topic (&list, &at, &name)) {
-        const zc_topic_t *topic = zc_topics_find (self->topics, name);
-        zc_lasts_add (&lasts, topic ? topic->sent : zc_topics_forgotten (self->topics));
+        const zc_topic_t *topic = zc_topics_find (self->flow->topics, name);
+        zc_lasts_add (&lasts, topic ? topic->sent : zc_topics_forgotten (self->flow->topics));
     }
     zc_answer_t answer = {.verb = ZC_SYNC,
                           .kind = ZC_OK,
-                          .head = self->head,
-                          .dropped = self->dropped,
+                          .head = self->flow->head,
+                          .dropped = self->flow->dropped,
                           .lasts = {(char *)lasts.data, lasts.len},
-                          .line = zc_line_slice (&self->history->line),
+                          .line = zc_line_slice (&self->flow->history->line),
                           .doubt = self->doubt,
                           .left_out = !route->names_line};
     zc_outbox_answer (self->outbox, route, &answer);
@@ -208,20 +235,21 @@ static void s_unsynced (void *arg, const zc_route_t *route, zc_slice_t topics)
 /*  What is given from now on is after a position that others have. They got it from a broker; what
  *  clients bring is never told here, and what is far off isn't believed: one false position near
  *  the last that there can be would be the end of the order. */
-static bool s_raise (zc_broker_t *self, zc_id_t have)
+static bool s_raise (zc_dialogue_t *self, zc_id_t have)
 {
-    if (zc_id_ms (have) > self->wall_ms + S_AHEAD_MS)
+    if (zc_id_ms (have) > self->flow->wall_ms + S_AHEAD_MS)
         return false;
-    if (self->last <= have)
-        self->last = have + 1;
+    if (self->flow->last <= have)
+        self->flow->last = have + 1;
     return true;
 }
 
 /*  Positions of another line, some of which may be ours too. */
-static void s_meet_line (zc_broker_t *self, zc_id_t have)
+static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
 {
     static zc_log_limit_t limit;
-    if (zc_line_follows (&self->history->line, have) || have < self->doubt || !s_raise (self, have))
+    if (zc_line_follows (&self->flow->history->line, have) || have < self->doubt ||
+        !s_raise (self, have))
         return;
     self->doubt = have + 1;
     zc_log_limited (&limit, ZC_LOG_WARN,
@@ -231,27 +259,27 @@ static void s_meet_line (zc_broker_t *self, zc_id_t have)
 
 /*  Somebody has more of our own line: history of an earlier day was put back, or the disk has lost
  *  what it had confirmed. Nobody can say on which topics. */
-static void s_miss (zc_broker_t *self, zc_id_t have)
+static void s_miss (zc_dialogue_t *self, zc_id_t have)
 {
-    if (have < self->last || !s_raise (self, have))
+    if (have < self->flow->last || !s_raise (self, have))
         return;
-    self->missed = self->last;
-    self->missed_at_ms = self->mono_ms;
-    zc_history_lose (self->history, self->missed);
-    zc_topics_lose (self->topics, self->missed);
+    self->missed = self->flow->last;
+    self->missed_at_ms = self->flow->mono_ms;
+    zc_history_lose (self->flow->history, self->missed);
+    zc_topics_lose (self->flow->topics, self->missed);
     zc_warn ("positions were given that history doesn't have: a gap is told on all topics");
 }
 
 /*  We are the one who gives positions: what isn't here won't come. */
-static void s_give_up_missed (zc_broker_t *self)
+static void s_give_up_missed (zc_dialogue_t *self)
 {
-    if (self->head < self->missed && !zc_history_busy (self->history) &&
-        self->mono_ms - self->missed_at_ms >= S_MISSED_MS)
-        self->head = self->missed;
+    if (self->flow->head < self->missed && !zc_history_busy (self->flow->history) &&
+        self->flow->mono_ms - self->missed_at_ms >= S_MISSED_MS)
+        self->flow->head = self->missed;
 }
 
 /*  What an asker of SYNC has. True where we are behind it. */
-static bool s_hear (zc_broker_t *self, const zc_ask_t *request)
+static bool s_hear (zc_dialogue_t *self, const zc_ask_t *request)
 {
     if (!request->line.len)
         return false;
@@ -259,19 +287,20 @@ static bool s_hear (zc_broker_t *self, const zc_ask_t *request)
         s_meet_line (self, request->have);
         return false;
     }
-    if (request->have <= self->head)
+    if (request->have <= self->flow->head)
         return false;
     s_miss (self, request->have);
     return true;
 }
 
-static void s_sync (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_sync (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     if (s_hear (self, request))
         s_behind (self, route);
     else if (request->nonce.len == 0)
         s_synced (self, route, request->list);
-    else if (!zc_barriers_ask (self->barriers, request->nonce, route, request->list, self->mono_ms))
+    else if (!zc_barriers_ask (self->barriers, request->nonce, route, request->list,
+                               self->flow->mono_ms))
         s_error (self, route, "busy", "too many SYNCs wait: try again");
 }
 
@@ -317,19 +346,20 @@ static bool s_match (const s_prefixes_t *self, const zc_topic_t *topic)
 /*  They are in the order of what was published last, so this looks at no more than there is to
  *  tell, where one prefix stands for all of it. What doesn't fit counts as forgotten: nothing was
  *  published on any of it after the first one that is left out. */
-static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_topics (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     zc_buf_t list = ZC_BUF_INIT;
     size_t count = 0;
-    zc_id_t upto = zc_topics_forgotten (self->topics);
+    zc_id_t upto = zc_topics_forgotten (self->flow->topics);
     s_prefixes_t prefixes;
     s_set_prefixes (&prefixes, request);
     zc_topic_t *topic = NULL;
-    while ((topic = zc_topics_previous (self->topics, topic)) && topic->last > request->since) {
+    while ((topic = zc_topics_previous (self->flow->topics, topic)) &&
+           topic->last > request->since) {
         if (!topic->published || topic->sent <= request->since || !s_match (&prefixes, topic))
             continue;
         if (count++ == ZC_TOPICS_MAX || list.len + topic->len > S_LIST_BYTES) {
-            zc_id_t last = topic->last < self->head ? topic->last : self->head;
+            zc_id_t last = topic->last < self->flow->head ? topic->last : self->flow->head;
             upto = last > upto ? last : upto;
             break;
         }
@@ -337,7 +367,7 @@ static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
     }
     zc_answer_t answer = {.verb = ZC_TOPICS,
                           .kind = ZC_OK,
-                          .head = self->head,
+                          .head = self->flow->head,
                           .forgotten = upto,
                           .listed = {(char *)list.data, list.len}};
     zc_outbox_answer (self->outbox, route, &answer);
@@ -346,7 +376,7 @@ static void s_topics (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
 
 /*  STATS, REPORT, PING. */
 
-static void s_say (zc_broker_t *self, const zc_route_t *route, zc_verb_t verb, zc_slice_t text)
+static void s_say (zc_dialogue_t *self, const zc_route_t *route, zc_verb_t verb, zc_slice_t text)
 {
     zc_answer_t answer = {.verb = verb, .kind = ZC_OK, .text = text};
     zc_outbox_answer (self->outbox, route, &answer);
@@ -360,19 +390,19 @@ static void s_json_position (json_t *json, const char *name, zc_id_t id)
 }
 
 /*  What isn't counted as it happens. */
-static void s_take_stock (zc_broker_t *self, const zc_history_stats_t *history)
+static void s_take_stock (zc_dialogue_t *self, const zc_history_stats_t *history)
 {
-    zc_backlog_stats_t subscribers = zc_backlog_stats (self->backlog);
-    zc_broker_figures_t *figures = self->counters;
-    figures->topics = zc_topics_size (self->topics);
+    zc_backlog_stats_t subscribers = zc_backlog_stats (self->flow->backlog);
+    zc_broker_figures_t *figures = self->flow->counters;
+    figures->topics = zc_topics_size (self->flow->topics);
     figures->replays = zc_replays_size (self->replays);
     figures->replayed = zc_replays_messages (self->replays);
     figures->barriers = zc_barriers_waiting (self->barriers);
     figures->unread = zc_outbox_waiting (self->outbox);
     figures->unanswered = zc_outbox_dropped (self->outbox);
-    figures->remembered = zc_dedup_size (self->dedup);
-    figures->max_payload = self->config.max_payload;
-    figures->unauthorized = zc_gate_refused (self->gate);
+    figures->remembered = zc_dedup_size (self->flow->dedup);
+    figures->max_payload = self->flow->max_payload;
+    figures->unauthorized = zc_gate_refused (self->flow->gate);
     figures->subscribers = subscribers.connections;
     figures->subscribers_behind = subscribers.behind;
     figures->subscribers_bytes = subscribers.bytes;
@@ -385,29 +415,30 @@ static void s_take_stock (zc_broker_t *self, const zc_history_stats_t *history)
     figures->history_syncs = history->syncs;
 }
 
-static json_t *s_json (zc_broker_t *self)
+static json_t *s_json (zc_dialogue_t *self)
 {
     zc_history_stats_t history = {0};
-    zc_history_stats (self->history, &history);
+    zc_history_stats (self->flow->history, &history);
     s_take_stock (self, &history);
-    json_t *json = zc_stats_json (self->stats, self->mono_ms);
+    json_t *json = zc_stats_json (self->flow->stats, self->flow->mono_ms);
     json_t *of_history = json_object_get (json, "history");
     json_object_set_new (json, "version", json_string (PACKAGE_VERSION));
-    s_json_position (json, "head", self->head);
-    json_object_set_new (json, "line", json_string (self->history->line.text));
+    s_json_position (json, "head", self->flow->head);
+    json_object_set_new (json, "line", json_string (self->flow->history->line.text));
     json_t *dropped = json_object_get (json, "dropped");
-    s_json_position (dropped, "position", self->dropped);
+    s_json_position (dropped, "position", self->flow->dropped);
     json_object_set (dropped, "episodes", json_object_get (dropped, "count"));
-    json_object_set_new (of_history, "kind", json_string (self->history->ops->kind));
+    json_object_set_new (of_history, "kind", json_string (self->flow->history->ops->kind));
     json_object_set_new (of_history, "state", json_string (history.error ? "failed" : "ok"));
     if (history.error)
         json_object_set_new (of_history, "error", json_string (history.error));
     s_json_position (of_history, "floor", history.floor);
-    json_object_set_new (json, "reported", zc_stats_reported (self->stats, self->mono_ms));
+    json_object_set_new (json, "reported",
+                         zc_stats_reported (self->flow->stats, self->flow->mono_ms));
     return json;
 }
 
-static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_stats (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
     json_t *json = s_json (self);
@@ -415,7 +446,7 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     zc_buf_t answer = ZC_BUF_INIT;
     zc_buf_add (&answer, text, strlen (text) - 1);
     zc_buf_adds (&answer, ",\"workers\":");
-    zc_stats_workers (self->stats, &answer, self->mono_ms);
+    zc_stats_workers (self->flow->stats, &answer, self->flow->mono_ms);
     zc_buf_addc (&answer, '}');
     s_say (self, route, ZC_STATS, (zc_slice_t){(char *)answer.data, answer.len});
     zc_buf_clear (&answer);
@@ -423,11 +454,11 @@ static void s_stats (zc_broker_t *self, const zc_route_t *route, const zc_ask_t 
     json_decref (json);
 }
 
-static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_report (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     const char *error = NULL;
-    const char *code = zc_stats_report (self->stats, zc_route_peer (route), request->name,
-                                        request->json, self->mono_ms, &error);
+    const char *code = zc_stats_report (self->flow->stats, zc_route_peer (route), request->name,
+                                        request->json, self->flow->mono_ms, &error);
     if (code) {
         s_error (self, route, code, error);
     } else {
@@ -435,23 +466,22 @@ static void s_report (zc_broker_t *self, const zc_route_t *route, const zc_ask_t
     }
 }
 
-static void s_ping (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_ping (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     (void)request;
     s_say (self, route, ZC_PING, (zc_slice_t){PACKAGE_VERSION, strlen (PACKAGE_VERSION)});
 }
 
-static void s_limits (zc_broker_t *self, const zc_route_t *route, const zc_ask_t *request)
+static void s_limits (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    zc_answer_t answer = {
-        .verb = ZC_LIMITS, .kind = ZC_OK, .max_payload = self->config.max_payload};
+    zc_answer_t answer = {.verb = ZC_LIMITS, .kind = ZC_OK, .max_payload = self->flow->max_payload};
     (void)request;
     zc_outbox_answer (self->outbox, route, &answer);
 }
 
 /*  Requests. */
 
-static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *route,
+static void (*const s_verbs[ZC_VERBS]) (zc_dialogue_t *self, const zc_route_t *route,
                                         const zc_ask_t *request) = {
     [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,
     [ZC_SYNC] = s_sync,       [ZC_TOPICS] = s_topics, [ZC_STATS] = s_stats,
@@ -459,23 +489,23 @@ static void (*const s_verbs[ZC_VERBS]) (zc_broker_t *self, const zc_route_t *rou
 
 /*  Returns whether it may have taken long. A PUBLISH never does, and a look at the clock after each
  *  would cost it a tenth. */
-static bool s_handle (zc_broker_t *self, size_t count)
+static bool s_handle (zc_dialogue_t *self, size_t count)
 {
     zc_ask_t request;
     zc_route_t route;
     const char *text;
     const char *code =
-        zc_ask_parse (&request, self->slices + 1, count - 1, self->config.max_payload, &text);
+        zc_ask_parse (&request, self->slices + 1, count - 1, self->flow->max_payload, &text);
     zc_route_set (&route, &self->frames[0], &request);
     if (code) {
         static zc_log_limit_t limit;
         zc_log_limited (&limit, ZC_LOG_DEBUG, "refused a request: %s: %s", code, text);
         s_error (self, &route, code, text);
-    } else if (!zc_gate_ask (self->gate, zc_gate_sender (self->gate, &self->frames[1]),
+    } else if (!zc_gate_ask (self->flow->gate, zc_gate_sender (self->flow->gate, &self->frames[1]),
                              request.verb)) {
         s_error (self, &route, "forbidden", "this certificate doesn't allow that request");
     } else {
-        self->counters->requests[request.verb]++;
+        self->flow->counters->requests[request.verb]++;
         s_verbs[request.verb](self, &route, &request);
     }
     return code || request.verb != ZC_PUBLISH;
@@ -486,7 +516,7 @@ static bool s_handle (zc_broker_t *self, size_t count)
 
 /*  Receives a request into frames and slices. Returns its count of frames with the identity, 0
  * where there is none. What doesn't fit is lost. */
-static size_t s_receive (zc_broker_t *self)
+static size_t s_receive (zc_dialogue_t *self)
 {
     size_t count = 0, at;
     do {
@@ -504,7 +534,7 @@ static size_t s_receive (zc_broker_t *self)
 }
 
 /*  Lets go of what the frames hold, which may be large. */
-static void s_release (zc_broker_t *self, size_t count)
+static void s_release (zc_dialogue_t *self, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         zmq_msg_close (&self->frames[i]);
@@ -512,11 +542,11 @@ static void s_release (zc_broker_t *self, size_t count)
     }
 }
 
-bool zc_control_serve (zc_broker_t *self)
+bool zc_dialogue_serve (zc_dialogue_t *self)
 {
     uint64_t replayed = zc_replays_messages (self->replays);
     for (int i = 0; i < S_REQUESTS; i++) {
-        if (zc_history_full (self->history))
+        if (zc_history_full (self->flow->history))
             return false;
         size_t count = s_receive (self);
         if (count == 0)
@@ -524,22 +554,37 @@ bool zc_control_serve (zc_broker_t *self)
         bool long_one = s_handle (self, count);
         s_release (self, count);
         if (zc_replays_messages (self->replays) - replayed > S_REPLAYED ||
-            (long_one && zc_mono_ms () - self->mono_ms >= S_TURN_MS))
+            (long_one && zc_mono_ms () - self->flow->mono_ms >= S_TURN_MS))
             break;
     }
     return true;
 }
 
-void zc_control_turn (zc_broker_t *self)
+void zc_dialogue_turn (zc_dialogue_t *self)
 {
     zc_outbox_retry (self->outbox);
     zc_replays_run (self->replays);
-    zc_barriers_turn (self->barriers, self->mono_ms);
+    zc_barriers_turn (self->barriers, self->flow->mono_ms);
     s_give_up_missed (self);
-    zc_late_turn (self->late, self->head, self->mono_ms);
+    zc_late_turn (self->late, self->flow->head, self->flow->mono_ms);
 }
 
-int zc_control_wait_ms (const zc_broker_t *self)
+bool zc_dialogue_busy (const zc_dialogue_t *self)
+{
+    return zc_replays_size (self->replays) || zc_outbox_waiting (self->outbox);
+}
+
+bool zc_dialogue_awaits (const zc_dialogue_t *self)
+{
+    return self->copies.size > 0;
+}
+
+void zc_dialogue_nonce (zc_dialogue_t *self, zc_slice_t nonce)
+{
+    zc_barriers_seen (self->barriers, nonce, self->flow->mono_ms);
+}
+
+int zc_dialogue_wait_ms (const zc_dialogue_t *self)
 {
     zc_replays_state_t state = zc_replays_state (self->replays);
     if (state == ZC_REPLAYS_READY || zc_barriers_ready (self->barriers))
@@ -548,10 +593,15 @@ int zc_control_wait_ms (const zc_broker_t *self)
     return state == ZC_REPLAYS_BLOCKED || zc_outbox_waiting (self->outbox) ? 1 : S_TICK_MS;
 }
 
-void zc_control_start (zc_broker_t *self)
+zc_dialogue_t *zc_dialogue_new (zc_flow_t *flow, void *router)
 {
+    zc_dialogue_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->flow = flow;
+    self->router = router;
     self->outbox = zc_outbox_new (self->router);
-    self->replays = zc_replays_new (self->history, self->topics, self->outbox);
+    self->replays = zc_replays_new (self->flow->history, self->flow->topics, self->outbox);
     self->barriers = zc_barriers_new (s_synced, s_unsynced, self);
     zc_late_hooks_t hooks = {self, s_start_replay, s_behind};
     self->late = zc_late_new (&hooks);
@@ -562,14 +612,17 @@ void zc_control_start (zc_broker_t *self)
         abort ();
     for (size_t i = 0; i < S_FRAMES; i++)
         zmq_msg_init (&self->frames[i]);
+    return self;
 }
 
-void zc_control_stop (zc_broker_t *self)
+void zc_dialogue_destroy (zc_dialogue_t **self_p)
 {
+    zc_dialogue_t *self = *self_p;
     zc_table_cursor_t at = {0};
     zc_node_t *copy;
-    if (self->frames)
-        s_release (self, S_FRAMES);
+    if (!self)
+        return;
+    s_release (self, S_FRAMES);
     free (self->frames);
     free (self->slices);
     zc_replays_destroy (&self->replays);
@@ -579,4 +632,6 @@ void zc_control_stop (zc_broker_t *self)
     while ((copy = zc_table_next (&self->copies, &at)))
         free (copy);
     zc_table_clear (&self->copies);
+    free (self);
+    *self_p = NULL;
 }

@@ -1,0 +1,36 @@
+/*  flow.h - where the order of messages and the dialogue on control meet: broker.c owns this and
+ *  gives messages their order; dialogue.c answers requests, and publishes through it. */
+#ifndef ZC_FLOW_H
+#define ZC_FLOW_H
+
+#include "broker/backlog.h"
+#include "broker/dedup.h"
+#include "broker/gate.h"
+#include "broker/history/history.h"
+#include "broker/stats.h"
+
+typedef struct zc_flow zc_flow_t;
+struct zc_flow {
+    zc_gate_t *gate;
+    zc_backlog_t *backlog; /* of the subscribers */
+    zc_history_t *history;
+    zc_topics_t *topics;
+    zc_dedup_t *dedup;
+    zc_stats_t *stats;
+    zc_broker_figures_t *counters;
+    size_t max_payload; /* bytes */
+    zc_id_t last;       /* the last position given */
+    zc_id_t head;       /* the last position delivered */
+    zc_id_t dropped;    /* up to here a subscriber may have lost messages to its full queue */
+    uint64_t wall_ms, mono_ms; /* the clocks, read once a turn of the loop */
+
+    /*  Whether the message was published before, within the window: then *id is its position. */
+    zc_seen_t (*seen) (zc_flow_t *self, const zc_message_t *message, zc_id_t *id);
+    /*  Orders and keeps a message that `seen` has just found to be new. Takes the frames. `headers`
+     *  lies in a frame that lives until the return. `origin` (may be NULL) comes back with the item
+     *  in zc_dialogue_settled. */
+    void (*publish) (zc_flow_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
+                     const zc_message_t *message, zc_slice_t headers, void *origin);
+};
+
+#endif
