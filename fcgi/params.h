@@ -8,7 +8,12 @@
 #include "lib/base/text.h"
 
 /*  What GET_VALUES may ask for (FastCGI 1.0 §4.1). */
-typedef enum { ZC_VALUE_MAX_CONNS, ZC_VALUE_MAX_REQS, ZC_VALUE_MPXS, ZC_VALUE_COUNT } zc_params_value_t;
+typedef enum {
+    ZC_VALUE_MAX_CONNS,
+    ZC_VALUE_MAX_REQS,
+    ZC_VALUE_MPXS,
+    ZC_VALUE_COUNT
+} zc_params_value_t;
 extern const char *const zc_value_names[ZC_VALUE_COUNT];
 int zc_value_find (zc_slice_t name);
 

@@ -655,6 +655,13 @@ static unsigned s_past_of (unsigned topic, uint64_t number)
     return 0;
 }
 
+/*  What a worker has for a client may be from before it heard of another line. */
+static unsigned s_past_at (const s_client_t *client, zc_id_t position)
+{
+    unsigned past = client->worker->past;
+    return past > 0 && position > s_head && position > s_boot ? past - 1 : past;
+}
+
 static void s_line (s_client_t *client)
 {
     if (s_trace)
@@ -700,13 +707,13 @@ static void s_line (s_client_t *client)
             client->gaps[client->gap_count++] = (s_gap_t){came, came, -1, s_past, true};
         }
         strcpy (client->last_id, position);
-        client->past = client->worker->past;
+        client->past = s_past_at (client, s_id (position));
         *client->own_id = 0;
     } else if (sscanf (client->line, "H %63s", id) == 1) {
         client->heartbeats++;
         if (s_id (id) != ZC_ID_NONE) {
             if (!*client->last_id)
-                client->past = client->worker->past;
+                client->past = s_past_at (client, s_id (id));
             strcpy (client->last_id, id);
             *client->own_id = 0;
         }
