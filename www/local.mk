@@ -13,12 +13,19 @@ dist_www_DATA = \
 # Tells node, which runs the client's tests, that these files are modules.
 EXTRA_DIST += www/package.json
 
-# What zcast.js is made of, by clients/js/join.mjs.
+# What zcast.js is made of, by clients/js/join.mjs; and the npm package.
 EXTRA_DIST += \
+	clients/js/README.md \
 	clients/js/join.mjs \
+	clients/js/package.json \
+	clients/js/react.d.ts \
+	clients/js/react.js \
 	clients/js/src/frames.js \
 	clients/js/src/line.js \
 	clients/js/src/share.js \
 	clients/js/src/subscription.js \
 	clients/js/src/transports.js \
-	clients/js/src/trunk.js
+	clients/js/src/trunk.js \
+	clients/js/vue.d.ts \
+	clients/js/vue.js \
+	clients/js/zcast.d.ts

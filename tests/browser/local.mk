@@ -5,6 +5,7 @@ EXTRA_DIST += \
 	tests/browser/ledger.test.mjs \
 	tests/browser/node.test.mjs \
 	tests/browser/test_page.py \
+	tests/browser/test_recipes.py \
 	tests/browser/test_streams.py \
 	tests/browser/world.mjs \
 	tests/browser/zcast.test.mjs

@@ -1,6 +1,7 @@
 # SSE clients and proxies of others, which the integration and browser tests run: npm's from the lock file, Python's from
 # requirements.txt, both into the build folder. Where they can't be had, the tests that need them say so.
 EXTRA_DIST += \
+	tests/clients/bundle.mjs \
 	tests/clients/client.mjs \
 	tests/clients/client.py \
 	tests/clients/compress.mjs \

@@ -163,11 +163,17 @@ export function kindsOf(settings) {
   return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
 }
 
-/** Whether an event stream is one of the six connections that a browser has to this host, by HTTP/1.1. @param {Settings} settings */
+/**
+ * Whether an event stream is one of the six connections that a browser has to this host, by HTTP/1.1: as it always is without
+ * TLS. A page that came from the cache doesn't say how.
+ * @param {Settings} settings
+ */
 function isScarce(settings) {
   /** @type {any} */
   const [entry] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
-  return entry?.nextHopProtocol?.startsWith('http/1') && new URL(streamAddress('sse', [], '', settings)).origin === globalThis.location?.origin;
+  const { location } = globalThis;
+  const isOld = location?.protocol === 'http:' || entry?.nextHopProtocol?.startsWith('http/1');
+  return isOld && new URL(streamAddress('sse', [], '', settings)).origin === location?.origin;
 }
 
 /** @param {string} text a zcast.v1 object @returns {Frame} */

@@ -1,0 +1,103 @@
+/** The types of zcast.js; what things mean is in doc/browser.md. */
+
+export interface Message {
+  /** The position: where to resume after this message. */
+  id: string;
+  /** The publisher's own id, where it gave one. */
+  eventId?: string;
+  topic: string;
+  /** The publisher's event type, else `message`. */
+  event: string;
+  /** Text, or bytes where the payload isn't UTF-8. */
+  data: string | Uint8Array;
+}
+
+/** How the stream stands after a resume, said before the messages that follow. */
+export interface Continuity {
+  status: 'continued' | 'gap';
+  since: string;
+  from?: string;
+  topic?: string;
+  topics?: string[];
+  replayed: number;
+}
+
+export type State = 'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed';
+export type Transport = 'auto' | 'sse' | 'ws';
+
+export interface Refusal {
+  status?: number;
+  code?: string;
+  message: string;
+}
+
+export interface Status {
+  state: State;
+  transport: 'sse' | 'ws';
+  role?: 'leader' | 'follower';
+  /** Failures in a row. */
+  attempt: number;
+  /** When waiting: milliseconds, where known. */
+  delay?: number;
+  /** Complete up to here. */
+  id?: string;
+  error?: Refusal;
+}
+
+export type Token = string | (() => string | Promise<string>);
+
+export interface Options {
+  transport?: Transport | null;
+  base?: string | null;
+  sse?: string | null;
+  ws?: string | null;
+  since?: string | null;
+  share?: boolean | null;
+  credentials?: boolean | null;
+  silence?: number | null;
+  patience?: number | null;
+  backoff?: number | null;
+  maxBackoff?: number | null;
+  token?: Token | null;
+  pauseWhenHidden?: boolean | null;
+  signal?: AbortSignal;
+  onContinuity?: (verdict: Continuity) => void;
+  onState?: (status: Status) => void;
+  onError?: (error: Refusal) => void;
+}
+
+export class Subscription implements AsyncIterable<Message> {
+  private constructor();
+  readonly status: Status;
+  readonly state: State;
+  readonly transport: 'sse' | 'ws';
+  readonly topics: string[];
+  readonly lastId: string;
+  use(transport: Transport): void;
+  add(...topics: string[]): void;
+  add(...topics: [string, ...string[], { since?: string }]): void;
+  remove(...topics: string[]): void;
+  pause(): void;
+  resume(): void;
+  close(): void;
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void>;
+}
+
+export function subscribe(topics: string | string[], handler?: (message: Message) => void, options?: Options): Subscription;
+export function once(topics: string | string[], options?: Options): Promise<Message>;
+
+export interface PublishOptions {
+  event?: string;
+  id?: string;
+  key?: string;
+  ttl?: number;
+  address?: string;
+  base?: string;
+  credentials?: boolean;
+  token?: Token;
+  signal?: AbortSignal;
+}
+
+export function publish(topic: string, data: string | Uint8Array, options?: PublishOptions): Promise<{ id: string }>;
+
+export function backoffDelay(failures: number, limits: { backoff: number; maxBackoff: number }, random?: () => number): number;

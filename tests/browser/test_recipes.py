@@ -1,0 +1,235 @@
+"""The npm package, as it is packed: under node, tsc, esbuild, Vite and webpack; and the recipes of doc/recipes.md, in Chromium."""
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from stack import BUILD, SOURCE, program, wait_for
+from test_page import start
+
+CLIENTS = BUILD / "tests/clients"
+RECIPES = {name: (kind, text) for kind, name, text in re.findall(r"^```(\w+) recipe (\w+)\n(.*?)^```$", (SOURCE / "doc/recipes.md").read_text(), re.M | re.S)}
+
+
+def run(*words, cwd):
+    made = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return made.stdout
+
+
+@pytest.fixture(scope="session")
+def project():
+    """A folder of somebody who has installed the package, below the packages that the tests install."""
+    assert (CLIENTS / ".installed").exists(), "the clients of others are not installed: make check-clients"
+    folder = CLIENTS / "packed"
+    shutil.rmtree(folder, ignore_errors=True)
+    package = folder / "node_modules/zcast"
+    package.mkdir(parents=True)
+    copy = folder / "source"  # packing writes into its folder
+    shutil.copytree(SOURCE / "clients/js", copy / "clients/js")
+    shutil.copytree(SOURCE / "www", copy / "www")
+    name = run(program("npm"), "pack", "--pack-destination", folder, cwd=copy / "clients/js").split()[-1]
+    with tarfile.open(folder / name) as tar:
+        tar.extractall(package.parent / "unpacked")
+    package.rmdir()
+    (package.parent / "unpacked/package").rename(package)
+    (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    return folder
+
+
+def bundle(project, tool, entry):
+    out = project / f"out-{tool}-{entry}.js"
+    run(program("node"), SOURCE / "tests/clients/bundle.mjs", tool, f"./{entry}", out, cwd=project)
+    return out.read_text()
+
+
+def test_what_is_packed(project):
+    package = project / "node_modules/zcast"
+    names = sorted(path.name for path in package.iterdir())
+    assert names == ["README.md", "package.json", "react.d.ts", "react.js", "vue.d.ts", "vue.js", "zcast.d.ts", "zcast.js"]
+    assert (package / "zcast.js").read_text() == (SOURCE / "www/zcast.js").read_text()
+
+
+def test_its_size_is_what_its_readme_says(project):
+    (project / "size.js").write_text("export { subscribe } from 'zcast';")
+    esbuild = CLIENTS / "node_modules/.bin/esbuild"
+    text = run(esbuild, "size.js", "--bundle", "--minify", "--format=esm", "--target=es2020", cwd=project)
+    size = len(gzip.compress(text.encode(), 9)) / 1000
+    said = float(re.search(r"([\d.]+) KB", (SOURCE / "clients/js/README.md").read_text())[1])
+    assert said - 0.3 < size <= said, f"{size:.2f} KB"
+
+
+def test_under_node(project):
+    """Nothing happens while a page is rendered on a server, and the hooks' first state is what a page shows first."""
+    (project / "server.mjs").write_text(
+        """import { createElement } from 'react';
+        import { renderToString } from 'react-dom/server';
+        import { createSSRApp, h } from 'vue';
+        import { renderToString as renderVue } from 'vue/server-renderer';
+        import * as zcast from 'zcast';
+        import { useZcast } from 'zcast/react';
+        import { useZcast as useInVue } from 'zcast/vue';
+        const React = ({ topic }) => createElement('p', null, useZcast(topic).state);
+        const Vue = { props: ['topic'], setup: ({ topic }) => { const { status } = useInVue(topic); return () => h('p', status.value.state); } };
+        const made = [renderToString(createElement(React, { topic: 'a' })), renderToString(createElement(React, { topic: null }))];
+        for (const topic of ['a', null]) made.push(await renderVue(createSSRApp(Vue, { topic })));
+        console.log(JSON.stringify([Object.keys(zcast).sort(), ...made]));"""
+    )
+    names, *made = json.loads(run(program("node"), "server.mjs", cwd=project))
+    assert {"subscribe", "once", "publish", "Subscription"} <= set(names)
+    assert made == ["<p>connecting</p>", "<p>idle</p>"] * 2
+
+
+def test_its_types(project):
+    (project / "good.ts").write_text(
+        """import { once, publish, subscribe, type Message, type Status } from 'zcast';
+        import { useZcast } from 'zcast/react';
+        import { useZcast as useInVue } from 'zcast/vue';
+        const events = subscribe(['a'], (message: Message) => console.log(message.data, message.eventId?.length), {
+          transport: 'ws', since: null, token: async () => 't', onState: ({ state, role }: Status) => console.log(state === 'open', role),
+          onContinuity: ({ status, from }) => console.log(status === 'gap' && from), onError: ({ status, code, message }) => console.log(status, code, message) });
+        events.add('b', 'c', { since: 'earliest' });
+        events.remove('b');
+        export async function all() { for await (const { topic } of events) console.log(topic.length); return (await once('a')).id + (await publish('a', 'x', { key: 'k' })).id; }
+        export const status: Status = useZcast(null);
+        export const inVue: Status = useInVue(() => 'a').status.value;"""
+    )
+    (project / "bad.ts").write_text(
+        """import { subscribe } from 'zcast';
+        // @ts-expect-error
+        subscribe('a', () => {}, { transport: 'tcp' });
+        // @ts-expect-error
+        subscribe(1);
+        // @ts-expect-error
+        subscribe('a').state = 'open';"""
+    )
+    tsc = CLIENTS / "node_modules/.bin/tsc"
+    for module, resolution in ("esnext", "bundler"), ("nodenext", "nodenext"):
+        options = ["--strict", "--noEmit", "--target", "es2020", "--lib", "es2022,dom", "--module", module, "--moduleResolution", resolution]
+        run(tsc, *options, "--types", "", "good.ts", "bad.ts", cwd=project)
+
+
+@pytest.mark.parametrize("tool", ["esbuild", "vite", "webpack"])
+def test_bundled(stack, browser, project, tool):
+    (project / "app.js").write_text(
+        """import { subscribe } from 'zcast';
+        window.got = [];
+        window.events = subscribe('a', ({ data }) => got.push(data));"""
+    )
+    start(stack)
+    browser.open(stack.url("/zcast.js"))
+    browser.js(bundle(project, tool, "app.js"))
+    browser.wait_js("return window.events?.state === 'open'")
+    stack.publish("a", "here")
+    browser.wait_js("return got.length === 1 && got[0] === 'here'")
+
+
+def open_recipe(stack, browser, project, name):
+    kind, text = RECIPES[name]
+    entry = f"{name}.{kind}"
+    (project / entry).write_text(text)
+    if kind == "svelte":
+        (project / "main.js").write_text("import { mount } from 'svelte';\nimport App from './svelte.svelte';\nmount(App, { target: document.getElementById('app') });")
+        entry = "main.js"
+    script = bundle(project, "esbuild", entry)
+    browser.open(stack.url("/zcast.js"))
+    browser.js("document.body.innerHTML = '<div id=app></div>'")
+    return script
+
+
+LIST = "return [...document.querySelectorAll('li')].map(({ textContent }) => textContent)"
+
+
+@pytest.mark.parametrize("name", ["react", "vue", "svelte"])
+def test_frameworks(stack, browser, project, name):
+    start(stack)
+    browser.js(open_recipe(stack, browser, project, name))
+    is_open = "return document.querySelector('#state')?.textContent === 'open'"
+    browser.wait_js(is_open)
+    for text in "one", "two":
+        stack.publish("news", text)
+    wait_for(lambda: browser.js(LIST) == ["one", "two"], lambda: browser.js(LIST))
+    browser.js("document.querySelector('button').click()")
+
+    def moved():
+        stack.publish("sports", "goal")
+        return "goal" in browser.js(LIST)
+
+    wait_for(moved, "the other topic")
+    stack.publish("news", "three")
+    browser.wait_js(is_open)
+    stack.publish("sports", "end")
+    wait_for(lambda: browser.js(LIST)[-1] == "end", lambda: browser.js(LIST))
+    assert "three" not in browser.js(LIST)
+
+
+@pytest.mark.parametrize("name", ["htmx2", "htmx4"])
+def test_htmx(stack, browser, name):
+    files = {"htmx2": ["htmx2/dist/htmx.js", "htmx-ext-sse/sse.js"], "htmx4": ["htmx.org/dist/htmx.js", "htmx.org/dist/ext/hx-sse.js"]}[name]
+    start(stack)
+    browser.open(stack.url("/zcast.js"))
+    for file in files:
+        browser.js("const script = document.createElement('script'); script.text = arguments[0]; document.head.append(script)", (CLIENTS / "node_modules" / file).read_text())
+    browser.js("document.body.innerHTML = arguments[0]; htmx.process(document.body)", RECIPES[name][1])
+
+    def arrives():
+        stack.publish("news", "<li>first</li>")
+        return browser.js(LIST)
+
+    wait_for(arrives, "a message")
+    count = len(browser.js(LIST))
+    for number in range(5):
+        stack.publish("news", f"<li>{number}</li>")
+    wait_for(lambda: browser.js(LIST)[-5:] == list("01234"), lambda: (count, browser.js(LIST)))
+    assert set(browser.js(LIST)) == {"first", *"01234"}, "something of zcast's own was shown"
+
+
+def test_a_snapshot_then_the_stream(stack, browser, project):
+    stack.broker("--topic-messages=8")
+    workers = [stack.ws(), stack.fcgi()]
+    stack.nginx()
+    script = open_recipe(stack, browser, project, "snapshot")
+    browser.js("window.shown = new Set(); window.show = (all) => (shown = new Set(all)); window.apply = ({ data }) => shown.add(data);")
+    browser.js("window.waiting = []; window.loadSnapshot = () => new Promise((done) => waiting.push(done));")
+    stack.publish("prices", "0")
+    browser.js(script)
+    browser.wait_js("return waiting.length === 1")
+    stack.publish("prices", "1")
+    browser.wait_js("return events.lastId && events.state === 'open'")
+    browser.js("waiting[0](['0'])")
+    stack.publish("prices", "2")
+    browser.wait_js("return [...shown].join() === '0,1,2'")
+    browser.js("events.pause()")
+    for worker in workers:
+        worker.kill()  # they would still have it all
+    for number in range(3, 13):
+        stack.publish("prices", number)
+    stack.ws(), stack.fcgi()
+    browser.js("events.resume()")
+    browser.wait_js("return waiting.length === 2")
+    browser.js("waiting[1](['0', '1', '2', '3', '4', '5', '6', '7'])")
+    browser.wait_js("return [...shown].join() === '0,1,2,3,4,5,6,7,8,9,10,11,12'")
+
+
+def test_six_tabs(stack, browser, project):
+    start(stack)
+    script = open_recipe(stack, browser, project, "tabs")
+    windows = [browser.handle] + [browser.window() for _ in range(5)]
+    for window in windows:
+        browser.switch(window)
+        browser.open(stack.url("/zcast.js"))
+        browser.js(script)
+        browser.wait_js("return events.state === 'open'")
+    for number in range(20):
+        stack.publish("news", number)
+    for window in windows:
+        browser.switch(window)
+        browser.wait_js("return got.length === 20")
+        assert browser.js("return got") == [str(number) for number in range(20)]
+        assert browser.js("return fetch('/plot.js').then(({ status }) => status)") == 200
+    stack.wait_report("ws.0", lambda report: report["clients"] == 1, "one connection for all")
