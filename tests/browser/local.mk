@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/browser/test_page.py \
 	tests/browser/test_recipes.py \
 	tests/browser/test_streams.py \
+	tests/browser/test_torture.py \
 	tests/browser/world.mjs \
 	tests/browser/zcast.test.mjs
 
