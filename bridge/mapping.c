@@ -62,6 +62,17 @@ void zc_mapping_destroy (zc_mapping_t **self_p)
     free (self);
 }
 
+static const s_entry_t *s_find (const zc_mapping_t *self, zc_slice_t name, bool pattern)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const s_entry_t *entry = &self->entries[i];
+        if (entry->pattern == pattern && strlen (entry->name) == name.len &&
+            memcmp (entry->name, name.at, name.len) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
 int zc_mapping_add (zc_mapping_t *self, const char *entry, bool pattern, char *error, size_t size)
 {
     const char *arrow = strstr (entry, S_ARROW);
@@ -73,7 +84,7 @@ int zc_mapping_add (zc_mapping_t *self, const char *entry, bool pattern, char *e
     }
     if (topic && s_check_template (topic, error, size) != 0)
         return -1;
-    if (zc_mapping_has (self, (zc_slice_t){entry, len}, pattern)) {
+    if (s_find (self, (zc_slice_t){entry, len}, pattern)) {
         snprintf (error, size, "'%s': is there twice", entry);
         return -1;
     }
@@ -94,22 +105,6 @@ const char *zc_mapping_name (const zc_mapping_t *self, size_t index, bool *patte
 {
     *pattern = self->entries[index].pattern;
     return self->entries[index].name;
-}
-
-static const s_entry_t *s_find (const zc_mapping_t *self, zc_slice_t name, bool pattern)
-{
-    for (size_t i = 0; i < self->count; i++) {
-        const s_entry_t *entry = &self->entries[i];
-        if (entry->pattern == pattern && strlen (entry->name) == name.len &&
-            memcmp (entry->name, name.at, name.len) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-bool zc_mapping_has (const zc_mapping_t *self, zc_slice_t name, bool pattern)
-{
-    return s_find (self, name, pattern) != NULL;
 }
 
 int zc_mapping_topic (const zc_mapping_t *self, zc_slice_t name, bool pattern, zc_slice_t channel,

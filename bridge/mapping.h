@@ -22,7 +22,6 @@ int zc_mapping_add (zc_mapping_t *self, const char *entry, bool pattern, char *e
 size_t zc_mapping_count (const zc_mapping_t *self);
 /*  The channel or pattern of an entry; borrowed. */
 const char *zc_mapping_name (const zc_mapping_t *self, size_t index, bool *pattern);
-bool zc_mapping_has (const zc_mapping_t *self, zc_slice_t name, bool pattern);
 
 /*  The topic of a message that came on `channel` by the subscription `name`, appended to `topic`.
  *  Returns 0; -1 where there is no such entry (any more), or the result is not a topic. */

@@ -215,7 +215,7 @@ static void s_end_feed (zc_channel_t *self)
     self->trim_at = 0;
 }
 
-void zc_channel_destroy (zc_channel_t **self_p)
+static void s_destroy (zc_channel_t **self_p)
 {
     zc_channel_t *self = *self_p;
     if (!self)
@@ -810,7 +810,7 @@ zc_channel_t *zc_channels_next_due (zc_channels_t *self, zc_due_t *what)
             return ZC_TIMEOUT_OWNER (timeout, zc_channel_t, opening);
         case S_LINGER:
             channel = ZC_TIMEOUT_OWNER (timeout, zc_channel_t, life);
-            zc_channel_destroy (&channel);
+            s_destroy (&channel);
             break;
         default:
             s_trim_old (ZC_TIMEOUT_OWNER (timeout, zc_channel_t, retained));
@@ -828,7 +828,7 @@ void zc_channels_destroy (zc_channels_t **self_p)
     zc_table_cursor_t at = {0};
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self, &at)))
-        zc_channel_destroy (&channel);
+        s_destroy (&channel);
     zc_subscriptions_destroy (&self->subscriptions);
     zc_table_clear (&self->table);
     zc_slots_clear (&self->unsettled);

@@ -53,7 +53,6 @@ zc_channel_t *zc_channels_next_due (zc_channels_t *self, zc_due_t *what);
 /*  The clock was set back: times are counted from now. */
 void zc_channels_restart_clock (zc_channels_t *self);
 
-void zc_channel_destroy (zc_channel_t **self_p);
 /*  The channel's questions to the broker were forgotten. */
 void zc_channel_disconnected (zc_channel_t *self);
 /*  The channel's topics begin anew: so does its feed, which no client follows any more. */

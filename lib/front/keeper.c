@@ -141,11 +141,6 @@ void zc_rights_release (zc_rights_t **self_p)
     *self_p = NULL;
 }
 
-const char *zc_rights_subject (const zc_rights_t *self)
-{
-    return self ? self->identity->subject : "";
-}
-
 /*  The guard's hooks. */
 
 static zc_denial_t s_deny (unsigned status, const char *code, const char *text)

@@ -65,7 +65,5 @@ void zc_rights_release (zc_rights_t **self_p);
 zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
 zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
-/*  Whose they are, for logs: "" where nobody says. */
-const char *zc_rights_subject (const zc_rights_t *self);
 
 #endif

@@ -25,8 +25,6 @@ int zc_curve_read (zc_certificate_t *certificate, const char *path, bool secret,
  *  first connection. Returns 0, also where they name none (then there is no CURVE); or -1 with a
  *  sentence in `error`. */
 int zc_curve_start (const zc_options_t *options, char *error, size_t size);
-/*  Whether connections are encrypted. */
-bool zc_curve_on (void);
 /*  Prepares a socket, before it is connected, for encryption with the broker's key. Does nothing
  *  without CURVE. */
 void zc_curve_apply (void *socket);

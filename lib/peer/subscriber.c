@@ -955,11 +955,6 @@ bool zc_subscriber_is_connected (const zc_subscriber_t *self)
     return self->up;
 }
 
-bool zc_subscriber_is_live (const zc_subscriber_t *self)
-{
-    return self->live;
-}
-
 uint64_t zc_subscriber_moved_ms (const zc_subscriber_t *self)
 {
     return zc_control_moved_ms (self->control);

@@ -53,7 +53,6 @@ void zc_subscriber_pause (zc_subscriber_t *self, bool pause);
 
 /*  Whether the `subscribe` endpoint is connected; `live` shows that `control` answers, too. */
 bool zc_subscriber_is_connected (const zc_subscriber_t *self);
-bool zc_subscriber_is_live (const zc_subscriber_t *self);
 /*  The time (monotonic ms) when bytes last moved to or from `control`; 0: nothing has been asked
  *  yet. */
 uint64_t zc_subscriber_moved_ms (const zc_subscriber_t *self);
