@@ -919,13 +919,9 @@ static void s_set_clock_back (bool far)
 
 /*  History is lost. Where the last position was kept, positions go on from there, on their line;
  *  else, by the clock, on another one. */
-static void s_lose_history (void)
+static void s_begin_history (bool keeps_position)
 {
-    bool keeps_position = s_chance (40);
     bool older = !zc_line_known (&s_order);
-    s_now++;
-    if (s_past == 0 && !keeps_position && s_chance (50))
-        s_set_clock_back (older || s_chance (30));
     s_head = s_boot = s_given = zc_id_next (s_given, s_now);
     if (!keeps_position && !older)
         zc_line_make (&s_order, s_boot, ++s_lines);
@@ -935,6 +931,16 @@ static void s_lose_history (void)
         s_log[i].lost = true;
     for (unsigned i = 0; i < TOPICS; i++)
         s_last[i] = s_newest[i] = s_floor[i] = s_boot; /* nobody knows what was before */
+}
+
+static void s_lose_history (void)
+{
+    bool keeps_position = s_chance (40);
+    bool older = !zc_line_known (&s_order);
+    s_now++;
+    if (s_past == 0 && !keeps_position && s_chance (50))
+        s_set_clock_back (older || s_chance (30));
+    s_begin_history (keeps_position);
 }
 
 /*  It has a part of the log only. */
@@ -1285,6 +1291,48 @@ static void s_history_begins_later (void **state)
     s_kill (worker);
 }
 
+/*  A position of the line before, which lies within what the feed has of the new one. */
+static void s_position_of_another_line (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_client_t *stays = &s_clients[0], *leaves = &s_clients[1];
+    stays->topics[0] = leaves->topics[0] = true;
+    s_come_back (stays, worker, &s_encodings[0]);
+    s_come_back (leaves, worker, &s_encodings[0]);
+    s_turns (50);
+    s_publish_some (0, 3);
+    s_turns (50);
+    assert_int_equal (leaves->seen[0], 3);
+    s_leave (leaves);
+    zc_id_format (s_log[2].id, leaves->last_id); /* not what a heartbeat told */
+    s_unplug (worker);
+    s_past++;
+    s_believes = true;
+    s_now = zc_id_ms (s_log[2].id) - 10;
+    s_given = zc_id_from_ms (s_now) - 1;
+    s_begin_history (false);
+    s_publish_some (0, 2);
+    assert_true (s_head < s_log[2].id);
+    s_plug (worker);
+    s_turns (8); /* a feed keeps what it had for two seconds */
+    s_publish_some (0, 2);
+    s_turns (6);
+    assert_int_equal (stays->gap_count, 1);
+    assert_int_equal (stays->seen[0], 7);
+    s_come_back (leaves, worker, &s_encodings[0]);
+    leaves->came_past = 0;
+    s_turns (50);
+    assert_int_equal (leaves->gap_count, 1);
+    assert_int_equal (leaves->seen[0], 7);
+    for (unsigned i = 0; i < 2; i++)
+        s_leave (&s_clients[i]);
+    s_kill (worker);
+}
+
 /*  Who came back while the broker is away hears that the stream lives, whether others have a feed
  *  already or not. */
 static void s_heartbeats_without_a_broker (void **state)
@@ -1577,6 +1625,7 @@ int main (void)
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_history_begins_later),
+        cmocka_unit_test (s_position_of_another_line),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
         cmocka_unit_test (s_openings),
