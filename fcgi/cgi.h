@@ -6,8 +6,8 @@
 
 /*  True where a web server started this process for one request. */
 bool zc_cgi_wanted (void);
-/*  True where the words of the command line may have come from the query (RFC 3875 §4.4), so that
- *  they must not be taken for options. */
+/*  True where the words of the command line may come from the query (RFC 3875 §4.4): they must
+ *  not be taken for options. */
 bool zc_cgi_words_are_foreign (void);
 /*  Answers the request, until the client leaves. Returns the exit status. */
 int zc_cgi_run (zc_options_t *options);

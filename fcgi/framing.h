@@ -1,9 +1,10 @@
-/*  framing.h - wraps a stream of bytes into STDOUT records at the moment it is sent. No I/O.
+/*  framing.h - wraps a stream of bytes into STDOUT records at the moment when it is sent. No
+ *  I/O.
  *
- *  A feed holds plain Server-Sent Events, the same for every request id and for plain CGI. What has
- *  gathered for a client goes out as one record (or a few, of 65535 bytes at most), in one system
- *  call. Where the socket takes only a part, the record has been promised to the web server: the
- *  rest of it is owed, and comes first the next time. */
+ *  A feed holds plain Server-Sent Events, the same for every request id and for plain CGI. The
+ *  bytes that have gathered for a client are sent as one record (or a few, of 65535 bytes at
+ *  most), in one system call. Where the socket takes only a part, the record has been promised
+ *  to the web server: its rest is sent first the next time. */
 #ifndef ZC_FRAMING_H
 #define ZC_FRAMING_H
 
@@ -14,10 +15,10 @@
 #define ZC_FRAMING_RECORDS 4 /* records in one call */
 #define ZC_FRAMING_IOV 16    /* pieces in one call */
 
-/*  Of the record that was begun and not finished; public, to be embedded. */
+/*  The unsent rest of a record that was begun; public, to be embedded. */
 typedef struct {
-    uint16_t content; /* bytes of its content that are owed */
-    uint8_t header;   /* bytes of its header that are owed, before the content */
+    uint16_t content; /* bytes of its content still to be sent */
+    uint8_t header;   /* bytes of its header still to be sent, before the content */
 } zc_framing_t;
 
 /*  One call's worth of bytes, ready for sendmsg. */
@@ -43,10 +44,10 @@ int zc_framing_begin (const zc_framing_t *self, uint16_t id, size_t len, uint8_t
 /*  The socket took `sent` bytes of both. Returns how many of them were content. */
 size_t zc_framing_end (zc_framing_t *self, size_t len, size_t sent);
 
-/*  Every record that was begun is whole: other records may be sent now. */
+/*  Whether every record that was begun is whole: other records may be sent now. */
 bool zc_framing_idle (const zc_framing_t *self);
-/*  Makes good what is owed with empty lines, which a stream of events passes over between two of
- *  them: appends the bytes to `out`. */
+/*  Completes the record that was begun, with empty lines, which a stream of events passes over
+ *  between two events: appends the bytes to `out`. */
 void zc_framing_fill (zc_framing_t *self, uint16_t id, zc_buf_t *out);
 
 #endif

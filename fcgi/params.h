@@ -1,13 +1,13 @@
-/*  params.h - name-value pairs as FastCGI 1.0 §3.4 puts them on the wire, read as they come.
+/*  params.h - parses the name-value pairs of FastCGI 1.0 §3.4 as they arrive. No I/O.
  *
- *  Only the values of wanted names are kept, all others are passed over, so that what a request
- * costs does not depend on what a web server likes to send. No I/O. */
+ *  Only the values of wanted names are kept, and all others are passed over, so that the memory
+ *  of a request doesn't depend on the names that a web server sends. */
 #ifndef ZC_PARAMS_H
 #define ZC_PARAMS_H
 
 #include "lib/base/text.h"
 
-/*  What GET_VALUES may ask for (FastCGI 1.0 §4.1). */
+/*  The names that GET_VALUES may ask for (FastCGI 1.0 §4.1). */
 typedef enum {
     ZC_VALUE_MAX_CONNS,
     ZC_VALUE_MAX_REQS,
@@ -32,7 +32,7 @@ void zc_params_destroy (zc_params_t **self_p);
 /*  The next bytes of the pairs, cut anywhere. Returns 0, or -1 where they cannot be pairs within
  *  the limit. */
 int zc_params_read (zc_params_t *self, const uint8_t *bytes, size_t len);
-/*  No pair is half read: the bytes may end here. */
+/*  Whether no pair is half read: the bytes may end here. */
 bool zc_params_whole (const zc_params_t *self);
 /*  The same from an environment ("NAME=value" up to a NULL), where a plain CGI program finds them.
  */

@@ -1,9 +1,10 @@
-/*  record.h - FastCGI 1.0 records as a responder sees them: bytes in, events and bytes out, no I/O.
+/*  record.h - FastCGI 1.0 records as a responder reads them: bytes in, events and bytes out, no
+ *  I/O.
  *
- *  One zc_record_t per connection reads what the web server sends, cut anywhere, and answers by
- *  itself all that a responder must answer besides its response: GET_VALUES, management records of
- *  unknown type, roles other than responder, a second request on a connection that has one. What is
- *  left for its owner are the events below. */
+ *  Each connection has a zc_record_t, which reads the web server's bytes, cut anywhere. It
+ *  answers by itself all records that need no response of ours: GET_VALUES, management records
+ *  of unknown type, roles other than responder, a second request on a connection that has one.
+ *  The events below are for its owner. */
 #ifndef ZC_RECORD_H
 #define ZC_RECORD_H
 
@@ -15,9 +16,9 @@ typedef enum {
     ZC_RECORD_REQUEST, /* a request's parameters are complete: zc_record_take_params */
     ZC_RECORD_BODY,    /* `body` is the next run of the active request's body */
     ZC_RECORD_END,     /* the body is complete */
-    ZC_RECORD_ABORT,   /* the web server gave the active request up: end it */
+    ZC_RECORD_ABORT,   /* the web server gave the active request up */
     ZC_RECORD_CLOSE,   /* a request was refused, and its connection closes once `out` is sent */
-    ZC_RECORD_ERROR,   /* these are not FastCGI 1.0 records: close; see zc_record_strerror */
+    ZC_RECORD_ERROR,   /* these are no FastCGI 1.0 records: close; see zc_record_strerror */
 } zc_record_event_t;
 
 /*  Public so that a connection can embed it: ten thousand idle ones count every byte. */
@@ -41,7 +42,7 @@ void zc_record_init (zc_record_t *self);
 /*  Frees what it owns; it can be initialised again. */
 void zc_record_clear (zc_record_t *self);
 
-/*  Takes bytes off *bytes and *len until something happened or none are left. Answers to the web
+/*  Takes bytes off *bytes and *len until an event happens or none are left. Answers to the web
  *  server are appended to `out`, whole records; `body` is borrowed from the bytes. After
  *  ZC_RECORD_ERROR it always returns that. */
 zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size_t *len,
@@ -53,7 +54,7 @@ zc_params_t *zc_record_take_params (zc_record_t *self);
 /*  Whether these bytes, which come next, are the end of the active request's body and nothing else.
  */
 bool zc_record_is_end (const zc_record_t *self, const uint8_t *bytes, size_t len);
-/*  Nothing of a request has been read that isn't ended. */
+/*  Whether no request has been begun that isn't ended. */
 bool zc_record_idle (const zc_record_t *self);
 /*  The active request's response is complete: appends the end of STDOUT and END_REQUEST. What the
  *  web server still sends for it is passed over, and another request may begin. */

@@ -1,14 +1,14 @@
-/*  command.h - what a client of zcast.v1 says, and what it is answered: JSON in and out, no I/O.
+/*  command.h - the commands of a client of zcast.v1, and the answers: JSON in and out, no I/O.
  *
- *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"],"id":"…"}
- *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"],"id":"…"}
+ *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"]}
+ *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"]}
  *    {"type":"ping"}                              {"type":"pong"}
  *    {"type":"publish","topic":"a","data":"…"}    {"type":"published","id":"…"}
  *    anything wrong                               {"type":"error","code":"…","message":"…"}
  *
- *  `publish` takes `base64` instead of `data`, and may have `event` and `id` (the publisher's own).
- *  A `ref` (a string or an integer) in any of them comes back in the answer; without one, the `id`
- *  of a publish does. */
+ *  `publish` takes `base64` instead of `data`, and may have `event` and `id` (the publisher's
+ *  own). A `ref` (a string or an integer) in a command comes back in its answer; without one,
+ *  the `id` of a publish does. */
 #ifndef ZC_COMMAND_H
 #define ZC_COMMAND_H
 
@@ -31,7 +31,7 @@ typedef struct {
     zc_slice_t payload;
     zc_slice_t event, id;     /* as a publisher's headers may have them, or empty */
     char *ref;                /* owned; JSON text, or NULL */
-    const char *code, *error; /* what is wrong with it; NULL: nothing */
+    const char *code, *error; /* the mistake; NULL: there is none */
     void *root;               /* owned: what the slices lie in */
     zc_buf_t decoded;         /* owned: base64, decoded */
 } zc_command_t;

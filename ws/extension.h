@@ -1,9 +1,9 @@
-/*  extension.h - Sec-WebSocket-Extensions: what a client offers, and the answer (RFC 6455 §9.1, RFC
+/*  extension.h - Sec-WebSocket-Extensions: a client's offers, and the answer (RFC 6455 §9.1, RFC
  *  7692 §5 and §7.1). Bytes in, bytes out; no I/O, no allocation.
  *
- *  Taken is the first offer of permessage-deflate that asks for nothing we can't do: a window of
- *  less than 2^15 bytes for what we send, since all clients share the compressed bytes. Neither
- *  side keeps a context from one message to the next; the answer says so. */
+ *  The first offer of permessage-deflate that the server can meet is taken. It can't meet a
+ *  window of less than 2^15 bytes for its own messages, since all clients share the compressed
+ *  bytes. Neither side keeps a context from one message to the next; the answer says so. */
 #ifndef ZC_EXTENSION_H
 #define ZC_EXTENSION_H
 
@@ -14,8 +14,9 @@ typedef struct {
     bool names_window; /* which has server_max_window_bits, so the answer must have it */
 } zc_extension_t;
 
-/*  Takes one field's value; several fields are as one list. Offers after the one that is taken are
- *  read only for their form. Returns -1 where the form is wrong: the handshake then fails. */
+/*  Takes one field's value; several fields count as one list. Offers after the one that is taken
+ *  are only checked for their form. Returns -1 where the form is wrong: the handshake then
+ *  fails. */
 int zc_extension_offer (zc_extension_t *self, zc_slice_t value);
 /*  The value of the answer's field, NULL where nothing is taken. */
 const char *zc_extension_answer (const zc_extension_t *self);

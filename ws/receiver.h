@@ -1,5 +1,5 @@
-/*  receiver.h - frames in, messages out: what a client sends after the handshake (RFC 6455 §5-§8,
- *  RFC 7692 §6). No I/O. An idle client has no receiver at all. */
+/*  receiver.h - frames in, messages out: the bytes of a client after the handshake (RFC 6455
+ *  §5-§8, RFC 7692 §6). No I/O. An idle client has no receiver at all. */
 #ifndef ZC_RECEIVER_H
 #define ZC_RECEIVER_H
 
