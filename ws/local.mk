@@ -7,6 +7,7 @@ ws_libparts_a_SOURCES = \
 	ws/encoding.c ws/encoding.h \
 	ws/extension.c ws/extension.h \
 	ws/frame.c ws/frame.h \
+	ws/publishes.c ws/publishes.h \
 	ws/receiver.c ws/receiver.h \
 	ws/upgrade.c ws/upgrade.h
 
@@ -14,7 +15,6 @@ sbin_PROGRAMS += ws/zcast-ws
 ws_zcast_ws_SOURCES = \
 	ws/handshake.c ws/handshake.h \
 	ws/http.c ws/http.h \
-	ws/publishes.c ws/publishes.h \
 	ws/server.c ws/server.h \
 	ws/session.c ws/session.h \
 	ws/shared.h \

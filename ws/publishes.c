@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define PUBLISHES_MAX 64
+#define PUBLISHES_MAX 64 /* of one client, not yet answered */
 
 typedef struct s_publish {
     LIST_ENTRY (s_publish) link;

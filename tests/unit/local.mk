@@ -108,6 +108,12 @@ TESTS += tests/unit/command_test
 tests_unit_command_test_SOURCES = tests/unit/command_test.c
 tests_unit_command_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
 
+check_PROGRAMS += tests/unit/publishes_test
+TESTS += tests/unit/publishes_test
+tests_unit_publishes_test_SOURCES = tests/unit/publishes_test.c tests/unit/unit.h
+tests_unit_publishes_test_LDADD = ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+tests_unit_publishes_test_LDFLAGS = -Wl,--wrap=zc_posting_new,--wrap=zc_posting_forget
+
 check_PROGRAMS += tests/unit/frame_test
 TESTS += tests/unit/frame_test
 tests_unit_frame_test_SOURCES = tests/unit/frame_test.c
