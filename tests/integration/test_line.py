@@ -230,5 +230,6 @@ def test_an_older_broker(stack):
     stack.publish("t", "second")
     back = stack.sse("t", headers={"Last-Event-ID": first})
     back.wait(1)
-    assert back.events[0].json() == {"status": "continued", "since": first, "replayed": 1}
+    verdict = back.events[0].json()  # without what the worker hasn't heard of yet, which follows live
+    assert (verdict["status"], verdict["since"]) == ("continued", first)
     sub.wait_log("second")
