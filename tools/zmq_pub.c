@@ -26,6 +26,7 @@
 #include "tools/tool.h"
 
 #define S_READ (64 * 1024)              /* bytes read at once */
+#define S_UNANSWERED_MS 60000           /* --fast: a tunnel that reads slowly isn't gone */
 #define S_LINE_MAX (64 * 1024 * 1024)   /* a longer line ends the program */
 #define S_AHEAD 400                     /* lines queued, sent or not, before reading goes on */
 #define S_AHEAD_BYTES (4 * 1024 * 1024) /* and bytes in them */
@@ -185,6 +186,7 @@ static int s_open (s_pub_t *self, void *context)
         int one = 1;
         self->xpub = zmq_socket (context, ZMQ_XPUB);
         zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &one, sizeof one);
+        zc_give_up_sending (self->xpub, S_UNANSWERED_MS);
         if (zc_redial_connect (&self->redial, self->xpub, endpoint, 0) == 0)
             return ZC_EXIT_OK;
     } else {

@@ -574,6 +574,7 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
     s_set (self->sub, ZMQ_RECONNECT_IVL_MAX, 1000);
     s_set (self->sub, ZMQ_HANDSHAKE_IVL, 5000);
     self->monitor = zc_monitor_new (self->context, self->sub);
+    zc_give_up_sending (self->sub, ZC_SUB_UNANSWERED_MS);
     if (zc_redial_connect (&self->redial, self->sub, config->subscribe, 0) != 0)
         return -1;
     self->control_endpoint = strdup (config->control);

@@ -33,6 +33,14 @@ void zc_keepalive (void *socket)
         zmq_setsockopt (socket, options[i].option, &options[i].value, sizeof options[i].value);
 }
 
+/*  Linux counts the time in which a peer's window was too small for the next segment as well,
+ * though bytes move (TCP_USER_TIMEOUT): a proxy or tunnel that reads slowly keeps it so all the
+ * time. */
+void zc_give_up_sending (void *socket, int ms)
+{
+    zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &ms, sizeof ms);
+}
+
 bool zc_endpoint_named (const char *endpoint)
 {
     char host[INET_ADDRSTRLEN];
@@ -68,9 +76,7 @@ int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, un
         abort ();
     self->due_ms = zc_mono_ms () + s_patience_ms (self);
     zc_endpoint_family (socket, endpoint, attempt);
-    int unanswered_ms = 8000; /* what is sent: TCP itself would try for a quarter of an hour */
     zc_keepalive (socket);
-    zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &unanswered_ms, sizeof unanswered_ms);
     zc_curve_apply (socket);
     return zmq_connect (socket, endpoint);
 }

@@ -15,6 +15,13 @@
  *  by its missing answers. */
 void zc_keepalive (void *socket);
 
+/*  Makes TCP give up after so many milliseconds in which a peer took nothing, or too slowly, of
+ * what it was sent; TCP itself would try for a quarter of an hour. Not for a socket that sends
+ * much: whether bytes move says more there (zc_monitor_quiet_ms). To be called before the socket is
+ * connected. */
+void zc_give_up_sending (void *socket, int ms);
+#define ZC_SUB_UNANSWERED_MS 30000 /* for subscriptions: some megabytes over a narrow tunnel */
+
 /*  Whether the endpoint's host is a name, which may have IPv4 and IPv6 addresses. */
 bool zc_endpoint_named (const char *endpoint);
 /*  Sets the address family of a socket before it is connected or bound. An endpoint with an

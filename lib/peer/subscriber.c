@@ -112,6 +112,7 @@ static int s_connect (zc_subscriber_t *self, void *context)
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
     self->monitor = zc_monitor_new (context, self->socket);
+    zc_give_up_sending (self->socket, ZC_SUB_UNANSWERED_MS);
     return zc_redial_connect (&self->redial, self->socket, self->config.subscribe, 0);
 }
 

@@ -170,7 +170,7 @@ def test_publishing_clients(stack):
     assert link.up < 1_400_000
     live.check()
     answer = json.loads(publisher.wait_message(lambda message: '"ref":"large"' in message))
-    assert answer["type"] == "published"
+    assert answer["type"] == "published", answer
 
 
 def test_the_bridge(stack):
