@@ -1314,6 +1314,7 @@ function makeTrunk(settings, kind, number) {
 
   /** @param {Seat} seat @param {Message} given */
   function give(seat, given) {
+    if (!seat.topics.has(given.topic)) return; // it was taken away while this was kept
     if (given.id && seat.last && reaches(seat.last, given.id)) return;
     seat.last = given.id || seat.last;
     seat.hear.message(given);

@@ -548,6 +548,35 @@ describe('one connection for a page', () => {
     });
   }
 
+  test('a topic that is taken away while its subscription is behind is heard no more', async () => {
+    world.publish('c', 'c0');
+    const heard = listen('a', { transport: 'ws' });
+    await world.settle();
+    world.noise();
+    world.heartbeat();
+    await world.settle();
+    heard.sub.add('b', 'c', { since: 'earliest' });
+    while (world.connections.size < 2) await world.step();
+    const own = [...world.connections][1];
+    const say = own.say.bind(own);
+    const held = [];
+    own.say = (frame) => held.push(frame);
+    await world.settle();
+    world.noise();
+    own.heartbeat();
+    world.publish('b', 'b0');
+    await world.settle();
+    heard.sub.remove('b');
+    own.say = say;
+    say(held[0]); // it has reached the place from which messages are kept
+    await world.settle();
+    world.heartbeat();
+    await world.settle();
+    world.publish('c', 'c1');
+    await world.settle();
+    assert.deepEqual([heard.data, world.connections.size], [['c0', 'c1'], 1]);
+  });
+
   test('pause and close in a handler do not take a message from the others', async () => {
     const second = {};
     const first = listen('a', { transport: 'ws' });
