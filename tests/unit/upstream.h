@@ -79,7 +79,8 @@ static inline void upstream_end (upstream_t *self)
     assert_int_equal (rmdir (self->folder), 0);
 }
 
-static inline void upstream_note (char *list, size_t size, const char *format, ...)
+__attribute__ ((format (printf, 3, 4))) static inline void upstream_note (char *list, size_t size,
+                                                                          const char *format, ...)
 {
     size_t len = strlen (list);
     va_list args;
