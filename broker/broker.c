@@ -26,7 +26,8 @@
 #define S_FRAMES_MAX 100        /* of a message that is refused with a reason, and not cut */
 #define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
 #define S_REQUESTS_HWM 1000     /* of each peer, at least */
-#define S_GONE_MS 45000 /* for what is sent: TCP itself would try for a quarter of an hour */
+#define S_GONE_MS 45000         /* until a subscriber that takes nothing is given up */
+#define S_TUNNEL_MS 600000      /* a page, over a tunnel that reads slowly, looks like that, too */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
 #define S_QUIET_MS 100   /* when stopping: nothing more arrives */
@@ -521,7 +522,7 @@ static void *s_socket (zc_broker_t *self, int type, int hwm, int64_t max_frame)
     s_set (socket, ZMQ_RCVHWM, hwm);
     s_set (socket, ZMQ_HANDSHAKE_IVL, 5000);
     zc_keepalive (socket);
-    s_set (socket, ZMQ_TCP_MAXRT, S_GONE_MS);
+    zc_give_up_sending (socket, type == ZMQ_ROUTER ? S_TUNNEL_MS : S_GONE_MS);
     s_set (socket, ZMQ_BACKLOG, 1024);
     s_set (socket, ZMQ_LINGER, S_LINGER_MS);
     return socket;

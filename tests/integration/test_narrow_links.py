@@ -155,6 +155,18 @@ def test_pub(stack):
     assert link.up < sum(map(len, lines)) * 1.2
 
 
+def test_pub_through_a_tunnel_that_reads_slowly(stack):
+    """One packet at a time: the window that it leaves is too small for the next one, for longer than TCP waits for a peer that is
+    gone, and yet bytes move."""
+    stack.use_tcp().broker(*LARGE)
+    link = Link(rate=MEGABIT // 5)
+    line = noise(300_000)
+    pub = start(stack, "pub", "t", *stack.over(link))
+    pub.write(line)
+    assert pub.end() == 0
+    assert link.connections == 1 and link.up < len(line) * 1.2
+
+
 def test_publishing_clients(stack):
     """A large one is on its way to the broker; others are served, and it is answered."""
     stack.use_tcp().broker(*LARGE)
