@@ -1,4 +1,5 @@
 /*  keys.c - see keys.h. All cryptography is OpenSSL's; here is what the RFCs say around it. */
+#define _GNU_SOURCE /* memmem */
 #include "lib/access/keys.h"
 
 #include <jansson.h>
@@ -457,6 +458,79 @@ static int s_add_json (zc_keys_t *self, zc_slice_t file, char *error, size_t siz
     return rc;
 }
 
+/*  Files that hold no secret, though they are none of the forms above. Whoever has a public key
+ * that is taken for a secret can sign with it. */
+
+static bool s_is_der (const uint8_t *bytes, size_t len)
+{
+    const uint8_t *at[4] = {bytes, bytes, bytes, bytes};
+    EVP_PKEY *keys[3] = {d2i_PUBKEY (NULL, &at[0], (long)len),
+                         d2i_PublicKey (EVP_PKEY_RSA, NULL, &at[1], (long)len),
+                         d2i_AutoPrivateKey (NULL, &at[2], (long)len)};
+    X509 *certificate = d2i_X509 (NULL, &at[3], (long)len);
+    bool found = certificate != NULL;
+    for (size_t i = 0; i < 3; i++) {
+        found |= keys[i] != NULL;
+        EVP_PKEY_free (keys[i]);
+    }
+    X509_free (certificate);
+    ERR_clear_error ();
+    return found;
+}
+
+static bool s_is_der_in_base64 (zc_slice_t text)
+{
+    uint8_t *bytes = OPENSSL_malloc (text.len + 1);
+    EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new ();
+    int len = 0, last = 0;
+    if (!bytes || !context)
+        abort ();
+    EVP_DecodeInit (context);
+    bool good =
+        EVP_DecodeUpdate (context, bytes, &len, (const uint8_t *)text.at, (int)text.len) >= 0 &&
+        EVP_DecodeFinal (context, bytes + len, &last) >= 0 &&
+        s_is_der (bytes, (size_t)(len + last));
+    EVP_ENCODE_CTX_free (context);
+    OPENSSL_clear_free (bytes, text.len + 1);
+    return good;
+}
+
+static bool s_begins (zc_slice_t text, const char *begin)
+{
+    return zc_slice_begins (text, (zc_slice_t){begin, strlen (begin)});
+}
+
+/*  NULL where it may be one. */
+static const char *s_no_secret (zc_slice_t text)
+{
+    static const char wide[] = {'-', 0, '-', 0, '-', 0, '-', 0};
+    if (s_begins (text, "["))
+        return "a list in JSON is no set of keys: that is {\"keys\": [...]}";
+    if (s_begins (text, "ssh-") || s_begins (text, "ecdsa-") || s_begins (text, "sk-") ||
+        s_begins (text, "---- BEGIN"))
+        return "OpenSSH's form of a key isn't taken: make PEM of it with `ssh-keygen -e -m PKCS8`";
+    if (memmem (text.at, text.len, wide, sizeof wide))
+        return "it looks like PEM in UTF-16: save it as plain text";
+    if (s_is_der ((const uint8_t *)text.at, text.len) || s_is_der_in_base64 (text))
+        return "a key in DER isn't taken: make PEM of it with `openssl pkey -inform DER`";
+    return NULL;
+}
+
+static int s_add_secret (zc_keys_t *self, zc_slice_t file, const char *kid, char *error,
+                         size_t size)
+{
+    const char *why = file.len ? s_no_secret (file) : NULL;
+    if (why) {
+        snprintf (error, size, "%s", why);
+        return -1;
+    }
+    if (file.len && file.at[file.len - 1] == '\n')
+        file.len--;
+    if (file.len && file.at[file.len - 1] == '\r')
+        file.len--;
+    return s_add (self, s_key_of_secret (file, kid, error, size), error, size);
+}
+
 int zc_keys_add (zc_keys_t *self, zc_slice_t file, const char *kid, char *error, size_t size)
 {
     static const char pem[] = "-----BEGIN";
@@ -465,18 +539,17 @@ int zc_keys_add (zc_keys_t *self, zc_slice_t file, const char *kid, char *error,
         snprintf (error, size, "it has more than %d bytes", ZC_KEYS_FILE_MAX);
         return -1;
     }
+    if (s_begins (file, "\xef\xbb\xbf")) /* of an editor on Windows */
+        file = (zc_slice_t){file.at + 3, file.len - 3};
     zc_slice_t text = file;
     while (text.len && strchr (" \t\r\n", text.at[0]) && text.at[0])
         text = (zc_slice_t){text.at + 1, text.len - 1};
-    if (zc_slice_begins (text, (zc_slice_t){pem, sizeof pem - 1}))
+    /*  PEM may have text before it (RFC 7468 §2) */
+    if (text.len && memmem (text.at, text.len, pem, sizeof pem - 1))
         return s_add (self, s_key_of_pem (text, kid, error, size), error, size);
     if (text.len && text.at[0] == '{')
         return s_add_json (self, text, error, size);
-    if (file.len && file.at[file.len - 1] == '\n')
-        file.len--;
-    if (file.len && file.at[file.len - 1] == '\r')
-        file.len--;
-    return s_add (self, s_key_of_secret (file, kid, error, size), error, size);
+    return s_add_secret (self, file, kid, error, size);
 }
 
 size_t zc_keys_count (const zc_keys_t *self)

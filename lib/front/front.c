@@ -336,7 +336,8 @@ static bool s_address (zc_exchange_t *self)
     }
     if (rc == 0)
         self->address[0] = 0;
-    bool limited = !self->door->stays || front->max_per_address > 0 || front->connects.rate > 0;
+    bool limited = !self->door->stays || front->max_per_address > 0 || front->connects.rate > 0 ||
+                   front->messages.rate > 0;
     if (!self->address[0] || !limited)
         return true;
     self->counted = zc_addresses_enter (front->addresses, self->address, front->max_per_address);

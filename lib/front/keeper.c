@@ -177,6 +177,10 @@ static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
         exchange->subject = s_new_rights (self, identity);
     if (identity && identity->by_cookie && s_is_forgeable (exchange))
         return s_deny (403, "origin", "with a cookie, a request must say which page it is from");
+    if (identity && identity->by_cookie && !zc_cors_may_write (&exchange->cors))
+        return s_deny (403, "origin",
+                       "with a cookie, only pages of this origin may ask, and those that "
+                       "cors-origin or allow-origin names");
     return (zc_denial_t){0};
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from http11 import Http, request
 from stack import BUILD, SseClient, WsClient, wait_for
+from wsraw import Raw, head
 
 SECRET = "0123456789abcdef" * 3
 
@@ -107,6 +108,25 @@ def test_pages_of_other_sites(stack, secret, carrier, origin):
     for headers in ({}, good):
         status, fields, body = doors.get(carrier, "/events?topic=a", {"Origin": origin, **headers})
         assert status == 403 and "origin" in body and "access-control-allow-origin" not in fields
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_visitor_s_cookie_is_not_for_pages_of_other_sites(stack, secret, carrier):
+    """In open mode, where any page may read what anybody may have."""
+    doors = Doors(stack, f"--token-keys={secret}", "--access=x/=private")
+    cookie = {"Cookie": f"zcast_token={token(secret, '--subscribe', 'x/*')}"}
+    other, ours = {"Origin": "https://evil.example"}, {"Origin": f"http://127.0.0.1:{doors.ports[carrier]}"}
+    assert doors.get(carrier, "/events?topic=x/1", cookie)[0] == 200
+    assert doors.get(carrier, "/events?topic=x/1", cookie | ours)[0] == 200
+    assert doors.get(carrier, "/events?topic=open", other)[0] == 200
+    status, _, body = doors.get(carrier, "/events?topic=x/1", cookie | other)
+    assert status == 403 and "cookie" in body
+    if carrier == "http":
+        with Raw(stack.ws_port) as raw:
+            raw.open("/ws?topic=x/1", Host=f"127.0.0.1:{stack.ws_port}", **cookie, **ours)
+        with Raw(stack.ws_port) as raw:
+            raw.send(head("/ws?topic=x/1", **cookie, **other))
+            assert raw.response()[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def test_clients(stack, key, token, limit, way):
 
 
 MESSAGES = {
-    "address_messages": ["--address-rate=1", "--address-burst=1"],
+    # also where nothing else of an address is limited
+    "address_messages": ["--address-rate=1", "--address-burst=1", "--max-connections-per-address=0", "--connect-rate=0"],
     "subject_messages": ["--subject-rate=1", "--subject-burst=1"],
 }
 

@@ -397,6 +397,11 @@ static const char *const bad_keys[] = {
     "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", /* not on the curve */
     "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AA\"}",
     "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+    "[{\"kty\":\"oct\",\"k\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\"}]",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl user@host",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBNJ user@host",
+    "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKL\n",
+    "\xef\xbb\xbf-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     "{\"keys\":[]}",
     "{\"keys\":[{\"kty\":\"quantum\"}]}",
     "{\"keys\":[5]}",
@@ -409,6 +414,44 @@ static const char *const bad_keys[] = {
     "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
 };
 
+/*  A public key in a form that isn't read is never taken for a secret: whoever has it could sign.
+ */
+static void s_refuse_public_keys (zc_keys_t *keys)
+{
+    static const s_type_t types[] = {RSA_KEY, P256, ED25519};
+    char error[256];
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        uint8_t *der = NULL;
+        int len = i2d_PUBKEY (s_pkey (types[i]), &der);
+        zc_slice_t binary = {(const char *)der, (size_t)len};
+        assert_int_equal (zc_keys_add (keys, binary, NULL, error, sizeof error), -1);
+        assert_non_null (strstr (error, "DER"));
+        char *base64 = malloc ((size_t)len * 2);
+        EVP_EncodeBlock ((uint8_t *)base64, der, len);
+        assert_int_equal (zc_keys_add (keys, s_slice (base64), NULL, error, sizeof error), -1);
+        assert_non_null (strstr (error, "DER"));
+        free (base64);
+        OPENSSL_free (der);
+    }
+    assert_int_equal (zc_keys_count (keys), 0);
+}
+
+/*  PEM behind the mark of an editor, or behind text, is PEM. */
+static void test_pem_behind_text (void **state)
+{
+    (void)state;
+    static const char *const before[] = {"\xef\xbb\xbf", "subject=CN = example\n", "\n\n"};
+    char *pem = s_pem (ED25519, false), text[1024];
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        snprintf (text, sizeof text, "%s%s", before[i], pem);
+        zc_keys_t *keys = s_keys (text, NULL);
+        assert_false (zc_key_checks (zc_keys_item (keys, 0), ZC_ALG_HS256));
+        assert_true (zc_key_checks (zc_keys_item (keys, 0), ZC_ALG_EDDSA));
+        zc_keys_destroy (&keys);
+    }
+    free (pem);
+}
+
 static void test_bad_keys (void **state)
 {
     (void)state;
@@ -420,6 +463,7 @@ static void test_bad_keys (void **state)
         assert_true (strlen (error) > 10);
         assert_int_equal (zc_keys_count (keys), 0);
     }
+    s_refuse_public_keys (keys);
     static const s_type_t types[] = {SMALL_RSA, P521};
     for (size_t i = 0; i < 2; i++) {
         char *pem = s_pem (types[i], false);
@@ -572,6 +616,7 @@ int main (void)
         cmocka_unit_test (test_policy),
         cmocka_unit_test (test_what_a_good_one_says),
         cmocka_unit_test (test_bad_keys),
+        cmocka_unit_test (test_pem_behind_text),
         cmocka_unit_test (test_set),
         cmocka_unit_test (test_vectors),
         cmocka_unit_test (test_base64url),
