@@ -1,51 +1,52 @@
-/*  answer.h - what the broker answers on its control endpoint: as the broker writes it, and as
- *  everybody else reads it. ask.h has what was asked. No I/O. */
+/*  answer.h - answers on the broker's control endpoint: the broker writes them, everybody else
+ *  reads them. ask.h has the requests. No I/O. */
 #ifndef ZC_ANSWER_H
 #define ZC_ANSWER_H
 
 #include "lib/wire/ask.h"
 
 typedef enum {
-    ZC_NO_ANSWER, /* none came: its time is over, or its connection */
+    ZC_NO_ANSWER, /* no answer came in time, or the connection was lost first */
     ZC_OK,
     ZC_MSG, /* REPLAY, FETCH: one message; more follows */
-    ZC_END, /* REPLAY, FETCH: their last part */
+    ZC_END, /* REPLAY, FETCH: the last part */
     ZC_ERR,
-    ZC_MALFORMED, /* it can't be an answer to what was asked */
+    ZC_MALFORMED, /* the frames are no answer to this verb */
 } zc_answer_kind_t;
 
-/*  Which fields there are says the kind, and of OK and END the verb. All slices are borrowed. */
+/*  The kind says which fields are set; for OK and END the verb does, too. All slices are
+ *  borrowed. */
 typedef struct {
-    zc_verb_t verb; /* what was asked */
+    zc_verb_t verb; /* of the request */
     zc_answer_kind_t kind;
-    bool more;          /* it isn't over: MSG, also a malformed one */
-    zc_slice_t code;    /* ERR; "malformed"; "timeout" of no answer */
-    zc_slice_t text;    /* why, with each of these; PING: the version; STATS: JSON */
+    bool more;          /* another part follows (after MSG, even a malformed one) */
+    zc_slice_t code;    /* ERR's; or "malformed"; or "timeout" if there is no answer */
+    zc_slice_t text;    /* the reason, with each of these codes; PING: the version; STATS: JSON */
     zc_id_t id;         /* PUBLISH */
     zc_id_t head;       /* SYNC, TOPICS, END */
     zc_id_t dropped;    /* SYNC */
     zc_slice_t lasts;   /* SYNC: read it with zc_lasts_next */
-    zc_slice_t line;    /* SYNC: of all these positions; empty: an older broker's */
+    zc_slice_t line;    /* SYNC: of all these positions; empty: an older broker */
     zc_id_t doubt;      /* SYNC: positions before this may be of another line too */
-    unsigned left_out;  /* SYNC: of the last frames, those that aren't there */
+    unsigned left_out;  /* SYNC: how many frames at the end are not there */
     zc_id_t forgotten;  /* TOPICS */
     zc_slice_t listed;  /* TOPICS: read it with zc_listed_next */
     zc_id_t floor;      /* END */
-    zc_id_t since;      /* END of FETCH: what the request meant; ZC_ID_NONE where that's unknown, */
-    bool unknown;       /* being an own id that history doesn't have */
+    zc_id_t since;      /* END of FETCH: the position meant by the request; ZC_ID_NONE if unknown */
+    bool unknown;       /* END of FETCH: history doesn't know the request's own id */
     uint64_t remaining; /* END of FETCH */
     uint64_t max_payload; /* LIMITS */
-    zc_message_t message; /* MSG; written: topic, payload and meta */
+    zc_message_t message; /* MSG; for writing: topic, payload and meta */
 } zc_answer_t;
 
-/*  None came, or none that can be read: `code` and `text` tell why. */
+/*  No answer: `code` and `text` tell why. */
 extern const zc_answer_t zc_answer_none;
 
-/*  Reads one part of the answer to `verb`, without delimiter and tag. Frames beyond those that are
- *  known are passed over. What isn't one is ZC_MALFORMED. */
+/*  Reads one part of the answer to `verb`, without delimiter and tag. Frames beyond the known ones
+ *  are ignored. Frames that are no such part give ZC_MALFORMED. */
 void zc_answer_parse (zc_answer_t *self, zc_verb_t verb, const zc_slice_t *frames, size_t count);
 
-/*  What a part is sent as. Frames are borrowed from here and from the answer. */
+/*  The frames of one part. They are borrowed from this struct and from the answer. */
 #define ZC_ANSWER_FRAMES 6
 typedef struct {
     zc_slice_t frames[ZC_ANSWER_FRAMES];
@@ -55,15 +56,17 @@ typedef struct {
 /*  Writes OK, MSG, END or ERR. */
 void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out);
 
-/*  Whether it is ERR with this code. */
+/*  Whether the answer is ERR with this code. */
 bool zc_answer_is_error (const zc_answer_t *self, const char *code);
-/*  Whether it is ERR with a code that is for now only: the same request may be good in a moment. */
+/*  Whether the answer is ERR with a code that is only temporary: the same request may succeed in a
+ *  moment. */
 bool zc_answer_is_passing (const zc_answer_t *self);
-/*  Of LIMITS. Returns 0; 1 where it is an older broker, which doesn't know that verb; -1 where it
- * is no answer. */
+/*  Reads the answer to LIMITS. Returns 0; 1 if the broker is older and doesn't know that verb; -1
+ *  if this is no usable answer. */
 int zc_answer_limits (const zc_answer_t *self, size_t *max_payload);
 
-/*  Lists: of positions, and of positions with their topics. Each takes the next one off *list. */
+/*  Lists of positions, and of positions with their topics. Each `next` takes one item off *list,
+ *  and returns false at the end or at an item that is malformed. */
 void zc_lasts_add (zc_buf_t *list, zc_id_t last);
 bool zc_lasts_next (zc_slice_t *list, zc_id_t *last);
 void zc_listed_add (zc_buf_t *list, zc_id_t last, zc_slice_t topic);

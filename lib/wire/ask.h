@@ -1,5 +1,5 @@
-/*  ask.h - a request on the broker's control endpoint, as the broker reads it and as everybody else
- *  writes it. answer.h has what comes back. No I/O. */
+/*  ask.h - requests on the broker's control endpoint: the broker reads them, everybody else writes
+ *  them. answer.h has the answers. No I/O. */
 #ifndef ZC_ASK_H
 #define ZC_ASK_H
 
@@ -11,7 +11,7 @@
 #define ZC_PREFIXES_MAX 100
 #define ZC_REPORTER_MAX 256
 #define ZC_REPORT_MAX 65536
-/*  Frames that a request can have: delimiter, tag, REPLAY, since, topics. */
+/*  The most frames that a request has: delimiter, tag, REPLAY, since, topics. */
 #define ZC_ASK_FRAMES (ZC_TOPICS_MAX + 4)
 
 typedef enum {
@@ -24,49 +24,49 @@ typedef enum {
     ZC_REPORT,
     ZC_PING,
     ZC_LIMITS,
-    ZC_VERBS, /* how many there are */
+    ZC_VERBS, /* the number of verbs */
 } zc_verb_t;
 
 typedef enum { ZC_SINCE_POSITION, ZC_SINCE_EARLIEST, ZC_SINCE_EVENT } zc_since_kind_t;
 
-/*  Slices and frames are borrowed: from what was parsed, or from whoever asks. */
+/*  Slices and frames are borrowed: from the frames that were parsed, or from the asker. */
 typedef struct {
-    bool delimiter; /* an empty frame came first; not written */
-    zc_slice_t tag; /* with its '#'; empty: none; not written */
+    bool delimiter; /* an empty frame came first; zc_ask_write ignores this */
+    zc_slice_t tag; /* with its '#'; empty: none; zc_ask_write ignores this */
     zc_verb_t verb;
     zc_message_t message;       /* PUBLISH */
     zc_slice_t headers;         /* PUBLISH */
     zc_since_kind_t since_kind; /* REPLAY, FETCH, TOPICS */
     zc_id_t since;              /* a position */
-    zc_slice_t since_text;      /* as it came; where it is empty, `since` is written */
+    zc_slice_t since_text;      /* the request's text; if it is empty, `since` is written */
     const zc_slice_t *frames;   /* REPLAY: the topics; TOPICS: the prefixes */
-    size_t frame_count;         /* where 0, the topics are in `list` */
-    zc_slice_t list;            /* FETCH, SYNC: the topics, LF between them */
+    size_t frame_count;         /* if 0, the topics are in `list` */
+    zc_slice_t list;            /* FETCH, SYNC: the topics, separated by LF */
     uint64_t count, bytes;      /* FETCH */
     zc_slice_t nonce;           /* SYNC; empty: don't wait */
-    zc_slice_t line;            /* FETCH, SYNC: of `since`, `have`; empty: not known */
+    zc_slice_t line;            /* FETCH, SYNC: the line of `since` or `have`; empty: not known */
     zc_id_t have;               /* SYNC: the last position that the asker has from a broker */
     zc_slice_t name, json;      /* REPORT */
 } zc_ask_t;
 
-/*  Returns NULL, or the code of the error with one sentence in *text. Delimiter and tag are set in
- *  either case. count may be 0. */
+/*  Parses a request. Returns NULL; or the code of the error, with one sentence in *text. Delimiter
+ *  and tag are set in either case. `count` may be 0. */
 const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count,
                           size_t max_payload, const char **text);
 const char *zc_verb_name (zc_verb_t verb);
 
-/*  What a request is sent as. Frames are borrowed from here and from the request. */
+/*  The frames of a request. They are borrowed from this struct and from the request. */
 #define ZC_ASK_WRITES (ZC_PREFIXES_MAX + 2)
 typedef struct {
     zc_slice_t frames[ZC_ASK_WRITES];
     size_t count;
     char since[ZC_ID_SIZE], numbers[2][24];
 } zc_ask_frames_t;
-/*  Writes verb and arguments, which aren't checked: the broker does that. Of `frames` there are at
+/*  Writes verb and arguments. It doesn't check them, since the broker does. `frame_count` is at
  *  most ZC_PREFIXES_MAX. */
 void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out);
 
-/*  Adds one to a list of topics. */
+/*  Adds a topic to a list of topics. */
 void zc_ask_add_topic (zc_buf_t *list, zc_slice_t topic);
 /*  Iterates the topics of a request: *at begins at 0. False at the end. */
 bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic);

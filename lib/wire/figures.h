@@ -1,6 +1,6 @@
-/*  figures.h - every counter and gauge that programs tell of themselves. One row says what it is
- *  called in the JSON of STATS and REPORT, which `zmq stat` reads, and in /metrics, of which kind
- * it is, and what it means. No I/O. */
+/*  figures.h - every counter and gauge that the programs report. One row gives its name in the JSON
+ *  of STATS and REPORT (which `zmq stat` reads), its name in /metrics, its kind, and its meaning.
+ *  No I/O. */
 #ifndef ZC_FIGURES_H
 #define ZC_FIGURES_H
 
@@ -9,8 +9,7 @@
 
 typedef enum { ZC_COUNTER, ZC_GAUGE } zc_figure_kind_t;
 
-/*  How the number in the struct comes to the one in JSON, and that to the one in /metrics, which is
- *  in base units. */
+/*  The unit of the number in the struct, and of the one in JSON. /metrics is in base units. */
 typedef enum {
     ZC_ONE,
     ZC_MS, /* milliseconds; seconds in JSON */
@@ -18,7 +17,7 @@ typedef enum {
 } zc_figure_unit_t;
 
 typedef struct {
-    const char *name;   /* in JSON; "a.b": member b of a */
+    const char *name;   /* in JSON; "a.b" is member b of object a */
     const char *metric; /* without "zcast_" and a counter's "_total"; NULL: not in /metrics */
     zc_figure_kind_t kind;
     zc_figure_unit_t unit;
@@ -28,7 +27,7 @@ typedef struct {
 
 /*  A row: the struct's member, name, metric, kind, unit, help. */
 
-/*  Of the broker. */
+/*  The broker. */
 #define ZC_BROKER_FIGURES(X)                                                                    \
     X (uptime_ms, "uptime", "broker_uptime_seconds", ZC_GAUGE, ZC_MS,                           \
        "Time since the broker started.")                                                        \
@@ -94,7 +93,7 @@ typedef struct {
     X (subscribers_disconnected, "subscribers.disconnected", "broker_subscribers_disconnected", \
        ZC_COUNTER, ZC_ONE, "Subscribers that were disconnected for what waited.")
 
-/*  Of a worker that serves clients; zcast-fcgi and zcast-ws alike. */
+/*  Workers that serve clients: zcast-fcgi and zcast-ws. */
 #define ZC_WORKER_FIGURES(X)                                                                       \
     X (clients, "clients", "clients", ZC_GAUGE, ZC_ONE, "Clients that are connected.")             \
     X (clients_total, "clients_total", "clients_joined", ZC_COUNTER, ZC_ONE,                       \
@@ -148,7 +147,7 @@ typedef struct {
     X (malformed, "malformed", "malformed", ZC_COUNTER, ZC_ONE,                                    \
        "Messages from the broker that made no sense.")
 
-/*  Of a worker, by HTTP or FastCGI. */
+/*  A worker's requests by HTTP or FastCGI. */
 #define ZC_FRONT_FIGURES(X)                                                                     \
     X (requests, "http.requests", "http_requests", ZC_COUNTER, ZC_ONE,                          \
        "Requests that were begun.")                                                             \
@@ -170,7 +169,7 @@ typedef struct {
     X (addresses, "http.addresses", "http_addresses", ZC_GAUGE, ZC_ONE,                         \
        "Addresses of clients that are known.")
 
-/*  Of zcast-ws. */
+/*  zcast-ws. */
 #define ZC_WS_FIGURES(X)                                                                          \
     X (accepted, "ws.accepted", "ws_accepted", ZC_COUNTER, ZC_ONE,                                \
        "Connections that were accepted.")                                                         \
@@ -196,7 +195,7 @@ typedef struct {
        "WebSockets with permessage-deflate.")                                                     \
     X (addresses, "ws.addresses", NULL, ZC_GAUGE, ZC_ONE, "Addresses of clients that are known.")
 
-/*  Of zcast-fcgi. */
+/*  zcast-fcgi. */
 #define ZC_FCGI_FIGURES(X)                                                       \
     X (connections, "connections", "fcgi_connections", ZC_COUNTER, ZC_ONE,       \
        "Connections of web servers that were accepted.")                         \
@@ -210,7 +209,7 @@ typedef struct {
     X (accept_pauses, "accept_pauses", "fcgi_accept_pauses", ZC_COUNTER, ZC_ONE, \
        "Times that no connection could be accepted.")
 
-/*  Of zcast-redis. */
+/*  zcast-redis. */
 #define ZC_BRIDGE_FIGURES(X)                                                           \
     X (subscriptions, "subscriptions", "redis_subscriptions_wanted", ZC_GAUGE, ZC_ONE, \
        "Subscriptions that are wanted at Redis.")                                      \
@@ -241,7 +240,7 @@ typedef struct {
     X (broker_losses, "broker_losses", "redis_broker_losses", ZC_COUNTER, ZC_ONE,      \
        "Connections to the broker that broke.")
 
-/*  Of zcast-redis, where it relays to Redis. */
+/*  zcast-redis, if it relays to Redis. */
 #define ZC_RELAY_FIGURES(X)                                                                       \
     X (relayed, "relayed", "redis_relayed", ZC_COUNTER, ZC_ONE, "Messages that Redis has taken.") \
     X (skipped, "relay_skipped", "redis_relay_skipped", ZC_COUNTER, ZC_ONE,                       \
@@ -263,7 +262,7 @@ typedef struct {
 
 typedef struct {
     ZC_BROKER_FIGURES (ZC_FIGURE_MEMBER)
-    uint64_t requests[ZC_VERBS]; /* by verb; of no table */
+    uint64_t requests[ZC_VERBS]; /* by verb; in no table */
 } zc_broker_figures_t;
 
 typedef struct {
@@ -290,7 +289,7 @@ typedef struct {
     ZC_RELAY_FIGURES (ZC_FIGURE_MEMBER)
 } zc_relay_figures_t;
 
-/*  A name NULL ends each table. */
+/*  A row whose name is NULL ends each table. */
 extern const zc_figure_t zc_broker_figures[];
 extern const zc_figure_t zc_worker_figures[];
 extern const zc_figure_t zc_front_figures[];
@@ -299,11 +298,11 @@ extern const zc_figure_t zc_fcgi_figures[];
 extern const zc_figure_t zc_bridge_figures[];
 extern const zc_figure_t zc_relay_figures[];
 
-/*  Sets the members that a table names in a JSON object, whose other members stay. */
+/*  Sets the members of a JSON object that the table names. The object's other members stay. */
 void zc_figures_write (const zc_figure_t *table, const void *figures, json_t *to);
-/*  And reads them; what isn't there, or is no number, is 0. */
+/*  Reads the members that the table names. A member that is missing or is no number gives 0. */
 void zc_figures_read (const zc_figure_t *table, void *figures, const json_t *from);
-/*  One of them in a JSON object, in base units. False where it isn't there. */
+/*  Reads one figure from a JSON object, in base units. False if the object doesn't have it. */
 bool zc_figure_value (const zc_figure_t *figure, const json_t *from, double *value);
 
 #endif

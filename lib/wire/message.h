@@ -10,17 +10,17 @@
 #include "lib/wire/id.h"
 #include "lib/base/text.h"
 
-#define ZC_HEADERS_MAX 8192 /* bytes of headers a publisher may send */
+#define ZC_HEADERS_MAX 8192 /* bytes of headers that a publisher may send */
 #define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
 #define ZC_KEY_MAX 256      /* bytes of a key */
 #define ZC_EVENT_MAX 256    /* bytes of an event type */
-/*  Bytes of a frame that every broker takes on control, whatever its max-payload: a list of ten
- *  thousand topics has as many. It closes the connection on a larger one, unless LIMITS says that
- *  payloads may be. */
+/*  Every broker takes frames of up to this many bytes on control, whatever its max-payload: a list
+ *  of ten thousand topics has as many. The broker closes the connection on a larger frame, unless
+ *  its max-payload (see LIMITS) is larger. */
 #define ZC_FRAME_SURE ((size_t)10000 * (ZC_TOPIC_MAX + 1))
 
-/*  A message as delivered. All slices are borrowed from whoever parsed it, but in a copy made by
- *  zc_message_copy, where they lie in the same allocation. */
+/*  A message as it is delivered. All slices are borrowed from the bytes that were parsed, except in
+ *  a copy made by zc_message_copy, whose slices lie in the copy's own allocation. */
 typedef struct {
     zc_slice_t topic;
     zc_slice_t payload;
@@ -30,11 +30,10 @@ typedef struct {
     zc_id_t dropped;     /* last position at which the broker had to drop, or ZC_ID_NONE */
     zc_slice_t event;    /* SSE event type; empty: none */
     zc_slice_t event_id; /* the publisher's own id; empty: none */
-    zc_slice_t key;      /* what a repeat is known by: the publisher's own id, else its `key`;
-                          * by zc_publish_parse only */
+    zc_slice_t key;      /* identifies a repeat: the own id, else `key`; zc_publish_parse sets it */
     zc_slice_t retry;    /* digits; empty: none */
     zc_slice_t ttl;      /* publishing only: digits; empty: none */
-    bool private_;       /* a `private` header was there */
+    bool private_;       /* there was a `private` header */
 } zc_message_t;
 
 enum {
@@ -43,58 +42,61 @@ enum {
     ZC_ESIZE = -3,      /* payload or headers too large */
     ZC_EHEADER = -4,    /* headers are not lines of `name: value`, or one has a bad value */
     ZC_EMETA = -5,      /* meta has no valid id or prev */
-    ZC_EEVENTID = -6,   /* an own id that can't be one: zc_event_id_valid */
+    ZC_EEVENTID = -6,   /* an own id that isn't valid: zc_event_id_valid */
     ZC_ERESERVED = -7,  /* an event type that is the broker's own: zc_event_reserved */
-    ZC_ECONFLICT = -8,  /* its own id or key is another message's */
+    ZC_ECONFLICT = -8,  /* another message has this own id or key */
     ZC_EFORBIDDEN = -9, /* the publisher may not publish on this topic */
 };
 
-/*  Why a message is refused, as a publisher is told on every door: the code of ERR, and one
- * sentence without a full stop. Static. */
+/*  Why a message is refused, as every door tells publishers: the code of ERR, and one sentence
+ *  without a full stop. Static. */
 typedef struct {
     const char *code, *text;
 } zc_refusal_t;
-/*  Never NULL; of a code that isn't above, its code is "internal". */
+/*  Never NULL. For a code that isn't above, the refusal's code is "internal". */
 const zc_refusal_t *zc_message_refusal (int code);
 /*  The sentence alone. */
 const char *zc_message_strerror (int code);
 
-/*  A publisher's own id: 1 to ZC_EVENT_ID_MAX bytes of visible ASCII (0x21 to 0x7e), so that any
- *  client can send it back in a header; not `earliest`; and not of a position's form (digits, '-',
- *  digits, however large), which would be taken for one. */
+/*  Whether this is a valid own id of a publisher: 1 to ZC_EVENT_ID_MAX bytes of visible ASCII (0x21
+ *  to 0x7e), so that any client can send it back in a header. `earliest` isn't valid, nor is text
+ *  of a position's form (digits, '-', digits, however large), which would be taken for a
+ *  position. */
 bool zc_event_id_valid (zc_slice_t id);
-/*  Event types by which the broker and its workers speak to clients: those that begin with
- * `zcast.`, and `mercure`. No publisher may use them. */
+/*  Whether zcast itself speaks to clients with this event type: types that begin with `zcast.`, and
+ *  `mercure`. No publisher may use them. */
 bool zc_event_reserved (zc_slice_t event);
 
-/*  Splits one frame at its first space. Returns 0 or ZC_ETOPIC where there is no space. */
+/*  Splits one frame at its first space. Returns 0; or ZC_ETOPIC if there is no space. */
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload);
-/*  Checks what a publisher sent: topic, payload size (bytes, max_payload) and headers (may be
- *  empty). On success returns 0 and fills *message but for id, prev and dropped. The value of id
- *  must be zc_event_id_valid; those of event and key are plain text (zc_text_plain), retry and ttl
- *  digits; an event isn't zc_event_reserved; id and key come at most once. */
+/*  Checks a publisher's message: topic, payload size (at most max_payload bytes) and headers (may
+ *  be empty). Returns 0, and fills *message except for id, prev and dropped; or returns an error.
+ *  The value of `id` must be zc_event_id_valid; those of `event` and `key` must be plain text
+ *  (zc_text_plain); `retry` and `ttl` must be digits. `event` must not be zc_event_reserved. `id`
+ *  and `key` come at most once. */
 int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                       zc_slice_t headers, size_t max_payload);
-/*  Writes the meta frame: id, prev, dropped where it isn't ZC_ID_NONE, then the publisher's header
- *  lines with `id` renamed to `event-id`; lines named prev, dropped or event-id that a publisher
- *  sent are left out. `headers` was accepted by zc_publish_parse. Appends to `out`. */
+/*  Appends the meta frame to `out`: id; prev; dropped unless it is ZC_ID_NONE; then the publisher's
+ *  header lines, with `id` renamed to `event-id`. A publisher's lines named prev, dropped or
+ *  event-id are left out. zc_publish_parse must have accepted `headers`. */
 void zc_meta_write (zc_buf_t *out, zc_id_t id, zc_id_t prev, zc_id_t dropped, zc_slice_t headers);
-/*  Appends what it wrote, with this `dropped` (not ZC_ID_NONE) in the place of the one it has. */
+/*  Appends a copy of a meta frame that zc_meta_write wrote, with this `dropped` in place of its
+ *  own. `dropped` is not ZC_ID_NONE. */
 void zc_meta_set_dropped (zc_buf_t *out, zc_slice_t meta, zc_id_t dropped);
-/*  Parses a delivered message. Returns 0, ZC_ETOPIC or ZC_EMETA. Unknown meta names are kept (they
- *  stay in meta). A reserved event type, which an older broker, its history, or another publisher
- * of this form may have let pass, is passed over: clients must be able to believe it. */
+/*  Parses a delivered message. Returns 0, ZC_ETOPIC or ZC_EMETA. Unknown names stay in meta. A
+ *  reserved event type is ignored, since clients must be able to trust such types; an older broker,
+ *  its history, or another publisher of this form may have let one through. */
 int zc_delivery_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t meta);
-/*  Takes the next line `name: value` off headers or meta, which shrink. False at the end, or where
- *  what follows isn't one. */
+/*  Takes the next line `name: value` off headers or meta, which shrink. False at the end, or if the
+ *  next line has another form. */
 bool zc_header_next (zc_slice_t *headers, zc_slice_t *name, zc_slice_t *value);
-/*  Finds a line `name: value` in headers or meta. Returns false where there is none. */
+/*  Finds a line `name: value` in headers or meta. False if there is none. */
 bool zc_header_find (zc_slice_t headers, const char *name, zc_slice_t *value);
 
-/*  A copy in one allocation; caller owns the result, frees it with free(). */
+/*  Copies a message into one allocation. The caller owns the result, and frees it with free(). */
 zc_message_t *zc_message_copy (const zc_message_t *message);
-/*  The bytes of memory that such a copy takes. */
+/*  The bytes of memory that a copy takes. */
 size_t zc_message_size (const zc_message_t *message);
 
 #endif
