@@ -6,10 +6,10 @@
 
 extern const zc_door_t zc_door_events;
 
-/*  Tells a stream's client to come back, at the next boundary of its stream. */
+/*  Tells a stream's client to come back later, at the next boundary of its stream. */
 void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked);
 
-/*  Tells a stream's client that its token has ended, and so its stream. */
+/*  Tells a stream's client that the stream ends because its token has expired. */
 void zc_events_expired (zc_client_t *client, bool chunked);
 
 #endif

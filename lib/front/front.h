@@ -1,11 +1,12 @@
-/*  front.h - what a request means, whoever carried it.
+/*  front.h - the meaning of a request, independent of its carrier.
  *
- *  A carrier (FastCGI, HTTP, CGI) brings an exchange: a request, and hooks by which it is answered.
- *  A door (events, publish, …) serves a path. Between them, in this order, for every request: path;
- *  CORS and preflight; method; room for a client; limits of the address; token; limits of the
- * subject; then the door, which asks for grants where it knows what is asked. So a refusal carries
- * CORS, and each path answers in its own way: a stream's with 200 and a time to come back, since a
- * browser that is shown an error never does, any other with a status.
+ *  A carrier (FastCGI, HTTP, CGI) brings an exchange: a request, and hooks to answer it. A door
+ *  (events, publish, …) serves a path. Between the two, every request passes these checks, in this
+ *  order: path; CORS and preflight; method; room for a client; limits of the address; token; limits
+ *  of the subject. Then comes the door, which asks for grants once it knows the topics. So a
+ *  refusal has CORS fields, and each path refuses in its own way. A stream's path answers with 200
+ *  and a time to come back, since a browser that is shown an error never comes back; any other path
+ *  answers with a status.
  *
  *  To add a door, write one zc_door_t, and give it to zc_front_open. To add a carrier, write one
  *  zc_carrier_t, fill a request, and call zc_front_begin. */
@@ -26,7 +27,7 @@ typedef struct zc_door zc_door_t;
 /*  ---------------------------------------------------------------- an exchange and its carrier */
 
 typedef struct {
-    unsigned status;   /* 401, 403, 429, …; 0: it may */
+    unsigned status;   /* 401, 403, 429, …; 0: not denied */
     const char *code;  /* one word for programs */
     const char *text;  /* one sentence */
     const char *field; /* name of a further header field, such as WWW-Authenticate; NULL: none */
@@ -35,39 +36,40 @@ typedef struct {
 
 typedef struct {
     const char *name; /* "fcgi", "cgi", "http": for logs */
-    /*  The whole answer; copies what it needs. Called once: in zc_front_begin, zc_exchange_body or
-     *  zc_exchange_end, or later, when the door has what it waited for. Then it may free the
-     *  exchange. */
+    /*  Sends the whole answer; copies the bytes that it needs. Called once: within zc_front_begin,
+     *  zc_exchange_body or zc_exchange_end; or later, when the door has the result that it waited
+     *  for. The hook may then free the exchange. */
     void (*answer) (zc_exchange_t *exchange, const zc_response_t *response);
-    /*  The head of an answer without an end. Returns the client that streams: its transport and
-     *  descriptor are filled, the head is before anything else that it is sent. */
+    /*  Sends the head of an answer without an end. Returns the client that streams, with its
+     *  transport and descriptor filled in. The head goes out before anything else that is sent to
+     *  the client. */
     zc_client_t *(*stream) (zc_exchange_t *exchange, const zc_response_t *response);
-    /*  Whether it can have one more client, as far as it knows. NULL: it can. */
+    /*  Whether the carrier can have one more client, as far as it knows. NULL: always. */
     bool (*has_room) (zc_exchange_t *exchange);
-    /*  Refuses in a way of its own, and returns true; `after` is the time in ms to come back, 0
-     * where that is of no use. False: it is to be answered. NULL: it always is. */
+    /*  Refuses in the carrier's own way, and returns true; `after` is the time in ms to come back,
+     *  0 if coming back is of no use. False: `answer` is to be called. NULL: always false. */
     bool (*refuse) (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after);
 } zc_carrier_t;
 
-/*  One request and its answer. Embedded by the carrier, and cleared by it once it is over and no
- *  call of the front's is under way. */
+/*  One request and its answer. The carrier embeds it, and clears it once it is over and no call of
+ *  the front is under way. */
 struct zc_exchange {
     zc_front_t *front;           /* borrowed */
     const zc_carrier_t *carrier; /* borrowed, static */
     zc_request_t request;
-    bool chunked;      /* what a stream is sent goes in chunks (RFC 9112 §7.1) */
+    bool chunked;      /* a stream's bytes go out in chunks (RFC 9112 §7.1) */
     uint64_t begun_ms; /* on the monotonic clock */
 
-    /*  What the front has found out. */
+    /*  Filled in by the front. */
     const zc_door_t *door; /* NULL until the path is known */
     zc_cors_t cors;
-    char address[INET6_ADDRSTRLEN]; /* that it counts for; "": none */
-    bool counted;                   /* among its address's connections, until the exchange ends */
-    uint64_t received;              /* bytes of the body */
-    bool whole;                     /* the body is complete */
-    bool over;                      /* it is answered, or streams */
-    void *subject;                  /* the guard's: who asks */
-    void *state;                    /* the door's; NULL: none */
+    char address[INET6_ADDRSTRLEN]; /* the address that the request counts for; "": none */
+    bool counted;      /* counted as a connection of its address, until the exchange ends */
+    uint64_t received; /* bytes of the body so far */
+    bool whole;        /* the body is complete */
+    bool over;         /* the exchange is answered, or streams */
+    void *subject;     /* the guard's: the subject that asks */
+    void *state;       /* the door's; NULL: none */
 };
 
 /*  ---------------------------------------------------------------- doors */
@@ -75,35 +77,37 @@ struct zc_exchange {
 struct zc_door {
     const char *name;
     unsigned methods; /* a set of zc_method_t; OPTIONS is answered for every door */
-    /*  Its answers are streams: what refuses for a while is one too, and ends at once. */
+    /*  The answers are streams. So a temporary refusal is a stream, too, which ends at once. */
     bool streams;
-    /*  Whom it lets in stays: one more client, and one more connect. */
+    /*  A request that is let in stays connected: it counts as one more client and one more
+     *  connect. */
     bool stays;
-    /*  The request passed. It is answered here (then it has no use for a body), or later: then the
-     *  body comes, in pieces, and its end. */
+    /*  The request has passed the checks. The door answers here, and then gets no body; or it
+     *  answers later, and then the body follows in pieces, and its end. */
     void (*open) (zc_exchange_t *exchange);
-    /*  NULL: a body is passed over. */
+    /*  NULL: a body is ignored. */
     void (*body) (zc_exchange_t *exchange, const void *bytes, size_t len);
     void (*end) (zc_exchange_t *exchange);
-    /*  The exchange is cleared: frees `state`, which is not NULL. NULL: it never has one. */
+    /*  The exchange is cleared: frees `state`, which is not NULL. NULL: the door never sets
+     *  `state`. */
     void (*gone) (zc_exchange_t *exchange);
 };
 
-/*  ---------------------------------------------------------------- who may */
+/*  ---------------------------------------------------------------- permissions */
 
 typedef enum { ZC_ACTION_SUBSCRIBE, ZC_ACTION_PUBLISH } zc_action_t;
 
-/*  Tokens and grants. Each hook may be NULL: then it lets pass. */
+/*  Tokens and grants. A hook that is NULL lets every request pass. */
 typedef struct {
     void *arg;
-    /*  Finds out who asks, and fills exchange->subject. */
+    /*  Identifies the subject, and fills exchange->subject. */
     zc_denial_t (*token) (void *arg, zc_exchange_t *exchange);
     /*  Whether the subject stays within its limits. */
     zc_denial_t (*subject) (void *arg, zc_exchange_t *exchange);
     /*  Whether the subject may do this with each of the topics. */
     zc_denial_t (*grants) (void *arg, zc_exchange_t *exchange, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
-    /*  Takes `count` messages off what the subject may send a second. */
+    /*  Takes `count` messages off the rate that the subject may send. */
     zc_denial_t (*take) (void *arg, zc_exchange_t *exchange, double count);
     /*  The exchange is cleared: frees subject, which is not NULL. */
     void (*forget) (void *arg, zc_exchange_t *exchange);
@@ -111,10 +115,11 @@ typedef struct {
 
 /*  ---------------------------------------------------------------- the front of a process */
 
-/*  The options that the front reads; a program that has one puts them into its table, with those of
+/*  The options that the front reads. A program with a front puts them into its table, with those of
  *  the worker: metrics, cors-origin, allow-publish, allow-origin, max-clients, address-rate,
  *  address-burst, max-connections-per-address, connect-rate, connect-burst, trust-proxy, forwarded,
- *  max-head, max-body, max-bodies. `per_address` and `connects` are defaults. */
+ *  max-head, max-body, max-bodies. `per_address` and `connects` are the defaults of
+ *  max-connections-per-address and connect-rate. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
     {"max-clients", 0, ZC_OPT_NUMBER, "100000", 0, 10000000, NULL, "N",                           \
@@ -155,7 +160,7 @@ typedef struct {
      "request bodies that are held at once; further ones are told to come back", true}
 /* clang-format on */
 
-/*  What a refusal is counted under, beside its status. */
+/*  The limits, each of which counts its refusals. */
 typedef enum {
     ZC_LIMIT_CLIENTS,             /* max-clients, or descriptors */
     ZC_LIMIT_ADDRESS_CONNECTIONS, /* max-connections-per-address */
@@ -165,7 +170,7 @@ typedef enum {
     ZC_LIMIT_SUBJECT_CONNECTS,    /* subject-connect-rate */
     ZC_LIMIT_SUBJECT_MESSAGES,    /* subject-rate */
     ZC_LIMIT_CLIENT_MESSAGES,     /* rate, of one WebSocket */
-    ZC_LIMIT_HEAD,                /* max-head: a URL, or all of a head */
+    ZC_LIMIT_HEAD,                /* max-head: a URL, or a whole head */
     ZC_LIMIT_BODY,                /* max-body, max-payload, lines of a batch */
     ZC_LIMIT_BODIES,              /* max-bodies */
     ZC_LIMIT_TOPICS,              /* max-topics */
@@ -175,27 +180,27 @@ typedef enum {
 typedef struct {
     uint64_t requests;  /* begun */
     uint64_t errors;    /* answered with 400 to 499 */
-    uint64_t refused;   /* told to come back, for want of room */
-    uint64_t limited;   /* of an address or subject that asked too much: 429 */
+    uint64_t refused;   /* told to come back, because there was no room */
+    uint64_t limited;   /* 429: an address or subject asked too much */
     uint64_t published; /* messages that the broker has taken */
     uint64_t conflicts; /* messages refused with 409 */
-    uint64_t proxies;   /* refused for what was said of a client's address, or wasn't */
+    uint64_t proxies;   /* refused: a proxy's word on the client's address was bad or missing */
     uint64_t limits[ZC_LIMIT_COUNT]; /* times that each was reached */
 } zc_front_stats_t;
 
-/*  What the doors share. */
+/*  The state that the doors share. */
 struct zc_front {
     /*  Configuration. */
     zc_options_t *options; /* borrowed */
     zc_guard_t guard;
     zc_trust_t trust;
     bool allow_publish;
-    bool open; /* nobody needs a token: so pages of other names must be kept off (DNS rebinding) */
-    zc_rate_t messages, connects; /* of an address */
+    bool open; /* nobody needs a token, so pages of other names must be kept off (DNS rebinding) */
+    zc_rate_t messages, connects; /* of one address */
     unsigned max_per_address;
     size_t max_clients; /* 0: no limit */
     size_t max_topics, max_payload, max_body, max_bodies;
-    const zc_door_t *fallback; /* of a path that no door has; NULL: that is refused with 404 */
+    const zc_door_t *fallback; /* serves paths without a door; NULL: they are refused with 404 */
     /*  State. */
     zc_worker_t *worker;       /* borrowed; NULL in tests */
     zc_addresses_t *addresses; /* owned */
@@ -218,25 +223,27 @@ void zc_front_configure (zc_front_t *self);
 /*  Serves `path` (borrowed for the front's life). */
 void zc_front_open (zc_front_t *self, const char *path, const zc_door_t *door);
 
-/*  The exchange's front, carrier, request and chunked are filled, all else is zero. Decides; calls
- *  the door, or answers. */
+/*  Checks a request, and calls its door or answers. The exchange's front, carrier, request and
+ *  chunked are filled in; all else is zero. */
 void zc_front_begin (zc_exchange_t *exchange);
-/*  Pieces of the body, and that no more comes. A body that is longer or shorter than request.body
- *  is refused; where it has that length, its end need not be told. Passed over where
- *  zc_exchange_wants_body says no. */
+/*  Hands over pieces of the body, and its end. A body that is longer or shorter than request.body
+ *  is refused. After exactly request.body bytes, zc_exchange_end need not be called. Both calls do
+ *  nothing if zc_exchange_wants_body is false. */
 void zc_exchange_body (zc_exchange_t *self, const void *bytes, size_t len);
 void zc_exchange_end (zc_exchange_t *self);
-/*  Whether the door has use for more of the body. */
+/*  Whether the door takes more of the body. */
 bool zc_exchange_wants_body (const zc_exchange_t *self);
-/*  Frees what the front and the door have; the request's client may be gone. */
+/*  Frees the memory of the front and the door for this exchange. The request's client may be
+ *  gone. */
 void zc_exchange_clear (zc_exchange_t *self);
-/*  Takes over that its address is counted, so that it lasts as long as a stream does: the caller
- *  calls zc_front_leave with exchange->address then. False: it isn't counted. */
+/*  Takes over the exchange's count as a connection of its address, so that the count lasts as long
+ *  as a stream. The caller then calls zc_front_leave with exchange->address when the stream ends.
+ *  False: the exchange isn't counted. */
 bool zc_exchange_take_count (zc_exchange_t *self);
 void zc_front_leave (zc_front_t *self, const char *address);
-/*  A limit is reached: counts it, and returns the refusal. */
+/*  Counts that a limit was reached, and returns the refusal. */
 zc_denial_t zc_front_limit (zc_front_t *self, zc_limit_t limit);
-/*  As zc_exchange_take, of an address whose count was taken over. */
+/*  Like zc_exchange_take, for an address whose count was taken over. */
 zc_denial_t zc_front_take (zc_front_t *self, const char *address, double count);
 
 /*  ---------------------------------------------------------------- for doors */
@@ -244,21 +251,20 @@ zc_denial_t zc_front_take (zc_front_t *self, const char *address, double count);
 /*  Answers with a refusal, in the door's own way. */
 void zc_exchange_refuse (zc_exchange_t *self, unsigned status, const char *code, const char *text);
 void zc_exchange_refuse_by (zc_exchange_t *self, const zc_denial_t *refusal);
-/*  Answers, with CORS. */
+/*  Answers, and adds the fields of CORS. */
 void zc_exchange_answer (zc_exchange_t *self, zc_response_t *response);
-/*  Adds what every answer on a stream's path has. */
+/*  Adds the fields that every answer on a stream's path has. */
 void zc_exchange_add_stream_fields (zc_exchange_t *self, zc_response_t *response);
-/*  Whether the request may; status 0: yes. */
+/*  Whether the request's subject may do this with each of the topics; status 0: yes. */
 zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const zc_slice_t *topics,
                                  size_t count);
-/*  Takes `count` messages off what its address and its subject may send a second; status 0: they
- * may.
- */
+/*  Takes `count` messages off the rates that the exchange's address and subject may send; status 0:
+ *  both rates allow them. */
 zc_denial_t zc_exchange_take (zc_exchange_t *self, double count);
-/*  Whether an answer in JSON is wanted rather than in text. */
+/*  Whether the client prefers an answer in JSON to one in text. */
 bool zc_exchange_wants_json (const zc_exchange_t *self);
 
-/*  Adds its figures to a worker's report. */
+/*  Adds the front's figures to a worker's report. */
 void zc_front_stats (const zc_front_t *self, json_t *report);
 
 #endif

@@ -1,14 +1,14 @@
 /*  keeper.h - the guard of a front (front.h): tokens, API keys and rules, by lib/access; the limits
- * of a subject; and the end of a stream whose token ends.
+ *  of a subject; and the end of a stream whose token expires.
  *
- *  Whoever brings no token is anyone, and has no rights object. */
+ *  A client without a token is anyone, and has no rights object. */
 #ifndef ZC_KEEPER_H
 #define ZC_KEEPER_H
 
 #include "lib/access/access.h"
 #include "lib/front/front.h"
 
-/*  The options that it reads, beside those of access.h. */
+/*  The options that the keeper reads, including those of access.h. */
 /* clang-format off */
 #define ZC_KEEPER_OPTIONS                                                                         \
     ZC_ACCESS_OPTIONS,                                                                            \
@@ -31,37 +31,39 @@
      "connections of one token's subject to a process; 0: no limit", true}
 /* clang-format on */
 
-/*  For a program's verify: what the options name can be read; and in open mode it listens only
- * where this machine alone can connect, unless the option insecure says otherwise. Returns NULL, or
- * the option that is wrong. */
+/*  For a program's verify: checks that the files which the options name can be read, and that in
+ *  open mode the program listens only for connections from this machine, unless the option insecure
+ *  allows others. Returns NULL, or the option that is wrong. */
 const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
                               size_t size);
 
 typedef struct zc_keeper zc_keeper_t;
-/*  What one connection, or one request, may. */
+/*  The rights of one connection or request. */
 typedef struct zc_rights zc_rights_t;
 
-/*  Becomes the front's guard, and looks after files and ends with a timer of the worker's loop,
- * where there is one. NULL after saying why: the program must not serve then. */
+/*  Makes a keeper, which becomes the front's guard. If the worker has a loop, a timer of the loop
+ *  watches the files and the ends of rights. NULL after logging why: the program must not serve
+ *  then. */
 zc_keeper_t *zc_keeper_new (zc_front_t *front);
-/*  Looks after nothing any more: for a drain, while the loop still runs. */
+/*  Stops the timer: for a drain, while the loop still runs. */
 void zc_keeper_rest (zc_keeper_t *self);
-/*  No exchange and no rights are left, and it rests, if it ever had a loop. */
+/*  Before this call, no exchange and no rights are left, and zc_keeper_rest was called if there was
+ *  a loop. */
 void zc_keeper_destroy (zc_keeper_t **self_p);
-/*  Options were read again. What can't be read is said, and what was in use stays. */
+/*  Applies options that were read again. If a file can't be read, this is logged, and the values in
+ *  use stay. */
 void zc_keeper_configure (zc_keeper_t *self);
-/*  What its timer does, for tests: reads files that changed, at most once a second, and ends
- * clients whose rights end. `now_ms` is wall clock. */
+/*  The work of the timer, for tests: reads files that changed, at most once a second, and ends
+ *  clients whose rights end. `now_ms` is wall clock. */
 void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms);
 
-/*  The rights that an exchange came with are the caller's from now on, for a connection that
- * outlives it. NULL: anyone's. */
+/*  Hands the exchange's rights to the caller, for a connection that outlives the exchange. NULL:
+ *  the rights of anyone. */
 zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange);
-/*  Where the rights end, the client's transport is told that it is gone, with ZC_GONE_EXPIRED. Does
- *  nothing for NULL. */
+/*  When the rights end, the client's transport is told ZC_GONE_EXPIRED. Does nothing for NULL. */
 void zc_rights_watch (zc_rights_t *self, zc_client_t *client);
 void zc_rights_release (zc_rights_t **self_p);
-/*  As zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange. */
+/*  Like zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange. */
 zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
                            const zc_slice_t *topics, size_t count);
 zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);

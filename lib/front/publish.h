@@ -1,9 +1,9 @@
 /*  publish.h - the door for publishers: POST /publish.
  *
- *  The body is the payload, of whatever type; or a form with topic and data; or, as
+ *  The body is the payload, of any type; or a form with topic and data; or, as
  *  application/x-ndjson, a batch of messages, one a line. The answer comes once the broker has
- *  acknowledged: 200 and the id. Where it is anything else, the message was not published, but for
- * a 503 with the code `timeout`, which leaves that open. */
+ *  acknowledged: 200 and the id. After any other answer the message was not published, except after
+ *  a 503 with the code `timeout`, which leaves that open. */
 #ifndef ZC_PUBLISH_H
 #define ZC_PUBLISH_H
 

@@ -1,14 +1,14 @@
-/*  request.h - one HTTP request, whoever carried it: method, path, query, the header fields that
- *  some door reads, and where it came from. No I/O.
+/*  request.h - one HTTP request, independent of its carrier: method, path, query, the header fields
+ *  that some door reads, and the peer. No I/O.
  *
- *  FastCGI and CGI name the same things as variables (RFC 3875 §4.1): a table of names, one look-up
- *  for each form. What nobody reads is never kept. */
+ *  FastCGI and CGI name the same things as variables (RFC 3875 §4.1). So there is one table of
+ *  names, with one look-up for each of the two forms. Fields that no door reads are never kept. */
 #ifndef ZC_REQUEST_H
 #define ZC_REQUEST_H
 
 #include "lib/base/text.h"
 
-/*  Each is a bit, so that a door can say which it takes. */
+/*  Each is a bit, so that a door can name a set of methods. */
 typedef enum {
     ZC_METHOD_OTHER = 0,
     ZC_METHOD_GET = 1,
@@ -22,7 +22,7 @@ zc_method_t zc_method_parse (zc_slice_t name);
 /*  Writes a set as "GET, HEAD, OPTIONS", cut where `size` is too small. Returns the text. */
 const char *zc_method_names (unsigned methods, char *text, size_t size);
 
-/*  A new field: its name in request.c. */
+/*  To add a field, add its name in request.c, too. */
 typedef enum {
     ZC_FIELD_ACCEPT,
     ZC_FIELD_AUTHORIZATION,
@@ -52,7 +52,8 @@ typedef enum {
     ZC_FIELD_COUNT
 } zc_field_t;
 
-/*  What CGI has beside the fields. Numbered on from them, so that one array holds both. */
+/*  The variables of CGI that aren't header fields. Their numbers follow those of the fields, so
+ *  that one array holds both. */
 enum {
     ZC_VARIABLE_REQUEST_METHOD = ZC_FIELD_COUNT,
     ZC_VARIABLE_REQUEST_URI,
@@ -65,38 +66,38 @@ enum {
     ZC_VARIABLE_COUNT
 };
 
-#define ZC_BODY_UNKNOWN (-1) /* its end shows when it comes */
+#define ZC_BODY_UNKNOWN (-1) /* the body's length is known only when its end comes */
 
 typedef struct {
     zc_method_t method;
-    zc_slice_t path, query;            /* as they came, escaped; query without its '?' */
-    zc_slice_t fields[ZC_FIELD_COUNT]; /* at is NULL where it isn't there */
-    zc_slice_t peer;              /* the address at the other end, as text; empty: this machine */
-    uint16_t port;                /* at the other end; 0: unknown */
-    int64_t body;                 /* bytes, 0: there is none, or ZC_BODY_UNKNOWN */
-    bool websocket;               /* it asks for an upgrade to WebSocket */
-    bool http10;                  /* it was HTTP/1.0 */
-    char *joined[ZC_FIELD_COUNT]; /* owned: lists that came in several fields */
+    zc_slice_t path, query;            /* escaped, as they came; query without its '?' */
+    zc_slice_t fields[ZC_FIELD_COUNT]; /* at is NULL if the request doesn't have the field */
+    zc_slice_t peer;                   /* the peer's address, as text; empty: on this machine */
+    uint16_t port;                     /* the peer's; 0: unknown */
+    int64_t body;                      /* bytes of the body; 0: none; or ZC_BODY_UNKNOWN */
+    bool websocket;                    /* the request asks for an upgrade to WebSocket */
+    bool http10;                       /* the request is of HTTP/1.0 */
+    char *joined[ZC_FIELD_COUNT];      /* owned: lists that came in several fields */
 } zc_request_t;
 
-/*  All slices are borrowed, but those of `joined`. */
+/*  All slices are borrowed, except those of `joined`. */
 void zc_request_init (zc_request_t *self);
 void zc_request_clear (zc_request_t *self);
 
-/*  A field's number by its name, in letters of either case; -1: nobody reads it. */
+/*  The number of a field by its name, in letters of either case. -1: nobody reads this field. */
 int zc_field_find (zc_slice_t name);
-/*  The number of a variable, or of a field by its variable (HTTP_LAST_EVENT_ID, CONTENT_TYPE); -1:
+/*  The number of a variable, or of a field by its variable (HTTP_LAST_EVENT_ID, CONTENT_TYPE). -1:
  *  nobody reads it. */
 int zc_cgi_find (zc_slice_t name);
 /*  The name of a number, for tests and messages: "Last-Event-ID", "QUERY_STRING". */
 const char *zc_cgi_name (unsigned number);
 
-/*  Takes a field of an HTTP head. Lists that come in several fields are joined (RFC 9110 §5.3).
- *  Returns -1 where it may come once only, and has come before. */
+/*  Takes a field of an HTTP head. A list that comes in several fields is joined (RFC 9110 §5.3).
+ *  Returns 0; or -1 if the field may come only once, and has come before. */
 int zc_request_add (zc_request_t *self, zc_field_t field, zc_slice_t value);
-/*  From the variables of FastCGI or CGI, by number. Returns 0, or -1 where CONTENT_LENGTH is no
- *  number. The path is that of REQUEST_URI, since web servers agree on this one; else SCRIPT_NAME;
- *  empty: it isn't told. */
+/*  Fills a request from the variables of FastCGI or CGI, by number. Returns 0; or -1 if
+ *  CONTENT_LENGTH is no number. The path is that of REQUEST_URI, since all web servers agree on it;
+ *  else SCRIPT_NAME; empty: the web server gives none. */
 int zc_request_from_variables (zc_request_t *self, const zc_slice_t values[ZC_VARIABLE_COUNT]);
 
 #endif

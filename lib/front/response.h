@@ -1,5 +1,5 @@
-/*  response.h - the answer to a request: status, header fields, body. A carrier frames it: as a CGI
- *  program writes it (RFC 3875 §6), or as HTTP/1.1 does. No I/O. */
+/*  response.h - the answer to a request: status, header fields, body. The carrier frames it: in the
+ *  form of a CGI program (RFC 3875 §6), or of HTTP/1.1. No I/O. */
 #ifndef ZC_RESPONSE_H
 #define ZC_RESPONSE_H
 
@@ -9,30 +9,30 @@
 typedef struct {
     unsigned status;
     zc_buf_t fields; /* owned; lines that end in CR LF, without those of the framing:
-                      * Content-Length, Transfer-Encoding, Connection, Date */
-    zc_buf_t body;   /* owned; what HEAD's answer leaves out is left out by the carrier */
-    bool cut;        /* it is to look cut off, so that a client comes back: its end isn't marked */
-    bool endless;    /* it is the head of a stream, whose body has no length */
-    bool close;      /* the connection ends with it */
+                        Content-Length, Transfer-Encoding, Connection, Date */
+    zc_buf_t body;   /* owned; for HEAD, the carrier leaves out what it must */
+    bool cut;        /* it must look cut off, so that the client comes back */
+    bool endless;    /* the head of a stream, whose body has no length */
+    bool close;      /* the connection ends after this answer */
 } zc_response_t;
 
 void zc_response_init (zc_response_t *self, unsigned status);
 void zc_response_clear (zc_response_t *self);
 
-/*  Adds a field. `value` comes from outside, maybe: with a control character in it, it is left out.
- */
+/*  Adds a field. If `value` has a control character, the field is left out, since the value may
+ *  come from outside. */
 void zc_response_field (zc_response_t *self, const char *name, zc_slice_t value);
-/*  The same for text of our own. */
+/*  The same for a text of our own. */
 void zc_response_say (zc_response_t *self, const char *name, const char *value);
-/*  A body of one line of text, and its Content-Type. */
+/*  Sets a body of one line of text, and its Content-Type. */
 void zc_response_text (zc_response_t *self, const char *text);
 
-/*  "Not Found" of 404. */
+/*  The phrase of a status: "Not Found" for 404. */
 const char *zc_status_phrase (unsigned status);
 /*  Whether an answer with this status has a body (RFC 9110 §6.4.1). */
 bool zc_status_has_body (unsigned status);
 
-/*  Appends the answer as a CGI program writes it; `head`: without the body. */
+/*  Appends the answer in the form of a CGI program's output. `head`: without the body. */
 void zc_response_write_cgi (const zc_response_t *self, bool head, zc_buf_t *out);
 
 #endif
