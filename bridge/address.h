@@ -1,7 +1,7 @@
-/*  address.h - where Redis is, and who we are there. No I/O.
+/*  address.h - the address of Redis, and the user and password for it. No I/O.
  *
  *  redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], redis://HOST…?db=N,
- *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (an alias of the latter).
+ *  redis+socket://[[USER]:PASSWORD@]/PATH[?db=N], unix:///PATH[?db=N] (the same as redis+socket).
  *  Any byte but NUL can be written as %XX (RFC 3986 §2.1); '+' is a plus. */
 #ifndef ZC_BRIDGE_ADDRESS_H
 #define ZC_BRIDGE_ADDRESS_H
@@ -18,11 +18,11 @@ typedef struct {
     char *shown; /* for logs: without user and password */
 } zc_address_t;
 
-/*  Returns 0, or -1 with a sentence in `error`. On success the caller frees it with
+/*  Returns 0; or -1 with a sentence in `error`. After 0, the caller frees the address with
  *  zc_address_clear. */
 int zc_address_parse (const char *url, zc_address_t *address, char *error, size_t size);
 void zc_address_clear (zc_address_t *self);
-/*  Replaces one of the texts of an address; NULL leaves it as it is. */
+/*  Replaces one of the texts of an address. A NULL `value` leaves the text as it is. */
 void zc_address_set (char **field, const char *value);
 
 #endif

@@ -16,19 +16,20 @@
 
 #define ZC_SITE_MAX 64
 
-/*  1 to ZC_SITE_MAX letters, digits, '-', '_' and '.'. */
+/*  Whether the name is 1 to ZC_SITE_MAX letters, digits, '-', '_' and '.'. */
 bool zc_site_valid (const char *name, size_t len);
 
 /*  Appends the envelope of a delivered message. */
 void zc_envelope_write (zc_buf_t *out, const char *site, const zc_message_t *message);
 
-/*  Takes an envelope apart. Returns false where it isn't one. `headers` gets what to publish at
- *  this site: the publisher's headers, its own id or else the key SITE.POSITION (so that repeats
- *  are known), `origin` and `via`. site and payload are borrowed from `bytes`. */
+/*  Takes an envelope apart. Returns false if the bytes are no envelope. `headers` gets the headers
+ *  with which to publish at this site: the publisher's headers; its own id, or else the key
+ *  SITE.POSITION, so that the broker recognises repeats; `origin` and `via`. `site` and `payload`
+ *  are borrowed from `bytes`. */
 bool zc_envelope_read (zc_slice_t bytes, zc_slice_t *site, zc_buf_t *headers, zc_slice_t *payload);
 
-/*  Whether a bridge has brought the message in from Redis: such a message is not sent there
- *  again, which is what keeps sites from relaying in circles. */
+/*  Whether a bridge has brought the message in from Redis. Such a message is not sent to Redis
+ *  again, so sites never relay in circles. */
 bool zc_envelope_is_from_redis (const zc_message_t *message);
 #define ZC_VIA_REDIS "via: redis\n"
 

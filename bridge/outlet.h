@@ -1,7 +1,8 @@
-/*  outlet.h - which topics go out to Redis, and on which channel: a prefix and the topic. No I/O.
+/*  outlet.h - the topics that go out to Redis, and the channel of each: a prefix, and the topic. No
+ *  I/O.
  *
- *  An entry is a topic, or one that ends in '*' and stands for all topics that begin with what is
- *  before it. */
+ *  An entry is a topic; or it ends in '*', and stands for all topics that begin with the text
+ *  before the '*'. */
 #ifndef ZC_OUTLET_H
 #define ZC_OUTLET_H
 
@@ -17,14 +18,15 @@ void zc_outlet_destroy (zc_outlet_t **self_p);
 int zc_outlet_add (zc_outlet_t *self, const char *entry, char *error, size_t size);
 
 size_t zc_outlet_count (const zc_outlet_t *self);
-/*  The topic, or the beginning of topics, of an entry; borrowed. */
+/*  The topic of an entry; or, if *prefix is set, the beginning of its topics. Borrowed. */
 zc_slice_t zc_outlet_topic (const zc_outlet_t *self, size_t index, bool *prefix);
-/*  What to (P)SUBSCRIBE to for what other sites send on an entry's channels, appended to `out`. */
+/*  Appends to `out` the name or pattern to (P)SUBSCRIBE to, to get the messages that other sites
+ *  send on an entry's channels. */
 void zc_outlet_subscription (const zc_outlet_t *self, size_t index, zc_buf_t *out);
 
-/*  The channel of a topic, appended to `out`. */
+/*  Appends the channel of a topic to `out`. */
 void zc_outlet_channel (const zc_outlet_t *self, zc_slice_t topic, zc_buf_t *out);
-/*  Whether the channel is that of a topic that goes out, and which; the topic is borrowed. */
+/*  Whether the channel is that of a topic that goes out. *topic is that topic, borrowed. */
 bool zc_outlet_find (const zc_outlet_t *self, zc_slice_t channel, zc_slice_t *topic);
 
 #endif

@@ -1,5 +1,5 @@
-/*  redis.h - one connection to Redis, made again for ever: address, login, database, replies in
- *  order. The owner polls; nothing blocks. */
+/*  redis.h - one connection to Redis, which is made again for ever: address, login, database,
+ *  replies in order. The owner polls; nothing blocks. */
 #ifndef ZC_REDIS_H
 #define ZC_REDIS_H
 
@@ -18,12 +18,13 @@ typedef struct {
     void *arg;
     /*  Connected, logged in, database chosen: commands can be sent. */
     void (*ready) (void *arg);
-    /*  The reply to the command of that tag; NULL: to none, since Redis has ended a subscription by
-     *  itself. Borrowed for the call. */
+    /*  The reply to the command with that tag. NULL tag: the reply belongs to no command, because
+     *  Redis itself has ended a subscription. Borrowed for the call. */
     void (*reply) (void *arg, void *tag, const redisReply *reply);
-    /*  A message of a subscription. NULL: nothing is subscribed to. Borrowed for the call. */
+    /*  A message of a subscription. NULL hook: there are no subscriptions. Borrowed for the
+     *  call. */
     void (*message) (void *arg, const zc_redis_event_t *event);
-    /*  The connection broke after it was ready: no reply comes any more to what was asked. */
+    /*  The connection broke after it was ready: commands without a reply get none any more. */
     void (*lost) (void *arg);
 } zc_redis_config_t;
 
@@ -31,23 +32,24 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config);
 void zc_redis_destroy (zc_redis_t **self_p);
 
 bool zc_redis_is_ready (const zc_redis_t *self);
-/*  Why it is of no use, in a sentence, from the first failure until something good is heard; ""
- *  where all is well. Borrowed until the next call. */
+/*  The reason why the connection is of no use, in a sentence, from the first failure until a
+ *  success; "" if all is well. Borrowed until the next call. */
 const char *zc_redis_complaint (const zc_redis_t *self);
-/*  Queues a command; does nothing unless it is ready. `tag` comes back with its reply. */
+/*  Queues a command; does nothing unless the connection is ready. `tag` comes back with the
+ *  reply. */
 void zc_redis_command (zc_redis_t *self, void *tag, int count, const char **words,
                        const size_t *lengths);
-/*  In a call of `reply`: ends the connection for this reason, as those errors end it by themselves
- *  that pass (ZC_FAULT_PASSING). It is made again, and what was asked can be asked again, ever more
- *  slowly until zc_redis_works. */
+/*  Within a call of `reply`: ends the connection for this reason, just as errors of kind
+ *  ZC_FAULT_PASSING end it. The connection is made again, so that commands can be sent again, with
+ *  longer and longer pauses until zc_redis_works. */
 void zc_redis_give_up (zc_redis_t *self, const char *reason);
-/*  The same for the reason that an error gives, with what can be done about it. */
+/*  The same, with the text of an error as the reason, and advice for the operator. */
 void zc_redis_give_up_for (zc_redis_t *self, const redisReply *error);
-/*  What it was given up for is over. */
+/*  The reason for which the connection was given up is gone. */
 void zc_redis_works (zc_redis_t *self);
 
-/*  For the owner's zmq_poll: what to poll (0 or 1 items), how many milliseconds at most (-1: no
- *  limit), and what to do then. */
+/*  For the owner's zmq_poll: the items to poll (0 or 1), the timeout in ms (-1: no limit), and the
+ *  call after the poll. */
 size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item);
 long zc_redis_timeout (const zc_redis_t *self);
 void zc_redis_run (zc_redis_t *self);

@@ -1,5 +1,6 @@
-/*  reply.h - what the replies of Redis say. No I/O: trees of hiredis in, values out. Nothing is
- *  taken for granted: a proxy, or another server, may stand where Redis is expected.
+/*  reply.h - reads the replies of Redis. No I/O: trees of hiredis in, values out. A proxy or
+ *  another server may stand in place of Redis, so these functions assume nothing about a reply's
+ *  form.
  *
  *  Slices are borrowed from the reply. */
 #ifndef ZC_REPLY_H
@@ -9,17 +10,19 @@
 #include <stdbool.h>
 #include "lib/base/text.h"
 
-/*  An array of more elements is no reply: hiredis makes room for as many as the peer says. */
+/*  An array with more elements is no reply. (hiredis allocates as many elements as the peer
+ *  says.) */
 #define ZC_REPLY_ELEMENTS_MAX 10000
-/*  Makes a reader, which isn't being read from, take that for an error. */
+/*  Makes a reader treat such an array as an error. The reader must not be in the middle of a
+ *  reply. */
 void zc_reply_bound (redisReader *reader);
 
-/*  A string or status; empty where it is neither. */
+/*  The text of a string or status; empty for any other reply. */
 zc_slice_t zc_reply_text (const redisReply *reply);
-/*  An error's text; empty where it is none. */
+/*  The text of an error; empty for any other reply. */
 zc_slice_t zc_reply_error (const redisReply *reply);
 
-/*  What comes on a connection with subscriptions (Redis, "Pub/Sub"; RESP2). */
+/*  The messages of a connection with subscriptions (Redis, "Pub/Sub"; RESP2). */
 typedef enum {
     ZC_EVENT_NONE, /* none of these */
     ZC_EVENT_SUBSCRIBED,
@@ -38,9 +41,9 @@ typedef struct {
 
 zc_redis_event_t zc_reply_event (const redisReply *reply);
 
-/*  What a node is. */
+/*  The role of a node. */
 typedef enum {
-    ZC_ROLE_UNKNOWN, /* the reply doesn't say */
+    ZC_ROLE_UNKNOWN, /* the reply doesn't tell */
     ZC_ROLE_MASTER,
     ZC_ROLE_REPLICA,
     ZC_ROLE_SENTINEL,
@@ -48,27 +51,27 @@ typedef enum {
 
 typedef struct {
     zc_role_kind_t kind;
-    zc_slice_t host; /* REPLICA: its master, where the reply has it */
+    zc_slice_t host; /* REPLICA: its master, if the reply names it */
     int port;
 } zc_role_t;
 
-/*  Of the reply to ROLE, or to HELLO. */
+/*  Reads the role from a reply to ROLE or HELLO. */
 zc_role_t zc_reply_role (const redisReply *reply);
 
-/*  What an error is about, which decides what to do about it. */
+/*  The cause of an error, which decides how to react. */
 typedef enum {
-    ZC_FAULT_NONE,    /* it is no error */
-    ZC_FAULT_PASSING, /* of the server's state, and over by itself: the same will do, later */
-    ZC_FAULT_STATE,   /* of the server's state, until somebody sees to the server */
-    ZC_FAULT_NODE,    /* another node is to be asked */
-    ZC_FAULT_RIGHTS,  /* who we are, or what we may */
-    ZC_FAULT_COMMAND, /* this command can never be taken */
+    ZC_FAULT_NONE,    /* the reply is no error */
+    ZC_FAULT_PASSING, /* the server's state, which ends by itself: try again later */
+    ZC_FAULT_STATE,   /* the server's state, which somebody has to repair */
+    ZC_FAULT_NODE,    /* another node has to be asked */
+    ZC_FAULT_RIGHTS,  /* our login, or our rights */
+    ZC_FAULT_COMMAND, /* this command can never work */
     ZC_FAULT_UNKNOWN,
 } zc_fault_t;
 
 zc_fault_t zc_reply_fault (const redisReply *reply);
-/*  What the operator can do about an error, as the rest of a sentence; NULL where nobody knows.
- *  Of static text. */
+/*  Advice for the operator about an error, as the rest of a sentence. NULL if there is none.
+ *  Static. */
 const char *zc_fault_advice (zc_slice_t error);
 
 #endif
