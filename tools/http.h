@@ -1,5 +1,6 @@
-/*  http.h - the public door of a zcast, as a browser has it: one request after the other on one
- *  connection, by libcurl. Nothing is followed elsewhere, since a token goes with each. */
+/*  http.h - requests to the public door of a zcast, as a browser sends them: one request after the
+ *  other on one connection, by libcurl. Redirects are not followed, since requests carry a
+ *  token. */
 #ifndef ZC_TOOLS_HTTP_H
 #define ZC_TOOLS_HTTP_H
 
@@ -9,7 +10,7 @@
 #include "lib/base/text.h"
 #include "lib/config/options.h"
 
-/*  Of `zmq pub` and `zmq sub`. */
+/*  The options for HTTP of `zmq pub` and `zmq sub`. */
 #define ZC_HTTP_OPTIONS                                                                   \
     {                                                                                     \
         "http",                                                                           \
@@ -49,51 +50,52 @@
 
 typedef struct zc_http_client zc_http_client_t;
 
-/*  Of a body, as it comes; false ends the request. */
+/*  Takes a piece of the body. False ends the request. */
 typedef bool (*zc_http_fn) (void *arg, const char *bytes, size_t len);
 
 typedef struct {
-    const char *path; /* behind the URL of `http`: "/publish?topic=a" */
+    const char *path; /* appended to the URL of the option http: "/publish?topic=a" */
     const char *const *fields;
     size_t field_count;     /* "Name: value" */
-    const zc_slice_t *body; /* NULL: a GET; borrowed until it is over */
-    const char *type;       /* with which the body of a 200 has to come, for `fn`; NULL: any */
-    zc_http_fn fn;          /* takes the body of a 200; NULL: it is in the answer's text */
+    const zc_slice_t *body; /* NULL: a GET; borrowed until the request is over */
+    const char *type; /* the Content-Type that the body of a 200 must have for `fn`; NULL: any */
+    zc_http_fn fn;    /* takes the body of a 200; NULL: the body goes to the answer's `text` */
     void *arg;
 } zc_http_request_t;
 
 typedef struct {
     int status;          /* 0: there was no answer */
-    long retry_after_ms; /* what it says; 0: nothing */
-    zc_buf_t text;       /* the body, where `fn` hasn't got it, as far as 4 KiB; without answer, or
-                          * where that broke off: why */
-    bool whole;          /* it came to its end */
-    bool hopeless;       /* no attempt can do better: a certificate that isn't trusted */
+    long retry_after_ms; /* from the answer's Retry-After; 0: none */
+    zc_buf_t text; /* the first 4 KiB of the body, unless `fn` got it; or, if there was no whole
+                      answer, the reason */
+    bool whole;    /* the answer came to its end */
+    bool hopeless; /* no further attempt can succeed: the certificate isn't trusted */
 } zc_http_answer_t;
 
-/*  NULL after saying what is wrong with the options. They are borrowed. */
+/*  The options are borrowed. NULL after saying which of them is wrong. */
 zc_http_client_t *zc_http_new (const zc_options_t *options);
 void zc_http_destroy (zc_http_client_t **self_p);
-/*  The URL, without a slash at its end: for messages. */
+/*  The URL without a slash at its end, for messages. */
 const char *zc_http_url (const zc_http_client_t *self);
-/*  Begins a request; the one before is over. Returns 0, or -1 after saying that the token's file
- *  can't be read. */
+/*  Begins a request. The request before must be over. Returns 0; or -1 after saying that the
+ *  token's file can't be read. */
 int zc_http_begin (zc_http_client_t *self, const zc_http_request_t *request);
-/*  Waits for at most `ms`; whether the request goes on. Ends as zc_tool_poll does where the reader
- *  of our output has left (`output`). Also to wait without a request. */
+/*  Waits for at most `ms` milliseconds. Returns whether the request goes on. If the reader of our
+ *  output has left, ends the program as zc_tool_poll does (`output`: see there). May be called
+ *  without a request, too, just to wait. */
 bool zc_http_turn (zc_http_client_t *self, long ms, bool output);
-/*  Of the request that is over, or was ended. */
+/*  The answer to the last request, which is over or was ended. */
 zc_http_answer_t *zc_http_answer (zc_http_client_t *self);
-/*  Ends one that goes on. */
+/*  Ends a request that goes on. */
 void zc_http_end (zc_http_client_t *self);
-/*  Appends text to a query as it has to be there: "a/b c" as "a%2Fb%20c". */
+/*  Appends text to a query, escaped: "a/b c" as "a%2Fb%20c". */
 void zc_http_encode (zc_http_client_t *self, zc_buf_t *out, zc_slice_t text);
-/*  Whether another attempt may do better: nobody was there, or it was too much. */
+/*  Whether another attempt may succeed: there was no answer, or the server had too much to do. */
 bool zc_http_may_pass (const zc_http_answer_t *answer);
-/*  The milliseconds until another attempt: what the answer says, else 0.2, 0.4, … 5 s. */
+/*  Milliseconds to wait before another attempt: from the answer, else 0.2, 0.4, … 5 s. */
 long zc_http_pause_ms (const zc_http_answer_t *answer, unsigned attempt);
-/*  "503: broker: …", or why there was no answer, to the last request of which that is known; for
- *  messages. Borrowed. */
+/*  The status and text of an answer ("503: broker: …"), or the reason why there was none: for the
+ *  last request for which this is known. For messages. Borrowed. */
 const char *zc_http_reason (zc_http_client_t *self);
 
 #endif

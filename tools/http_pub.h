@@ -9,12 +9,12 @@ typedef struct zc_http_pub zc_http_pub_t;
 
 typedef void (*zc_http_pub_fn) (void *arg, const zc_published_t *published);
 
-/*  `headers`: lines that zc_publish_parse took. NULL after saying what is wrong. */
+/*  `headers`: lines that zc_publish_parse accepted. NULL after saying which option is wrong. */
 zc_http_pub_t *zc_http_pub_new (const zc_options_t *options, zc_slice_t topic, zc_slice_t headers);
 void zc_http_pub_destroy (zc_http_pub_t **self_p);
-/*  Publishes, and waits for the answer: tries again for `timeout_ms` (0: for ever) where that may
- *  pass, under one key. Returns ZC_EXIT_OK once `fn` was told what became of it; or
- *  ZC_EXIT_FAILURE: nobody took it, which was said, or a signal came. */
+/*  Publishes, and waits for the answer. As long as a failure may be temporary, tries again, for up
+ *  to `timeout_ms` (0: for ever), always with the same key. Returns ZC_EXIT_OK once `fn` was told
+ *  the result; or ZC_EXIT_FAILURE, if nobody took the message (which was said) or a signal came. */
 int zc_http_pub_send (zc_http_pub_t *self, zc_slice_t payload, int64_t timeout_ms,
                       zc_http_pub_fn fn, void *arg);
 

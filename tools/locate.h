@@ -1,5 +1,5 @@
-/*  locate.h - where in the broker's history a `since` begins: what only the broker can say is asked
- *  of it. */
+/*  locate.h - finds the position in history at which a `since` begins. If only the broker knows it,
+ *  the broker is asked. */
 #ifndef ZC_LOCATE_H
 #define ZC_LOCATE_H
 
@@ -7,10 +7,10 @@
 #include "tools/since.h"
 #include "tools/tool.h"
 
-/*  For these topics, or with `prefix` for all that begin with one of them. Writes what a subscriber
- *  begins with, a position or "earliest", and a NUL into `text`, which holds ZC_ID_SIZE bytes.
- *  Returns ZC_EXIT_OK, or the exit status after it said why not: no broker within `timeout_ms`, an
- *  own id that history doesn't know. */
+/*  Locates `since` for these topics; or, with `prefix`, for all topics that begin with one of them.
+ *  Writes the beginning for a subscriber, which is a position or "earliest", and a NUL into `text`,
+ *  which holds ZC_ID_SIZE bytes. Returns ZC_EXIT_OK; or the exit status, after saying the reason:
+ *  no broker within `timeout_ms`, or an own id that history doesn't know. */
 int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_slice_t *topics,
                size_t count, bool prefix, unsigned timeout_ms, char *text);
 

@@ -1,5 +1,5 @@
-/*  printer.h - what `zmq sub` prints: messages on standard output, and on standard error what is
- *  missing, wherever they come from. */
+/*  printer.h - the output of `zmq sub`: messages on standard output, and gaps on standard error,
+ *  whatever the source. */
 #ifndef ZC_PRINTER_H
 #define ZC_PRINTER_H
 
@@ -9,21 +9,21 @@
 #include "lib/wire/message.h"
 
 typedef struct {
-    bool json;     /* an object a line; else the payload, */
-    bool topics;   /* with its topic before it */
-    uint64_t want; /* messages; 0: without end */
+    bool json;     /* one JSON object a line; else the payload */
+    bool topics;   /* the topic stands before the payload */
+    uint64_t want; /* messages to print; 0: no limit */
     uint64_t seen;
 } zc_printer_t;
 
-/*  Whether all that was wanted has come. */
+/*  Whether all messages that were wanted have come. */
 bool zc_printer_full (const zc_printer_t *self);
-/*  Prints a message; nothing where it is full. */
+/*  Prints a message; does nothing if the printer is full. */
 void zc_printer_message (zc_printer_t *self, const zc_message_t *message);
-/*  Says that what was published on a topic, or on those that begin with it, after `from` and up to
- *  `to` is gone; or where `to` is below `from`, that positions went back. An empty topic: of what
- *  was asked for. */
+/*  Says that messages after `from` and up to `to` are gone: those of a topic, or with `prefix` of
+ *  all topics that begin with it. If `to` is below `from`, says that positions went back. An empty
+ *  topic stands for everything that was asked for. */
 void zc_printer_gap (zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to);
-/*  The exit status, when time is up or a signal came; says why where it failed. */
+/*  The exit status when the time is up or a signal came. Says why if it is a failure. */
 int zc_printer_verdict (const zc_printer_t *self, bool timed_out);
 
 #endif

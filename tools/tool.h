@@ -1,4 +1,4 @@
-/*  tool.h - what the subcommands of `zmq` share. */
+/*  tool.h - the code that the subcommands of `zmq` share. */
 #ifndef ZC_TOOL_H
 #define ZC_TOOL_H
 
@@ -9,8 +9,8 @@
 #include "lib/peer/control.h"
 #include "lib/peer/curve.h"
 
-/*  A command: its options, and what it does with them once they are read; `run` returns the exit
- *  status. SIGINT and SIGTERM set zc_tool_stopped by then. */
+/*  A subcommand: its options, and `run`, which is called once they are read, and returns the exit
+ *  status. By then, SIGINT and SIGTERM set zc_tool_stopped. */
 typedef struct {
     const zc_program_t *program;
     int (*run) (const zc_options_t *options);
@@ -19,8 +19,8 @@ typedef struct {
 extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
     zc_tool_keygen;
 
-/*  The broker's endpoints, alike in every subcommand (stack them all, so that one set of options
- *  fits all). */
+/*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
+ *  all. */
 #define ZC_TOOL_ENDPOINTS                                                           \
     {"publish",                                                                     \
      0,                                                                             \
@@ -46,50 +46,50 @@ extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_p
          0,         NULL, "ENDPOINT",      "the broker's control endpoint", false}, \
         ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION
 
-/*  Keys of the section `zmq`, alike too: what else a subcommand knows is for its command line. */
+/*  The keys of the section `zmq`, the same for every subcommand. Other options of a subcommand are
+ *  for its command line only. */
 #define ZC_TOOL_KEYS "publish subscribe control curve-key curve-server"
 
-/*  Saying things. What came from outside is escaped (zc_text_escape): always in what zc_tool_say
- *  prints to stderr, as "zmq pub: …"; on stdout only where that is a terminal. */
+/*  Output. Text from outside is escaped (zc_text_escape): always in the lines "zmq pub: …" that
+ *  zc_tool_say prints to stderr; on stdout only if that is a terminal. */
 void zc_tool_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
-void zc_tool_name (const char *name); /* borrowed; what zc_tool_say begins with */
-/*  Prints to stderr what is wrong with the command line, and how to get help; returns
- *  ZC_EXIT_USAGE. */
+void zc_tool_name (const char *name); /* the beginning of zc_tool_say's lines; borrowed */
+/*  Prints to stderr the error in the command line, and how to get help. Returns ZC_EXIT_USAGE. */
 int zc_tool_misuse (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
-/*  Says that no broker is there, or that it doesn't answer, and what to do; returns
+/*  Says that there is no broker, or that it doesn't answer, and what the user can do. Returns
  *  ZC_EXIT_FAILURE. */
 int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
                        int64_t timeout_ms);
 void zc_tool_put (zc_slice_t text);
-/*  JSON stays JSON: what a terminal would obey is shown as \u009b. */
+/*  Prints JSON, which stays JSON: a character that a terminal would obey is shown as \u009b. */
 void zc_tool_put_json (const char *json);
-/*  Writes out what stdout holds. False where that failed, which is then said (but for a pipe that
- *  was closed, and where a signal said to stop). */
+/*  Flushes stdout. False if that failed; the failure is reported, unless the pipe was closed or a
+ *  signal asked to stop. */
 bool zc_tool_flush (void);
 
-/*  Waiting. Whatever waits waits for these two as well: a signal, and who reads our output having
- *  left. */
+/*  Waiting. Every wait also ends when a signal comes, and when the reader of our output leaves. */
 extern volatile bool zc_tool_stopped; /* SIGINT or SIGTERM came; a second one ends the program */
 void zc_tool_catch_signals (void);
-int zc_tool_stop_fd (void); /* can be read once stopped */
+int zc_tool_stop_fd (void); /* readable once zc_tool_stopped is set */
 #define ZC_TOOL_ITEMS 2
-/*  Waits for the first `count` items, which have room for ZC_TOOL_ITEMS more, or `ms` (-1: no
- *  limit). Ends the program quietly, as writing would have, where the reader of our output has
- * left; `output`: whether there will be more of that. */
+/*  Waits for the first `count` items, for at most `ms` (-1: no limit). The array has room for
+ *  ZC_TOOL_ITEMS more items. If the reader of our output has left, ends the program quietly, as a
+ *  write would have; `output`: whether the program will still write output. */
 void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output);
-/*  Ends it so, where the reader has left already. */
+/*  Ends the program in the same way if the reader has already left. */
 void zc_tool_end_unread (void);
 
-/*  Asking. */
+/*  Requests. */
 typedef struct zc_tool_link zc_tool_link_t;
-/*  To the broker's control endpoint. NULL after saying why. `options` are borrowed. */
+/*  A connection to the broker's control endpoint. NULL after saying why. `options` are borrowed. */
 zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms);
 void zc_tool_link_destroy (zc_tool_link_t **self_p);
-/*  Asks, and hands the answer's parts to `fn` as they come: OK, or MSG and END. Returns ZC_EXIT_OK;
- *  or says that it was refused or not answered, and returns the exit status. */
+/*  Sends a request, and hands the parts of the answer to `fn` as they come: OK, or MSG and END.
+ *  Returns ZC_EXIT_OK; or the exit status, after saying that the request was refused or not
+ *  answered. */
 int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg);
-/*  STATS or PING on a connection of its own, with the option `timeout`. On success returns 0, with
- *  the answer's text in `text` (caller frees); else says why and returns the exit status. */
+/*  Sends STATS or PING on a connection of its own, with the option `timeout`. Returns 0, with the
+ *  answer's text in `text` (the caller frees it); or the exit status, after saying why. */
 int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text);
 
 #endif
