@@ -1,5 +1,5 @@
-/*  worker.h - the frame of a process that serves clients: a loop, a hub, a pump and a link to the
- *  broker, signals, heartbeats, statistics, and a drain that ends within a stated time. */
+/*  worker.h - the frame of a process that serves clients: a loop, a hub, a pump, a link to the
+ *  broker, signals, heartbeats, statistics, and a drain that ends within a set time. */
 #ifndef ZC_WORKER_H
 #define ZC_WORKER_H
 
@@ -13,9 +13,9 @@
 
 typedef struct zc_worker zc_worker_t;
 
-/*  The options that zc_worker reads; a program that serves clients puts them into its table:
+/*  The options that zc_worker reads. A program that serves clients puts them into its table:
  *  subscribe, control, max-payload, max-lag, max-held, heartbeat, max-delay, max-topics, linger,
- * retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
+ *  retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
 /* clang-format off */
 #define ZC_WORKER_OPTIONS                                                                         \
     {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",             \
@@ -63,9 +63,11 @@ typedef struct zc_worker zc_worker_t;
 
 typedef struct {
     void *arg;
-    /*  Loop is there, listen and accept. Returns 0, or -1 after logging why (the program ends). */
+    /*  The loop exists: listen and accept. Returns 0; or -1 after logging why, and the program
+     *  ends. */
     int (*start) (void *arg, zc_worker_t *worker);
-    /*  Stop accepting; tell every client to come back; zc_worker_stop once the last has left. */
+    /*  Stop accepting, and tell every client to come back later. Call zc_worker_stop once the last
+     *  client has left. */
     void (*drain) (void *arg);
     /*  The drain's time is over: close all clients now. */
     void (*abort) (void *arg);
@@ -75,21 +77,22 @@ typedef struct {
     void (*stats) (void *arg, json_t *report);
 } zc_service_t;
 
-/*  Runs until SIGTERM or SIGINT has drained it. `name` tells processes apart in STATS ("fcgi.0").
- *  Returns the exit status. */
+/*  Runs until SIGTERM or SIGINT, and then until the drain is over. `name` distinguishes the
+ *  processes in STATS ("fcgi.0"). Returns the exit status. */
 int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service);
 
-/*  For a program's verify: the address in the option named `listen`, and `socket-mode`. Returns
- *  NULL, or the option that is wrong, with what was expected in `error`. */
+/*  For a program's verify: checks the address in the option that `listen` names, and the option
+ *  `socket-mode`. Returns NULL; or the option that is wrong, with the expected form in `error`. */
 const char *zc_worker_verify (const zc_options_t *options, const char *listen, char *error,
                               size_t size);
 
-/*  Reads the options again, and sets the log's level. False, after saying why, where the file is
- *  wrong and nothing was changed. For the master of several processes; zc_worker_run does it. */
+/*  Reads the options again, and sets the log's level. False if the file is wrong, after saying why;
+ *  nothing was changed then. For the master of several processes; in a worker, zc_worker_run does
+ *  it. */
 bool zc_worker_reload (zc_options_t *options);
 
-/*  For a service's start: sends to many clients in one system call, where the option io-uring and
- *  the system allow it. Returns whether they do. */
+/*  For a service's start: turns on sending to many clients in one system call, if the option
+ *  io-uring and the system allow it. Returns whether they do. */
 bool zc_worker_batch (zc_worker_t *self);
 
 /*  For a service's stats: adds a histogram to the report. */
@@ -99,7 +102,7 @@ uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
 zc_pump_t *zc_worker_pump (zc_worker_t *self);
 zc_link_t *zc_worker_link (zc_worker_t *self);
-/*  A reconnect time for one client, with its spread, in milliseconds. */
+/*  A reconnect time for one client, in milliseconds, with its random spread. */
 unsigned zc_worker_retry (const zc_worker_t *self);
 void zc_worker_stop (zc_worker_t *self);
 
