@@ -1,5 +1,5 @@
-/*  late.h - FETCHes after a position that the broker hasn't got to yet: each waits a moment for it.
- */
+/*  late.h - FETCHes after a position that the broker hasn't reached yet: each waits a moment for
+ *  it. */
 #ifndef ZC_LATE_H
 #define ZC_LATE_H
 
@@ -9,8 +9,8 @@
 
 typedef struct zc_late zc_late_t;
 
-/*  `reached`: the broker has got there; the request is borrowed for the call. `behind`: it hasn't,
- *  within its time. */
+/*  `reached`: the broker has reached the position; the request is borrowed for the call. `behind`:
+ *  it hasn't, within ZC_LATE_MS. */
 typedef struct {
     void *arg;
     void (*reached) (void *arg, const zc_route_t *route, const zc_ask_t *request);
@@ -19,7 +19,7 @@ typedef struct {
 
 zc_late_t *zc_late_new (const zc_late_hooks_t *hooks);
 void zc_late_destroy (zc_late_t **self_p);
-/*  Takes a FETCH after a position (copied). False where too many wait. */
+/*  Takes a FETCH after a position (copied). False if too many wait. */
 bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *request,
                   uint64_t now_ms);
 /*  Calls the hooks for those whose time has come. */

@@ -1,4 +1,5 @@
-/*  replays.h - replays: REPLAY and FETCH, cut in slices so that a long one holds nobody up. */
+/*  replays.h - answers REPLAY and FETCH in slices, so that a long answer holds up no other
+ *  request. */
 #ifndef ZC_REPLAYS_H
 #define ZC_REPLAYS_H
 
@@ -11,16 +12,18 @@ typedef struct zc_replays zc_replays_t;
 zc_replays_t *zc_replays_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t *outbox);
 void zc_replays_destroy (zc_replays_t **self_p);
 
-/*  Begins to answer a REPLAY or FETCH, up to `head`, with its first slice. Before
- *  `doubt` a position whose line the request doesn't name may be another's: what is after such a
- * one isn't known to be complete. History is readable. False where there are too many already. */
+/*  Begins to answer a REPLAY or FETCH, up to `head`, with its first slice. If the request's
+ *  position is before `doubt`, and the request names no line, the position may be of another line;
+ *  the answer then doesn't claim to be complete before `doubt`. History must be readable. False if
+ *  there are too many replays already. */
 bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
                        zc_id_t head, zc_id_t doubt);
-/*  One slice of each of some jobs; none while history is unreadable. */
+/*  Sends one slice of each of some replays; none while history is unreadable. */
 void zc_replays_run (zc_replays_t *self);
 
 typedef enum { ZC_REPLAYS_NONE, ZC_REPLAYS_BLOCKED, ZC_REPLAYS_READY } zc_replays_state_t;
-/*  Whether there is something to run: nothing; all wait for their peers, or for history; yes. */
+/*  NONE: there is no replay; BLOCKED: all of them wait for their peers or for history; READY: some
+ *  can run. */
 zc_replays_state_t zc_replays_state (const zc_replays_t *self);
 size_t zc_replays_size (const zc_replays_t *self);
 /*  Messages sent so far. */

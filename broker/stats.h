@@ -9,23 +9,23 @@ typedef struct zc_stats zc_stats_t;
 
 zc_stats_t *zc_stats_new (uint64_t now_ms);
 void zc_stats_destroy (zc_stats_t **self_p);
-/*  What is counted, and what the caller sets before zc_stats_json. */
+/*  The counters, and the figures that the caller sets before zc_stats_json. */
 zc_broker_figures_t *zc_stats_figures (zc_stats_t *self);
 
-/*  Keeps the report of a worker, which is `peer` (its connection's identity). Returns NULL, or the
- *  code of an error with one sentence in *error: not a JSON object, too many reports, or one of two
- *  that report by turns under this name. */
+/*  Keeps the report of the worker `peer` (its connection's identity). Returns NULL; or the code of
+ *  an error, with one sentence in *error: the report is no JSON object, there are too many reports,
+ *  or two workers report by turns under this name. */
 const char *zc_stats_report (zc_stats_t *self, zc_slice_t peer, zc_slice_t name, zc_slice_t json,
                              uint64_t now_ms, const char **error);
-/*  About once a second: rates, and reports that have grown old. `now_ms` doesn't step back. */
+/*  To be called about once a second: computes rates, and drops old reports. `now_ms` doesn't go
+ *  back. */
 void zc_stats_tick (zc_stats_t *self, uint64_t now_ms);
 
-/*  Of each name that has reported within ten minutes, how many seconds ago
- *  that was. */
+/*  For each name that has reported within ten minutes: how many seconds ago it last did. */
 json_t *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms);
 /*  Adds the reports of the last thirty seconds as the text of a JSON object. */
 void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms);
-/*  A new object with figures, rates and requests; the caller adds the rest. */
+/*  A new object with figures, rates and requests. The caller owns it, and adds the rest. */
 json_t *zc_stats_json (zc_stats_t *self, uint64_t now_ms);
 
 #endif

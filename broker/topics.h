@@ -1,10 +1,11 @@
-/*  topics.h - what the broker knows of each topic: its last position, and where history has it.
+/*  topics.h - the broker's knowledge of each topic: its last position, and its place in history.
  *
- *  Bounded. Where there are too many topics, one makes room for a new one: of those that nobody is
- *  subscribed to the one that was least recently published on. But a publisher that has an eighth
- * of them or more already makes room among its own topics: whoever invents topics doesn't push out
- *  what others have. What is lost with a topic is kept as one position, `forgotten`: on a topic
- * that isn't in the table, nothing was published after that. */
+ *  The table is bounded. If it is full, a new topic takes the place of an old one: of the topics
+ *  without subscribers, the one that was published on least recently. But if a publisher already
+ *  has an eighth of all topics or more, its new topic takes the place of one of its own: so a
+ *  publisher that invents topics doesn't push out the topics of others. Of all topics that were
+ *  removed, one position is kept, `forgotten`: on a topic that isn't in the table, nothing was
+ *  published after it. */
 #ifndef ZC_TOPICS_H
 #define ZC_TOPICS_H
 
@@ -15,17 +16,17 @@
 typedef struct zc_topic {
     zc_node_t node;                           /* in the table, by name */
     struct zc_topic *less, *more;             /* less and more recently used */
-    struct zc_topic *owner_less, *owner_more; /* the same, of its owner's */
-    zc_id_t last;         /* the position last given on it: the next message's prev */
-    zc_id_t sent;         /* the last one delivered */
+    struct zc_topic *owner_less, *owner_more; /* the same, among its owner's topics */
+    zc_id_t last;         /* the last position given on it: the next message's prev */
+    zc_id_t sent;         /* the last position delivered */
     zc_id_t floor;        /* history is complete after this (kept by the history) */
-    zc_id_t lost;         /* the last one delivered that history couldn't take */
+    zc_id_t lost;         /* the last position delivered whose message history couldn't take */
     void *store;          /* the history's own */
     uint64_t number;      /* the history's own */
     uint32_t pins;        /* pinned: isn't evicted */
-    uint32_t subscribers; /* of exactly this topic; each is a pin too */
-    uint32_t owner;       /* who was the first to publish on it; 0: not known */
-    bool published;       /* something ever was, and not only subscribed to */
+    uint32_t subscribers; /* subscribers of exactly this topic; each is a pin, too */
+    uint32_t owner;       /* the first publisher on it; 0: not known */
+    bool published;       /* something was published on it; false: it was only subscribed to */
     uint16_t len;         /* of the name */
     char name[];          /* not NUL-terminated */
 } zc_topic_t;
@@ -38,31 +39,34 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
 /*  Frees the topics, without calling evict. */
 void zc_topics_destroy (zc_topics_t **self_p);
 
-/*  NULL where it isn't known. Valid until the next zc_topics_use, or until unpinned. */
+/*  Finds a topic; NULL if it isn't in the table. Valid until the next zc_topics_use, or, if pinned,
+ *  until unpinned. */
 zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name);
 /*  Finds or makes the topic, and marks it as just used. A new one begins at `forgotten`. */
 zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name);
-/*  The same, for something that is published on it. `who` (called for a new one only) gives the
- *  number of its publisher, 1 to ZC_OWNERS_MAX; 0: not known. */
+/*  The same, for a topic that is published on. `who` (called for a new topic only) gives the number
+ *  of the publisher, 1 to ZC_OWNERS_MAX; 0: not known. */
 #define ZC_OWNERS_MAX 1000000
 zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who) (void *arg),
                               void *arg);
-/*  In order of last use, the least recent first, and the other way round; NULL: begins, and at the
- *  end. */
+/*  Iterates in the order of last use: `next` from the least recent topic, `previous` from the most
+ *  recent one. NULL as argument: begins. Returns NULL at the end. */
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic);
 zc_topic_t *zc_topics_previous (const zc_topics_t *self, const zc_topic_t *topic);
 
-/*  A subscriber of exactly this topic has come, or gone: as long as there is one, nothing about the
- *  topic is forgotten, not even since when nothing was published on it. */
+/*  A subscriber of exactly this topic has come (`on`) or gone. As long as the topic has a
+ *  subscriber, nothing about the topic is forgotten, not even the position since which nothing was
+ *  published on it. */
 void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on);
 
 size_t zc_topics_size (const zc_topics_t *self);
 void zc_topics_set_max (zc_topics_t *self, size_t max);
 zc_id_t zc_topics_forgotten (const zc_topics_t *self);
-/*  Something up to here may have been published on any topic: what comes next on each is after
- *  that. */
+/*  Something may have been published up to this position on any topic: the next message of each
+ *  topic comes after it. */
 void zc_topics_lose (zc_topics_t *self, zc_id_t upto);
-/*  Nothing is known of unknown topics before this position (it never goes down). */
+/*  Raises `forgotten`: of topics that aren't in the table, nothing is known up to this position. A
+ *  lower position has no effect. */
 void zc_topics_forget (zc_topics_t *self, zc_id_t position);
 
 #endif

@@ -1,10 +1,11 @@
 /*  lmdb.h - history on disk (history.h), in LMDB.
  *
- *  A message is delivered, and its publisher answered, once it is committed. What that is worth:
- *    always    it is on the disk: it survives a loss of power;
- *    interval  it is with the kernel: it survives the broker's death; written to disk every
- *              sync_ms, so that a loss of power takes that much;
- *    never     the same, written when the kernel likes. */
+ *  A message is delivered, and its publisher answered, once the message is committed. `sync`
+ *  decides what a commit survives:
+ *    always    the message is on the disk: it survives a loss of power;
+ *    interval  the message is with the kernel: it survives the broker's death. It is written to
+ *              disk every sync_ms, so a loss of power costs the messages of that time;
+ *    never     the same, but the kernel decides when to write. */
 #ifndef ZC_HISTORY_LMDB_H
 #define ZC_HISTORY_LMDB_H
 
@@ -20,9 +21,9 @@ typedef struct {
     size_t max_topics;
 } zc_history_lmdb_config_t;
 
-/*  Opens what is there, or begins anew. *topics: what is known of the topics; *last: the last
- *  position that may have been given. NULL with a sentence in `error`. The limits are set by the
- *  owner before the first call. */
+/*  Opens the history in the folder, or begins a new one. *topics: the topics that it knows; *last:
+ *  the last position that may have been given. NULL with a sentence in `error`. The owner sets the
+ *  limits before the first call. */
 zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_topics_t **topics,
                                    zc_id_t *last, char *error, size_t size);
 
