@@ -871,7 +871,7 @@ def test_stat(stack):
 def test_stat_of_workers(stack):
     stack.broker()
     slow = [{"client": f"10.0.0.{i}:5", "transport": "sse", "lag": i * 1000, "topics": 2, "topic": "näws"} for i in range(25)]
-    worker = {"clients": 1200, "topics": 7, "delivered": 99, "slow_dropped": 2, "slow_skipped": 1, "slow": slow}
+    worker = {"clients": 1200, "topics": 7, "delivered": 99, "repaired": 12, "slow_dropped": 2, "slow_skipped": 1, "slow": slow}
     assert stack.request("REPORT", "fcgi.0", json.dumps(worker))[0] == b"OK"
     evil = {"client": "\x1b[2Jevil\n", "transport": "ws", "lag": 5000000, "topics": 1, "topic": "t"}
     assert stack.request("REPORT", "ws.0", json.dumps({"clients": 1, "slow": [evil]}))[0] == b"OK"
@@ -879,7 +879,7 @@ def test_stat_of_workers(stack):
     assert stack.request("REPORT", "redis", json.dumps({"redis": "connected", "received": 5}))[0] == b"OK"
     text = stack.zmq("stat").stdout
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-    assert rows["fcgi.0"][1:] == ["1,200", "7", "99", "0", "0", "0", "3", "23.4", "KiB"]
+    assert rows["fcgi.0"][1:] == ["1,200", "7", "99", "0", "12", "0", "0", "3", "23.4", "KiB"]
     assert rows["redis"][1:4] == ["connected", "5", "0"]
     lines = stack.zmq("stat", "--slow").stdout.splitlines()
     assert len(lines) == 21 and lines[0].split()[:2] == ["LAG", "CLIENT"]
