@@ -8,6 +8,7 @@ local header = lighty.r.resp_header
 header["Content-Type"] = "text/event-stream"
 header["Cache-Control"] = "no-cache, no-transform"
 header["X-Accel-Buffering"] = "no"
+header["X-Content-Type-Options"] = "nosniff"
 -- The headers that the stream would have: with another origin's page, a browser gives up for good where they are missing.
 -- There is nothing in this answer that an origin might not see, whichever the worker lets read its streams.
 header["Vary"] = "Origin"

@@ -40,6 +40,7 @@ def check_later(answer):
     status, headers, line = answer
     assert status == 200 and headers["content-type"] == "text/event-stream"
     assert headers["cache-control"] == "no-cache, no-transform" and headers["x-accel-buffering"] == "no"
+    assert headers["x-content-type-options"] == "nosniff"
     assert re.fullmatch(rb"retry: [1-9]\d{3}\n", line)
 
 
