@@ -234,9 +234,10 @@ UPGRADE = (
 )
 
 
-@pytest.mark.parametrize("web, how", [("nginx", "header"), ("nginx", "protocol"), ("lighttpd", "protocol"), ("apache", "header"), ("apache", "protocol")])
+@pytest.mark.parametrize("web, how", [("nginx", "header"), ("nginx", "protocol"), ("lighttpd", "header"), ("lighttpd", "protocol"), ("apache", "header"), ("apache", "protocol")])
 def test_browsers_are_counted_and_not_their_balancer(stack, web, how):
-    """With the lines of the samples that are commented out. What counts is nginx and zcast-ws."""
+    """With the lines of the samples that are commented out. What counts is nginx and zcast-ws, which has to be told of the balancer
+    as well where lighttpd passes on what that says."""
 
     def edit(text):
         text = uncommented(text, how)
@@ -247,7 +248,9 @@ def test_browsers_are_counted_and_not_their_balancer(stack, web, how):
 
     stack.broker()
     stack.fcgi("--socket-mode=0666")
-    stack.ws("--max-connections-per-address=1")
+    # not `local`, which this test's balancer is as well
+    proxies = ["127.0.0.1", BALANCER] if (web, how) == ("lighttpd", "header") else ["127.0.0.1"]
+    stack.ws("--max-connections-per-address=1", *(f"--trust-proxy={proxy}" for proxy in proxies))
     getattr(stack, web)(edit=edit)
     for browser in BROWSERS:
         assert through_balancer(stack, how, browser, UPGRADE) == b"101"
