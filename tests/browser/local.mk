@@ -16,7 +16,7 @@ check-client:
 	node --test --test-reporter=spec $(top_srcdir)/tests/browser/*.test.mjs
 
 check-browser: $(sbin_PROGRAMS) $(bin_PROGRAMS) check-clients
-	$(PYTEST) $(PYTESTFLAGS) $(top_srcdir)/tests/browser
+	$(PYTEST) -n 2 $(PYTESTFLAGS) $(top_srcdir)/tests/browser
 
 check-local: check-client check-browser
 

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +28,7 @@ def run(*words, cwd):
 def project():
     """A folder of somebody who has installed the package, below the packages that the tests install."""
     assert (CLIENTS / ".installed").exists(), "the clients of others are not installed: make check-clients"
-    folder = CLIENTS / "packed"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="packed-", dir=CLIENTS))
     package = folder / "node_modules/zcast"
     package.mkdir(parents=True)
     copy = folder / "source"  # packing writes into its folder
@@ -39,7 +40,8 @@ def project():
     package.rmdir()
     (package.parent / "unpacked/package").rename(package)
     (folder / "package.json").write_text('{"private": true, "type": "module"}')
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def bundle(project, tool, entry):
