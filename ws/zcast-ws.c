@@ -63,7 +63,7 @@ static const zc_program_t s_program = {
               "JSON,\nor asks http://HOST:PORT/events?topic=NAME.\n"
               "Examples:\n"
               "  zcast-ws --listen 127.0.0.1:8081\n"
-              "  zcast-ws --listen /run/zcast/ws.sock --processes 2\n",
+              "  zcast-ws --listen /run/zcast-ws/ws.sock --processes 2\n",
     .options = s_options,
     .verify = s_verify,
 };

@@ -211,6 +211,18 @@ def test_units_try_again_for_ever_but_not_a_mistake(unit):
     assert "Restart=on-failure\n" in sections["Service"] and "RestartPreventExitStatus=2\n" in sections["Service"]
 
 
+def test_sockets_are_where_units_make_them():
+    """What samples, documents and examples name below /run: systemd listens there, or it is in the folder that its daemon may write in."""
+    units = SOURCE / "etc/systemd"
+    listens = re.findall("^ListenStream=(.*)", (units / "zcast-fcgi.socket").read_text(), re.M)
+    folders = re.findall("^RuntimeDirectory=(.*)", (units / "zcast-ws.service").read_text(), re.M)
+    places = [*SOURCE.glob("etc/**/*.*"), *SOURCE.glob("doc/*.md"), *SOURCE.glob("doc/*.in"), SOURCE / "README.md", *SOURCE.glob("*/*.c")]
+    named = {path for place in places for path in re.findall(r"/run/[\w/-]+\.sock", place.read_text(errors="ignore"))}
+    assert {"/run/zcast/sse.sock", "/run/zcast-ws/ws.sock"} <= named
+    wrong = {path for path in named if path not in listens and Path(path).parent not in [Path("/run") / each for each in folders]}
+    assert not wrong
+
+
 def commands(path):
     """The shell commands of a document, a block each."""
     return re.findall(r"^```sh(?: run)?\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
