@@ -4,7 +4,8 @@
  *  away is gone: Redis keeps nothing for Pub/Sub. Both are counted and logged.
  *
  *  To be connected isn't to be subscribed: each subscription is asked for until Redis confirms it,
- *  and again where an ACL forbids it, since that may change. */
+ *  and again where an ACL forbids it, since that may change. A Sentinel confirms it as well, and
+ *  tells its own events only: so the node is asked what it is, before anything else. */
 #include "bridge/incoming.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 
 #define S_REPLY_MIN (1u << 20) /* bytes of a message that is read, though the queue is smaller */
 
-static char s_unsubscribe; /* its address is the tag of UNSUBSCRIBE; others are subscriptions */
+/*  Tags of commands; those of SUBSCRIBE are subscriptions. */
+static char s_unsubscribe, s_role;
 
 struct zc_incoming {
     zc_incoming_config_t config;
@@ -256,12 +258,24 @@ static bool s_confirms (const zc_redis_event_t *event, const zc_redis_subscripti
            zc_slice_compare (event->name, zc_redis_subscription_name (subscription)) == 0;
 }
 
+/*  Anything but a Sentinel will do: a replica hears what the master does, and where an ACL or
+ *  another server doesn't say what it is, the subscriptions show whether it is of use. */
+static void s_told_role (zc_incoming_t *self, const redisReply *reply)
+{
+    if (zc_reply_role (reply).kind == ZC_ROLE_SENTINEL)
+        zc_redis_give_up (self->redis, ZC_SENTINEL_REASON);
+    else if (zc_redis_subscriptions_wanted (self->subscriptions) == 0)
+        zc_redis_works (self->redis);
+}
+
 static void s_reply (void *arg, void *tag, const redisReply *reply)
 {
     zc_incoming_t *self = arg;
     zc_redis_event_t event = zc_reply_event (reply);
     if (!tag && event.kind == ZC_EVENT_UNSUBSCRIBED)
         s_gone (self, &event);
+    else if (tag == &s_role)
+        s_told_role (self, reply);
     else if (!tag || tag == &s_unsubscribe)
         return;
     else if (zc_reply_fault (reply) != ZC_FAULT_NONE)
@@ -274,10 +288,10 @@ static void s_reply (void *arg, void *tag, const redisReply *reply)
 
 static void s_ready (void *arg)
 {
+    static const char *role = "ROLE";
     zc_incoming_t *self = arg;
-    if (zc_redis_subscriptions_wanted (self->subscriptions) == 0)
-        zc_redis_works (self->redis);
-    s_ask (self);
+    zc_redis_command (self->redis, &s_role, 1, &role, NULL);
+    s_ask (self); /* the answers come in order: a Sentinel's to this isn't read any more */
 }
 
 static void s_lost (void *arg)

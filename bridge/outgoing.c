@@ -346,8 +346,7 @@ static void s_refuse_node (zc_outgoing_t *self, const zc_role_t *role)
         snprintf (master, sizeof master, " of %.*s:%d",
                   (int)(role->host.len > 128 ? 128 : role->host.len), role->host.at, role->port);
     if (role->kind == ZC_ROLE_SENTINEL)
-        snprintf (reason, sizeof reason,
-                  "it is a Sentinel, which takes no messages: give the master's address");
+        snprintf (reason, sizeof reason, "%s", ZC_SENTINEL_REASON);
     else
         snprintf (
             reason, sizeof reason,

@@ -55,6 +55,9 @@ typedef struct {
     int port;
 } zc_role_t;
 
+/*  Why a Sentinel is of no use to the bridge in either direction. */
+#define ZC_SENTINEL_REASON "it is a Sentinel, which takes no messages: give the master's address"
+
 /*  Reads the role from a reply to ROLE or HELLO. */
 zc_role_t zc_reply_role (const redisReply *reply);
 

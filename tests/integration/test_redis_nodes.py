@@ -436,15 +436,50 @@ def test_a_message_that_redis_hangs_up_on(stack):
     assert "not sent, and lost: ERR Protocol error: invalid bulk length (see proto-max-bulk-len there)" in daemon.log()
 
 
-def test_a_sentinel_in_the_place_of_redis(stack):
-    stack.redis()
-    stack.broker()
+def sentinel(stack):
+    """Its port."""
     port = free_port()
     path = stack.folder / "sentinel.conf"
     path.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor m 127.0.0.1 {stack.redis_port} 1\n")
     stack.start("redis-server", ["redis-server", path, "--sentinel"])
-    daemon = relay_to(stack, port, ready=False)
+    wait_for(lambda: answers(port), "the Sentinel")
+    return port
+
+
+def test_a_sentinel_in_the_place_of_redis(stack):
+    stack.redis()
+    stack.broker()
+    daemon = relay_to(stack, sentinel(stack), ready=False)
     daemon.wait_log("zcast-publisher.*of no use: (it is a Sentinel|ERR unknown command)")
+
+
+def test_a_sentinel_that_only_gives(stack):
+    """It confirms subscriptions, and tells nothing but its own events: they are no topics, and nobody says that all is well."""
+    stack.redis()
+    stack.broker()
+    port = sentinel(stack)
+    daemon = bridge(stack, "-P", "*", url=f"redis://127.0.0.1:{port}", ready=False)
+    daemon.wait_log("zcast-subscriber.*of no use: it is a Sentinel, .*give the master's address")
+    figures = wait_report(stack, lambda each: "Sentinel" in each["redis_error"], "the state")
+    assert (figures["redis"], figures["subscribed"]) == ("away", 0)
+    stat_shows(stack, r"redis, from Redis: it is a Sentinel")
+    at(port).execute_command("SENTINEL", "REMOVE", "m")  # an event: -monitor
+    wait_for(lambda: int(at(port).info("stats")["total_connections_received"]) > 8, "several attempts")
+    figures = wait_report(stack, lambda each: each["redis"] == "away", "the state still")
+    assert (figures["received"], stack.stats()["published"]) == (0, 0)
+    assert daemon.log().count("it is a Sentinel") == 1 and "): connected" not in daemon.log().split("of no use")[1]
+
+
+@pytest.mark.parametrize("rights", ["-role", "-role -hello"])
+def test_a_subscriber_that_may_not_ask_what_the_node_is(stack, rights):
+    stack.redis()
+    stack.broker()
+    acl(stack, "me", "on", ">p", "allcommands", "allkeys", "allchannels", *rights.split())
+    bridge(stack, "-C", "t", url=f"redis://me:p@127.0.0.1:{stack.redis_port}")
+    wait_for(lambda: subscriber_subscriptions(stack) == 1, "the subscription")
+    client(stack).publish("t", "heard")
+    figures = wait_report(stack, lambda each: each["published"] == 1, "the message")
+    assert (figures["redis"], figures["redis_error"]) == ("connected", "") and history(stack, "t") == [b"heard"]
 
 
 def test_a_key_that_is_something_else(stack):
