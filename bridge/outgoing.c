@@ -65,6 +65,8 @@ struct zc_outgoing {
     bool got;               /* Redis has said what it knows */
     bool closed;
     zc_pending_t *pending;
+    bool paused; /* the broker isn't read: too much waits */
+    bool full;   /* and all that waits is held, so that nothing else goes out */
     s_phase_t phase;
     unsigned asked; /* S_ASKING: questions without an answer */
     s_check_t check;
@@ -93,6 +95,28 @@ static void s_count (zc_outgoing_t *self)
     self->stats.waiting = zc_pending_count (self->pending);
     self->stats.bytes = zc_pending_bytes (self->pending);
     self->stats.held = zc_pending_held (self->pending);
+}
+
+static void s_pause (zc_outgoing_t *self, bool pause)
+{
+    self->paused = pause;
+    zc_subscriber_pause (self->subscriber, pause);
+}
+
+/*  What is held takes the others' place in the queue. To drop it would be a loss that nobody is
+ *  told of, so all wait for who can allow the channel, or give it up. */
+static void s_check_full (zc_outgoing_t *self)
+{
+    bool before = self->full;
+    self->full = self->paused && self->stats.held && self->stats.held == self->stats.waiting;
+    if (self->phase != S_FLOWING || self->full == before)
+        return;
+    if (self->full)
+        zc_error ("redis %s: stopped: %llu messages held for channels that this user may not "
+                  "publish to fill queue-bytes, and nothing else goes out: %s",
+                  s_shown (self), (unsigned long long)self->stats.held, self->complaint);
+    else
+        zc_info ("redis %s: going on", s_shown (self));
 }
 
 /*  All up to here is in Redis, or isn't for it. */
@@ -190,7 +214,7 @@ static void s_message (void *arg, const zc_message_t *message)
     s_send (self);
     s_count (self);
     if (self->stats.bytes > self->config.queue_bytes)
-        zc_subscriber_pause (self->subscriber, true);
+        s_pause (self, true);
 }
 
 static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
@@ -507,7 +531,7 @@ static void s_reply (void *arg, void *tag, const redisReply *reply)
     s_send (self);
     s_count (self);
     if (self->subscriber && self->stats.bytes <= self->config.queue_bytes / 2)
-        zc_subscriber_pause (self->subscriber, false);
+        s_pause (self, false);
 }
 
 /*  Nothing is sent before the node has said that it is the right one. */
@@ -614,9 +638,16 @@ const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self)
 
 const char *zc_outgoing_state (const zc_outgoing_t *self, const char **complaint)
 {
+    static char full[sizeof self->complaint + 32];
     bool flows = self->phase == S_FLOWING;
     *complaint = flows ? self->complaint : zc_redis_complaint (self->redis);
-    return flows ? self->stats.held ? "held" : "on" : **complaint ? "stopped" : "starting";
+    if (!flows)
+        return **complaint ? "stopped" : "starting";
+    if (!self->full)
+        return self->stats.held ? "held" : "on";
+    snprintf (full, sizeof full, "held messages fill queue-bytes: %s", self->complaint);
+    *complaint = full;
+    return "stopped";
 }
 
 bool zc_outgoing_is_idle (const zc_outgoing_t *self)
@@ -678,5 +709,6 @@ void zc_outgoing_run (zc_outgoing_t *self)
         s_check (self);
     s_save (self);
     s_count (self);
+    s_check_full (self);
     zc_redis_run (self->redis); /* what the broker has just given goes out at once */
 }

@@ -36,9 +36,10 @@ void zc_outgoing_destroy (zc_outgoing_t **self_p);
 void zc_outgoing_close (zc_outgoing_t *self);
 
 const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self);
-/*  The state. "on": messages go out; "held": all but those of forbidden channels; "stopped": none;
- *  "starting": none yet. `complaint` is the current problem, in any state; "" if there is none;
- *  borrowed until the next call. */
+/*  The state. "on": messages go out; "held": all but those of forbidden channels; "stopped": none,
+ *  because Redis takes none, or because held messages fill the queue; "starting": none yet.
+ *  `complaint` is the current problem, in any state; "" if there is none; borrowed until the next
+ *  call. */
 const char *zc_outgoing_state (const zc_outgoing_t *self, const char **complaint);
 /*  Whether Redis has all messages, and the position. */
 bool zc_outgoing_is_idle (const zc_outgoing_t *self);

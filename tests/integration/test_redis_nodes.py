@@ -340,6 +340,29 @@ def test_a_channel_that_is_forbidden_holds_up_only_itself(stack):
     assert daemon.log().count("NOPERM") == 1
 
 
+def test_a_forbidden_channel_fills_the_queue(stack):
+    """Then nothing goes out, which is said; once the channel is allowed, everything does, in order."""
+    stack.redis()
+    stack.broker()
+    acl(stack, "me", "on", ">p", "+@all", "~*", "resetchannels", "&out/2")
+    heard, other = listener(stack, "out/1"), listener(stack, "out/2")
+    daemon = relay_to(stack, stack.redis_port, "--queue-bytes=8K", user="me:p@")
+    big = [f"{number}".ljust(1000, "x") for number in range(12)]
+    publish(stack, *big)
+    daemon.wait_log(r"stopped: \d+ messages held for channels that this user may not publish to fill queue-bytes, .*channel out/1: NOPERM")
+    figures = wait_report(stack, lambda each: each["relay"] == "stopped", "the state")
+    assert figures["relay_held"] == figures["relay_waiting"] > 0 and "fill queue-bytes: channel out/1: NOPERM" in figures["relay_error"]
+    stat_shows(stack, r"to Redis, stopped: held messages fill queue-bytes: channel out/1: NOPERM")
+    publish(stack, "other", topic="out/2")
+    assert silent(other) and daemon.log().count("stopped:") == 1
+    acl(stack, "me", "allchannels")
+    hear(heard, *big)
+    hear(other, "other")
+    figures = wait_report(stack, lambda each: each["relayed"] == 13, "all relayed")
+    assert (figures["relay"], figures["relay_error"], figures["relay_gaps"]) == ("on", "", 0)
+    assert daemon.log().count("stopped:") == 1 and "going on\n" in daemon.log()
+
+
 def test_a_bridge_that_ends_while_a_channel_is_forbidden(stack):
     """What waited goes out from the next one: the position stays before it."""
     stack.redis()
