@@ -527,12 +527,14 @@ class Stack:
 
         return self.nginx(edit=change, **how)
 
-    def caddy(self, events="events.caddy", **how):
-        """Caddy on the samples of etc/caddy; `events`: which of its ways /events goes."""
+    def caddy(self, events="events.caddy", edit=lambda text: text, **how):
+        """Caddy on the samples of etc/caddy; `events`: which of its ways /events goes; `edit`: of zcast.caddy."""
         self.web_port = self.web_port or free_port()
         (self.folder / "zcast").mkdir(exist_ok=True)
         for name in ("zcast.caddy", "events.caddy", "events-fcgi.caddy"):
             self.render(f"caddy/{name}", f"zcast/{name}", lambda text: text.replace("import events.caddy", f"import {events}"))
+        path = self.folder / "zcast/zcast.caddy"
+        path.write_text(edit(path.read_text()))
         argv = ["caddy", "run", "--config", self.render("caddy/Caddyfile"), "--adapter", "caddyfile"]
         env = {"XDG_CONFIG_HOME": str(self.folder), "HOME": str(self.folder)}
         return self.start("caddy", argv, ready=lambda: can_connect(("127.0.0.1", self.web_port)), env=env, abrupt=True, **how)

@@ -207,10 +207,10 @@ BALANCER, BROWSERS = "127.0.0.2", ["198.51.100.1", "198.51.100.2", "198.51.100.3
 
 def uncommented(text, word):
     """A sample in which the lines about a balancer are in use: those for the header, or for the PROXY protocol."""
-    blocks = re.findall(r"(?:^#(?:set_real_ip_from|real_ip|server\.modules|extforward|RemoteIP).*\n)+", text, re.M)
+    blocks = re.findall(r"(?:^ *#(?:set_real_ip_from|real_ip|server\.modules|extforward|RemoteIP|http-request|tcp-request).*\n)+", text, re.M)
     for block in blocks:
         if ("proxy" in block.lower().replace("internalproxy", "")) == (word == "protocol"):
-            text = text.replace(block, re.sub("^#", "", block, flags=re.M).replace("192.0.2.0/24", BALANCER), 1)
+            text = text.replace(block, re.sub("^( *)#", r"\1", block, flags=re.M).replace("192.0.2.0/24", BALANCER), 1)
     return text
 
 
@@ -234,7 +234,8 @@ UPGRADE = (
 )
 
 
-@pytest.mark.parametrize("web, how", [("nginx", "header"), ("nginx", "protocol"), ("lighttpd", "header"), ("lighttpd", "protocol"), ("apache", "header"), ("apache", "protocol")])
+@pytest.mark.parametrize("how", ["header", "protocol"])
+@pytest.mark.parametrize("web", ["nginx", "lighttpd", "apache", "haproxy"])
 def test_browsers_are_counted_and_not_their_balancer(stack, web, how):
     """With the lines of the samples that are commented out. What counts is nginx and zcast-ws, which has to be told of the balancer
     as well where lighttpd passes on what that says."""
@@ -257,10 +258,24 @@ def test_browsers_are_counted_and_not_their_balancer(stack, web, how):
     assert through_balancer(stack, how, BROWSERS[0], UPGRADE) in (b"429", b"503")
 
 
+def test_caddy_counts_browsers_and_not_their_balancer(stack):
+    """It says both, and the daemon has to trust both."""
+
+    def trusting(text):
+        return re.sub(r"^( *reverse_proxy 127\S+).*", rf"\1 {{\n trusted_proxies {BALANCER}\n }}", text, count=1, flags=re.M)
+
+    stack.broker()
+    stack.ws("--max-connections-per-address=1", "--trust-proxy=127.0.0.1", f"--trust-proxy={BALANCER}")
+    stack.caddy(edit=trusting)
+    for browser in BROWSERS:
+        assert through_balancer(stack, "header", browser, UPGRADE) == b"101"
+    assert through_balancer(stack, "header", BROWSERS[0], UPGRADE) == b"429"
+
+
 def test_lighttpd_logs_browsers_and_not_their_balancer(stack):
     web = stack.lighttpd(edit=lambda text: uncommented(text, "header"))
     for browser in BROWSERS:
-        assert through_balancer(stack, "header", browser, "/zcast.js") == b"200"
+        assert through_balancer(stack, "header", browser, "/zcast/icon.svg") == b"200"  # so small that it has gone out whole by then
     web.stop()
     logged = (stack.folder / "access.log").read_text()
     assert [line.split()[0] for line in logged.splitlines()] == BROWSERS
