@@ -8,7 +8,8 @@ import subprocess
 import pytest
 import redis
 
-from stack import LIMIT, free_port, wait_for
+from stack import LIMIT, SOURCE, free_port, wait_for
+from test_redis import other  # noqa: F401
 from test_redis import bridge, client, history, kept, listener, payloads, receive, subscriber_subscriptions, wait_report
 
 
@@ -83,6 +84,57 @@ def test_a_subscription_that_is_forbidden_and_then_not_wanted(stack):
     daemon.send_signal(signal.SIGHUP)
     figures = wait_report(stack, lambda each: each["redis"] == "connected", "all is well")
     assert (figures["subscribed"], figures["subscriptions"], figures["redis_error"]) == (1, 1, "")
+
+
+DEPLOYMENT = (SOURCE / "doc/deployment.md").read_text()
+RIGHTS = re.search("^user zcast on .*", DEPLOYMENT, re.M)[0].split()
+
+
+def test_the_manual_page_has_the_same_rights():
+    page = (SOURCE / "doc/zcast-redis.8.in").read_text()
+    assert re.search(r"^user zcast on .*?(?=^\.fi)", page, re.M | re.S)[0].replace("\\-", "-").split() == RIGHTS
+
+
+def allow_documented(stack, *more):
+    """The user of the documents, with the password of a file; the options that say so."""
+    secret = stack.folder / "secret"
+    secret.write_text("hush\n")
+    client(stack).execute_command("ACL", "SETUSER", *[word.replace("PASSWORD", "hush") for word in RIGHTS[1:]], *more)
+    block = re.search("^bridge\n    redis = .*?(?=^```)", DEPLOYMENT, re.M | re.S)[0]
+    path = stack.folder / "bridge.conf"
+    path.write_text(re.sub("redis = .*", f"redis = {stack.redis_url}", block))
+    return [f"--config={path}", f"--password-file={secret}"]
+
+
+@pytest.mark.parametrize("database, more", [(0, ()), (1, ("+select",))])
+def test_the_documented_rights_are_enough(stack, other, database, more):
+    """In from other programs, and from another site; out to that one, the position, and a reload that ends subscriptions."""
+    stack.redis()
+    stack.broker()
+    other.redis_port = stack.redis_port
+    other.broker()
+    options = [*allow_documented(stack, *more), f"--database={database}"]
+    daemon = bridge(stack, *options, url=stack.redis_url)
+    bridge(other, "--outgoing=shared/*", "--site=south")
+    wait_for(lambda: subscriber_subscriptions(stack) == 4, "all subscriptions")
+    here, there = stack.sub("shop/orders", "news.de", "shared/1"), other.sub("shared/2")
+    client(stack).publish("orders", "an order")
+    assert receive(here, 1) == [(b"shop/orders", b"an order")]
+    client(stack).publish("news.de", "news")
+    assert receive(here, 1) == [(b"news.de", b"news")]
+    other.publish("shared/1", "from there")
+    assert receive(here, 1) == [(b"shared/1", b"from there")]
+    stack.publish("shared/2", "from here")
+    assert receive(there, 1) == [(b"shared/2", b"from here")]
+    wait_for(lambda: client(stack, db=database).get("zcast:position:north"), "the position")
+    figures = wait_report(stack, lambda each: each["relayed"] == 1, "the relayed one")
+    assert (figures["redis"], figures["relay"], figures["redis_error"], figures["relay_error"]) == ("connected", "on", "", "")
+    assert {each["name"] for each in client(stack).client_list() if each["user"] == "zcast"} == {"zcast-subscriber", "zcast-publisher"}
+    path = stack.folder / "bridge.conf"
+    path.write_text(re.sub(" *subscribe-.*\n", "", path.read_text()))
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: subscriber_subscriptions(stack) == 2, "the relays' subscriptions alone")
+    assert client(stack).acl_log() == []
 
 
 # -- to Redis: what was answered isn't sent, where the node is the wrong one
