@@ -102,8 +102,10 @@ void zc_printer_message (zc_printer_t *self, const zc_message_t *message)
     if (self->json) {
         s_print_json (message);
     } else {
-        if (self->topics)
-            printf ("%.*s\t", (int)message->topic.len, message->topic.at);
+        if (self->topics) {
+            zc_tool_put (message->topic);
+            putchar ('\t');
+        }
         zc_tool_put (message->payload);
     }
     putchar ('\n');

@@ -93,17 +93,34 @@ void zc_tool_put (zc_slice_t text)
     zc_buf_clear (&shown);
 }
 
-/*  In JSON control characters are escaped, but for U+007F to U+009F. */
+/*  The length of a character, in valid JSON, that a terminal isn't to get; 0: it may. JSON has
+ *  newlines and tabs between its tokens. */
+static size_t s_obeyed (const char *text, unsigned *code)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    *code = at[0];
+    if (at[0] < 0x20 || at[0] == 0x7f)
+        return at[0] != '\n' && at[0] != '\t';
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) {
+        *code = at[1];
+        return 2;
+    }
+    if (at[0] != 0xe2 || (at[1] != 0x80 && at[1] != 0x81))
+        return 0;
+    *code = 0x2000u | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    return zc_text_turns (*code) ? 3 : 0;
+}
+
 void zc_tool_put_json (const char *json)
 {
-    for (const char *at = json; *at; at++) {
-        uint8_t byte = (uint8_t)*at, next = (uint8_t)at[1];
-        bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
-        if (s_on_terminal () && (byte == 0x7f || c1))
-            printf ("\\u%04x", c1 ? next : byte);
+    unsigned code;
+    for (const char *at = json; *at;) {
+        size_t len = s_on_terminal () ? s_obeyed (at, &code) : 0;
+        if (len)
+            printf ("\\u%04x", code);
         else
             putchar (*at);
-        at += s_on_terminal () && c1;
+        at += len ? len : 1;
     }
 }
 

@@ -61,7 +61,8 @@ int zc_tool_misuse (const char *format, ...) __attribute__ ((format (printf, 1, 
 int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
                        int64_t timeout_ms);
 void zc_tool_put (zc_slice_t text);
-/*  Prints JSON, which stays JSON: a character that a terminal would obey is shown as \u009b. */
+/*  Prints valid JSON, which stays JSON: a character that a terminal would obey is shown as \u009b.
+ */
 void zc_tool_put_json (const char *json);
 /*  Flushes stdout. False if that failed; the failure is reported, unless the pipe was closed or a
  *  signal asked to stop. */

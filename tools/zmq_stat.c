@@ -446,16 +446,17 @@ static json_t *s_load (const char *text, json_error_t *error)
 
 static int s_print (const zc_options_t *options, const char *text)
 {
-    if (zc_options_bool (options, "json")) {
-        zc_tool_put_json (text);
-        putchar ('\n');
-        return ZC_EXIT_OK;
-    }
     json_error_t error;
     json_t *stats = s_load (text, &error);
     if (!stats) {
         zc_tool_say ("the broker's answer is no JSON: %s", error.text);
         return ZC_EXIT_FAILURE;
+    }
+    if (zc_options_bool (options, "json")) {
+        zc_tool_put_json (text);
+        putchar ('\n');
+        json_decref (stats);
+        return ZC_EXIT_OK;
     }
     const json_t *workers = json_object_get (stats, "workers");
     const json_t *reported = json_object_get (stats, "reported");

@@ -267,8 +267,11 @@ static void s_print_grants (const zc_grants_t *grants)
     static const char *const names[ZC_GRANT_KINDS] = {"publish", "subscribe"};
     zc_slice_t topic;
     for (zc_grant_t kind = 0; kind < ZC_GRANT_KINDS; kind++)
-        for (size_t i = 0; zc_grants_item (grants, kind, i, &topic); i++)
-            printf ("%s %.*s\n", names[kind], (int)topic.len, topic.at);
+        for (size_t i = 0; zc_grants_item (grants, kind, i, &topic); i++) {
+            printf ("%s ", names[kind]);
+            zc_tool_put (topic);
+            putchar ('\n');
+        }
 }
 
 /*  Whether the topics of one option are allowed; says which aren't. */

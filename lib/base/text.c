@@ -70,7 +70,7 @@ bool zc_text_plain (const void *bytes, size_t len)
     return true;
 }
 
-static bool s_turns (uint32_t code)
+bool zc_text_turns (uint32_t code)
 {
     return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
@@ -97,7 +97,7 @@ size_t zc_text_escape (const void *bytes, size_t len, char *out)
         size_t step = s_sequence (at + i, len - i, &code);
         if (step == 0)
             code = at[i];
-        if (step == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f) || s_turns (code)) {
+        if (step == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f) || zc_text_turns (code)) {
             done += s_escape (code, out + done);
         } else {
             memcpy (out + done, at + i, step);

@@ -13,11 +13,12 @@
 bool zc_utf8_valid (const void *bytes, size_t len);
 /*  Whether the bytes are UTF-8 without control characters (U+0000..U+001F, U+007F..U+009F). */
 bool zc_text_plain (const void *bytes, size_t len);
+/*  Whether a character turns the direction of text (U+202A..U+202E, U+2066..U+2069). */
+bool zc_text_turns (uint32_t code);
 /*  Makes text from outside fit to be shown on one line, where it can neither command a terminal
  *  nor forge another line: control characters (U+0000..U+001F, U+007F..U+009F), characters that
- *  turn the direction of text (U+202A..U+202E, U+2066..U+2069) and bytes that aren't UTF-8
- *  become \\n, \\r, \\t, \\xNN or \\uNNNN. `out` has room for 4 * len bytes. Returns the length;
- *  no NUL is added. */
+ *  turn the direction of text (zc_text_turns) and bytes that aren't UTF-8 become \\n, \\r, \\t,
+ * \\xNN or \\uNNNN. `out` has room for 4 * len bytes. Returns the length; no NUL is added. */
 size_t zc_text_escape (const void *bytes, size_t len, char *out);
 /*  The length of text that was cut at `len`, without a last character of UTF-8 that may be cut,
  *  too. */
