@@ -10,6 +10,7 @@
 #include "lib/wire/encoding.h"
 #include "tools/eventstream.h"
 #include "tools/http.h"
+#include "tools/locate.h"
 #include "tools/tool.h"
 
 #define S_CONNECT_MS 5000 /* how long to wait for a stream in the beginning */
@@ -26,8 +27,9 @@ typedef struct {
     zc_buf_t path, last;
     uint64_t end, connect; /* monotonic ms; end 0: never */
     bool opened, ready,
-        foreign; /* this connection has said something; so has some; it is no zcast */
-    bool away;   /* it was said that it is lost */
+        foreign;  /* this connection has said something; so has some; it is no zcast */
+    bool away;    /* it was said that it is lost */
+    bool unknown; /* history doesn't know the own id to begin with */
 } s_http_sub_t;
 
 /*  What came ----------------------------------------------------------------------------------- */
@@ -47,7 +49,7 @@ static bool s_id (json_t *object, const char *key, zc_id_t *id)
 }
 
 /*  The verdict on a last id, or a gap in a running stream. */
-static void s_continuity (json_t *object)
+static void s_continuity (s_http_sub_t *self, json_t *object)
 {
     zc_id_t since = ZC_ID_NONE, from = ZC_ID_NONE;
     zc_slice_t text = s_text (object, "since");
@@ -56,6 +58,10 @@ static void s_continuity (json_t *object)
     bool known = s_id (object, "since", &since), goes_on = s_id (object, "from", &from);
     if (known && goes_on) {
         zc_printer_gap (s_text (object, "topic"), false, since, from);
+        return;
+    }
+    if (!known && self->since && zc_slice_is (text, self->since)) {
+        self->unknown = true;
         return;
     }
     fflush (stdout);
@@ -67,9 +73,8 @@ static void s_continuity (json_t *object)
 /*  Events of zcast's own. */
 static void s_own (s_http_sub_t *self, zc_slice_t type, json_t *object)
 {
-    (void)self;
     if (zc_slice_is (type, "zcast.continuity"))
-        s_continuity (object);
+        s_continuity (self, object);
     else if (zc_slice_is (type, "zcast.stale"))
         zc_tool_say (zc_slice_is (s_text (object, "status"), "live")
                          ? "the broker is back"
@@ -90,8 +95,8 @@ static bool s_message (s_http_sub_t *self, json_t *object)
                             .event_id = s_text (object, "eventId")};
     zc_slice_t encoded = s_text (object, "base64");
     zc_buf_t decoded = ZC_BUF_INIT;
-    bool good = message.topic.at && s_id (object, "id", &message.id) &&
-                (message.payload.at || encoded.at) &&
+    bool good = zc_topic_valid (message.topic.at, message.topic.len) &&
+                s_id (object, "id", &message.id) && (message.payload.at || encoded.at) &&
                 (!encoded.at || zc_base64_decode (&decoded, encoded));
     if (encoded.at)
         message.payload = (zc_slice_t){zc_buf_str (&decoded), decoded.len};
@@ -106,6 +111,8 @@ static bool s_message (s_http_sub_t *self, json_t *object)
 static void s_event (void *arg, const zc_event_t *event)
 {
     s_http_sub_t *self = arg;
+    if (self->unknown)
+        return; /* all there is follows, which nobody asked for */
     json_t *object =
         json_loadb (event->data.at, event->data.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
     bool own = zc_slice_begins (event->type, (zc_slice_t){"zcast.", 6});
@@ -125,7 +132,7 @@ static bool s_body (void *arg, const char *bytes, size_t len)
     s_http_sub_t *self = arg;
     if (zc_eventstream_read (self->stream, bytes, len) != 0)
         self->foreign = true;
-    return !self->foreign && !zc_printer_full (self->printer);
+    return !self->foreign && !self->unknown && !zc_printer_full (self->printer);
 }
 
 /*  Connections --------------------------------------------------------------------------------- */
@@ -138,7 +145,7 @@ static bool s_time_is_up (const s_http_sub_t *self)
 /*  Whether it is over: all came, a signal, or the time. */
 static bool s_done (const s_http_sub_t *self)
 {
-    return zc_printer_full (self->printer) || zc_tool_stopped || self->foreign ||
+    return zc_printer_full (self->printer) || zc_tool_stopped || self->foreign || self->unknown ||
            s_time_is_up (self) || (!self->ready && zc_mono_ms () >= self->connect);
 }
 
@@ -229,6 +236,15 @@ static int s_no_stream (s_http_sub_t *self, uint64_t waited)
     return ZC_EXIT_FAILURE;
 }
 
+/*  Of several topics, the server's word for it may also mean that one has lost something since. */
+static int s_unknown (const s_http_sub_t *self)
+{
+    bool several = zc_options_word (self->options, 1);
+    return zc_locate_unknown (self->since,
+                              several ? "these topics, or not all that came after it on them"
+                                      : "this topic");
+}
+
 static int s_run (s_http_sub_t *self)
 {
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
@@ -238,6 +254,8 @@ static int s_run (s_http_sub_t *self)
     self->connect = now + patience;
     if (!s_follow (self) && !self->foreign)
         return zc_tool_stopped ? zc_printer_verdict (self->printer, false) : ZC_EXIT_FAILURE;
+    if (self->unknown)
+        return s_unknown (self);
     if (self->foreign) {
         zc_tool_say ("what answers at %s is no zcast", zc_http_url (self->http));
         return ZC_EXIT_FAILURE;

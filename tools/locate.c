@@ -51,18 +51,20 @@ static int s_ask_page (s_locate_t *self, const char *since, s_page_t *page)
     return zc_tool_ask (self->link, &ask, s_page_part, page);
 }
 
+int zc_locate_unknown (const char *own_id, const char *where)
+{
+    zc_tool_say ("--since: history knows no message with the id '%s' on %s (what it takes: %s)",
+                 own_id, where, ZC_SINCE_FORMS);
+    return ZC_EXIT_FAILURE;
+}
+
 static int s_own_id (s_locate_t *self, const char *own_id, char *text)
 {
     s_page_t page;
     int status = s_ask_page (self, own_id, &page);
     if (status == ZC_EXIT_OK && !page.known) {
-        zc_tool_say ("--since: history knows no message with the id '%s' on %s (what it takes: "
-                     "%s)",
-                     own_id,
-                     memchr (self->topics.data, '\n', self->topics.len) ? "these topics"
-                                                                        : "this topic",
-                     ZC_SINCE_FORMS);
-        status = ZC_EXIT_FAILURE;
+        bool several = memchr (self->topics.data, '\n', self->topics.len);
+        status = zc_locate_unknown (own_id, several ? "these topics" : "this topic");
     }
     zc_id_format (page.since, text);
     return status;

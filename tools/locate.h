@@ -13,5 +13,8 @@
  *  no broker within `timeout_ms`, or an own id that history doesn't know. */
 int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_slice_t *topics,
                size_t count, bool prefix, unsigned timeout_ms, char *text);
+/*  Says that history knows no message with this own id on `where` ("this topic"); returns
+ *  ZC_EXIT_FAILURE. */
+int zc_locate_unknown (const char *own_id, const char *where);
 
 #endif

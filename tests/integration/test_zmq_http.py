@@ -121,8 +121,18 @@ def test_it_says_what_is_missing(stack):
     ids = [stack.publish("a", str(number)) for number in range(5)]
     done = zmq(stack, "sub", "a", "--since", ids[0], "--count", "2")
     assert done.stdout == "3\n4\n" and f"after {ids[0]}, up to {ids[2]}, is gone" in done.stderr
-    done = zmq(stack, "sub", "a", "--since", "id:nobody", "--count", "2")
-    assert done.stdout == "3\n4\n" and "nobody knows 'nobody'" in done.stderr
+
+
+def test_an_id_that_history_doesn_t_know(served):
+    """An error, as it is on ZeroMQ: a slip would replay all of history."""
+    id = served.publish("a", "1", {"id": "own"})
+    served.publish("a", "2")
+    assert zmq(served, "sub", "a", "--since", "own", "--count", "1").stdout == "2\n"
+    for words, where in (["a"], "this topic ("), (["a", "b"], "these topics, or not all"):
+        for since in ("typo", "id:typo"):
+            done = zmq(served, "sub", *words, "--since", since, "--count", "1", check=False)
+            assert done.returncode == 1 and f"knows no message with the id 'typo' on {where}" in done.stderr and not done.stdout
+    assert "gap" not in done.stderr and zmq(served, "sub", "a", "--since", id, "--count", "1").stdout == "2\n"
 
 
 def test_a_broker_that_is_away_is_told(stack):
@@ -245,6 +255,14 @@ def test_what_is_no_zcast(stack, answer):
     for command, words in (("sub", ["a"]), ("pub", ["a", "x"])):
         done = zmq(stack, command, *words, port=door.port, check=False)
         assert done.returncode == 1 and "is no zcast" in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("topic", ["\\u001b]0;title\\u0007", "", "t" * 1025])
+def test_a_topic_that_can_t_be(stack, topic):
+    """A terminal would obey it."""
+    door = Door(stack, (200, STREAM, event(1).replace('"a"', f'"{topic}"')))
+    done = zmq(stack, "sub", "a", "b", port=door.port, check=False)
+    assert done.returncode == 1 and "is no zcast" in done.stderr and not done.stdout
 
 
 @pytest.mark.parametrize("status", [301, 307])
