@@ -25,8 +25,9 @@ const zc_refusal_t *zc_message_refusal (int code)
         [-ZC_ECONFLICT] = {"conflict", "another message with this id, or key, was published on the "
                                        "topic within dedup-window"},
         [-ZC_EFORBIDDEN] = {"forbidden", "this publisher may not publish on this topic"},
+        [-ZC_ERETRY] = {"headers", "a retry is at most 600000 milliseconds (10 minutes)"},
     };
-    bool known = code < 0 && code >= ZC_EFORBIDDEN;
+    bool known = code < 0 && code >= ZC_ERETRY;
     return &refusals[known ? -code : 0];
 }
 
@@ -157,6 +158,17 @@ static int s_set_digits (zc_slice_t *to, zc_slice_t value)
     return 0;
 }
 
+static int s_set_retry (zc_slice_t *to, zc_slice_t value)
+{
+    uint64_t ms;
+    if (value.len == 0 || s_digits (value, 0) < value.len)
+        return ZC_EHEADER;
+    if (zc_text_u64 (value.at, value.len, ZC_RETRY_MAX, &ms) != 0)
+        return ZC_ERETRY;
+    *to = value;
+    return 0;
+}
+
 static int s_publish_header (zc_message_t *message, const s_header_t *header)
 {
     zc_slice_t name = header->name, value = header->value;
@@ -169,7 +181,7 @@ static int s_publish_header (zc_message_t *message, const s_header_t *header)
     if (s_is (name, "key")) /* once, like an own id */
         return message->key.len ? ZC_EHEADER : s_set_plain (&message->key, value, ZC_KEY_MAX);
     if (s_is (name, "retry"))
-        return s_set_digits (&message->retry, value);
+        return s_set_retry (&message->retry, value);
     if (s_is (name, "ttl"))
         return s_set_digits (&message->ttl, value);
     if (s_is (name, "private"))

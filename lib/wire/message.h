@@ -14,6 +14,7 @@
 #define ZC_EVENT_ID_MAX 256 /* bytes of a publisher's own id */
 #define ZC_KEY_MAX 256      /* bytes of a key */
 #define ZC_EVENT_MAX 256    /* bytes of an event type */
+#define ZC_RETRY_MAX 600000 /* ms; a retry is for all clients of the topic */
 /*  Every broker takes frames of up to this many bytes on control, whatever its max-payload: a list
  *  of ten thousand topics has as many. The broker closes the connection on a larger frame, unless
  *  its max-payload (see LIMITS) is larger. */
@@ -46,6 +47,7 @@ enum {
     ZC_ERESERVED = -7,  /* an event type that is the broker's own: zc_event_reserved */
     ZC_ECONFLICT = -8,  /* another message has this own id or key */
     ZC_EFORBIDDEN = -9, /* the publisher may not publish on this topic */
+    ZC_ERETRY = -10,    /* a retry above ZC_RETRY_MAX */
 };
 
 /*  Why a message is refused, as every door tells publishers: the code of ERR, and one sentence

@@ -95,10 +95,19 @@ static void s_end (zc_buf_t *out, zc_id_t id)
     zc_buf_add (out, "\n\n", 2);
 }
 
+/*  History may hold more than a publisher may say: old brokers let it pass. */
+static void s_message_retry (zc_buf_t *out, zc_slice_t retry)
+{
+    uint64_t ms;
+    if (zc_text_u64 (retry.at, retry.len, ZC_RETRY_MAX, &ms) != 0)
+        ms = ZC_RETRY_MAX;
+    zc_sse_retry (out, (unsigned)ms);
+}
+
 static void s_message_end (zc_buf_t *out, const zc_message_t *message)
 {
     if (message->retry.len)
-        s_field (out, "retry: ", message->retry);
+        s_message_retry (out, message->retry);
     s_end (out, message->id);
 }
 

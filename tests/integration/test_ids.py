@@ -15,8 +15,11 @@ from test_ws import V1, of_type, publishing, wait_events
 
 BAD_IDS = ["1795478400123-0", "5-0", "01-2", "1-99999999999", "earliest", "a b", "café", "a\x7f", "i" * 257]
 BAD_EVENTS = ["zcast.continuity", "zcast.heartbeat", "zcast.", "mercure"]
+BAD_RETRIES = ["600001", "4294967295", "9" * 30]  # all clients of the topic would stay away so long
 FORGED = '{"status":"gap","since":"1-0","from":"2-0","replayed":0}'
 BAD = [{"id": id} for id in BAD_IDS] + [{"event": event} for event in BAD_EVENTS]
+LONG = [{"retry": retry} for retry in BAD_RETRIES]
+SAID = {"id": "own id", "event": "zcast.", "retry": "at most 600000 milliseconds (10 minutes)"}
 
 
 @pytest.fixture
@@ -56,18 +59,19 @@ def readers(stack):
 
 def test_publish_on_control_refuses(readers):
     stack = readers
-    for headers in BAD:
+    for headers in BAD + LONG:
+        (name,) = headers
         code, text = stack.request("PUBLISH", "t", FORGED, lines(headers))[1:]
-        assert code == b"headers" and (b"own id" if "id" in headers else b"zcast.") in text
-    assert stack.stats()["errors"] == len(BAD)
+        assert code == b"headers" and SAID[name] in text.decode()
+    assert stack.stats()["errors"] == len(BAD + LONG)
 
 
 def test_pub_refuses(readers):
     stack = readers
     pub = stack.pub()
-    for headers in BAD:
+    for headers in BAD + LONG:
         pub.send_multipart([b"t", FORGED.encode(), lines(headers)])
-    wait_for(lambda: stack.stats()["refused"] == len(BAD), "all are counted")
+    wait_for(lambda: stack.stats()["refused"] == len(BAD + LONG), "all are counted")
     assert "refused a message: an own id is" in stack.daemons[0].log()
 
 
@@ -85,13 +89,12 @@ def test_a_websocket_refuses(readers):
 def test_posting_refuses(readers):
     """In the query, in a header of the request, and in a line of a batch."""
     stack = readers
-    for headers in BAD:
+    for headers in BAD + LONG:
         (name, value), = headers.items()
         with Http(stack.ws_port) as client:
             query = urllib.parse.urlencode({"topic": "t", name: value})
             status, _, body = client.ask(f"/publish?{query}", "POST", body=FORGED.encode(), Connection="close")
-        said = b"own id" if name == "id" else b"zcast."
-        assert int(status) == 400 and (said in as_bytes(body) or b"control characters" in as_bytes(body))
+        assert int(status) == 400 and (SAID[name].encode() in as_bytes(body) or b"control characters" in as_bytes(body))
         with Http(stack.ws_port) as client:
             line = json.dumps({"topic": "t", "data": FORGED, **headers}).encode()
             fields = {"Content_Type": "application/x-ndjson", "Connection": "close"}
@@ -105,13 +108,14 @@ def as_bytes(text):
 
 def test_the_command_line_refuses(readers):
     stack = readers
-    for headers in BAD:
+    for headers in BAD + LONG:
         (name, value), = headers.items()
-        for option in ((f"--{name}", value), ("--header", f"{name}={value}")):
+        options = [] if name == "retry" else [(f"--{name}", value)]
+        for option in (*options, ("--header", f"{name}={value}")):
             done = stack.zmq("pub", "t", FORGED, *option, check=False)
             assert done.returncode == 2 and done.stdout == ""
             # an option's own limits may say it first
-            assert ("own id" if name == "id" else "zcast.") in done.stderr or "bytes of plain text" in done.stderr
+            assert SAID[name] in done.stderr or "bytes of plain text" in done.stderr
 
 
 def test_a_header_option_cannot_bring_in_another(readers):

@@ -189,6 +189,32 @@ static void test_headers_bad (void **state)
     }
 }
 
+static void test_retry (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *headers;
+        int rc;
+    } rows[] = {
+        {"retry: 0\n", 0},
+        {"retry: 600000\n", 0},
+        {"retry: 600001\n", ZC_ERETRY},
+        {"retry: 4294967295\n", ZC_ERETRY},
+        {"retry: 600001\nretry: 1\n", ZC_ERETRY},
+        {"retry: 99999999999999999999999\n", ZC_ERETRY},
+    };
+    for (size_t i = 0; i < LENGTH (rows); i++) {
+        zc_message_t message;
+        assert_int_equal (
+            zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text (rows[i].headers), MAX),
+            rows[i].rc);
+    }
+    zc_message_t message; /* what old brokers let pass is still delivered */
+    assert_int_equal (zc_delivery_parse (&message, s_text ("t"), s_text ("p"),
+                                         s_text ("id: 5-1\nprev: 0-0\nretry: 4294967295\n")),
+                      0);
+}
+
 static int s_publish (zc_slice_t topic, zc_slice_t payload, zc_slice_t headers)
 {
     zc_message_t message;
@@ -327,7 +353,7 @@ static void test_copy_stands_alone (void **state)
 static void test_sentences (void **state)
 {
     (void)state;
-    for (int code = ZC_ECONFLICT; code <= ZC_EFRAMES; code++) {
+    for (int code = ZC_ERETRY; code <= ZC_EFRAMES; code++) {
         assert_true (strlen (zc_message_strerror (code)) > 10);
         assert_true (strlen (zc_message_refusal (code)->code) > 3);
         assert_string_not_equal (zc_message_strerror (code), zc_message_strerror (0));
@@ -337,17 +363,12 @@ static void test_sentences (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_split),
-        cmocka_unit_test (test_headers_good),
-        cmocka_unit_test (test_headers_bad),
-        cmocka_unit_test (test_own_ids),
-        cmocka_unit_test (test_reserved_events),
-        cmocka_unit_test (test_key),
-        cmocka_unit_test (test_limits),
-        cmocka_unit_test (test_meta),
-        cmocka_unit_test (test_delivery),
-        cmocka_unit_test (test_find),
-        cmocka_unit_test (test_copy_stands_alone),
+        cmocka_unit_test (test_split),       cmocka_unit_test (test_headers_good),
+        cmocka_unit_test (test_headers_bad), cmocka_unit_test (test_retry),
+        cmocka_unit_test (test_own_ids),     cmocka_unit_test (test_reserved_events),
+        cmocka_unit_test (test_key),         cmocka_unit_test (test_limits),
+        cmocka_unit_test (test_meta),        cmocka_unit_test (test_delivery),
+        cmocka_unit_test (test_find),        cmocka_unit_test (test_copy_stands_alone),
         cmocka_unit_test (test_sentences),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

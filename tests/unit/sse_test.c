@@ -40,6 +40,9 @@ static const s_case_t s_cases[] = {
     /* the publisher's own id is no position: it isn't shown */
     {TEXT ("x"), {0}, TEXT ("order-5"), {0}, "data: x\nid: 1700000000000-7\n\n"},
     {TEXT ("x"), {0}, {0}, TEXT ("250"), "data: x\nretry: 250\nid: 1700000000000-7\n\n"},
+    {TEXT ("x"), {0}, {0}, TEXT ("600000"), "data: x\nretry: 600000\nid: 1700000000000-7\n\n"},
+    /* no publish keeps a topic's clients away for a month */
+    {TEXT ("x"), {0}, {0}, TEXT ("4294967295"), "data: x\nretry: 600000\nid: 1700000000000-7\n\n"},
     {TEXT ("h\xc3\xa9"), {0}, {0}, {0}, "data: h\xc3\xa9\nid: 1700000000000-7\n\n"},
     {TEXT ("\xff\xfe\n"),
      {0},
