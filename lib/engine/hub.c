@@ -296,6 +296,11 @@ zc_id_t zc_hub_position (zc_client_t *client)
     return zc_join_position (client);
 }
 
+zc_id_t zc_hub_last_id (zc_client_t *client)
+{
+    return zc_join_last_id (client);
+}
+
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client)
 {
     zc_join_leave (client);

@@ -42,6 +42,10 @@ void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics,
 /*  The position up to which the client is complete, counting everything that was sent, or will be
  *  sent before any bytes that are added to the client now. ZC_ID_NONE if it isn't known yet. */
 zc_id_t zc_hub_position (zc_client_t *client);
+/*  The id with which the client can come back after any bytes that are added to it now: its
+ *  position; or, if it has had no verdict yet, the position that it came with. ZC_ID_NONE if it has
+ *  neither. */
+zc_id_t zc_hub_last_id (zc_client_t *client);
 /*  Forgets the client. Safe if it never joined. */
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client);
 /*  The topics of a joined client (borrowed). */

@@ -588,6 +588,11 @@ zc_id_t zc_join_position (zc_client_t *client)
     return zc_feed_id_at (zc_channel_feed (client->channel), client->cursor);
 }
 
+zc_id_t zc_join_last_id (zc_client_t *client)
+{
+    return client->join ? s_position (client->join) : zc_join_position (client);
+}
+
 void zc_join_leave (zc_client_t *client)
 {
     zc_channel_t *channel = client->channel;

@@ -18,6 +18,8 @@ void zc_join_move (zc_client_t *client, zc_channel_t *channel);
 /*  The position up to which everything was sent, or will be sent before any bytes that are added to
  *  the client now; later messages follow those bytes. ZC_ID_NONE if it isn't known yet. */
 zc_id_t zc_join_position (zc_client_t *client);
+/*  See zc_hub_last_id. */
+zc_id_t zc_join_last_id (zc_client_t *client);
 /*  Forgets the client. Safe if it never joined. */
 void zc_join_leave (zc_client_t *client);
 

@@ -72,17 +72,19 @@ static const zc_encoding_t *s_encoding (bool json, bool chunked)
     return json ? &zc_encoding_sse_json : &zc_encoding_sse;
 }
 
-/*  Adds text between two messages. */
-static void s_add_text (zc_client_t *client, bool chunked, void (*write) (zc_buf_t *, unsigned),
-                        unsigned ms)
+/*  Adds text between two messages, and clears it. */
+static void s_add (zc_client_t *client, bool chunked, zc_buf_t *text)
 {
-    zc_buf_t text = ZC_BUF_INIT;
-    size_t begun = chunked ? zc_chunk_begin (&text, 64) : 0;
-    write (&text, ms);
-    if (chunked)
-        zc_chunk_end (&text, begun, 64);
-    zc_client_add (client, text.data, text.len);
-    zc_buf_clear (&text);
+    zc_buf_t chunk = ZC_BUF_INIT;
+    if (chunked) {
+        size_t begun = zc_chunk_begin (&chunk, text->len);
+        zc_buf_add (&chunk, text->data, text->len);
+        zc_chunk_end (&chunk, begun, text->len);
+    }
+    const zc_buf_t *whole = chunked ? &chunk : text;
+    zc_client_add (client, whole->data, whole->len);
+    zc_buf_clear (&chunk);
+    zc_buf_clear (text);
 }
 
 /*  The exchange may be cleared in the last call. */
@@ -98,7 +100,9 @@ static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
     exchange->over = true;
     zc_client_t *client = exchange->carrier->stream (exchange, &response);
     zc_response_clear (&response);
-    s_add_text (client, chunked, zc_sse_open, zc_worker_retry (worker));
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_sse_open (&text, zc_worker_retry (worker));
+    s_add (client, chunked, &text);
     zc_hub_join (zc_worker_hub (worker), client, s_encoding (wish->json, chunked),
                  wish->query.topics, wish->query.count, wish->last_id);
     if (!zc_hub_opening (client))
@@ -133,18 +137,16 @@ static void s_open (zc_exchange_t *exchange)
 
 void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked)
 {
-    s_add_text (client, chunked, zc_sse_retry, zc_worker_retry (worker));
-}
-
-static void s_write_expired (zc_buf_t *text, unsigned ms)
-{
-    (void)ms;
-    zc_sse_expired (text);
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_sse_retry (&text, zc_worker_retry (worker));
+    s_add (client, chunked, &text);
 }
 
 void zc_events_expired (zc_client_t *client, bool chunked)
 {
-    s_add_text (client, chunked, s_write_expired, 0);
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_sse_expired (&text, zc_hub_last_id (client));
+    s_add (client, chunked, &text);
 }
 
 const zc_door_t zc_door_events = {

@@ -39,12 +39,6 @@ void zc_sse_busy (zc_buf_t *out, unsigned ms)
     zc_sse_retry (out, ms);
 }
 
-void zc_sse_expired (zc_buf_t *out)
-{
-    zc_buf_adds (out, "event: zcast.end\n"
-                      "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n\n");
-}
-
 static void s_field (zc_buf_t *out, const char *name, zc_slice_t value)
 {
     zc_buf_adds (out, name);
@@ -93,6 +87,15 @@ static void s_end (zc_buf_t *out, zc_id_t id)
     zc_buf_add (out, "id: ", 4);
     out->len += zc_id_format (id, (char *)zc_buf_reserve (out, ZC_ID_SIZE));
     zc_buf_add (out, "\n\n", 2);
+}
+
+/*  Of an event of zcast's own: ZC_ID_NONE where the position isn't known. */
+static void s_own_end (zc_buf_t *out, zc_id_t position)
+{
+    if (position != ZC_ID_NONE)
+        s_end (out, position);
+    else
+        zc_buf_addc (out, '\n');
 }
 
 /*  History may hold more than a publisher may say: old brokers let it pass. */
@@ -147,19 +150,20 @@ static void s_verdict (zc_buf_t *out, const zc_verdict_t *verdict)
 static void s_heartbeat (zc_buf_t *out, zc_id_t position)
 {
     zc_buf_adds (out, "event: zcast.heartbeat\ndata:{}\n");
-    if (position != ZC_ID_NONE)
-        s_end (out, position);
-    else
-        zc_buf_addc (out, '\n');
+    s_own_end (out, position);
 }
 
 static void s_stale (zc_buf_t *out, bool stale, zc_id_t position)
 {
     zc_buf_addf (out, "event: zcast.stale\ndata: %s\n", zc_stale_json (stale));
-    if (position != ZC_ID_NONE)
-        s_end (out, position);
-    else
-        zc_buf_addc (out, '\n');
+    s_own_end (out, position);
+}
+
+void zc_sse_expired (zc_buf_t *out, zc_id_t position)
+{
+    zc_buf_adds (out, "event: zcast.end\n"
+                      "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n");
+    s_own_end (out, position);
 }
 
 /*  The same in chunks (RFC 9112 §7.1), one for each block: made here, once for all clients, so that

@@ -24,8 +24,8 @@ void zc_sse_retry (zc_buf_t *out, unsigned ms);
  *  are lines that the block of the first event continues. */
 void zc_sse_open (zc_buf_t *out, unsigned retry_ms);
 void zc_sse_busy (zc_buf_t *out, unsigned retry_ms);
-/*  Appends the event `zcast.end`: the stream ends because its token has expired. The event has no
- *  id, so an EventSource keeps the id that it has. */
-void zc_sse_expired (zc_buf_t *out);
+/*  Appends the event `zcast.end`: the stream ends because its token has expired. It has the id
+ *  `position`, or none if that is ZC_ID_NONE. */
+void zc_sse_expired (zc_buf_t *out, zc_id_t position);
 
 #endif

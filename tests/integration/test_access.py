@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from http11 import Http, request
-from stack import BUILD, SseClient, WsClient, wait_for
+from stack import BUILD, SseClient, WsClient, position, wait_for
 from wsraw import Raw, head
 
 SECRET = "0123456789abcdef" * 3
@@ -199,10 +199,10 @@ def test_a_stream_ends_with_its_token(closed, secret, carrier):
     url = f"http://127.0.0.1:{closed.ports[carrier]}/events?topic=a"
     with SseClient(url, headers={"Authorization": f"Bearer {short}"}) as client:
         client.wait_open()
-        closed.stack.publish("a", "before")
+        id = closed.stack.publish("a", "before")
         client.wait(1)
         end = client.wait_event(lambda event: event.event == "zcast.end")
-        assert json.loads(end.data)["code"] == "token"
+        assert json.loads(end.data)["code"] == "token" and position(end.id) >= position(id)
         client.wait_closed()
 
 

@@ -1362,6 +1362,34 @@ static void s_heartbeats_without_a_broker (void **state)
     s_kill (worker);
 }
 
+/*  What a stream's last event gives its client back. */
+static void s_last_ids (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_worker_t *worker = &s_workers[0];
+    s_client_t *client = &s_clients[0];
+    s_start (worker);
+    assert_int_equal (zc_hub_last_id (&client->base), ZC_ID_NONE);
+    client->topics[0] = true;
+    s_come_back (client, worker, &s_encodings[0]);
+    s_turns (50);
+    s_publish_some (0, 2);
+    s_turns (50);
+    assert_int_equal (client->seen[0], 2);
+    assert_true (zc_hub_last_id (&client->base) >= s_id (client->last_id));
+    assert_int_equal (zc_hub_last_id (&client->base), zc_hub_position (&client->base));
+    s_leave (client);
+    s_unplug (worker);
+    strcpy (client->last_id, "1-0");
+    s_come_back (client, worker, &s_encodings[1]);
+    client->verdict_due = false; /* the broker is away: it has what it came with */
+    assert_int_equal (zc_hub_position (&client->base), ZC_ID_NONE);
+    assert_int_equal (zc_hub_last_id (&client->base), s_id ("1-0"));
+    s_leave (client);
+    s_kill (worker);
+}
+
 /*  A transport keeps what it has for a client until its first event, which has its position: while
  *  the broker is there, and for a second at most. */
 static void s_openings (void **state)
@@ -1628,6 +1656,7 @@ int main (void)
         cmocka_unit_test (s_position_of_another_line),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
+        cmocka_unit_test (s_last_ids),
         cmocka_unit_test (s_openings),
         cmocka_unit_test (s_own_ids_that_repeat),
         cmocka_unit_test (s_policy_is_reloaded),

@@ -168,6 +168,19 @@ static void s_staleness (void **state)
     zc_buf_clear (&out);
 }
 
+static void s_expired (void **state)
+{
+    (void)state;
+    zc_buf_t out = ZC_BUF_INIT;
+    zc_sse_expired (&out, POSITION);
+    zc_sse_expired (&out, ZC_ID_NONE);
+#define END              \
+    "event: zcast.end\n" \
+    "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n"
+    assert_string_equal (zc_buf_str (&out), END "id: 1700000000000-7\n\n" END "\n");
+    zc_buf_clear (&out);
+}
+
 static void s_heartbeats (void **state)
 {
     (void)state;
@@ -190,7 +203,7 @@ int main (void)
         cmocka_unit_test (s_blocks),    cmocka_unit_test (s_default_event),
         cmocka_unit_test (s_json),      cmocka_unit_test (s_json_binary),
         cmocka_unit_test (s_verdicts),  cmocka_unit_test (s_heartbeats),
-        cmocka_unit_test (s_staleness),
+        cmocka_unit_test (s_staleness), cmocka_unit_test (s_expired),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
