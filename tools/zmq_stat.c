@@ -11,7 +11,7 @@
 #include "lib/wire/figures.h"
 #include "tools/tool.h"
 
-#define S_COLUMNS_MAX 10
+#define S_COLUMNS_MAX 11
 #define S_SLOW_MAX 20 /* clients that --slow lists */
 
 static const zc_option_t s_options[] = {
@@ -174,6 +174,8 @@ static void s_cell (s_table_t *self, const char *text)
 
 static void s_table_begin (s_table_t *self, const s_column_t *columns, size_t count)
 {
+    if (count > S_COLUMNS_MAX)
+        abort ();
     *self = (s_table_t){.columns = columns, .count = count};
     for (size_t i = 0; i < count; i++)
         s_cell (self, columns[i].title);
