@@ -773,7 +773,7 @@ def test_out_of_descriptors_is_said(stack):
         peer.send(b"PING")
     broker.wait_log("out of descriptors")
     assert ask(dealer, "PING")[0] == b"OK"
-    assert json.loads(ask(dealer, "STATS")[1])["out_of_files"] == 1
+    assert json.loads(ask(dealer, "STATS")[1])["out_of_files"] >= 1
     used, began = broker.cpu(), time.monotonic()
     time.sleep(3)  # nothing is waited for: this is how long it is looked at
     assert broker.cpu() - used < (time.monotonic() - began) / 8, "to be out of descriptors costs a core"
@@ -782,7 +782,7 @@ def test_out_of_descriptors_is_said(stack):
     assert stack.publish("a", "x")
     late = control(stack)
     assert ask(late, "PING")[0] == b"OK"
-    assert json.loads(ask(late, "STATS")[1])["out_of_files"] == 1
+    assert json.loads(ask(late, "STATS")[1])["out_of_files"] >= 1
 
 
 @pytest.mark.parametrize("kind", ["ipc", "tcp"])

@@ -246,6 +246,7 @@ def test_who_leaves_makes_room(stack):
     for _ in range(3):
         with Peer(stack.fcgi_socket, records(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="192.0.2.1")) as peer:
             assert b": busy" not in peer.wait_open().text
+            wait_for(lambda: stack.wait_report("fcgi.0")["http"]["addresses"] == 1, "it is counted")
         wait_for(lambda: stack.wait_report("fcgi.0")["http"]["addresses"] == 0, "nobody is counted")
 
 
