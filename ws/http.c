@@ -146,7 +146,7 @@ static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
 {
     char name[128];
     int len = (int)response->body.len - 1; /* without its LF */
-    zc_server_stats_t *stats = &session->server->stats;
+    zc_ws_figures_t *stats = &session->server->stats;
     if (response->status < 400)
         return;
     stats->refused++;

@@ -247,23 +247,8 @@ static void s_on_reload (void *arg)
 static void s_on_stats (void *arg, json_t *report)
 {
     zc_server_t *self = arg;
-    const zc_ws_figures_t figures = {
-        .accepted = self->stats.accepted,
-        .opened = self->stats.opened,
-        .refused = self->stats.refused,
-        .messages = self->stats.messages,
-        .published = self->stats.published,
-        .violations = self->stats.violations,
-        .limited = self->stats.limited,
-        .silent = self->stats.silent,
-        .slow = self->stats.slow,
-        .out_of_files = self->stats.out_of_files,
-        .sessions = self->stats.sessions,
-        .streams = self->stats.streams,
-        .deflate = self->stats.deflate,
-        .addresses = zc_addresses_size (self->front.addresses),
-    };
-    zc_figures_write (zc_ws_figures, &figures, report);
+    self->stats.addresses = zc_addresses_size (self->front.addresses);
+    zc_figures_write (zc_ws_figures, &self->stats, report);
     zc_front_stats (&self->front, report);
 }
 

@@ -8,24 +8,9 @@
 #include "lib/engine/watch.h"
 #include "lib/front/front.h"
 #include "lib/front/keeper.h"
+#include "lib/wire/figures.h"
 
 #define ZC_ECHO_MAX (16 << 20) /* bytes of a message on /echo */
-
-typedef struct {
-    uint64_t accepted;     /* connections */
-    uint64_t opened;       /* WebSockets */
-    uint64_t streams;      /* of Server-Sent Events, begun */
-    uint64_t deflate;      /* of these, with permessage-deflate */
-    uint64_t refused;      /* requests that were answered with 400 and above */
-    uint64_t messages;     /* from clients */
-    uint64_t published;    /* of these, taken by the broker */
-    uint64_t violations;   /* closed with 1002, 1007 or 1009 */
-    uint64_t limited;      /* refused with 429, or closed for sending too much */
-    uint64_t silent;       /* dropped for giving no sign of life */
-    uint64_t slow;         /* dropped for falling behind */
-    uint64_t out_of_files; /* times that accepting had to pause */
-    uint64_t sessions;     /* now */
-} zc_server_stats_t;
 
 typedef struct zc_server zc_server_t;
 struct zc_server {
@@ -48,7 +33,7 @@ struct zc_server {
     uv_timer_t timer;       /* looks after timeouts */
     uv_timer_t pause;       /* descriptors ran out: accepts again after it */
     zc_timeouts_t timeouts; /* of sessions; kinds are zc_session_state_t */
-    zc_server_stats_t stats;
+    zc_ws_figures_t stats;  /* but for the addresses, which the front knows */
     /*  What those above the sessions do for them. */
     void (*left) (zc_server_t *self); /* a session has gone */
     bool (*open_refused) (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after);

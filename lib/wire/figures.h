@@ -148,25 +148,26 @@ typedef struct {
        "Messages from the broker that made no sense.")
 
 /*  A worker's requests by HTTP or FastCGI. */
-#define ZC_FRONT_FIGURES(X)                                                                     \
-    X (requests, "http.requests", "http_requests", ZC_COUNTER, ZC_ONE,                          \
-       "Requests that were begun.")                                                             \
-    X (errors, "http.errors", "http_errors", ZC_COUNTER, ZC_ONE,                                \
-       "Requests answered with 400 to 499.")                                                    \
-    X (refused, "http.refused", "http_refused", ZC_COUNTER, ZC_ONE,                             \
-       "Requests told to come back, for want of room.")                                         \
-    X (limited, "http.limited", "http_limited", ZC_COUNTER, ZC_ONE,                             \
-       "Requests over the limit of who asked.")                                                 \
-    X (published, "http.published", "http_published", ZC_COUNTER, ZC_ONE,                       \
-       "Messages published over HTTP.")                                                         \
-    X (conflicts, "http.conflicts", "http_conflicts", ZC_COUNTER, ZC_ONE,                       \
-       "Publishes refused as conflicts.")                                                       \
-    X (proxies, "http.proxies", "http_proxies_refused", ZC_COUNTER, ZC_ONE,                     \
-       "Requests refused for what was said of the client's address, or wasn't.")                \
-    X (bodies, "http.bodies", "http_bodies", ZC_GAUGE, ZC_ONE, "Bodies of requests under way.") \
-    X (clients, "http.clients", "http_clients", ZC_GAUGE, ZC_ONE,                               \
-       "Clients that count for the limit of all.")                                              \
-    X (addresses, "http.addresses", "http_addresses", ZC_GAUGE, ZC_ONE,                         \
+#define ZC_FRONT_FIGURES(X)                                                      \
+    X (requests, "http.requests", "http_requests", ZC_COUNTER, ZC_ONE,           \
+       "Requests that were begun.")                                              \
+    X (errors, "http.errors", "http_errors", ZC_COUNTER, ZC_ONE,                 \
+       "Requests answered with 400 to 499.")                                     \
+    X (refused, "http.refused", "http_refused", ZC_COUNTER, ZC_ONE,              \
+       "Requests told to come back, for want of room.")                          \
+    X (limited, "http.limited", "http_limited", ZC_COUNTER, ZC_ONE,              \
+       "Requests over the limit of who asked.")                                  \
+    X (published, "http.published", "http_published", ZC_COUNTER, ZC_ONE,        \
+       "Messages published over HTTP.")                                          \
+    X (conflicts, "http.conflicts", "http_conflicts", ZC_COUNTER, ZC_ONE,        \
+       "Publishes refused as conflicts.")                                        \
+    X (proxies, "http.proxies", "http_proxies_refused", ZC_COUNTER, ZC_ONE,      \
+       "Requests refused for what was said of the client's address, or wasn't.") \
+    X (bodies, "http.bodies", "http_bodies_bytes", ZC_GAUGE, ZC_ONE,             \
+       "Bytes that are held of bodies of requests.")                             \
+    X (clients, "http.clients", "http_clients", ZC_GAUGE, ZC_ONE,                \
+       "Clients that count for the limit of all.")                               \
+    X (addresses, "http.addresses", "http_addresses", ZC_GAUGE, ZC_ONE,          \
        "Addresses of clients that are known.")
 
 /*  zcast-ws. */
@@ -175,24 +176,25 @@ typedef struct {
        "Connections that were accepted.")                                                         \
     X (opened, "ws.opened", "ws_opened", ZC_COUNTER, ZC_ONE, "WebSockets that were opened.")      \
     X (refused, "ws.refused", "ws_refused", ZC_COUNTER, ZC_ONE,                                   \
-       "Connections refused for want of room.")                                                   \
+       "Requests answered with 400 and above.")                                                   \
     X (messages, "ws.messages", "ws_messages", ZC_COUNTER, ZC_ONE, "Messages that clients sent.") \
     X (published, "ws.published", "ws_published", ZC_COUNTER, ZC_ONE,                             \
        "Messages published over WebSocket.")                                                      \
     X (violations, "ws.violations", "ws_violations", ZC_COUNTER, ZC_ONE,                          \
        "WebSockets closed for breaking the protocol.")                                            \
     X (limited, "ws.limited", "ws_limited", ZC_COUNTER, ZC_ONE,                                   \
-       "Messages over the limit of who sent them.")                                               \
+       "Requests refused with 429, and WebSockets closed for sending too much.")                  \
     X (silent, "ws.silent", "ws_silent", ZC_COUNTER, ZC_ONE,                                      \
        "WebSockets closed for giving no sign of life.")                                           \
     X (slow, "ws.slow", "ws_slow", ZC_COUNTER, ZC_ONE,                                            \
-       "Connections closed since their request took too long.")                                   \
+       "Connections dropped since they took too little of what they were sent.")                  \
     X (out_of_files, "ws.out_of_files", "ws_out_of_files", ZC_COUNTER, ZC_ONE,                    \
        "Times that descriptors ran out.")                                                         \
     X (sessions, "ws.sessions", "ws_sessions", ZC_GAUGE, ZC_ONE, "Connections that are open.")    \
-    X (streams, "ws.streams", "ws_streams", ZC_GAUGE, ZC_ONE, "Streams of events that are open.") \
-    X (deflate, "ws.deflate", "ws_deflate", ZC_GAUGE, ZC_ONE,                                     \
-       "WebSockets with permessage-deflate.")                                                     \
+    X (streams, "ws.streams", "ws_streams", ZC_COUNTER, ZC_ONE,                                   \
+       "Streams of events that were begun.")                                                      \
+    X (deflate, "ws.deflate", "ws_deflate", ZC_COUNTER, ZC_ONE,                                   \
+       "WebSockets that were opened with permessage-deflate.")                                    \
     X (addresses, "ws.addresses", NULL, ZC_GAUGE, ZC_ONE, "Addresses of clients that are known.")
 
 /*  zcast-fcgi. */
