@@ -421,7 +421,7 @@ static void s_set_answered (zc_outgoing_t *self)
 /*  It isn't kept. That is no reason not to send, but where the node may be the wrong one. */
 static void s_not_kept (zc_outgoing_t *self, const redisReply *error)
 {
-    bool cut_off = zc_slice_begins (zc_reply_error (error), (zc_slice_t){"NOREPLICAS ", 11});
+    bool cut_off = zc_slice_starts (zc_reply_error (error), "NOREPLICAS ");
     if (zc_reply_fault (error) == ZC_FAULT_NODE || cut_off) {
         zc_redis_give_up_for (self->redis, error);
         return;
@@ -487,7 +487,7 @@ static void s_refused_message (zc_outgoing_t *self, zc_parcel_t *parcel, const r
 
 static void s_told_publish (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *reply)
 {
-    bool forbidden = zc_slice_begins (zc_reply_error (reply), (zc_slice_t){"NOPERM ", 7});
+    bool forbidden = zc_slice_starts (zc_reply_error (reply), "NOPERM ");
     zc_fault_t fault = zc_reply_fault (reply);
     if (fault == ZC_FAULT_NONE)
         zc_pending_answered (self->pending, parcel);

@@ -280,9 +280,8 @@ void zc_redis_works (zc_redis_t *self)
  *  Returns false where the connection is gone. */
 static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
 {
-    static const zc_slice_t forbidden = {"NOPERM ", 7};
     self->greetings--;
-    bool may_fail = self->greetings == 0 && (zc_slice_begins (zc_reply_error (reply), forbidden) ||
+    bool may_fail = self->greetings == 0 && (zc_slice_starts (zc_reply_error (reply), "NOPERM ") ||
                                              zc_reply_fault (reply) == ZC_FAULT_UNKNOWN);
     if (reply->type == REDIS_REPLY_ERROR && !may_fail) {
         char reason[256];

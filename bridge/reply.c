@@ -181,8 +181,7 @@ static const struct {
 static size_t s_find (zc_slice_t error)
 {
     size_t i = 0, count = sizeof s_faults / sizeof *s_faults;
-    while (i < count &&
-           !zc_slice_begins (error, (zc_slice_t){s_faults[i].begin, strlen (s_faults[i].begin)}))
+    while (i < count && !zc_slice_starts (error, s_faults[i].begin))
         i++;
     return i;
 }

@@ -99,7 +99,7 @@ static void s_field (zc_eventstream_t *self, zc_slice_t name, zc_slice_t value)
 static void s_line (zc_eventstream_t *self)
 {
     zc_slice_t name = s_slice (&self->line), value = {"", 0};
-    if (!self->begun && zc_slice_begins (name, (zc_slice_t){S_BOM, 3}))
+    if (!self->begun && zc_slice_starts (name, S_BOM))
         name = (zc_slice_t){name.at + 3, name.len - 3};
     self->begun = true;
     const char *colon = name.len > 0 ? memchr (name.at, ':', name.len) : NULL;

@@ -34,8 +34,8 @@ static void s_add_query (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)
 /*  These would be read as messages, and not be the payload of one. */
 static bool s_is_batch (zc_slice_t type)
 {
-    return zc_slice_begins (type, (zc_slice_t){"application/x-ndjson", 20}) ||
-           zc_slice_begins (type, (zc_slice_t){"application/x-www-form-urlencoded", 33});
+    return zc_slice_starts (type, "application/x-ndjson") ||
+           zc_slice_starts (type, "application/x-www-form-urlencoded");
 }
 
 static int s_add_header (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)

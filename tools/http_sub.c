@@ -115,7 +115,7 @@ static void s_event (void *arg, const zc_event_t *event)
         return; /* all there is follows, which nobody asked for */
     json_t *object =
         json_loadb (event->data.at, event->data.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
-    bool own = zc_slice_begins (event->type, (zc_slice_t){"zcast.", 6});
+    bool own = zc_slice_starts (event->type, "zcast.");
     if (!json_is_object (object) || (!own && !s_message (self, object)))
         self->foreign = true;
     else if (own)

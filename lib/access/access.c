@@ -15,6 +15,7 @@
 
 #include "lib/access/apikeys.h"
 #include "lib/base/log.h"
+#include "lib/wire/field.h"
 
 /*  A file that was read, as it was then. */
 typedef struct {
@@ -289,26 +290,17 @@ zc_mode_t zc_access_mode (const zc_access_t *self)
 
 /*  Credentials. */
 
-static zc_slice_t s_trim (zc_slice_t text)
-{
-    while (text.len && (text.at[0] == ' ' || text.at[0] == '\t'))
-        text = (zc_slice_t){text.at + 1, text.len - 1};
-    while (text.len && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 /*  "Bearer TOKEN" (RFC 6750 §2.1; the scheme's name in any case, RFC 9110 §11.1). Another scheme is
  *  for somebody else, such as the web server. */
 static bool s_bearer (zc_slice_t header, zc_slice_t *token)
 {
     static const char scheme[] = "bearer";
     size_t len = sizeof scheme - 1;
-    header = s_trim (header);
+    header = zc_field_trim (header);
     if (header.len < len || strncasecmp (header.at, scheme, len) != 0 ||
         (header.len > len && header.at[len] != ' '))
         return false;
-    *token = s_trim ((zc_slice_t){header.at + len, header.len - len});
+    *token = zc_field_trim ((zc_slice_t){header.at + len, header.len - len});
     return true;
 }
 
@@ -318,7 +310,7 @@ static bool s_part (zc_slice_t list, char separator, zc_slice_t prefix, zc_slice
     while (list.len) {
         const char *end = memchr (list.at, separator, list.len);
         size_t len = end ? (size_t)(end - list.at) : list.len;
-        zc_slice_t part = s_trim ((zc_slice_t){list.at, len});
+        zc_slice_t part = zc_field_trim ((zc_slice_t){list.at, len});
         if (zc_slice_begins (part, prefix)) {
             *rest = (zc_slice_t){part.at + prefix.len, part.len - prefix.len};
             return true;

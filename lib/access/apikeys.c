@@ -160,8 +160,7 @@ void zc_apikeys_destroy (zc_apikeys_t **self_p)
 
 bool zc_apikey_form (zc_slice_t text)
 {
-    zc_slice_t prefix = {ZC_APIKEY_PREFIX, sizeof ZC_APIKEY_PREFIX - 1};
-    return text.len == ZC_APIKEY_LEN && zc_slice_begins (text, prefix);
+    return text.len == ZC_APIKEY_LEN && zc_slice_starts (text, ZC_APIKEY_PREFIX);
 }
 
 const zc_apikey_t *zc_apikeys_find (const zc_apikeys_t *self, zc_slice_t text)

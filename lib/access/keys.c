@@ -495,19 +495,14 @@ static bool s_is_der_in_base64 (zc_slice_t text)
     return good;
 }
 
-static bool s_begins (zc_slice_t text, const char *begin)
-{
-    return zc_slice_begins (text, (zc_slice_t){begin, strlen (begin)});
-}
-
 /*  NULL where it may be one. */
 static const char *s_no_secret (zc_slice_t text)
 {
     static const char wide[] = {'-', 0, '-', 0, '-', 0, '-', 0};
-    if (s_begins (text, "["))
+    if (zc_slice_starts (text, "["))
         return "a list in JSON is no set of keys: that is {\"keys\": [...]}";
-    if (s_begins (text, "ssh-") || s_begins (text, "ecdsa-") || s_begins (text, "sk-") ||
-        s_begins (text, "---- BEGIN"))
+    if (zc_slice_starts (text, "ssh-") || zc_slice_starts (text, "ecdsa-") ||
+        zc_slice_starts (text, "sk-") || zc_slice_starts (text, "---- BEGIN"))
         return "OpenSSH's form of a key isn't taken: make PEM of it with `ssh-keygen -e -m PKCS8`";
     if (memmem (text.at, text.len, wide, sizeof wide))
         return "it looks like PEM in UTF-16: save it as plain text";
@@ -539,7 +534,7 @@ int zc_keys_add (zc_keys_t *self, zc_slice_t file, const char *kid, char *error,
         snprintf (error, size, "it has more than %d bytes", ZC_KEYS_FILE_MAX);
         return -1;
     }
-    if (s_begins (file, "\xef\xbb\xbf")) /* of an editor on Windows */
+    if (zc_slice_starts (file, "\xef\xbb\xbf")) /* of an editor on Windows */
         file = (zc_slice_t){file.at + 3, file.len - 3};
     zc_slice_t text = file;
     while (text.len && strchr (" \t\r\n", text.at[0]) && text.at[0])

@@ -168,6 +168,11 @@ bool zc_slice_begins (zc_slice_t slice, zc_slice_t prefix)
            (prefix.len == 0 || !memcmp (slice.at, prefix.at, prefix.len));
 }
 
+bool zc_slice_starts (zc_slice_t slice, const char *text)
+{
+    return zc_slice_begins (slice, (zc_slice_t){text, strlen (text)});
+}
+
 int zc_slice_compare (zc_slice_t left, zc_slice_t right)
 {
     size_t len = left.len < right.len ? left.len : right.len;

@@ -40,6 +40,8 @@ typedef struct {
 /*  Whether the slice is this text, byte for byte. */
 bool zc_slice_is (zc_slice_t slice, const char *text);
 bool zc_slice_begins (zc_slice_t slice, zc_slice_t prefix);
+/*  Whether the slice begins with this text. */
+bool zc_slice_starts (zc_slice_t slice, const char *text);
 /*  Compares byte by byte: the result is below, at or above 0, as memcmp's is. */
 int zc_slice_compare (zc_slice_t left, zc_slice_t right);
 /*  Takes the next "name=value" off *query, whose pairs are separated by '&'. False at the end. Name

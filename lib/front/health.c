@@ -252,7 +252,7 @@ void zc_health_rest (zc_front_t *front)
 
 bool zc_topic_is_canary (zc_slice_t topic)
 {
-    return zc_slice_begins (topic, (zc_slice_t){ZC_CANARY_TOPIC, sizeof ZC_CANARY_TOPIC - 1});
+    return zc_slice_starts (topic, ZC_CANARY_TOPIC);
 }
 
 const zc_door_t zc_door_live = {

@@ -8,12 +8,10 @@
 
 #include "lib/wire/line.h"
 
-typedef zc_refusal_t s_error_t;
-
-static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                   size_t max_payload)
+static const zc_refusal_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                      size_t max_payload)
 {
-    static const s_error_t payload = {"payload", "the payload is larger than max-payload"};
+    static const zc_refusal_t payload = {"payload", "the payload is larger than max-payload"};
     if (count == 3)
         self->headers = args[2];
     int rc = zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload);
@@ -22,19 +20,14 @@ static const s_error_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_
     return rc == 0 ? NULL : zc_message_refusal (rc);
 }
 
-static bool s_is (zc_slice_t slice, const char *text)
+static const zc_refusal_t *s_since (zc_ask_t *self, zc_slice_t since)
 {
-    return slice.len == strlen (text) && memcmp (slice.at, text, slice.len) == 0;
-}
-
-static const s_error_t *s_since (zc_ask_t *self, zc_slice_t since)
-{
-    static const s_error_t bad = {
+    static const zc_refusal_t bad = {
         "since", "since is a position, 'earliest', or a publisher's own id of 1 to 256 bytes of "
                  "plain text"};
     if (zc_id_parse (since.at, since.len, &self->since) == 0)
         self->since_kind = ZC_SINCE_POSITION;
-    else if (s_is (since, "earliest"))
+    else if (zc_slice_is (since, "earliest"))
         self->since_kind = ZC_SINCE_EARLIEST;
     else if (since.len >= 1 && since.len <= ZC_EVENT_ID_MAX && zc_text_plain (since.at, since.len))
         self->since_kind = ZC_SINCE_EVENT;
@@ -44,11 +37,11 @@ static const s_error_t *s_since (zc_ask_t *self, zc_slice_t since)
     return NULL;
 }
 
-static const s_error_t *s_topics (const zc_ask_t *self)
+static const zc_refusal_t *s_topics (const zc_ask_t *self)
 {
-    static const s_error_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
-                                           "characters"};
-    static const s_error_t many = {"arguments", "at most 10000 topics"};
+    static const zc_refusal_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
+                                              "characters"};
+    static const zc_refusal_t many = {"arguments", "at most 10000 topics"};
     size_t at = 0, count = 0;
     zc_slice_t topic;
     while (zc_ask_topic (self, &at, &topic)) {
@@ -60,32 +53,32 @@ static const s_error_t *s_topics (const zc_ask_t *self)
     return NULL;
 }
 
-static const s_error_t *s_replay (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                  size_t max_payload)
+static const zc_refusal_t *s_replay (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                     size_t max_payload)
 {
     (void)max_payload;
     self->frames = args + 1;
     self->frame_count = count - 1;
-    const s_error_t *error = s_since (self, args[0]);
+    const zc_refusal_t *error = s_since (self, args[0]);
     return error ? error : s_topics (self);
 }
 
-static const s_error_t *s_line (zc_ask_t *self, zc_slice_t line)
+static const zc_refusal_t *s_line (zc_ask_t *self, zc_slice_t line)
 {
-    static const s_error_t bad = {"arguments", "a line is 1 to 64 bytes of visible ASCII"};
+    static const zc_refusal_t bad = {"arguments", "a line is 1 to 64 bytes of visible ASCII"};
     zc_line_t parsed;
     self->line = line;
     return zc_line_parse (&parsed, line) == 0 ? NULL : &bad;
 }
 
-static const s_error_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                 size_t max_payload)
+static const zc_refusal_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                    size_t max_payload)
 {
-    static const s_error_t number = {"arguments",
-                                     "count is a number of at least 1, bytes a number"};
-    static const s_error_t none = {"topic", "at least one topic"};
+    static const zc_refusal_t number = {"arguments",
+                                        "count is a number of at least 1, bytes a number"};
+    static const zc_refusal_t none = {"topic", "at least one topic"};
     (void)max_payload;
-    const s_error_t *error = s_since (self, args[0]);
+    const zc_refusal_t *error = s_since (self, args[0]);
     if (!error && count == 5)
         error = s_line (self, args[4]);
     if (error)
@@ -97,17 +90,17 @@ static const s_error_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size_t 
     return self->list.len == 0 ? &none : s_topics (self);
 }
 
-static const s_error_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                size_t max_payload)
+static const zc_refusal_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                   size_t max_payload)
 {
-    static const s_error_t nonce = {"arguments", "a nonce has at most 64 bytes"};
-    static const s_error_t have = {"arguments", "a line comes with the last position of it"};
+    static const zc_refusal_t nonce = {"arguments", "a nonce has at most 64 bytes"};
+    static const zc_refusal_t have = {"arguments", "a line comes with the last position of it"};
     (void)max_payload;
     self->nonce = args[0];
     self->list = args[1];
     if (self->nonce.len > ZC_NONCE_MAX)
         return &nonce;
-    const s_error_t *error = count > 2 ? s_line (self, args[2]) : NULL;
+    const zc_refusal_t *error = count > 2 ? s_line (self, args[2]) : NULL;
     if (error)
         return error;
     if (count == 3 || (count == 4 && zc_id_parse (args[3].at, args[3].len, &self->have) != 0))
@@ -115,11 +108,11 @@ static const s_error_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t c
     return s_topics (self);
 }
 
-static const s_error_t *s_list (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                size_t max_payload)
+static const zc_refusal_t *s_list (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                   size_t max_payload)
 {
-    static const s_error_t position = {"since", "since is a position"};
-    static const s_error_t prefix = {"topic", "a prefix has at most 1024 bytes"};
+    static const zc_refusal_t position = {"since", "since is a position"};
+    static const zc_refusal_t prefix = {"topic", "a prefix has at most 1024 bytes"};
     (void)max_payload;
     self->frames = args + 1;
     self->frame_count = count - 1;
@@ -131,11 +124,11 @@ static const s_error_t *s_list (zc_ask_t *self, const zc_slice_t *args, size_t c
     return NULL;
 }
 
-static const s_error_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                                  size_t max_payload)
+static const zc_refusal_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                     size_t max_payload)
 {
-    static const s_error_t name = {"arguments", "a name is 1 to 256 bytes of plain text"};
-    static const s_error_t json = {"arguments", "a report has at most 65536 bytes"};
+    static const zc_refusal_t name = {"arguments", "a name is 1 to 256 bytes of plain text"};
+    static const zc_refusal_t json = {"arguments", "a report has at most 65536 bytes"};
     (void)count, (void)max_payload;
     self->name = args[0];
     self->json = args[1];
@@ -148,8 +141,8 @@ static const s_error_t *s_report (zc_ask_t *self, const zc_slice_t *args, size_t
 typedef struct {
     const char *name;
     size_t min, max; /* arguments */
-    const s_error_t *(*check) (zc_ask_t *self, const zc_slice_t *args, size_t count,
-                               size_t max_payload);
+    const zc_refusal_t *(*check) (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                  size_t max_payload);
     const char *usage;
 } s_verb_t;
 
@@ -173,7 +166,7 @@ const char *zc_verb_name (zc_verb_t verb)
 static const s_verb_t *s_verb_find (zc_slice_t name)
 {
     for (size_t i = 0; i < ZC_VERBS; i++)
-        if (s_is (name, s_verbs[i].name))
+        if (zc_slice_is (name, s_verbs[i].name))
             return &s_verbs[i];
     return NULL;
 }
@@ -218,7 +211,7 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
         *text = verb->usage;
         return "arguments";
     }
-    const s_error_t *error =
+    const zc_refusal_t *error =
         verb->check ? verb->check (self, frames + 1, count, max_payload) : NULL;
     *text = error ? error->text : NULL;
     return error ? error->code : NULL;

@@ -1,6 +1,7 @@
 /*  field.c - see field.h. */
 #include "lib/wire/field.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -135,4 +136,16 @@ int zc_accept_weight (zc_slice_t accept, const char *type)
         }
     }
     return weight;
+}
+
+bool zc_address_field (zc_slice_t text, int family, char address[INET6_ADDRSTRLEN])
+{
+    uint8_t binary[16];
+    char copy[INET6_ADDRSTRLEN];
+    if (text.len == 0 || text.len >= sizeof copy || memchr (text.at, 0, text.len))
+        return false;
+    memcpy (copy, text.at, text.len);
+    copy[text.len] = 0;
+    return inet_pton (family, copy, binary) == 1 &&
+           inet_ntop (family, binary, address, INET6_ADDRSTRLEN) != NULL;
 }

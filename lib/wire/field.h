@@ -3,6 +3,8 @@
 #ifndef ZC_FIELD_H
 #define ZC_FIELD_H
 
+#include <netinet/in.h>
+
 #include "lib/base/text.h"
 
 /*  Whether a character may stand in a token, and whether a text is a token (RFC 9110 §5.6.2). */
@@ -21,6 +23,10 @@ bool zc_field_cut (zc_slice_t *text, char end, zc_slice_t *part);
 bool zc_list_next (zc_slice_t *list, zc_slice_t *element);
 /*  Whether the word is an element of the list, in letters of either case. */
 bool zc_list_has (zc_slice_t list, const char *word);
+
+/*  Writes an address of this family (AF_INET, AF_INET6) in its shortest form. False, and nothing is
+ *  written, if the text is none. */
+bool zc_address_field (zc_slice_t text, int family, char address[INET6_ADDRSTRLEN]);
 
 /*  The media type of a Content-Type, without its parameters. */
 zc_slice_t zc_media_type (zc_slice_t value);

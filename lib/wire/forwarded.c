@@ -1,7 +1,6 @@
 /*  forwarded.c - see forwarded.h. */
 #include "lib/wire/forwarded.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "lib/wire/field.h"
@@ -9,18 +8,6 @@
 #define S_VALUE_MAX 256 /* bytes of a quoted value that is read */
 
 /*  ---------------------------------------------------------------- nodes (RFC 7239 §6) */
-
-static bool s_address (zc_slice_t text, int family, zc_hop_t hop)
-{
-    uint8_t binary[16];
-    char copy[INET6_ADDRSTRLEN];
-    if (text.len == 0 || text.len >= sizeof copy || memchr (text.at, 0, text.len))
-        return false;
-    memcpy (copy, text.at, text.len);
-    copy[text.len] = 0;
-    return inet_pton (family, copy, binary) == 1 &&
-           inet_ntop (family, binary, hop, INET6_ADDRSTRLEN) != NULL;
-}
 
 /*  "_" and one or more letters, digits, '.', '_' and '-'. */
 static bool s_is_obfuscated (zc_slice_t text)
@@ -58,7 +45,7 @@ static bool s_bracketed (zc_slice_t *text, zc_hop_t hop)
     if (text->len == 0 || text->at[0] != '[')
         return false;
     text->at++, text->len--;
-    return zc_field_cut (text, ']', &address) && s_address (address, AF_INET6, hop);
+    return zc_field_cut (text, ']', &address) && zc_address_field (address, AF_INET6, hop);
 }
 
 static bool s_node (zc_slice_t node, zc_hop_t hop)
@@ -76,7 +63,7 @@ static bool s_node (zc_slice_t node, zc_hop_t hop)
     }
     if (zc_field_cut (&node, ':', &name) && !s_is_port (node))
         return false;
-    if (s_address (name, AF_INET, hop))
+    if (zc_address_field (name, AF_INET, hop))
         return true;
     if (!zc_field_is (name, "unknown") && !s_is_obfuscated (name))
         return false;
@@ -198,7 +185,7 @@ int zc_x_forwarded_for_next (zc_slice_t *list, zc_hop_t hop)
     }
     if (element.len == 0)
         return 0;
-    if (!s_address (element, AF_INET6, hop) && !s_node (element, hop))
+    if (!zc_address_field (element, AF_INET6, hop) && !s_node (element, hop))
         hop[0] = 0;
     return 1;
 }

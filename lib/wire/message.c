@@ -67,10 +67,9 @@ bool zc_event_id_valid (zc_slice_t id)
 
 bool zc_event_reserved (zc_slice_t event)
 {
-    static const zc_slice_t prefix = {"zcast.", 6};
     if (event.len == 0 || (event.at[0] != 'z' && event.at[0] != 'm'))
         return false; /* nearly every one, and this is asked of every message */
-    return zc_slice_begins (event, prefix) || zc_slice_is (event, "mercure");
+    return zc_slice_starts (event, "zcast.") || zc_slice_is (event, "mercure");
 }
 
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload)

@@ -28,17 +28,6 @@ bool zc_proxy_begins (const void *bytes, size_t len)
 
 /*  ---------------------------------------------------------------- version 1: a line */
 
-static bool s_address (zc_slice_t text, int family, char address[INET6_ADDRSTRLEN])
-{
-    uint8_t binary[16];
-    if (text.len == 0 || text.len >= INET6_ADDRSTRLEN)
-        return false;
-    memcpy (address, text.at, text.len);
-    address[text.len] = 0;
-    return memchr (address, 0, text.len) == NULL && inet_pton (family, address, binary) == 1 &&
-           inet_ntop (family, binary, address, INET6_ADDRSTRLEN) != NULL;
-}
-
 static bool s_port (zc_slice_t text, uint16_t *port)
 {
     uint64_t number;
@@ -54,7 +43,7 @@ static bool s_line (zc_proxy_t *self, zc_slice_t line)
     zc_slice_t family, source, target, port;
     char ours[INET6_ADDRSTRLEN];
     uint16_t our_port;
-    if (zc_slice_is (line, "UNKNOWN") || zc_slice_begins (line, (zc_slice_t){"UNKNOWN ", 8}))
+    if (zc_slice_is (line, "UNKNOWN") || zc_slice_starts (line, "UNKNOWN "))
         return true;
     if (!zc_field_cut (&line, ' ', &family) || !zc_field_cut (&line, ' ', &source) ||
         !zc_field_cut (&line, ' ', &target) || !zc_field_cut (&line, ' ', &port))
@@ -62,8 +51,9 @@ static bool s_line (zc_proxy_t *self, zc_slice_t line)
     int af = zc_slice_is (family, "TCP4")   ? AF_INET
              : zc_slice_is (family, "TCP6") ? AF_INET6
                                             : AF_UNSPEC;
-    return af != AF_UNSPEC && s_address (source, af, self->address) &&
-           s_address (target, af, ours) && s_port (port, &self->port) && s_port (line, &our_port);
+    return af != AF_UNSPEC && zc_address_field (source, af, self->address) &&
+           zc_address_field (target, af, ours) && s_port (port, &self->port) &&
+           s_port (line, &our_port);
 }
 
 static long s_read_line (zc_proxy_t *self, const char *bytes, size_t len)
