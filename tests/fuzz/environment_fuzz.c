@@ -5,38 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/config/options_private.h"
-#include "lib/engine/worker.h"
+#include "tests/fuzz/program.h"
 
 #define VARIABLES_MAX 20
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-static const zc_option_t s_options[] = {
-    {"flag", 'f', ZC_OPT_BOOL, "no", 0, 0, NULL, NULL, "a flag", true},
-    {"number", 'n', ZC_OPT_NUMBER, "1", -10, 10, NULL, "N", "a number", true},
-    {"list", 'l', ZC_OPT_LIST, NULL, 1, 10, NULL, "TEXT", "a list", true},
-    {"map", 'm', ZC_OPT_MAP, NULL, 0, 0, NULL, "NAME=VALUE", "a map", true},
-    {"publish", 0, ZC_OPT_ENDPOINT, "inproc://x", 0, 0, NULL, "ENDPOINT", "an endpoint", true},
-    ZC_WORKER_OPTIONS,
-    ZC_OPTION_END,
-};
-static const zc_program_t s_program = {
-    .program = "zcast-fuzz", .section = "fuzz", .usage = "", .summary = "", .options = s_options};
-
-static void s_use (const zc_options_t *options)
-{
-    const char *key, *value;
-    if (zc_options_number (options, "number") < -10 || zc_options_number (options, "number") > 10)
-        abort ();
-    for (size_t i = 0; zc_options_item (options, "map", i, &key, &value); i++)
-        if (!*key || !value)
-            abort ();
-    for (size_t i = 0; zc_options_item (options, "list", i, &key, &value); i++)
-        if (key || !*value || strlen (value) > 10)
-            abort ();
-    zc_endpoint_exposed (zc_options_text (options, "publish"));
-}
 
 /*  Returns the name that was set, which the caller frees; NULL where the line is none. */
 static char *s_set (const char *at, size_t len)
@@ -85,7 +58,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     int rc = zc_options_load_text (options, "FILE", "", 0, error, sizeof error);
     if (rc != 0 && (!strstr (error, "ZCAST_") || strchr (error, '\n')))
         abort ();
-    s_use (options);
+    s_use (options, 1);
     if (zc_options_load_text (options, "FILE", "", 0, error, sizeof error) != rc)
         abort ();
     while (count) {

@@ -32,7 +32,7 @@ FUZZ_TARGETS = \
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
-EXTRA_DIST += tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/input.h tests/fuzz/program.h
 
 if FUZZERS
 FUZZ_MAIN =

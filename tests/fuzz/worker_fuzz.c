@@ -7,6 +7,7 @@
 #include "lib/engine/hub.h"
 #include "lib/wire/sse.h"
 #include "lib/wire/answer.h"
+#include "tests/fuzz/input.h"
 
 #define TOPICS 3
 #define CLIENTS 4
@@ -16,25 +17,6 @@
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static const zc_slice_t s_names[TOPICS] = {{"a", 1}, {"b", 1}, {"ab", 2}};
-
-/*  What is left of the input; zeros at the end. */
-static const uint8_t *s_at;
-static size_t s_left;
-
-static unsigned s_byte (void)
-{
-    if (s_left == 0)
-        return 0;
-    s_left--;
-    return *s_at++;
-}
-
-/*  Positions are near to each other, but for the greatest. */
-static zc_id_t s_id (void)
-{
-    unsigned byte = s_byte ();
-    return byte == 255 ? ZC_ID_MAX : byte;
-}
 
 typedef struct {
     zc_hub_t *hub;

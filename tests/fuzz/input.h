@@ -1,0 +1,27 @@
+/*  input.h - the bytes of a fuzz target, as small choices: each target plays a life of its own from
+ *  them. */
+#ifndef FUZZ_INPUT_H
+#define FUZZ_INPUT_H
+
+#include "lib/wire/id.h"
+
+/*  What is left of the input; zeros at the end. */
+static const uint8_t *s_at;
+static size_t s_left;
+
+static unsigned s_byte (void)
+{
+    if (s_left == 0)
+        return 0;
+    s_left--;
+    return *s_at++;
+}
+
+/*  Positions are near to each other, but for the greatest. */
+static zc_id_t s_id (void)
+{
+    unsigned byte = s_byte ();
+    return byte == 255 ? ZC_ID_MAX : byte;
+}
+
+#endif
