@@ -1113,6 +1113,9 @@ const makeSeat = (topics, since, hear) => ({
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
 const reaches = (a, b) => !b || (isPosition(a) && (!isPosition(b) || order(a, b) >= 0));
 
+/** @param {string} a @param {string} b */
+const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+
 /** What lines have to have in common. @param {Settings} settings */
 const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
 
@@ -1269,7 +1272,7 @@ function makeTrunk(settings, kind, number) {
   /** Says how it stands after the line was resumed. @param {Seat} seat @param {Continuity} verdict */
   function judge(seat, verdict) {
     const { since, from = '', topic, topics } = verdict;
-    const back = isPosition(since) && isPosition(from) && order(from, since) < 0; // a broker that began anew
+    const back = isBefore(from, since); // a broker that began anew
     const ours = (topics ?? [topic ?? '']).some((one) => !one || seat.topics.has(one));
     if (verdict.status === 'gap' && ours && (back || !from || !isPosition(seat.last) || seat.last === since || !reaches(later(seat.last, since), from))) {
       seat.last = back || !isPosition(seat.last) ? '' : seat.last;
@@ -1285,7 +1288,7 @@ function makeTrunk(settings, kind, number) {
   /** @param {Continuity} verdict @param {string} id */
   function gap(verdict, id) {
     const { since, from = id, topic } = verdict;
-    const back = isPosition(since) && isPosition(from) && order(from, since) < 0;
+    const back = isBefore(from, since);
     at = id;
     for (const seat of seats) {
       if (topic && !seat.topics.has(topic)) continue;
@@ -1443,8 +1446,10 @@ function check(settings) {
   }
 }
 
-/** The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick. */
-/** @type {Record<string, () => void>} */
+/**
+ * The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick.
+ * @type {Record<string, () => void>}
+ */
 const HEARS = {
   pagehide: () => look('page', true),
   pageshow: () => look('page', false),
@@ -1677,7 +1682,7 @@ export class Subscription {
     const now = status ?? all.find(({ state }) => state !== 'open') ?? all[0] ?? this.status;
     if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
     const { error, delay, ...rest } = now;
-    this.status = { ...rest, ...(['waiting'].includes(rest.state) && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
+    this.status = { ...rest, ...(rest.state === 'waiting' && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
     const { id, ...about } = this.status;
     const told = JSON.stringify(about);
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that

@@ -25,8 +25,10 @@ function check(settings) {
   }
 }
 
-/** The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick. */
-/** @type {Record<string, () => void>} */
+/**
+ * The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick.
+ * @type {Record<string, () => void>}
+ */
 const HEARS = {
   pagehide: () => look('page', true),
   pageshow: () => look('page', false),
@@ -259,7 +261,7 @@ export class Subscription {
     const now = status ?? all.find(({ state }) => state !== 'open') ?? all[0] ?? this.status;
     if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
     const { error, delay, ...rest } = now;
-    this.status = { ...rest, ...(['waiting'].includes(rest.state) && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
+    this.status = { ...rest, ...(rest.state === 'waiting' && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
     const { id, ...about } = this.status;
     const told = JSON.stringify(about);
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that

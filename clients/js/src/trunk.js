@@ -49,6 +49,9 @@ export const makeSeat = (topics, since, hear) => ({
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
 const reaches = (a, b) => !b || (isPosition(a) && (!isPosition(b) || order(a, b) >= 0));
 
+/** @param {string} a @param {string} b */
+const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+
 /** What lines have to have in common. @param {Settings} settings */
 const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
 
@@ -205,7 +208,7 @@ function makeTrunk(settings, kind, number) {
   /** Says how it stands after the line was resumed. @param {Seat} seat @param {Continuity} verdict */
   function judge(seat, verdict) {
     const { since, from = '', topic, topics } = verdict;
-    const back = isPosition(since) && isPosition(from) && order(from, since) < 0; // a broker that began anew
+    const back = isBefore(from, since); // a broker that began anew
     const ours = (topics ?? [topic ?? '']).some((one) => !one || seat.topics.has(one));
     if (verdict.status === 'gap' && ours && (back || !from || !isPosition(seat.last) || seat.last === since || !reaches(later(seat.last, since), from))) {
       seat.last = back || !isPosition(seat.last) ? '' : seat.last;
@@ -221,7 +224,7 @@ function makeTrunk(settings, kind, number) {
   /** @param {Continuity} verdict @param {string} id */
   function gap(verdict, id) {
     const { since, from = id, topic } = verdict;
-    const back = isPosition(since) && isPosition(from) && order(from, since) < 0;
+    const back = isBefore(from, since);
     at = id;
     for (const seat of seats) {
       if (topic && !seat.topics.has(topic)) continue;
