@@ -4,9 +4,10 @@
  *  a copy of the counts of when it last was: what was counted since is what may wait for it, but
  *  for what its peer has acknowledged since, and of that it has at most as many messages as the
  *  queue holds. That it is writable for one moment says nothing yet, since ZeroMQ may be about to
- *  fill it again: twice in a row does. Over a Unix socket nothing is acknowledged: there it is
- *  looked closely whether the kernel's queue moves at all, and one that takes something for some
- *  seconds, but never all, goes too.
+ *  fill it again: twice in a row does. Over a Unix socket nothing is acknowledged: what its peer
+ * has read is what ZeroMQ has written, but for what the kernel holds, with its own overhead. So
+ * there it is also looked closely whether the kernel's queue moves at all, and one that takes
+ * something for some seconds, but never all, goes too.
  *
  *  Rejected: a high-water mark that follows the size of messages (it is one for all connections, so
  *  that a few large messages would make the queues of small ones too short); to match each message
@@ -56,9 +57,10 @@ typedef struct {
 typedef struct {
     int fd;             /* ZeroMQ's */
     bool writable;      /* when it was looked at last */
-    bool unix_;         /* a Unix socket: what is taken isn't counted */
+    bool unix_;         /* a Unix socket: nothing on it is acknowledged */
     bool cut;           /* it is on its way out */
-    uint64_t taken;     /* bytes, at the last look; unix_: that wait in the kernel */
+    uint64_t taken;     /* bytes, at the last look */
+    uint64_t waiting;   /* unix_: bytes in the kernel, at the last look */
     s_counts_t *before; /* owned; NULL: it has taken all */
     uint64_t taken_before, before_ms;
     unsigned still; /* looks at its queue while too much may wait; 0: not so */
@@ -67,6 +69,7 @@ typedef struct {
 
 struct zc_backlog {
     uint64_t hwm, max_bytes;
+    uint64_t (*sent) (int fd);
     s_counts_t now, last; /* last: at the last look */
     s_reader_t *readers;
     struct pollfd *items; /* one for each of them */
@@ -79,13 +82,14 @@ struct zc_backlog {
     uint64_t behind, bytes, cut;
 };
 
-zc_backlog_t *zc_backlog_new (int hwm, uint64_t max_bytes)
+zc_backlog_t *zc_backlog_new (int hwm, uint64_t max_bytes, uint64_t (*sent) (int fd))
 {
     zc_backlog_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     self->hwm = hwm > 0 ? (uint64_t)hwm : UINT64_MAX;
     self->max_bytes = max_bytes;
+    self->sent = sent;
     return self;
 }
 
@@ -209,13 +213,26 @@ static void s_poll (zc_backlog_t *self)
         poll (self->items, self->count, 0);
 }
 
-static uint64_t s_taken (const s_reader_t *reader)
+/*  Bytes, with what the kernel adds to them. */
+static uint64_t s_waiting (const s_reader_t *reader)
+{
+    int waiting = 0;
+    return ioctl (reader->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
+}
+
+/*  What the peer of a Unix socket has read, at least. */
+static uint64_t s_read (const zc_backlog_t *self, const s_reader_t *reader)
+{
+    uint64_t sent = self->sent (reader->fd), waiting = s_waiting (reader);
+    return sent > waiting ? sent - waiting : 0;
+}
+
+static uint64_t s_taken (const zc_backlog_t *self, const s_reader_t *reader)
 {
     struct tcp_info info;
     socklen_t size = sizeof info;
-    int waiting = 0;
     if (reader->unix_)
-        return ioctl (reader->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
+        return s_read (self, reader);
     bool known = getsockopt (reader->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
                  size >= offsetof (struct tcp_info, tcpi_bytes_received);
     return known ? info.tcpi_bytes_acked : 0;
@@ -278,7 +295,7 @@ static void s_acquit (zc_backlog_t *self, s_reader_t *reader)
 
 static void s_judge (zc_backlog_t *self, s_reader_t *reader, bool writable, uint64_t now_ms)
 {
-    uint64_t taken = s_taken (reader);
+    uint64_t taken = s_taken (self, reader);
     if (writable && reader->writable) {
         free (reader->before);
         reader->before = NULL;
@@ -287,11 +304,12 @@ static void s_judge (zc_backlog_t *self, s_reader_t *reader, bool writable, uint
         s_fall_behind (self, reader, now_ms);
     }
     reader->taken = taken;
+    reader->waiting = reader->unix_ ? s_waiting (reader) : 0;
     reader->writable = writable;
     if (!reader->before)
         return;
     self->behind += !writable;
-    uint64_t since = reader->unix_ ? 0 : taken - reader->taken_before;
+    uint64_t since = taken > reader->taken_before ? taken - reader->taken_before : 0;
     uint64_t bytes = s_bound (self, reader->before, since);
     if (bytes > self->bytes)
         self->bytes = bytes;
@@ -316,12 +334,12 @@ static void s_look_closely (zc_backlog_t *self, uint64_t now_ms)
         s_reader_t *reader = &self->readers[i];
         if (!reader->still)
             continue;
-        uint64_t waiting = s_taken (reader);
-        if (waiting != reader->taken) {
+        if (s_waiting (reader) != reader->waiting) {
             s_acquit (self, reader);
         } else if (reader->still++ >= S_STILL_LOOKS && now_ms - reader->still_ms >= S_STILL_MS) {
             s_acquit (self, reader);
-            s_cut (self, reader, s_bound (self, reader->before, 0));
+            s_cut (self, reader,
+                   s_bound (self, reader->before, reader->taken - reader->taken_before));
         }
     }
 }

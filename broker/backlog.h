@@ -15,8 +15,9 @@
 
 typedef struct zc_backlog zc_backlog_t;
 
-/*  `hwm`: messages that a queue holds. `max_bytes`: for each subscriber; 0: no limit. */
-zc_backlog_t *zc_backlog_new (int hwm, uint64_t max_bytes);
+/*  `hwm`: messages that a queue holds. `max_bytes`: for each subscriber; 0: no limit. `sent` gives
+ *  the bytes that ZeroMQ has written to a connection so far. */
+zc_backlog_t *zc_backlog_new (int hwm, uint64_t max_bytes, uint64_t (*sent) (int fd));
 void zc_backlog_destroy (zc_backlog_t **self_p);
 void zc_backlog_set_max (zc_backlog_t *self, uint64_t max_bytes);
 

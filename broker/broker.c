@@ -12,6 +12,7 @@
 #include <time.h>
 #include "broker/dialogue.h"
 #include "broker/endpoints.h"
+#include "broker/intake.h"
 #include "broker/outbox.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -618,7 +619,8 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     self->flow.dedup = zc_dedup_new ();
     self->started_ms = self->flow.mono_ms;
     self->flow.stats = zc_stats_new (self->flow.mono_ms);
-    self->flow.backlog = zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes);
+    self->flow.backlog =
+        zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes, zc_intake_sent);
     self->flow.counters = zc_stats_figures (self->flow.stats);
     self->flow.history->settled = s_settled;
     self->flow.history->arg = self;

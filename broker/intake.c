@@ -1,4 +1,4 @@
-/*  intake.c - listen, accept4 and recv, as libzmq calls them.
+/*  intake.c - listen, accept4, recv and send, as libzmq calls them.
  *
  *  A descriptor belongs to one thread of libzmq's at a time, and so does its meter: libzmq hands a
  *  connection on through a queue with a lock. A connection that has sent more than it may is
@@ -31,6 +31,7 @@ typedef struct {
     atomic_int listens; /* on an endpoint of this role; -1: it doesn't */
     int role;           /* a connection's; -1: not one that is looked at */
     zc_meter_t meter;
+    atomic_uint_least64_t sent; /* bytes, to a connection */
 } s_socket_t;
 
 static struct {
@@ -138,6 +139,7 @@ int accept4 (int fd, struct sockaddr *address, socklen_t *len, int flags)
         self->listens = -1;
         self->role = listener ? listener->listens : -1;
         self->meter = (zc_meter_t){0};
+        self->sent = 0;
     }
     return accepted;
 }
@@ -169,4 +171,19 @@ ssize_t recv (int fd, void *bytes, size_t size, int flags)
         return len;
     zc_meter_result_t result = zc_meter_read (&self->meter, &limits, bytes, (size_t)len);
     return result == ZC_METER_GOOD ? len : s_cut (fd, result);
+}
+
+ssize_t send (int fd, const void *bytes, size_t size, int flags)
+{
+    ssize_t len = syscall (SYS_sendto, fd, bytes, size, flags, NULL, 0);
+    s_socket_t *self = len > 0 ? s_socket (fd, false) : NULL;
+    if (self)
+        atomic_fetch_add_explicit (&self->sent, (uint64_t)len, memory_order_relaxed);
+    return len;
+}
+
+uint64_t zc_intake_sent (int fd)
+{
+    s_socket_t *self = s_socket (fd, false);
+    return self ? atomic_load_explicit (&self->sent, memory_order_relaxed) : 0;
 }

@@ -2,8 +2,8 @@
  *  runs out of descriptors, and accepts messages of endless frames and any number of
  *  subscriptions.
  *
- *  This program defines the functions of the C library by which libzmq listens, accepts and
- *  receives: a program's definitions come before the C library's, also for shared libraries.
+ *  This program defines the functions of the C library by which libzmq listens, accepts, receives
+ *  and sends: a program's definitions come before the C library's, also for shared libraries.
  *  These functions do what the C library's do, and count. There is one intake in a process, as
  *  there is one C library. */
 #ifndef ZC_INTAKE_H
@@ -31,6 +31,9 @@ void zc_intake_limit (zc_intake_role_t role, const zc_meter_limits_t *limits);
 /*  Listening sockets that this thread makes from now on have this role; ZC_INTAKE_NONE: they
  *  aren't counted. */
 void zc_intake_bind (zc_intake_role_t role);
+/*  The bytes that libzmq has written to a connection so far; 0 if the descriptor is no connection
+ *  that it has accepted. */
+uint64_t zc_intake_sent (int fd);
 /*  Whether connections were cut, because they had sent more than they may, since the call that
  *  set *seen (0 at first). Then `text` tells of the last one, and *seen is set. */
 bool zc_intake_cut (uint64_t *seen, char *text, size_t size);
