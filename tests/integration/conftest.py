@@ -20,6 +20,15 @@ def pytest_runtest_makereport(item, call):
     setattr(item, f"report_{call.when}", outcome.get_result())
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    """The file of a secret that tokens are signed with."""
+    path = tmp_path_factory.mktemp("keys") / "token.key"
+    path.write_text("0123456789abcdef" * 3)
+    path.chmod(0o600)
+    return path
+
+
 @pytest.fixture
 def stack(request):
     made = Stack()

@@ -13,17 +13,8 @@ from http11 import Http, chunks, request
 from stack import BUILD, wait_for
 from wsraw import FIN, TEXT, Raw, head
 
-SECRET = "0123456789abcdef" * 3
 FORM = "application/x-www-form-urlencoded"
 NDJSON = "application/x-ndjson"
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory):
-    path = tmp_path_factory.mktemp("keys") / "token.key"
-    path.write_text(SECRET)
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture

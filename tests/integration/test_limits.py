@@ -12,16 +12,6 @@ from stack import BUILD, wait_for
 from test_metrics import lint
 from wsraw import FIN, TEXT, Raw, head
 
-SECRET = "0123456789abcdef" * 3
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory):
-    path = tmp_path_factory.mktemp("keys") / "token.key"
-    path.write_text(SECRET)
-    path.chmod(0o600)
-    return path
-
 
 @pytest.fixture(scope="module")
 def token(key):

@@ -7,6 +7,7 @@ import pytest
 
 from http11 import Http
 from stack import LIMIT, run, wait_for
+from test_proxies import check_flow
 from test_web_samples import ORIGIN, check_cors, check_later, head
 
 OVER_HTTP = ["nginx_proxy", "caddy", "haproxy"]
@@ -35,12 +36,7 @@ def serve(stack, way, *options):
 @pytest.mark.parametrize("way", WAYS)
 def test_events_come_as_they_are_published(stack, way):
     serve(stack, way)
-    browser = stack.start("curl", ["curl", "-sN", "--compressed", stack.url("/events", ["a"])])
-    browser.wait_log(r"(?s)^: zcast\nretry: \d+\n.*id: ")
-    for number in range(3):
-        id = stack.publish("a", f"number {number}")
-        browser.wait_log(f"data: number {number}\nid: {id}\n\n")
-    assert browser.running()
+    check_flow(stack)
 
 
 @pytest.mark.parametrize("way", WAYS)
