@@ -3,7 +3,7 @@
 
 void zc_ages_take (zc_ages_t *self, zc_ages_t *round)
 {
-    for (size_t i = 0; i < self->count; i++) /* one or two, as a rule: less than a call */
+    for (size_t i = 0; i < self->count; i++) /* usually one or two: cheaper than a call */
         round->at[i] = self->at[i];
     round->count = self->count;
     self->count = 0;

@@ -1,10 +1,11 @@
 /*  channel.c - a set of topics in one encoding, its feed and its clients.
  *
- *  The feed is in the order of ids over all its topics, so that one id says all a client needs to
- *  come back with. Therefore a channel holds messages back while one of its topics is being
- *  repaired (channels without that topic flow on), and, if it has several topics, while the hub
- *  suspects that something was lost: the next message of one topic doesn't show the hole of
- * another. What is held back is bounded; beyond that it's left to a repair from history. */
+ *  The feed is in the order of ids over all its topics, so that one id is all that a client
+ *  needs to come back with. To keep that order, a channel holds messages back while one of its
+ *  topics is being repaired; channels without that topic flow on. A channel of several topics
+ *  also holds messages back while the hub suspects a loss, because the next message of one topic
+ *  doesn't show the hole of another. The bytes held back are bounded; messages beyond the bound
+ *  are fetched from history later. */
 #include "lib/engine/channel.h"
 
 #include <assert.h>
@@ -18,25 +19,25 @@
 
 typedef enum {
     S_NEW,      /* some topic isn't confirmed yet; there is no feed */
-    S_BACKFILL, /* fetching what its first clients missed */
+    S_BACKFILL, /* the messages that its first clients missed are being fetched */
     S_LIVE,
 } s_state_t;
 
-/*  What a channel waits for, as timeouts. */
+/*  The timeouts of a channel. */
 enum {
     S_HEARTBEAT,    /* it has clients, and nothing was appended lately */
-    S_LINGER,       /* it has none */
-    S_RETAIN,       /* its feed holds something, the first of which may then be too old */
-    S_RETAIN_AGAIN, /* its feed still does */
+    S_LINGER,       /* it has no clients */
+    S_RETAIN,       /* its feed holds messages, and the first may be too old by then */
+    S_RETAIN_AGAIN, /* its feed still holds messages */
     S_OPENING,      /* the head of a stream waits for its first event */
 };
-#define S_RETAIN_AGAIN_MS 1000 /* at least; else an eighth of `retain` */
+#define S_RETAIN_AGAIN_MS 1000 /* at least; or an eighth of `retain`, if that is more */
 #define S_OPENING_MS 1000
 
 typedef struct {
     zc_subscription_t *subscription;
-    const zc_order_t *order; /* of that */
-    size_t slot;             /* ours among its followers */
+    const zc_order_t *order; /* the subscription's */
+    size_t slot;             /* the channel's, among the subscription's followers */
 } s_topic_t;
 
 typedef struct {
@@ -57,22 +58,22 @@ struct zc_channel {
     size_t topic_count;
     zc_buf_t topic_list;    /* names with LF between them, for fetch */
     zc_feed_t *feed;        /* owned; NULL until LIVE */
-    zc_id_t start;          /* until LIVE: everything after this is in pending or will come */
+    zc_id_t start;          /* until LIVE: every later message is in pending or will come */
     unsigned holds;         /* topics that are not LIVE */
     zc_audience_t audience; /* its clients */
     zc_joins_t joins;       /* those of its clients that don't follow the feed */
     zc_kept_t **pending;    /* owned array: held back */
     size_t pending_count, pending_cap, pending_bytes;
     bool unsorted; /* pending isn't in the order of ids */
-    s_gap_t *gaps; /* owned: stated when the feed gets there */
+    s_gap_t *gaps; /* owned: each is stated when the feed gets there */
     size_t gap_count, gap_cap;
     uint64_t fetch; /* token of a backfill, or 0 */
     zc_id_t backfill_since;
     zc_timeout_t life;     /* HEARTBEAT, LINGER */
     zc_timeout_t retained; /* RETAIN, RETAIN_AGAIN */
-    zc_timeout_t opening;  /* OPENING: it is that new */
-    uint64_t trim_at;      /* the feed's head from which on it may be too large */
-    size_t memory;         /* of the feed, as it was last counted */
+    zc_timeout_t opening;  /* OPENING: while the channel is that new */
+    uint64_t trim_at;      /* the feed may be too large once its head is here */
+    size_t memory;         /* bytes of the feed, as last counted */
     size_t unsettled;      /* slot in the set's list */
 };
 
@@ -81,7 +82,7 @@ struct zc_channels {
     zc_subscriptions_t *subscriptions; /* owned */
     zc_table_t table;                  /* owns zc_channel_t */
     zc_slots_t unsettled;              /* of zc_channel_t */
-    zc_timeouts_t timeouts;            /* of zc_channel_t: their lives and what they retain */
+    zc_timeouts_t timeouts;            /* of zc_channel_t: their lives and their feeds' ages */
 };
 
 static int s_compare_slices (const void *a, const void *b)
@@ -90,7 +91,7 @@ static int s_compare_slices (const void *a, const void *b)
     return zc_slice_compare (*left, *right);
 }
 
-/*  Sorts and folds; returns how many are left. */
+/*  Sorts the topics and removes doubles; returns how many are left. */
 static size_t s_normalise (zc_slice_t *topics, size_t count)
 {
     qsort (topics, count, sizeof *topics, s_compare_slices);
@@ -129,7 +130,8 @@ static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
     self->holds += topic->order->state != ZC_ORDER_LIVE;
     if (topic->order->complete > self->start)
         self->start = topic->order->complete;
-    if (topic->order->handed > self->start) /* this part of a page only other channels have had */
+    /* other channels have had this part of a page; this one hasn't */
+    if (topic->order->handed > self->start)
         self->start = topic->order->handed;
     if (index)
         zc_buf_addc (&self->topic_list, '\n');
@@ -199,7 +201,7 @@ static void s_clear_held (zc_channel_t *self)
     self->unsorted = false;
 }
 
-/*  Keeps the count of what all feeds hold. */
+/*  Keeps the sum of all feeds' bytes up to date. */
 static void s_count_memory (zc_channel_t *self)
 {
     size_t memory = self->feed ? zc_feed_memory (self->feed) : 0;
@@ -280,8 +282,8 @@ void zc_channel_remove (zc_channel_t *self, zc_client_t *client)
 
 /*  Messages. */
 
-/*  Bytes were appended to the feed. The clock goes on with the hub's ticks: a busy channel is moved
- *  once in each. */
+/*  Bytes were appended to the feed. The heartbeat is put off once for each tick of the hub,
+ *  however many messages a busy channel gets in between. */
 static void s_appended (zc_channel_t *self)
 {
     zc_timeouts_t *timeouts = &self->set->timeouts;
@@ -312,7 +314,8 @@ static void s_append (zc_channel_t *self, const zc_message_t *message)
         return;
     }
     const zc_buf_t *bytes = zc_encoder_bytes (self->shared->encoder, self->encoding, message);
-    if (late) { /* can only be without a broker that states its drops; better late than never */
+    /* happens only with a broker that doesn't state its drops; late is better than never */
+    if (late) {
         stats->late++;
         zc_feed_append_control (self->feed, bytes->data, bytes->len);
     } else {
@@ -334,8 +337,8 @@ static bool s_held (const zc_channel_t *self)
            (self->shared->losses.suspect && self->topic_count > 1);
 }
 
-/*  What history gives of this topic next goes to the feed at once: everything that is held back
- *  waits for nothing earlier. */
+/*  Whether the topic's next messages from history go to the feed at once, because no topic of
+ *  the channel is less complete. */
 static bool s_waits_for (const zc_channel_t *self, const zc_order_t *order)
 {
     if (self->state != S_LIVE || (self->shared->losses.suspect && self->topic_count > 1))
@@ -428,7 +431,7 @@ static void s_answered (void *follower, zc_id_t begin)
 static const zc_follower_t s_follower = {s_message, s_hold, s_takes_page,
                                          s_gap,     s_live, s_answered};
 
-/*  Releasing what was held back. */
+/*  Releasing the messages that were held back. */
 
 static int s_compare_kept (const void *a, const void *b)
 {
@@ -446,7 +449,7 @@ static int s_compare_gaps (const void *a, const void *b)
 static void s_state_gap (zc_channel_t *self, const s_gap_t *gap)
 {
     if (gap->from <= self->start)
-        return; /* from before this feed */
+        return; /* the feed begins after this gap */
     char since[ZC_ID_SIZE];
     zc_verdict_t verdict = {.gap = true,
                             .since = {since, zc_id_format (gap->since, since)},
@@ -460,7 +463,8 @@ static void s_state_gap (zc_channel_t *self, const s_gap_t *gap)
     s_appended (self);
 }
 
-/*  States the gaps that begin before `id`: ahead of what was saved from within them. */
+/*  States the gaps that begin before `id`. A message that history still has from within a gap
+ *  comes after the gap's statement. */
 static void s_state_gaps (zc_channel_t *self, zc_id_t id)
 {
     size_t done = 0;
@@ -484,9 +488,9 @@ static zc_id_t s_least_known (const zc_channel_t *self)
     return least;
 }
 
-/*  What history gave may be ahead of what is still on its way live, on other topics. A position is
- *  safe once something later has come live, or the broker has said of every topic that there is
- *  nothing more up to it. */
+/*  Messages from history may be ahead of messages of other topics that are still on their way
+ *  live. A position is safe once a later message has come live, or once the broker has said of
+ *  every topic that it has nothing more up to that position. */
 static zc_id_t s_safe (const zc_channel_t *self)
 {
     if (self->topic_count == 1)
@@ -495,7 +499,7 @@ static zc_id_t s_safe (const zc_channel_t *self)
     return least > self->shared->losses.received ? least : self->shared->losses.received;
 }
 
-/*  The position up to which what is held back can be handed over. */
+/*  The position up to which held messages can be handed over. */
 static zc_id_t s_limit (const zc_channel_t *self)
 {
     if (self->shared->losses.suspect && self->topic_count > 1)
@@ -511,7 +515,7 @@ static zc_id_t s_limit (const zc_channel_t *self)
     return limit;
 }
 
-/*  The first `count` of what was held back has been handed over. */
+/*  The first `count` held messages have been handed over. */
 static void s_let_go_of_pending (zc_channel_t *self, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -549,7 +553,7 @@ static void s_release (zc_channel_t *self)
         before = message->id;
     }
     if (done < self->pending_count && self->pending[done]->message->id <= limit)
-        zc_channel_unsettle (self); /* first, what is there has to be sent */
+        zc_channel_unsettle (self); /* the bytes that the feed has must be sent first */
     else
         s_state_gaps (self, limit);
     s_let_go_of_pending (self, done);
@@ -557,9 +561,9 @@ static void s_release (zc_channel_t *self)
 
 /*  From NEW to LIVE. */
 
-/*  The broker has confirmed every topic, so its start is known. A topic that is being repaired is
- *  no reason to wait: a channel that isn't LIVE releases nothing, and might never have the room
- *  that the repair needs. */
+/*  The broker has confirmed every topic, so its start is known. The channel doesn't wait for the
+ *  repair of a topic: a channel that isn't LIVE releases nothing, so it might never have the
+ *  room that the repair needs. */
 static bool s_confirmed (const zc_channel_t *self)
 {
     for (size_t i = 0; i < self->topic_count && self->holds; i++)
@@ -583,7 +587,7 @@ static void s_backfill_end (void *asker, const zc_page_end_t *end)
 {
     zc_channel_t *self = asker;
     self->fetch = 0;
-    /* more than a page, or a gap to be stated: then each client resumes by itself */
+    /* otherwise there is more than a page, or a gap to state, and each client resumes by itself */
     if (end->remaining == 0 && end->floor <= self->backfill_since &&
         self->backfill_since < self->start)
         self->start = self->backfill_since;
@@ -599,7 +603,7 @@ static void s_backfill_failed (void *asker)
 static const zc_fetcher_t s_backfiller = {ZC_FETCH_BEGINNING, s_backfill_message, s_backfill_end,
                                           s_backfill_failed};
 
-/*  What its first clients missed is fetched once, for all of them. */
+/*  Fetches once, for all of the channel's first clients, the messages that they missed. */
 static bool s_backfill (zc_channel_t *self, zc_id_t oldest)
 {
     zc_questions_t *questions = self->shared->questions;
@@ -624,7 +628,8 @@ void zc_channel_advance (zc_channel_t *self)
         zc_channel_unsettle (self);
 }
 
-/*  Nothing may come live soon to show that what is held back is safe: the broker knows. */
+/*  It may be long until a live message shows that the held messages are safe, so the broker is
+ *  asked. */
 static void s_ask_for_safety (zc_channel_t *self)
 {
     zc_id_t newest = self->pending[self->pending_count - 1]->message->id; /* sorted by s_release */
@@ -675,26 +680,28 @@ void zc_channel_greet (zc_channel_t *self, zc_client_t *client, zc_id_t position
     zc_buf_clear (&bytes);
 }
 
-/*  The slow policy goes to every client beyond max_lag, then old bytes may go. */
+/*  Applies the slow policy to every client beyond max_lag; then old bytes may go. */
 static void s_trim (zc_channel_t *self, zc_id_t oldest)
 {
     uint64_t head = zc_feed_head (self->feed), reader = head;
-    zc_rounds_check (self->shared->rounds, &self->audience); /* some may go */
+    zc_rounds_check (self->shared->rounds, &self->audience); /* some clients may leave */
     for (size_t i = 0; i < self->audience.count; i++) {
         const zc_client_t *client = self->audience.clients[i];
         if (client->join || client->cursor == head)
             continue;
         oldest = ZC_ID_NONE;
         if (client->cursor < reader)
-            reader = client->cursor; /* may be within a message, of which the rest counts as lag */
+            /* may be inside a message; the rest of that message counts as lag */
+            reader = client->cursor;
         if (!client->blocked && head - client->cursor > s_retain (self))
-            return; /* not slow: this round hasn't got to it yet */
+            return; /* the client isn't slow: this round hasn't reached it yet */
     }
     zc_feed_trim (self->feed, s_retain (self), oldest, reader);
     s_count_memory (self);
 }
 
-/*  To look costs with the number of clients: next after half as much again has been appended. */
+/*  A look at the size costs a step for each client, so the next look comes after half of
+ *  `retain` more has been appended. */
 static void s_trim_large (zc_channel_t *self)
 {
     size_t retain = s_retain (self), size;
@@ -707,7 +714,7 @@ static void s_trim_large (zc_channel_t *self)
     }
 }
 
-/*  What was sent long ago goes. */
+/*  Drops messages that are older than `retain`. */
 static void s_trim_old (zc_channel_t *self)
 {
     uint64_t now = self->shared->now_ms, retain = self->shared->config.retain_ms;
@@ -718,7 +725,7 @@ static void s_trim_old (zc_channel_t *self)
         zc_timeouts_stop (&self->set->timeouts, &self->retained);
 }
 
-/*  The heartbeat of those that follow the feed. */
+/*  The heartbeat of the clients that follow the feed. */
 static void s_heartbeat (zc_channel_t *self)
 {
     zc_timeouts_start (&self->set->timeouts, &self->life, S_HEARTBEAT, self->shared->now_ms);
@@ -873,7 +880,7 @@ void zc_channels_let_go (zc_channels_t *self, size_t goal)
     }
 }
 
-/*  What a channel is. */
+/*  Accessors. */
 
 zc_shared_t *zc_channel_shared (const zc_channel_t *self)
 {

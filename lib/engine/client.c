@@ -1,4 +1,4 @@
-/*  client.c - what is waiting for one client. */
+/*  client.c - the bytes that wait for one client. */
 #include "lib/engine/client.h"
 
 #include <stdlib.h>
@@ -20,8 +20,9 @@ const char *zc_gone_reason (zc_gone_t why)
     return reasons[why];
 }
 
-/*  Private bytes go before the feed's, so the frame that the cursor stands in is finished first:
- *  its rest becomes private. While there are private bytes the cursor is at a boundary. */
+/*  Private bytes are sent before the feed's. So the rest of the frame that the cursor is in
+ *  becomes private first: while there are private bytes, the cursor is at a boundary between
+ *  messages. */
 static void s_finish_frame (zc_client_t *self)
 {
     const zc_feed_t *feed = self->feed;
@@ -101,7 +102,7 @@ static void s_note_first_byte (zc_client_t *self)
     self->asked_ms = 0;
 }
 
-/*  What a client is sent first is always its own: the head of the answer. */
+/*  The first bytes that a client is sent are always private: the head of the answer. */
 void zc_client_sent (zc_client_t *self, size_t len)
 {
     if (self->private_) {

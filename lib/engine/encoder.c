@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define S_ENCODINGS_MAX 8
-#define S_KEEP 262144 /* bytes; a large message's memory isn't kept for others */
+#define S_KEEP 262144 /* bytes; the memory of a larger message isn't kept for the next one */
 
 typedef struct {
     const zc_encoding_t *encoding; /* borrowed; NULL: free */

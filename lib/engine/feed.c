@@ -1,9 +1,9 @@
-/*  feed.c - one contiguous run of bytes and an index of the entries in it.
+/*  feed.c - one contiguous run of bytes, and an index of its entries.
  *
- *  Contiguous, so that whatever a client lacks is one send. Bytes that are let go become a dead
- *  prefix; the live ones move to the front only when the space runs out and at least half of it is
- *  dead, so each byte is moved at most once on average. Chunks in a list were rejected: they need
- *  an iovec per chunk and client. */
+ *  The bytes are contiguous, so that all bytes that a client lacks are one send. Bytes that are
+ *  dropped become a dead prefix. The live bytes move to the front only when the space runs out
+ *  and at least half of it is dead, so each byte is moved at most once on average. Rejected: a
+ *  list of chunks, which needs an iovec for each chunk and client. */
 #include "lib/engine/feed.h"
 
 #include <assert.h>
@@ -12,9 +12,9 @@
 
 typedef struct {
     uint64_t position; /* of its first byte */
-    zc_id_t id;        /* a message's id; a control entry's: complete up to */
+    zc_id_t id;        /* of a message; a control entry: the feed is complete up to here */
     bool message;      /* false: a control entry */
-    uint64_t number;   /* messages before it since the feed began */
+    uint64_t number;   /* messages that the feed had before this one */
 } s_entry_t;
 
 struct zc_feed {
@@ -26,7 +26,7 @@ struct zc_feed {
     s_entry_t *entries; /* owned; first..count are live */
     size_t first, count, entries_cap;
     zc_id_t start, last;
-    zc_id_t gap;       /* something up to here is missing from it, and was stated */
+    zc_id_t gap;       /* messages up to here are missing, and the gap was stated */
     uint64_t messages; /* appended since the feed began */
     uint64_t newest;   /* position of the newest message */
 };
@@ -173,7 +173,7 @@ const uint8_t *zc_feed_bytes (const zc_feed_t *self, uint64_t position, size_t *
     return *len ? self->data + self->dead + (position - self->tail) : NULL;
 }
 
-/*  The first live entry for which `id` is exceeded, or count. */
+/*  The first live entry whose id is greater than `id`, or count. */
 static size_t s_after_id (const zc_feed_t *self, zc_id_t id)
 {
     size_t low = self->first, high = self->count;
@@ -246,7 +246,7 @@ uint64_t zc_feed_newest (const zc_feed_t *self)
     return self->newest;
 }
 
-/*  Gives memory back once nothing, or little of much, is in use. */
+/*  Frees memory once the feed uses none of it, or little. */
 static void s_shrink (zc_feed_t *self)
 {
     if (self->first == self->count) {

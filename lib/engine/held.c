@@ -1,5 +1,5 @@
-/*  held.c - sums, and messages that are kept once however many channels hold them back: a topic
- * that is repaired may be in thousands. */
+/*  held.c - sums of bytes, and messages that are kept once however many channels hold them back.
+ *  One repaired topic may be in thousands of channels. */
 #include "lib/engine/held.h"
 
 #include <stdlib.h>

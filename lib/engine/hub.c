@@ -1,8 +1,9 @@
-/*  hub.c - hands what the link brings to whom it concerns, and keeps the time.
+/*  hub.c - hands messages and answers from the link to the objects that they concern, and keeps
+ *  the time.
  *
- *  The way of a message: zc_hub_message finds its topic's subscription, which asks the order
- *  whether it comes next and hands it to each channel of the topic, which appends it to its feed.
- */
+ *  zc_hub_message finds the topic's subscription. The subscription asks the topic's order
+ *  whether the message comes next, and hands it to each channel of the topic, which appends it
+ *  to its feed. */
 #include "lib/engine/hub.h"
 
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 #include "lib/engine/join.h"
 #include "lib/engine/slow.h"
 
-#define S_PAGE_BYTES 524288 /* that a page takes here, about */
-#define S_POSITION_MS 1000  /* how often the broker is asked for its head and drops */
+#define S_PAGE_BYTES 524288 /* memory that a page takes, about */
+#define S_POSITION_MS 1000  /* how often the broker is asked for its head and its last drop */
 
 struct zc_hub {
     zc_shared_t shared;
@@ -26,7 +27,7 @@ static void s_check (void *arg, zc_client_t *client)
     zc_slow_check (arg, client);
 }
 
-/*  A quarter of what may be held is for pages that are under way. */
+/*  Pages that are under way may take a quarter of the bytes that the hub may hold. */
 static void s_take_over (zc_hub_t *self, const zc_hub_config_t *config)
 {
     self->shared.config = *config;
@@ -113,9 +114,9 @@ void zc_hub_allow_fetches (zc_hub_t *self, unsigned count)
     zc_questions_allow (self->shared.questions, count);
 }
 
-/*  Whether the broker's positions have gone back: it has lost its history, and its clock was set
- *  back. Another line says so, but one that begins after all that we have. An older broker names
- *  none. */
+/*  Whether the broker's positions have gone back, because it has lost its history and its clock
+ *  was set back. Another line says so, unless that line begins after all positions that we have.
+ *  An older broker names no line. */
 static bool s_went_back (const zc_hub_t *self, const zc_line_t *line, zc_id_t head, zc_id_t had)
 {
     const zc_line_t *ours = zc_questions_line (self->shared.questions);
@@ -124,8 +125,9 @@ static bool s_went_back (const zc_hub_t *self, const zc_line_t *line, zc_id_t he
     return !zc_line_same (ours, line) && !zc_line_follows (line, had);
 }
 
-/*  What is complete, and what has come, means nothing any more: some of it would be taken for
- *  repeats, and some not. Clients begin from the first position that there is now. */
+/*  On the new line, positions that are complete or have come mean nothing: the hub would take
+ *  some new messages for repeats and others for the next in order. Clients begin from the first
+ *  position that there is now. */
 static void s_begin_anew (zc_hub_t *self, zc_id_t head)
 {
     zc_id_t future = self->shared.losses.head;
@@ -141,7 +143,7 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
     zc_questions_connected (self->shared.questions, true);
 }
 
-/*  The last answer of a round of SYNCs came, or won't. */
+/*  To be called when a SYNC was answered or failed: ends the round after its last one. */
 static void s_check_round (zc_hub_t *self)
 {
     if (!zc_questions_syncing (self->shared.questions) &&
@@ -226,11 +228,12 @@ void zc_hub_disconnected (zc_hub_t *self)
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, &at)))
         zc_join_disconnected (channel);
-    /* before it is connected again nothing that comes is taken for gapless */
+    /* until the link is connected again, no message that comes is taken for gapless */
     zc_losses_suspect (&self->shared.losses);
 }
 
-/*  One round of SYNCs at a time: what is wanted meanwhile waits and goes out together. */
+/*  There is one round of SYNCs at a time; topics that are wanted meanwhile wait and go out
+ *  together. */
 static void s_send_syncs (zc_hub_t *self)
 {
     zc_questions_t *questions = self->shared.questions;
@@ -245,7 +248,7 @@ static void s_send_syncs (zc_hub_t *self)
     zc_questions_sync (questions, losses->head);
 }
 
-/*  What can be sent is sent before more is appended; what can't, has to go. */
+/*  Makes room before more is appended: clients that take no more bytes may have to go. */
 static bool s_may_go_on (zc_hub_t *self)
 {
     if (zc_held_over (&self->shared.held) && !zc_rounds_busy (self->shared.rounds))
@@ -304,7 +307,8 @@ zc_id_t zc_hub_last_id (zc_client_t *client)
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client)
 {
     zc_join_leave (client);
-    zc_rounds_leave (self->shared.rounds, client); /* one that never joined, too */
+    /* a client that never joined may be in a round, too */
+    zc_rounds_leave (self->shared.rounds, client);
 }
 
 size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics)
@@ -346,14 +350,14 @@ static bool s_second_is_over (zc_hub_t *self)
     return true;
 }
 
-/*  Once a second: what the broker dropped, and about quiet topics. */
+/*  Once a second, asks for the broker's last drop, and for quiet topics. */
 static void s_ask_now_and_then (zc_hub_t *self)
 {
     zc_questions_t *questions = self->shared.questions;
     zc_losses_t *losses = &self->shared.losses;
     zc_subscriptions_want_quiet (self->subscriptions, self->shared.config.heartbeat_ms / 2 + 1);
     if (zc_questions_syncing (questions) || zc_questions_wanted (questions) || losses->reconcile)
-        return; /* that will be answered with the position, too */
+        return; /* the answers to these bring the position, too */
     zc_losses_begin_round (losses);
     zc_questions_sync (questions, losses->head);
 }

@@ -1,9 +1,10 @@
 /*  join.c - clients that don't follow their channel's feed yet.
  *
- *  Resuming is: a position, pages of history as private bytes while the position is older than the
- *  feed, and then a cursor. The next page is asked for when the last one has been sent, so that a
- *  long replay costs a page of memory whatever its length, and goes at the client's own speed. A
- *  client that doesn't take its page while more than max_lag goes to the feed is a slow one. */
+ *  A client that resumes has a position. While that position is older than the feed, it gets
+ *  pages of history as private bytes; then it gets a cursor. The next page is requested when the
+ *  last one has been sent, so a replay of any length costs the memory of one page, and goes at
+ *  the client's own speed. A client that doesn't take its page while more than max_lag goes to
+ *  the feed is slow. */
 #include "lib/engine/join.h"
 
 #include <stdlib.h>
@@ -12,32 +13,33 @@
 #include "lib/base/text.h"
 
 typedef enum {
-    S_RESUME, /* after `at` (or the own id in `since`), by feed or by pages of history */
-    S_SKIP,   /* fell behind at `at`: goes to the newest when it can be sent something */
+    /* comes back with `at` (or its own id in `since`): by the feed, or by pages of history */
+    S_RESUME,
+    S_SKIP, /* fell behind at `at`: jumps to the newest message once it can be sent something */
 } s_kind_t;
 
 struct zc_join {
     s_kind_t kind;
     zc_client_t *client;
     size_t slot;  /* among the channel's joins */
-    size_t due;   /* among those to be tried */
-    size_t ahead; /* among those that wait for the feed to reach `at` */
-    char *since;  /* owned: the last id as it came; NULL for a move or a skip */
+    size_t due;   /* among the joins to be tried */
+    size_t ahead; /* among the joins that wait for the feed to reach `at` */
+    char *since;  /* owned: the last id as the client sent it; NULL for a move or a skip */
     size_t since_len;
-    zc_id_t at;         /* complete up to here */
-    uint64_t mark;      /* the feed's head when the client was last given something */
-    bool known;         /* `at` means something; false for an own id not yet looked up */
-    bool earliest;      /* asked for all there is */
-    bool fresh;         /* came before there ever was a broker: can't have missed anything */
-    bool astray;        /* `at` is of a line that is no more: all there is now comes after it */
-    bool guess;         /* `at` is by the clock, and may be ahead of the broker, */
-    bool paged;         /* until a page has shown where that is */
-    zc_id_t clock;      /* what it said when the client came */
-    bool verdict;       /* still owed */
+    zc_id_t at;    /* the client has everything up to here */
+    uint64_t mark; /* the feed's head when the client was last given bytes */
+    bool known;    /* `at` is valid; false for an own id that wasn't looked up yet */
+    bool earliest; /* the client asked for all messages that there are */
+    bool fresh;    /* came before there ever was a broker: it can't have missed anything */
+    bool astray; /* `at` is of a line that has ended: all messages of today's line come after it */
+    bool guess;  /* `at` is by our clock, which may be ahead of the broker's, */
+    bool paged;  /* until a page has shown the broker's position */
+    zc_id_t clock;      /* our clock when the client came */
+    bool verdict;       /* the client is still owed its verdict */
     bool checked;       /* the broker knows positions up to `at` */
     uint64_t fetch;     /* token of the page under way, or 0 */
     zc_buf_t page;      /* encoded messages of that page */
-    zc_id_t page_first; /* the first one's id */
+    zc_id_t page_first; /* id of its first message */
     uint64_t page_count;
 };
 
@@ -58,7 +60,7 @@ static void s_enter (zc_join_t *self)
     s_mark (self);
 }
 
-/*  It doesn't wait to be tried any more. */
+/*  Takes the join out of the sets that are to be tried. */
 static void s_rest (zc_join_t *self)
 {
     zc_joins_t *joins = zc_channel_joins (self->client->channel);
@@ -66,7 +68,7 @@ static void s_rest (zc_join_t *self)
     zc_heap_take (&joins->ahead, &self->ahead);
 }
 
-/*  Takes it out of its channel. */
+/*  Takes the join out of its channel. */
 static void s_exit (zc_join_t *self)
 {
     s_rest (self);
@@ -92,7 +94,7 @@ static void s_clear_page (zc_join_t *self)
     zc_buf_clear (&self->page);
 }
 
-/*  Forgets the page under way, of which no more will come. */
+/*  Forgets the page under way; no more of it will come. */
 static void s_reset (zc_join_t *self)
 {
     self->fetch = 0;
@@ -110,19 +112,18 @@ static void s_destroy (zc_join_t *self)
     free (self);
 }
 
-/*  Makes private what a client that follows the feed hasn't had of it. Returns where that ends. */
+/*  Makes private the rest of the feed that a client hasn't had. Returns where the rest ends. */
 static zc_id_t s_take_rest (zc_client_t *client)
 {
     const zc_feed_t *feed = zc_channel_feed (client->channel);
     size_t len;
-    zc_client_add (client, "", 0); /* the rest of the message it is in */
+    zc_client_add (client, "", 0); /* the rest of its current message */
     const uint8_t *rest = zc_feed_bytes (feed, client->cursor, &len);
     zc_client_add (client, rest, len);
     client->cursor += len;
     return zc_feed_last (feed);
 }
 
-/*  From this position on. */
 static void s_follow (zc_client_t *client, uint64_t position)
 {
     client->feed = zc_channel_feed (client->channel);
@@ -137,11 +138,12 @@ static void s_end (zc_join_t *self, uint64_t position)
     zc_rounds_ready (zc_channel_shared (client->channel)->rounds, client);
 }
 
-/*  What the client can come back with now; ZC_ID_NONE: nothing that the broker would know. */
+/*  The position that the client can come back with now, or ZC_ID_NONE if the broker wouldn't
+ *  know any. */
 static zc_id_t s_position (const zc_join_t *self)
 {
     zc_id_t came;
-    if (self->verdict) /* it speaks of what the client came with */
+    if (self->verdict) /* a verdict speaks of the id that the client came with */
         return zc_id_parse (self->since, self->since_len, &came) == 0 ? came : ZC_ID_NONE;
     return self->checked ? self->at : ZC_ID_NONE;
 }
@@ -182,16 +184,16 @@ static void s_fetch (zc_join_t *self)
     if (self->known)
         since = (zc_slice_t){text, zc_id_format (self->astray ? ZC_ID_NONE : self->at, text)};
     if (!zc_questions_can_ask (shared->questions))
-        return; /* tried again when it can */
+        return; /* it is tried again when that is possible */
     shared->stats.resumed_broker += self->verdict;
-    /*  What a client brings may be of any line. */
+    /*  A position that a client brings may be of any line. */
     bool ours = self->paged || (!self->since && !self->guess);
     self->fetch = zc_questions_fetch (shared->questions, &s_pages, self, since, ours,
                                       zc_channel_topic_list (self->client->channel));
 }
 
-/*  The feed isn't as far as the client is: something is still on its way, or nothing was published
- *  there. The broker's last positions tell. */
+/*  The client is ahead of the feed: messages are still on their way, or nothing was published up
+ *  to the client's position. The broker's last positions tell which. */
 static void s_wait_for_feed (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
@@ -206,9 +208,9 @@ static void s_wait_for_feed (zc_join_t *self)
     }
 }
 
-/*  A verdict's own id, which a client may come back with that saw nothing after it: it isn't beyond
- *  any message that follows. A gap may be: what is gone of one topic can be newer than what is left
- *  of another. */
+/*  The id of a verdict must be before all messages that follow, because a client that saw
+ *  nothing after the verdict may come back with it. The end of a gap may be later: the missing
+ *  messages of one topic can be newer than the oldest message of another. */
 static zc_id_t s_before_page (const zc_join_t *self, zc_id_t position)
 {
     bool beyond = self->page_count && self->page_first <= position;
@@ -225,7 +227,7 @@ static void s_later_gap (zc_join_t *self, zc_id_t from, zc_id_t position, zc_buf
     s_add_verdict (self, &verdict, bytes);
 }
 
-/*  A feed may lack something, too: what was gone from history when its worker asked for it. */
+/*  A feed may have a gap, too: messages that history no longer had when the worker fetched them. */
 static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
 {
     zc_channel_t *channel = self->client->channel;
@@ -240,7 +242,7 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
         s_shared (self)->stats.resumed_feed++;
         s_add_verdict (self, &verdict, &bytes);
     } else if (gap > self->at && !self->fresh) {
-        s_later_gap (self, gap, self->at, &bytes); /* what was saved from within it follows */
+        s_later_gap (self, gap, self->at, &bytes); /* messages from within the gap may follow */
     } else if (self->guess) {
         zc_channel_greet (channel, self->client, self->at);
     }
@@ -248,7 +250,7 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
         s_add (self, &bytes);
 }
 
-/*  What a client brought may be of a line that is no more: history tells, the feed can't. */
+/*  The position that a client brought may be of a line that has ended. Only history can tell. */
 static bool s_is_doubtful (const zc_join_t *self)
 {
     return self->since && self->known && !self->paged && self->at < s_shared (self)->doubt;
@@ -265,9 +267,10 @@ static void s_try_resume (zc_join_t *self)
         return;
     }
     if (self->known && self->at > zc_feed_last (feed))
-        zc_channel_advance (channel); /* the broker may have said that nothing comes up to there */
+        /* the broker may have said that there is nothing up to `at` */
+        zc_channel_advance (channel);
     if (self->guess && !self->paged && self->at > zc_feed_last (feed))
-        self->at = zc_feed_last (feed); /* as one that comes now: no reason to ask history */
+        self->at = zc_feed_last (feed); /* like a client that comes now: history isn't needed */
     if (self->known && zc_feed_seek (feed, self->at, &position, &count) == 0) {
         s_verdict_from_feed (self, count);
         s_end (self, position);
@@ -276,11 +279,11 @@ static void s_try_resume (zc_join_t *self)
     } else if (!self->client->private_) {
         s_fetch (self);
     } else if (!self->checked) {
-        s_fetch (self); /* the response head is on its way: no reason to wait for it */
+        s_fetch (self); /* the response head is on its way; the page needn't wait for it */
     }
 }
 
-/*  What only this client gets isn't worth what pays where many get it. */
+/*  Only this client gets these bytes, so an encoding that pays off for many clients isn't used. */
 static const zc_buf_t *s_encode (zc_channel_t *channel, const zc_message_t *message)
 {
     const zc_encoding_t *encoding = zc_channel_encoding (channel);
@@ -316,7 +319,7 @@ static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t
     s_add_verdict (self, &verdict, bytes);
 }
 
-/*  Whatever it was owed there is gone. */
+/*  The messages of the line that has ended are gone: tells the client so. */
 static void s_from_another_line (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
 {
     s_later_gap (self, floor, s_before_page (self, floor), bytes);
@@ -344,7 +347,7 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
         s_later_gap (self, end->floor, s_before_page (self, end->floor), &bytes);
     else if (self->at > end->head && !self->guess)
         s_later_gap (self, end->head, end->head,
-                     &bytes); /* a broker that lost its past came back */
+                     &bytes); /* the broker came back without its latest messages */
     if (self->at > end->head)
         self->at = end->head;
     zc_buf_add (&bytes, self->page.data, self->page.len);
@@ -400,7 +403,7 @@ static void s_try_skip (zc_join_t *self)
 {
     const zc_feed_t *feed = zc_channel_feed (self->client->channel);
     if (self->client->private_)
-        return; /* it hasn't taken the rest of the message it was in */
+        return; /* it hasn't taken the rest of its current message */
     char since[ZC_ID_SIZE];
     zc_buf_t bytes = ZC_BUF_INIT, latest = ZC_BUF_INIT;
     zc_verdict_t verdict = {.gap = true,
@@ -409,7 +412,8 @@ static void s_try_skip (zc_join_t *self)
                             .position = zc_feed_last (feed)};
     if (zc_channel_policy (self->client->channel) == ZC_SLOW_LATEST) {
         verdict.replayed = s_latest (self, &latest);
-        verdict.position = self->at; /* should it go away before it has the newest ones */
+        /* the client may be cut off before it has the newest messages */
+        verdict.position = self->at;
     }
     s_add_verdict (self, &verdict, &bytes);
     zc_buf_add (&bytes, latest.data, latest.len);
@@ -426,7 +430,7 @@ size_t zc_join_lag (const zc_client_t *client)
         self->mark >= zc_feed_newest (feed))
         return 0;
     if (self->at >= zc_feed_last (feed))
-        return 0; /* what it was given goes further than the feed */
+        return 0; /* the client has more than the feed */
     return (size_t)(zc_feed_head (feed) - self->mark);
 }
 
@@ -438,17 +442,18 @@ void zc_join_skip (zc_client_t *client)
         self->kind = S_SKIP;
         return;
     }
-    zc_client_add (client, "", 0); /* the rest of the message it is in */
+    zc_client_add (client, "", 0); /* the rest of its current message */
     zc_id_t at = zc_feed_id_at (zc_channel_feed (client->channel), client->cursor);
     self = s_new (client, S_SKIP);
     self->at = at;
     self->known = self->checked = true;
 }
 
-/*  Goes on as far as possible; the join is gone when the client follows the feed. Who still has to
- *  wait then does so for one thing, and is tried again when that comes: a feed (it is due), the
- *  broker (s_page_end, or zc_join_connected), the client's socket (zc_join_drained), or a position
- *  of the feed (s_wait_for_feed). */
+/*  Goes on as far as possible; the join is gone once the client follows the feed. A join that
+ *  still has to wait waits for one event, and is tried again when that event comes: there is a
+ *  feed (it is in `due`), the broker answers (s_page_end) or is connected (zc_join_connected),
+ *  the client's socket has room (zc_join_drained), or the feed reaches a position
+ *  (s_wait_for_feed). */
 static void s_try (zc_join_t *self)
 {
     zc_channel_t *channel = self->client->channel;
@@ -471,7 +476,7 @@ void zc_join_drained (zc_client_t *client)
 
 /*  Coming, moving, leaving. */
 
-/*  All of this millisecond still counts. */
+/*  Messages of this millisecond are still to come. */
 static zc_id_t s_clock_position (const zc_shared_t *shared)
 {
     const zc_hub_config_t *config = &shared->config;
@@ -503,7 +508,7 @@ static void s_resume (zc_client_t *client, zc_slice_t last_id)
     self->verdict = true;
     self->earliest = s_is_earliest (last_id);
     if (!sound) {
-        self->at = ZC_ID_MAX; /* like one from the future: a gap, and nothing to replay */
+        self->at = ZC_ID_MAX; /* like a position in the future: a gap, and nothing to replay */
         self->known = true;
     } else if (!self->earliest) {
         self->known = zc_id_parse (last_id.at, last_id.len, &self->at) == 0;
@@ -511,7 +516,7 @@ static void s_resume (zc_client_t *client, zc_slice_t last_id)
     s_try (self);
 }
 
-/*  Where there is no feed yet, everything from now on is waited for. */
+/*  Without a feed, the client waits for all messages from now on. */
 static void s_begin (zc_client_t *client, const zc_shared_t *shared)
 {
     zc_join_t *self = s_new (client, S_RESUME);
@@ -531,7 +536,7 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
     shared->stats.clients_total++;
     client->join = NULL;
     if (!feed)
-        zc_channel_unsettle (channel); /* which may begin now */
+        zc_channel_unsettle (channel); /* the channel may begin now */
     if (last_id.len) {
         s_resume (client, last_id);
     } else if (feed) {
@@ -541,7 +546,8 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
         s_begin (client, shared);
     }
     if (client->join && !zc_questions_can_ask (shared->questions))
-        zc_channel_greet (channel, client, s_position (client->join)); /* may be all for long */
+        /* then perhaps nothing for a long time */
+        zc_channel_greet (channel, client, s_position (client->join));
 }
 
 bool zc_join_opening (const zc_client_t *client)
@@ -584,7 +590,7 @@ zc_id_t zc_join_position (zc_client_t *client)
         return ZC_ID_NONE;
     if (self)
         return self->checked && !self->verdict ? self->at : ZC_ID_NONE;
-    zc_client_add (client, "", 0); /* the rest of the message it is in */
+    zc_client_add (client, "", 0); /* the rest of its current message */
     return zc_feed_id_at (zc_channel_feed (client->channel), client->cursor);
 }
 
@@ -607,9 +613,9 @@ void zc_join_leave (zc_client_t *client)
     zc_client_clear (client);
 }
 
-/*  All of a channel's. */
+/*  All joins of a channel. */
 
-/*  Where those that know their place left off. */
+/*  The oldest position of the joins that know theirs. */
 static zc_id_t s_oldest (const zc_joins_t *joins)
 {
     zc_id_t oldest = ZC_ID_MAX;
@@ -647,8 +653,8 @@ void zc_join_open (zc_channel_t *channel)
                          ((zc_join_t *)joins->at[i].item)->client);
 }
 
-/*  Who doesn't follow the feed waits for the broker, which may be away for long: what carries it
- *  must see that it lives. */
+/*  A client that doesn't follow the feed waits for the broker, which may be away for long.
+ *  Meanwhile proxies and the client itself must see that its connection lives. */
 void zc_join_heartbeat (zc_channel_t *channel)
 {
     const zc_slots_t *joins = &zc_channel_joins (channel)->all;

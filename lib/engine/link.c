@@ -1,15 +1,15 @@
 /*  link.c - SUB and control sockets on libuv.
  *
- *  Pages of history have a control connection of their own: over a narrow link one takes seconds,
- *  and what says whether live messages are complete must not wait behind it. How many pages are
- *  under way follows from how long they take.
+ *  Pages of history have a control connection of their own: over a narrow link one page takes
+ *  seconds, and the answers that say whether live messages are complete must not wait behind it.
+ *  The number of pages under way follows from how long pages take.
  *
- *  ZMQ_FD is edge-triggered, and every call on a socket may use the edge up: so all sockets are
+ *  ZMQ_FD is edge-triggered, and every call on a socket may use the edge up. So all sockets are
  *  drained whenever one of the descriptors wakes us, and once more after anything was sent.
  *
- *  A reconnect must be known before the first message that came after it is handled: libzmq emits
- *  the monitor's event before it lets such a message through, so the monitor is read between
- *  taking a batch of messages off the socket and handling them. */
+ *  The link must know of a reconnect before it handles the first message that came after it.
+ *  libzmq emits the monitor's event before it lets such a message through, so the monitor is
+ *  read after a batch of messages was taken off the socket and before the batch is handled. */
 #include "lib/engine/link.h"
 
 #include <errno.h>
@@ -25,30 +25,31 @@
 #include "lib/peer/redial.h"
 
 #define S_BATCH 256          /* messages taken at once */
-#define S_BATCHES 4          /* before the loop looks at other things */
-#define S_TIMEOUT_MS 10000   /* for an answer on control, with nothing moving there */
+#define S_BATCHES 4          /* batches before the loop turns to other events */
+#define S_TIMEOUT_MS 10000   /* for an answer on control, while no byte moves there */
 #define S_RETRY_MS 1000      /* after a failed question */
-#define S_ALONE_MS 2000      /* without a broker from the start, before that is said */
-#define S_PAGE_MESSAGES 1000 /* of a FETCH */
+#define S_ALONE_MS 2000      /* without a broker since the start, before that is logged */
+#define S_PAGE_MESSAGES 1000 /* in the answer to one FETCH */
 #define S_PAGE_BYTES 262144
-/*  Pages under way: more where they come quickly, up to what the broker serves in turn without each
- *  only taking longer; fewer where they don't, so that a repair soon has its turn. */
+/*  Pages under way. The number grows while pages come quickly, up to the number that the broker
+ *  serves by turns without each only taking longer. It shrinks while pages come slowly, so that
+ *  a repair soon has its turn. */
 #define S_PAGES_FIRST 4
 #define S_PAGES_MOST 64
 #define S_PAGE_QUICK_MS 1000
 #define S_PAGE_SLOW_MS 3000
-#define S_UNSYNCED 2 /* SYNCs whose nonce hasn't come to the broker, then SUB is connected anew */
+#define S_UNSYNCED 2 /* SYNCs whose nonce didn't reach the broker; then SUB connects anew */
 
 #define S_POLLS 8
 
 typedef struct s_question {
     zc_link_t *link;
     struct s_question *next, **from; /* in the link's list */
-    zc_control_t *control;           /* where it was asked */
+    zc_control_t *control;           /* which it was sent on */
     uint64_t token, request;
     uint64_t asked_ms; /* of the loop's clock */
-    bool failed;       /* the hub is told with the next retry */
-    char nonce[40];    /* subscribed for a SYNC; "": none */
+    bool failed;       /* the hub is told at the next retry */
+    char nonce[40];    /* subscribed to for a SYNC; "": none */
 } s_question_t;
 
 struct zc_link {
@@ -62,7 +63,7 @@ struct zc_link {
     zc_control_t *posts;      /* for PUBLISH; owned; NULL until there is one */
     uv_poll_t polls[S_POLLS]; /* SUB, its monitor, and two of each control */
     size_t poll_count;
-    uv_idle_t again; /* there is more than one turn of the loop should handle */
+    uv_idle_t again; /* active if there is more than one turn of the loop should handle */
     uv_timer_t retry;
     zc_hub_t *hub;           /* borrowed */
     zc_pump_t *pump;         /* borrowed */
@@ -72,21 +73,21 @@ struct zc_link {
     unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
     bool listening;           /* polls[0] is on */
     bool connected;
-    bool leave; /* the connection of SUB is of no use */
+    bool leave; /* SUB's connection is to be given up */
     bool ever_connected, said_alone;
     uint64_t started_ms;    /* of the loop's clock */
-    uint64_t synced_ms;     /* when a SYNC was last answered; at first, when it was started */
+    uint64_t synced_ms;     /* when a SYNC was last answered; at first, when the link was made */
     unsigned pages_allowed; /* under way */
-    uint64_t paced_ms;      /* when there were last too many */
+    uint64_t paced_ms;      /* when pages last took too long */
     unsigned unsynced, unsynced_most;
     char prefix[20]; /* of nonces: random, so that no two workers share one */
     uint64_t nonces;
     int open_handles;
     uint64_t malformed;
-    size_t max_payload; /* what the broker takes; SIZE_MAX: not known */
+    size_t max_payload; /* what the broker accepts; SIZE_MAX: unknown */
     size_t kept;        /* messages of `batch` that wait until the hub listens */
-    bool plain;         /* the broker is an older one, which knows nothing of lines */
-    bool asks_limits;   /* it is to be asked */
+    bool plain;         /* an older broker, which knows nothing of lines */
+    bool asks_limits;   /* the broker is to be asked for its limits */
     zc_log_limit_t limit;
 };
 
@@ -99,7 +100,7 @@ static void s_want_again (zc_link_t *self)
     uv_idle_start (&self->again, s_again);
 }
 
-/*  Questions. */
+/*  Requests. */
 
 static s_question_t *s_question_new (zc_link_t *self, zc_control_t *control, uint64_t token)
 {
@@ -138,7 +139,7 @@ static void s_lost (zc_link_t *self)
         zc_hub_disconnected (self->hub);
 }
 
-/*  The hub asks again. Not at once, nor from inside its own call. */
+/*  The hub repeats its request: after a while, and not from inside its own call. */
 static void s_retry (uv_timer_t *timer)
 {
     zc_link_t *self = timer->data;
@@ -163,7 +164,7 @@ static void s_fail (s_question_t *question)
         uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
 }
 
-/*  An answer that didn't come, or that we can't do without. */
+/*  There was no answer, or it is an error. */
 static void s_failed (s_question_t *question, const char *what, const zc_answer_t *answer)
 {
     zc_link_t *self = question->link;
@@ -176,7 +177,7 @@ static void s_failed (s_question_t *question, const char *what, const zc_answer_
     s_fail (question);
 }
 
-/*  After anything that may have brought bytes for clients. */
+/*  To be called after anything that may have brought bytes for clients. */
 static void s_make_room (zc_link_t *self)
 {
     if (zc_hub_full (self->hub))
@@ -197,9 +198,9 @@ static size_t s_lasts (zc_slice_t list, zc_id_t **lasts)
     return count;
 }
 
-/*  Our subscriptions don't get to the broker. They may take their
- *  time; else the connection is of no use, as one that a proxy holds for a broker that is gone.
- * Each time that this was wrong makes us more patient. */
+/*  Our subscriptions don't reach the broker. They may take their time; but the connection may
+ *  also be useless, like one that a proxy holds for a broker that is gone. Each time that this
+ *  was wrong, more is tolerated the next time. */
 static void s_unsynced (zc_link_t *self)
 {
     if (!zc_monitor_is_over (self->monitor) &&
@@ -267,11 +268,11 @@ static void s_sync (void *arg, uint64_t token, const char *topics, size_t len,
     question->request =
         zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_sync_answer, question);
     if (!question->request)
-        s_fail (question); /* the queue is full: like no answer */
+        s_fail (question); /* the queue is full: like a request without an answer */
 }
 
-/*  How many pages are under way follows from how long they take. Of those that were when there were
- *  too many, only the first counts. */
+/*  The number of pages under way follows from how long pages take. Of the pages that were under
+ *  way when they were too many, only the first counts. */
 
 static void s_slow_down (zc_link_t *self, uint64_t asked_ms)
 {
@@ -345,7 +346,7 @@ static void s_unsubscribe (void *arg, const char *topic, size_t len)
     s_want_again (self);
 }
 
-/*  What the broker takes. */
+/*  The broker's limits. */
 
 static void s_limits (void *arg, const zc_answer_t *answer)
 {
@@ -353,7 +354,7 @@ static void s_limits (void *arg, const zc_answer_t *answer)
     int rc = zc_answer_limits (answer, &self->max_payload);
     if (rc == 0 && self->posts)
         zc_control_allow (self->posts, self->max_payload);
-    self->asks_limits = rc < 0; /* with the next tick */
+    self->asks_limits = rc < 0; /* it is asked again with the next tick */
 }
 
 static void s_ask_limits (zc_link_t *self)
@@ -396,7 +397,7 @@ static zc_slice_t s_slice_of (zmq_msg_t *frame)
     return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
 }
 
-/*  Takes one message into batch[index]. Returns false when there is none. */
+/*  Takes one message into batch[index]. Returns false if there is none. */
 static bool s_take (zc_link_t *self, size_t index)
 {
     zmq_msg_t *frames = self->batch[index];
@@ -426,7 +427,7 @@ static void s_close_frames (zc_link_t *self, size_t index)
         zmq_msg_close (&self->batch[index][i]);
 }
 
-/*  What is on its way to the hub means nothing to it any more. */
+/*  The messages on their way to the hub are of a line that has ended. */
 static void s_drop_messages (zc_link_t *self)
 {
     while (self->kept > 0)
@@ -435,7 +436,7 @@ static void s_drop_messages (zc_link_t *self)
         s_close_frames (self, 0);
 }
 
-/*  Makes ZeroMQ look after the connection, which it does only when it is asked something. */
+/*  Lets ZeroMQ look after the connection, which it does only inside a call. */
 static void s_renew (zc_link_t *self)
 {
     int events;
@@ -459,14 +460,14 @@ static void s_handle (zc_link_t *self, size_t index)
     s_close_frames (self, index);
 }
 
-/*  Before the hub listens, messages stay where they are. */
+/*  Messages stay in the queue until the hub listens. */
 static bool s_keep (zc_link_t *self, size_t count)
 {
     if (zc_hub_listens (self->hub)) {
         self->kept = 0;
         return false;
     }
-    s_renew (self); /* or ZeroMQ wouldn't subscribe on the new connection */
+    s_renew (self); /* ZeroMQ subscribes on the new connection inside this call */
     self->kept = count;
     return true;
 }
@@ -490,7 +491,7 @@ static size_t s_read_batch (zc_link_t *self)
     return count;
 }
 
-/*  While a round is waited for, messages stay in ZeroMQ's queue: waking up for each of them would
+/*  While a round's timer runs, messages stay in ZeroMQ's queue: waking up for each message would
  *  cost more than handling it. */
 static void s_listen (zc_link_t *self, bool on)
 {
@@ -526,7 +527,7 @@ static void s_drain (zc_link_t *self)
     s_listen (self, !zc_pump_waiting (self->pump));
 }
 
-/*  The round that was waited for begins with what has come meanwhile. */
+/*  A timed round begins with the messages that have come meanwhile. */
 static void s_before_round (void *arg)
 {
     s_drain (arg);
@@ -545,7 +546,7 @@ static void s_poll (uv_poll_t *poll, int status, int events)
     s_drain (poll->data);
 }
 
-/*  Life. */
+/*  Beginning and end. */
 
 static int s_fd (void *socket)
 {
@@ -566,8 +567,8 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
     if (!self->sub)
         return -1;
     s_set (self->sub, ZMQ_RCVHWM, config->hwm);
-    /* subscriptions count as sent: what is beyond ZeroMQ drops in silence, in a burst, and of all
-     * of them after a reconnect */
+    /* No bound: subscriptions count as messages to be sent, and beyond a bound ZeroMQ drops them in
+     * silence, where many come at once and after each reconnect. */
     s_set (self->sub, ZMQ_SNDHWM, 0);
     s_set (self->sub, ZMQ_LINGER, 0);
     s_set (self->sub, ZMQ_RECONNECT_IVL, 50);
@@ -585,7 +586,7 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
     return self->pages ? 0 : -1;
 }
 
-/*  errno stays. */
+/*  Keeps errno. */
 static void s_close (zc_link_t *self)
 {
     int error = errno;
@@ -695,7 +696,7 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout
     if (!self->posts) {
         self->posts = zc_control_new (self->context, self->control_endpoint);
         if (!self->posts)
-            return 0; /* no more sockets, or descriptors */
+            return 0; /* out of sockets or descriptors */
         s_watch (self, self->posts);
         if (self->max_payload != SIZE_MAX)
             zc_control_allow (self->posts, self->max_payload);
@@ -717,7 +718,8 @@ uint64_t zc_link_synced_ms (const zc_link_t *self)
     return uv_now (self->loop) - self->synced_ms;
 }
 
-/*  A connection that is lost is told as it happens; one that never was, here, once. */
+/*  A connection that is lost is logged when that happens; one that never was is logged here,
+ *  once. */
 static void s_say_if_alone (zc_link_t *self)
 {
     if (self->ever_connected || self->said_alone ||

@@ -1,14 +1,16 @@
-/*  pump.c - rounds: every client of every channel that has something new gets one send.
+/*  pump.c - rounds: every client of every channel that has new bytes gets one send.
  *
- *  One send costs about the same whether it carries one message or thirty, so the way to carry more
- *  is to send less often. Flushing each message at once would cost `wanted sends a second x cost of
- *  one` of a core. While that is little it is what happens. Beyond that the interval is as long as
- *  the last rounds' cost divided by the share of a core that sending may take: few clients get
- *  short intervals, many clients long ones, and the share shrinks as more is wanted, since then
- *  waiting saves more. Costs are CPU time of this thread, not of the clock, so that a busy machine
- *  doesn't look like expensive sends; where a web server passes on what we send, its work is
- *  counted too (zc_pump_weigh). If the far side hasn't taken what it got in the last round
- *  (SIOCOUTQ of a sample), the interval grows further. */
+ *  One send costs about the same whether it carries one message or thirty, so a worker that must
+ *  carry more sends less often. Flushing each message at once would take `wanted sends a second
+ *  x cost of one send` of a core. While that is little, messages are flushed at once. Beyond
+ *  that, the interval is the cost of the last rounds divided by the share of a core that sending
+ *  may take. So a few clients get short intervals and many clients long ones. The share shrinks
+ *  as more is wanted, because waiting then saves more.
+ *
+ *  Costs are CPU time of this thread and not elapsed time, so that a busy machine doesn't look
+ *  like expensive sends. Where a web server passes our bytes on, its work is counted, too
+ *  (zc_pump_weigh). If the peers haven't taken the bytes of the last round (SIOCOUTQ of a
+ *  sample), the interval grows further. */
 #include "lib/engine/pump.h"
 
 #include <errno.h>
@@ -22,34 +24,34 @@
 #include "lib/base/log.h"
 #include "lib/engine/ring.h"
 
-#define S_SLICE 256        /* sends before the loop looks at other things */
-#define S_LOAD_FREE 0.60   /* of a core: up to here flush at once */
-#define S_LOAD_LEAST 0.25  /* of a core: what sending may take when much is wanted */
-#define S_LOAD_SLOPE 0.25  /* by which it shrinks per core wanted */
+#define S_SLICE 256        /* sends before the loop turns to other events */
+#define S_LOAD_FREE 0.60   /* of a core: up to here every message is flushed at once */
+#define S_LOAD_LEAST 0.25  /* of a core: the least that sending may take */
+#define S_LOAD_SLOPE 0.25  /* by which the share shrinks for each core wanted */
 #define S_WINDOW_US 100000 /* over which the rate is measured */
-#define S_SAMPLE 8         /* clients whose send queue is looked at */
+#define S_SAMPLE 8         /* clients whose send queue is sampled */
 
 struct zc_pump {
-    uv_idle_t idle;             /* goes on with a round that was cut */
-    uv_timer_t timer;           /* starts the next round */
-    unsigned open_handles;      /* while it is destroyed */
-    zc_ring_t *ring;            /* owned; NULL: each send is a call of its own */
-    zc_hub_t *hub;              /* borrowed */
-    zc_rounds_t *rounds;        /* the hub's */
-    bool cut;                   /* the round under way takes more than one slice */
-    zc_ages_t ages;             /* of what that one sends */
-    uint64_t wall_us;           /* the wall clock's lead on ours, looked at now and then */
-    void (*before) (void *arg); /* a round that was waited for; may be NULL */
+    uv_idle_t idle;        /* continues a round that was cut */
+    uv_timer_t timer;      /* starts the next round */
+    unsigned open_handles; /* while it is destroyed */
+    zc_ring_t *ring;       /* owned; NULL: each send is a call of its own */
+    zc_hub_t *hub;         /* borrowed */
+    zc_rounds_t *rounds;   /* the hub's */
+    bool cut;              /* the round under way takes more than one slice */
+    zc_ages_t ages;        /* of the messages that the cut round sends */
+    uint64_t wall_us;      /* how far the wall clock is ahead of ours; checked in each window */
+    void (*before) (void *arg); /* called before a timed round; may be NULL */
     void *before_arg;
     uint64_t max_delay_us;
     uint64_t round_us; /* when the last round began */
-    double weight;     /* what a send costs the machine, in what it costs us */
+    double weight;     /* the machine's cost of a send, in units of our own cost */
     double cost_us;    /* of one send, smoothed, weighted */
     double round_cost; /* µs of a round, smoothed, weighted */
     double spent_us;   /* in the round under way */
     double rate;       /* wanted sends a second, smoothed */
     uint64_t window_us, window_wanted;
-    double far_us; /* interval that the far side asks for */
+    double far_us; /* interval that the peers need */
     unsigned sampled, behind;
     zc_pump_stats_t stats;
 };
@@ -116,7 +118,7 @@ void zc_pump_send (zc_pump_t *self, zc_client_t *client)
         blocked = (size_t)sent < total;
         self->stats.blocked += blocked;
         if (blocked || !client->join)
-            break; /* all that there is; only a join may bring more */
+            break; /* that was all; only a join may bring more */
     }
     s_set_blocked (self, client, was, blocked);
 }
@@ -150,8 +152,8 @@ static void s_submit (zc_pump_t *self)
     }
 }
 
-/*  What one piece of the feed is enough for goes with the batch. False for any other client:
- *  whatever else is done for one may move the feed, so the batch goes before it. */
+/*  Adds a client to the batch if one piece of the feed is all that it needs. Returns false for
+ *  any other client, and submits the batch first: serving that client may move the feed's bytes. */
 static bool s_add_to_batch (zc_pump_t *self, zc_client_t *client)
 {
     const zc_transport_t *transport = client->transport;
@@ -212,16 +214,16 @@ static uint64_t s_interval_us (zc_pump_t *self)
     return (uint64_t)interval;
 }
 
-/*  Has the far side read what this client got in the last round? */
+/*  Checks whether a client has read the bytes that it got in the last round. */
 static void s_sample (zc_pump_t *self, const zc_client_t *client)
 {
     int queued = 0;
     if (self->sampled >= S_SAMPLE || client->fd < 0)
         return;
     self->sampled++;
-    /* TCP counts what isn't acknowledged as queued, and acknowledges late: there only what the peer
-     * has no room for says something. A Unix socket has but one queue: what the peer hasn't read.
-     */
+    /* TCP acknowledges late, and counts bytes as queued until then. So on TCP only the bytes
+     * count that the peer has no room for. On a Unix socket all queued bytes are bytes that the
+     * peer hasn't read. */
     if ((ioctl (client->fd, SIOCOUTQNSD, &queued) == 0 ||
          ioctl (client->fd, SIOCOUTQ, &queued) == 0) &&
         queued > 0)
@@ -233,7 +235,7 @@ static void s_sample (zc_pump_t *self, const zc_client_t *client)
 static void s_idle (uv_idle_t *idle);
 static void s_timer (uv_timer_t *timer);
 
-/*  The round goes on later: what is appended meanwhile is the next one's. */
+/*  The round goes on later; bytes that are appended meanwhile belong to the next round. */
 static void s_cut_round (zc_pump_t *self)
 {
     if (!self->cut)
@@ -242,7 +244,7 @@ static void s_cut_round (zc_pump_t *self)
     uv_idle_start (&self->idle, s_idle);
 }
 
-/*  A slice takes about as long as the stamps are exact: no clock is read after a round of one. */
+/*  The stamps are as exact as a slice is long, so no clock is read after a round of one slice. */
 static void s_end_round (zc_pump_t *self)
 {
     zc_ages_t *ages = self->cut ? &self->ages : zc_hub_ages (self->hub);
@@ -253,7 +255,7 @@ static void s_end_round (zc_pump_t *self)
     self->cut = false;
 }
 
-/*  Goes on with the round; leaves it to the next turn of the loop after a slice. */
+/*  Continues the round; after a slice, leaves the rest to the next turn of the loop. */
 static void s_slice (zc_pump_t *self)
 {
     double began = s_cpu_us ();
@@ -294,7 +296,7 @@ static void s_send_ready (zc_pump_t *self)
         zc_pump_send (self, client);
 }
 
-/*  Too much is held for clients: whatever they take is sent now, whoever waits meanwhile. */
+/*  Clients hold too many bytes: sends all that the clients take now, and lets other events wait. */
 static void s_make_room (zc_pump_t *self)
 {
     do {

@@ -1,4 +1,4 @@
-/*  questions.c - tokens, lines of FETCHes that wait, rounds of SYNCs. */
+/*  questions.c - requests to the broker: tokens, queues of FETCHes, rounds of SYNCs. */
 #include "lib/engine/questions.h"
 
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 #include "lib/base/table.h"
 #include "lib/wire/ask.h"
 
-#define S_SYNC_TOPICS 1000 /* topics in one question */
+#define S_SYNC_TOPICS 1000 /* topics in one SYNC */
 #define S_FETCHES 64       /* pages under way, until zc_questions_allow says otherwise */
-#define S_REPAIRS 4        /* and of repairs, beyond that: live messages are held back for them */
+#define S_REPAIRS 4        /* repairs beyond that: live messages are held back for them */
 
 typedef struct s_question {
     zc_node_t node;
@@ -19,14 +19,13 @@ typedef struct s_question {
     const zc_fetcher_t *fetcher;     /* NULL: a SYNC */
     void *asker;                     /* FETCH: borrowed */
     zc_buf_t since;                  /* FETCH */
-    bool ours;                       /* FETCH: `since` is of the broker's line */
+    bool ours;                       /* FETCH: `since` is a position of the broker's line */
     zc_slice_t topics;               /* FETCH: borrowed from the asker */
-    struct s_question *next, **from; /* FETCH: in its line; from NULL: it has been sent */
-    zc_slots_t subjects;             /* SYNC: those asked about, in order */
-    zc_id_t head;                    /* SYNC: newest position heard of until it was asked */
+    struct s_question *next, **from; /* FETCH: in its queue; from is NULL once it has been sent */
+    zc_slots_t subjects;             /* SYNC: the topics that it asks about, in order */
+    zc_id_t head;                    /* SYNC: the newest position known when it was sent */
 } s_question_t;
 
-/*  First come, first served. */
 typedef struct {
     s_question_t *first, **end;
 } s_line_t;
@@ -35,14 +34,14 @@ struct zc_questions {
     zc_upstream_t upstream;
     zc_hub_stats_t *stats; /* borrowed */
     bool connected;
-    bool trusted; /* and a SYNC has been answered */
+    bool trusted; /* connected, and a SYNC has been answered since */
     zc_line_t line;
     uint64_t last_token;
     zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
-    s_line_t lines[ZC_FETCH_KINDS]; /* those that wait */
-    size_t fetching, syncing;       /* how many of each kind are out */
-    size_t fetches_max;             /* of the first, by the memory that they may take */
-    size_t allowed;                 /* and by what the link takes */
+    s_line_t lines[ZC_FETCH_KINDS]; /* FETCHes that wait, by kind */
+    size_t fetching, syncing;       /* FETCHes and SYNCs that have been sent */
+    size_t fetches_max;             /* bound of `fetching`, by the memory that pages take */
+    size_t allowed;                 /* and its bound by the speed of the link */
     zc_slots_t wanted;              /* of zc_subject_t */
 };
 
@@ -271,7 +270,8 @@ void zc_questions_unwant (zc_questions_t *self, zc_subject_t *subject)
     if (subject->in == &self->wanted)
         zc_slots_take (subject->in, &subject->slot);
     else
-        zc_slots_blank (subject->in, &subject->slot); /* a question's are in order */
+        /* blanked, because the order of a question's topics counts */
+        zc_slots_blank (subject->in, &subject->slot);
 }
 
 bool zc_questions_wanted (const zc_questions_t *self)
@@ -307,7 +307,7 @@ void zc_questions_sync (zc_questions_t *self, zc_id_t head)
     do
         s_sync_some (self, head);
     while (self->wanted.count > 0);
-    zc_slots_clear (&self->wanted); /* its memory, which may have been of every topic */
+    zc_slots_clear (&self->wanted); /* frees its memory, which may be that of all topics */
 }
 
 bool zc_questions_synced (zc_questions_t *self, uint64_t token, zc_slots_t *subjects, zc_id_t *head)

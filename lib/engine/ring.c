@@ -1,8 +1,8 @@
-/*  ring.c - liburing, and what stands in for it where there is none.
+/*  ring.c - liburing, and empty functions on a system without it.
  *
- *  MSG_DONTWAIT makes every send end within io_uring_enter, so bytes need not outlive the call and
- *  no kernel thread takes part. Fixed files, CQE_SKIP and SQPOLL were measured: the first two gain
- *  nothing, the last costs twice as much. */
+ *  MSG_DONTWAIT makes every send end within io_uring_enter, so the bytes need not outlive the
+ *  call, and no kernel thread takes part. Rejected, as measured: fixed files and CQE_SKIP gain
+ *  nothing, and SQPOLL costs twice as much. */
 #include "lib/engine/ring.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #define S_LEN_MAX (1 << 30)
 
-/*  A send that has a head is a sendmsg, whose parts must stay too. */
+/*  A send with a head is a sendmsg, whose parts must outlive the call. */
 typedef struct {
     void *what;
     size_t len;
@@ -86,7 +86,7 @@ unsigned zc_ring_size (const zc_ring_t *self)
     return self->size;
 }
 
-/*  Returns how many are done. */
+/*  Returns how many sends are done. */
 static unsigned s_reap (zc_ring_t *self, zc_ring_fn fn, void *arg)
 {
     struct io_uring_cqe *cqe;
@@ -140,7 +140,7 @@ void zc_ring_add (zc_ring_t *self, int fd, const void *head, size_t head_len, co
                   size_t len, void *what)
 {
     (void)self, (void)fd, (void)head, (void)head_len, (void)bytes, (void)len, (void)what;
-    abort (); /* there is no ring to add to */
+    abort (); /* without io_uring there is no ring */
 }
 
 unsigned zc_ring_size (const zc_ring_t *self)

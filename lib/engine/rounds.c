@@ -1,4 +1,4 @@
-/*  rounds.c - audiences whose turn it is, and how far the round has come. */
+/*  rounds.c - the audiences that are due, and how far a round has come. */
 #include "lib/engine/rounds.h"
 
 #include <assert.h>
@@ -57,7 +57,8 @@ void zc_audience_remove (zc_audience_t *self, zc_client_t *client)
     zc_client_t *last = self->clients[--self->count];
     self->clients[client->slot] = last;
     last->slot = client->slot;
-    /* a round goes downwards, so what takes the place has been passed already, or comes again */
+    /* A round goes downwards, so the client that takes the place has been served already, or
+     * will be again. */
     if (self->left > self->count)
         self->left = self->count;
     if (self->count == 0) {
@@ -81,7 +82,7 @@ void zc_rounds_add (zc_rounds_t *self, zc_audience_t *audience)
 
 void zc_rounds_check (zc_rounds_t *self, const zc_audience_t *audience)
 {
-    for (size_t i = audience->count; i-- > 0;) /* one may go: downwards */
+    for (size_t i = audience->count; i-- > 0;) /* downwards, since a client may leave */
         if (audience->clients[i]->blocked)
             self->check (self->arg, audience->clients[i]);
 }
@@ -112,7 +113,7 @@ void zc_rounds_leave (zc_rounds_t *self, zc_client_t *client)
     zc_slots_take (client->blocked ? &self->blocked : &self->ready, &client->waits);
 }
 
-/*  The pump's. */
+/*  For the pump. */
 
 bool zc_rounds_dirty (const zc_rounds_t *self)
 {
@@ -142,11 +143,11 @@ void zc_rounds_begin (zc_rounds_t *self)
 static zc_client_t *s_next_of (zc_rounds_t *self, zc_audience_t *audience)
 {
     while (audience->left > 0) {
-        if (audience->left > S_AHEAD) /* a send has just thrown everything out of the cache */
+        if (audience->left > S_AHEAD) /* the last send has emptied the cache */
             __builtin_prefetch (audience->clients[audience->left - S_AHEAD]);
         zc_client_t *client = audience->clients[--audience->left];
         if (client->blocked)
-            self->check (self->arg, client); /* may be gone after that */
+            self->check (self->arg, client); /* the client may be gone after this */
         else if (!client->leaving)
             return client;
     }

@@ -1,13 +1,12 @@
-/*  slow.c - how far a client lags is a subtraction; what then happens to it is its channel's
- * policy.
- */
+/*  slow.c - the lag of a client is a subtraction; its channel's policy decides what happens to
+ *  it. */
 #include "lib/engine/slow.h"
 
 #include <stdlib.h>
 
 #include "lib/engine/join.h"
 
-/*  One that only waits for the newest message isn't slow, however large that is. */
+/*  A client that lacks only the newest message isn't slow, however large that message is. */
 static bool s_lags (const zc_client_t *client, size_t max_lag)
 {
     if (client->join)
@@ -16,7 +15,7 @@ static bool s_lags (const zc_client_t *client, size_t max_lag)
            client->cursor < zc_feed_newest (zc_channel_feed (client->channel));
 }
 
-/*  Its memory stays the transport's. */
+/*  The transport frees the client. */
 static void s_drop (zc_client_t *client, zc_gone_t why)
 {
     client->leaving = true;
@@ -36,7 +35,7 @@ void zc_slow_check (zc_shared_t *shared, zc_client_t *client)
     s_drop (client, ZC_GONE_SLOW);
 }
 
-/*  The bound in all. */
+/*  The bound on the sum of all bytes. */
 
 static int s_compare_lags (const void *a, const void *b)
 {
@@ -62,7 +61,7 @@ static void s_drop_worst (zc_shared_t *shared)
          i++) {
         zc_channel_t *channel = clients[i]->channel;
         if (!channel)
-            continue; /* it has just been found too slow by itself */
+            continue; /* it was found slow by its own limit meanwhile */
         shared->stats.held_dropped++;
         s_drop (clients[i], ZC_GONE_HELD);
         zc_channel_let_go (channel);
@@ -79,7 +78,7 @@ void zc_slow_relieve (zc_shared_t *shared, zc_channels_t *channels)
         s_drop_worst (shared);
 }
 
-/*  Puts a client where it belongs among `found` others. Returns how many there are then. */
+/*  Inserts a client among `found` others, by lag. Returns their new number. */
 static size_t s_insert (zc_client_t **clients, size_t found, size_t max, zc_client_t *client)
 {
     size_t lag = zc_client_lag (client), place = found;

@@ -1,7 +1,7 @@
-/*  subscription.c - drives the order of a topic: what it says is done here.
+/*  subscription.c - does what the order of a topic decides.
  *
- *  The way of a message: zc_subscription_message asks the order whether it comes next, and hands
- *  it to the topic's channels. Everything else here is for the case that something is missing. */
+ *  zc_subscription_message asks the order whether a message comes next, and hands it to the
+ *  topic's channels. Everything else is for a topic on which messages are missing. */
 #include "lib/engine/subscription.h"
 
 #include <stdlib.h>
@@ -16,25 +16,25 @@ struct zc_subscription {
     zc_subscriptions_t *set;
     zc_order_t order;
     uint64_t fetch;       /* token of the repair under way, or 0 */
-    zc_subject_t subject; /* in the SYNC that is wanted or out */
+    zc_subject_t subject; /* in the SYNC that is wanted or under way */
     bool keeps_latest;
-    zc_message_t *latest; /* owned; newest message */
+    zc_message_t *latest; /* owned; the newest message */
     zc_slots_t followers;
-    size_t waiting;      /* slot among those whose repair waits for room */
-    zc_timeout_t quiet;  /* when to ask whether anything came */
-    zc_id_t quiet_since; /* what was complete when that began */
+    size_t waiting;      /* slot among the repairs that wait for room */
+    zc_timeout_t quiet;  /* when to ask whether a message was missed */
+    zc_id_t quiet_since; /* `complete` when that timeout began */
 };
 
 struct zc_subscriptions {
     zc_shared_t *shared;
     zc_upstream_t upstream;
-    const zc_follower_t *hooks; /* borrowed; of every follower */
+    const zc_follower_t *hooks; /* borrowed; the same for every follower */
     zc_table_t table;           /* owns zc_subscription_t */
-    zc_slots_t waiting;         /* of zc_subscription_t: the followers had no room */
+    zc_slots_t waiting;         /* of zc_subscription_t: those whose followers have no room */
     zc_timeouts_t timeouts;     /* of zc_subscription_t; one kind */
 };
 
-/*  All. */
+/*  The set. */
 
 zc_subscriptions_t *zc_subscriptions_new (zc_shared_t *shared, const zc_upstream_t *upstream,
                                           const zc_follower_t *hooks)
@@ -78,7 +78,7 @@ zc_subscription_t *zc_subscriptions_find (const zc_subscriptions_t *self, zc_sli
     return zc_table_get (&self->table, topic);
 }
 
-/*  Who follows. */
+/*  Followers. */
 
 static void s_begin_quiet (zc_subscription_t *self)
 {
@@ -112,7 +112,7 @@ zc_subscription_t *zc_subscription_follow (zc_subscriptions_t *set, zc_slice_t t
     if (!self)
         self = s_new (set, topic);
     zc_slots_add (&self->followers, follower, slot);
-    /* what came live meanwhile is held in other channels: this one needs it from history */
+    /* live messages since then are held in other channels; this channel needs them from history */
     zc_order_need_held (&self->order);
     return self;
 }
@@ -136,7 +136,7 @@ void zc_subscription_leave (zc_subscription_t *self, size_t *slot)
     free (self);
 }
 
-/*  After the order has changed: tells the followers where it has begun or ceased to be LIVE. */
+/*  Tells the followers if a change of the order has begun or ended LIVE. */
 static void s_tell (zc_subscription_t *self, zc_order_state_t was)
 {
     bool live = self->order.state == ZC_ORDER_LIVE;
@@ -162,8 +162,8 @@ static bool s_has_room (const zc_subscription_t *self)
     return true;
 }
 
-/*  Asks for the next page of a repair where the followers can take it; zc_subscriptions_go_on tries
- *  again later where they can't. */
+/*  Requests the next page of a repair if the followers have room; otherwise
+ *  zc_subscriptions_go_on tries again later. */
 static void s_repair_further (zc_subscription_t *self)
 {
     zc_questions_t *questions = self->set->shared->questions;
@@ -197,7 +197,7 @@ static void s_page_message (void *asker, const zc_message_t *message)
 {
     zc_subscription_t *self = asker;
     if (!zc_order_fetched (&self->order, message->id))
-        return; /* a page that broke off had it */
+        return; /* an earlier page that broke off had this message */
     self->set->shared->stats.repaired++;
     for (size_t i = 0; i < self->followers.count; i++)
         self->set->hooks->history (self->followers.at[i].item, message);
@@ -229,7 +229,7 @@ static void s_page_failed (void *asker)
     s_repair_further (self);
 }
 
-/*  What comes. */
+/*  Messages and answers. */
 
 void zc_subscription_message (zc_subscription_t *self, const zc_message_t *message)
 {
@@ -305,7 +305,7 @@ void zc_subscriptions_go_on (zc_subscriptions_t *self)
     for (size_t left = self->waiting.count; left > 0; left--) {
         zc_subscription_t *one = self->waiting.at[left - 1].item;
         zc_slots_take (&self->waiting, &one->waiting);
-        s_repair_further (one); /* may be added again, behind those that are left */
+        s_repair_further (one); /* it may be added again, behind those that are left */
     }
 }
 
@@ -330,7 +330,7 @@ void zc_subscriptions_begin_anew (zc_subscriptions_t *self)
     }
 }
 
-/*  What is known of it. */
+/*  Accessors. */
 
 zc_slice_t zc_subscription_topic (const zc_subscription_t *self)
 {

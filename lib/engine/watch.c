@@ -1,5 +1,5 @@
-/*  watch.c - level-triggered, unless asked otherwise; a turn handles as many as one epoll_wait
- * gives, so that other things get theirs. */
+/*  watch.c - level-triggered, unless requested otherwise. One turn of the loop handles as many
+ *  events as one epoll_wait gives, so that other handles get their turn. */
 #include "lib/engine/watch.h"
 
 #include <errno.h>
@@ -14,14 +14,14 @@
 
 struct zc_watch {
     uv_poll_t poll;        /* of fd */
-    uv_check_t check;      /* runs only while there is something to release */
+    uv_check_t check;      /* active only while items are to be released */
     unsigned open_handles; /* while it is destroyed */
     int fd;                /* the epoll instance; owned */
     zc_watch_ready_fn ready;
     zc_watch_release_fn release;
     struct epoll_event events[S_EVENTS]; /* of this turn */
     int count;
-    void **gone; /* items to release; owned, grows */
+    void **gone; /* items to release; owned array */
     size_t gone_count, gone_room;
 };
 
@@ -125,7 +125,8 @@ int zc_watch_add (zc_watch_t *self, int fd, int events, void *item)
 void zc_watch_change (zc_watch_t *self, int fd, int events, void *item)
 {
     struct epoll_event event = {.events = s_epoll_events (events), .data.ptr = item};
-    epoll_ctl (self->fd, EPOLL_CTL_MOD, fd, &event); /* can't fail for what was added */
+    /* can't fail for a descriptor that was added */
+    epoll_ctl (self->fd, EPOLL_CTL_MOD, fd, &event);
 }
 
 void zc_watch_release (zc_watch_t *self, void *item)

@@ -1,5 +1,5 @@
 /*  worker.c - one process that serves clients. A service (fcgi, ws) brings the listener and the
- *  transport; everything that the two would otherwise do alike is here. */
+ *  transport; this file has all that services share. */
 #include "lib/engine/worker.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
-#define S_SLOW_MAX 10      /* clients named in a report */
-#define S_TRIM_CLIENTS 100 /* fewer hold nothing worth giving back */
+#define S_SLOW_MAX 10      /* slow clients named in a report */
+#define S_TRIM_CLIENTS 100 /* fewer clients than this hold too little memory to give back */
 
 struct zc_worker {
     zc_options_t *options; /* borrowed */
@@ -33,8 +33,8 @@ struct zc_worker {
     uv_signal_t signals[3];
     uv_timer_t tick, drain;
     uint64_t reported_ms;
-    uint64_t peak;     /* of clients, since memory was given back */
-    uint64_t relieved; /* as the hub had counted then */
+    uint64_t peak;     /* most clients since memory was given back */
+    uint64_t relieved; /* the hub's count `relieved` at that time */
     unsigned retry_ms;
     bool draining;
     bool stale;  /* clients have been told that the broker doesn't answer */
@@ -156,8 +156,6 @@ static void s_reload (zc_worker_t *self)
     zc_notify ("READY=1");
 }
 
-/*  Reports. */
-
 static void s_add_slow (zc_worker_t *self, json_t *report)
 {
     zc_client_t *clients[S_SLOW_MAX];
@@ -271,8 +269,8 @@ static void s_report (zc_worker_t *self)
 
 /*  The loop. */
 
-/*  What many clients held goes back to the system once most of them have left, and what had to go
- *  for the sake of memory at once: malloc keeps it. */
+/*  malloc keeps the memory of clients that have left, and of bytes that were dropped to make
+ *  room. This returns it to the system. */
 static void s_give_back (zc_worker_t *self)
 {
     const zc_hub_stats_t *stats = zc_hub_stats (self->hub);
@@ -286,7 +284,8 @@ static void s_give_back (zc_worker_t *self)
     self->relieved = stats->relieved;
 }
 
-/*  A worker that is cut off would look healthy to everybody. */
+/*  Tells clients when the broker hasn't answered for too long, since the worker's heartbeats
+ *  would hide that. */
 static void s_look_for_broker (zc_worker_t *self)
 {
     uint64_t after = (uint64_t)zc_options_number (self->options, "stale-after");
@@ -396,14 +395,14 @@ static int s_open (zc_worker_t *self)
 
 static void s_close (zc_worker_t *self)
 {
-    zc_hold_signals (); /* one more, when nobody hears it any longer, would kill */
+    zc_hold_signals (); /* another signal would kill the process, once its handlers are gone */
     zc_link_destroy (&self->link);
     zc_pump_destroy (&self->pump);
     uv_close ((uv_handle_t *)&self->tick, NULL);
     uv_close ((uv_handle_t *)&self->drain, NULL);
     for (size_t i = 0; i < 3; i++)
         uv_close ((uv_handle_t *)&self->signals[i], NULL);
-    uv_run (&self->loop, UV_RUN_DEFAULT); /* until the service's handles are closed too */
+    uv_run (&self->loop, UV_RUN_DEFAULT); /* runs until the service's handles are closed, too */
     zc_hub_destroy (&self->hub);
 }
 
@@ -429,7 +428,7 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     }
     self.failed = service->start (service->arg, &self) != 0;
     if (!self.failed) {
-        zc_notify ("READY=1"); /* one of several processes has nobody to tell */
+        zc_notify ("READY=1"); /* one of several processes has no supervisor to notify */
         uv_run (&self.loop, UV_RUN_DEFAULT);
     }
     s_close (&self);

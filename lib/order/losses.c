@@ -1,4 +1,9 @@
-/*  losses.c - what the broker may have dropped, and when that is cleared up. */
+/*  losses.c - messages that the broker may have dropped, and when that is cleared up.
+ *
+ *  The broker says once that a subscriber's queue is full. If the queue is ours, all messages
+ *  that follow are lost in silence, with the same `dropped`, until the queue has room again. A
+ *  live message that comes after the drop shows that there is room. From then on, only another
+ *  `dropped` tells of a loss. */
 #include "lib/order/losses.h"
 
 void zc_losses_suspect (zc_losses_t *self)
@@ -7,12 +12,9 @@ void zc_losses_suspect (zc_losses_t *self)
     self->reconcile = true;
 }
 
-/*  The broker says once that a queue is full. If it is ours, all that follows is lost in silence,
- *  with the same `dropped`, until there is room again: which a message shows that comes live after
- *  it. From then on nothing is lost but what another `dropped` tells of. */
-
-/*  Has the broker dropped something since it was last made sure that the drop didn't concern us?
- *  Where the last message that came is the one it dropped for another subscriber, we have it. */
+/*  Whether the broker has dropped a message since the last drop that was found not to concern
+ *  us. If the dropped message is the last one that came here, it was dropped for another
+ *  subscriber. */
 static void s_check_dropped (zc_losses_t *self, const zc_message_t *message)
 {
     bool news = message->dropped > self->dropped;
@@ -24,8 +26,8 @@ static void s_check_dropped (zc_losses_t *self, const zc_message_t *message)
         self->open = message->id;
 }
 
-/*  What the answers told of was all there was up to their head. What comes live after that shows
- * that there is room, but not since when. */
+/*  The answers told of all messages up to their head. A later live message shows that the queue
+ *  has room, but not since when. */
 static void s_check_unproved (zc_losses_t *self)
 {
     if (self->unproved == ZC_ID_NONE || self->open == ZC_ID_NONE)
@@ -35,8 +37,8 @@ static void s_check_unproved (zc_losses_t *self)
     self->unproved = ZC_ID_NONE;
 }
 
-/*  When we reconciled, had the broker sent us something newer than what had come? Then that comes
- *  next: else the queue was still full, and more may have been lost since. */
+/*  If the broker had already sent us something newer when we reconciled, then that message comes
+ *  next. If another one comes first, the queue was still full, and more may be lost. */
 static void s_check_proof (zc_losses_t *self, zc_id_t id)
 {
     if (self->proof == ZC_ID_NONE || id < self->proof)
@@ -78,7 +80,7 @@ void zc_losses_answer (zc_losses_t *self, zc_id_t head, zc_id_t dropped, const z
             self->round_last = last[i];
 }
 
-/*  Nothing is taken for verified by the round that it belongs to. */
+/*  Such a round verifies nothing. */
 void zc_losses_failed (zc_losses_t *self)
 {
     zc_losses_suspect (self);
@@ -94,12 +96,12 @@ bool zc_losses_end_round (zc_losses_t *self)
     }
     if (self->round_dropped > self->dropped) {
         self->dropped = self->round_dropped;
-        self->open = ZC_ID_NONE; /* what comes after a drop tells of it */
+        self->open = ZC_ID_NONE; /* a message that comes after a drop tells of it */
     }
     self->proof = self->round_last > self->received ? self->round_last : ZC_ID_NONE;
     self->unproved = self->dropped != ZC_ID_NONE ? self->round_head : ZC_ID_NONE;
     self->reconciling = false;
-    s_check_unproved (self); /* something may have come before the answers did */
+    s_check_unproved (self); /* such a message may have come before the answers */
     if (!self->suspect || self->reconcile)
         return false;
     self->suspect = false;
