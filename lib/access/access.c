@@ -1,7 +1,7 @@
 /*  access.c - see access.h.
  *
- *  Files of keys are read anew as a whole when one changes: what is in use is never half of one
- * state and half of another. */
+ *  When a file changes, all files are read again and replace the old state as a whole, so the
+ *  state in use is never half old and half new. */
 #include "lib/access/access.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/wire/field.h"
 
-/*  A file that was read, as it was then. */
+/*  A file and its state when it was read. */
 typedef struct {
     char *path; /* owned */
     struct timespec modified;
@@ -37,14 +37,14 @@ struct zc_access {
     zc_keys_t *keys;        /* owned */
     zc_apikeys_t *api_keys; /* owned; NULL: none */
     s_texts_t issuers, audiences;
-    zc_token_policy_t policy; /* borrows these */
+    zc_token_policy_t policy; /* borrows the texts */
     char *cookie;             /* owned; "": none */
     bool query;
     s_file_t *files; /* owned */
     size_t file_count;
 };
 
-/*  Reading what the options name. */
+/*  Reading the files that the options name. */
 
 static char *s_copy (const char *text)
 {
@@ -63,7 +63,8 @@ static void s_note_file (zc_access_t *self, const char *path, const struct stat 
         (s_file_t){s_copy (path), info->st_mtim, info->st_size, info->st_ino, info->st_mode};
 }
 
-/*  The whole file, of at most `max` bytes, to be freed with OPENSSL_clear_free; NULL with errno. */
+/*  Reads the whole file, of at most `max` bytes. The caller frees it with OPENSSL_clear_free.
+ *  NULL with errno. */
 static uint8_t *s_read (int fd, size_t max, size_t *len)
 {
     uint8_t *bytes = OPENSSL_malloc (max + 1);
@@ -84,8 +85,8 @@ static uint8_t *s_read (int fd, size_t max, size_t *len)
 typedef int (*s_take_fn) (zc_access_t *self, zc_slice_t file, const char *kid, char *error,
                           size_t size);
 
-/*  Opens a file, and hands its bytes to `take`. It need not be a plain one: a credential of
- * systemd's is, a pipe of a shell's isn't. */
+/*  Opens a file, and hands its bytes to `take`. The file need not be a plain one: one of
+ *  systemd's credentials is plain, a shell's pipe isn't. */
 static int s_file (zc_access_t *self, const char *option, const char *path, size_t max,
                    s_take_fn take, const char *kid, char *error, size_t size)
 {
@@ -114,7 +115,7 @@ static int s_take_keys (zc_access_t *self, zc_slice_t file, const char *kid, cha
     return zc_keys_add (self->keys, file, kid, error, size);
 }
 
-/*  What can sign is a secret, and who can read it makes tokens. */
+/*  A key that can sign is a secret: a user who can read it can make tokens. */
 static void s_warn_of_readers (const zc_access_t *self, size_t before)
 {
     const s_file_t *file = &self->files[self->file_count - 1];
@@ -136,7 +137,7 @@ static int s_take_api_keys (zc_access_t *self, zc_slice_t file, const char *kid,
     return self->api_keys ? 0 : -1;
 }
 
-/*  "[KID=]FILE": a path with a `=` in it needs a kid before it, or begins with `./`. */
+/*  Parses "[KID=]FILE". A path that has a `=` needs a kid before it, or begins with `./`. */
 static int s_key_file (zc_access_t *self, const char *value, char *error, size_t size)
 {
     const char *equals = strchr (value, '='), *slash = strchr (value, '/');
@@ -290,8 +291,8 @@ zc_mode_t zc_access_mode (const zc_access_t *self)
 
 /*  Credentials. */
 
-/*  "Bearer TOKEN" (RFC 6750 §2.1; the scheme's name in any case, RFC 9110 §11.1). Another scheme is
- *  for somebody else, such as the web server. */
+/*  Parses "Bearer TOKEN" (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). Other schemes
+ *  are for other parties, such as the web server. */
 static bool s_bearer (zc_slice_t header, zc_slice_t *token)
 {
     static const char scheme[] = "bearer";
@@ -304,7 +305,7 @@ static bool s_bearer (zc_slice_t header, zc_slice_t *token)
     return true;
 }
 
-/*  The part of `list` between separators that begins with `prefix`: the first one. */
+/*  Finds the first part of `list` that begins with `prefix`; *rest is what follows the prefix. */
 static bool s_part (zc_slice_t list, char separator, zc_slice_t prefix, zc_slice_t *rest)
 {
     while (list.len) {
@@ -321,7 +322,7 @@ static bool s_part (zc_slice_t list, char separator, zc_slice_t prefix, zc_slice
     return false;
 }
 
-/*  A cookie's value (RFC 6265 §4.2.1), without the quotes that it may have. */
+/*  A cookie's value (RFC 6265 §4.2.1), without quotes. */
 static bool s_cookie (const zc_access_t *self, zc_slice_t header, zc_slice_t *token)
 {
     char name[160];
@@ -330,11 +331,10 @@ static bool s_cookie (const zc_access_t *self, zc_slice_t header, zc_slice_t *to
         return false;
     if (token->len >= 2 && token->at[0] == '"' && token->at[token->len - 1] == '"')
         *token = (zc_slice_t){token->at + 1, token->len - 2};
-    return token->len > 0; /* one that was deleted by a server that can't do better */
+    return token->len > 0; /* some servers can only empty a cookie to delete it */
 }
 
-/*  RFC 6750 §2.3. A token has no character that would have to be escaped; one that comes escaped is
- *  none. */
+/*  RFC 6750 §2.3. No character of a token needs an escape, so an escaped token is invalid. */
 static bool s_query (const zc_access_t *self, zc_slice_t query, zc_slice_t *token)
 {
     static const char name[] = "access_token=";

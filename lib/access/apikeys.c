@@ -35,7 +35,7 @@ static void s_hash (zc_slice_t text, uint8_t hash[S_HASH])
 
 /*  The file. */
 
-/*  Takes the text up to a separator off *rest. */
+/*  Takes from *rest the text before a separator. */
 static zc_slice_t s_take (zc_slice_t *rest, char separator)
 {
     const char *end = rest->len ? memchr (rest->at, separator, rest->len) : NULL;

@@ -1,5 +1,5 @@
-/*  base64url.c - see base64url.h. OpenSSL's decoder takes blanks and padding, which a token must
- *  not have (RFC 7515 §2), and GLib's and libb64's have the other alphabet. */
+/*  base64url.c - see base64url.h. OpenSSL's decoder accepts blanks and padding, which a token
+ *  must not have (RFC 7515 §2); those of GLib and libb64 have the other alphabet. */
 #include "lib/access/base64url.h"
 
 static int s_value (char c)

@@ -9,7 +9,7 @@
 
 #include "lib/config/zpl.h"
 
-/*  zmq_z85_decode takes what is out of its alphabet for 0 in some versions. */
+/*  Some versions of zmq_z85_decode take a character outside of the alphabet for 0. */
 bool zc_curve_key_valid (const char *text)
 {
     static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -19,7 +19,7 @@ bool zc_curve_key_valid (const char *text)
            zmq_z85_decode (key, text) != NULL;
 }
 
-/*  Copies a key. False where there is one that isn't. */
+/*  Copies a key, if the file has it. Returns false if it is malformed. */
 static bool s_key (zconfig_t *root, const char *path, char key[ZC_CURVE_TEXT])
 {
     const char *text = zconfig_get (root, path, "");
@@ -48,7 +48,7 @@ static const char *s_read_keys (zc_certificate_t *self, zconfig_t *root)
     return NULL;
 }
 
-/*  "yes" or "no"; absent: no. False where it is something else. */
+/*  Reads "yes" or "no"; without a value, no. Returns false for any other value. */
 static bool s_flag (zconfig_t *root, const char *path, bool *flag)
 {
     const char *text = zconfig_get (root, path, "no");

@@ -1,14 +1,14 @@
 /*  grants.c - see grants.h.
  *
- *  A list is looked through from its beginning: it is short (ZC_GRANTS_MAX), and looked at when a
- *  client comes or publishes, not for each message that it gets. */
+ *  A list is searched from its beginning: it is short (ZC_GRANTS_MAX), and is searched when a
+ *  client comes or publishes, and not for each message. */
 #include "lib/access/grants.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
-    zc_slice_t *topics; /* owned, and their bytes; a prefix with its `*` */
+    zc_slice_t *topics; /* owned, and so are their bytes; a prefix ends in `*` */
     size_t count, cap;
 } s_list_t;
 

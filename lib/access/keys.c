@@ -1,4 +1,5 @@
-/*  keys.c - see keys.h. All cryptography is OpenSSL's; here is what the RFCs say around it. */
+/*  keys.c - see keys.h. All cryptography is OpenSSL's; this file has the rules of the RFCs
+ *  around it. */
 #define _GNU_SOURCE /* memmem */
 #include "lib/access/keys.h"
 
@@ -44,12 +45,12 @@ static const struct {
 
 struct zc_key {
     s_type_t type;
-    int only; /* the one algorithm that it may check, or -1 */
+    int only; /* the only algorithm that the key may check, or -1 */
     bool private_;
-    char *kid;       /* owned; "" where it has none */
-    uint8_t *secret; /* S_SECRET; owned, in memory that is not swapped out, nor dumped */
+    char *kid;       /* owned; "": none */
+    uint8_t *secret; /* S_SECRET; owned, in memory that is neither swapped out nor dumped */
     size_t secret_len;
-    EVP_PKEY *pkey; /* the others; owned */
+    EVP_PKEY *pkey; /* other types; owned */
 };
 
 struct zc_keys {
@@ -114,7 +115,7 @@ static s_type_t s_type_of (EVP_PKEY *pkey)
     }
 }
 
-/*  Takes `pkey`. NULL, after saying why, where zcast can't use it. */
+/*  Takes `pkey`. Returns NULL, and says why, if zcast can't use it. */
 static zc_key_t *s_key_of (EVP_PKEY *pkey, bool private_, const char *kid, char *error, size_t size)
 {
     s_type_t type = s_type_of (pkey);
@@ -162,7 +163,7 @@ static zc_key_t *s_key_of_secret (zc_slice_t bytes, const char *kid, char *error
 
 /*  PEM (RFC 7468). */
 
-/*  An encrypted key would make OpenSSL ask on the terminal. */
+/*  Without this, OpenSSL would ask for the password of an encrypted key on the terminal. */
 static int s_no_password (char *buf, int size, int writing, void *arg)
 {
     (void)buf;
@@ -302,8 +303,7 @@ static bool s_text_is (const json_t *jwk, const char *name, const char *text)
     return value && strcmp (value, text) == 0;
 }
 
-/*  Whether its owner says that it is for something else than checking signatures (RFC 7517 §4.2,
- *  §4.3). */
+/*  Whether the key's owner says that it isn't for checking signatures (RFC 7517 §4.2, §4.3). */
 static bool s_for_something_else (const json_t *jwk)
 {
     if (json_object_get (jwk, "use") && !s_text_is (jwk, "use", "sig"))
@@ -332,7 +332,7 @@ static zc_key_t *s_key_of_oct (const json_t *jwk, const char *kid, char *error, 
     return self;
 }
 
-/*  NULL, and no error, where the type isn't known. */
+/*  Returns NULL without an error if the type is unknown. */
 static zc_key_t *s_key_by_type (const json_t *jwk, const char *kid, char *error, size_t size)
 {
     EVP_PKEY *pkey = NULL;
@@ -458,8 +458,8 @@ static int s_add_json (zc_keys_t *self, zc_slice_t file, char *error, size_t siz
     return rc;
 }
 
-/*  Files that hold no secret, though they are none of the forms above. Whoever has a public key
- * that is taken for a secret can sign with it. */
+/*  Recognises files that aren't secrets, though they have none of the forms above. If a public
+ *  key were taken for a secret, everybody who has that key could sign. */
 
 static bool s_is_der (const uint8_t *bytes, size_t len)
 {
@@ -495,7 +495,7 @@ static bool s_is_der_in_base64 (zc_slice_t text)
     return good;
 }
 
-/*  NULL where it may be one. */
+/*  Returns NULL if the text may be a secret. */
 static const char *s_no_secret (zc_slice_t text)
 {
     static const char wide[] = {'-', 0, '-', 0, '-', 0, '-', 0};
@@ -534,12 +534,12 @@ int zc_keys_add (zc_keys_t *self, zc_slice_t file, const char *kid, char *error,
         snprintf (error, size, "it has more than %d bytes", ZC_KEYS_FILE_MAX);
         return -1;
     }
-    if (zc_slice_starts (file, "\xef\xbb\xbf")) /* of an editor on Windows */
+    if (zc_slice_starts (file, "\xef\xbb\xbf")) /* as editors on Windows write */
         file = (zc_slice_t){file.at + 3, file.len - 3};
     zc_slice_t text = file;
     while (text.len && strchr (" \t\r\n", text.at[0]) && text.at[0])
         text = (zc_slice_t){text.at + 1, text.len - 1};
-    /*  PEM may have text before it (RFC 7468 §2) */
+    /*  PEM may follow other text (RFC 7468 §2) */
     if (text.len && memmem (text.at, text.len, pem, sizeof pem - 1))
         return s_add (self, s_key_of_pem (text, kid, error, size), error, size);
     if (text.len && text.at[0] == '{')
@@ -605,14 +605,14 @@ static bool s_hmac (const zc_key_t *self, zc_alg_t alg, zc_slice_t text, uint8_t
                  mac, len) != NULL;
 }
 
-/*  A token has r and s one behind the other, each of the curve's size (RFC 7518 §3.4); OpenSSL
- *  wants them in DER. */
+/*  A token has r and s one after the other, each of the curve's size (RFC 7518 §3.4). OpenSSL
+ *  needs them in DER. */
 static size_t s_curve_bytes (const zc_key_t *self)
 {
     return self->type == S_P256 ? 32 : self->type == S_P384 ? 48 : 0;
 }
 
-/*  Returns the DER (to be freed with OPENSSL_free) and its length, or -1. */
+/*  Returns the length of *der, which the caller frees with OPENSSL_free, or -1. */
 static int s_to_der (zc_slice_t signature, size_t bytes, uint8_t **der)
 {
     if (signature.len != 2 * bytes)
@@ -643,7 +643,7 @@ static int s_from_der (const uint8_t *der, size_t len, size_t bytes, zc_buf_t *s
     return rc;
 }
 
-/*  A context that is ready for EVP_DigestVerify or EVP_DigestSign; NULL where OpenSSL refuses. */
+/*  A context for EVP_DigestVerify or EVP_DigestSign; NULL if OpenSSL refuses. */
 static EVP_MD_CTX *s_context (const zc_key_t *self, zc_alg_t alg, bool signing)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new ();
@@ -653,7 +653,7 @@ static EVP_MD_CTX *s_context (const zc_key_t *self, zc_alg_t alg, bool signing)
         abort ();
     int ok = signing ? EVP_DigestSignInit (context, &options, digest, NULL, self->pkey)
                      : EVP_DigestVerifyInit (context, &options, digest, NULL, self->pkey);
-    if (ok == 1 && s_algs[alg].pss) /* the salt has the digest's length (RFC 7518 §3.5) */
+    if (ok == 1 && s_algs[alg].pss) /* the salt is as long as the digest (RFC 7518 §3.5) */
         ok = EVP_PKEY_CTX_set_rsa_padding (options, RSA_PKCS1_PSS_PADDING) == 1 &&
              EVP_PKEY_CTX_set_rsa_pss_saltlen (options, RSA_PSS_SALTLEN_DIGEST) == 1;
     if (ok == 1)

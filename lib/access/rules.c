@@ -1,5 +1,6 @@
-/*  rules.c - see rules.h. The rules are sorted by the length of their prefix, longest first, so the
- *  first that fits holds. An operator writes tens of them. */
+/*  rules.c - see rules.h. The rules are sorted by the length of their prefix, longest first, so
+ *  the first that matches is the one that counts. A search is linear, as operators write tens of
+ *  rules. */
 #include "lib/access/rules.h"
 
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 
 typedef struct {
     zc_slice_t prefix; /* owned */
-    int subscribe;     /* a zc_may_t, or -1: not said */
-    unsigned publish;  /* who may; 0: not said */
+    int subscribe;     /* a zc_may_t, or -1: not given */
+    unsigned publish;  /* ZC_PUBLISH_… flags; 0: not given */
 } s_rule_t;
 
 struct zc_rules {
@@ -143,7 +144,7 @@ const char *zc_rules_add (zc_rules_t *self, const char *prefix, const char *word
     return NULL;
 }
 
-/*  What the rules say. */
+/*  Asking the rules. */
 
 static int s_said_of_subscribing (const zc_rules_t *self, zc_slice_t topic)
 {

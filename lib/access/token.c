@@ -1,7 +1,7 @@
 /*  token.c - see token.h.
  *
- *  The order is RFC 7519 §7.2's: the form, the header, the signature, and only then the claims. The
- *  signature is checked over the bytes as they came. */
+ *  The order is that of RFC 7519 §7.2: the form, the header, the signature, and only then the
+ *  claims. The signature is checked over the bytes as received. */
 #include "lib/access/token.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 
 typedef struct {
     zc_slice_t header, claims, signature; /* encoded; borrowed from the token */
-    zc_slice_t text;                      /* what is signed */
+    zc_slice_t text;                      /* the part that is signed */
 } s_parts_t;
 
 static bool s_split (zc_slice_t token, s_parts_t *parts)
@@ -32,7 +32,7 @@ static bool s_split (zc_slice_t token, s_parts_t *parts)
     return true;
 }
 
-/*  Brackets outside of texts; jansson itself stops at 2,048. */
+/*  Counts brackets outside of strings; jansson itself stops only at 2,048. */
 static bool s_too_deep (const zc_buf_t *json)
 {
     size_t depth = 0;
@@ -54,8 +54,8 @@ static bool s_too_deep (const zc_buf_t *json)
     return false;
 }
 
-/*  NULL where it is no object in base64url. A name that comes twice is refused (RFC 8725 §3.3,
- *  RFC 7515 §4). */
+/*  Returns NULL if the text isn't an object in base64url. A name that occurs twice is refused
+ *  (RFC 8725 §3.3, RFC 7515 §4). */
 static json_t *s_object (zc_slice_t encoded)
 {
     zc_buf_t json = ZC_BUF_INIT;
@@ -134,7 +134,8 @@ static zc_token_error_t s_check_signature (const s_parts_t *parts, const zc_keys
 
 /*  The claims (RFC 7519 §4.1). */
 
-/*  A NumericDate, in milliseconds; false where the claim isn't one. *there says whether it came. */
+/*  A NumericDate, in milliseconds. Returns false if the claim isn't one; *there says whether it
+ *  is present. */
 static bool s_date (const json_t *claims, const char *name, uint64_t *ms, bool *there)
 {
     const json_t *value = json_object_get (claims, name);
@@ -190,8 +191,8 @@ static bool s_for_us (const json_t *audience, const zc_token_policy_t *policy)
     return false;
 }
 
-/*  A token with an audience is for that one only; one without may not come where an audience is
- *  asked for (RFC 7519 §4.1.3). */
+/*  A token with an audience is valid for that audience only. Where an audience is required, a
+ *  token without one is refused (RFC 7519 §4.1.3). */
 static zc_token_error_t s_check_parties (const json_t *claims, const zc_token_policy_t *policy)
 {
     const json_t *audience = json_object_get (claims, "aud");
@@ -218,7 +219,7 @@ static char *s_copy (zc_slice_t text)
     return copy;
 }
 
-/*  A name that goes into logs and reports: short, and plain text. */
+/*  A name that goes into logs and reports must be short and plain text. */
 static bool s_take_name (const json_t *claims, const char *name, char **copy)
 {
     zc_slice_t text;
@@ -326,7 +327,7 @@ const char *zc_token_strerror (zc_token_error_t error)
     }
 }
 
-/*  Making and showing. */
+/*  Making and showing tokens. */
 
 static void s_add_object (zc_buf_t *out, const json_t *object)
 {

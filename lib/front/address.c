@@ -10,7 +10,8 @@
 
 /*  ---------------------------------------------------------------- networks */
 
-/*  IPv4 is in ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one form will do for both. */
+/*  IPv4 addresses are in ::ffff:0:0/96 (RFC 4291 §2.5.5.2), so that one form serves both
+ *  families. */
 struct zc_network {
     uint8_t address[16];
     unsigned bits;
@@ -25,7 +26,7 @@ static bool s_parse (const char *text, uint8_t address[16], bool *ip4)
     return *ip4 || inet_pton (AF_INET6, text, address) == 1;
 }
 
-/*  "192.0.2.0/24", "2001:db8::/32", or an address alone. */
+/*  Parses "192.0.2.0/24", "2001:db8::/32", or a single address. */
 static bool s_parse_network (const char *text, struct zc_network *network)
 {
     zc_slice_t rest = {text, strlen (text)}, address = rest;
@@ -51,7 +52,7 @@ static bool s_is_within (const struct zc_network *network, const uint8_t address
            (rest == 0 || (network->address[bytes] ^ address[bytes]) >> (8 - rest) == 0);
 }
 
-/*  ---------------------------------------------------------------- whom to believe */
+/*  ---------------------------------------------------------------- trusted proxies */
 
 const char *zc_trust_check (const char *item)
 {
@@ -115,9 +116,9 @@ bool zc_trust_has (const zc_trust_t *self, const char *address)
     return self->always || (self->local && local) || s_is_listed (self, address);
 }
 
-/*  ---------------------------------------------------------------- whose request it is */
+/*  ---------------------------------------------------------------- the client's address */
 
-/*  The address at the other end as text; "": this machine. */
+/*  The peer's address as text; "" if the peer is on this machine. */
 static void s_peer (const zc_request_t *request, zc_hop_t text)
 {
     zc_slice_t peer = request->peer;
@@ -133,9 +134,8 @@ bool zc_address_is_trusted (const zc_request_t *request, const zc_trust_t *trust
     return zc_trust_has (trust, peer);
 }
 
-/*  A program of this machine comes from one of these; another one of 127.0.0.0/8 somebody has
- * chosen.
- */
+/*  The addresses that programs of this machine have by default. Another address of 127.0.0.0/8
+ *  was chosen by somebody. */
 static bool s_is_here (const char *hop)
 {
     return strcmp (hop, "127.0.0.1") == 0 || strcmp (hop, "::1") == 0 ||
@@ -147,9 +147,9 @@ static bool s_is_ours (const zc_trust_t *trust, const char *hop)
     return !trust->always && (s_is_listed (trust, hop) || (trust->local && s_is_here (hop)));
 }
 
-/*  The last one that is no proxy of ours; where all are, the first one. Where everybody is
- * believed, that is who speaks here, and no more: the last one. Returns 1; 0 where there is none;
- * -1. */
+/*  Takes the last address that isn't a trusted proxy's, or the first one if all are. Where every
+ *  peer is trusted, the last address is the only one that the peer itself vouches for. Returns
+ *  1, 0 if there is no address, -1 on a malformed one. */
 static int s_forwarded (const zc_request_t *request, const zc_trust_t *trust, zc_hop_t text)
 {
     zc_slice_t list = request->fields[trust->field];
@@ -170,7 +170,7 @@ int zc_address_of (const zc_request_t *request, const zc_trust_t *trust, zc_hop_
     s_peer (request, text);
     bool here = !text[0] || zc_is_loopback (text);
     if (!zc_trust_has (trust, text))
-        return text[0] != 0; /* also this machine's own: nobody speaks for it */
+        return text[0] != 0; /* an address of this machine, too: no proxy speaks for it */
     int rc = s_forwarded (request, trust, hop);
     if (rc < 0)
         return -1;

@@ -57,7 +57,7 @@ bool zc_cors_may_ask (const zc_cors_t *self, bool open)
            (open && !self->configured);
 }
 
-/*  "[::1]:8081", "127.0.0.1" and so on, without the port. */
+/*  Removes the port from "[::1]:8081", "127.0.0.1:8081" and so on. */
 static zc_slice_t s_without_port (zc_slice_t host)
 {
     const char *colon = host.len ? memrchr (host.at, ':', host.len) : NULL;
@@ -73,7 +73,7 @@ static bool s_is_address (zc_slice_t host)
     if (host.len >= sizeof text)
         return false;
     if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
-        return true; /* the head's parser takes nothing else in brackets */
+        return true; /* the parser of heads accepts nothing else in brackets */
     memcpy (text, host.at, host.len);
     text[host.len] = 0;
     return inet_pton (AF_INET, text, &address) == 1;

@@ -7,14 +7,14 @@
 #include "lib/wire/query.h"
 #include "lib/wire/sse.h"
 
-/*  What a stream's URL asks for. */
+/*  The stream that a URL asks for. */
 typedef struct {
     zc_query_t query;   /* owned */
     bool json;          /* format=zcast.v1 */
-    zc_slice_t last_id; /* as it came; empty: from now on */
+    zc_slice_t last_id; /* as the client sent it; empty: from now on */
 } s_wish_t;
 
-/*  False where the format is unknown. */
+/*  Returns false if the format is unknown. */
 static bool s_format (zc_slice_t query, bool *json)
 {
     zc_slice_t name, value;
@@ -28,15 +28,16 @@ static bool s_format (zc_slice_t query, bool *json)
     return true;
 }
 
-/*  The header wins: it is newer than the URL, which a browser repeats as it was. One that can't be
- *  an id is no error, with which a browser would give up for good: the client is told of a gap. */
+/*  The header overrides the URL, as it is newer: a browser repeats the URL unchanged. A text
+ *  that can't be an id is no error, because a browser would give up for good on an error: the
+ *  client is told a gap. */
 static void s_take_last_id (const zc_exchange_t *exchange, s_wish_t *wish)
 {
     zc_slice_t header = exchange->request.fields[ZC_FIELD_LAST_EVENT_ID];
     wish->last_id = header.len > 0 ? header : wish->query.last_id;
 }
 
-/*  False after it has answered. */
+/*  Returns false after it has answered. */
 static bool s_parse (zc_exchange_t *exchange, s_wish_t *wish)
 {
     char text[64];
@@ -72,7 +73,7 @@ static const zc_encoding_t *s_encoding (bool json, bool chunked)
     return json ? &zc_encoding_sse_json : &zc_encoding_sse;
 }
 
-/*  Adds text between two messages, and clears it. */
+/*  Adds `text` at a boundary between messages, and clears it. */
 static void s_add (zc_client_t *client, bool chunked, zc_buf_t *text)
 {
     zc_buf_t chunk = ZC_BUF_INIT;
@@ -87,7 +88,7 @@ static void s_add (zc_client_t *client, bool chunked, zc_buf_t *text)
     zc_buf_clear (text);
 }
 
-/*  The exchange may be cleared in the last call. */
+/*  The last call may clear the exchange. */
 static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
 {
     zc_worker_t *worker = exchange->front->worker;
@@ -109,7 +110,7 @@ static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
         zc_pump_send (zc_worker_pump (worker), client);
 }
 
-/*  HEAD: what GET would be answered with. */
+/*  Answers HEAD like GET, without the stream. */
 static void s_answer_head (zc_exchange_t *exchange)
 {
     zc_response_t response;

@@ -1,4 +1,4 @@
-/*  front.c - the decisions, in their order, and the answers that are the same for every door. */
+/*  front.c - the decisions in their order, and the answers that all doors share. */
 #include "lib/front/front.h"
 
 #include <assert.h>
@@ -11,7 +11,7 @@
 #include "lib/wire/figures.h"
 #include "lib/wire/sse.h"
 
-#define S_RETRY_MS 2000 /* where there is no worker to ask */
+#define S_RETRY_MS 2000 /* where there is no worker to ask for an interval */
 
 /*  ---------------------------------------------------------------- the front */
 
@@ -66,7 +66,7 @@ void zc_front_leave (zc_front_t *self, const char *address)
     zc_addresses_leave (self->addresses, address);
 }
 
-/*  What each limit is called in STATS, and how it refuses. */
+/*  Each limit's name in STATS, and its refusal. */
 static const struct {
     const char *name;
     zc_denial_t denial;
@@ -158,13 +158,13 @@ void zc_exchange_add_stream_fields (zc_exchange_t *self, zc_response_t *response
 {
     (void)self;
     zc_response_say (response, "Content-Type", "text/event-stream");
-    /*  no-transform: a proxy that compresses would hold events back */
+    /*  a proxy that compresses would hold events back */
     zc_response_say (response, "Cache-Control", "no-cache, no-transform");
-    zc_response_say (response, "X-Accel-Buffering", "no"); /* nginx: hand on what comes at once */
+    zc_response_say (response, "X-Accel-Buffering", "no"); /* nginx: don't buffer */
     response->endless = true;
 }
 
-/*  200, and a time to come back. */
+/*  Answers 200, with a time to come back. */
 static void s_answer_later (zc_exchange_t *self)
 {
     zc_response_t response;
@@ -256,7 +256,8 @@ static bool s_find_door (zc_exchange_t *self)
     return self->door != NULL;
 }
 
-/*  Says what a door takes; a preflight is answered before anything that it would have to prove. */
+/*  Says which methods a door takes. A preflight is answered before the client would have to
+ *  prove anything. */
 static void s_answer_options (zc_exchange_t *self, unsigned methods)
 {
     zc_response_t response;
@@ -275,7 +276,7 @@ static void s_refuse_method (zc_exchange_t *self)
     unsigned methods = self->door->methods;
     zc_method_names (methods & (~methods + 1), first, sizeof first);
     snprintf (text, sizeof text, "method not allowed: use %s", first);
-    /*  A WebSocket is opened with GET, and nothing else is ever asked of its path. */
+    /*  A WebSocket is opened with GET, and its path takes no other method. */
     if (self->door->methods != ZC_METHOD_GET)
         methods |= ZC_METHOD_OPTIONS;
     const zc_denial_t refusal = {.status = 405,
@@ -286,7 +287,7 @@ static void s_refuse_method (zc_exchange_t *self)
     zc_exchange_refuse_by (self, &refusal);
 }
 
-/*  Each step lets the request pass, or answers. */
+/*  Each step lets the request pass, or answers it. */
 
 static bool s_path (zc_exchange_t *self)
 {
@@ -350,7 +351,8 @@ static bool s_address (zc_exchange_t *self)
     return true;
 }
 
-/*  A page of another site, and in open mode one that got here by a name that isn't ours. */
+/*  Refuses pages of other sites; in open mode also pages that reached us by a name that isn't
+ *  ours. */
 static bool s_page (zc_exchange_t *self)
 {
     if (!zc_cors_may_ask (&self->cors, self->front->open))

@@ -1,4 +1,4 @@
-/*  health.c - see health.h. The canary is a client like any other: only its transport ends here. */
+/*  health.c - see health.h. The canary is a client like any other, but its transport ends here. */
 #define _GNU_SOURCE /* memmem */
 #include "lib/front/health.h"
 
@@ -12,29 +12,29 @@
 #include "lib/wire/sse.h"
 
 #define S_TIMEOUT_MS 2000 /* for a canary to come back */
-#define S_GOOD_MS 1000    /* how long one that came back counts */
+#define S_GOOD_MS 1000    /* how long an answer counts */
 
 typedef struct s_asker {
     TAILQ_ENTRY (s_asker) link;
     zc_exchange_t *exchange; /* borrowed */
 } s_asker_t;
 
-/*  One in a process, since there is one broker and one pump. */
+/*  One for each process, since a process has one broker and one pump. */
 typedef struct {
     zc_client_t client; /* must be first */
     zc_front_t *front;  /* borrowed */
     char topic[96];
-    char word[24]; /* what the canary under way says; "": none is */
-    char seen[48]; /* the end of what came, across the borders of runs */
+    char word[24]; /* text of the canary under way; "": none */
+    char seen[48]; /* the last bytes that came: the word may lie across two runs */
     uint64_t number;
-    uint64_t good_ms;  /* monotonic: when the last one came back; 0: none has */
-    uint64_t begun_ms; /* when the one under way was published */
-    uv_timer_t *timer; /* owned by the loop; of the one under way */
+    uint64_t good_ms;  /* monotonic: when the last canary came back; 0: never */
+    uint64_t begun_ms; /* when the canary under way was published */
+    uv_timer_t *timer; /* owned by the loop; for the canary under way */
     bool joined;
     TAILQ_HEAD (, s_asker) askers;
 } s_canary_t;
 
-static s_canary_t *s_canary; /* owned; made by the first that asks */
+static s_canary_t *s_canary; /* owned; made by the first request */
 
 /*  Answers. */
 
@@ -64,7 +64,7 @@ static void s_answer_all (s_canary_t *self, bool good, const char *text)
 
 /*  The canary's transport. */
 
-/*  Looks for the word in what has come; it may lie across two runs. */
+/*  Looks for the word in the bytes that came, and across the border to the run before. */
 static bool s_sees (s_canary_t *self, const char *bytes, size_t len)
 {
     size_t had = strlen (self->seen), word = strlen (self->word);
@@ -93,7 +93,7 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     for (int i = 0; i < count; i++) {
         if (s_sees (self, iov[i].iov_base, iov[i].iov_len)) {
             self->good_ms = zc_mono_ms ();
-            /* not from within a round of the pump: an answer may end connections */
+            /* not from within a round of the pump, because an answer may end connections */
             uv_timer_start (self->timer, s_on_seen, 0, 0);
         }
         taken += (long)iov[i].iov_len;

@@ -1,7 +1,7 @@
 /*  keeper.c - see keeper.h.
  *
- *  Ends are in a heap, the earliest first: to look for one costs nothing while none is due, however
- *  many streams there are. */
+ *  Rights are in a heap by the time of their end, so looking for one that has ended costs
+ *  nothing while none has, however many streams there are. */
 #include "lib/front/keeper.h"
 
 #include <openssl/evp.h>
@@ -15,23 +15,23 @@
 #include "lib/front/health.h"
 
 #define S_TICK_MS 200
-#define S_LOOK_MS 1000 /* how often files are looked at */
-#define S_KEY 41       /* a subject in the table of counts: a digest of it */
+#define S_LOOK_MS 1000 /* how often the files are checked */
+#define S_KEY 41       /* size of a subject's digest, its key in the table of counts */
 
 struct zc_rights {
     zc_keeper_t *keeper;     /* borrowed */
     zc_identity_t *identity; /* owned */
-    zc_client_t *client;     /* borrowed; told of the end; NULL: nobody is */
+    zc_client_t *client;     /* borrowed; told when the rights end; NULL: none is told */
     size_t place;            /* in the heap, from 1; 0: not in it */
-    char key[S_KEY];         /* of its subject among the counts */
-    bool counted;            /* among the subject's connections */
+    char key[S_KEY];         /* of its subject in the table of counts */
+    bool counted;            /* among its subject's connections */
 };
 
 struct zc_keeper {
     zc_front_t *front;        /* borrowed */
     zc_access_t *access;      /* owned */
     zc_addresses_t *subjects; /* owned */
-    zc_rights_t **heap;       /* owned; borrowed rights that have a client and an end */
+    zc_rights_t **heap;       /* owned array; borrowed rights that have a client and an end */
     size_t heap_count, heap_cap;
     zc_rate_t messages, connects; /* of a subject */
     unsigned max_per_subject;
@@ -39,7 +39,7 @@ struct zc_keeper {
     uv_timer_t *timer; /* owned by the loop; NULL without one */
 };
 
-/*  The heap of ends. */
+/*  The heap. */
 
 static uint64_t s_end_of (const zc_rights_t *rights)
 {
@@ -105,7 +105,7 @@ void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
 
 /*  Rights. */
 
-/*  The count's table has keys of an address's size. */
+/*  The table of counts has keys of an address's size, so a subject's key is a digest. */
 static void s_set_key (zc_rights_t *self)
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
@@ -141,14 +141,15 @@ void zc_rights_release (zc_rights_t **self_p)
     *self_p = NULL;
 }
 
-/*  The guard's hooks. */
+/*  The guard's hooks, which the front calls. */
 
 static zc_denial_t s_deny (unsigned status, const char *code, const char *text)
 {
     return (zc_denial_t){.status = status, .code = code, .text = text};
 }
 
-/*  What a browser brings by itself proves nothing of the page that makes it do so. */
+/*  A browser sends a cookie by itself, so a cookie says nothing about the page that made the
+ *  request. */
 static bool s_is_forgeable (const zc_exchange_t *exchange)
 {
     return exchange->request.method != ZC_METHOD_GET &&
@@ -320,7 +321,7 @@ static void s_set_limits (zc_keeper_t *self)
     self->messages = s_rate (options, "subject-rate", "subject-burst");
     self->connects = s_rate (options, "subject-connect-rate", "subject-connect-burst");
     self->max_per_subject = (unsigned)zc_options_number (options, "max-connections-per-subject");
-    /* whoever may publish is said by tokens then */
+    /* in the other modes, tokens say who may publish */
     self->front->allow_publish |= zc_access_mode (self->access) != ZC_MODE_OPEN;
     self->front->open =
         zc_access_mode (self->access) == ZC_MODE_OPEN && !zc_options_bool (options, "insecure");
@@ -390,7 +391,7 @@ void zc_keeper_destroy (zc_keeper_t **self_p)
     *self_p = NULL;
 }
 
-/*  What is wrong begins with the option's name. */
+/*  An error begins with the option's name. */
 static const char *s_verify_files (const zc_options_t *options, char *error, size_t size)
 {
     static const char *const names[] = {"token-keys", "api-keys", "access", "tokens"};

@@ -1,7 +1,7 @@
 /*  metrics.c - see metrics.h.
  *
- *  What is shown of STATS is what the tables of lib/wire/figures.h name. There are no labels of
- *  topics, since there may be any number of them. */
+ *  The metrics are the figures that the tables of lib/wire/figures.h name. None is labelled by
+ *  topic, as there may be any number of topics. */
 #include "lib/front/metrics.h"
 
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "lib/wire/field.h"
 #include "lib/wire/figures.h"
 
-#define S_TIMEOUT_MS 3000 /* for the broker's answer: less than a scraper waits */
+#define S_TIMEOUT_MS 3000 /* for the broker's answer: shorter than a scraper's own timeout */
 
-/*  Of a worker or a bridge: all that its report has of these. */
+/*  The figures of a worker or a bridge: those of these tables that its report has. */
 static const zc_figure_t *const s_workers[] = {zc_worker_figures, zc_front_figures, zc_ws_figures,
                                                zc_fcgi_figures};
 static const zc_figure_t *const s_bridges[] = {zc_bridge_figures, zc_relay_figures};
@@ -25,7 +25,7 @@ typedef struct {
     bool openmetrics;
 } s_writer_t;
 
-/*  In OpenMetrics a counter's family is named without "_total", in the older format with it. */
+/*  OpenMetrics names a counter's family without "_total", and the older format with it. */
 static void s_family (const s_writer_t *self, const zc_figure_t *figure)
 {
     bool total = figure->kind == ZC_COUNTER && !self->openmetrics;
@@ -48,7 +48,7 @@ static void s_label (zc_buf_t *out, const char *value)
     }
 }
 
-/*  Without the bracket at the end. */
+/*  Leaves the bracket open. */
 static void s_labels (zc_buf_t *out, const char *program, const char *worker)
 {
     zc_buf_adds (out, "{program=\"");
@@ -81,7 +81,7 @@ static void s_write_broker (const s_writer_t *self, const json_t *stats)
         }
 }
 
-/*  "fcgi" of "fcgi.0". */
+/*  Makes "fcgi" of "fcgi.0". */
 static void s_program_of (const char *worker, char *program, size_t size)
 {
     size_t len = strcspn (worker, ".@");
@@ -89,13 +89,13 @@ static void s_program_of (const char *worker, char *program, size_t size)
     snprintf (program, size, "%.*s", (int)len, worker);
 }
 
-/*  A bridge's report has "redis". */
+/*  The report of a bridge has a member "redis". */
 static bool s_is_bridge (const json_t *report)
 {
     return json_object_get (report, "redis") != NULL;
 }
 
-/*  One figure of all workers, or of all bridges. */
+/*  Writes one figure of all workers, or of all bridges. */
 static void s_write_figure (const s_writer_t *self, const zc_figure_t *row, json_t *workers,
                             bool bridges)
 {
@@ -125,7 +125,7 @@ static void s_write_tables (const s_writer_t *self, const zc_figure_t *const *ta
                 s_write_figure (self, row, workers, bridges);
 }
 
-/*  Whether each program is there: the broker answers, the others have reported lately. */
+/*  Whether each program is up: the broker has answered, and the others have reported lately. */
 static void s_write_up (const s_writer_t *self, bool broker, json_t *workers)
 {
     static const zc_figure_t up = {NULL,
@@ -146,7 +146,7 @@ static void s_write_up (const s_writer_t *self, bool broker, json_t *workers)
     }
 }
 
-/*  Requests by verb: the one figure with a label of its own. */
+/*  Requests by verb: the only figure with a label of its own. */
 static void s_write_requests (const s_writer_t *self, json_t *requests)
 {
     static const zc_figure_t figure = {
@@ -167,7 +167,7 @@ static void s_write_requests (const s_writer_t *self, json_t *requests)
 
 /*  ---------------------------------------------------------------- histograms */
 
-/*  Of a worker; `path` is a member of its "histograms". */
+/*  The histograms of a worker; `path` is a member of "histograms" in its report. */
 static const struct {
     const char *path, *metric, *help;
 } s_histograms[] = {
@@ -180,7 +180,7 @@ static const struct {
      "From the request for a stream or a WebSocket to the first byte that is sent."},
 };
 
-/*  Buckets are cumulative there. */
+/*  Prometheus' buckets are cumulative. */
 static void s_histogram (const s_writer_t *self, const char *metric, const char *program,
                          const char *worker, const json_t *histogram)
 {
@@ -200,7 +200,7 @@ static void s_histogram (const s_writer_t *self, const char *metric, const char 
     zc_buf_addf (self->out, "} %lld\n", (long long)total);
 }
 
-/*  One of another version, with other buckets, isn't shown. */
+/*  Leaves out a worker of another version, whose buckets differ. */
 static void s_write_histograms (const s_writer_t *self, json_t *workers)
 {
     char program[64];
@@ -345,7 +345,7 @@ static void s_open (zc_exchange_t *exchange)
     s_answer (exchange, (zc_slice_t){NULL, 0});
 }
 
-/*  The answer still comes, and frees it. */
+/*  The broker's answer still comes, and frees the state. */
 static void s_gone (zc_exchange_t *exchange)
 {
     ((s_scrape_t *)exchange->state)->exchange = NULL;

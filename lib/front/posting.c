@@ -65,8 +65,8 @@ static void s_on_answer (void *arg, const zc_answer_t *answer)
     free (self);
 }
 
-/*  Where there are rules, the broker has to be told that a token was asked for here (its gate.h).
- */
+/*  Where there are rules, the broker must know that the worker has checked a token
+ *  (broker/gate.h). */
 static zc_slice_t s_mark (const zc_front_t *front, zc_slice_t headers, zc_buf_t *marked)
 {
     const char *prefix, *words;

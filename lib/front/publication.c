@@ -9,7 +9,7 @@
 
 static const struct {
     const char *name;
-    int field; /* the same as a header field; -1: there is none */
+    int field; /* number of the header field with the same meaning; -1: none */
 } s_items[ZC_ITEM_COUNT] = {
     [ZC_ITEM_TOPIC] = {"topic", ZC_FIELD_ZCAST_TOPIC},
     [ZC_ITEM_DATA] = {"data", -1},
@@ -70,8 +70,8 @@ static bool s_give (zc_publication_t *self, zc_publication_item_t item, zc_slice
 
 /*  ---------------------------------------------------------------- pairs of names and values */
 
-/*  Decoding never makes text longer, so one block holds every decoded value. Names are plain: none
- *  of ours needs an escape. */
+/*  Decoding never makes text longer, so one block holds all decoded values. Our names need no
+ *  escapes, so names aren't decoded. */
 static const zc_refusal_t *s_take_pairs (zc_publication_t *self, zc_slice_t pairs, char **text)
 {
     zc_slice_t name, value;
@@ -108,8 +108,8 @@ const zc_refusal_t *zc_publication_take_form (zc_publication_t *self, zc_slice_t
 
 /*  ---------------------------------------------------------------- header fields */
 
-/*  A string of Structured Fields (RFC 8941 §3.3.3) is what Idempotency-Key's draft asks for; most
- *  clients send it bare. */
+/*  The draft of Idempotency-Key asks for a string of Structured Fields (RFC 8941 §3.3.3); most
+ *  clients send it without quotes. */
 static zc_slice_t s_unquote (zc_slice_t value)
 {
     if (value.len < 2 || value.at[0] != '"' || value.at[value.len - 1] != '"')
@@ -138,7 +138,7 @@ const zc_refusal_t *zc_publication_take_request (zc_publication_t *self,
 
 /*  ---------------------------------------------------------------- JSON */
 
-/*  A member as text. Numbers are digits in it, true and false yes and no. */
+/*  A member's value as text: a number as its digits, true and false as yes and no. */
 static const zc_refusal_t *s_take_member (zc_publication_t *self, zc_publication_item_t item)
 {
     const json_t *member = json_object_get (self->root, s_items[item].name);
@@ -177,7 +177,7 @@ static const zc_refusal_t *s_take_base64 (zc_publication_t *self)
     return NULL;
 }
 
-/*  What the line doesn't say itself. */
+/*  Takes from the request the items that the line doesn't have. */
 static void s_take_common (zc_publication_t *self, const zc_publication_t *common, size_t number)
 {
     for (int i = 0; i < ZC_ITEM_CONTENT_TYPE; i++)
@@ -209,9 +209,9 @@ const zc_refusal_t *zc_publication_take_line (zc_publication_t *self, zc_slice_t
     return wrong;
 }
 
-/*  ---------------------------------------------------------------- the whole */
+/*  ---------------------------------------------------------------- the whole publication */
 
-/*  Whether private is wanted; -1: it can't be told. Given without a value, it is. */
+/*  1 if the message is to be private, 0 if not, -1 if the value is neither. No value means yes. */
 static int s_is_private (zc_slice_t value)
 {
     static const char *const yes[] = {"", "yes", "on", "true", "1"};
@@ -235,7 +235,7 @@ static void s_add_header (zc_publication_t *self, zc_publication_item_t item, zc
     zc_buf_addc (&self->headers, '\n');
 }
 
-/*  A value with an LF in it would begin a header of its own: none gets that far. */
+/*  A value with an LF would begin another header, so it is refused. */
 static const zc_refusal_t *s_add_headers (zc_publication_t *self)
 {
     int private_ = s_is_private (self->items[ZC_ITEM_PRIVATE]);
@@ -246,7 +246,7 @@ static const zc_refusal_t *s_add_headers (zc_publication_t *self)
         if (!zc_text_plain (value.at, value.len))
             return &s_control;
         if (value.at && value.len == 0 && (i == ZC_ITEM_ID || i == ZC_ITEM_KEY))
-            return &s_empty; /* who means to be safe would not be */
+            return &s_empty; /* an empty id would protect from no repeat */
         if (value.len > 0 && i != ZC_ITEM_PRIVATE)
             s_add_header (self, (zc_publication_item_t)i, value);
     }
@@ -264,7 +264,8 @@ const zc_refusal_t *zc_publication_finish (zc_publication_t *self, zc_slice_t pa
         return &s_no_topic;
     if (self->items[ZC_ITEM_DATA].at && payload.len > 0)
         return &s_twice;
-    if (self->items[ZC_ITEM_DATA].at) /* then the type was not the payload's */
+    /* then the content type was the request's and not the payload's */
+    if (self->items[ZC_ITEM_DATA].at)
         self->items[ZC_ITEM_CONTENT_TYPE] = (zc_slice_t){NULL, 0};
     else
         self->items[ZC_ITEM_DATA] = payload;

@@ -1,9 +1,9 @@
 /*  publish.c - see publish.h.
  *
- *  A body is held whole, bounded for each request and in all, since the broker takes a message
- * whole. A batch's lines are on their way at the same time, so many at once, and in their order:
- * what they say is published in that order. Its answer is held until the last of them: a client
- * that writes all before it reads anything would block us both. */
+ *  A body is held whole, since the broker takes a message whole; its bytes are bounded for each
+ *  request and in all. A window of a batch's lines is on its way at a time, and they are
+ *  published in their order. The answer to a batch is held until its last line is done: with a
+ *  client that writes all lines before it reads, both sides would block. */
 #include "lib/front/publish.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "lib/wire/encoding.h"
 #include "lib/wire/field.h"
 
-#define S_WINDOW 64 /* lines of a batch that are on their way at once */
+#define S_WINDOW 64 /* lines of a batch that may be on their way at a time */
 
 typedef enum { S_RAW, S_FORM, S_BATCH } s_kind_t;
 
@@ -24,28 +24,28 @@ typedef struct s_publish s_publish_t;
 /*  One line of a batch. */
 typedef struct {
     s_publish_t *publish;  /* borrowed */
-    zc_posting_t *posting; /* owned; NULL: it isn't on its way */
+    zc_posting_t *posting; /* owned; NULL: not on its way */
     unsigned number;       /* of the line in the body, from 1 */
-    unsigned status;       /* 0: not known yet */
+    unsigned status;       /* 0: unknown yet */
     char *answer;          /* owned; a line of JSON */
 } s_line_t;
 
 struct s_publish {
     zc_exchange_t *exchange; /* borrowed */
     s_kind_t kind;
-    zc_publication_t given; /* by the request; of a batch, for all its lines */
+    zc_publication_t given; /* by the request; in a batch, for all lines */
     zc_buf_t body;
-    zc_posting_t *posting; /* owned; of what isn't a batch */
-    /*  A batch. */
-    zc_slice_t rest;  /* of the body: lines that haven't been looked at */
-    unsigned number;  /* of the last line that was */
-    s_line_t **lines; /* owned: those that aren't blank */
+    zc_posting_t *posting; /* owned; of a request that is no batch */
+    /*  The members below are a batch's. */
+    zc_slice_t rest;  /* of the body: the lines that weren't read yet */
+    unsigned number;  /* of the last line that was read */
+    s_line_t **lines; /* owned: the lines that aren't blank */
     size_t count, room;
-    size_t flying;    /* on their way */
+    size_t flying;    /* lines on their way */
     zc_slice_t stuck; /* a line that is to be tried again; at is NULL: none */
 };
 
-/*  ---------------------------------------------------------------- its life */
+/*  ---------------------------------------------------------------- beginning and end */
 
 static s_publish_t *s_self (const zc_exchange_t *exchange)
 {
@@ -75,8 +75,7 @@ static void s_gone (zc_exchange_t *exchange)
 
 /*  ---------------------------------------------------------------- answers */
 
-/*  A program that reads text finds the code before the sentence. Its state may be gone afterwards.
- */
+/*  The code is the first word, for clients that read text. The call may free the state. */
 static void s_refuse_with (zc_exchange_t *exchange, unsigned status, zc_slice_t code,
                            zc_slice_t sentence)
 {
@@ -129,7 +128,7 @@ static void s_answer_id (zc_exchange_t *exchange, const zc_receipt_t *receipt)
     zc_response_clear (&response);
 }
 
-/*  Its state may be gone afterwards. */
+/*  The call may free the state. */
 static void s_answer (s_publish_t *self, const zc_receipt_t *receipt)
 {
     if (receipt->status == 200)
@@ -147,7 +146,8 @@ static void s_on_posted (void *arg, const zc_receipt_t *receipt)
     s_answer (self, receipt);
 }
 
-/*  Whether the subject may publish there, and isn't too fast. False after it has answered. */
+/*  Checks that the subject may publish on the topic, and isn't too fast. Returns false after it
+ *  has answered. */
 static bool s_may (s_publish_t *self, zc_slice_t topic)
 {
     zc_denial_t denial = zc_exchange_granted (self->exchange, ZC_ACTION_PUBLISH, &topic, 1);
@@ -161,11 +161,11 @@ static bool s_may (s_publish_t *self, zc_slice_t topic)
 static void s_publish_one (s_publish_t *self)
 {
     zc_publication_t *given = &self->given;
-    zc_buf_reserve (&self->body, 1); /* an empty one has an address, too */
+    zc_buf_reserve (&self->body, 1); /* an empty body needs an address, too */
     zc_slice_t body = {(const char *)self->body.data, self->body.len};
     zc_receipt_t refused;
     const zc_refusal_t *wrong = NULL;
-    if (self->kind == S_FORM) /* what curl calls everything that it isn't told about */
+    if (self->kind == S_FORM) /* curl's default type for any data */
         given->items[ZC_ITEM_CONTENT_TYPE] = (zc_slice_t){NULL, 0};
     if (self->kind == S_FORM && zc_publication_is_form (body)) {
         wrong = zc_publication_take_form (given, body);
@@ -184,7 +184,7 @@ static void s_publish_one (s_publish_t *self)
         (zc_slice_t){(const char *)given->headers.data, given->headers.len}, s_on_posted, self,
         &refused);
     if (self->posting)
-        s_free_body (self); /* it is with the broker's connection now */
+        s_free_body (self); /* the broker's connection has its own copy now */
     else
         s_answer (self, &refused);
 }
@@ -202,8 +202,8 @@ static void s_end_line (s_line_t *line, const zc_receipt_t *receipt)
     line->answer = (char *)text.data;
 }
 
-/*  200 where some line was published: the answer has what became of each. Where none was, the
- * status of the first, so that whoever looks no further isn't misled. */
+/*  200 if any line was published: the answer tells about each line. Otherwise the status of the
+ *  first line, so that a client that looks only at the status isn't misled. */
 static unsigned s_batch_status (const s_publish_t *self)
 {
     for (size_t i = 0; i < self->count; i++)
@@ -256,7 +256,7 @@ static zc_receipt_t s_receipt (unsigned status, const char *code, const char *te
     return (zc_receipt_t){status, {code, strlen (code)}, {text, strlen (text)}};
 }
 
-/*  What stands against a line, before it is sent. status 0: nothing. */
+/*  Checks a line before it is sent. Status 0: nothing is wrong with it. */
 static zc_receipt_t s_check_line (s_publish_t *self, zc_publication_t *publication, zc_slice_t text)
 {
     size_t max = self->exchange->front->max_payload;
@@ -275,7 +275,8 @@ static zc_receipt_t s_check_line (s_publish_t *self, zc_publication_t *publicati
     return (zc_receipt_t){0};
 }
 
-/*  Sends a line. False where the broker's queue is full of others of ours: it is tried again. */
+/*  Sends a line. Returns false if our other lines fill the broker's queue: the line is tried
+ *  again. */
 static bool s_publish_line (s_publish_t *self, zc_slice_t text)
 {
     zc_publication_t publication;
@@ -308,7 +309,7 @@ static bool s_is_blank (zc_slice_t line)
     return zc_field_trim (line).len == 0;
 }
 
-/*  The next line that isn't blank, without its end. False past the last. */
+/*  The next line that isn't blank, without its end. Returns false after the last one. */
 static bool s_next_line (s_publish_t *self, zc_slice_t *line)
 {
     while (self->rest.len > 0) {
@@ -325,7 +326,7 @@ static bool s_next_line (s_publish_t *self, zc_slice_t *line)
     return false;
 }
 
-/*  As many lines as may be on their way; answers after the last. */
+/*  Sends as many lines as may be on their way; answers after the last one. */
 static void s_go_on (s_publish_t *self)
 {
     zc_slice_t line;

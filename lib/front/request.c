@@ -9,7 +9,7 @@
 
 static const struct {
     const char *name;
-    bool list; /* several fields are as one, with commas; Cookie's with semicolons */
+    bool list; /* several fields are joined by commas; Cookie's by semicolons */
 } s_names[ZC_VARIABLE_COUNT] = {
     [ZC_FIELD_ACCEPT] = {"Accept", true},
     [ZC_FIELD_AUTHORIZATION] = {"Authorization", false},
@@ -50,14 +50,14 @@ static const struct {
 
 #define S_BUCKETS 64
 
-/*  Names by length and last letter: a request has many that nobody reads, and each is looked for.
- */
+/*  Names by length and last letter: a request has many fields that nobody reads, and each is
+ *  looked up. */
 static struct {
     bool made;
     uint8_t len[ZC_VARIABLE_COUNT];
-    char variable[ZC_VARIABLE_COUNT][32]; /* Last-Event-ID as LAST_EVENT_ID */
+    char variable[ZC_VARIABLE_COUNT][32]; /* Last-Event-ID is LAST_EVENT_ID here */
     uint8_t first[S_BUCKETS];             /* number + 1; 0: none */
-    uint8_t next[ZC_VARIABLE_COUNT];      /* of the same bucket */
+    uint8_t next[ZC_VARIABLE_COUNT];      /* in the same bucket */
 } s_index;
 
 static unsigned s_bucket (const char *name, size_t len)
@@ -80,7 +80,7 @@ static void s_make_index (void)
     s_index.made = true;
 }
 
-/*  The numbers from `begin` to before `end` are looked at. */
+/*  Finds a name among the numbers from `begin` to before `end`. */
 static int s_find (zc_slice_t name, unsigned begin, unsigned end, bool variable)
 {
     if (!s_index.made)
@@ -155,7 +155,7 @@ void zc_request_init (zc_request_t *self)
 void zc_request_clear (zc_request_t *self)
 {
     for (size_t i = 0; i < ZC_FIELD_COUNT; i++)
-        if (self->joined[i]) /* nearly never: spares the calls */
+        if (self->joined[i]) /* rarely set: spares the calls */
             free (self->joined[i]);
     zc_request_init (self);
 }
@@ -185,7 +185,7 @@ int zc_request_add (zc_request_t *self, zc_field_t field, zc_slice_t value)
     return 0;
 }
 
-/*  What stands before the query, and before the path in an absolute URI. */
+/*  The path of a URL, without query, scheme and host. */
 static zc_slice_t s_path_of (zc_slice_t uri)
 {
     const char *query = uri.len > 0 ? memchr (uri.at, '?', uri.len) : NULL;
@@ -205,12 +205,13 @@ int zc_request_from_variables (zc_request_t *self, const zc_slice_t values[ZC_VA
         self->path = values[ZC_VARIABLE_SCRIPT_NAME];
     self->query = values[ZC_VARIABLE_QUERY_STRING];
     self->peer = values[ZC_VARIABLE_REMOTE_ADDR];
-    for (size_t i = 0; i < ZC_FIELD_COUNT; i++) /* an empty one is none: web servers send many */
+    /* empty means absent: web servers send many empty ones */
+    for (size_t i = 0; i < ZC_FIELD_COUNT; i++)
         self->fields[i] = values[i].len > 0 ? values[i] : (zc_slice_t){NULL, 0};
     if (zc_text_u64 (port.at, port.len, 65535, &number) == 0)
         self->port = (uint16_t)number;
     self->body = ZC_BODY_UNKNOWN;
-    if (length.len == 0 || zc_slice_is (length, "-1")) /* Caddy's, of a body in chunks */
+    if (length.len == 0 || zc_slice_is (length, "-1")) /* Caddy sends -1 for a body in chunks */
         return 0;
     if (zc_text_u64 (length.at, length.len, INT64_MAX, &number) != 0)
         return -1;
