@@ -1,14 +1,14 @@
 /*  acceptors.c - takes EPOLLIN from the listening sockets in libzmq's epoll sets, and gives it
- * back.
+ *  back.
  *
- *  An epoll set tells in /proc/self/fdinfo which descriptors are in it, for which events, and with
- *  which data (proc(5)): so an entry can be changed without a hand in libzmq, which doesn't touch a
- *  listening socket's entry between bind and unbind. An entry is given back only what was taken
- * from it: where descriptor or data are others by then, it is another's. The files of fdinfo are
- * opened beforehand, since there are no descriptors left when they are needed.
+ *  /proc/self/fdinfo tells which descriptors an epoll set has, for which events, and with which
+ *  data (proc(5)). So an entry can be changed without libzmq's help; libzmq doesn't touch a
+ *  listening socket's entry between bind and unbind. EPOLLIN is given back only to an entry with
+ *  the same descriptor and data: otherwise the entry has become another's. The files in fdinfo
+ *  are opened in advance, since no descriptors are left when the files are needed.
  *
- *  Rejected: descriptors in reserve, with which a peer is accepted and sent away: it comes back at
- *  once, and to accept and refuse costs more than to wait. */
+ *  Rejected: a reserve of descriptors with which peers are accepted and closed. Such a peer
+ *  comes back at once, and accepting and closing costs more than waiting. */
 #include "broker/acceptors.h"
 
 #include <dirent.h>
@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define S_SETS_MAX 32   /* ZeroMQ has one for each of its threads */
+#define S_SETS_MAX 32   /* ZeroMQ has one for each of its I/O threads */
 #define S_PAUSED_MAX 64 /* listening sockets */
 #define S_LINE 256
 
@@ -32,7 +32,7 @@ typedef struct {
     int info;  /* owned: its fdinfo */
 } s_set_t;
 
-/*  One descriptor in an epoll set. */
+/*  One entry of an epoll set. */
 typedef struct {
     int epoll, fd;
     uint32_t events;
@@ -45,7 +45,7 @@ struct zc_acceptors {
     s_entry_t paused[S_PAUSED_MAX];
     size_t paused_count;
     bool resting;
-    pthread_mutex_t lock; /* ZeroMQ's threads pause, the broker's resumes */
+    pthread_mutex_t lock; /* ZeroMQ's threads pause, and the broker's thread resumes */
 };
 
 static bool s_is_epoll (int fd)

@@ -1,19 +1,21 @@
 /*  backlog.c - see backlog.h.
  *
- *  Messages are counted by size, in classes of powers of two. A connection that isn't writable has
- *  a copy of the counts of when it last was: what was counted since is what may wait for it, but
- *  for what its peer has acknowledged since, and of that it has at most as many messages as the
- *  queue holds. That it is writable for one moment says nothing yet, since ZeroMQ may be about to
- *  fill it again: twice in a row does. Over a Unix socket nothing is acknowledged: what its peer
- * has read is what ZeroMQ has written, but for what the kernel holds, with its own overhead. So
- * there it is also looked closely whether the kernel's queue moves at all, and one that takes
- * something for some seconds, but never all, goes too.
+ *  Messages are counted by size, in classes of powers of two. For a connection that isn't
+ *  writable, there is a copy of the counts of the time when it last was. Messages counted since
+ *  then may wait for the connection, without the bytes that its peer has acknowledged since, and
+ *  at most as many messages as the queue holds. A connection counts as caught up when it was
+ *  found writable twice in a row: once isn't enough, since ZeroMQ may be about to fill it again.
  *
- *  Rejected: a high-water mark that follows the size of messages (it is one for all connections, so
- *  that a few large messages would make the queues of small ones too short); to match each message
- *  with each subscriber's topics (ZeroMQ does that already, and it is most of what a message
- *  costs). So a subscriber of quiet topics whose connection is jammed is held to what others get:
- *  what is published counts, whoever it is for. */
+ *  A Unix socket has no acknowledgements. Its peer has read all bytes that ZeroMQ has written,
+ *  except those that the kernel holds, which the kernel counts with an overhead. So for a Unix
+ *  socket the kernel's queue is checked closely: whether it changes at all. A peer that takes
+ *  bytes for seconds and never takes all of them is disconnected, too.
+ *
+ *  Rejected: a high-water mark that follows the size of messages, because it is the same for all
+ *  connections, and a few large messages would make the queues for small ones too short;
+ *  matching each message with each subscriber's topics, which ZeroMQ does already, and which is
+ *  most of a message's cost. As a consequence, a subscriber of quiet topics whose connection is
+ *  jammed is judged by all messages that are published, and not only by its own. */
 #define _GNU_SOURCE /* ucred */
 #include "broker/backlog.h"
 
@@ -33,18 +35,18 @@
 
 #define S_LOOK_MS 250
 #define S_LOOK_LEAST_MS 10
-#define S_LOOK_SHARE 8   /* of max_bytes that were published, then it is looked at once */
-#define S_LOOK_SOME 2500 /* connections; with more it is looked at them less often */
-#define S_CLASSES 24     /* the first is up to S_SMALLEST bytes, each further one twice as many */
-#define S_SMALLEST 256   /* bytes */
-/*  Bytes that ZeroMQ takes for the three frames of a message, and for the buffer of 8 KiB that it
- * was received in, which goes with the last message in it. */
+#define S_LOOK_SHARE 8   /* a look follows at once after this share of max_bytes was published */
+#define S_LOOK_SOME 2500 /* connections; with more of them, looks are rarer */
+#define S_CLASSES 24   /* the first is up to S_SMALLEST bytes; each further one is twice as large */
+#define S_SMALLEST 256 /* bytes */
+/*  Bytes that ZeroMQ needs for the three frames of a message, and for the receive buffer of 8
+ *  KiB, which is freed with the last message in it. */
 #define S_OVERHEAD 8512
-#define S_STILL_LOOKS 20    /* at a queue that does not move, */
-#define S_STILL_MS 100      /* and for how long */
-#define S_BUSY_MS 4000      /* for one that does, and never empties */
-#define S_NAMES 3           /* in a log line */
-#define S_GIVE_BACK_MS 2000 /* until ZeroMQ has let go of what waited for a connection */
+#define S_STILL_LOOKS 20    /* a queue that hasn't changed in so many looks, */
+#define S_STILL_MS 100      /* and for so long, is jammed */
+#define S_BUSY_MS 4000      /* a queue that changes may be non-empty for so long */
+#define S_NAMES 3           /* peers named in a log line */
+#define S_GIVE_BACK_MS 2000 /* until ZeroMQ has freed the messages that waited for a connection */
 
 typedef struct {
     uint64_t messages, bytes;
@@ -56,14 +58,14 @@ typedef struct {
 
 typedef struct {
     int fd;             /* ZeroMQ's */
-    bool writable;      /* when it was looked at last */
-    bool unix_;         /* a Unix socket: nothing on it is acknowledged */
-    bool cut;           /* it is on its way out */
-    uint64_t taken;     /* bytes, at the last look */
-    uint64_t waiting;   /* unix_: bytes in the kernel, at the last look */
-    s_counts_t *before; /* owned; NULL: it has taken all */
+    bool writable;      /* at the last look */
+    bool unix_;         /* a Unix socket, which has no acknowledgements */
+    bool cut;           /* it has been shut down */
+    uint64_t taken;     /* bytes that its peer had taken at the last look */
+    uint64_t waiting;   /* unix_: bytes in the kernel at the last look */
+    s_counts_t *before; /* owned; the counts when it fell behind; NULL: it hasn't */
     uint64_t taken_before, before_ms;
-    unsigned still; /* looks at its queue while too much may wait; 0: not so */
+    unsigned still; /* close looks at its queue so far; 0: it isn't suspect */
     uint64_t still_ms;
 } s_reader_t;
 
@@ -72,13 +74,13 @@ struct zc_backlog {
     uint64_t (*sent) (int fd);
     s_counts_t now, last; /* last: at the last look */
     s_reader_t *readers;
-    struct pollfd *items; /* one for each of them */
+    struct pollfd *items; /* one for each reader */
     size_t count, room;
-    size_t *places; /* by descriptor: where it is in readers, and one; 0: nowhere */
+    size_t *places; /* by descriptor: its index in readers + 1; 0: it isn't there */
     size_t places_room;
-    uint64_t volume;                  /* bytes since the last look */
-    size_t suspects;                  /* readers that are looked at closely */
-    uint64_t looked_ms, give_back_ms; /* give_back_ms: 0: nothing to */
+    uint64_t volume;                  /* bytes published since the last look */
+    size_t suspects;                  /* readers with `still` */
+    uint64_t looked_ms, give_back_ms; /* give_back_ms: 0: there is nothing to give back */
     uint64_t behind, bytes, cut;
 };
 
@@ -130,8 +132,8 @@ void zc_backlog_published (zc_backlog_t *self, size_t bytes)
     self->volume += bytes;
 }
 
-/*  Of what was published since, without the first `taken` bytes: the largest messages, as many as
- *  the queue holds. */
+/*  Bytes that may wait: of the messages since `before`, without the first `taken` bytes, the
+ *  largest ones, as many as the queue holds. */
 static uint64_t s_bound (const zc_backlog_t *self, const s_counts_t *before, uint64_t taken)
 {
     uint64_t left = self->hwm, largest = 0, all = 0;
@@ -144,7 +146,8 @@ static uint64_t s_bound (const zc_backlog_t *self, const s_counts_t *before, uin
         left -= messages < left ? messages : left;
     }
     uint64_t rest = taken < all ? all - taken : 0;
-    double share = all ? (double)rest / (double)all : 0; /* of the messages, that may wait */
+    /* the share of the messages that may wait */
+    double share = all ? (double)rest / (double)all : 0;
     uint64_t overhead = (uint64_t)(share * (double)((self->hwm - left) * S_OVERHEAD));
     return (rest < largest ? rest : largest) + overhead;
 }
@@ -177,7 +180,7 @@ void zc_backlog_opened (zc_backlog_t *self, int fd)
 {
     if (fd < 0)
         return;
-    zc_backlog_closed (self, fd); /* in case its end wasn't told */
+    zc_backlog_closed (self, fd); /* in case its end wasn't reported */
     if (self->count == self->room) {
         self->room = self->room ? self->room * 2 : 16;
         self->readers = realloc (self->readers, self->room * sizeof *self->readers);
@@ -204,7 +207,7 @@ void zc_backlog_closed (zc_backlog_t *self, int fd)
     self->places[fd] = 0;
 }
 
-/*  A descriptor that isn't there any more counts as writable. */
+/*  A descriptor that is closed counts as writable. */
 static void s_poll (zc_backlog_t *self)
 {
     for (size_t i = 0; i < self->count; i++)
@@ -213,14 +216,14 @@ static void s_poll (zc_backlog_t *self)
         poll (self->items, self->count, 0);
 }
 
-/*  Bytes, with what the kernel adds to them. */
+/*  Bytes in the kernel, with the kernel's overhead. */
 static uint64_t s_waiting (const s_reader_t *reader)
 {
     int waiting = 0;
     return ioctl (reader->fd, SIOCOUTQ, &waiting) == 0 ? (uint64_t)waiting : 0;
 }
 
-/*  What the peer of a Unix socket has read, at least. */
+/*  The bytes that the peer of a Unix socket has read, at least. */
 static uint64_t s_read (const zc_backlog_t *self, const s_reader_t *reader)
 {
     uint64_t sent = self->sent (reader->fd), waiting = s_waiting (reader);
@@ -248,7 +251,7 @@ static void s_name (const s_reader_t *reader, char *text, size_t size)
         zc_peer_name (reader->fd, text, size);
 }
 
-/*  By RST, so that the kernel too forgets what waits. */
+/*  Ends it by RST, so that the kernel, too, frees the bytes that wait. */
 static void s_cut (zc_backlog_t *self, s_reader_t *reader, uint64_t bytes)
 {
     static zc_log_limit_t limit;
@@ -275,7 +278,7 @@ static void s_fall_behind (zc_backlog_t *self, s_reader_t *reader, uint64_t now_
     reader->before_ms = now_ms;
 }
 
-/*  Too much may wait for it, unless it is just taking it. */
+/*  Too much may wait for the reader, unless it is taking those bytes just now. */
 static void s_suspect (zc_backlog_t *self, s_reader_t *reader, uint64_t bytes, uint64_t now_ms)
 {
     if (!reader->unix_ || now_ms - reader->before_ms >= S_BUSY_MS) {
@@ -327,7 +330,7 @@ static void s_look (zc_backlog_t *self, uint64_t now_ms)
     self->last = self->now;
 }
 
-/*  At those of Unix sockets for which too much may wait: at every turn. */
+/*  Every turn, looks at the Unix sockets for which too much may wait. */
 static void s_look_closely (zc_backlog_t *self, uint64_t now_ms)
 {
     for (size_t i = 0; i < self->count && self->suspects; i++) {

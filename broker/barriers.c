@@ -1,5 +1,5 @@
-/*  barriers.c - a table of nonces, and a queue of the same by age; what is to be answered leaves
- * both for a queue of its own. */
+/*  barriers.c - a table of nonces, and a queue of them by age. SYNCs that can be answered leave
+ *  both for a queue of their own. */
 #include "broker/barriers.h"
 
 #include <stdlib.h>
@@ -9,15 +9,16 @@
 #define S_KEEP_MS 10000
 #define S_SEEN_MAX 20000
 #define S_WAITING_MAX 10000
-#define S_WAITING_BYTES (64u << 20) /* of lists of topics */
-#define S_TURN_BYTES 100000         /* of lists answered in one turn, each with S_ANSWER_BYTES */
+#define S_WAITING_BYTES (64u << 20) /* of the lists of topics that wait */
+/* of the lists answered in one turn; each list counts S_ANSWER_BYTES more */
+#define S_TURN_BYTES 100000
 #define S_ANSWER_BYTES 100
 
 typedef struct s_nonce {
     zc_node_t node;
     struct s_nonce *older, *newer;
     uint64_t at_ms;
-    zc_route_t *route; /* of a SYNC that waits; NULL: the nonce was seen */
+    zc_route_t *route; /* of a SYNC that waits; NULL: only the nonce has come */
     size_t topics_len;
     uint8_t len;
     char bytes[]; /* nonce, topics */
@@ -26,7 +27,7 @@ typedef struct s_nonce {
 struct zc_barriers {
     zc_table_t index;
     s_nonce_t *oldest, *newest;
-    s_nonce_t *ready, **ready_end; /* by `newer`: they wait no more */
+    s_nonce_t *ready, **ready_end; /* by `newer`: SYNCs to be answered */
     size_t waiting, waiting_bytes, seen;
     zc_barriers_fn answer, expire;
     void *arg;
@@ -50,7 +51,7 @@ zc_barriers_t *zc_barriers_new (zc_barriers_fn answer, zc_barriers_fn expire, vo
     return self;
 }
 
-/*  Out of table and queue. */
+/*  Takes a nonce out of table and queue. */
 static void s_detach (zc_barriers_t *self, s_nonce_t *nonce)
 {
     if (nonce->older)

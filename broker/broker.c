@@ -1,7 +1,8 @@
 /*  broker.c - the way of a message: receive, stamp, keep, send.
  *
- *  One thread, and raw zmq_msg_t: the frames that a publisher sent are the frames that subscribers
- *  get. A turn of the loop takes in what has gathered, up to a limit, and reads the clock once. */
+ *  There is one thread, and it works on raw zmq_msg_t: subscribers get the very frames that a
+ *  publisher sent. A turn of the loop handles the messages that have come, up to a limit, and
+ *  reads the clock once. */
 #include "broker/broker.h"
 
 #include <errno.h>
@@ -18,23 +19,26 @@
 #include "lib/base/log.h"
 #include "lib/peer/redial.h"
 
-#define S_GATHER_US 2000        /* how long messages gather */
-#define S_CROWD 400             /* messages a second from which on they do */
-#define S_FLOOD 50000           /* and up to which: beyond, they gather by themselves */
-#define S_LOOK_MS 1000          /* certificates are looked at this often */
-#define S_RATE_MS 100           /* over which the rate is measured */
-#define S_BATCH 1000            /* messages, and subscriptions, taken in one turn */
-#define S_FRAMES_MAX 100        /* of a message that is refused with a reason, and not cut */
-#define S_SUBSCRIPTION_MAX 2048 /* bytes: a topic, or a READY; ZeroMQ keeps a node for each */
-#define S_REQUESTS_HWM 1000     /* of each peer, at least */
-#define S_GONE_MS 45000         /* until a subscriber that takes nothing is given up */
-#define S_TUNNEL_MS 600000      /* a page, over a tunnel that reads slowly, looks like that, too */
+#define S_GATHER_US 2000 /* how long messages gather */
+#define S_CROWD 400      /* messages a second from which on they gather */
+#define S_FLOOD 50000    /* messages a second beyond which they gather by themselves */
+#define S_LOOK_MS 1000   /* how often the folder of certificates is checked */
+#define S_RATE_MS 100    /* window over which the rate is measured */
+#define S_BATCH 1000     /* messages, and subscriptions, handled in one turn */
+/* a message with up to so many is refused with a reason; with more, its connection is ended */
+#define S_FRAMES_MAX 100
+/* bytes: a topic, or a READY command; ZeroMQ keeps a node for each byte */
+#define S_SUBSCRIPTION_MAX 2048
+#define S_REQUESTS_HWM 1000 /* of each peer, at least */
+#define S_GONE_MS 45000     /* until a subscriber that takes no bytes is given up */
+#define S_TUNNEL_MS 600000  /* longer for control, where a page over a slow tunnel looks the same \
+                             */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
-#define S_QUIET_MS 100   /* when stopping: nothing more arrives */
-#define S_LATE_MS 500    /* and if it still does, it has had its time */
-#define S_DRAIN_MS 3000  /* for what is on its way then */
-#define S_LINGER_MS 1000 /* for what is in ZeroMQ's queues then */
+#define S_QUIET_MS 100   /* when stopping: no message has come for so long, */
+#define S_LATE_MS 500    /* or messages have come for so long; */
+#define S_DRAIN_MS 3000  /* then for the messages on their way to history, */
+#define S_LINGER_MS 1000 /* and then for those in ZeroMQ's queues */
 
 struct zc_broker {
     zc_flow_t flow; /* must be first */
@@ -42,15 +46,16 @@ struct zc_broker {
     zc_dialogue_t *control;
     zc_endpoints_t *endpoints;
     void *context, *xsub, *xpub, *router;
-    zc_item_t item; /* the message being taken in */
-    int source;     /* the connection that it came on, where its frame doesn't say; or -1 */
+    zc_item_t item; /* the message being handled */
+    int source;     /* its connection, if the frame doesn't say; or -1 */
     zmq_msg_t headers;
-    zc_digest_t digest; /* of the message that s_seen looked at last */
+    zc_digest_t digest; /* of the message that s_seen checked last */
     zc_buf_t meta;
-    bool suspect; /* a subscriber may still be losing messages in silence: see s_drop */
-    uint64_t suspect_ms, suspect_at_ms;  /* how often, and when next, `dropped` is moved on */
-    uint64_t started_ms;                 /* monotonic */
-    uint64_t rate_ms, rate_count, crowd; /* messages a second lately, and since when */
+    bool suspect; /* a subscriber may still lose messages in silence: see s_drop */
+    uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` grows */
+    uint64_t started_ms;                /* monotonic */
+    /* messages a second, and the window in which it is measured */
+    uint64_t rate_ms, rate_count, crowd;
 };
 
 /*  Sending. */
@@ -64,19 +69,19 @@ static void s_say_full (zc_broker_t *self)
                     *names ? "; of those that take nothing now: " : "", names);
 }
 
-/*  A subscriber's queue is full. Those of the others get the message: NODROP off, ZeroMQ passes
- * over the full one, whose first frame it refuses, and with it the rest.
+/*  A subscriber's queue is full. With NODROP off, ZeroMQ drops the message for that subscriber
+ *  only, as it refuses the first frame there, and sends it to all others.
  *
- *  From then on ZeroMQ passes over that subscriber without a word, until it has read half of its
- *  queue: EAGAIN comes once, not with every message lost. So `dropped` has to move on by itself,
- *  for as long as that may be: it isn't said when it is over. It moves less and less often, at
- *  least every ten seconds, and only where something was published: what it costs is that workers
- *  look whether they are complete. */
+ *  From then on ZeroMQ drops that subscriber's messages in silence, until the subscriber has
+ *  read half of its queue: EAGAIN comes once, and not for each lost message. Nothing tells when
+ *  that is over. So `dropped` must go on growing by itself for as long as that may take: less
+ *  and less often, at least every ten seconds, and only if messages were published. The price is
+ *  that workers check whether they are complete. */
 static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
 {
     int events, off = 0, on = 1;
     size_t size = sizeof events;
-    /*  What ZeroMQ knows of the queues may be a millisecond old: this makes it look. */
+    /*  ZeroMQ's view of its queues may be a millisecond old; this call renews it. */
     zmq_getsockopt (self->xpub, ZMQ_EVENTS, &events, &size);
     int rc = zmq_msg_send (frame, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc >= 0 || errno != EAGAIN)
@@ -93,8 +98,8 @@ static int s_drop (zc_broker_t *self, zmq_msg_t *frame)
     return rc;
 }
 
-/*  The position is one of its own, that no message has: else a subscriber that got that message
- *  could take it for complete. */
+/*  `dropped` becomes a position that no message has. Otherwise a subscriber that got the message
+ *  at that position could conclude that it lost nothing. */
 static void s_suspect (zc_broker_t *self)
 {
     if (!self->suspect || self->flow.mono_ms < self->suspect_at_ms ||
@@ -111,7 +116,7 @@ static zc_slice_t s_slice (zmq_msg_t *frame)
     return (zc_slice_t){zmq_msg_data (frame), zmq_msg_size (frame)};
 }
 
-/*  Something was dropped after the item had its meta, while it was on its way to the disk. */
+/*  Messages were dropped after the item had its meta, while it was on its way to the disk. */
 static void s_tell_dropped (zc_broker_t *self, zc_item_t *item)
 {
     self->meta.len = 0;
@@ -130,19 +135,19 @@ static void s_send (zc_broker_t *self, zc_item_t *item)
     int rc = zmq_msg_send (&item->topic, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     if (rc < 0 && errno == EAGAIN)
         rc = s_drop (self, &item->topic);
-    /*  The first frame has decided who gets the message: the rest can't be refused. */
+    /*  The first frame has decided who gets the message: the others can't be refused. */
     if (rc >= 0) {
         zmq_msg_send (&item->payload, self->xpub, ZMQ_SNDMORE | ZMQ_DONTWAIT);
         zmq_msg_send (&item->meta, self->xpub, ZMQ_DONTWAIT);
     }
 }
 
-/*  History is done with a message: called by it, in the order of positions. */
+/*  History calls this when it is done with a message, in the order of positions. */
 static void s_settled (void *arg, zc_item_t *item, bool kept)
 {
     zc_broker_t *self = arg;
-    /*  A publisher that waits for an answer is told, and can try again. Others are never told, so
-     *  that theirs is delivered even where it couldn't be kept. */
+    /*  A publisher that waits for an answer is told a failure, and can retry. Other publishers
+     *  are never told, so their messages are delivered even if they weren't kept. */
     if (kept || !item->origin) {
         self->flow.head = item->id;
         if (item->where->sent < item->id)
@@ -155,7 +160,7 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
         zc_dialogue_settled (self->control, item, kept);
 }
 
-/*  Taking in. */
+/*  Receiving. */
 
 static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
 {
@@ -169,7 +174,7 @@ static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
                     (int)topic.len, topic.at);
 }
 
-/*  Where the publisher's own id, or else its key, is within meta. */
+/*  Finds the publisher's own id, or else its key, in meta. */
 static void s_find_event (zc_item_t *item)
 {
     zc_slice_t value, meta = s_slice (&item->meta);
@@ -197,8 +202,8 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
         s_find_event (item);
 }
 
-/*  The number of the connection that the message came on; those that publish over HTTP share their
- *  worker's. */
+/*  The number of the connection that the message came on. All clients that publish over HTTP
+ *  share their worker's. */
 static uint32_t s_publisher (void *arg)
 {
     const zc_broker_t *self = arg;
@@ -207,7 +212,7 @@ static uint32_t s_publisher (void *arg)
     return fd >= 0 && fd < ZC_OWNERS_MAX ? (uint32_t)fd + 1 : 0;
 }
 
-/*  item->topic and item->payload are set. */
+/*  item->topic and item->payload must be set. */
 static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_t headers,
                        void *origin)
 {
@@ -221,13 +226,13 @@ static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_
     zc_history_append (self->flow.history, item);
 }
 
-/*  For PUBLISH on control (flow.h). */
+/*  PUBLISH on control calls this (flow.h). */
 static void s_publish_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload,
                            const zc_message_t *message, zc_slice_t headers, void *origin)
 {
     zc_broker_t *self = (zc_broker_t *)flow;
     self->source = -1;
-    /*  A small frame's bytes move with it. */
+    /*  The bytes of a small frame are inside the zmq_msg_t, and so move with it. */
     zmq_msg_move (&self->item.topic, topic);
     zmq_msg_move (&self->item.payload, payload);
     zc_message_t moved = *message;
@@ -235,7 +240,7 @@ static void s_publish_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload
     s_publish (self, &moved, headers, origin);
 }
 
-/*  `topic payload` in one frame becomes two. */
+/*  Splits a frame `topic payload` into two frames. */
 static int s_split (zc_item_t *item)
 {
     zc_slice_t topic, payload;
@@ -257,8 +262,8 @@ static bool s_equal (zc_slice_t a, zc_slice_t b)
     return a.len == b.len && (a.len == 0 || memcmp (a.at, b.at, a.len) == 0);
 }
 
-/*  Whether history's message at a position says the same. Byte for byte: there is no digest of what
- *  another process published. */
+/*  Whether history's message at a position is the same, byte for byte. There is no digest of a
+ *  message that an earlier process published. */
 static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
                              const zc_message_t *message)
 {
@@ -269,7 +274,7 @@ static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
            s_equal (before.payload, message->payload) && s_equal (before.event, message->event);
 }
 
-/*  The table begins empty, but history on disk may know. */
+/*  After a start the table of digests is empty, but history on disk may know the name. */
 static zc_seen_t s_seen_by_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
 {
     uint64_t window = self->config.dedup_window_ms;
@@ -299,7 +304,7 @@ static zc_seen_t s_seen (zc_flow_t *flow, const zc_message_t *message, zc_id_t *
     return seen;
 }
 
-/*  One message of `count` frames that came from a publisher. */
+/*  Handles one message of `count` frames from a publisher. */
 static int s_take (zc_broker_t *self, int count)
 {
     zc_item_t *item = &self->item;
@@ -334,8 +339,8 @@ static int s_receive_frame (void *socket, zmq_msg_t *frame)
     return rc;
 }
 
-/*  Receives a message into the item. Returns its count of frames (of more than three, the last
- *  ones are lost), 0 where there is none. */
+/*  Receives a message into the item. Returns its count of frames, 0 if there is no message. Of
+ *  more than three frames, the later ones are lost. */
 static int s_receive (zc_broker_t *self)
 {
     zmq_msg_t *into[] = {&self->item.topic, &self->item.payload, &self->headers};
@@ -350,7 +355,7 @@ static int s_receive (zc_broker_t *self)
     return count;
 }
 
-/*  True where more may wait. */
+/*  Returns true if more messages may wait. */
 static bool s_take_in (zc_broker_t *self)
 {
     for (int i = 0; i < S_BATCH; i++) {
@@ -367,7 +372,7 @@ static bool s_take_in (zc_broker_t *self)
     return true;
 }
 
-/*  Subscriptions: \1 or \0, then the topic; a nonce begins with another \1. */
+/*  A subscription is \1 or \0, then the topic. A nonce begins with another \1. */
 static void s_subscription (zc_broker_t *self, zmq_msg_t *frame)
 {
     const uint8_t *at = zmq_msg_data (frame);
@@ -409,7 +414,7 @@ static void s_read_clocks (zc_broker_t *self)
     self->flow.mono_ms = zc_mono_ms ();
 }
 
-/*  What is not reading from publishers or of requests. True where there is more to do at once. */
+/*  Does all that isn't receiving. Returns true if there is more to do at once. */
 static bool s_settle (zc_broker_t *self)
 {
     zc_history_flush (self->flow.history);
@@ -435,9 +440,9 @@ static bool s_turn (zc_broker_t *self)
     return more;
 }
 
-/*  Waking up for a message costs far more than handling it, here and in every thread behind. Where
- *  many publish a little each, they are left to gather for a moment. Requests aren't: who waits for
- *  an answer before it sends the next would be slowed down. */
+/*  Waking up for one message costs far more than handling it, here and in every later thread.
+ *  Where many publishers send a little each, the messages may gather for a moment. Requests may
+ *  not: a client that waits for an answer before its next request would be slowed down. */
 static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
 {
     uint64_t passed = self->flow.mono_ms - self->rate_ms;
@@ -452,10 +457,10 @@ static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
         nanosleep (&moment, NULL);
 }
 
-/*  Sleeps until there is something to do, at most so long. True where a signal waits. */
+/*  Sleeps until there is something to do, at most `most` ms. Returns true if a signal waits. */
 static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
-    /*  While history is full, publishers wait: they are not looked at. */
+    /*  While history is full, publishers wait, so their sockets aren't polled. */
     short in = reading && !zc_history_full (self->flow.history) ? ZMQ_POLLIN : 0;
     zmq_pollitem_t items[6] = {{self->xpub, 0, ZMQ_POLLIN, 0},
                                {self->xsub, 0, in, 0},
@@ -473,8 +478,8 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
     return (items[3].revents & ZMQ_POLLIN) != 0;
 }
 
-/*  Stopping: for a moment, what has been sent still arrives and is taken in; then what waits for
- *  history, and for slow readers, has some time. */
+/*  When stopping: receives for a moment the messages that are on their way here, and then gives
+ *  history and slow readers some time. */
 static void s_drain (zc_broker_t *self, int signal_fd)
 {
     uint64_t begin = zc_mono_ms (), quiet = begin, handled = 0;
@@ -512,7 +517,7 @@ static void s_set (void *socket, int option, int value)
     zmq_setsockopt (socket, option, &value, sizeof value);
 }
 
-/*  What every socket that others reach needs: ZeroMQ's defaults are unlimited or off. */
+/*  A socket with bounds: ZeroMQ's defaults are unlimited or off. */
 static void *s_socket (zc_broker_t *self, int type, int hwm, int64_t max_frame)
 {
     void *socket = zmq_socket (self->context, type);
@@ -532,7 +537,7 @@ static void *s_socket (zc_broker_t *self, int type, int hwm, int64_t max_frame)
 static int s_open (zc_broker_t *self, char *error, size_t size)
 {
     const zc_broker_config_t *config = &self->config;
-    /*  A single frame holds topic, space and payload; FETCH, ten thousand topics. */
+    /*  A single frame may hold topic, space and payload; a FETCH, ten thousand topics. */
     int64_t message = (int64_t)config->max_payload + ZC_TOPIC_MAX + 1;
     int64_t topics = (int64_t)ZC_FRAME_SURE;
     if (message < ZC_HEADERS_MAX)
@@ -545,14 +550,15 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
         snprintf (error, size, "no ZeroMQ socket: %s", zmq_strerror (errno));
         return -1;
     }
-    /*  Set before it is bound: what ZeroMQ 4.3 has no room for when its peer goes may end us
-     *  (stream_engine_base.cpp, !_io_error), so our own publishers' 200 requests must fit. */
+    /*  Set before bind. Requests beyond this bound, when their peer goes, may make an assertion
+     *  of ZeroMQ 4.3 fail (stream_engine_base.cpp, !_io_error), so the 200 requests of our own
+     *  publishers must fit. */
     if (config->control_hwm < S_REQUESTS_HWM)
         s_set (self->router, ZMQ_RCVHWM, S_REQUESTS_HWM);
     s_set (self->xpub, ZMQ_XPUB_NODROP, 1);
     s_set (self->xpub, ZMQ_XPUB_VERBOSER, 1);
     s_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
-    zmq_send (self->xsub, "\1", 1, 0); /* history keeps also what nobody listens to */
+    zmq_send (self->xsub, "\1", 1, 0); /* history keeps messages that have no subscriber, too */
     zc_endpoints_t *all = self->endpoints = zc_endpoints_new (self->context, self->flow.counters);
     self->flow.gate = zc_gate_new (self->context, config->options, error, size);
     if (!self->flow.gate)
@@ -571,8 +577,8 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
     return 0;
 }
 
-/*  What nothing that has a meaning comes near: what is a little too much is refused with a reason.
- */
+/*  The limits are well above all valid messages: a message that is a little too large is refused
+ *  with a reason. */
 static void s_limit_intake (const zc_broker_config_t *config)
 {
     uint64_t message = config->max_payload + 2 * ZC_HEADERS_MAX;
@@ -643,7 +649,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zc_broker_t *self = *self_p;
     if (!self)
         return;
-    zc_history_destroy (&self->flow.history); /* settles what is on its way */
+    zc_history_destroy (&self->flow.history); /* settles the messages on their way */
     zc_dialogue_destroy (&self->control);
     zc_topics_destroy (&self->flow.topics);
     zc_dedup_destroy (&self->flow.dedup);

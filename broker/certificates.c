@@ -1,5 +1,5 @@
-/*  certificates.c - see certificates.h. The folder is read as a whole: what is in use is never half
- *  of one state and half of another. */
+/*  certificates.c - see certificates.h. The folder is read as a whole, so the state in use is
+ *  never half old and half new. */
 #include "broker/certificates.h"
 
 #include <dirent.h>
@@ -29,7 +29,7 @@ typedef struct {
 struct zc_certificates {
     char *folder;     /* owned */
     zc_table_t table; /* owns s_entry_t */
-    uint64_t state;   /* of the folder's files, when it was read */
+    uint64_t state;   /* a digest of the folder's files, as they were read */
     uint64_t looked_ms;
 };
 
@@ -45,7 +45,7 @@ static bool s_is_ours (const struct dirent *entry)
 
 typedef void (*s_visit_fn) (void *arg, int folder, const char *name, const struct stat *info);
 
-/*  Visits each plain file. False where the folder can't be read. */
+/*  Visits each plain file. Returns false if the folder can't be read. */
 static bool s_visit (const char *path, s_visit_fn visit, void *arg)
 {
     DIR *folder = opendir (path);
@@ -73,7 +73,7 @@ static void s_mix (uint64_t *hash, const void *bytes, size_t len)
         *hash = (*hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
 }
 
-/*  The order of a folder's entries says nothing, so what they are is added up. */
+/*  A folder's entries come in no particular order, so their hashes are added up. */
 static void s_add_state (void *arg, int folder, const char *name, const struct stat *info)
 {
     uint64_t *state = arg, hash = 0xcbf29ce484222325u;
@@ -108,7 +108,7 @@ static void s_clear (zc_table_t *table)
     zc_table_clear (table);
 }
 
-/*  Returns the file's length, or -1 with errno. */
+/*  Reads a file. Returns its length, or -1 with errno. */
 static ssize_t s_read (int folder, const char *name, char *bytes, size_t size)
 {
     int fd = openat (folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -195,7 +195,7 @@ size_t zc_certificates_count (const zc_certificates_t *self)
     return self->table.size;
 }
 
-/*  Whether one of `old` is gone, or says something else. */
+/*  Whether a certificate of `old` is gone, or differs. */
 static bool s_less (const zc_table_t *old, const zc_table_t *now)
 {
     zc_table_cursor_t at = {0};

@@ -1,10 +1,10 @@
-/*  dedup.c - a table of (topic, name), and a queue of the same by age. `now_ms` is of a clock that
- *  doesn't step back.
+/*  dedup.c - a table of (topic, name), and a queue of the same entries by age. `now_ms` is of a
+ *  clock that never steps back.
  *
- *  The digest is SipHash-2-4 of 128 bits with a random key (OpenSSL's): who knows neither key nor
- *  digests can't make two messages agree, and it takes a third of SHA-256's time for a short
- *  message. Rejected: to keep the message itself, or to look into history for it: the window may be
- *  longer than either lasts. */
+ *  The digest is SipHash-2-4 of 128 bits with a random key (OpenSSL's). Without the key and the
+ *  digests nobody can make two messages agree, and it takes a third of SHA-256's time for a
+ *  short message. Rejected: keeping the message itself, or looking for it in history, because
+ *  the window may be longer than either lasts. */
 #include "broker/dedup.h"
 
 #include <openssl/core_names.h>
@@ -15,7 +15,7 @@
 #include "lib/base/table.h"
 #include "lib/base/log.h"
 
-#define S_EXPIRE_MAX 8 /* forgotten with each addition */
+#define S_EXPIRE_MAX 8 /* old entries that one addition forgets */
 
 typedef struct s_seen {
     zc_node_t node;
@@ -32,7 +32,7 @@ struct zc_dedup {
     s_seen_t *oldest, *newest;
     uint64_t window_ms;
     size_t max;
-    OSSL_LIB_CTX *library; /* our own, which no configuration of the system's changes */
+    OSSL_LIB_CTX *library; /* our own, so that no system configuration changes it */
     EVP_MAC *mac;
     EVP_MAC_CTX *digest;
     unsigned char secret[16];
@@ -110,7 +110,7 @@ zc_digest_t zc_dedup_digest (zc_dedup_t *self, zc_slice_t event, zc_slice_t payl
 {
     zc_digest_t digest;
     size_t size = sizeof digest;
-    uint64_t event_len = event.len; /* where the one ends and the other begins */
+    uint64_t event_len = event.len; /* the length says where the name ends */
     if (EVP_MAC_init (self->digest, self->secret, sizeof self->secret, NULL) != 1)
         abort ();
     s_update (self, &event_len, sizeof event_len);

@@ -1,4 +1,4 @@
-/*  dialogue.c - the verbs, one function each. */
+/*  dialogue.c - one function for each verb. */
 #include "broker/dialogue.h"
 
 #include <errno.h>
@@ -12,19 +12,20 @@
 #include "lib/base/log.h"
 
 #define S_REQUESTS 100  /* handled in one turn */
-#define S_TURN_MS 5     /* or until the turn has taken so long: one may ask for much */
-#define S_REPLAYED 2000 /* messages replayed in one turn, then requests wait */
+#define S_TURN_MS 5     /* or until the turn has taken so long: one request may ask for much */
+#define S_REPLAYED 2000 /* messages replayed in one turn; beyond that, requests wait */
 #define S_COPIES_MAX 10000
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
 #define S_TICK_MS 250           /* the loop sleeps at most so long */
-#define S_AHEAD_MS 86400000     /* what others say of positions is believed so far ahead */
-#define S_MISSED_MS 5000        /* for which we are behind: then what is missing is given up */
+#define S_AHEAD_MS 86400000 /* positions of others are believed if they are at most so far ahead \
+                             */
+#define S_MISSED_MS 5000    /* we are behind for so long; then missing messages are given up */
 
 /*  A request whose answer waits for history. */
 typedef struct {
-    zc_node_t node; /* of those that wait for another's message */
-    zc_id_t id;     /* the other's position */
-    bool conflict;  /* the other message has its own id or key */
+    zc_node_t node; /* in the table of copies */
+    zc_id_t id;     /* position of the message with the same name */
+    bool conflict;  /* that message differs */
     zc_route_t route;
 } s_origin_t;
 
@@ -35,12 +36,13 @@ struct zc_dialogue {
     zc_replays_t *replays;
     zc_barriers_t *barriers;
     zc_late_t *late;
-    zc_id_t doubt;         /* positions before this may be another line's as well */
-    zc_id_t missed;        /* workers have positions of ours up to here, which we don't have */
-    uint64_t missed_at_ms; /* since when that is known */
+    zc_id_t doubt;         /* positions before this may belong to another line, too */
+    zc_id_t missed;        /* workers have positions of our line up to here, and history doesn't */
+    uint64_t missed_at_ms; /* when that was found */
     zmq_msg_t *frames;     /* of the request being handled */
-    zc_slice_t *slices;    /* the same, as bytes */
-    zc_table_t copies; /* PUBLISHes whose name was published before, and isn't settled yet, by id */
+    zc_slice_t *slices;    /* their bytes */
+    /* PUBLISHes, by id, whose name belongs to a message that isn't settled yet */
+    zc_table_t copies;
 };
 
 static void s_published (zc_dialogue_t *self, const zc_route_t *route, zc_id_t id)
@@ -80,8 +82,8 @@ static uint64_t s_hash (zc_id_t id)
     return zc_hash (&id, sizeof id, 3);
 }
 
-/*  It, or another message of its name, was published before. Where that is still on its way into
- *  history, the answer waits too: should history not take it, the name is free again. */
+/*  The message, or another one with its name, was published before. While that one is on its way
+ *  into history, the answer waits: if history doesn't take that message, the name is free again. */
 static void s_duplicate (zc_dialogue_t *self, const zc_route_t *route, zc_id_t id, bool conflict)
 {
     if (id <= self->flow->head && conflict) {
@@ -110,7 +112,7 @@ static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_as
         s_duplicate (self, route, id, seen == ZC_SEEN_OTHER);
         return;
     }
-    /*  Topic and payload follow identity, delimiter, tag and verb. */
+    /*  Topic and payload follow the identity, the delimiter, the tag and the verb. */
     zmq_msg_t *topic = self->frames + 2 + request->delimiter + (request->tag.len > 0);
     self->flow->publish (self->flow, topic, topic + 1, message, request->headers,
                          s_origin (route, 0, false));
@@ -127,7 +129,8 @@ static void s_answer (zc_dialogue_t *self, const s_origin_t *origin, const zc_it
         s_published (self, &origin->route, item->id);
 }
 
-/*  What wasn't kept, and is told so, was never published: its name is free again. */
+/*  A message that wasn't kept, and whose publisher is told so, counts as never published: its
+ *  name is free again. */
 static void s_unpublish (zc_dialogue_t *self, zc_item_t *item)
 {
     self->flow->counters->failed++;
@@ -155,7 +158,7 @@ void zc_dialogue_settled (zc_dialogue_t *self, zc_item_t *item, bool kept)
     s_origin_t *origin = item->origin;
     if (!kept && origin)
         s_unpublish (self, item);
-    /*  A copy of what was delivered, though not kept, was published too. */
+    /*  If the message was delivered without being kept, its copies count as published, too. */
     for (s_origin_t *copy; (copy = s_copy (self, item->id));) {
         s_answer (self, copy, item, kept || !origin);
         zc_table_remove (&self->copies, &copy->node);
@@ -232,9 +235,9 @@ static void s_unsynced (void *arg, const zc_route_t *route, zc_slice_t topics)
     s_error (arg, route, "internal", "no subscription to this nonce has come within ten seconds");
 }
 
-/*  What is given from now on is after a position that others have. They got it from a broker; what
- *  clients bring is never told here, and what is far off isn't believed: one false position near
- *  the last that there can be would be the end of the order. */
+/*  Lets all later positions be after `have`, which others got from a broker. Positions that
+ *  clients bring are never told here. A position too far ahead isn't believed: one false
+ *  position near the largest possible one would be the end of the order. */
 static bool s_raise (zc_dialogue_t *self, zc_id_t have)
 {
     if (zc_id_ms (have) > self->flow->wall_ms + S_AHEAD_MS)
@@ -244,7 +247,7 @@ static bool s_raise (zc_dialogue_t *self, zc_id_t have)
     return true;
 }
 
-/*  Positions of another line, some of which may be ours too. */
+/*  A worker has positions of another line. Some of them may be positions of ours, too. */
 static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
 {
     static zc_log_limit_t limit;
@@ -257,8 +260,8 @@ static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
                     "who comes back is told of a gap");
 }
 
-/*  Somebody has more of our own line: history of an earlier day was put back, or the disk has lost
- *  what it had confirmed. Nobody can say on which topics. */
+/*  A worker has more of our own line than history has: an older copy of history was put back, or
+ *  the disk has lost messages that it had confirmed. Nobody can say on which topics. */
 static void s_miss (zc_dialogue_t *self, zc_id_t have)
 {
     if (have < self->flow->last || !s_raise (self, have))
@@ -270,7 +273,7 @@ static void s_miss (zc_dialogue_t *self, zc_id_t have)
     zc_warn ("positions were given that history doesn't have: a gap is told on all topics");
 }
 
-/*  We are the one who gives positions: what isn't here won't come. */
+/*  This broker gives the positions, so no other source can bring the missing messages. */
 static void s_give_up_missed (zc_dialogue_t *self)
 {
     if (self->flow->head < self->missed && !zc_history_busy (self->flow->history) &&
@@ -278,7 +281,7 @@ static void s_give_up_missed (zc_dialogue_t *self)
         self->flow->head = self->missed;
 }
 
-/*  What an asker of SYNC has. True where we are behind it. */
+/*  Compares the position of a SYNC with ours. Returns true if we are behind it. */
 static bool s_hear (zc_dialogue_t *self, const zc_ask_t *request)
 {
     if (!request->line.len)
@@ -306,8 +309,8 @@ static void s_sync (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t
 
 /*  TOPICS. */
 
-/*  Sorted, and none begins with another: then only the last one before a topic can be its prefix.
- */
+/*  Sorted, and none is the beginning of another. So only the last one before a topic can be its
+ *  prefix. */
 typedef struct {
     zc_slice_t prefixes[ZC_PREFIXES_MAX];
     size_t count;
@@ -343,9 +346,9 @@ static bool s_match (const s_prefixes_t *self, const zc_topic_t *topic)
     return low > 0 && zc_slice_begins (name, self->prefixes[low - 1]);
 }
 
-/*  They are in the order of what was published last, so this looks at no more than there is to
- *  tell, where one prefix stands for all of it. What doesn't fit counts as forgotten: nothing was
- *  published on any of it after the first one that is left out. */
+/*  Topics come in the order of their last publication, newest first, so the loop ends at the
+ *  first that is too old. A list that is too long is cut, and the rest counts as forgotten:
+ *  nothing was published there after the first topic left out. */
 static void s_topics (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     zc_buf_t list = ZC_BUF_INIT;
@@ -389,7 +392,7 @@ static void s_json_position (json_t *json, const char *name, zc_id_t id)
     json_object_set_new (json, name, json_string (text));
 }
 
-/*  What isn't counted as it happens. */
+/*  Fills in the figures that aren't counted as they happen. */
 static void s_take_stock (zc_dialogue_t *self, const zc_history_stats_t *history)
 {
     zc_backlog_stats_t subscribers = zc_backlog_stats (self->flow->backlog);
@@ -487,8 +490,8 @@ static void (*const s_verbs[ZC_VERBS]) (zc_dialogue_t *self, const zc_route_t *r
     [ZC_SYNC] = s_sync,       [ZC_TOPICS] = s_topics, [ZC_STATS] = s_stats,
     [ZC_REPORT] = s_report,   [ZC_PING] = s_ping,     [ZC_LIMITS] = s_limits};
 
-/*  Returns whether it may have taken long. A PUBLISH never does, and a look at the clock after each
- *  would cost it a tenth. */
+/*  Returns whether the request may have taken long. A PUBLISH never does, and reading the clock
+ *  after each would make it a tenth dearer. */
 static bool s_handle (zc_dialogue_t *self, size_t count)
 {
     zc_ask_t request;
@@ -511,11 +514,12 @@ static bool s_handle (zc_dialogue_t *self, size_t count)
     return code || request.verb != ZC_PUBLISH;
 }
 
-/*  The identity, the frames of the longest request, and one more, by which it is too long. */
+/*  The identity, the frames of the longest request, and one more, which shows that a request is
+ *  too long. */
 #define S_FRAMES (ZC_ASK_FRAMES + 2)
 
 /*  Receives a request into frames and slices. Returns its count of frames with the identity, 0
- * where there is none. What doesn't fit is lost. */
+ *  if there is no request. Frames beyond S_FRAMES are lost. */
 static size_t s_receive (zc_dialogue_t *self)
 {
     size_t count = 0, at;
@@ -533,7 +537,7 @@ static size_t s_receive (zc_dialogue_t *self)
     return count;
 }
 
-/*  Lets go of what the frames hold, which may be large. */
+/*  Closes the frames, which may be large. */
 static void s_release (zc_dialogue_t *self, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -1,8 +1,8 @@
 /*  endpoints.c - see endpoints.h.
  *
- *  ZeroMQ tells of what happens at an endpoint on a monitor's socket. Nobody waits for that: it is
- *  read a few times a second, beside the way of the messages. The kernel gives the lowest free
- *  number, which tells how many descriptors are left. */
+ *  ZeroMQ reports the events of an endpoint on a monitor socket. Nothing waits for these events:
+ *  they are read a few times a second, apart from messages. The kernel gives the lowest free
+ *  number to a new descriptor, so that number tells how many are left. */
 #include "broker/endpoints.h"
 
 #include <assert.h>
@@ -25,30 +25,30 @@
 
 #define S_ENDPOINTS 3
 #define S_LOOK_MS 100
-#define S_RESERVE 8 /* fewer descriptors than these are none */
+#define S_RESERVE 8 /* fewer free descriptors than this count as none */
 
 typedef struct {
     void *socket; /* borrowed */
     zc_intake_role_t role;
-    char *name;    /* owned; as it was bound, with the port that was found */
+    char *name;    /* owned; as bound, with the actual port */
     void *monitor; /* owned */
 } s_endpoint_t;
 
 struct zc_endpoints {
     void *context;
     zc_broker_figures_t *counters;
-    zc_backlog_t *backlog; /* borrowed; of the endpoint of this role: */
+    zc_backlog_t *backlog; /* borrowed; for the endpoint of this role: */
     zc_intake_role_t told;
     s_endpoint_t all[S_ENDPOINTS];
     size_t count;
-    int descriptors; /* the limit */
-    bool scarce;     /* descriptors are: nobody is accepted */
+    int descriptors; /* limit of the process */
+    bool scarce;     /* few descriptors are left, so no connection is accepted */
     zc_acceptors_t *acceptors;
-    uint64_t cut; /* connections in this process, as far as it was told */
+    uint64_t cut; /* count of ended connections, as last logged */
     uint64_t looked_ms;
 };
 
-/*  Another server may be listening on a socket file: ZeroMQ would take it away without a word. */
+/*  Another server may listen on a socket file, and ZeroMQ would remove that file in silence. */
 static bool s_ipc_in_use (const char *endpoint)
 {
     if (strncmp (endpoint, "ipc://", 6) != 0)
@@ -64,7 +64,8 @@ static bool s_ipc_in_use (const char *endpoint)
     return used;
 }
 
-/*  What could wait there would hold up ZeroMQ's thread, which writes it: so there is no limit. */
+/*  Without a high-water mark: when the queue is full, ZeroMQ's thread, which writes the events,
+ *  would block. */
 static void *s_monitor (void *context, void *socket, const char *role)
 {
     char name[48];
@@ -93,7 +94,7 @@ static void s_end_monitor (s_endpoint_t *endpoint)
     endpoint->monitor = NULL;
 }
 
-/*  All addresses that a host's name stands for: ZeroMQ looks none up to bind. */
+/*  Binds to all addresses of a host name, since ZeroMQ's bind resolves no names. */
 static int s_bind_host (void *socket, const char *name)
 {
     char host[256], numeric[64], one[128];
@@ -116,7 +117,7 @@ static int s_bind_host (void *socket, const char *name)
     return rc;
 }
 
-/*  A name is an interface's, which may have addresses of IPv6 only, or a host's. */
+/*  A name is that of an interface, which may have only IPv6 addresses, or of a host. */
 static int s_bind_tcp (void *socket, const char *name)
 {
     int rc = -1;
@@ -148,7 +149,7 @@ static const char *s_role (zc_intake_role_t role)
     return roles[role];
 }
 
-/*  What is in use by a broker that is ending is waited for. */
+/*  Waits for an address that a broker still has which is just stopping. */
 static int s_bind_free (void *socket, const char *name)
 {
     unsigned waited = 0;
@@ -195,7 +196,7 @@ void zc_endpoints_tell (zc_endpoints_t *self, zc_intake_role_t role, zc_backlog_
     self->backlog = backlog;
 }
 
-/*  What ZeroMQ tells. */
+/*  Events. */
 
 static void s_stranger (zc_endpoints_t *self, const s_endpoint_t *endpoint)
 {
@@ -233,7 +234,7 @@ static void s_read_monitor (zc_endpoints_t *self, const s_endpoint_t *endpoint)
     }
 }
 
-/*  Peers that sent more than they may. */
+/*  Logs peers that sent more than the limits allow. */
 static void s_tell_cut (zc_endpoints_t *self)
 {
     static zc_log_limit_t limit;
@@ -255,7 +256,7 @@ static bool s_has_left (const zc_endpoints_t *self, int few)
     return fd >= 0 && fd < self->descriptors - few;
 }
 
-/*  Once for each time that they run out, however long that is. */
+/*  Logs each shortage once, however long it lasts. */
 static void s_watch_descriptors (zc_endpoints_t *self)
 {
     static zc_log_limit_t limit;
@@ -288,8 +289,8 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
     s_watch_descriptors (self);
 }
 
-/*  ZeroMQ can't end the connection of one peer; an endpoint's end with it. It is let go of in
- *  another thread, so the address may still be in use for a moment. */
+/*  ZeroMQ can't end the connection of one peer, so the whole endpoint is unbound, which ends its
+ *  connections. Another thread releases the address, so it may still be in use for a moment. */
 static void s_rebind (s_endpoint_t *endpoint)
 {
     const struct timespec moment = {0, 5000000};
@@ -310,12 +311,12 @@ void zc_endpoints_rebind (zc_endpoints_t *self)
 {
     zc_info ("a certificate is gone or another one: all connections are made anew");
     zc_acceptors_resume (self->acceptors);
-    self->scarce = false; /* looked at anew */
+    self->scarce = false; /* it is determined anew */
     for (size_t i = 0; i < self->count; i++)
         s_rebind (&self->all[i]);
 }
 
-/*  Life. */
+/*  Beginning and end. */
 
 zc_endpoints_t *zc_endpoints_new (void *context, zc_broker_figures_t *counters)
 {
@@ -332,7 +333,7 @@ zc_endpoints_t *zc_endpoints_new (void *context, zc_broker_figures_t *counters)
     return self;
 }
 
-/*  ZeroMQ leaves the files of ipc endpoints behind. */
+/*  ZeroMQ doesn't remove the files of ipc endpoints. */
 static void s_endpoint_clear (s_endpoint_t *endpoint)
 {
     if (strncmp (endpoint->name, "ipc://", 6) == 0)

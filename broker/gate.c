@@ -12,13 +12,13 @@
 #include "lib/peer/curve.h"
 
 struct zc_gate {
-    zc_rules_t *rules; /* owned; NULL: there are none */
+    zc_rules_t *rules; /* owned; NULL: no rules */
     char secret_key[ZC_CURVE_TEXT];
     zc_certificates_t *certificates; /* owned; NULL without CURVE */
     zc_zap_t *zap;                   /* owned; NULL without CURVE */
 };
 
-/*  NULL where there are none; *error isn't empty where one is wrong. */
+/*  Returns NULL if there are no rules; *error isn't empty if a rule is wrong. */
 static zc_rules_t *s_rules (const zc_options_t *options, char *error, size_t size)
 {
     zc_rules_t *rules = NULL;
@@ -36,7 +36,7 @@ static zc_rules_t *s_rules (const zc_options_t *options, char *error, size_t siz
     return rules;
 }
 
-/*  The broker's own key. Returns 0, also where there is none, or -1 with *option and `error`. */
+/*  Reads the broker's own key. Returns 0, also if there is none, or -1 with *option and `error`. */
 static int s_own_key (const zc_options_t *options, char key[ZC_CURVE_TEXT], const char **option,
                       char *error, size_t size)
 {
@@ -159,7 +159,7 @@ const zc_certificate_t *zc_gate_sender (const zc_gate_t *self, zmq_msg_t *frame)
                               : NULL;
 }
 
-/*  Where a message came from, by its header `via`. */
+/*  The source of a message, by its header `via`. */
 static zc_source_t s_source (zc_slice_t headers)
 {
     zc_slice_t via;
@@ -180,7 +180,7 @@ bool zc_gate_publish (const zc_gate_t *self, const zc_certificate_t *sender, zc_
         if (!sender->control)
             source = ZC_SOURCE_ZEROMQ;
     }
-    /* what came through a door was decided there, by its token */
+    /* the door has checked a token already */
     return !self->rules || source == ZC_SOURCE_DOOR ||
            zc_rules_publish (self->rules, source, topic) == ZC_MAY;
 }

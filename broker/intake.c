@@ -1,12 +1,13 @@
 /*  intake.c - listen, accept4, recv and send, as libzmq calls them.
  *
- *  A descriptor belongs to one thread of libzmq's at a time, and so does its meter: libzmq hands a
- *  connection on through a queue with a lock. A connection that has sent more than it may is
- * answered with ECONNRESET, as if its peer had gone: libzmq ends it, and forgets what it had of it.
+ *  A descriptor belongs to one of libzmq's threads at a time, and so does its meter: libzmq
+ *  passes a connection on through a queue with a lock. If a connection exceeds its limits, recv
+ *  answers ECONNRESET, as if the peer had gone, so libzmq ends the connection and frees all it
+ *  has of it.
  *
- *  Rejected: to count in the broker's thread. It sees a message once it is whole, and a
- * subscription once it is in libzmq's tree; a peer that sends neither end nor pause is never seen
- * at all. */
+ *  Rejected: counting in the broker's thread. It sees a message only once the message is whole,
+ *  and a subscription only once it is in libzmq's tree; it would never see a peer that sends
+ *  without an end or a pause. */
 #define _GNU_SOURCE /* accept4 */
 #include "broker/intake.h"
 
@@ -26,22 +27,22 @@ typedef struct {
     atomic_uint_least64_t bytes;
 } s_limits_t;
 
-/*  Of one descriptor. */
+/*  One descriptor. */
 typedef struct {
-    atomic_int listens; /* on an endpoint of this role; -1: it doesn't */
-    int role;           /* a connection's; -1: not one that is looked at */
+    atomic_int listens; /* its endpoint's role, if it listens; or -1 */
+    int role;           /* its endpoint's role, if it is a connection; -1: not metered */
     zc_meter_t meter;
     atomic_uint_least64_t sent; /* bytes, to a connection */
 } s_socket_t;
 
 static struct {
     pthread_mutex_t lock;
-    zc_acceptors_t *acceptors;       /* borrowed; NULL: it doesn't look */
-    _Atomic (s_socket_t *) *sockets; /* owned; by descriptor, each made when it is first needed */
+    zc_acceptors_t *acceptors;       /* borrowed; NULL: not used */
+    _Atomic (s_socket_t *) *sockets; /* owned; by descriptor; each is made on demand */
     size_t count;
     s_limits_t limits[ZC_INTAKE_ROLES];
     uint64_t cut;
-    char last[160]; /* of those that were cut */
+    char last[160]; /* the last peer that was disconnected */
 } s_intake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local int s_binds = -1;
@@ -89,7 +90,7 @@ bool zc_intake_cut (uint64_t *seen, char *text, size_t size)
     return more;
 }
 
-/*  NULL where there is none, and `make` is false. */
+/*  Returns NULL if there is none and `make` is false. */
 static s_socket_t *s_socket (int fd, bool make)
 {
     if (fd < 0 || (size_t)fd >= s_intake.count)
@@ -105,7 +106,7 @@ static s_socket_t *s_socket (int fd, bool make)
     return found;
 }
 
-/*  How libzmq calls them. */
+/*  Replacements of the functions that libzmq calls. */
 
 int listen (int fd, int backlog)
 {
@@ -129,7 +130,8 @@ int accept4 (int fd, struct sockaddr *address, socklen_t *len, int flags)
     if (accepted < 0) {
         if (errno == EMFILE || errno == ENFILE) {
             s_rest ();
-            errno = EAGAIN; /* nobody was there; anything else ends the process, over ipc */
+            /* looks like no connection: any other error ends the process, over ipc */
+            errno = EAGAIN;
         }
         return -1;
     }

@@ -1,11 +1,11 @@
-/*  late.c - a queue by age, since all wait equally long. */
+/*  late.c - a queue by age, since all requests wait for the same time. */
 #include "broker/late.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define S_MAX 1000
-#define S_MAX_BYTES (16u << 20) /* of lists of topics */
+#define S_MAX_BYTES (16u << 20) /* of the lists of topics */
 
 typedef struct s_wait {
     struct s_wait *next;
@@ -19,7 +19,7 @@ struct zc_late {
     zc_late_hooks_t hooks;
     s_wait_t *first, **end;
     size_t count, bytes;
-    zc_id_t head; /* that was looked at last */
+    zc_id_t head; /* at the last check */
 };
 
 zc_late_t *zc_late_new (const zc_late_hooks_t *hooks)
@@ -32,7 +32,7 @@ zc_late_t *zc_late_new (const zc_late_hooks_t *hooks)
     return self;
 }
 
-/*  The one that *at leads to. */
+/*  Removes the request that *at points to. */
 static void s_remove (zc_late_t *self, s_wait_t **at)
 {
     s_wait_t *wait = *at;

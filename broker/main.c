@@ -93,7 +93,7 @@ static const char *s_lmdb_path (const zc_options_t *options)
     return strncmp (history, "lmdb:", 5) == 0 && history[5] ? history + 5 : NULL;
 }
 
-/*  What the table of options can't say. */
+/*  Checks that the table of options can't express. */
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
     static const char *const names[] = {"publish", "subscribe", "control"};
@@ -180,7 +180,7 @@ static void s_reload (s_main_t *self)
     zc_notify ("READY=1");
 }
 
-/*  Handles the signals that wait. True where it is time to stop. */
+/*  Handles pending signals. Returns true when it is time to stop. */
 static bool s_signals (void *arg)
 {
     s_main_t *self = arg;
@@ -208,7 +208,7 @@ static int s_signal_fd (void)
     sigaddset (&set, SIGHUP);
     sigprocmask (SIG_BLOCK, &set, NULL);
     signal (SIGPIPE, SIG_IGN);
-    signal (SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write */
+    signal (SIGXFSZ, SIG_IGN); /* writing beyond the limit on a file's size fails instead */
     return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -1,12 +1,13 @@
-/*  meter.c - passes over payloads; looks at greetings, frames' headers, and how a payload begins
- *  where it may be a subscription (ZMTP 3.1: https://rfc.zeromq.org/spec/37, and 23, 15, 13). */
+/*  meter.c - skips payloads. Reads greetings, the headers of frames, and the beginning of
+ *  payloads that may be subscriptions (ZMTP 3.1: https://rfc.zeromq.org/spec/37, and 23, 15,
+ *  13). */
 #include "broker/meter.h"
 
 #include <string.h>
 
 #define S_SIGNATURE 10 /* bytes */
 #define S_GREETING 64  /* of ZMTP 3 */
-#define S_VERSION 12   /* of it, with the version; all there is of it in ZMTP 2 */
+#define S_VERSION 12   /* up to and with the version; in ZMTP 2, that is all */
 #define S_SUBSCRIBE 10 /* "\x09SUBSCRIBE" */
 
 enum { S_BEGIN, S_PASS_GREETING, S_HEADER, S_PEEK, S_PAYLOAD };
@@ -20,7 +21,8 @@ static uint64_t s_number (const uint8_t *at)
     return number;
 }
 
-/*  Collects up to `want` bytes in `head`, of which it has no more yet. True when they are there. */
+/*  Collects up to `want` bytes in `head`, as long as it has fewer. Returns true once they are
+ *  there. */
 static bool s_collect (zc_meter_t *self, size_t want, const uint8_t **bytes, size_t *len)
 {
     size_t more = want - self->have;
@@ -63,7 +65,7 @@ static zc_meter_result_t s_begin_frame (zc_meter_t *self, const zc_meter_limits_
     return ZC_METER_GOOD;
 }
 
-/*  The first bytes: of a signature, or of a frame of a peer that knows none. */
+/*  The first bytes: a signature, or a frame of a peer that sends no signature. */
 static zc_meter_result_t s_begin (zc_meter_t *self, const zc_meter_limits_t *limits,
                                   const uint8_t **bytes, size_t *len)
 {
@@ -74,7 +76,7 @@ static zc_meter_result_t s_begin (zc_meter_t *self, const zc_meter_limits_t *lim
     }
     if (self->have < S_SIGNATURE && !s_collect (self, S_SIGNATURE, bytes, len))
         return ZC_METER_GOOD;
-    if (!(self->head[9] & 1)) { /* a frame whose length takes eight bytes */
+    if (!(self->head[9] & 1)) { /* it was a frame whose length takes eight bytes */
         uint64_t size = s_number (self->head + 1);
         self->old = true;
         return s_begin_frame (self, limits, size ? size - 1 : 0, self->head[9]);
@@ -88,7 +90,8 @@ static zc_meter_result_t s_begin (zc_meter_t *self, const zc_meter_limits_t *lim
     return ZC_METER_GOOD;
 }
 
-/*  ZMTP 1.0: a length that counts the flags too, of one byte or of 0xff and eight; flags. */
+/*  ZMTP 1.0: a length that includes the flags, as one byte or as 0xff and eight bytes; the
+ *  flags. */
 static zc_meter_result_t s_old_header (zc_meter_t *self, const zc_meter_limits_t *limits,
                                        const uint8_t **bytes, size_t *len)
 {
@@ -101,7 +104,7 @@ static zc_meter_result_t s_old_header (zc_meter_t *self, const zc_meter_limits_t
     return s_begin_frame (self, limits, size ? size - 1 : 0, self->head[want - 1]);
 }
 
-/*  ZMTP 2.0 and later: flags; a length of one byte or eight. */
+/*  ZMTP 2.0 and later: the flags; a length of one byte or eight. */
 static zc_meter_result_t s_header (zc_meter_t *self, const zc_meter_limits_t *limits,
                                    const uint8_t **bytes, size_t *len)
 {
@@ -114,8 +117,8 @@ static zc_meter_result_t s_header (zc_meter_t *self, const zc_meter_limits_t *li
                           self->head[0]);
 }
 
-/*  A subscription is a message that begins with 1, or in ZMTP 3.1 a command; its end, 0 or another.
- */
+/*  A subscription is a message that begins with 1, or in ZMTP 3.1 a command. An unsubscription
+ *  begins with 0, or is another command. */
 static zc_meter_result_t s_peek (zc_meter_t *self, const zc_meter_limits_t *limits,
                                  const uint8_t **bytes, size_t *len)
 {

@@ -1,8 +1,9 @@
-/*  outbox.c - a ROUTER decides with the first frame whether a peer can take a message: so nothing
- *  is ever sent by half.
+/*  outbox.c - answers that wait for their peers.
  *
- *  What waits is queued by peer: one that doesn't read holds up only itself. A peer may have as
- *  much as is still free, so that there is room for another however many don't read. */
+ *  A ROUTER decides at the first frame whether a peer can take a message, so a message is never
+ *  sent in part. Messages wait by peer, so that a peer that doesn't read holds up only itself. A
+ *  peer may use as much memory as is still free, so that there is always room for one more peer,
+ *  however many don't read. */
 #include "broker/outbox.h"
 
 #include <assert.h>
@@ -11,10 +12,10 @@
 #include <string.h>
 #include "broker/peers.h"
 
-#define S_BYTES (64u << 20)     /* what waits, in all */
-#define S_PEER_BYTES (8u << 20) /* and of one peer */
-#define S_TRIES 1000            /* in one turn */
-#define S_RUN 100               /* of them one peer's */
+#define S_BYTES (64u << 20)     /* of all peers' queues */
+#define S_PEER_BYTES (8u << 20) /* of one peer's queue */
+#define S_TRIES 1000            /* sends tried in one turn */
+#define S_RUN 100               /* and of these for one peer */
 
 typedef struct s_waiting {
     struct s_waiting *next;
@@ -23,7 +24,7 @@ typedef struct s_waiting {
     zmq_msg_t frames[ZC_ANSWER_FRAMES];
 } s_waiting_t;
 
-/*  A peer for which something waits. */
+/*  A peer with a queue. */
 typedef struct {
     zc_peer_t peer;
     s_waiting_t *first, **end;
@@ -64,7 +65,7 @@ static void s_push (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
     self->waiting++;
 }
 
-/*  The first one is done with; its queue goes with the last one. */
+/*  Removes the first message; the queue goes with the last one. */
 static void s_pop (zc_outbox_t *self, s_queue_t *queue)
 {
     s_waiting_t *waiting = queue->first;
@@ -116,7 +117,7 @@ zc_slice_t zc_route_peer (const zc_route_t *self)
     return (zc_slice_t){(const char *)self->identity, self->identity_len};
 }
 
-/*  Frames after the first can't fail: where the peer goes away in between, ZeroMQ drops them. */
+/*  Frames after the first can't fail: ZeroMQ drops them if the peer has gone. */
 static void s_more (zc_outbox_t *self, zmq_msg_t *frame, bool more)
 {
     int rc = zmq_msg_send (frame, self->router, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
@@ -157,7 +158,7 @@ static void s_finish (zc_outbox_t *self, zmq_msg_t *frames, size_t count)
         s_more (self, &frames[i], i + 1 < count);
 }
 
-/*  Returns how many there are, and in *bytes what they hold. */
+/*  Returns how many frames there are, and in *bytes their size. */
 static size_t s_frames (const zc_answer_t *answer, zmq_msg_t *payload, zmq_msg_t *frames,
                         size_t *bytes)
 {
@@ -182,7 +183,7 @@ void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *
     s_finish (self, frames, count);
 }
 
-/*  One frame list now, or not at all. The frames are taken where it was sent. */
+/*  Sends one list of frames now, or none of it. After ZC_SENT the frames are ZeroMQ's. */
 static zc_sent_t s_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *frames,
                          size_t count)
 {
@@ -222,7 +223,8 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answ
 {
     zmq_msg_t frames[ZC_ANSWER_FRAMES];
     size_t bytes = sizeof (s_waiting_t), count = s_frames (answer, NULL, frames, &bytes);
-    /*  Behind what waits for it, so that a peer that pipelines gets its answers in order. */
+    /*  Behind the messages that wait for the peer, so that a peer that pipelines gets its
+     *  answers in order. */
     s_queue_t *queue = s_queue (self, route);
     zc_sent_t sent = queue ? ZC_BLOCKED : s_send (self, route, frames, count);
     if (sent == ZC_SENT)
@@ -248,7 +250,7 @@ void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *co
     zc_outbox_answer (self, route, &answer);
 }
 
-/*  Sends what one peer takes, at most so many. Returns how often it tried. */
+/*  Sends what one peer takes, at most `most` messages. Returns how often it tried. */
 static size_t s_try (zc_outbox_t *self, s_queue_t *queue, size_t most)
 {
     size_t tries = 0;

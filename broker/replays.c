@@ -1,9 +1,11 @@
-/*  replays.c - a replay is a merge of its topics by position: a heap of (next position, topic),
- * each step of which is a seek in that topic's history. Nothing is scanned, and nothing but
- * positions is remembered between slices, so that messages may come and go meanwhile.
+/*  replays.c - merges the messages of topics by position.
  *
- *  Peers have their turns, and of each its jobs. Most turns find a peer that hasn't read yet, so
- *  all that costs something, the payload, the floors, comes after the peer takes a message. */
+ *  A replay has a heap of (next position, topic); each step is a seek in that topic's history.
+ *  No history is scanned, and only positions are kept between slices, so messages may come and
+ *  go meanwhile.
+ *
+ *  Peers take turns, and so do the replays of a peer. In most turns the peer hasn't read yet, so
+ *  the expensive parts, payload and floors, come after the peer has taken a message. */
 #include "broker/replays.h"
 
 #include <poll.h>
@@ -11,14 +13,15 @@
 #include <string.h>
 #include "broker/peers.h"
 
-#define S_SLICE 100 /* messages of one job in one turn */
+#define S_SLICE 100 /* messages of one replay in one turn */
 #define S_SLICE_BYTES (1u << 20)
-#define S_AHEAD (4u << 20) /* bytes that ZeroMQ has for a peer, then it must take some */
-#define S_RUN 10           /* jobs in one turn */
-#define S_RUN_TOPICS 1000  /* so many topics count as another job */
-#define S_RUN_BLOCKED 1000 /* jobs in one turn that turn out to be blocked */
+#define S_AHEAD (4u << 20) /* bytes that ZeroMQ may have for a peer; then the peer must take some \
+                            */
+#define S_RUN 10           /* replays in one turn */
+#define S_RUN_TOPICS 1000  /* so many topics count as one more replay */
+#define S_RUN_BLOCKED 1000 /* blocked replays tried in one turn */
 #define S_JOBS_MAX 10000
-#define S_SOURCES_MAX 2000000 /* topics of all jobs */
+#define S_SOURCES_MAX 2000000 /* topics of all replays */
 
 typedef struct {
     zc_id_t next; /* its first message not yet sent */
@@ -31,26 +34,26 @@ typedef struct s_job {
     bool fetch;
     bool unknown;          /* `since` is an own id that isn't in history */
     bool limited;          /* the page is full */
-    bool checked;          /* the floors, in this turn */
-    zc_id_t since;         /* what the request meant */
+    bool checked;          /* the floors were checked in this turn */
+    zc_id_t since;         /* the position that the request stands for */
     zc_id_t position;      /* sent up to here */
     zc_id_t head;          /* to be sent up to here */
-    zc_id_t floor;         /* complete after this */
-    uint64_t count, bytes; /* left of the page */
+    zc_id_t floor;         /* history is complete after this */
+    uint64_t count, bytes; /* left in the page */
     size_t topic_count;
-    zc_topic_t **topics; /* pinned; those that are known, each once */
-    s_source_t *heap;    /* those of them that have something to send */
+    zc_topic_t **topics; /* pinned; known topics, each once */
+    s_source_t *heap;    /* those of the topics with messages to send */
     size_t heap_len;
 } s_job_t;
 
-/*  A peer that has jobs. */
+/*  A peer with replays. */
 typedef struct {
     zc_peer_t peer;
-    s_job_t *first, **end; /* a ring: each gets its turn */
+    s_job_t *first, **end; /* a queue: they take turns */
     size_t size, sources;
-    bool blocked;   /* it doesn't read */
-    int fd;         /* of its connection; -1: not known */
-    uint64_t ahead; /* bytes given to ZeroMQ since that had none left for it, for all we know */
+    bool blocked;   /* its peer doesn't read */
+    int fd;         /* of its connection; -1: unknown */
+    uint64_t ahead; /* bytes given to ZeroMQ since its queue was last known to be empty */
 } s_peer_t;
 
 struct zc_replays {
@@ -59,9 +62,9 @@ struct zc_replays {
     zc_outbox_t *outbox;
     zc_peers_t peers;
     size_t size, sources;
-    size_t blocked; /* peers that are */
+    size_t blocked; /* blocked peers */
     uint64_t messages;
-    bool unreadable; /* history is, for now: all wait */
+    bool unreadable; /* history can't be read at present: all replays wait */
 };
 
 zc_replays_t *zc_replays_new (zc_history_t *history, zc_topics_t *topics, zc_outbox_t *outbox)
@@ -85,7 +88,7 @@ static void s_job_free (s_job_t *job)
     free (job);
 }
 
-/*  Peers and their jobs. */
+/*  Peers and their replays. */
 
 static s_peer_t *s_peer_new (zc_replays_t *self, const zc_route_t *route)
 {
@@ -98,7 +101,7 @@ static s_peer_t *s_peer_new (zc_replays_t *self, const zc_route_t *route)
     return peer;
 }
 
-/*  What became of its last message; it goes with its last job. */
+/*  Notes the result of the peer's last send. The peer goes with its last replay. */
 static void s_peer_settle (zc_replays_t *self, s_peer_t *peer, zc_sent_t sent)
 {
     bool blocked = sent == ZC_BLOCKED;
@@ -175,7 +178,7 @@ static void s_add (s_job_t *job, s_source_t source)
     job->heap[at] = source;
 }
 
-/*  The source on top goes on after `next`, or is done with. */
+/*  The source on top goes on after `next`, or is finished. */
 static void s_advance (s_job_t *job, bool more, zc_id_t next)
 {
     if (more && next <= job->head)
@@ -186,7 +189,7 @@ static void s_advance (s_job_t *job, bool more, zc_id_t next)
         s_down (job);
 }
 
-/*  The start of a job. */
+/*  Starting. */
 
 static int s_by_address (const void *left, const void *right)
 {
@@ -205,8 +208,7 @@ static size_t s_topic_count (const zc_ask_t *request)
     return count;
 }
 
-/*  What a job keeps is no larger than what it found: a request may repeat a topic ten thousand
- *  times. */
+/*  Shrinks an array to its contents: a request may repeat one topic ten thousand times. */
 static void *s_room_for (void *array, size_t count, size_t size)
 {
     void *room = realloc (array, (count ? count : 1) * size);
@@ -215,8 +217,8 @@ static void *s_room_for (void *array, size_t count, size_t size)
     return room;
 }
 
-/*  Finds the topics that are known, each once, and pins them. Those that aren't have nothing in
- *  history; what is forgotten of them counts for the floor. */
+/*  Finds the topics that are known, each once, and pins them. An unknown topic has nothing in
+ *  history; the position up to which topics were forgotten counts for the floor. */
 static void s_find_topics (zc_replays_t *self, s_job_t *job, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
@@ -249,8 +251,8 @@ static void s_check_floor (zc_replays_t *self, s_job_t *job)
     }
 }
 
-/*  An own id that several messages have means the earliest of them, over all the topics: who has
- * seen a later one gets some again, and misses nothing. */
+/*  An own id that several messages have stands for the earliest of them over all topics: a
+ *  client that has seen a later one gets some messages again, and misses none. */
 static bool s_find_event (zc_replays_t *self, s_job_t *job, zc_slice_t event)
 {
     zc_id_t id, least = ZC_ID_MAX;
@@ -269,7 +271,7 @@ static void s_set_since (zc_replays_t *self, s_job_t *job, const zc_ask_t *reque
     } else if (request->since_kind == ZC_SINCE_EVENT &&
                s_find_event (self, job, request->since_text)) {
         job->position = job->since;
-    } else { /* all there is of each topic */
+    } else { /* all messages of each topic */
         job->unknown = request->since_kind == ZC_SINCE_EVENT;
         job->since = job->floor;
         job->position = ZC_ID_NONE;
@@ -321,8 +323,8 @@ static void s_send_message (zc_replays_t *self, const zc_topic_t *topic, const z
     zc_outbox_finish (self->outbox, &answer, stored->shared);
 }
 
-/*  What history has let go of meanwhile is missing where it isn't behind the job yet: so this comes
- *  before its position moves. */
+/*  History may have dropped messages meanwhile. They are missing if they are after the replay's
+ *  position, so the floors are checked before the position moves. */
 static void s_account (zc_replays_t *self, s_job_t *job, zc_id_t id, size_t len)
 {
     if (!job->checked)
@@ -380,7 +382,7 @@ static zc_sent_t s_send_end (zc_replays_t *self, s_job_t *job)
     return ZC_SENT;
 }
 
-/*  *done: the job is. *bytes: what was sent. */
+/*  *done: the replay is finished. *bytes: the bytes sent. */
 static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done, size_t *bytes)
 {
     zc_sent_t sent = ZC_SENT;
@@ -396,7 +398,8 @@ static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done, size_t *
     return sent;
 }
 
-/*  A peer may have as many as are left for others: so there is always room for one more of them. */
+/*  A peer may have as many replays as all others could still start, so there is always room for
+ *  one more peer. */
 static bool s_room (const zc_replays_t *self, const s_peer_t *peer)
 {
     size_t size = peer ? peer->size : 0, sources = peer ? peer->sources : 0;
@@ -425,8 +428,7 @@ bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask
     return true;
 }
 
-/*  A connection that can be written to has nothing left in ZeroMQ's queue, which is bounded in
- *  messages only. */
+/*  A connection that is writable has emptied ZeroMQ's queue, which is bounded in messages only. */
 static bool s_takes (s_peer_t *peer)
 {
     struct pollfd item = {peer->fd, POLLOUT, 0};
@@ -438,7 +440,7 @@ static bool s_takes (s_peer_t *peer)
     return true;
 }
 
-/*  The next job of a peer. Returns what it counts for, 0 where the peer takes nothing. */
+/*  Continues the next replay of a peer. Returns its weight, or 0 if the peer takes nothing. */
 static size_t s_turn (zc_replays_t *self, s_peer_t *peer)
 {
     s_job_t *job = s_dequeue (self, peer);

@@ -5,19 +5,18 @@
 #include "lib/base/table.h"
 
 #define S_REPORT_KEEP_MS 30000
-#define S_NAME_KEEP_MS 600000 /* who has reported, and nothing any more */
+#define S_NAME_KEEP_MS 600000 /* how long the name of a silent reporter is kept */
 #define S_REPORTS_MAX 1000
-#define S_REPORTS_BYTES (4u << 20) /* of all of them */
+#define S_REPORTS_BYTES (4u << 20) /* of all reports */
 #define S_DEPTH_MAX 32
 
 typedef struct s_report {
     struct s_report *next;
     uint64_t at_ms;
-    uint64_t peer,
-        peer_before;    /* hashes: who reported last, and who another time before; 0: nobody */
-    uint64_t before_ms; /* when the latter did */
+    uint64_t peer, peer_before; /* hashes: the last reporter, and the one before it; 0: none */
+    uint64_t before_ms;         /* when the earlier one last reported */
     char *name;
-    char *text; /* as it came: a tree of the same takes up to fifty times as much; NULL: too old */
+    char *text; /* as received: parsed, it takes up to fifty times as much; NULL: too old */
     size_t len;
 } s_report_t;
 
@@ -110,8 +109,9 @@ static void s_set (zc_stats_t *self, s_report_t *report, zc_slice_t text, uint64
     report->at_ms = now_ms;
 }
 
-/*  A worker that starts again, or connects again, is another peer; one that comes back after
- * another has reported under its name shares the name with that. False then. */
+/*  Whether a report comes from the owner of its name. A worker that starts or connects again is
+ *  a new peer, and takes the name over. A peer that comes back after another one has taken over
+ *  shares the name with that one: false. */
 static bool s_is_its_name (s_report_t *report, uint64_t peer, uint64_t now_ms)
 {
     if (report->peer == peer)
@@ -124,7 +124,7 @@ static bool s_is_its_name (s_report_t *report, uint64_t peer, uint64_t now_ms)
     return true;
 }
 
-/*  Of those that have only their name left, the one that is silent for longest. */
+/*  Removes, of the entries that have only a name left, the one that has been silent for longest. */
 static void s_make_room (zc_stats_t *self)
 {
     s_report_t **oldest = NULL;
@@ -147,8 +147,8 @@ static bool s_deeper (json_t *json, int most)
     return false;
 }
 
-/*  It becomes part of what STATS answers: so it has to be right by itself, and not so deep that
- *  nobody can read the whole. */
+/*  The report becomes part of the answer to STATS, so it must be valid JSON, and not so deep
+ *  that readers reject the whole answer. */
 static bool s_valid (zc_slice_t text)
 {
     json_t *json = json_loadb (text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES, NULL);

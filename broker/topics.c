@@ -1,14 +1,14 @@
-/*  topics.c - a hash table, a list in order of use, and one for each publisher. */
+/*  topics.c - a hash table, a list in order of use, and one such list for each publisher. */
 #include "broker/topics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define S_LOOK 100 /* topics, for one to evict */
-#define S_SHARE 8  /* who owns more than this part of them makes room among its own */
+#define S_LOOK 100 /* topics checked in search of one to evict */
+#define S_SHARE 8  /* an owner of more than 1/8 of the table makes room among its own topics */
 
 typedef struct {
-    zc_topic_t *least, *most; /* of its topics, by use */
+    zc_topic_t *least, *most; /* ends of its list, by use */
     size_t count;
 } s_owner_t;
 
@@ -17,10 +17,10 @@ struct zc_topics {
     size_t max;
     zc_id_t forgotten;
     zc_topic_t *least, *most; /* ends of the list of use */
-    zc_topic_t *hand;         /* those before it were pinned when it passed; NULL: none did */
-    zc_topic_t *cached;       /* the one last used: a publisher often stays on its topic */
-    size_t subscribed;        /* topics that are */
-    s_owner_t *owners;        /* by number; 0: of those whose owner isn't known */
+    zc_topic_t *hand; /* the topics before it were pinned when the search passed; NULL: none were */
+    zc_topic_t *cached; /* the topic used last: a publisher often stays on its topic */
+    size_t subscribed;  /* topics that have subscribers */
+    s_owner_t *owners;  /* by number; 0: owner of topics whose owner is unknown */
     uint32_t owner_count;
     void (*evict) (void *arg, zc_topic_t *topic);
     void *arg;
@@ -104,7 +104,7 @@ static void s_link (zc_topics_t *self, zc_topic_t *topic)
     self->most = topic;
 }
 
-/*  Those that are subscribed to are in no owner's list. */
+/*  Topics with subscribers are in no owner's list. */
 static void s_owner_unlink (zc_topics_t *self, zc_topic_t *topic)
 {
     if (topic->subscribers)
@@ -136,8 +136,8 @@ static void s_owner_link (zc_topics_t *self, zc_topic_t *topic)
     owner->count++;
 }
 
-/*  Looks at a bounded number: many may be pinned, and each new topic comes here. Where the least
- *  recently used ones all are, the search goes on from where it ended the last time. */
+/*  Checks a bounded number of topics, because many may be pinned, and each new topic calls this.
+ *  If the least recently used ones are all pinned, the search continues where it last ended. */
 static zc_topic_t *s_unpinned (zc_topics_t *self)
 {
     zc_topic_t *topic = self->least;
@@ -173,8 +173,8 @@ static void s_evict (zc_topics_t *self, zc_topic_t *topic)
     s_remove (self, topic);
 }
 
-/*  Of whoever needs room and has its share already, the topic that it used least. None where all
- *  are on their way into history: there will be room in a moment. */
+/*  The least recently used topic of an owner that has its share already. NULL if all are on
+ *  their way into history: there will be room in a moment. */
 static zc_topic_t *s_unpinned_own (const zc_topics_t *self, uint32_t who)
 {
     zc_topic_t *topic = self->owners[who].least;
@@ -184,8 +184,8 @@ static zc_topic_t *s_unpinned_own (const zc_topics_t *self, uint32_t who)
     return NULL;
 }
 
-/*  Two at a time at most: a lowered limit is met little by little. Where all are pinned the table
- *  exceeds its limit for as long as they are. */
+/*  Removes two topics at most, so a lowered limit is reached by degrees. While all topics are
+ *  pinned, the table exceeds its limit. */
 static void s_make_room (zc_topics_t *self, uint32_t who)
 {
     for (int i = 0; i < 2 && self->index.size >= self->max + self->subscribed; i++) {
@@ -262,7 +262,8 @@ zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
     return zc_topics_use_by (self, name, s_nobody, NULL);
 }
 
-/*  At the least used end: its position is before those of all others, as far as is known. */
+/*  At the least used end: as far as is known, its last message is before those of all other
+ *  topics. */
 static void s_link_unused (zc_topics_t *self, zc_topic_t *topic)
 {
     topic->more = self->least;
@@ -286,13 +287,13 @@ void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
     }
     if (!topic || (!on && !topic->subscribers))
         return;
-    s_owner_unlink (self, topic); /* nothing where it had subscribers before */
+    s_owner_unlink (self, topic); /* does nothing if it had subscribers before */
     topic->pins += on ? 1 : -1u;
     topic->subscribers += on ? 1 : -1u;
-    s_owner_link (self, topic); /* nothing where it has some now */
+    s_owner_link (self, topic); /* does nothing if it has subscribers now */
     self->subscribed -= !topic->subscribers;
     if (!topic->pins && !topic->published)
-        s_remove (self, topic); /* nobody can have missed anything on it */
+        s_remove (self, topic); /* no subscriber can have missed a message on it */
 }
 
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)

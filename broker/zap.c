@@ -1,5 +1,5 @@
-/*  zap.c - see zap.h. A request's frames come from this process' own I/O thread, but for the key.
- */
+/*  zap.c - see zap.h. All frames of a request come from our own I/O thread; only the key is the
+ *  peer's. */
 #include "broker/zap.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "lib/base/log.h"
 
-/*  zmq.h names it for drafts only, and the library has known it since 4.3. */
+/*  zmq.h defines it for drafts only; the library has had it since 4.3. */
 #ifndef ZMQ_ZAP_ENFORCE_DOMAIN
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
@@ -78,7 +78,7 @@ zc_slice_t zc_zap_sender (zmq_msg_t *message)
     return (zc_slice_t){key ? key : "", key ? strlen (key) : 0};
 }
 
-/*  Whether what a certificate allows has to do with an endpoint at all. */
+/*  Whether a certificate's rights concern an endpoint at all. */
 static bool s_concerns (const zc_certificate_t *certificate, zc_slice_t domain)
 {
     if (zc_slice_is (domain, "publish"))
@@ -132,8 +132,8 @@ static void s_answer (zc_zap_t *self, const zc_slice_t *frames, size_t count)
     s_send (self->socket, s_text (""), false);
 }
 
-/*  Takes the frames of a request that there is room for; returns how many it had, 0 where none
- *  waits. */
+/*  Receives the frames of a request, as far as there is room. Returns how many it had, 0 if no
+ *  request waits. */
 static size_t s_receive (void *socket, zmq_msg_t messages[S_FRAMES])
 {
     zmq_msg_t spare;

@@ -1,5 +1,5 @@
-/*  check.c - walks every entry, sees that its value is there and has the form that its table wants
- *  (zc_layout_check), and compares the counts. What is read later isn't checked again. */
+/*  check.c - walks all entries, checks that each value is readable and has the form of its table
+ *  (zc_layout_check), and compares the counts. Values that are read later aren't checked again. */
 #include "config.h"
 
 #include "broker/history/check.h"
@@ -22,7 +22,7 @@ static int s_check_each (const zc_tables_t *self, int table, zc_layout_sums_t *s
     MDB_stat stat;
     int rc = mdb_cursor_open (self->txn, self->db[table], &cursor);
     while (rc == 0 && (rc = mdb_cursor_get (cursor, &key, &value, MDB_NEXT)) == 0) {
-        /*  Where the last byte lies beyond the end of the file, reading it is a signal. */
+        /*  If the last byte is beyond the end of the file, reading it is a signal. */
         if (value.mv_size)
             (void)*((volatile const uint8_t *)value.mv_data + value.mv_size - 1);
         if (!zc_layout_check (table, &key, &value, sums))
@@ -35,7 +35,7 @@ static int s_check_each (const zc_tables_t *self, int table, zc_layout_sums_t *s
     mdb_stat (self->txn, self->db[table], &stat);
     if (rc == MDB_NOTFOUND && entries == stat.ms_entries)
         return 0;
-    return rc > 0 ? rc : MDB_CORRUPTED; /* of the system, or of LMDB */
+    return rc > 0 ? rc : MDB_CORRUPTED; /* an error of the system, or LMDB's */
 }
 
 static int s_open_table (zc_tables_t *self, int table, uint64_t format)
@@ -46,7 +46,7 @@ static int s_open_table (zc_tables_t *self, int table, uint64_t format)
                          &self->db[table]);
 }
 
-/*  A database in which nothing was ever committed may lack tables, or the totals: it is sound. */
+/*  A database without any commit may lack tables, or the totals; it is sound. */
 static int s_check_tables (zc_tables_t *self)
 {
     zc_stored_totals_t totals;
@@ -79,8 +79,8 @@ static int s_check (const char *path)
     return rc == 0 ? s_check_tables (&check) : rc;
 }
 
-/*  The process that checks writes its result into a pipe. It may crash: then it does so at once and
- *  writes nothing, and what LMDB prints as it crashes helps nobody. */
+/*  The process that checks writes its result into a pipe. On damage it may crash; then it writes
+ *  nothing, and LMDB's own message would help nobody. */
 static void s_check_and_tell (const char *path, int fd)
 {
     signal (SIGSEGV, SIG_DFL);
@@ -90,7 +90,8 @@ static void s_check_and_tell (const char *path, int fd)
     _exit (write (fd, &rc, sizeof rc) == sizeof rc ? 0 : 1);
 }
 
-/*  There is no file, or an empty one: a broker was killed, or had no space, as it made the file. */
+/*  There is no file, or an empty one: a broker was killed, or had no space, while it made the
+ *  file. */
 static bool s_is_new (const char *path)
 {
     char file[4200];
@@ -101,7 +102,7 @@ static bool s_is_new (const char *path)
 
 int zc_store_check (const char *path)
 {
-    int ends[2], rc = MDB_CORRUPTED; /* where the process crashes */
+    int ends[2], rc = MDB_CORRUPTED; /* the result if the process crashes */
     if (s_is_new (path))
         return 0;
     if (pipe2 (ends, O_CLOEXEC) != 0)

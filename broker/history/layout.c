@@ -1,10 +1,10 @@
-/*  layout.c - chunks and rows are copied out of the database before they are looked at: LMDB aligns
- *  no value. */
+/*  layout.c - chunks and rows are copied out of the database before they are read, as LMDB
+ *  doesn't align values. */
 #include "broker/history/layout.h"
 
 #include <string.h>
 
-/*  Below this, zc_row_t.hole was written by a version that counted messages there. */
+/*  Values below this were written to zc_row_t.hole by a version that counted messages there. */
 #define S_HOLES_MAX ((uint64_t)1 << 40)
 
 const zc_layout_table_t zc_layout_tables[ZC_TABLES] = {

@@ -1,14 +1,14 @@
 /*  lmdb.c - history on disk, and the threads that keep the broker from waiting for it.
  *
- *  The broker's thread gathers items in a batch, while a second thread commits the batch before: so
- *  the slower the disk, the larger the commits, and the loop never waits. Where it would gather too
- *  much, zc_history_full makes publishers wait. Reading is done in the broker's thread: LMDB's
- *  readers and its one writer don't wait for each other. A third thread syncs.
+ *  The broker's thread gathers items in a batch while a second thread commits the batch before.
+ *  So a slower disk gets larger commits, and the loop never waits. When too much would gather,
+ *  zc_history_full makes publishers wait. The broker's thread reads: LMDB's readers and its one
+ *  writer don't wait for each other. A third thread syncs.
  *
- *  Delivery waits for the commit, in every mode: so what anybody has seen is in history, also after
- *  kill -9, and `prev` is right for them. Where the disk fails, what came from PUB is delivered all
- *  the same; the topics that this befell are noted, their floor is raised, and the next commit that
- *  succeeds writes that down. */
+ *  Delivery waits for the commit, in every mode. So all messages that anybody has seen are in
+ *  history, even after kill -9, and `prev` is right for those clients. If the disk fails,
+ *  messages from PUB are delivered all the same; their topics are noted, the topics' floors are
+ *  raised, and the next commit that succeeds stores the floors. */
 #include "broker/history/lmdb.h"
 
 #include <errno.h>
@@ -27,11 +27,9 @@
 #define S_FULL_ITEMS 20000
 #define S_FULL_BYTES (64u << 20)
 #define S_RETRY_MS 200 /* after a failure */
-#define S_AGE_MS                                                                    \
-    1000 /* how often what is too old is let go of, where nothing else is committed \
-          */
+#define S_AGE_MS 1000  /* how often old messages are removed while nothing else is committed */
 
-typedef struct { /* what grows by one at its end */
+typedef struct { /* an array that grows at its end */
     void *at;
     size_t count, cap;
 } s_list_t;
@@ -54,24 +52,24 @@ typedef struct {
     zc_topics_t *topics; /* the broker's */
     zc_sync_t sync;
     unsigned sync_ms;
-    /*  the broker's thread */
+    /*  of the broker's thread */
     s_batch_t batches[2];
-    s_batch_t *open; /* being filled; the other one is with the committer */
-    s_list_t lost;   /* zc_store_lost_t: to be written down */
+    s_batch_t *open; /* is being filled; the committer has the other one */
+    s_list_t lost;   /* zc_store_lost_t: to be stored */
     zc_id_t last, all_lost;
     uint64_t next_number;
     uint64_t wall_ms, aged_ms; /* wall clock: now; at the last commit */
-    uint64_t now_ms, retry_ms; /* monotonic: now; after a failure, not before */
+    uint64_t now_ms, retry_ms; /* monotonic: now; the earliest time of a retry */
     bool failed, busy;
     char error[160];
     zc_history_stats_t stats;
     zc_store_totals_t totals; /* after the last commit */
-    /*  between the threads */
+    /*  shared by the threads, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     s_state_t state;
     int result;
-    uint64_t commits, syncs; /* commits so far; syncs so far */
+    uint64_t commits, syncs; /* how many there were */
     int sync_result;
     bool quit;
     pthread_t committer, syncer;
@@ -127,7 +125,7 @@ static void *s_committer (void *arg)
     return NULL;
 }
 
-/*  The syncing thread: where something was committed since the last time that succeeded. */
+/*  The syncing thread: syncs if there were commits since its last success. */
 
 static void s_sleep (s_lmdb_t *self, unsigned ms)
 {
@@ -175,7 +173,7 @@ static void *s_syncer (void *arg)
     return NULL;
 }
 
-/*  Handing over, and taking back. */
+/*  Handing over and taking back. */
 
 static void s_append (zc_history_t *base, zc_item_t *item)
 {
@@ -214,7 +212,7 @@ static void s_lose (s_lmdb_t *self, zc_item_t *item)
     topic->lost = item->id;
 }
 
-/*  What was lost is written down now, but where more was lost meanwhile. */
+/*  The losses of a batch are stored now. Topics with later losses stay in the list. */
 static void s_made_up (s_lmdb_t *self, const s_batch_t *batch)
 {
     const zc_store_lost_t *written = batch->lost.at;
@@ -243,8 +241,8 @@ static void s_empty (s_batch_t *batch)
     batch->bytes = 0;
 }
 
-/*  What will be delivered, though it wasn't kept, is noted first: who has seen it may come back to
- * a broker that was killed meanwhile. */
+/*  Notes messages that will be delivered though they weren't kept, before the delivery: the
+ *  broker may be killed, and clients that have seen these messages come back to the next one. */
 static void s_note_lost (s_lmdb_t *self, const s_batch_t *batch)
 {
     const zc_item_t *items = batch->items.at;
@@ -296,7 +294,7 @@ static void s_heal (s_lmdb_t *self)
     self->failed = false;
 }
 
-/*  The committer is done with a batch. */
+/*  The committer has finished a batch. */
 static void s_take_back (s_lmdb_t *self, int rc)
 {
     s_batch_t *batch = s_away (self);
@@ -379,7 +377,7 @@ static void s_flush (zc_history_t *base)
     }
 }
 
-/*  Where nothing is published, an empty batch does what is due. */
+/*  If nothing is published, an empty batch does the trimming that is due. */
 static bool s_trim (zc_history_t *base, uint64_t wall_ms)
 {
     s_lmdb_t *self = (s_lmdb_t *)base;
@@ -406,8 +404,8 @@ static bool s_busy (zc_history_t *base)
     return self->open->items.count || self->busy;
 }
 
-/*  The topic has left: its number is struck off. It isn't pinned, so nothing of it is on its way.
- */
+/*  The topic has left the table: its number is removed. It isn't pinned, so none of its messages
+ *  is on its way. */
 static void s_evict (zc_history_t *base, zc_topic_t *topic)
 {
     s_lmdb_t *self = (s_lmdb_t *)base;
@@ -549,7 +547,7 @@ static void s_topic_evicted (void *arg, zc_topic_t *topic)
     s_evict (arg, topic);
 }
 
-/*  What the broker knew when it ended, or was ended. */
+/*  Loads the state of the broker that ended before. */
 static int s_load (s_lmdb_t *self, size_t max_topics)
 {
     const zc_store_totals_t *totals = zc_store_totals (self->store);

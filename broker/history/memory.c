@@ -1,10 +1,11 @@
 /*  memory.c - history in memory.
  *
- *  Each message is one allocation, in two orders: a list of all by age, and a ring of pointers for
- *  its topic, which is searched by halving. Small payloads are copied into it: a small message that
- *  ZeroMQ received is a view of the whole receive buffer (18 KB), so that keeping a reference to it
- *  would keep up to a hundred times its size. Large payloads are shared, never copied. Rejected:
- * one log of large blocks (a quiet topic's messages pin the blocks of a busy one). */
+ *  Each message is one allocation, and is in two orders: a list of all by age, and a ring of
+ *  pointers for its topic, which is searched by halving. Small payloads are copied: a small
+ *  message that ZeroMQ received is a view of the whole receive buffer (18 KB), so a reference to
+ *  it would keep up to a hundred times its size. Large payloads are shared and never copied.
+ *  Rejected: one log of large blocks, because a quiet topic's messages would pin the blocks of a
+ *  busy one. */
 #include "broker/history/history.h"
 
 #include <stdlib.h>
@@ -13,27 +14,29 @@
 #include "broker/history/position.h"
 #include "lib/base/clock.h"
 
-#define S_SHARE_FROM 8192 /* bytes; ZeroMQ's receive buffer: what is larger has its own memory */
-#define S_TRIM_MAX 1000   /* messages let go of in one call of trim */
-#define S_TRIM_APPEND 16  /* and with one append, of each limit */
+#define S_SHARE_FROM 8192 /* bytes; ZeroMQ's receive buffer: a larger payload has its own memory \
+                           */
+#define S_TRIM_MAX 1000   /* messages removed in one call of trim */
+#define S_TRIM_APPEND 16  /* and with one append, for each limit */
 #define S_NOT_QUEUED UINT32_MAX
 
 typedef struct s_entry {
-    zc_node_t event;               /* in the index of names, where it is the newest of its name */
+    zc_node_t event;               /* in the index of names, if it is the newest of its name */
     struct s_entry *older, *newer; /* of all topics */
-    /*  A ring of those with the same topic and name: the newest's newer is the oldest. */
+    /*  A ring of the messages with the same topic and name: the newest one's newer is the
+     *  oldest. */
     struct s_entry *same_older, *same_newer;
     zc_topic_t *topic;
     zc_id_t id;
     uint64_t expires_ms;
-    uint32_t queued; /* its place in the queue of expiry, or S_NOT_QUEUED */
+    uint32_t queued; /* place in the queue of expiry, or S_NOT_QUEUED */
     uint32_t meta_len, payload_len;
     uint16_t event_at, event_len;
-    zmq_msg_t *shared; /* behind the bytes; NULL: the payload is copied */
+    zmq_msg_t *shared; /* in `bytes`; NULL: the payload is copied */
     char bytes[];      /* meta, then the payload or the zmq_msg_t that shares it */
 } s_entry_t;
 
-typedef struct { /* the messages of a topic: a ring */
+typedef struct { /* a ring: the messages of a topic */
     s_entry_t **at;
     uint32_t mask, first, count;
     uint64_t bytes;
@@ -43,10 +46,11 @@ typedef struct {
     zc_history_t base;
     s_entry_t *oldest, *newest;
     zc_table_t events; /* topic and name (own id or key) -> the newest entry */
-    s_entry_t **queue; /* a heap: those that expire before their age, the first to expire on top */
+    /* a heap: messages that expire before their age, the first to expire on top */
+    s_entry_t **queue;
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
-    zc_position_t *position; /* owned; or NULL */
+    zc_position_t *position; /* owned; may be NULL */
     zc_id_t last, lost;
 } s_memory_t;
 
@@ -96,9 +100,9 @@ static void s_store_push (s_store_t *store, s_entry_t *entry)
 
 static void s_store_remove (s_store_t *store, const s_entry_t *entry)
 {
-    /*  What goes is nearly always the first: a search would go through cold memory. */
+    /*  Mostly the first message goes: a search would read cold memory. */
     uint32_t place = s_store_at (store, 0) == entry ? 0 : s_store_seek (store, entry->id) - 1;
-    if (place < store->count / 2) { /* the shorter side moves up */
+    if (place < store->count / 2) { /* the shorter side moves */
         for (uint32_t i = place; i > 0; i--)
             store->at[(store->first + i) & store->mask] = s_store_at (store, i - 1);
         store->first++;
@@ -221,7 +225,7 @@ static void s_event_add (s_memory_t *self, s_entry_t *entry)
 static void s_event_remove (s_memory_t *self, s_entry_t *entry)
 {
     s_entry_t *older = entry->same_older;
-    if (entry->same_newer->id <= entry->id) { /* the newest */
+    if (entry->same_newer->id <= entry->id) { /* it was the newest */
         uint64_t hash = entry->event.hash;
         zc_table_remove (&self->events, &entry->event);
         if (older != entry)
@@ -247,7 +251,7 @@ static s_entry_t *s_entry_new (zc_item_t *item)
 {
     size_t meta_len = zmq_msg_size (&item->meta), payload_len = zmq_msg_size (&item->payload);
     bool share = payload_len > S_SHARE_FROM;
-    /*  The zmq_msg_t behind meta must lie as its type wants. */
+    /*  The zmq_msg_t behind meta must be aligned. */
     size_t pad = share ? (sizeof (void *) - meta_len % sizeof (void *)) % sizeof (void *) : 0;
     s_entry_t *entry =
         malloc (sizeof *entry + meta_len + pad + (share ? sizeof (zmq_msg_t) : payload_len));
@@ -301,7 +305,7 @@ static void s_unlink (s_memory_t *self, s_entry_t *entry)
         self->newest = entry->older;
 }
 
-/*  Lets go of one message, wherever it is. */
+/*  Removes one message, wherever it is. */
 static void s_drop (s_memory_t *self, s_entry_t *entry)
 {
     zc_topic_t *topic = entry->topic;
@@ -321,7 +325,7 @@ static void s_drop (s_memory_t *self, s_entry_t *entry)
     s_entry_free (entry);
 }
 
-/*  Whether so much more would be beyond the limits. */
+/*  Whether so much more would exceed the limits. */
 static bool s_topic_over (const s_memory_t *self, const zc_topic_t *topic, size_t messages,
                           size_t bytes)
 {
@@ -346,7 +350,7 @@ static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic, size_t messages, 
         s_drop (self, self->oldest);
 }
 
-/*  The next one that a full history lets go of: its memory is cold by now. */
+/*  Prefetches the next message that a full history will drop: its memory is cold by now. */
 static void s_expect_drop (const s_memory_t *self, const zc_topic_t *topic)
 {
     const s_store_t *store = topic->store;
@@ -362,7 +366,7 @@ static void s_append (zc_history_t *base, zc_item_t *item)
     self->last = item->id;
     if (self->position)
         zc_position_reserve (self->position, item->id);
-    /*  Room is made first: malloc then gives out again what has just been given back. */
+    /*  Room is made first, so that malloc reuses the memory that has just been freed. */
     s_trim_sizes (self, topic, 1,
                   sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
     if (!topic->store && !(topic->store = calloc (1, sizeof (s_store_t))))
@@ -376,7 +380,7 @@ static void s_append (zc_history_t *base, zc_item_t *item)
         s_queue_add (self, entry);
     self->stats.messages++;
     self->stats.bytes += s_entry_size (entry);
-    s_trim_sizes (self, topic, 0, 0); /* what is larger than a limit all by itself */
+    s_trim_sizes (self, topic, 0, 0); /* removes a message that alone exceeds a limit */
     s_expect_drop (self, topic);
     base->settled (base->arg, item, true);
 }
@@ -465,7 +469,7 @@ static void s_destroy (zc_history_t *base)
     free (self);
 }
 
-/*  Nobody knows what was published before now, but where the file tells. */
+/*  Without a file, nobody knows what was published before now. */
 static void s_begin (s_memory_t *self)
 {
     zc_id_t now = zc_id_from_ms (zc_wall_ms ()) - 1;

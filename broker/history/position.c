@@ -1,5 +1,5 @@
-/*  position.c - 56 bytes, overwritten in place by one system call: a process that is killed leaves
- *  the old ones or the new ones. Earlier versions have the first 32 of them. */
+/*  position.c - 56 bytes, overwritten in place by one system call: a process that is killed
+ *  leaves the old ones or the new ones. Files of earlier versions have only the first 32 bytes. */
 #include "broker/history/position.h"
 
 #include <errno.h>
@@ -18,10 +18,10 @@
 
 typedef struct {
     uint64_t magic, reserved, lost, check;
-    uint64_t begin, random, line_check; /* of the line; all 0: none yet */
+    uint64_t begin, random, line_check; /* of the line; all 0: there is none yet */
 } s_file_t;
 
-#define S_FIRST offsetof (s_file_t, begin) /* bytes without the line */
+#define S_FIRST offsetof (s_file_t, begin) /* the size without the line */
 
 struct zc_position {
     int fd;
@@ -59,7 +59,7 @@ static void s_read (zc_position_t *self)
         file->begin = file->random = file->line_check = 0;
 }
 
-/*  A broker that is ending is waited for. */
+/*  Waits for a broker that is stopping. */
 static int s_lock (int fd)
 {
     unsigned waited = 0;

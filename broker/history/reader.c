@@ -1,5 +1,5 @@
-/*  reader.c - one read transaction, renewed for every view. LMDB's map must not move under it: so
- * the view is a lock, too. */
+/*  reader.c - one read transaction, renewed for every view. LMDB's map must not move during a
+ *  view, so a view also holds a lock. */
 #include "broker/history/reader.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@ struct zc_reader {
     pthread_mutex_t lock;
     zc_tables_t tables; /* txn is NULL while the environment is closed */
     MDB_cursor *chunks;
-    bool reading; /* a view is held, and with it the lock */
+    bool reading; /* there is a view, and it holds the lock */
 };
 
 zc_reader_t *zc_reader_new (void)
@@ -121,13 +121,13 @@ bool zc_reader_next (zc_reader_t *self, const zc_topic_t *from, zc_id_t after, z
             stored->shared = NULL;
             return true;
         }
-        /*  The chunk's last messages have expired. */
+        /*  the chunk's last messages have expired */
         rc = mdb_cursor_get (self->chunks, &key, &value, MDB_NEXT);
     }
     return false;
 }
 
-/*  How many messages the topic ever had up to a position. */
+/*  The number of messages that the topic ever had up to a position. */
 static uint64_t s_seq_after (zc_reader_t *self, const zc_stored_topic_t *topic, zc_id_t position)
 {
     MDB_val key, value;
@@ -141,8 +141,8 @@ static uint64_t s_seq_after (zc_reader_t *self, const zc_stored_topic_t *topic, 
     return seq;
 }
 
-/*  Counts the messages after a position, up to another, chunk by chunk: where messages have expired
- *  between others, zc_chunk_t.seq doesn't tell. */
+/*  Counts the messages after one position up to another, chunk by chunk: if messages between
+ *  others have expired, zc_chunk_t.seq doesn't tell. */
 static uint64_t s_count_each (zc_reader_t *self, const zc_stored_topic_t *topic, zc_id_t after,
                               zc_id_t upto)
 {
@@ -185,7 +185,7 @@ uint64_t zc_reader_count (zc_reader_t *self, const zc_topic_t *from, zc_id_t aft
     return count;
 }
 
-/*  The first or the last of a name's positions. */
+/*  Finds the first or the last of a name's positions. */
 static int s_find_name (MDB_cursor *cursor, MDB_val *key, zc_which_t which, MDB_val *value)
 {
     int rc = mdb_cursor_get (cursor, key, value, MDB_SET);

@@ -1,4 +1,4 @@
-/*  store.c - the environment of LMDB: opened, grown, opened again after a failure.
+/*  store.c - LMDB's environment: opening it, growing it, and opening it again after a failure.
  *
  *  Rejected: MDB_WRITEMAP, with which a full disk is a SIGBUS. */
 #include "config.h"
@@ -113,16 +113,16 @@ static void s_load_totals (zc_store_t *self)
                                        .over = true};
 }
 
-/*  Only those codes mean damage with which LMDB, or the check, judges the content: an operator who
- *  reads "damaged" may give up the history. */
+/*  Only the codes with which LMDB, or the check, judges the contents mean damage. An operator
+ *  who reads "damaged" may give up the history. */
 static void s_explain (const char *path, const char *doing, int code, char *error, size_t size)
 {
     switch (code) {
     case MDB_CORRUPTED:
     case MDB_INVALID:
     case MDB_PAGE_NOTFOUND:
-    case MDB_CURSOR_FULL:  /* a tree too deep */
-    case MDB_INCOMPATIBLE: /* tables of other kinds */
+    case MDB_CURSOR_FULL:  /* the tree is too deep */
+    case MDB_INCOMPATIBLE: /* tables are of other kinds */
         snprintf (
             error, size,
             "history: %s/data.mdb is damaged, or not zcast's: put a copy from a backup in its "
@@ -260,7 +260,7 @@ static int s_commit (zc_store_t *self, const zc_store_batch_t *batch)
     return rc;
 }
 
-/*  After a failure with an unknown outcome, LMDB refuses everything until the environment has been
+/*  After a failure with an unknown outcome, LMDB refuses all calls until the environment is
  *  opened again. */
 static int s_reopen (zc_store_t *self)
 {

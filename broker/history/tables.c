@@ -1,4 +1,4 @@
-/*  tables.c - what writing, reading, trimming and checking do to the tables alike. */
+/*  tables.c - operations on the tables that writing, reading, trimming and checking share. */
 #include "broker/history/tables.h"
 
 #include <stdlib.h>

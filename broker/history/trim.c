@@ -1,11 +1,11 @@
-/*  trim.c - letting go. Messages go from the front of their topic on, and only those that expire
- *  are taken out between others. */
+/*  trim.c - removing messages. They go from the front of their topic on; only messages that
+ *  expire are also taken out between others. */
 #include "broker/history/trim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/*  A message is no longer kept: its name, its expiry and the sums follow. */
+/*  A message is removed: removes its name and its expiry, and corrects the sums. */
 static int s_let_go (zc_commit_t *self, zc_stored_topic_t *topic, const zc_chunk_record_t *record,
                      const uint8_t *at)
 {
@@ -35,7 +35,7 @@ static int s_let_go (zc_commit_t *self, zc_stored_topic_t *topic, const zc_chunk
     return rc;
 }
 
-/*  Whether a message, the topic's first, is beyond the limits. */
+/*  Whether a message, the topic's first one, exceeds the limits. */
 typedef bool (*s_over_t) (const zc_commit_t *self, const zc_stored_topic_t *topic,
                           const zc_chunk_record_t *record);
 
@@ -63,9 +63,9 @@ static bool s_all_over (const zc_commit_t *self, const zc_stored_topic_t *topic,
            self->totals.bytes > self->batch->limits.bytes || record->id < s_too_old (self->batch);
 }
 
-/*  Lets go of a chunk's messages from the front on, as long as `over` says so. *whole: none is
- * left, and the chunk is deleted. `value` is copied first: LMDB keeps it only until the transaction
- *  writes. */
+/*  Removes a chunk's messages from the front on, as long as `over` returns true. *whole: none is
+ *  left, and the chunk is deleted. `value` is copied first, because LMDB keeps it only until the
+ *  transaction writes. */
 static int s_trim_chunk (zc_commit_t *self, zc_stored_topic_t *topic, uint64_t last,
                          const MDB_val *value, s_over_t over, bool *whole)
 {
@@ -127,9 +127,8 @@ int zc_trim_topic (zc_commit_t *self, uint64_t number)
     return rc == 0 ? zc_tables_put_topic (&self->tables, &topic) : rc;
 }
 
-/*  Deletes a chunk whose topic is missing, or an entry of `order` whose chunk is missing: left
- * there, it would keep all newer chunks from being trimmed. Earlier versions wrote such databases.
- */
+/*  Deletes a chunk whose topic is missing, or an entry of `order` whose chunk is missing: it
+ *  would keep all newer chunks from being trimmed. Earlier versions wrote such databases. */
 static int s_drop_stray (zc_commit_t *self, uint64_t number, uint64_t last)
 {
     self->budget--;
@@ -158,8 +157,8 @@ static int s_trim_oldest (zc_commit_t *self, bool *more)
     return rc == 0 ? zc_tables_put_topic (&self->tables, &topic) : rc;
 }
 
-/*  Takes an expired message out of its chunk, whose key stays. Where all other messages of the
- * chunk have been let go of, the chunk is deleted: nothing else would ever delete it. */
+/*  Takes an expired message out of its chunk, whose key stays. If all other messages of the
+ *  chunk have been removed already, the chunk is deleted, as nothing else would delete it. */
 static int s_cut_out (zc_commit_t *self, zc_stored_topic_t *topic, uint64_t last,
                       const MDB_val *value, uint64_t id)
 {
@@ -211,7 +210,7 @@ static int s_expire_one (zc_commit_t *self, const uint64_t due[3])
     return rc == 0 ? zc_tables_put_topic (&self->tables, &topic) : rc;
 }
 
-/*  The message of an entry of `expiry` isn't there: only the entry is deleted. */
+/*  The message of an entry of `expiry` isn't there: deletes only the entry. */
 static int s_expire_nothing (zc_commit_t *self, const uint64_t due[3])
 {
     zc_table_key_t bytes;

@@ -1,10 +1,11 @@
-/*  upgrade.c - in format 1 a name led to its newest message only. All names are in the chunks. */
+/*  upgrade.c - in format 1 a name led only to its newest message. The chunks have the names of
+ *  all messages. */
 #include "broker/history/upgrade.h"
 
 #include <string.h>
 
-/*  Puts the names of the messages that a chunk still has. Writing names leaves the pages alone in
- *  which the chunk lies. */
+/*  Stores the names of the messages that a chunk still has. Storing names doesn't touch the
+ *  pages in which the chunk is. */
 static int s_upgrade_chunk (const zc_tables_t *self, const MDB_val *key, const MDB_val *value)
 {
     zc_stored_topic_t topic;
@@ -13,7 +14,7 @@ static int s_upgrade_chunk (const zc_tables_t *self, const MDB_val *key, const M
     uint64_t number = zc_key_part (key, 0);
     int rc = zc_tables_topic (self, number, &topic);
     if (rc != 0)
-        return zc_missing_is_fine (rc); /* a stray chunk: trim.c */
+        return zc_missing_is_fine (rc); /* a stray chunk: see trim.c */
     while (rc == 0 && zc_chunk_each (value, &at, &record))
         if (record.event_len && record.id > topic.row.cut)
             rc = zc_tables_put_name (self, number, at + sizeof record + record.event_at,
@@ -38,7 +39,7 @@ static int s_upgrade_tables (const zc_tables_t *self, zc_stored_totals_t *totals
 {
     MDB_dbi events;
     totals->format = ZC_FORMAT;
-    /*  `names` isn't empty where this version had the database before an earlier one did. */
+    /*  `names` isn't empty if this version had the database before an earlier version did. */
     int rc = mdb_drop (self->txn, self->db[ZC_IN_NAMES], 0);
     if (rc == 0)
         rc = s_upgrade_chunks (self);

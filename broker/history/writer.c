@@ -1,5 +1,5 @@
-/*  writer.c - a batch is sorted by topic first, and cut into chunks. `order` is written at the end
- * and sorted, so that LMDB only ever appends to it. */
+/*  writer.c - a batch is first sorted by topic and cut into chunks. `order` is written at the
+ *  end and sorted, so that LMDB only appends to it. */
 #include "config.h"
 
 #include "broker/history/writer.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define S_CHUNK_MAX 16000 /* bytes of records: with LMDB's page headers, four pages */
+#define S_CHUNK_MAX 16000 /* bytes of records: four pages, with LMDB's headers */
 
 typedef struct {
     uint64_t last, number;
@@ -15,9 +15,9 @@ typedef struct {
 
 struct zc_writer {
     zc_commit_t *commit;
-    uint32_t *sorted; /* indexes of the batch's items, by topic */
+    uint32_t *sorted; /* indexes of the batch's items, sorted by topic */
     size_t sorted_cap;
-    s_order_t *order; /* the chunks written */
+    s_order_t *order; /* entries of the chunks written */
     size_t order_len, order_cap;
 };
 
@@ -99,7 +99,7 @@ static int s_write_chunk (zc_writer_t *self, zc_stored_topic_t *topic, zc_item_t
     return rc;
 }
 
-/*  Gets the row of a topic, or begins one where the table of topics says. */
+/*  Gets the row of a topic, or starts one as the table of topics says. */
 static int s_topic_use (zc_writer_t *self, const zc_topic_t *from, zc_stored_topic_t *topic)
 {
     int rc = zc_tables_topic (&self->commit->tables, from->number, topic);
@@ -111,7 +111,7 @@ static int s_topic_use (zc_writer_t *self, const zc_topic_t *from, zc_stored_top
     return 0;
 }
 
-/*  Writes all that the batch has of one topic. */
+/*  Writes all items of one topic. */
 static int s_write_topic (zc_writer_t *self, const uint32_t *sorted, size_t count)
 {
     zc_item_t *items = self->commit->batch->items;
@@ -175,7 +175,7 @@ static int s_write_order (zc_writer_t *self)
     return rc;
 }
 
-/*  Where the run of items ends that are of the same topic as the one at `begin`. */
+/*  The end of the run of items that have the topic of the one at `begin`. */
 static size_t s_run_end (const zc_writer_t *self, size_t begin)
 {
     const zc_item_t *items = self->commit->batch->items;
