@@ -1,6 +1,6 @@
-/*  cgi.c - the same engine and the same front with one request: its head is the environment, its
- *  body is descriptor 0, its answer descriptor 1. libfcgi's FCGX streams, which could carry this
- *  too, block, and would need a loop of their own. */
+/*  cgi.c - the engine and the front with one request: the environment is its head, descriptor 0
+ *  its body, descriptor 1 its answer. Rejected: libfcgi's FCGX streams, which block, and would
+ *  need a loop of their own. */
 #include "fcgi/cgi.h"
 
 #include <errno.h>
@@ -20,10 +20,10 @@
 
 extern char **environ;
 
-#define DRAIN_MS 20    /* how often it is seen, while draining, whether all is sent */
+#define DRAIN_MS 20    /* how often to check, while draining, whether all bytes are sent */
 #define READ_MAX 65536 /* bytes read at once */
-#define WAIT_MS 10     /* how often it is seen whether the broker's connection stands */
-#define WAITS 500      /* and how many times, before it is done without */
+#define WAIT_MS 10     /* how often to check whether the broker's connection stands */
+#define WAITS 500      /* and how many times, before giving up */
 
 typedef struct {
     zc_client_t client; /* must be first */
@@ -31,19 +31,19 @@ typedef struct {
     zc_worker_t *worker;
     zc_front_t front;
     zc_keeper_t *keeper; /* owned; the front's guard */
-    zc_rights_t *rights; /* owned; NULL: anyone's */
+    zc_rights_t *rights; /* owned; NULL: of no subject */
     zc_exchange_t exchange;
-    zc_buf_t reply;      /* the whole answer, where it isn't a stream */
-    zc_params_t *params; /* owned; what the exchange's slices lie in */
+    zc_buf_t reply;      /* the whole answer, unless it is a stream */
+    zc_params_t *params; /* owned; holds the exchange's slices */
     uv_poll_t poll;      /* of stdout, while it streams */
     bool polled;         /* stdout can be polled: it isn't a file */
     bool streaming;      /* the client is in the hub */
-    bool left;           /* nothing is to be done any more */
+    bool left;           /* nothing is left to do */
     uv_poll_t body;      /* of stdin, while a body is read */
-    bool reading;        /* it is */
-    uv_timer_t wait;     /* for the broker's connection, where something is to be published */
+    bool reading;        /* `body` is active */
+    uv_timer_t wait;     /* for the broker's connection, before publishing */
     unsigned waited;     /* times */
-    uv_timer_t drain;    /* while the last bytes are sent */
+    uv_timer_t drain;    /* until the last bytes are sent */
 } s_cgi_t;
 
 bool zc_cgi_wanted (void)
@@ -73,7 +73,7 @@ static void s_stop_reading (s_cgi_t *self)
     self->reading = false;
 }
 
-/*  May come again, from the end of a drain that was under way. */
+/*  May be called again, from the end of a drain that was under way. */
 static void s_leave (s_cgi_t *self)
 {
     if (self->left)
@@ -91,13 +91,13 @@ static void s_leave (s_cgi_t *self)
 static void s_on_poll (uv_poll_t *poll, int status, int events)
 {
     s_cgi_t *self = poll->data;
-    if (status < 0 || events & UV_DISCONNECT) /* nobody reads any more */
+    if (status < 0 || events & UV_DISCONNECT) /* nobody reads stdout any more */
         s_leave (self);
     else if (events & UV_WRITABLE)
         zc_pump_send (zc_worker_pump (self->worker), &self->client);
 }
 
-/*  A pipe without readers is told to whoever polls it, whatever for. */
+/*  poll tells of a pipe without readers, whatever events it waits for. */
 static void s_want_write (zc_client_t *client, bool on)
 {
     s_cgi_t *self = (s_cgi_t *)client;
@@ -132,15 +132,14 @@ static const zc_transport_t s_transport = {
     .describe = s_describe,
 };
 
-/*  ---------------------------------------------------------------- what the front asks of a
- * carrier */
+/*  ---------------------------------------------------------------- the carrier's hooks */
 
 static s_cgi_t *s_self (zc_exchange_t *exchange)
 {
     return (s_cgi_t *)(void *)((char *)exchange - offsetof (s_cgi_t, exchange));
 }
 
-/*  Written when the loop has ended: what reads it may be slow. */
+/*  The answer is written after the loop, because its reader may be slow. */
 static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
 {
     s_cgi_t *self = s_self (exchange);
@@ -177,7 +176,7 @@ static const zc_carrier_t s_carrier = {
 
 /*  ---------------------------------------------------------------- the request */
 
-/*  Returns false where there is nothing more to read, for now or for ever. */
+/*  Returns false if there is nothing more to read, for now or for ever. */
 static bool s_read_body (s_cgi_t *self)
 {
     static uint8_t bytes[READ_MAX];
@@ -204,7 +203,7 @@ static void s_on_body (uv_poll_t *poll, int status, int events)
         s_stop_reading (self);
 }
 
-/*  A file can't be polled, and need not be. */
+/*  A file can't be polled, and is always ready. */
 static void s_start_reading (s_cgi_t *self)
 {
     self->body.data = self;
@@ -226,8 +225,8 @@ static void s_begin (s_cgi_t *self)
         s_start_reading (self);
 }
 
-/*  This process lives for one request only: what it publishes needs the connection at once. A
- * stream can wait for it. */
+/*  This process serves one request. A stream can wait for the broker's connection; publishing
+ *  needs it at once. */
 static void s_on_wait (uv_timer_t *timer)
 {
     s_cgi_t *self = timer->data;
@@ -263,7 +262,7 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->drain.data = self;
     zc_front_init (&self->front, worker, self->options);
     self->front.fallback =
-        &zc_door_events; /* the web server has chosen, whatever its name for it is */
+        &zc_door_events; /* the web server has chosen this program, whatever the path */
     zc_front_open (&self->front, "/events", &zc_door_events);
     zc_front_open (&self->front, "/publish", &zc_door_publish);
     self->keeper = zc_keeper_new (&self->front);
@@ -280,12 +279,12 @@ static void s_on_drain (uv_timer_t *timer)
         s_leave (self);
 }
 
-/*  An answer that is awaited may still come; the drain's time bounds it. */
+/*  An answer may still come; the drain's timeout bounds it. */
 static void s_drain (void *arg)
 {
     s_cgi_t *self = arg;
     if (self->left || !self->streaming)
-        return; /* the web server, too, has seen the client leave */
+        return; /* the web server has seen the client leave, too */
     zc_events_retry (&self->client, self->worker, false);
     zc_pump_send (zc_worker_pump (self->worker), &self->client);
     if (!self->left)

@@ -1,15 +1,16 @@
-/*  conn.c - no handle of libuv's per connection: their sockets are in one zc_watch_t, their
- * timeouts in one zc_timeouts_t, which one timer looks after. What streams has none.
+/*  conn.c - connections have no handle of libuv's: their sockets are in one zc_watch_t, and
+ *  their timeouts in one zc_timeouts_t with one timer. A stream has no timeout.
  *
- *  A request ends as FastCGI peers expect: END_REQUEST, no more to write, then what the web server
- * still sends is read to its end. To close with unread bytes would reset the connection, and the
- * web server could lose the answer.
+ *  A request ends as FastCGI peers expect: END_REQUEST, then the end of writing, then the rest
+ *  of what the web server sends is read. Closing with unread bytes would reset the connection,
+ *  and the web server could lose the answer.
  *
- *  A stream that is broken off must do just that. nginx takes the end of a connection for the end
- * of the answer, also where END_REQUEST is missing, and tells its client that all is well: such a
- * client (fetch) never comes back. Only a reset tells it otherwise. So while a client streams, the
- * record that ends its body is left unread: then the kernel resets the connection, whether this
- * process stops, crashes or is killed. (Tried with nginx 1.22, lighttpd 1.4.69 and Apache 2.4.) */
+ *  A stream that is cut must be reset. nginx takes the end of a connection for the end of the
+ *  answer, even without END_REQUEST, and tells its client that the answer is complete: clients
+ *  such as `fetch` then never come back. Only a reset tells nginx otherwise. So while a client
+ *  streams, the record that ends the request's body is left unread: then the kernel resets the
+ *  connection, whether this process stops, crashes or is killed. (Tried with nginx 1.22,
+ *  lighttpd 1.4.69 and Apache 2.4.) */
 #include "fcgi/conn.h"
 
 #include <arpa/inet.h>
@@ -28,22 +29,23 @@
 #include "lib/front/metrics.h"
 #include "lib/front/publish.h"
 
-#define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
-#define BODY_STEP 4096  /* bytes of a body that come within request-timeout, at least */
-#define KEEP_MS 75000   /* an idle kept connection; nginx lets go after 60 s, and should be first */
-#define LINGER_MS 2000  /* for the peer to close after the end */
-#define OUT_MAX 65536   /* bytes of answers that a peer may leave unread */
-#define READ_MAX 65536  /* bytes read at once */
-#define HURRY_MS 1000   /* for a request that is on its way while draining, at most */
-#define TICK_MS 100     /* how often timeouts are looked at */
-#define DRAIN_MS 20     /* and while draining */
+#define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
+#define BODY_STEP 4096  /* least bytes of a body in request-timeout */
+#define KEEP_MS 75000  /* an idle kept connection; nginx closes it after 60 s, and should be first \
+                        */
+#define LINGER_MS 2000 /* for the peer to close, after the end */
+#define OUT_MAX 65536  /* bytes of answers that a peer may leave unread */
+#define READ_MAX 65536 /* bytes read at once */
+#define HURRY_MS 1000  /* for a request that is on its way while draining, at most */
+#define TICK_MS 100    /* how often timeouts are checked */
+#define DRAIN_MS 20    /* and while draining */
 
 enum {
-    STATE_READING,   /* a request is awaited or incomplete */
+    STATE_READING,   /* a request is awaited, or incomplete */
     STATE_WAITING,   /* it is complete; its door will answer */
     STATE_STREAMING, /* its client is in the hub */
-    STATE_ENDING,    /* what is in `out`, then no more */
-    STATE_CLOSED     /* waits to be released */
+    STATE_ENDING,    /* `out` is sent, then no more */
+    STATE_CLOSED     /* waits to be freed */
 };
 
 enum {
@@ -54,13 +56,13 @@ enum {
     TIMEOUT_HURRY,
 };
 
-/*  A request that isn't over. */
+/*  A request that hasn't ended. */
 typedef struct {
     zc_exchange_t exchange; /* must be first */
     zc_conn_t *conn;        /* borrowed */
-    zc_params_t *params;    /* owned; what the exchange's slices lie in */
-    uint64_t counted;       /* bytes of its body when its timeout was last begun anew */
-    bool busy;              /* a call of the front's is under way */
+    zc_params_t *params;    /* owned; holds the exchange's slices */
+    uint64_t counted;       /* bytes of its body when its timeout was last restarted */
+    bool busy;              /* a call into the front is under way */
 } s_request_t;
 
 struct zc_conn {
@@ -69,17 +71,17 @@ struct zc_conn {
     LIST_ENTRY (zc_conn) link; /* in all->streaming */
     zc_timeout_t timeout;      /* unless streaming */
     s_request_t *request;      /* owned; NULL while it streams, and between requests */
-    zc_record_t record;        /* reads what the web server sends */
-    zc_buf_t out;              /* whole records, to be sent between two of the stream's */
+    zc_record_t record;        /* parses what the web server sends */
+    zc_buf_t out;              /* whole records, sent between two of the stream's */
     zc_framing_t framing;      /* of the stream */
-    zc_rights_t *rights;       /* owned; of the stream; NULL: anyone's */
-    char *counted;             /* owned; the address that its stream counts for, or NULL */
+    zc_rights_t *rights;       /* owned; the stream's; NULL: of no subject */
+    char *counted;             /* owned; the address that the stream is counted for, or NULL */
     uint8_t state;
-    uint8_t events;      /* that its socket is watched for */
-    bool refuse : 1;     /* no room: come back later */
+    uint8_t events;      /* for which its socket is watched */
+    bool refuse : 1;     /* there is no room: the client is told to come back */
     bool want_write : 1; /* the engine waits for the socket */
     bool shut : 1;       /* nothing more will be written */
-    bool cut : 1;        /* it is to be reset, once `out` is sent */
+    bool cut : 1;        /* to be reset, once `out` is sent */
     bool kept : 1;       /* it has had a request before */
     uint8_t family;      /* of the client's address; 0: unknown */
     uint8_t address[16]; /* for logs */
@@ -100,7 +102,7 @@ static void s_start_timeout (zc_conn_t *self, unsigned kind)
         uv_timer_start (&all->tick, s_on_tick, TICK_MS, TICK_MS);
 }
 
-/*  The state ends. */
+/*  Leaves the present state. */
 static void s_exit (zc_conn_t *self)
 {
     zc_timeouts_stop (&self->all->timeouts, &self->timeout);
@@ -144,7 +146,7 @@ static void s_leave (zc_conn_t *self)
     self->want_write = false;
 }
 
-/*  Forgets the request, unless a call of the front's is under way: then that is done after it. */
+/*  Forgets the request; while a call into the front is under way, this is left for after it. */
 static void s_forget_request (zc_conn_t *self)
 {
     s_request_t *request = self->request;
@@ -156,8 +158,8 @@ static void s_forget_request (zc_conn_t *self)
     free (request);
 }
 
-/*  Its memory stays until it is released, so callers up the stack can still see that it is closed.
- */
+/*  The memory is freed later, so callers up the stack can still see that the connection is
+ *  closed. */
 static void s_close (zc_conn_t *self)
 {
     if (self->state == STATE_CLOSED)
@@ -187,7 +189,7 @@ static void s_update_watch (zc_conn_t *self)
     zc_watch_change (self->all->watch, self->client.fd, events, self);
 }
 
-/*  Sends of `out` what the socket takes. Returns -1 where the socket failed. */
+/*  Sends as much of `out` as the socket takes. Returns -1 if the socket failed. */
 static int s_send_out (zc_conn_t *self)
 {
     if (self->out.len == 0 || !zc_framing_idle (&self->framing))
@@ -201,7 +203,7 @@ static int s_send_out (zc_conn_t *self)
     return 0;
 }
 
-/*  Unread bytes see to it on a Unix socket. */
+/*  On a Unix socket, the unread bytes make the kernel reset it. */
 static void s_reset (zc_conn_t *self)
 {
     const struct linger now = {.l_onoff = 1};
@@ -209,7 +211,7 @@ static void s_reset (zc_conn_t *self)
     s_close (self);
 }
 
-/*  As s_send_out, and what follows from it. */
+/*  Like s_send_out, and handles the result. */
 static void s_flush (zc_conn_t *self)
 {
     if (s_send_out (self) < 0) {
@@ -300,8 +302,8 @@ static const zc_transport_t s_transport = {
 
 /*  ---------------------------------------------------------------- requests */
 
-/*  Lets go of the active request. A record that was begun is filled up, so that what follows is
- * where the web server expects a header. */
+/*  Forgets the active request. A record that was begun is filled up, so that the web server
+ *  finds the next header where it expects one. */
 static void s_leave_request (zc_conn_t *self)
 {
     zc_buf_t tail = ZC_BUF_INIT;
@@ -313,7 +315,7 @@ static void s_leave_request (zc_conn_t *self)
     self->out = tail;
 }
 
-/*  The active request is over. */
+/*  The active request has ended. */
 static void s_end_request (zc_conn_t *self)
 {
     s_leave_request (self);
@@ -327,8 +329,8 @@ static void s_end_request (zc_conn_t *self)
     s_flush (self);
 }
 
-/*  A stream is not over, but ends: it has to look cut to its client, or some never come back. So
- * the web server isn't told that the request is complete. */
+/*  Ends a stream so that it looks cut to its client, since some clients would never come back
+ *  otherwise. So the web server isn't told that the request is complete. */
 static void s_cut_stream (zc_conn_t *self)
 {
     s_leave_request (self);
@@ -337,8 +339,7 @@ static void s_cut_stream (zc_conn_t *self)
     s_flush (self);
 }
 
-/*  ---------------------------------------------------------------- what the front asks of a
- * carrier */
+/*  ---------------------------------------------------------------- the carrier's hooks */
 
 static zc_conn_t *s_conn (const zc_exchange_t *exchange)
 {
@@ -389,7 +390,7 @@ static const zc_carrier_t s_carrier = {
 
 /*  ---------------------------------------------------------------- requests, and their bodies */
 
-/*  Also takes away what isn't an address, so that limits don't count by it. */
+/*  Also removes a text that isn't an address, so that limits don't count by it. */
 static void s_note_peer (zc_conn_t *self, zc_request_t *request)
 {
     char text[INET6_ADDRSTRLEN] = "";
@@ -401,11 +402,11 @@ static void s_note_peer (zc_conn_t *self, zc_request_t *request)
     self->port = request->port;
     if (!self->family)
         request->peer.len = 0;
-    /*  The web server has told as whom it serves: nothing else is believed. */
+    /*  The web server has told its own name: no other is believed. */
     request->fields[ZC_FIELD_X_FORWARDED_HOST] = (zc_slice_t){NULL, 0};
 }
 
-/*  What follows a call of the front's. */
+/*  Does what a call into the front has left to do. */
 static void s_after_call (zc_conn_t *self)
 {
     s_request_t *request = self->request;
@@ -420,8 +421,8 @@ static void s_after_call (zc_conn_t *self)
     }
 }
 
-/*  Whether the URL, and all that is kept of the head, are of a size that is served. Web servers
- * send the query twice. False after it has refused. */
+/*  Whether the URL, and all parts of the head that are kept, have a size that is served. Web
+ *  servers send the query twice. Returns false after it has refused. */
 static bool s_is_within_head (zc_conn_t *self, zc_exchange_t *exchange, const zc_slice_t *values)
 {
     size_t max = self->all->max_head, url = values[ZC_VARIABLE_REQUEST_URI].len;
@@ -460,7 +461,7 @@ static void s_begin_request (zc_conn_t *self)
     s_after_call (self);
 }
 
-/*  The next run of the body; NULL: its end. */
+/*  Takes the next run of the body; NULL: its end. */
 static void s_take_body (zc_conn_t *self, const zc_slice_t *body)
 {
     if (!self->request)
@@ -481,7 +482,7 @@ static void s_malformed (zc_conn_t *self, const char *what)
     s_close (self);
 }
 
-/*  One event of the record layer. */
+/*  Handles one event of the record layer. */
 static void s_handle (zc_conn_t *self, zc_record_event_t event, const zc_slice_t *body)
 {
     if (event == ZC_RECORD_REQUEST)
@@ -503,7 +504,7 @@ static bool s_listens (const zc_conn_t *self)
     return self->state <= STATE_STREAMING;
 }
 
-/*  Returns how many bytes were taken. Those behind a request that has become a stream are not. */
+/*  Returns how many bytes were taken. Bytes behind a request that has become a stream are not. */
 static size_t s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
 {
     bool idle = zc_record_idle (&self->record);
@@ -527,7 +528,7 @@ static size_t s_take (zc_conn_t *self, const uint8_t *bytes, size_t len)
     return s_listens (self) ? given - len : given;
 }
 
-/*  What is taken is looked at first and read then, as not all of it may be. */
+/*  The bytes are peeked at first and then read, as some may have to stay unread. */
 static void s_readable (zc_conn_t *self)
 {
     static uint8_t bytes[READ_MAX];
@@ -541,11 +542,10 @@ static void s_readable (zc_conn_t *self)
         return;
     size_t taken = s_take (self, bytes, (size_t)len);
     if (self->state != STATE_CLOSED && recv (self->client.fd, bytes, taken, 0) < 0)
-        s_close (self); /* can't be: they were there */
+        s_close (self); /* can't happen: they were there */
 }
 
-/*  A socket that is watched for what is new has to be asked for again where it isn't full, after
- *  all. */
+/*  A socket that is watched by edges must be watched anew if it isn't full after all. */
 static void s_writable (zc_conn_t *self)
 {
     if (self->want_write)
@@ -570,8 +570,8 @@ static void s_on_ready (void *item, int events)
         s_readable (self);
 }
 
-/*  Its token has ended, and so does the stream, in order: its client isn't to come back with it.
- * One that doesn't take what it is sent isn't waited for. */
+/*  The token has expired, so the stream ends in order: its client isn't to come back with that
+ *  token. A client that doesn't take its bytes isn't waited for. */
 static void s_expired (zc_conn_t *self)
 {
     zc_events_expired (&self->client, false);
@@ -582,7 +582,7 @@ static void s_expired (zc_conn_t *self)
         s_end_request (self);
 }
 
-/*  ---------------------------------------------------------------- all of them */
+/*  ---------------------------------------------------------------- all connections */
 
 void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
 {
@@ -601,7 +601,7 @@ void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
     zc_record_init (&self->record);
     s_start_timeout (self, TIMEOUT_REQUEST);
     all->stats.connections++;
-    s_readable (self); /* mostly the request is there already */
+    s_readable (self); /* the request is usually there already */
 }
 
 static void s_expire (zc_conn_t *self)
@@ -614,7 +614,7 @@ static void s_expire (zc_conn_t *self)
     s_close (self);
 }
 
-/*  A client that waits for the broker isn't waited for: it resumes elsewhere. */
+/*  A client that waits for the broker is cut at once: it resumes elsewhere. */
 static void s_cut_if_sent (zc_conn_t *self)
 {
     if (self->state == STATE_STREAMING && zc_client_lag (&self->client) == 0)
@@ -655,7 +655,7 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
     all->options = options;
     zc_front_init (&all->front, worker, options);
     all->front.fallback =
-        &zc_door_events; /* the web server has chosen, whatever its name for it is */
+        &zc_door_events; /* the web server has chosen this program, whatever the path */
     zc_front_open (&all->front, "/events", &zc_door_events);
     zc_front_open (&all->front, "/metrics", &zc_door_metrics);
     zc_front_open (&all->front, "/live", &zc_door_live);

@@ -1,6 +1,7 @@
-/*  framing.c - records are made late, as large as what waits, since a web server's cost goes with
- *  their number. A slow client's grow by themselves. A record of which no byte went out was never
- *  begun, and is planned anew with whatever has gathered by then. */
+/*  framing.c - records are made as late as possible and as large as possible, since a web
+ *  server's cost grows with their number. The records of a slow client grow by themselves. A
+ *  record of which no byte was sent hasn't begun: it is planned again, with the bytes that have
+ *  gathered by then. */
 #include "fcgi/framing.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 
 #include "fcgi/record.h"
 
-/*  What is left of the caller's bytes. */
+/*  The rest of the caller's bytes. */
 typedef struct {
     const struct iovec *iov;
     int count;
@@ -29,7 +30,7 @@ static void s_push (zc_framing_plan_t *plan, const void *bytes, size_t len)
     plan->iov[plan->count++] = (struct iovec){.iov_base = (void *)bytes, .iov_len = len};
 }
 
-/*  Plans up to `want` bytes of content; returns how many there was room for. */
+/*  Plans up to `want` bytes of content; returns for how many there was room. */
 static size_t s_push_content (zc_framing_plan_t *plan, s_rest_t *rest, size_t want)
 {
     size_t done = 0;

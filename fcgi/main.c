@@ -65,7 +65,7 @@ static bool s_reload (void *arg)
     return zc_worker_reload (((s_main_t *)arg)->options);
 }
 
-/*  Nobody accepts any more: another server may take the address. */
+/*  No process accepts any more: another server may use the address. */
 static void s_release (void *arg)
 {
     s_main_t *self = arg;

@@ -1,7 +1,7 @@
-/*  params.c - a pair is two lengths, a name and a value; each may be cut by the end of a record at
- *  any byte, so the reader keeps which of the four parts it is in and how much of it is to come.
- *  The alternative, to gather the whole stream first, would hold up to ZC_PARAMS_MAX for each peer
- *  that stops half way. */
+/*  params.c - a pair is two lengths, a name and a value. Each may be cut by the end of a record
+ *  at any byte, so the reader keeps in which of the four parts it is, and how many bytes of that
+ *  part are to come. Rejected: gathering the whole stream first, which would hold up to
+ *  ZC_PARAMS_MAX for each peer that stops half way. */
 #include "fcgi/params.h"
 
 #include <assert.h>
@@ -20,16 +20,16 @@ const char *const zc_value_names[ZC_VALUE_COUNT] = {
 typedef enum { PART_NAME_LENGTH, PART_VALUE_LENGTH, PART_NAME, PART_VALUE } s_part_t;
 
 struct zc_params {
-    zc_params_find_fn find;           /* which names are wanted */
-    unsigned count;                   /* of them */
-    size_t limit;                     /* bytes that may still come */
-    s_part_t part;                    /* of the pair being read */
-    unsigned length_bytes;            /* bytes of the current length still to come; 0: none yet */
-    uint32_t left[2];                 /* bytes of its name and of its value still to come */
-    unsigned name_len;                /* bytes in name */
-    char name[ZC_PARAM_NAME_MAX + 1]; /* what has come of its name; what is too long is no match */
-    int wanted;                       /* index of its name, -1: not wanted */
-    zc_buf_t bytes;                   /* the kept values */
+    zc_params_find_fn find; /* finds the number of a wanted name */
+    unsigned count;         /* of wanted names */
+    size_t limit;           /* bytes that may still come */
+    s_part_t part;          /* of the pair being read */
+    unsigned length_bytes;  /* bytes of the current length still to come; 0: it hasn't begun */
+    uint32_t left[2];       /* bytes of its name and of its value still to come */
+    unsigned name_len;      /* bytes in name */
+    char name[ZC_PARAM_NAME_MAX + 1]; /* the name so far; one that is too long matches nothing */
+    int wanted;                       /* number of its name, -1: not wanted */
+    zc_buf_t bytes;                   /* the values that are kept */
     struct {
         bool here;
         size_t at, len; /* in bytes */
@@ -79,8 +79,8 @@ static void s_begin_value (zc_params_t *self, int number)
     self->value[number].len = 0;
 }
 
-/*  One byte of a length: 7 bits alone, or 31 bits in four bytes where the first has its top bit
- *  set. */
+/*  One byte of a length: 7 bits alone, or four bytes with 31 bits, of which the first has its
+ *  top bit set. */
 static void s_length (zc_params_t *self, uint8_t byte)
 {
     uint32_t *length = &self->left[self->part - PART_NAME_LENGTH];
@@ -117,7 +117,7 @@ static size_t s_value (zc_params_t *self, const uint8_t *bytes, size_t len)
     return step;
 }
 
-/*  Passes over parts that are complete, which empty ones are at once. */
+/*  Skips parts that are complete; empty parts are at once. */
 static void s_settle (zc_params_t *self)
 {
     if (self->part == PART_NAME && self->left[0] == 0) {

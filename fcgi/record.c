@@ -1,8 +1,7 @@
-/*  record.c - a state machine over header, content and padding that consumes as many bytes as are
- *  there. An empty content completes with the header, so that nothing waits for a byte that need
- *  not come. The numbers are those of libfcgi's <fastcgi.h>; its reader is not used, since it
- * blocks on a silent peer, takes truncated parameters for whole ones and aborts on crafted lengths.
- */
+/*  record.c - a state machine over header, content and padding that consumes as many bytes as
+ *  there are. An empty content completes with the header, so that nothing waits for a byte that
+ *  may not come. The numbers are those of libfcgi's <fastcgi.h>. Rejected: libfcgi's reader,
+ *  which blocks on a silent peer, serves truncated parameters, and aborts on crafted lengths. */
 #include "fcgi/record.h"
 
 #include <assert.h>
@@ -148,7 +147,7 @@ static bool s_is_body (const zc_record_t *self)
     return self->id != 0 && self->id == self->request && self->type == FCGI_STDIN && !self->params;
 }
 
-/*  An empty STDIN record ends the body. What comes after it is passed over. */
+/*  An empty STDIN record ends the body. Records after it are skipped. */
 static zc_record_event_t s_body_end (zc_record_t *self)
 {
     bool body = self->body;
@@ -156,8 +155,8 @@ static zc_record_event_t s_body_end (zc_record_t *self)
     return body ? ZC_RECORD_END : ZC_RECORD_MORE;
 }
 
-/*  Each name that was asked for and is known is answered once, however often it came. No limit of
- *  our own stands behind the numbers: descriptors bound both. */
+/*  Each name that is known is answered once, however often it was asked for. The numbers state
+ *  no limit of our own: the number of descriptors bounds both. */
 static zc_record_event_t s_answer_values (zc_record_t *self, zc_buf_t *out)
 {
     static const char *const answers[ZC_VALUE_COUNT] = {"1000000", "1000000", "0"};
@@ -194,7 +193,7 @@ static zc_record_event_t s_header (zc_record_t *self)
     if (self->id != 0 && self->type == FCGI_BEGIN_REQUEST &&
         self->left != sizeof (FCGI_BeginRequestBody))
         return s_broken (self, BAD_BEGIN);
-    /*  An empty record of parameters is their end, which a full one never is, however it is cut. */
+    /*  An empty PARAMS record ends the parameters; a full one never does, wherever reads cut it. */
     if (self->id != 0 && self->id == self->request && self->type == FCGI_PARAMS && self->left == 0)
         return s_params_end (self);
     if (s_is_body (self) && self->left == 0)
@@ -202,8 +201,8 @@ static zc_record_event_t s_header (zc_record_t *self)
     return ZC_RECORD_MORE;
 }
 
-/*  The next run of a record's content. What belongs to no active request is passed over (FastCGI
- *  1.0 §3.3). */
+/*  The next run of a record's content. Content for a request that isn't active is skipped
+ *  (FastCGI 1.0 §3.3). */
 static zc_record_event_t s_content (zc_record_t *self, const uint8_t *bytes, size_t len,
                                     zc_slice_t *body)
 {
@@ -246,7 +245,7 @@ static zc_record_event_t s_complete (zc_record_t *self, zc_buf_t *out)
     return ZC_RECORD_MORE;
 }
 
-/*  Consumes some of `len` bytes (at least one); *step is how many. */
+/*  Consumes some of `len` bytes, at least one; *step is how many. */
 static zc_record_event_t s_step (zc_record_t *self, const uint8_t *bytes, size_t len, size_t *step,
                                  zc_buf_t *out, zc_slice_t *body)
 {

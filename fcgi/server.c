@@ -1,12 +1,13 @@
-/*  server.c - accepts a few at a time, so that processes that share the socket share the clients.
+/*  server.c - accepts a few connections at a time, so that processes that share the socket share
+ *  the clients.
  *
- *  Descriptors running out is seen before it happens: the kernel gives the lowest free number, so a
- *  number close to the limit says that few are left. Those last ones go to clients that are told to
- *  come back. If they run out all the same, accepting rests for a moment, and peers wait in the
- *  backlog.
+ *  A shortage of descriptors is noticed before it happens: the kernel gives the lowest free
+ *  number, so a number close to the limit says that few are left. These last ones go to clients
+ *  that are told to come back. If none is left all the same, accepting rests for a moment, and
+ *  peers wait in the backlog.
  *
- *  libfcgi's FCGX_OpenSocket is not used: it says nothing of why it failed and removes a socket
- * that another process listens on. */
+ *  Rejected: libfcgi's FCGX_OpenSocket, which doesn't say why it failed, and removes a socket
+ *  that another process listens on. */
 #include "fcgi/server.h"
 
 #include <errno.h>
@@ -23,9 +24,9 @@
 #include "lib/base/log.h"
 #include "lib/wire/figures.h"
 
-#define ACCEPT_MAX 16 /* at once */
-/*  A web server spends three times on a send what we do, on another core where there is one: so
- *  half of that counts. In a batch a send costs us less, but not the web server. */
+#define ACCEPT_MAX 16 /* connections accepted in one turn */
+/*  A web server spends three times as much on a send as we do, on another core if there is one:
+ *  half of that counts. In a batch a send costs less for us, but not for the web server. */
 #define SEND_WEIGHT 2.5
 #define BATCHED_WEIGHT 3.2
 
@@ -33,9 +34,9 @@ typedef struct {
     zc_options_t *options; /* borrowed */
     zc_conns_t conns;
     int listener;
-    int descriptor_limit; /* connections from this number on are told to come back */
+    int descriptor_limit; /* connections with numbers from here on are told to come back */
     uv_poll_t poll;       /* of listener */
-    uv_timer_t pause;     /* not accepting, for want of descriptors */
+    uv_timer_t pause;     /* while nothing is accepted, for lack of descriptors */
     uint64_t pauses;
 } s_server_t;
 
@@ -79,7 +80,7 @@ void zc_server_unlisten (const zc_options_t *options)
     zc_unlisten (zc_options_text (options, "socket"));
 }
 
-/*  Returns false where nobody waits, or nobody can be served. */
+/*  Returns false if no peer waits, or none can be served. */
 static bool s_accept (s_server_t *self)
 {
     static zc_log_limit_t limit;
@@ -140,7 +141,7 @@ static void s_close_listener (s_server_t *self)
     self->listener = -1;
 }
 
-/*  Who waits in the backlog is told to come back, too. */
+/*  Peers in the backlog are told to come back, too. */
 static void s_drain (void *arg)
 {
     s_server_t *self = arg;

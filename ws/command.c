@@ -1,5 +1,5 @@
-/*  command.c - see command.h. jansson parses (it bounds the depth by itself); answers are written
- *  by hand, as they are all one line. */
+/*  command.c - see command.h. jansson parses, and bounds the depth itself. Answers are written
+ *  by hand, as each is one line. */
 #include "ws/command.h"
 
 #include <jansson.h>
@@ -22,7 +22,7 @@ static int s_refuse (zc_command_t *self, int code)
     return s_fail (self, refusal->code, refusal->text);
 }
 
-/*  A member's text; at is NULL where it is missing. False where it is something else. */
+/*  A member's text; at is NULL if there is none. Returns false if the member isn't a string. */
 static bool s_text (zc_command_t *self, const char *name, zc_slice_t *text)
 {
     json_t *member = json_object_get (self->root, name);
@@ -35,7 +35,7 @@ static bool s_text (zc_command_t *self, const char *name, zc_slice_t *text)
     return true;
 }
 
-/*  Keeps `ref`, and else the `id`, as JSON text for the answer. */
+/*  Keeps `ref`, or else the `id`, as JSON text for the answer. */
 static void s_take_ref (zc_command_t *self)
 {
     json_t *ref = json_object_get (self->root, "ref");
@@ -187,7 +187,7 @@ void zc_answer_published (zc_buf_t *out, const char *ref, zc_slice_t id)
     zc_buf_addc (out, '}');
 }
 
-/*  What is not UTF-8 (it can only have come from a broker that breaks the protocol) is left out. */
+/*  Leaves out bytes that aren't UTF-8; only a broker that breaks the protocol sends them. */
 static void s_add_text (zc_buf_t *out, zc_slice_t text)
 {
     bool good = zc_utf8_valid (text.at, text.len);

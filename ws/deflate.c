@@ -1,13 +1,13 @@
 /*  deflate.c - see deflate.h.
  *
- *  One stream for each direction serves all connections, since none keeps a context: a client costs
- *  nothing for being able to compress. What came of a message is therefore gathered as it is, and
- *  inflated once it is complete; to inflate as it comes would take 40 KiB for each client that is
- *  in the middle of one.
+ *  One stream for each direction serves all connections, since none keeps a context: a client
+ *  that can compress costs no memory for that. Therefore the compressed bytes of a message are
+ *  gathered, and inflated once the message is complete. Rejected: inflating the bytes as they
+ *  come, which takes 40 KiB for each client that is in the middle of a message.
  *
- *  Level 3: on JSON of 1 KiB, level 1 takes as long, and level 6 saves 3 % more of the bytes for
- *  20 % more time; of 16 KiB, 8 % more for 70 % more. memLevel 6: the hash table is cleared for
- *  each message, and a larger one finds nothing more in messages of this size. */
+ *  Level 3: for JSON of 1 KiB, level 1 takes as long, and level 6 saves 3 % more bytes for 20 %
+ *  more time; for 16 KiB, 8 % more bytes for 70 % more time. memLevel 6: the hash table is
+ *  cleared for each message, and a larger one finds nothing more in messages of this size. */
 #include "ws/deflate.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #define LEVEL 3
 #define MEM_LEVEL 6
 #define WINDOW_BITS (-15) /* negative: without zlib's own header */
-#define STEP 16384        /* bytes inflated at once */
+#define STEP 16384        /* bytes inflated in one call */
 
 static const uint8_t s_tail[4] = {0x00, 0x00, 0xff, 0xff}; /* not sent: RFC 7692 §7.2.1 */
 
@@ -48,7 +48,7 @@ bool zc_deflate (zc_buf_t *out, const void *bytes, size_t len)
     z_stream *stream = s_deflater ();
     stream->next_in = (Bytef *)(uintptr_t)bytes;
     stream->avail_in = (uInt)len;
-    /*  Room for one byte less than the message has, and for the tail, is what makes it shorter. */
+    /*  The message is only worth compressing if the result, without the tail, is shorter. */
     size_t room = len - 1 + sizeof s_tail;
     stream->next_out = zc_buf_reserve (out, room);
     stream->avail_out = (uInt)room;
@@ -68,9 +68,8 @@ static z_stream *s_inflater (void)
     return &stream;
 }
 
-/*  Inflates all of `bytes`, unless `out` then has more than `end` bytes. Returns what zlib said
- * last.
- */
+/*  Inflates all of `bytes`, unless `out` has more than `end` bytes by then. Returns zlib's last
+ *  result. */
 static int s_inflate (z_stream *stream, zc_buf_t *out, size_t end, const void *bytes, size_t len)
 {
     int rc = Z_OK;
@@ -84,14 +83,14 @@ static int s_inflate (z_stream *stream, zc_buf_t *out, size_t end, const void *b
         stream->avail_out = (uInt)room;
         rc = inflate (stream, Z_SYNC_FLUSH);
         out->len += room - stream->avail_out;
-        /*  A block may say that it is the last, and be followed by more (§7.2.3.4). */
+        /*  A block that says that it is the last may be followed by others (§7.2.3.4). */
         if (rc == Z_STREAM_END && stream->avail_in > 0)
             rc = inflateReset (stream);
     }
     return rc;
 }
 
-/*  Bit 7 of data_type: it stands between two blocks. */
+/*  Bit 7 of data_type: the stream is between two blocks. */
 static bool s_is_whole (const z_stream *stream, int rc)
 {
     return rc == Z_STREAM_END || (rc == Z_OK && stream->data_type & 0x80);

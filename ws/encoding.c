@@ -22,7 +22,7 @@ static void s_raw_message_deflated (zc_buf_t *out, const zc_message_t *message)
     zc_frame_add_deflated (out, s_raw_opcode (payload), payload.at, payload.len);
 }
 
-/*  The verdict's JSON as a string, as SSE has it in its data field. */
+/*  The verdict's JSON as a string, which SSE has in its data field. */
 static void s_add_verdict_data (zc_buf_t *out, const zc_verdict_t *verdict)
 {
     zc_buf_t data = ZC_BUF_INIT;
@@ -43,7 +43,7 @@ static void s_raw_verdict (zc_buf_t *out, const zc_verdict_t *verdict)
 
 static void s_raw_heartbeat (zc_buf_t *out, zc_id_t position)
 {
-    (void)position; /* raw messages show no id, so there is none to bring up to date */
+    (void)position; /* raw messages show no id that would have to be kept up to date */
     zc_frame_add (out, ZC_FRAME_PING, NULL, 0);
 }
 

@@ -1,26 +1,28 @@
 /*  extension.c - see extension.h.
  *
- *    extension = token *( ";" token [ "=" ( token | quoted-string ) ] )     RFC 6455 §9.1
+ *  extension = token *( ";" token [ "=" ( token | quoted-string ) ] )
+ *  (RFC 6455 §9.1)
  *
- *  Two kinds of wrong: what isn't of this form fails the handshake, as the RFC asks; what is of it
- *  and isn't in RFC 7692 §7.1 only declines that offer, and the next one is looked at (§5.1). */
+ *  There are two kinds of errors. A list of another form fails the handshake, as the RFC asks.
+ *  An offer of this form with parameters that RFC 7692 §7.1 doesn't allow is declined, and the
+ *  next one is tried (§5.1). */
 #include "ws/extension.h"
 
 #include <string.h>
 
-#define VALUE_MAX 2 /* characters of a window's size */
+#define VALUE_MAX 2 /* digits of a window's size */
 
-/*  One offer, while it is read. */
+/*  The offer that is being read. */
 typedef struct {
-    bool good;         /* nothing so far that declines it */
+    bool good;         /* no parameter so far declines it */
     unsigned seen;     /* a bit for each parameter of s_parameters */
-    bool names_window; /* server_max_window_bits is among them */
+    bool names_window; /* it has server_max_window_bits */
 } s_offer_t;
 
 typedef struct {
-    bool given;           /* there is one; it may be longer than what is kept here */
-    size_t len;           /* of it, without quotes and escapes */
-    char text[VALUE_MAX]; /* its beginning */
+    bool given;           /* it has a value, which may be longer than `text` */
+    size_t len;           /* of the value without quotes and escapes */
+    char text[VALUE_MAX]; /* the beginning of the value */
 } s_value_t;
 
 static void s_skip_space (zc_slice_t *rest)
@@ -29,7 +31,8 @@ static void s_skip_space (zc_slice_t *rest)
         rest->at++, rest->len--;
 }
 
-/*  Takes the character off, and the space around it. False where it isn't next. */
+/*  Takes the character, and the space around it, from the text. Returns false if another
+ *  character is next. */
 static bool s_take (zc_slice_t *rest, char c)
 {
     s_skip_space (rest);
@@ -40,7 +43,7 @@ static bool s_take (zc_slice_t *rest, char c)
     return true;
 }
 
-/*  Takes off a token, which may be missing: then it is empty. */
+/*  Takes a token from the text; it may be empty. */
 static zc_slice_t s_take_token (zc_slice_t *rest)
 {
     zc_slice_t token = {rest->at, 0};
@@ -56,8 +59,8 @@ static void s_add_char (s_value_t *value, char c)
     value->len++;
 }
 
-/*  What follows a quote, up to the one that ends it. What it says must be a token (RFC 6455 §9.1).
- */
+/*  Takes the text after a quote, up to the closing quote. Its contents must be a token (RFC 6455
+ *  §9.1). */
 static bool s_take_quoted (zc_slice_t *rest, s_value_t *value)
 {
     while (rest->len > 0 && *rest->at != '"') {
@@ -84,7 +87,7 @@ static bool s_take_value (zc_slice_t *rest, s_value_t *value)
     return token.len > 0;
 }
 
-/*  8 to 15, as decimal without leading zeros (RFC 7692 §7.1.2); else 0. */
+/*  8 to 15, in decimal without leading zeros (RFC 7692 §7.1.2); or 0. */
 static unsigned s_window_bits (const s_value_t *value)
 {
     const char *text = value->text;
@@ -95,7 +98,7 @@ static unsigned s_window_bits (const s_value_t *value)
     return 0;
 }
 
-/*  Whether a parameter can be taken. */
+/*  Whether we can accept a parameter. */
 static bool s_parameter (s_offer_t *offer, zc_slice_t name, const s_value_t *value)
 {
     static const char *const parameters[] = {
@@ -121,7 +124,7 @@ static bool s_parameter (s_offer_t *offer, zc_slice_t name, const s_value_t *val
     }
 }
 
-/*  Takes one offer off the list. Returns -1 where its form is wrong. */
+/*  Takes one offer from the list. Returns -1 if it is malformed. */
 static int s_take_offer (zc_slice_t *rest, s_offer_t *offer)
 {
     zc_slice_t name = s_take_token (rest);

@@ -70,7 +70,7 @@ void zc_frame_end (zc_buf_t *out, size_t begun, size_t guess, unsigned opcode)
 
 void zc_frame_add_deflated (zc_buf_t *out, unsigned opcode, const void *payload, size_t len)
 {
-    size_t guess = len / 3; /* what JSON becomes, about */
+    size_t guess = len / 3; /* about what compressed JSON takes */
     size_t begun = zc_frame_begin (out, guess);
     if (zc_deflate (out, payload, len)) {
         zc_frame_end (out, begun, guess, opcode | ZC_FRAME_RSV1);

@@ -1,4 +1,4 @@
-/*  handshake.c - the door to WebSocket: a request that asks for it becomes a client of the hub. */
+/*  handshake.c - the door to WebSocket: a request for an upgrade becomes a client of the hub. */
 #include "ws/handshake.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "ws/upgrade.h"
 #include "ws/websocket.h"
 
-/*  An upgrade that is missing, or of another version. */
+/*  Refuses a request without an upgrade, or with one to another version. */
 static void s_refuse_upgrade (zc_exchange_t *exchange, const char *reason)
 {
     zc_response_t response;
@@ -25,7 +25,7 @@ static void s_refuse_upgrade (zc_exchange_t *exchange, const char *reason)
     zc_response_clear (&response);
 }
 
-/*  False after it has refused. */
+/*  Returns false after it has refused. */
 static bool s_check (zc_exchange_t *exchange, zc_upgrade_t *upgrade)
 {
     zc_server_t *server = zc_http_session (exchange)->server;
@@ -45,7 +45,7 @@ static bool s_check (zc_exchange_t *exchange, zc_upgrade_t *upgrade)
     return !exchange->over;
 }
 
-/*  The connection is a WebSocket from here on. */
+/*  From here on the connection is a WebSocket. */
 static void s_upgrade (zc_session_t *session, const zc_upgrade_t *upgrade, zc_session_mode_t mode,
                        bool deflate)
 {
@@ -67,7 +67,8 @@ static void s_accept (zc_exchange_t *exchange, const zc_upgrade_t *upgrade, zc_s
     exchange->over = true;
 }
 
-/*  The refused client counts for nobody: it has a few seconds to answer our close frame. */
+/*  A client that is refused counts against no limit. It has a few seconds to answer our close
+ *  frame. */
 bool zc_handshake_refuse (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after)
 {
     zc_session_t *session = zc_http_session (exchange);
@@ -98,7 +99,7 @@ static void s_join (zc_session_t *session, const zc_query_t *query, zc_slice_t h
         session->last_id =
             zc_text_plain (last_id.at, last_id.len)
                 ? strndup (last_id.at, last_id.len)
-                : strdup ("\n"); /* one bad id is as good as another: NUL ends text */
+                : strdup ("\n"); /* any invalid id will do: a NUL would end the text */
 }
 
 /*  Opens a stream of messages. */

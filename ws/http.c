@@ -1,13 +1,13 @@
 /*  http.c - see http.h.
  *
- *  A connection between requests has none of this: it is made with the first byte of a request, and
- *  goes when the answer has gone, so an idle client costs its session only.
+ *  A connection between requests has none of this: the struct is made at the first byte of a
+ *  request, and freed after the answer, so an idle client costs only its session.
  *
- *  Answers leave in the order of the requests, as each is answered before the next one is looked
- * at. A client that doesn't read its answers isn't read either.
+ *  Answers leave in the order of the requests, as each request is answered before the next one
+ *  is read. A client that doesn't read its answers isn't read either.
  *
- *  What refuses a request closes the connection where it can't be told any more where the next
- *  request begins: behind a malformed head or chunk, or a body that nobody wants to wait for. */
+ *  A refusal closes the connection if the beginning of the next request can't be found any more:
+ *  after a malformed head or chunk, or a body that is too long to be skipped. */
 #include "ws/http.h"
 
 #include <arpa/inet.h>
@@ -27,16 +27,16 @@
 #include "ws/stream.h"
 
 #define SKIP_MAX \
-    65536 /* bytes of a refused request's body that are passed over to keep the connection */
-#define BODY_STEP 4096 /* bytes of a body that come within head-timeout, at least */
+    65536 /* bytes of a refused request's body that are skipped to keep the connection */
+#define BODY_STEP 4096 /* least bytes of a body in head-timeout */
 
 typedef enum {
-    PART_PROXY,  /* what a proxy says of the connection, before anything else */
+    PART_PROXY,  /* a proxy's line about the connection, before anything else */
     PART_HEAD,   /* of the next request */
-    PART_BODY,   /* of the active one */
+    PART_BODY,   /* of the active request */
     PART_WAIT,   /* its door will answer */
-    PART_SKIP,   /* it is answered; the rest of its body is passed over */
-    PART_DONE,   /* the next request may be looked at */
+    PART_SKIP,   /* it is answered; the rest of its body is skipped */
+    PART_DONE,   /* the next request may be read */
     PART_CLOSED, /* the connection is closing, streams, or has become a WebSocket */
 } s_part_t;
 
@@ -46,22 +46,22 @@ struct zc_http {
     s_part_t part;
     zc_head_t head;
     zc_chunked_t chunked; /* of a body in chunks */
-    uint64_t left;        /* bytes of any other body that are still to come */
-    uint64_t skipped;     /* bytes of it that were passed over */
-    uint64_t counted;     /* bytes of it when its time was last begun anew */
-    zc_buf_t in;          /* owned: the head, and what came with it */
-    zc_buf_t behind;      /* owned: what came behind a request that isn't answered */
-    bool busy;            /* a call of the front's is under way */
+    uint64_t left;        /* bytes of any other body still to come */
+    uint64_t skipped;     /* bytes of the body that were skipped */
+    uint64_t counted;     /* bytes of the body when its timeout was last restarted */
+    zc_buf_t in;          /* owned: the head, and the bytes that came with it */
+    zc_buf_t behind;      /* owned: bytes that came behind a request that isn't answered */
+    bool busy;            /* a call into the front is under way */
     bool active;          /* the exchange is to be cleared */
     bool whole;           /* the body is complete */
-    bool ended;           /* the client sends no more */
-    bool told;            /* 100 (Continue) was sent, or isn't asked for */
+    bool ended;           /* the client has sent all it will send */
+    bool told;            /* 100 (Continue) was sent, or isn't expected */
     char peer[INET6_ADDRSTRLEN];
 };
 
 static zc_log_limit_t s_limit_refuse;
 
-/*  ---------------------------------------------------------------- its life */
+/*  ---------------------------------------------------------------- beginning and end */
 
 static zc_http_t *s_get (zc_session_t *session)
 {
@@ -110,7 +110,7 @@ static bool s_is_full (const zc_session_t *session)
 
 /*  ---------------------------------------------------------------- answers */
 
-/*  RFC 9110 §5.6.7; made once a second. */
+/*  RFC 9110 §5.6.7; formatted once a second. */
 static const char *s_date (void)
 {
     static time_t made;
@@ -156,17 +156,16 @@ static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
                     len > 0 ? len : 0, (const char *)response->body.data);
 }
 
-/*  HEAD is answered without a body (RFC 9110 §9.3.2), also where its head can't be read to the end.
- */
+/*  HEAD is answered without a body (RFC 9110 §9.3.2), even if the head can't be read to its end. */
 static bool s_asks_for_head (const zc_http_t *self)
 {
     size_t begin = self->head.begin;
     return self->in.len >= begin + 5 && memcmp (self->in.data + begin, "HEAD ", 5) == 0;
 }
 
-/*  How the answer's end shows (RFC 9112 §6), and whether another request may follow. One that looks
- *  cut has chunks, and not the last one; HTTP/1.0 has no chunks, so there its end is the
- *  connection's. */
+/*  Writes the head that tells where the answer ends (RFC 9112 §6), and whether the connection is
+ *  kept. An answer that has to look cut has chunks, and no last one. HTTP/1.0 has no chunks;
+ *  there the end of the answer is the end of the connection. */
 static void s_write_answer (const zc_http_t *self, const zc_response_t *response, bool keep,
                             zc_buf_t *out)
 {
@@ -207,8 +206,8 @@ static void s_send_answer (zc_http_t *self, const zc_response_t *response, bool 
     zc_session_enter (session, ZC_SESSION_CLOSING);
 }
 
-/*  Whether the rest of the body can be passed over. A client that waits for 100 (Continue) may send
- *  its body all the same, or not. */
+/*  Whether the rest of the body can be skipped. A client that waits for 100 (Continue) may send
+ *  its body or not, so its body can't. */
 static bool s_can_skip (const zc_http_t *self)
 {
     return self->whole || (self->told && !self->head.chunked && self->left <= SKIP_MAX);
@@ -221,14 +220,15 @@ static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
 {
     zc_http_t *self = (zc_http_t *)exchange;
     zc_session_t *session = self->session;
-    /*  Who asked for an upgrade and is refused won't ask for anything else. */
+    /*  A client whose upgrade is refused won't ask for anything else. */
     bool keep = self->head.keep && !self->head.websocket && !response->close && !response->cut &&
                 response->status != 426 && !session->server->front.draining && s_can_skip (self) &&
                 (!self->ended || self->behind.len > 0);
     s_send_answer (self, response, keep);
     if (keep) {
         self->part = PART_SKIP;
-        zc_session_enter (session, ZC_SESSION_HEAD); /* the rest of the body has its own time */
+        /* the rest of the body has a timeout of its own */
+        zc_session_enter (session, ZC_SESSION_HEAD);
     }
     if (self->busy)
         return;
@@ -238,7 +238,7 @@ static void s_answer (zc_exchange_t *exchange, const zc_response_t *response)
     s_resume (session);
 }
 
-/*  Answers a request that can't be read to its end, and closes. */
+/*  Refuses a request that can't be read to its end, and closes. */
 static void s_refuse (zc_session_t *session, unsigned status, const char *reason)
 {
     zc_http_t *self = s_get (session);
@@ -277,7 +277,7 @@ static const zc_carrier_t s_carrier = {
 
 /*  ---------------------------------------------------------------- requests */
 
-/*  Whose connection it is: what a proxy has said, or the address at the other end. */
+/*  The client's address, as the proxy says, or else the peer's. */
 static void s_fill_peer (zc_http_t *self, zc_request_t *request)
 {
     const zc_session_t *session = self->session;
@@ -288,7 +288,7 @@ static void s_fill_peer (zc_http_t *self, zc_request_t *request)
     request->peer = (zc_slice_t){self->peer, strlen (self->peer)};
 }
 
-/*  Returns 0, or -1 where a field is repeated that may come only once. */
+/*  Returns 0, or -1 if a field that may occur only once is repeated. */
 static int s_fill_fields (zc_http_t *self, zc_request_t *request)
 {
     const char *bytes = (const char *)self->in.data;
@@ -315,11 +315,11 @@ static int s_fill_request (zc_http_t *self)
     request->http10 = head->minor == 0;
     s_fill_peer (self, request);
     int rc = s_fill_fields (self, request);
-    request->fields[ZC_FIELD_HOST] = head->authority; /* of an absolute target, the target's */
+    request->fields[ZC_FIELD_HOST] = head->authority; /* of an absolute target, if there is one */
     return rc;
 }
 
-/*  What a call of the front's has left. */
+/*  Does what a call into the front has left to do. */
 static void s_after_call (zc_http_t *self)
 {
     self->busy = false;
@@ -331,8 +331,7 @@ static void s_after_call (zc_http_t *self)
     }
 }
 
-/*  A client that waits with its body is told to send it, once somebody wants it (RFC 9110 §10.1.1).
- */
+/*  Once the door wants the body, tells a client that waits to send it (RFC 9110 §10.1.1). */
 static void s_tell_to_continue (zc_http_t *self)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -367,7 +366,7 @@ static void s_begin_request (zc_http_t *self, bool came)
     s_after_call (self);
 }
 
-/*  Bytes of the body itself. Where nobody has use for them they are passed over. */
+/*  Bytes of the body, without chunk headers. If no door wants them, they are skipped. */
 static void s_take_data (zc_http_t *self, const uint8_t *bytes, size_t len)
 {
     self->skipped += len;
@@ -414,7 +413,7 @@ static void s_take_chunks (zc_http_t *self, const uint8_t **bytes, size_t *len)
     }
 }
 
-/*  The next piece of a body, which ends somewhere in it or not. */
+/*  Takes the next piece of a body, which may be the last. */
 static void s_take_body (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
     if (self->head.chunked) {
@@ -430,7 +429,7 @@ static void s_take_body (zc_http_t *self, const uint8_t **bytes, size_t *len)
     s_take_data (self, at, step);
 }
 
-/*  Makes `in` begin with these bytes, which may lie in it. */
+/*  Makes `in` begin with these bytes, which may be a part of it. */
 static void s_move_in (zc_http_t *self, const uint8_t *bytes, size_t len)
 {
     const uint8_t *begin = self->in.data;
@@ -448,7 +447,8 @@ static void s_refuse_proxy (zc_http_t *self, const char *reason)
     s_refuse (self->session, 400, reason);
 }
 
-/*  Whose connection it is. Returns false where more is needed, or that isn't said. */
+/*  Takes a proxy's line about the connection. Returns false if more bytes are needed, or if it
+ *  is malformed. */
 static bool s_take_proxy (zc_http_t *self)
 {
     zc_session_t *session = self->session;
@@ -473,7 +473,7 @@ static void s_refuse_head (zc_http_t *self, unsigned status)
     s_refuse (self->session, status, self->head.reason);
 }
 
-/*  The next request. Returns false where more of its head is needed. */
+/*  Takes the head of the next request. Returns false if more bytes are needed. */
 static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
     int status = zc_head_feed (&self->head, (const char *)self->in.data, self->in.len);
@@ -493,7 +493,8 @@ static bool s_take_head (zc_http_t *self, const uint8_t **bytes, size_t *len)
     return true;
 }
 
-/*  Between two requests: the next one has its own time. Returns false where there is none yet. */
+/*  Starts the next request, which has a timeout of its own. Returns false if no byte of it has
+ *  come. */
 static bool s_next (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
     zc_session_t *session = self->session;
@@ -510,7 +511,7 @@ static bool s_next (zc_http_t *self, const uint8_t **bytes, size_t *len)
     return self->in.len > 0;
 }
 
-/*  Returns false where it can't go on, for now or for ever. */
+/*  Returns false if it can't go on, for now or for ever. */
 static bool s_step (zc_http_t *self, const uint8_t **bytes, size_t *len)
 {
     if (self->session->state == ZC_SESSION_CLOSED)
@@ -539,7 +540,8 @@ static bool s_step (zc_http_t *self, const uint8_t **bytes, size_t *len)
     }
 }
 
-/*  What is left belongs to whatever the connection is now, or waits behind the active request. */
+/*  The remaining bytes belong to the connection's new protocol, or wait behind the active
+ *  request. */
 static void s_leave_rest (zc_http_t *self, const uint8_t *bytes, size_t len)
 {
     zc_session_t *session = self->session;
@@ -554,7 +556,7 @@ static void s_leave_rest (zc_http_t *self, const uint8_t *bytes, size_t len)
     s_destroy (&self);
 }
 
-/*  Goes as far as what has come reaches. */
+/*  Handles the bytes as far as they reach. */
 static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len)
 {
     zc_http_t *self = session->http;
@@ -571,7 +573,7 @@ static void s_run (zc_session_t *session, const uint8_t *bytes, size_t len)
     zc_buf_clear (&held);
 }
 
-/*  Goes on with requests that wait, where the client has taken the answers before them. */
+/*  Goes on with requests that wait, once the client has taken the earlier answers. */
 static void s_resume (zc_session_t *session)
 {
     while (session->state != ZC_SESSION_CLOSED && session->http &&
@@ -587,7 +589,7 @@ static void s_take (zc_session_t *session, const uint8_t *bytes, size_t len)
     if (session->state == ZC_SESSION_KEPT)
         zc_session_enter (session, ZC_SESSION_HEAD);
     s_run (session, bytes, len);
-    if (session->state != ZC_SESSION_STREAM) /* its door has seen to that */
+    if (session->state != ZC_SESSION_STREAM) /* the door of a stream does this itself */
         zc_session_flush (session);
     s_resume (session);
 }
@@ -615,7 +617,7 @@ static void s_expire (zc_session_t *session)
         s_refuse (session, 408, "the request took too long");
 }
 
-/*  A request that has begun is still answered, and has little time. */
+/*  A request that has begun is still answered, within a short time. */
 static void s_restart (zc_session_t *session)
 {
     if (session->state == ZC_SESSION_KEPT)

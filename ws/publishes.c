@@ -1,12 +1,12 @@
-/*  publishes.c - a client that leaves takes nothing with it that an answer would need: each message
- *  that waits is an object of its own, in a list. */
+/*  publishes.c - each message that waits is an object of its own, in a list, so that a client
+ *  that leaves takes nothing away that an answer needs. */
 #include "ws/publishes.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
-#define PUBLISHES_MAX 64 /* of one client, not yet answered */
+#define PUBLISHES_MAX 64 /* unanswered messages of one client */
 
 typedef struct s_publish {
     LIST_ENTRY (s_publish) link;
@@ -62,7 +62,7 @@ static void s_on_posted (void *arg, const zc_receipt_t *receipt)
     publish->posting = NULL;
     publish->ref = NULL;
     s_remove (publish);
-    self->fn (self->arg, ref, receipt); /* self may be destroyed now */
+    self->fn (self->arg, ref, receipt); /* the call may have destroyed self */
     free (ref);
 }
 

@@ -1,10 +1,12 @@
 /*  receiver.c - see receiver.h.
  *
- *  wslay's frame layer parses headers, checks lengths and unmasks; messages are put together here.
- *  Its event layer was tried and left: in 1.1.1 it answers a protocol error with an empty close
- *  instead of 1002, takes a close body of one byte, skips two bytes of every piece of a close
- *  reason when it checks UTF-8, and keeps a list entry per fragment, which lets 64 KiB of one-byte
- *  fragments hold megabytes. It is also 4 KiB larger. */
+ *  wslay's frame layer parses headers, checks lengths and unmasks. This file puts messages
+ *  together.
+ *
+ *  Rejected: wslay's event layer. In 1.1.1 it answers a protocol error with an empty close
+ *  instead of 1002, accepts a close body of one byte, skips two bytes of every piece of a close
+ *  reason when it checks UTF-8, and keeps a list entry for each fragment, so that 64 KiB of
+ *  one-byte fragments hold megabytes. It also takes 4 KiB more for each client. */
 #include "ws/receiver.h"
 
 #include <stdlib.h>
@@ -18,23 +20,23 @@
 
 struct zc_receiver {
     wslay_frame_context_ptr frames;
-    /*  The call of zc_receiver_feed that is under way. */
-    const uint8_t *in; /* borrowed: what wslay has not taken yet */
+    /*  Of the call of zc_receiver_feed that is under way: */
+    const uint8_t *in; /* borrowed: bytes that wslay hasn't taken yet */
     size_t in_len;
     size_t max_message;
     bool deflate;
-    /*  The frame that is being received. */
-    uint64_t unfinished; /* bytes taken beyond the last whole frame */
+    /*  Of the frame that is being received: */
+    uint64_t unfinished; /* bytes taken after the last whole frame */
     uint64_t left;       /* payload bytes still to come */
     bool in_frame;
     uint8_t control[ZC_FRAME_CONTROL_MAX];
     size_t control_len;
-    /*  The message that is being received. */
-    bool open;        /* a frame of it has come, but not the last */
+    /*  Of the message that is being received: */
+    bool open;        /* its first frame has come, and its last one hasn't */
     bool deflated;    /* it is compressed */
     uint8_t opcode;   /* text or binary */
-    zc_buf_t message; /* owned; what has come of it, as it came */
-    size_t checked;   /* bytes of it known to be UTF-8 */
+    zc_buf_t message; /* owned; its bytes so far, still compressed */
+    size_t checked;   /* bytes of it that are known to be UTF-8 */
 };
 
 static ssize_t s_on_read (uint8_t *out, size_t len, int flags, void *user_data)
@@ -72,7 +74,7 @@ void zc_receiver_destroy (zc_receiver_t **self_p)
     *self_p = NULL;
 }
 
-/*  Bytes at the end that begin a character whose rest may still come. */
+/*  The count of bytes at the end that begin a character whose other bytes may still come. */
 static size_t s_unfinished_tail (const uint8_t *text, size_t len)
 {
     for (size_t n = 1; n <= 3 && n <= len; n++) {
@@ -83,8 +85,8 @@ static size_t s_unfinished_tail (const uint8_t *text, size_t len)
         uint8_t low[4], high[4];
         if (needs <= n)
             return 0;
-        /*  It can only become valid if its lowest or its highest continuation is: overlong forms
-         *  and surrogates are seen as soon as they begin. */
+        /*  The character can only become valid if it is valid with its lowest or with its
+         *  highest continuation: overlong forms and surrogates show at once. */
         memset (low, 0x80, sizeof low);
         memset (high, 0xbf, sizeof high);
         memcpy (low, text + len - n, n);
@@ -111,22 +113,23 @@ static bool s_is_control (unsigned opcode)
     return opcode & 0x8;
 }
 
-/*  RSV1 says that a message is compressed, and stands on its first frame (RFC 7692 §6.1). */
+/*  RSV1 says that a message is compressed, and may be set on its first frame only (RFC 7692
+ *  §6.1). */
 static bool s_may_be_deflated (const zc_receiver_t *self, const struct wslay_frame_iocb *frame)
 {
     return self->deflate && frame->rsv == WSLAY_RSV1_BIT && !self->open &&
            (frame->opcode == ZC_FRAME_TEXT || frame->opcode == ZC_FRAME_BINARY);
 }
 
-/*  Whether the payload of a frame that begins may be part of the message. */
+/*  Whether the message may grow by the payload of a frame that begins. */
 static bool s_has_room (const zc_receiver_t *self, uint64_t len)
 {
     size_t max = self->deflated ? zc_deflated_max (self->max_message) : self->max_message;
     return self->message.len <= max && len <= max - self->message.len;
 }
 
-/*  Checks the header of a new frame. wslay has checked the form of its length, and that a control
- *  frame is short and not fragmented. */
+/*  Checks the header of a new frame. wslay has checked the form of its length, and that a
+ *  control frame is short and not fragmented. */
 static unsigned s_begin_frame (zc_receiver_t *self, const struct wslay_frame_iocb *frame)
 {
     if ((frame->rsv && !s_may_be_deflated (self, frame)) || !frame->mask)
@@ -165,7 +168,7 @@ unsigned zc_close_code (const uint8_t *body, size_t len)
     return len < 2 ? ZC_CLOSE_NO_STATUS : (unsigned)body[0] << 8 | body[1];
 }
 
-/*  RFC 6455 §5.5.1 and §7.4; 1012 to 1014 are in the registry since. */
+/*  RFC 6455 §5.5.1 and §7.4. 1012 to 1014 were registered later. */
 static unsigned s_check_close (const uint8_t *body, size_t len)
 {
     unsigned code = zc_close_code (body, len);
@@ -211,8 +214,8 @@ static unsigned s_end_frame (zc_receiver_t *self, const struct wslay_frame_iocb 
                              zc_receiver_fn fn, void *arg)
 {
     self->in_frame = false;
-    /*  Its header as a server would send it, and the mask: wslay refuses lengths in a longer form
-     *  than they need. */
+    /*  The length of its header: as a server would send it, and the mask. wslay refuses lengths
+     *  that are longer than they need be. */
     self->unfinished -= zc_frame_header_size (frame->payload_length) + 4 + frame->payload_length;
     if (s_is_control (frame->opcode))
         return s_end_control (self, frame->opcode, fn, arg);

@@ -1,5 +1,5 @@
-/*  server.c - see server.h. A few connections are accepted at a time, so that processes that share
- *  the socket share the clients. */
+/*  server.c - see server.h. A few connections are accepted at a time, so that processes that
+ *  share the socket share the clients. */
 #include "ws/server.h"
 
 #include <errno.h>
@@ -21,12 +21,12 @@
 #include "ws/http.h"
 #include "lib/wire/figures.h"
 
-#define ACCEPT_MAX 16                /* connections taken at once */
-#define EXPIRE_MAX 500               /* sessions whose time is over, handled at once */
-#define TICK_MS 250                  /* how often timeouts are looked at, at most */
+#define ACCEPT_MAX 16                /* connections accepted in one turn */
+#define EXPIRE_MAX 500               /* sessions whose timeout is over, handled in one turn */
+#define TICK_MS 250                  /* how often timeouts are checked, at most */
 #define CLOSE_MS 2000                /* for the client's half of a close */
-#define STREAM_MS (24 * 3600 * 1000) /* after which nothing happens: a stream has no end */
-#define ANSWER_MS 60000 /* for a door to answer; each has a time of its own, far below */
+#define STREAM_MS (24 * 3600 * 1000) /* does nothing when it is over: a stream has no end */
+#define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
 #define DRAIN_MS 1000   /* for a request that has begun, once the daemon stops */
 
 static zc_log_limit_t s_limit_files;
@@ -57,7 +57,7 @@ static void s_configure (zc_server_t *self)
     self->proxy_protocol = zc_options_bool (self->options, "proxy-protocol");
 }
 
-/*  A path that is configured twice is the first door's. */
+/*  If two doors have the same path, the first one gets it. */
 static void s_open_doors (zc_server_t *self)
 {
     zc_front_t *front = &self->front;
@@ -93,7 +93,7 @@ static void s_on_timer (uv_timer_t *timer)
 
 static void s_on_pause_over (uv_timer_t *timer);
 
-/*  Descriptors ran out. Peers wait in the backlog until some are free. */
+/*  Out of descriptors: peers wait in the backlog until some are free. */
 static void s_pause (zc_server_t *self)
 {
     zc_log_limited (&s_limit_files, ZC_LOG_WARN,
@@ -104,7 +104,7 @@ static void s_pause (zc_server_t *self)
     uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
 }
 
-/*  Gives a connection the lowest number that is free now, where that is lower. */
+/*  Moves a connection to the lowest free number, if that is lower. */
 static int s_move_down (int fd)
 {
     int lowest = fcntl (fd, F_DUPFD_CLOEXEC, 0);
@@ -115,7 +115,7 @@ static int s_move_down (int fd)
     return moved;
 }
 
-/*  The next connection; -1 where there is none, or where it has to wait. */
+/*  Accepts the next connection. Returns -1 if there is none, or it has to wait. */
 static int s_next (zc_server_t *self)
 {
     int fd = self->waiting >= 0 ? s_move_down (self->waiting) : zc_accept (self->listener);
@@ -207,10 +207,11 @@ static void s_on_drain (void *arg)
     self->front.draining = true;
     zc_keeper_rest (self->keeper);
     zc_health_rest (&self->front);
-    self->stats.sessions++; /* holds off the end while all are told */
+    /* so that the last one doesn't end the server while others are being told */
+    self->stats.sessions++;
     if (s_number (self, "head-timeout") > DRAIN_MS)
         zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);
-    s_accept (self, ZC_BACKLOG); /* who waits there is told to come back, too */
+    s_accept (self, ZC_BACKLOG); /* peers in the backlog are told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);

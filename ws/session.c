@@ -1,8 +1,8 @@
-/*  session.c - an idle client costs this struct, a slot in its channel, and nothing else: a
- * request, a receiver and private bytes exist only while they hold something.
+/*  session.c - an idle client costs this struct and a slot in its channel: a request, a receiver
+ *  and private bytes exist only while they hold something.
  *
- *  A connection that fails is shut for writing and read to its end for a moment. To close it with
- *  unread bytes would reset it, and the client could lose the close frame that says why. */
+ *  A connection that fails is shut for writing, and read to its end for a moment. Closing it
+ *  with unread bytes would reset it, and the client could lose the close frame that says why. */
 #include "ws/session.h"
 
 #include <errno.h>
@@ -17,8 +17,9 @@
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
 
-#define READ_MAX 65536   /* bytes read at once */
-#define UNREAD_MAX 65536 /* private bytes that a client may leave before it isn't read any more */
+#define READ_MAX 65536 /* bytes read at once */
+/* private bytes that a client may leave unread; then it isn't read any more */
+#define UNREAD_MAX 65536
 
 static zc_log_limit_t s_limit_gone;
 
@@ -101,7 +102,7 @@ static void s_update_watch (zc_session_t *self)
     zc_watch_change (self->server->watch, self->client.fd, events, self);
 }
 
-/*  What follows once everything is with the kernel. */
+/*  All bytes are with the kernel now. */
 static void s_after_flush (zc_session_t *self)
 {
     if (self->state != ZC_SESSION_CLOSING || !zc_client_drained (&self->client))
@@ -127,7 +128,7 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
                              .msg_iovlen = (size_t)count};
-    /* one piece is the rule, and send costs 4 % less than sendmsg */
+    /* there is usually one piece, and send costs 4 % less than sendmsg */
     ssize_t sent = count == 1 ? send (client->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
                               : sendmsg (client->fd, &message, MSG_NOSIGNAL);
     if (sent < 0)
@@ -165,7 +166,7 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
     zc_session_name ((zc_session_t *)client, text, size);
 }
 
-/*  Frames are in the feed: nothing is added. */
+/*  The feed has whole frames: no head is added. */
 static int s_begin (zc_client_t *client, size_t len, uint8_t head[ZC_CLIENT_HEAD])
 {
     (void)client, (void)len, (void)head;
@@ -199,8 +200,8 @@ void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
     zc_rights_watch (self->rights, &self->client);
 }
 
-/*  The hub frees private bytes of who leaves, but the frame that was begun must be finished, and
- *  a close frame follows it. */
+/*  The hub frees the private bytes of a client that leaves. But a frame that was begun must be
+ *  finished, and a close frame may follow. */
 void zc_session_leave_hub (zc_session_t *self)
 {
     zc_client_t *client = &self->client;

@@ -1,5 +1,5 @@
-/*  stream.c - a stream's client has nothing to say: bytes that come are passed over, up to a limit.
- */
+/*  stream.c - the client of a stream has nothing to say: bytes that it sends are skipped, up to
+ *  a limit. */
 #include "ws/stream.h"
 
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 
 #include "lib/front/events.h"
 
-#define UNHEARD_MAX 65536 /* bytes that may come behind a stream's request */
+#define UNHEARD_MAX 65536 /* bytes that may follow a stream's request */
 
 static void s_take (zc_session_t *self, const uint8_t *bytes, size_t len)
 {
@@ -18,7 +18,8 @@ static void s_take (zc_session_t *self, const uint8_t *bytes, size_t len)
         zc_session_drop (self);
 }
 
-/*  Ends at a boundary of the stream, and without the last chunk: to the client it looks cut. */
+/*  Ends at a boundary between messages and without the last chunk, so that the client sees a
+ *  cut. */
 static void s_end (zc_session_t *self)
 {
     zc_events_retry (&self->client, self->server->worker, self->chunked);
@@ -34,7 +35,7 @@ static void s_revoke (zc_session_t *self)
     s_end (self);
 }
 
-/*  A stream has no end: its timeout begins anew. */
+/*  A stream has no end: restarts its timeout. */
 static void s_expire (zc_session_t *self)
 {
     if (self->state == ZC_SESSION_STREAM)
@@ -51,8 +52,8 @@ static const zc_protocol_t s_protocol = {
     .restart = s_end,
 };
 
-/*  No ping asks the client whether it is still there: only the kernel can tell, by heartbeats that
- *  aren't acknowledged. */
+/*  There are no pings here: only the kernel notices that a client is gone, as nothing
+ *  acknowledges the heartbeats. */
 void zc_stream_start (zc_session_t *self, zc_exchange_t *exchange)
 {
     unsigned silence = self->server->silence;

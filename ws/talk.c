@@ -1,4 +1,4 @@
-/*  talk.c - commands of zcast.v1, and messages without a sub-protocol, which are published. */
+/*  talk.c - the commands of zcast.v1, and messages without a sub-protocol, which are published. */
 #include "ws/talk.h"
 
 #include <stdlib.h>
@@ -33,8 +33,8 @@ static void s_answer_error (zc_session_t *self, const char *ref, zc_slice_t code
 
 /*  Publishing. */
 
-/*  In raw mode there is no answer but the end: 1008 for what can never be published, and 1013 for
- *  what may be, later. */
+/*  Raw mode has no answers, so a refusal ends the connection: 1008 if the message can never be
+ *  published, 1013 if it can be later. */
 static void s_publish_failed (zc_session_t *self, const char *ref, const zc_receipt_t *receipt)
 {
     bool never = receipt->status < 500;
@@ -129,7 +129,7 @@ static void s_set_topics (zc_session_t *self, const zc_slice_t *topics, size_t c
     }
 }
 
-/*  Adds the command's topics to those it has, or takes them away. */
+/*  Adds the command's topics to the client's, or removes them. */
 static void s_change_topics (zc_session_t *self, const zc_command_t *command)
 {
     const zc_slice_t *had;
@@ -157,7 +157,7 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
     } else {
         zc_answer_subscribed (&text, command->ref, topics, count);
         if (count != had_count)
-            s_set_topics (self, topics, count); /* those that it had may be gone now */
+            s_set_topics (self, topics, count); /* the old topics may be gone now */
         zc_answer_position (&text, zc_hub_position (&self->client));
         s_send_text (self, &text);
     }
@@ -181,7 +181,7 @@ static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
     zc_command_clear (&command);
 }
 
-/*  A message without a sub-protocol is a payload for the one topic that it is connected to. */
+/*  A message without a sub-protocol is a payload for the only topic of its connection. */
 static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
 {
     const zc_slice_t *topics;
@@ -193,7 +193,7 @@ static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
         s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));
 }
 
-/*  Status 0: it stays within its limits. */
+/*  Status 0: the client is within its limits. */
 static zc_denial_t s_take_message (zc_session_t *self)
 {
     zc_server_t *server = self->server;
@@ -206,7 +206,7 @@ static zc_denial_t s_take_message (zc_session_t *self)
     return denial.status ? denial : zc_keeper_take (front, self->rights, 1);
 }
 
-/*  Closes where it doesn't, and returns false. */
+/*  Closes and returns false if the client exceeds its limits. */
 static bool s_is_within_limits (zc_session_t *self)
 {
     zc_denial_t denial = s_take_message (self);
@@ -279,7 +279,7 @@ static void s_release (zc_session_t *self)
 static const zc_protocol_t s_protocol = {
     .take = s_take,
     .take_end = zc_session_drop,
-    .resume = zc_websocket_alive, /* the client's kernel has acknowledged something */
+    .resume = zc_websocket_alive, /* the client's kernel has acknowledged bytes */
     .expire = zc_websocket_expire,
     .revoke = zc_websocket_revoke,
     .restart = zc_websocket_restart,

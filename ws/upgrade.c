@@ -12,7 +12,7 @@ static unsigned s_refuse (zc_upgrade_t *self, unsigned status, const char *reaso
     return status;
 }
 
-/*  16 bytes in base64. */
+/*  Base64 of 16 bytes. */
 static bool s_is_key (zc_slice_t key)
 {
     if (key.len != 24 || memcmp (key.at + 22, "==", 2) != 0)
@@ -26,8 +26,8 @@ static bool s_is_key (zc_slice_t key)
     return true;
 }
 
-/*  The client compares the answer with what it offered (RFC 6455 §4.1), so the name is answered in
- *  its own letters. False where the list isn't one of tokens. */
+/*  The client compares the answer with its offer (RFC 6455 §4.1), so the answer repeats the name
+ *  as the client wrote it. Returns false if the list isn't one of tokens. */
 static bool s_choose_protocol (zc_upgrade_t *self, zc_slice_t offers)
 {
     zc_slice_t offer;

@@ -1,6 +1,6 @@
-/*  websocket.c - a client that is silent for two thirds of pong-timeout is pinged, and dropped
- * after the last third. Private frames go between messages of the feed, and a close frame after
- * all. */
+/*  websocket.c - a client that is silent for two thirds of pong-timeout is sent a ping, and is
+ *  dropped after the last third. Private frames go between messages of the feed, and a close
+ *  frame goes last. */
 #include "ws/websocket.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ static bool s_is_open (const zc_session_t *self)
     return self->state == ZC_SESSION_OPEN || self->state == ZC_SESSION_PINGED;
 }
 
-/*  The clock counts milliseconds: a busy client is not moved again within one. */
+/*  The clock counts milliseconds, so a busy client's timeout is restarted once in each. */
 void zc_websocket_alive (zc_session_t *self)
 {
     uint32_t now = (uint32_t)uv_now (zc_worker_loop (self->server->worker));
@@ -81,7 +81,7 @@ void zc_websocket_fail (zc_session_t *self, unsigned code)
                         : code != ZC_CLOSE_NOT_UTF8 ? "protocol error"
                         : self->deflate             ? "malformed text or compressed data"
                                                     : "text is not UTF-8");
-    zc_session_flush (self); /* where it was closing already */
+    zc_session_flush (self); /* it may have been closing already */
 }
 
 void zc_websocket_expire (zc_session_t *self)

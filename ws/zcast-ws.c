@@ -1,4 +1,4 @@
-/*  zcast-ws - serves topics to browsers by WebSocket. */
+/*  zcast-ws.c - serves topics by WebSocket and HTTP/1.1. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -86,7 +86,7 @@ static bool s_reload (void *arg)
     return zc_worker_reload (((s_program_t *)arg)->options);
 }
 
-/*  Nobody accepts any more: another server may take the address. */
+/*  No process accepts any more: another server may use the address. */
 static void s_release (void *arg)
 {
     s_program_t *self = arg;
