@@ -1,5 +1,5 @@
-/*  buf.c - growth by doubling keeps appending linear; a failed malloc ends the program, since every
- *  caller would have to drop messages in silence otherwise. */
+/*  buf.c - a buffer grows by doubling, so appending is linear. A failed malloc ends the program,
+ *  since callers would otherwise have to drop messages in silence. */
 #include "lib/base/buf.h"
 
 #include <assert.h>

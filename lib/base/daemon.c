@@ -16,18 +16,18 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-/*  open gives the lowest number that is free, and those below are held. */
-/*  Secrets are also where nobody can mark them: in libzmq's options, in buffers of hiredis, in
- *  requests. So nothing of memory goes into a dump; what is left are registers and signals. Not
- *  PR_SET_DUMPABLE: that also takes /proc from whoever looks after the process, and whoever debugs
- * a crash could not switch it on while it runs (echo 0x33 > /proc/PID/coredump_filter). */
+/*  open returns the lowest free number, and the lower ones are taken. */
+/*  Secrets are also in memory that nobody can mark: in libzmq's options, in buffers of hiredis,
+ *  in requests. So no memory goes into a dump, and only registers and signals are left.
+ *  Rejected: PR_SET_DUMPABLE, which also takes /proc from the operator, and which can't be
+ *  undone from outside to debug a crash (`echo 0x33 > /proc/PID/coredump_filter` can). */
 void zc_keep_memory_out_of_dumps (void)
 {
     int fd = open ("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return;
     ssize_t written = write (fd, "0", 1);
-    (void)written; /* a kernel without core dumps */
+    (void)written; /* fails on a kernel without core dumps */
     close (fd);
 }
 
@@ -55,7 +55,7 @@ int zc_descriptor_limit (void)
     return known ? (int)limit.rlim_cur : INT_MAX;
 }
 
-/*  sd_notify(3): one datagram to a Unix socket, whose name begins with '@' where it is abstract. */
+/*  sd_notify(3): one datagram to a Unix socket; a name that begins with '@' is abstract. */
 static int s_notify (const char *path, const char *state)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -84,7 +84,7 @@ void zc_notify (const char *state)
     if (!path || !*path)
         return;
     char text[256];
-    /* Type=notify-reload asks for the time at which the reload began. */
+    /* Type=notify-reload needs the time at which the reload began. */
     if (strcmp (state, "RELOADING=1") == 0) {
         snprintf (text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
                   (unsigned long long)zc_mono_us ());

@@ -10,7 +10,7 @@ static void s_put (zc_heap_t *self, size_t place, zc_heap_entry_t entry)
     *entry.slot = place;
 }
 
-/*  Puts the entry at this place, or as far up as it belongs. */
+/*  Puts the entry at this place, or above as far as it belongs. */
 static void s_up (zc_heap_t *self, size_t place, zc_heap_entry_t entry)
 {
     while (place > 1 && self->at[place / 2 - 1].order > entry.order) {
@@ -20,7 +20,7 @@ static void s_up (zc_heap_t *self, size_t place, zc_heap_entry_t entry)
     s_put (self, place, entry);
 }
 
-/*  Puts the entry at this place, or as far down as it belongs. */
+/*  Puts the entry at this place, or below as far as it belongs. */
 static void s_down (zc_heap_t *self, size_t place, zc_heap_entry_t entry)
 {
     for (size_t child; (child = 2 * place) <= self->count; place = child) {

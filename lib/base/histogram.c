@@ -1,5 +1,6 @@
-/*  histogram.c - see histogram.h. The bounds are the same for all, so that a reader needs none with
- *  the counts: from what a message takes on one machine to what somebody calls broken. */
+/*  histogram.c - see histogram.h. All histograms have the same bounds, so that readers of counts
+ *  know them: from the time of a message on one machine to a time that everybody would call
+ *  broken. */
 #include "lib/base/histogram.h"
 
 #define S_MIDDLE 5 /* a bound that halves the search */

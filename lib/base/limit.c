@@ -1,9 +1,9 @@
 /*  limit.c - token buckets, and the table of addresses that hold connections.
  *
- *  An address that has left with tokens spent is remembered until its bucket is full again, or else
- *  reconnecting would be a way around the limit. Such addresses wait in a queue, in the order in
- *  which they left, of a length that is bounded. No clock is read: the latest time that a bucket
- * was used is never ahead of the clock, so what it says is full is full. */
+ *  An address that has left with tokens spent is remembered until its bucket is full again;
+ *  otherwise reconnecting would be a way around the limit. Such addresses are in a queue of
+ *  bounded length, in the order in which they left. No clock is read here: the latest use of any
+ *  bucket is never ahead of the clock, so a bucket that is full by that time is full. */
 #include "lib/base/limit.h"
 
 #include <arpa/inet.h>
@@ -33,12 +33,12 @@ typedef struct {
     char key[INET6_ADDRSTRLEN + 4];
     unsigned connections;
     zc_bucket_t buckets[ZC_BUCKETS];
-    void *waiting; /* its place in the queue of those that left; NULL: not in it */
+    void *waiting; /* place in the queue of those that left; NULL: not in it */
 } s_entry_t;
 
 struct zc_addresses {
     zhashx_t *entries; /* owns the entries */
-    zlistx_t *left;    /* entries without a connection, with tokens spent */
+    zlistx_t *left;    /* entries without a connection and with tokens spent */
     uint64_t now_ms;   /* the latest use of a bucket */
 };
 
@@ -68,8 +68,8 @@ void zc_addresses_destroy (zc_addresses_t **self_p)
     *self_p = NULL;
 }
 
-/*  An IPv6 user has a whole /64 to choose from; IPv4 in IPv6 is IPv4; other text stands for
- *  itself, cut. */
+/*  An IPv6 user has a whole /64 to choose from, so that is the key. IPv4 in IPv6 counts as IPv4.
+ *  Any other text is its own key, cut to its size. */
 static void s_key (const char *address, char *key, size_t size)
 {
     struct in6_addr ip;
@@ -107,8 +107,7 @@ static bool s_is_full (const zc_addresses_t *self, const s_entry_t *entry)
     return true;
 }
 
-/*  Lets go of those that left with nothing spent since, and of the oldest where they are too many.
- */
+/*  Forgets addresses whose buckets are full again, and the oldest ones beyond the bound. */
 static void s_forget (zc_addresses_t *self)
 {
     s_entry_t *entry;

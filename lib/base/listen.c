@@ -1,7 +1,7 @@
 /*  listen.c - listening sockets and their peers.
  *
- *  An operator meets these errors more than any other, so each says what to do. A socket file that
- *  is left over from a killed server is told from a living one by connecting to it. */
+ *  Operators meet these errors more than any others, so each says what to do. Connecting to a
+ *  socket file tells whether a killed server left it over, or a living one listens there. */
 #define _GNU_SOURCE /* accept4 */
 #include "lib/base/listen.h"
 
@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define S_WAIT_MS 100      /* between two looks at what is in use */
-#define S_WAIT_MAX_MS 3000 /* and in all */
+#define S_WAIT_MS 100      /* between two tries at an address that is in use */
+#define S_WAIT_MAX_MS 3000 /* of all tries */
 #define S_PATH_FORM "a socket's path has 1 to 107 bytes"
 #define S_PORT_FORM "expected HOST:PORT, :PORT, a path with a / in it, or unix:PATH"
 
@@ -35,7 +35,7 @@ bool zc_wait_for_end (unsigned *waited_ms)
     return true;
 }
 
-/*  The path of a Unix socket's address; NULL where it is HOST:PORT. */
+/*  The path of a Unix socket's address; NULL for HOST:PORT. */
 static const char *s_path (const char *address)
 {
     if (strncmp (address, "unix:", 5) == 0)
@@ -43,7 +43,7 @@ static const char *s_path (const char *address)
     return strchr (address, '/') ? address : NULL;
 }
 
-/*  errno stays what it was. */
+/*  Keeps errno. */
 static int s_fail (int fd, char *error, size_t size, const char *address, const char *what)
 {
     int saved = errno;
@@ -88,7 +88,7 @@ static const char *s_port_reason (int number)
     }
 }
 
-/*  Removes what a dead server left. Returns 0 where the path is free, else an errno. */
+/*  Removes a dead server's socket file. Returns 0 if the path is free, or an errno. */
 static int s_clear_path (const struct sockaddr_un *where)
 {
     struct stat info;
@@ -109,7 +109,8 @@ static int s_clear_path (const struct sockaddr_un *where)
     return unlink (where->sun_path) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-/*  The file never has more permissions than it ends with: the mask is set before it appears. */
+/*  The mask is set before the file appears, so the file never has more permissions than in the
+ *  end. */
 static int s_bind_path (int fd, const struct sockaddr_un *where, unsigned mode)
 {
     mode_t before = umask (0777 & ~mode);
@@ -130,13 +131,13 @@ int zc_make_runtime_folder (const char *path)
         if (!slash || strchr (slash + 1, '/') || (size_t)(slash - path) >= sizeof folder)
             continue;
         snprintf (folder, sizeof folder, "%.*s", (int)(slash - path), path);
-        /* whatever the mask: the peers, who are other users, have to get to the socket */
+        /* regardless of the mask: the peers are other users, and must reach the socket */
         return mkdir (folder, 0755) == 0 ? chmod (folder, 0755) : -1;
     }
     return -1;
 }
 
-/*  As s_bind_path, with the folder that a boot has taken away. */
+/*  Like s_bind_path, and makes the folder if a reboot has removed it. */
 static int s_bind_anyhow (int fd, const struct sockaddr_un *where, unsigned mode)
 {
     int rc = s_bind_path (fd, where, mode);
@@ -144,7 +145,7 @@ static int s_bind_anyhow (int fd, const struct sockaddr_un *where, unsigned mode
         return rc;
     if (zc_make_runtime_folder (where->sun_path) == 0)
         return s_bind_path (fd, where, mode);
-    errno = ENOENT; /* that is what's to be told */
+    errno = ENOENT; /* the error to report */
     return -1;
 }
 
@@ -233,7 +234,7 @@ static int s_listen_at (const struct addrinfo *where, int backlog)
     return -1;
 }
 
-/*  The first address that is of the family. */
+/*  The first address of the family. */
 static const struct addrinfo *s_of_family (const struct addrinfo *found, int family)
 {
     while (found && found->ai_family != family)
@@ -275,8 +276,8 @@ int zc_listen (const char *address, unsigned mode, int backlog, char *error, siz
     return fd;
 }
 
-/*  Who drains for a while has stopped listening long before, and another may have taken the path
- *  meanwhile: so it is looked at as it is when starting. */
+/*  A server that drains has stopped listening long before, and another one may have taken the
+ *  path meanwhile. So the path is checked, as at a start. */
 void zc_unlisten (const char *address)
 {
     const char *path = s_path (address);
@@ -294,7 +295,7 @@ int zc_accept (int listener)
         switch (errno) {
         case EINTR:
         case ECONNABORTED:
-        /* Errors of the connection itself, which Linux hands to accept (accept(2)). */
+        /* errors of the connection itself, which Linux returns from accept (accept(2)) */
         case EPROTO:
         case ENOPROTOOPT:
         case ENETDOWN:
@@ -325,8 +326,8 @@ bool zc_is_loopback (const char *address)
            (IN6_IS_ADDR_LOOPBACK (&ip6) || (IN6_IS_ADDR_V4MAPPED (&ip6) && ip6.s6_addr[12] == 127));
 }
 
-/*  The address family at the other end, its address as text, and its port; IPv4 in IPv6 is IPv4. -1
- *  where it is gone. */
+/*  The address family of the peer, its address as text, and its port; IPv4 in IPv6 counts as
+ *  IPv4. Returns -1 if the peer is gone. */
 static int s_peer (int fd, char *host, size_t size, unsigned *port)
 {
     union {

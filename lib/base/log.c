@@ -1,6 +1,6 @@
-/*  log.c - a line is put together in one buffer and leaves with one write, so that the processes of
- *  a program, which share stderr, don't cut into each other's lines. Text from peers ends up here:
- *  whatever could move a terminal's cursor or forge a second line is escaped. */
+/*  log.c - a line is assembled in one buffer and written by one call, so that the processes of a
+ *  program, which share stderr, don't cut into each other's lines. Text from peers is logged, so
+ *  all characters that could move a terminal's cursor or forge a second line are escaped. */
 #include "lib/base/log.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 #include "lib/base/text.h"
 #include "lib/base/timestamp.h"
 
-#define S_TEXT_MAX 1024 /* of the message; more is cut */
-#define S_BURST 10      /* lines that a place may log at once (zc_log_limited) */
+#define S_TEXT_MAX 1024 /* bytes of a message; longer ones are cut */
+#define S_BURST 10      /* lines that one place may log at once (zc_log_limited) */
 
 static const char *const s_names[] = {"error", "warn", "info", "debug"};
 static const int s_priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -80,7 +80,7 @@ s_vlog (zc_log_level_t level, const char *format, va_list args, unsigned left_ou
         syslog (s_priorities[level], "%s", line);
     } else {
         line[at++] = '\n';
-        /* A log that can't be written is nothing to stop for. */
+        /* A log that can't be written is no reason to stop. */
         ssize_t rc = write (STDERR_FILENO, line, at);
         (void)rc;
     }
@@ -97,7 +97,7 @@ void zc_log (zc_log_level_t level, const char *format, ...)
     va_end (args);
 }
 
-/*  `count` is what is used up of the burst; each second gives one back. */
+/*  `count` is the used part of the burst; each second gives one line back. */
 static bool s_limit (zc_log_limit_t *limit, uint64_t second)
 {
     uint64_t back = second - limit->second;

@@ -1,7 +1,8 @@
-/*  processes.c - a master that does nothing but keep its workers alive.
+/*  processes.c - a master that only keeps its workers alive.
  *
- *  All its signals are blocked and taken one at a time with sigtimedwait, so there is no handler
- *  and no race between looking and waiting. Workers get SIGTERM when the master dies in any way. */
+ *  All its signals are blocked and taken one at a time with sigtimedwait, so there is no
+ *  handler, and no race between checking and waiting. Workers get SIGTERM when the master dies
+ *  in any way. */
 #include "lib/base/processes.h"
 
 #include <assert.h>
@@ -21,9 +22,10 @@
 
 #define S_BACKOFF_MS 100
 #define S_BACKOFF_MAX_MS 5000
-#define S_HEALTHY_MS 10000 /* one that lived this long starts again at the shortest backoff */
-#define S_BIRTH_MS 1000    /* a usage error within this ends all: it would come again */
-/*  One that hasn't stopped by then never will: above any drain-timeout. */
+#define S_HEALTHY_MS 10000 /* a worker that lived this long starts again at the shortest backoff \
+                            */
+#define S_BIRTH_MS 1000    /* a usage error within this time ends all, since it would occur again */
+/*  A worker that hasn't stopped by then never will: longer than any drain-timeout. */
 #define S_WEDGED_MS 610000
 
 typedef struct {
@@ -38,7 +40,7 @@ typedef struct {
     const zc_work_t *work; /* borrowed */
     sigset_t signals, before;
     bool stopping;
-    uint64_t wedged_at; /* monotonic ms: whoever is still there when stopping is killed */
+    uint64_t wedged_at; /* monotonic ms: when stopping, workers that are left then are killed */
     int status;         /* the worst exit status since stopping */
 } s_master_t;
 
@@ -47,7 +49,7 @@ static void s_run_child (s_master_t *self, unsigned index, pid_t master)
     prctl (PR_SET_PDEATHSIG, SIGTERM);
     if (getppid () != master)
         _exit (ZC_EXIT_FAILURE);
-    /* The master speaks to systemd for all. */
+    /* Only the master notifies systemd. */
     unsetenv ("NOTIFY_SOCKET");
     /* A reload waits until the worker is ready for it (zc_release_signals). */
     sigset_t mask = self->before;
@@ -109,7 +111,7 @@ static int s_exit_status (int wait_status)
 {
     if (WIFEXITED (wait_status))
         return WEXITSTATUS (wait_status);
-    /* A worker that was told to stop before it listened to signals did what it was told. */
+    /* A worker that was told to stop before it handled signals has done as told. */
     return WTERMSIG (wait_status) == SIGTERM || WTERMSIG (wait_status) == SIGINT ? ZC_EXIT_OK
                                                                                  : ZC_EXIT_FAILURE;
 }
@@ -166,7 +168,8 @@ static unsigned s_alive (const s_master_t *self)
     return alive;
 }
 
-/*  Starts what is due. Returns how long to wait for the next, in milliseconds; a second at most. */
+/*  Starts the workers that are due. Returns the milliseconds until the next one is, a second at
+ *  most. */
 static uint64_t s_start_due (s_master_t *self)
 {
     uint64_t now = zc_mono_ms (), wait = 1000;
@@ -196,7 +199,7 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
         s_stop (self, everyone_has_it ? 0 : info->si_signo);
         break;
     default:
-        break; /* SIGCHLD: s_reap looks after every signal */
+        break; /* SIGCHLD: s_reap follows every signal */
     }
 }
 
@@ -230,7 +233,7 @@ int zc_processes (unsigned count, const zc_work_t *work)
     sigaddset (&self.signals, SIGHUP);
     sigaddset (&self.signals, SIGCHLD);
     sigprocmask (SIG_BLOCK, &self.signals, &self.before);
-    signal (SIGCHLD, SIG_DFL); /* whoever started us may have it ignored, and waitpid then fails */
+    signal (SIGCHLD, SIG_DFL); /* our parent may have it ignored, and then waitpid fails */
     s_start_due (&self);
     zc_notify ("READY=1");
     s_supervise (&self);

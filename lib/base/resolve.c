@@ -1,8 +1,8 @@
-/*  resolve.c - getaddrinfo in a thread of its own, and an eventfd that tells of its end.
+/*  resolve.c - getaddrinfo in a thread of its own, and an eventfd that tells when it is done.
  *
- *  A look-up can't be cancelled, so that what it needs is its own until it ends: the last of owner
- *  and thread frees it. glibc's getaddrinfo_a was rejected, since its requests can't be left alone
- *  either, and libuv's, since the bridge has no loop of its. */
+ *  A look-up can't be cancelled, so its memory belongs to the object until it ends: the last one
+ *  of owner and thread frees it. Rejected: glibc's getaddrinfo_a, whose requests can't be
+ *  abandoned either, and libuv's, since the bridge has no loop of libuv's. */
 #include "lib/base/resolve.h"
 
 #include <assert.h>
@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define S_STACK (256 * 1024) /* of the thread; what nsswitch loads takes some */
+#define S_STACK (256 * 1024) /* of the thread; nsswitch's modules need some */
 
 struct zc_resolve {
     atomic_int owners; /* the caller, and the thread while it runs */
@@ -27,7 +27,7 @@ struct zc_resolve {
     char *host;
     char addresses[ZC_RESOLVE_MAX][NI_MAXHOST];
     size_t count;
-    const char *error; /* of static text */
+    const char *error; /* static text */
 };
 
 static void s_release (zc_resolve_t *self)
@@ -66,7 +66,7 @@ static void s_take (zc_resolve_t *self, const struct addrinfo *found)
     }
 }
 
-/*  Returns what getaddrinfo does. */
+/*  Returns getaddrinfo's result. */
 static int s_look_up (zc_resolve_t *self, int flags)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
@@ -92,7 +92,7 @@ static void *s_thread (void *arg)
     return NULL;
 }
 
-/*  Signals are for the threads that there were. False where there can be none. */
+/*  Starts the thread with all signals blocked. Returns false if no thread can be made. */
 static bool s_start (zc_resolve_t *self)
 {
     pthread_t thread;

@@ -1,4 +1,4 @@
-/*  slots.c - a vector whose items are told where they are. */
+/*  slots.c - a vector whose items know their places. */
 #include "lib/base/slots.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /*  table.c - chained hashing with incremental growth. Rejected: open addressing, whose look-ups
- * take an eighth fewer instructions, but which moves everything at once when it grows. */
+ *  take an eighth fewer instructions, but which moves all entries at once when it grows. */
 #include "lib/base/table.h"
 
 #include <stdlib.h>
@@ -124,7 +124,7 @@ void *zc_table_next (const zc_table_t *self, zc_table_cursor_t *cursor)
     return node;
 }
 
-/*  Of objects with a key. */
+/*  For objects with a key. */
 
 typedef struct {
     zc_node_t node;

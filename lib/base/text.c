@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/*  The length of the UTF-8 sequence at `at`, and its code point; 0 where it isn't one. */
+/*  The length of the UTF-8 sequence at `at`, and its code point; 0 if it is invalid. */
 static size_t s_sequence (const uint8_t *at, size_t left, uint32_t *code)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
@@ -27,7 +27,7 @@ static size_t s_sequence (const uint8_t *at, size_t left, uint32_t *code)
     return len;
 }
 
-/*  Eight bytes of plain ASCII at a time: nearly all text is. */
+/*  Handles eight bytes of plain ASCII at a time, as nearly all text is. */
 static size_t s_ascii_run (const uint8_t *at, size_t len)
 {
     size_t done = 0;
@@ -75,7 +75,7 @@ bool zc_text_turns (uint32_t code)
     return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/*  What is shown in the place of a byte or character. Returns its length, at most 6. */
+/*  Writes what is shown in place of a byte or character. Returns its length, at most 6. */
 static size_t s_escape (uint32_t code, char *out)
 {
     static const char hex[] = "0123456789abcdef";

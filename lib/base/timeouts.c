@@ -1,6 +1,6 @@
-/*  timeouts.c - a queue for each kind. A heap or a wheel was rejected: with one length to a kind,
- *  the queue is in the order of what is over first by itself, and an object that shows a sign of
- *  life is moved to the end in constant time. */
+/*  timeouts.c - a queue for each kind. All timeouts of a kind are equally long, so the queue is
+ *  in the order in which they end, and restarting one moves it to the end in constant time.
+ *  Rejected: a heap or a wheel, which do more than that. */
 #include "lib/base/timeouts.h"
 
 void zc_timeouts_init (zc_timeouts_t *self)

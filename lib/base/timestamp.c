@@ -1,5 +1,5 @@
-/*  timestamp.c - see timestamp.h. Days are counted here and not by timegm or strptime, which know
- *  neither offsets nor what is no date. */
+/*  timestamp.c - see timestamp.h. Rejected: timegm and strptime, which know neither offsets nor
+ *  invalid dates; so days are counted here. */
 #include "lib/base/timestamp.h"
 
 #include <stdbool.h>
@@ -30,7 +30,7 @@ static int64_t s_digits (s_reader_t *self, size_t count, int64_t low, int64_t hi
     return (int64_t)value;
 }
 
-/*  One of these characters; 0 where none of them comes. */
+/*  Reads one of these characters; returns 0 if another one comes. */
 static char s_one_of (s_reader_t *self, const char *characters)
 {
     if (self->len == 0 || !*self->at || !strchr (characters, *self->at)) {
@@ -46,7 +46,7 @@ static bool s_leap (int64_t year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-/*  Since 1970. */
+/*  Days since 1970. */
 static int64_t s_days (int64_t year, int64_t month, int64_t day)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
@@ -70,7 +70,7 @@ static int64_t s_date (s_reader_t *self)
     return s_days (year, month, s_digits (self, 2, 1, s_month_days (year, month)));
 }
 
-/*  Of the day, in milliseconds. */
+/*  Milliseconds since the beginning of the day. */
 static int64_t s_time (s_reader_t *self)
 {
     int64_t ms = 3600000 * s_digits (self, 2, 0, 23);
@@ -90,7 +90,7 @@ static int64_t s_time (s_reader_t *self)
     return ms;
 }
 
-/*  What is east of Greenwich is later there. */
+/*  Clocks east of Greenwich are ahead. */
 static int64_t s_offset (s_reader_t *self)
 {
     char sign = s_one_of (self, "Zz+-");

@@ -1,12 +1,12 @@
-/*  nearest.c - see nearest.h. The distance is Damerau's and Levenshtein's, restricted: no part is
- *  changed twice. Names are short, so the table of it is on the stack. */
+/*  nearest.c - see nearest.h. The distance is Damerau's and Levenshtein's, restricted: no part
+ *  is changed twice. Names are short, so the table is on the stack. */
 #include "lib/config/nearest.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define S_BEGINNING 3 /* bytes that a beginning has at least */
+#define S_BEGINNING 3 /* least bytes of a beginning */
 
 static char s_plain (char c)
 {
@@ -18,7 +18,7 @@ static size_t s_least (size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/*  Neither is longer than ZC_NEAREST_MAX. */
+/*  Neither may be longer than ZC_NEAREST_MAX. */
 static size_t s_distance (const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t cost[ZC_NEAREST_MAX + 1][ZC_NEAREST_MAX + 1];

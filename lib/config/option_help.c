@@ -1,4 +1,5 @@
-/*  option_help.c - the table as --help, as a sample of a section, and as a part of a man page. */
+/*  option_help.c - prints the table as --help, as a section of the sample, and as a part of a
+ *  manual page. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +7,7 @@
 #include "lib/config/options_private.h"
 
 #define S_WIDTH 80
-#define S_COLUMN 28 /* where the text of an option begins */
+#define S_COLUMN 28 /* where the text about an option begins */
 
 static bool s_has_default (const zc_option_t *option)
 {
@@ -14,7 +15,7 @@ static bool s_has_default (const zc_option_t *option)
            (option->type != ZC_OPT_BOOL || strcmp (option->preset, "no") != 0);
 }
 
-/*  Prints words from column `at` on, wrapped, and continued at column `indent`. */
+/*  Prints words from column `at` on, wrapped, with further lines indented by `indent`. */
 static void s_wrap (FILE *out, const char *text, size_t at, size_t indent)
 {
     bool first = true;
@@ -101,7 +102,7 @@ void zc_options_write_help (const zc_program_t *program, FILE *out)
         fputc ('\n', out);
 }
 
-/*  '#' and quotes need quotes around them. */
+/*  Values with '#' or quotes need quotes. */
 static void s_conf_value (FILE *out, const char *value)
 {
     if (!*value || strpbrk (value, "#'\"") || value[0] == ' ')

@@ -1,4 +1,4 @@
-/*  option_set.c - one value, where it was set, and what is said where it can't be. */
+/*  option_set.c - sets one value, notes its source, and explains why it can't be set. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static bool s_same_items (const zc_value_t *a, const zc_value_t *b)
     return true;
 }
 
-/*  Numbers compare as numbers: "60s" and "1m" are the same. */
+/*  Numbers are compared as numbers: "60s" and "1m" are the same. */
 bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b)
 {
     bool textual = option->type == ZC_OPT_TEXT || option->type == ZC_OPT_ENDPOINT ||
@@ -67,7 +67,7 @@ void zc_options_quote (const char *text, char *quoted, size_t size)
         abort ();
     size_t want = zc_text_escape (text, len, shown);
     bool cut = want >= size;
-    if (cut) /* as many whole ones as there is room for */
+    if (cut) /* keeps as many whole values as fit */
         while (want > size - 4)
             want = zc_text_escape (text, zc_text_whole (text, --take), shown);
     memcpy (quoted, shown, want);

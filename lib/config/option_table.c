@@ -1,4 +1,4 @@
-/*  option_table.c - which options a program has: its own, and those that all programs share. */
+/*  option_table.c - the options of a program: its own, and those that all programs share. */
 #include "lib/config/options_private.h"
 
 #include <stdlib.h>

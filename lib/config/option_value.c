@@ -1,4 +1,4 @@
-/*  option_value.c - what each type of option takes, and how it says so. Pure. */
+/*  option_value.c - the values that each type of option takes, and their errors. Pure functions. */
 #include "lib/config/options_private.h"
 
 #include <inttypes.h>
@@ -19,10 +19,10 @@ static int s_digits (const char *text, size_t len, int64_t *value)
     return 0;
 }
 
-#define S_FRACTION 9 /* digits behind the point */
+#define S_FRACTION 9 /* digits after the point */
 
-/*  "12", "1.5", ".5" of a unit; rounded to a whole number, but not to 0 where it isn't 0. Parts of
- *  a unit that is 1 are none. */
+/*  Parses "12", "1.5" or ".5" of a unit. The result is rounded to a whole number, but not to 0
+ *  unless it is 0. There are no parts of a unit of 1. */
 static int s_scaled (const char *text, size_t len, int64_t unit, int64_t *value)
 {
     const char *point = memchr (text, '.', len);
@@ -106,7 +106,7 @@ static bool s_is_choice (const char *text, const char *choices)
     return false;
 }
 
-/*  "HOST:PORT" of a tcp endpoint; host is cut out. Returns -1 where it isn't one. */
+/*  Splits "HOST:PORT" of a tcp endpoint. Returns -1 if it is malformed. */
 static int s_split_tcp (const char *address, char *host, size_t size)
 {
     const char *colon = strrchr (address, ':');
@@ -137,7 +137,7 @@ static int s_parse_endpoint (const char *text)
     return strncmp (text, "inproc://", 9) == 0 && text[9] && strlen (text) <= 255 ? 0 : -1;
 }
 
-/*  Names by which Debian's /etc/hosts calls loopback addresses; others may stand for anything. */
+/*  Names for loopback addresses in Debian's /etc/hosts; other names may stand for any address. */
 static bool s_is_loopback_name (const char *host)
 {
     static const char *const names[] = {"localhost", "lo", "ip6-localhost", "ip6-loopback"};
@@ -161,7 +161,7 @@ bool zc_endpoint_exposed (const char *endpoint)
     return !zc_is_loopback (host + 1);
 }
 
-/*  The largest unit that divides it, as the parsers read it. */
+/*  Writes the number with the largest unit that divides it, as the parsers read it. */
 static void s_format_limit (zc_opt_type_t type, int64_t value, char *text, size_t size)
 {
     static const struct {
@@ -241,7 +241,7 @@ static int s_expect (bool good, const char *what, char *expected, size_t size)
     return -1;
 }
 
-/*  Between the first ':' of user and password, and the last '@' of all. */
+/*  From the first ':' after the user to the last '@' of the URL. */
 static zc_slice_t s_url_secret (const char *text)
 {
     const char *begin = strstr (text, "://"), *end = strrchr (text, '@');

@@ -1,9 +1,9 @@
-/*  options.c - the table, and where each value came from.
+/*  options.c - the table, and the source of each value.
  *
- *  A value has a rank: default, section `common`, own section, environment, command line. A set
- * from a higher rank replaces what a lower one said (also all of a list), one from a lower rank is
- * checked and passed over, so the order of sections in the file is free. Reading again makes new
- * values beside the old ones; either all is taken or nothing. */
+ *  A value has a rank: default, section `common`, own section, environment, command line. A
+ *  value of a higher rank replaces one of a lower rank, and also a whole list. A value of a
+ *  lower rank is checked and dropped, so the order of sections in the file is free. Reading
+ *  again makes new values beside the old ones; either all are taken, or none. */
 #include "lib/config/options.h"
 
 #include <assert.h>
@@ -93,8 +93,8 @@ static int s_verify (zc_options_t *self, char *error, size_t size)
     return zc_setter_wrong (&origin, name, what, error, size);
 }
 
-/*  Names those whose value has changed and that can't change while running. Returns 1 where there
- *  are any. */
+/*  Names the options whose value has changed and that can't change while running. Returns 1 if
+ *  there are any. */
 static int s_name_fixed (const zc_options_t *self, const zc_value_t *values, char *error,
                          size_t size)
 {
@@ -111,7 +111,7 @@ static int s_name_fixed (const zc_options_t *self, const zc_value_t *values, cha
     return rc;
 }
 
-/*  Those that can't change while running stay the very same: their text is borrowed for good. */
+/*  Values that can't change while running stay in place: their text is borrowed for good. */
 static void s_swap_fixed (const zc_options_t *self, zc_value_t *a, zc_value_t *b)
 {
     for (size_t i = 0; i < self->count; i++) {
@@ -123,7 +123,7 @@ static void s_swap_fixed (const zc_options_t *self, zc_value_t *a, zc_value_t *b
     }
 }
 
-/*  Takes the new values, or destroys them and leaves all as it was. */
+/*  Takes the new values, or destroys them and leaves the old ones. */
 static int s_take (zc_options_t *self, zc_value_t *values, bool again, char *error, size_t size)
 {
     zc_value_t *before = self->values;
@@ -213,7 +213,7 @@ static void s_find_file (zc_options_t *self)
     self->path = path ? s_copy (path) : NULL;
 }
 
-/*  Ends the program after -t: returns -1, or the status. */
+/*  Ends -t: returns -1, or the program's status. */
 static int s_checked (const zc_options_t *self)
 {
     if (!self->program->section || self->program->keys || !zc_options_bool (self, "check"))
@@ -225,7 +225,7 @@ static int s_checked (const zc_options_t *self)
     return ZC_EXIT_OK;
 }
 
-/*  After --help, --version or -t, whose output is all that was asked for: the exit status. */
+/*  The exit status after --help, --version or -t, which only write output. */
 static int s_written (const zc_program_t *program)
 {
     int error = fflush (stdout) != 0 ? errno : ferror (stdout) ? EIO : 0;
@@ -244,7 +244,7 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
     self->table = zc_program_table (program);
     while (self->table[self->count].name)
         self->count++;
-    /* Letters in one argument can all be options. */
+    /* each letter of an argument can be an option */
     for (int i = 1; i < argc; i++)
         room += strlen (argv[i]);
     self->secrets = calloc (self->count + 1, sizeof *self->secrets);

@@ -1,8 +1,8 @@
-/*  options_environment.c - environment variables onto the table: ZCAST_SECTION_NAME for one
- * program, ZCAST_NAME for all that have the option, as the section `common` is.
+/*  options_environment.c - sets options from environment variables: ZCAST_SECTION_NAME for one
+ *  program, ZCAST_NAME for all programs that have the option, like the section `common`.
  *
- *  An option of a command that is no key has the short form only where the name is no key of a
- *  daemon either: `slow` is a policy of the workers, and a flag of `zmq stat`. */
+ *  An option of a command that isn't a key of the file has the short form only if no daemon has
+ *  a key of that name: `slow` is a policy of the workers, and a flag of `zmq stat`. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static char *s_capitals (char *to, const char *name)
     return to;
 }
 
-/*  ZCAST_NAME, or with a section ZCAST_SECTION_NAME. Names and sections are ours, and short. */
+/*  Looks up ZCAST_NAME, or with a section ZCAST_SECTION_NAME. Names and sections are ours, and
+ *  short. */
 static const char *s_get (const char *section, const char *option, char *name)
 {
     char *to = stpcpy (name, S_PREFIX);
@@ -51,7 +52,7 @@ const char *zc_variable_find (const zc_program_t *program, const zc_option_t *op
     return value || !shared ? value : s_get (NULL, option->name, name);
 }
 
-/*  Each value of a list: lines, or where there is one line, what commas separate. */
+/*  Sets each value of a list: the lines, or in a single line the parts between commas. */
 static int s_set_list (const zc_option_t *option, zc_value_t *value, const char *text,
                        const zc_setter_t *origin, char *error, size_t size)
 {
@@ -71,7 +72,8 @@ static int s_set_list (const zc_option_t *option, zc_value_t *value, const char 
     return rc;
 }
 
-/*  Overwrites a secret where others can see it (/proc/PID/environ), and takes it from children. */
+/*  Overwrites a secret, since others can see it (/proc/PID/environ), and hides it from child
+ *  processes. */
 static void s_wipe (const zc_option_t *option, const char *text, const char *name)
 {
     zc_slice_t secret = zc_option_secret (option, text);
@@ -81,7 +83,7 @@ static void s_wipe (const zc_option_t *option, const char *text, const char *nam
     unsetenv (name);
 }
 
-/*  The variable's text; a secret is kept, as it isn't there any more the next time. */
+/*  The variable's text. A secret is kept, as the variable is gone when it is read again. */
 static const char *s_text (zc_options_t *self, size_t option, char *name)
 {
     const char *text = zc_variable_find (self->program, &self->table[option], name);
@@ -97,7 +99,8 @@ static const char *s_text (zc_options_t *self, size_t option, char *name)
     return self->secrets[option];
 }
 
-/*  Containers give all programs one environment: what is for another one is nothing to us. */
+/*  In a container, all programs share one environment, so variables of other programs are
+ *  ignored. */
 static void s_wipe_others (void)
 {
     char name[ZC_VARIABLE_MAX];
@@ -129,8 +132,9 @@ int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *e
     return 0;
 }
 
-/*  Slips of the pen: what is no option's, and one step from one. Others' variables begin with
- *  ZCAST_ too: such as a test's, or those that Kubernetes makes of a service of that name. */
+/*  Finds misspelt names: a variable that belongs to no option, and whose name is one step from
+ *  an option's. Other parties' variables begin with ZCAST_, too, such as those that Kubernetes
+ *  makes for a service of that name. */
 
 static void s_try (zc_nearest_t *nearest, const char *section, const char *option, char *best)
 {

@@ -1,5 +1,5 @@
-/*  options_file.c - zcast.conf: sections and keys onto the table. zconfig visits items in the order
- *  of the text, so counting them gives their lines. */
+/*  options_file.c - sets options from zcast.conf, by section and key. zconfig visits items in
+ *  the order of the text, so counting them gives their lines. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -15,12 +15,12 @@ typedef struct {
     zc_options_t *self;
     zc_value_t *values;
     const zc_zpl_t *zpl;
-    size_t item; /* of those that zpl has lines for */
+    size_t item; /* index of the item, as in zpl's lines */
     zc_setter_t origin;
-    bool own;                        /* the section is ours, or common */
-    const zc_section_t *section;     /* another program's; NULL: ours, or common */
-    zc_value_t *others[ZC_SECTIONS]; /* owned: what they say, by section; NULL: not looked at */
-    const zc_option_t *key;          /* the key we are in; NULL: none */
+    bool own;                        /* the section is ours, or `common` */
+    const zc_section_t *section;     /* another program's; NULL: ours, or `common` */
+    zc_value_t *others[ZC_SECTIONS]; /* owned: values by section; NULL: not read */
+    const zc_option_t *key;          /* the key whose pairs are read; NULL: none */
     zc_value_t *value;               /* of the key */
     char *error;
     size_t size;
@@ -80,7 +80,7 @@ static const char *s_section_of (const char *key, char *text, size_t size)
     return text;
 }
 
-/*  What to do about a key that the section doesn't have; `names` tells those that it has. */
+/*  Suggests what to do about a key that the section doesn't have; `names` lists its keys. */
 static void s_unknown_key (s_reader_t *reader, const char *name, const zc_nearest_t *nearest,
                            const char *help)
 {
@@ -95,7 +95,7 @@ static void s_unknown_key (s_reader_t *reader, const char *name, const zc_neares
     s_fail_line (reader, name, what);
 }
 
-/*  A key of our own section or of common: false where our table doesn't have it. */
+/*  Finds a key of our own section or of `common`. Returns false if our table doesn't have it. */
 static bool s_find_own (s_reader_t *reader, const char *name)
 {
     const zc_options_t *self = reader->self;
@@ -138,7 +138,7 @@ static void s_unknown_common (s_reader_t *reader, const char *name)
     s_unknown_key (reader, name, &nearest, "no program has it");
 }
 
-/*  A key of our section that another command of the same program reads. */
+/*  Whether another command of the same program has this key. */
 static bool s_is_sisters (const s_reader_t *reader, const char *name)
 {
     const zc_section_t *section = zc_section_find (reader->self->program->section);
@@ -157,7 +157,7 @@ static zc_value_t *s_other_value (s_reader_t *reader, const zc_section_t *sectio
     return &(*values)[key - section->keys];
 }
 
-/*  A key of another program's section. */
+/*  Finds a key of another program's section. */
 static void s_find_other (s_reader_t *reader, const char *name)
 {
     const zc_section_t *section = reader->section;
@@ -182,7 +182,7 @@ static void s_set (s_reader_t *reader, const char *text)
         reader->failed = true;
 }
 
-/*  With -t: what stands in common has to suit all programs that have the key. */
+/*  With -t: a value in `common` must suit all programs that have the key. */
 static void s_check_others (s_reader_t *reader, const char *name, const char *value)
 {
     const char *ours = reader->self->program->section;
@@ -216,7 +216,7 @@ static void s_read_key (s_reader_t *reader, const char *name, const char *value)
         s_check_others (reader, name, value);
 }
 
-/*  A line below a key: a pair of a map. */
+/*  Reads a line below a key: a pair of a map. */
 static void s_read_pair (s_reader_t *reader, const char *name, const char *value)
 {
     if (!reader->key)
@@ -279,7 +279,7 @@ int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *pa
     return reader.failed ? -1 : 0;
 }
 
-/*  Reads all of it. Returns 0, or -1 with a line in `error`. */
+/*  Reads the whole file. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_file (const char *path, zc_buf_t *text, char *error, size_t size)
 {
     int fd = open (path, O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
-/*  options_line.c - the command line. Values are checked here and kept as they were given: they are
- *  set again, above those of the file, whenever the file is read. */
+/*  options_line.c - the command line. Values are checked here and kept as given: they are set
+ *  again, over the file's, whenever the file is read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@ typedef struct {
     zc_options_t *self;
     int argc, next;
     char **argv;
-    int status; /* with which to end at once; -1: go on */
+    int status; /* the program's status if it is to end at once; -1: go on */
 } s_line_t;
 
 static void s_mistake (s_line_t *line, const char *text)
@@ -30,7 +30,7 @@ static void s_unknown (s_line_t *line, const char *argument, const char *what)
     s_mistake (line, text);
 }
 
-/*  "--nmae", "--no-nmae": a flag can be meant by either form. */
+/*  A misspelt flag may be meant with or without `no-`: "--nmae", "--no-nmae". */
 static void s_unknown_long (s_line_t *line, const char *argument)
 {
     const zc_options_t *self = line->self;
@@ -63,8 +63,8 @@ static void s_help (s_line_t *line, const char *form)
     line->status = ZC_EXIT_OK;
 }
 
-/*  Overwrites what is secret where everyone can see it. Returns a copy of the whole, which the
- *  caller owns; NULL where nothing is secret. */
+/*  Overwrites a secret where everybody can see it. Returns a copy of the whole text, which the
+ *  caller owns; NULL if no part is secret. */
 static char *s_wipe (const zc_option_t *option, const char *text)
 {
     zc_slice_t secret = zc_option_secret (option, text);
@@ -111,7 +111,7 @@ static void s_give_next (s_line_t *line, size_t option)
     s_mistake (line, text);
 }
 
-/*  "--name=VALUE", "--name VALUE", "--flag", "--no-flag". */
+/*  Takes "--name=VALUE", "--name VALUE", "--flag" or "--no-flag". */
 static void s_long (s_line_t *line, const char *argument)
 {
     zc_options_t *self = line->self;
@@ -133,7 +133,7 @@ static void s_long (s_line_t *line, const char *argument)
         s_give_next (line, i);
 }
 
-/*  "-x VALUE", "-xVALUE", and flags together. */
+/*  Takes "-x VALUE", "-xVALUE", or flags together. */
 static void s_short (s_line_t *line, const char *argument)
 {
     zc_options_t *self = line->self;
@@ -164,7 +164,7 @@ static void s_word (s_line_t *line, const char *word)
         self->words[self->words_count++] = word;
 }
 
-/*  Returns -1, or the status with which to end. */
+/*  Returns -1, or the program's status if it is to end. */
 int zc_options_read_line (zc_options_t *self, int argc, char **argv)
 {
     s_line_t line = {self, argc, 1, argv, -1};

@@ -1,5 +1,5 @@
-/*  zpl.c - see zpl.h. The check takes less than zconfig does: a '#' that touches an unquoted value
- *  would silently cut it, so it is refused. */
+/*  zpl.c - see zpl.h. This check accepts less than zconfig does: a '#' that touches an unquoted
+ *  value is refused, because zconfig would cut the value there in silence. */
 #include "lib/config/zpl.h"
 
 #include <assert.h>
@@ -24,7 +24,7 @@ static size_t s_skip_blanks (const char *line, size_t len, size_t at)
     return at;
 }
 
-/*  What is wrong with the part after '=', or NULL. */
+/*  The error in the part after '=', or NULL. */
 static const char *s_check_value (const char *line, size_t len, size_t at)
 {
     at = s_skip_blanks (line, len, at);
@@ -41,7 +41,7 @@ static const char *s_check_value (const char *line, size_t len, size_t at)
     return NULL;
 }
 
-/*  What a line that begins with no name was meant to be, as other formats have it. */
+/*  Suggests what a line without a name was meant to be, by the syntax of other formats. */
 static const char *s_foreign (const char *line, size_t len, size_t at)
 {
     switch (line[at]) {
@@ -81,8 +81,9 @@ static const char *s_check_item (const char *line, size_t len, size_t indent)
     return line[at] == '=' ? s_check_value (line, len, at + 1) : "expected '=' after the name";
 }
 
-/*  Checks one line (without LF) and moves *deepest, the deepest level that the next may have.
- *  Returns what is wrong, or NULL. *item tells whether it makes an item: not a blank or comment. */
+/*  Checks one line, without its LF, and updates *deepest, the deepest level that the next line
+ *  may have. Returns the error, or NULL. *item tells whether the line makes an item, and isn't
+ *  blank or a comment. */
 static const char *s_check_line (const char *line, size_t len, size_t *deepest, bool *item)
 {
     *item = false;
@@ -109,7 +110,7 @@ static const char *s_check_line (const char *line, size_t len, size_t *deepest, 
     return NULL;
 }
 
-/*  What an editor put in front of the text, or wrote instead of it. */
+/*  Finds marks and codings that an editor has added or used. */
 static const char *s_check_coding (const char *text, size_t len)
 {
     if (len >= 3 && memcmp (text, "\xef\xbb\xbf", 3) == 0)
@@ -119,8 +120,8 @@ static const char *s_check_coding (const char *text, size_t len)
     return NULL;
 }
 
-/*  Blanks the comment lines of `text`, notes the lines of the items. Returns what is wrong in
- *  *line, or NULL. */
+/*  Blanks the comment lines of `text`, and notes the lines of the items. Returns the error with
+ *  its line in *line, or NULL. */
 static const char *s_check (zc_zpl_t *self, char *text, size_t len, unsigned *line)
 {
     size_t deepest = 0;

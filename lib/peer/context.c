@@ -14,7 +14,7 @@
 typedef struct {
     atomic_int owners; /* the caller, and the thread */
     void *context;
-    int fd; /* readable once it has ended */
+    int fd; /* readable once the context has ended */
 } s_end_t;
 
 static void s_term (void *context)
@@ -53,7 +53,7 @@ static void s_wait (int done_fd, int most_ms, int fd)
     }
 }
 
-/*  Returns whether there is a thread that ends it. */
+/*  Starts a thread that ends the context. Returns whether there is one. */
 static int s_start (s_end_t *end)
 {
     pthread_t thread;

@@ -1,18 +1,21 @@
-/*  control.c - a DEALER and a table of what it waits for.
+/*  control.c - a DEALER and a table of the requests that wait for answers.
  *
- *  Each request goes out as `#<hex>` verb argument…; the tag comes back in front of every answer,
- * so answers find their request in any order, and one that was given up is recognised and dropped.
- *  Plain libzmq calls, since payloads pass here and czmq's zmsg would copy each frame once more.
+ *  Each request is sent as `#<hex>` verb argument…. The tag comes back in front of every answer,
+ *  so answers find their request in any order, and an answer to a request that was given up is
+ *  recognised and dropped. The calls are libzmq's own, since payloads pass here, and czmq's zmsg
+ *  would copy each frame once more.
  *
- *  ZeroMQ is given what there is a connection for. What is asked before waits here, and what was
- *  asked on one that broke is given up: it may have been on its way, or in ZeroMQ's queue, which
- *  goes with the connection; else it would be sent on the next one, and a page that nobody waits
- *  for any more come over a link that was too narrow for one.
+ *  ZeroMQ is given requests only while there is a connection. Earlier requests wait here, and
+ *  requests on a connection that broke are given up: they may have been on their way, or in
+ *  ZeroMQ's queue, which goes with the connection. Otherwise ZeroMQ would send them on the next
+ *  connection, and a page that nobody waits for any more would take up a link that was too
+ *  narrow for one.
  *
- *  A connection is judged by the bytes on it, not by whole answers: one of a megabyte may take a
- *  minute. Only where answers are owed and nothing moves is it of no use. (To ask PING on another
- *  one instead was rejected: that shows the broker, not this connection.) Deadlines are scanned,
- *  not sorted: the earliest is remembered, so the scan runs only when one is due. */
+ *  A connection is judged by the bytes that move on it, and not by whole answers, since an
+ *  answer of a megabyte may take a minute. It is useless only if answers are owed and no byte
+ *  moves. Rejected: judging it by a PING on another connection, which shows that the broker
+ *  lives and not that this connection does. Deadlines are scanned and not sorted: the earliest
+ *  is remembered, so the scan runs only when one is due. */
 #include "lib/peer/control.h"
 
 #include "lib/base/clock.h"
@@ -25,23 +28,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define S_BUCKETS 1024          /* power of two; numbers are consecutive, so chains stay short */
-#define S_FRAMES 8              /* more than any answer has; what is beyond is dropped */
-#define S_QUEUE 1000            /* requests that wait for a connection, or in ZeroMQ's queue */
-#define S_HELD_BYTES (64 << 20) /* what waits for a connection */
+#define S_BUCKETS 1024 /* power of two; numbers are consecutive, so chains stay short */
+#define S_FRAMES 8     /* more than any answer has; later frames are dropped */
+#define S_QUEUE 1000   /* requests that wait for a connection, and messages in ZeroMQ's queue */
+#define S_HELD_BYTES (64 << 20) /* of the requests that wait for a connection */
 #define S_TAG_SIZE 20           /* '#', 16 digits, NUL */
 #define S_HANDSHAKE_MS 5000
-#define S_SILENCE_MS 15000 /* with nothing moving while answers are owed */
-#define S_EXTENSION 12     /* times its own time that a request waits while something moves */
-/*  Not -1: then a connection that is lost takes its queue away at once, and where the frames of an
- *  answer have been received in part, libzmq 4.3.4 ends in an assertion (fq.cpp). */
+#define S_SILENCE_MS 15000 /* without a byte moving, while answers are owed */
+#define S_EXTENSION 12 /* a request waits at most so many times its own timeout while bytes move \
+                        */
+/*  Not -1. With -1, a connection that is lost takes its queue away at once; if the frames of an
+ *  answer have been received in part, libzmq 4.3.4 then fails an assertion (fq.cpp). */
 #define S_NEVER_MS (24 * 3600 * 1000)
 
 typedef struct s_request {
     struct s_request *next; /* in its bucket */
     uint64_t number;
     uint64_t deadline; /* monotonic milliseconds; 0: none */
-    uint64_t latest;   /* to which that may be put off */
+    uint64_t latest;   /* how far the deadline may be put off */
     unsigned timeout_ms;
     zc_verb_t verb;
     zc_control_fn fn;
@@ -53,7 +57,7 @@ typedef struct s_held {
     struct s_held *next;
     uint64_t number;
     size_t count, size;
-    size_t lengths[]; /* of the frames, whose bytes follow */
+    size_t lengths[]; /* of the frames; their bytes follow */
 } s_held_t;
 
 struct zc_control {
@@ -61,10 +65,10 @@ struct zc_control {
     zc_redial_t redial;
     zc_monitor_t *monitor;
     bool once;            /* zc_control_new_once */
-    bool inproc;          /* always connected: no event tells of it */
-    bool connected, lost; /* as far as the monitor has told */
+    bool inproc;          /* always connected: no event says so */
+    bool connected, lost; /* as far as the monitor has reported */
     uint64_t last;        /* number of the last request */
-    uint64_t earliest;    /* no deadline is before this; UINT64_MAX: there is none */
+    uint64_t earliest;    /* no deadline is earlier; UINT64_MAX: there is none */
     uint64_t moved_ms;    /* see zc_control_moved_ms */
     size_t pending;
     size_t frame_max;           /* bytes; a larger frame would end the connection */
@@ -125,7 +129,7 @@ zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned
 
 /*  Requests. */
 
-/*  Takes the request out of the table; the caller frees it. NULL where it isn't there. */
+/*  Takes the request out of the table; the caller frees it. Returns NULL if it isn't there. */
 static s_request_t *s_take (zc_control_t *self, uint64_t number)
 {
     s_request_t **at = &self->buckets[number % S_BUCKETS];
@@ -154,7 +158,7 @@ static void s_give_up (zc_control_t *self, uint64_t number)
     free (request);
 }
 
-/*  Those up to `last`: a callback may ask anew. */
+/*  Gives up the requests up to `last`, since a callback may make new ones. */
 static void s_give_up_all (zc_control_t *self, uint64_t last)
 {
     for (size_t i = 0; i < S_BUCKETS; i++) {
@@ -206,8 +210,8 @@ static int s_send_frame (void *socket, const void *bytes, size_t len, int flags)
     return rc < 0 ? -1 : 0;
 }
 
-/*  Once the first frame is taken, so are the others; where the connection is torn down in between,
- *  ZeroMQ drops the rest, and the monitor tells. */
+/*  Once ZeroMQ has taken the first frame, it takes the others. If the connection ends in
+ *  between, ZeroMQ drops them, and the monitor reports the end. */
 static int s_send (zc_control_t *self, uint64_t number, const zc_slice_t *frames, size_t count)
 {
     char tag[S_TAG_SIZE];
@@ -255,7 +259,8 @@ static void s_drop_held (zc_control_t *self)
     free (held);
 }
 
-/*  Sends what has waited for a connection, in order; what was cancelled meanwhile isn't there. */
+/*  Sends, in order, the requests that waited for a connection, without those that were cancelled
+ *  meanwhile. */
 static void s_send_held (zc_control_t *self)
 {
     zc_slice_t frames[ZC_ASK_WRITES];
@@ -365,8 +370,8 @@ uint64_t zc_control_moved_ms (zc_control_t *self)
     return self->moved_ms;
 }
 
-/*  What was asked on it is given up; the next one begins with an empty queue. All answers that had
- *  come have been handled. */
+/*  Gives up the requests on this connection, so that the next one begins with an empty queue.
+ *  All answers that had come have been handled. */
 static void s_end_connection (zc_control_t *self)
 {
     uint64_t last = self->held ? self->held->number - 1 : self->last;
@@ -406,8 +411,8 @@ void zc_control_fds (zc_control_t *self, int fds[2])
     }
 }
 
-/*  Receives one message: up to S_FRAMES frames, the rest is dropped. Returns how many frames were
- *  kept, 0 where nothing waits. The caller closes them. */
+/*  Receives one message of up to S_FRAMES frames; further ones are dropped. Returns how many
+ *  were kept, 0 if no message waits. The caller closes them. */
 static size_t s_receive (void *socket, zmq_msg_t *frames)
 {
     size_t count = 0;
@@ -431,7 +436,7 @@ static size_t s_receive (void *socket, zmq_msg_t *frames)
     return count;
 }
 
-/*  The number in a tag "#<hex>"; 0 where it isn't one of ours. */
+/*  The number in a tag "#<hex>"; 0 if it isn't one of our tags. */
 static uint64_t s_tag_number (zc_slice_t tag)
 {
     if (tag.len < 2 || tag.len > 17 || tag.at[0] != '#')
@@ -468,7 +473,7 @@ static void s_answer (zc_control_t *self, const zc_slice_t *frames, size_t count
     fn (arg, &answer);
 }
 
-/*  Puts off a request that is due, where something moves. False where its time is over. */
+/*  Puts off the deadline of a request while bytes move. Returns false if its time is over. */
 static bool s_put_off (zc_control_t *self, s_request_t *request, uint64_t now)
 {
     uint64_t until = zc_control_moved_ms (self) + request->timeout_ms;
@@ -481,7 +486,7 @@ static void s_expire (zc_control_t *self, uint64_t now)
     if (now < self->earliest)
         return;
     uint64_t earliest = UINT64_MAX;
-    self->earliest = UINT64_MAX; /* a callback's own new request sets it */
+    self->earliest = UINT64_MAX; /* a new request by a callback sets it */
     for (size_t i = 0; i < S_BUCKETS; i++) {
         s_request_t *request = self->buckets[i];
         while (request) {
@@ -518,7 +523,7 @@ int zc_control_read (zc_control_t *self, int max)
     }
     if (handled > 0)
         self->moved_ms = now;
-    if (handled < max) /* what has come before the connection was lost counts */
+    if (handled < max) /* first the answers that came before the connection was lost */
         s_look_after_connection (self, now);
     s_expire (self, now);
     return handled;

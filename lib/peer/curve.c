@@ -1,5 +1,5 @@
-/*  curve.c - see curve.h. A process has one key pair, whatever it connects: so it is kept here, and
- *  not handed through everything that opens a socket. */
+/*  curve.c - see curve.h. A process has one key pair for all its connections, so the pair is
+ *  kept here, and isn't passed through all functions that open a socket. */
 #include "lib/peer/curve.h"
 
 #include <assert.h>
@@ -46,7 +46,7 @@ int zc_curve_read (zc_certificate_t *certificate, const char *path, bool secret,
     return rc;
 }
 
-/*  The broker's key as it is, or the one in a file. */
+/*  Takes the broker's key from the value itself, or from the file that it names. */
 static int s_read_server (const char *value, char *error, size_t size)
 {
     zc_certificate_t server;
@@ -99,5 +99,5 @@ void zc_curve_apply (void *socket)
     int rc = zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, s_own.server, ZC_CURVE_TEXT);
     rc |= zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, s_own.public_key, ZC_CURVE_TEXT);
     rc |= zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, s_own.secret_key, ZC_CURVE_TEXT);
-    assert (rc == 0); /* valid keys were read: a libzmq without CURVE refuses to begin with */
+    assert (rc == 0); /* valid keys were read, and a libzmq without CURVE refuses to start */
 }

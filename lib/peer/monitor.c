@@ -1,9 +1,9 @@
-/*  monitor.c - zmq_socket_monitor's PAIR, boiled down to up and down.
+/*  monitor.c - reduces the events of zmq_socket_monitor's PAIR to up and down.
  *
  *  An event is two frames: 16 bits of number and 32 of value, then the endpoint. The value of
- *  "connected" is the descriptor, which is ZeroMQ's: here it is only asked how TCP fares. Between
- *  its end and our reading of that, the number may stand for another file; then the answer is wrong
- *  for a moment, and nothing is done to that file. */
+ *  "connected" is ZeroMQ's descriptor, which is only used to ask for TCP's counters. Between the
+ *  end of the connection and the moment when we read that event, the number may belong to
+ *  another file; then the counters are wrong for a moment, and that file isn't touched. */
 #include "lib/peer/monitor.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@ enum { S_ESTABLISHED = 1, S_SYN_SENT = 2, S_SYN_RECEIVED = 3 };
 struct zc_monitor {
     void *watched; /* borrowed */
     void *pair;
-    int fd; /* of the connection; ZeroMQ's; -1: there is none */
+    int fd; /* ZeroMQ's, of the connection; -1: there is none */
     uint64_t received, acknowledged;
 };
 
@@ -43,7 +43,7 @@ zc_monitor_t *zc_monitor_new (void *context, void *socket)
             ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
     self->pair = zmq_socket (context, ZMQ_PAIR);
-    int none = 0; /* what has no room would hold up ZeroMQ's thread, which writes it */
+    int none = 0; /* no bound: a full queue would block ZeroMQ's thread, which writes the events */
     zmq_setsockopt (self->pair, ZMQ_RCVHWM, &none, sizeof none);
     zmq_setsockopt (self->pair, ZMQ_LINGER, &none, sizeof none);
     rc |= zmq_connect (self->pair, endpoint);
@@ -68,7 +68,7 @@ void *zc_monitor_socket (zc_monitor_t *self)
     return self->pair;
 }
 
-/*  False where there is none. */
+/*  Reads one event. Returns false if there is none. */
 static bool s_read (zc_monitor_t *self, uint16_t *event, uint32_t *value)
 {
     struct {
@@ -98,7 +98,7 @@ zc_monitor_event_t zc_monitor_read (zc_monitor_t *self)
     return ZC_MONITOR_NOTHING;
 }
 
-/*  False where it isn't TCP, or the kernel doesn't count. */
+/*  Returns false if it isn't TCP, or the kernel doesn't count. */
 static bool s_ask (const zc_monitor_t *self, struct tcp_info *info)
 {
     socklen_t size = sizeof *info;
@@ -106,8 +106,8 @@ static bool s_ask (const zc_monitor_t *self, struct tcp_info *info)
            size >= offsetof (struct tcp_info, tcpi_min_rtt);
 }
 
-/*  When bytes were acknowledged isn't counted; but where all have been, not long after the last was
- *  sent. */
+/*  The kernel doesn't say when bytes were last acknowledged. If all have been, that was shortly
+ *  after the last ones were sent. */
 static uint64_t s_quiet_ms (const struct tcp_info *info, bool received, bool acknowledged)
 {
     uint64_t quiet_ms = received ? info->tcpi_last_data_recv : UINT64_MAX;

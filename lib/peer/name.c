@@ -1,5 +1,5 @@
-/*  name.c - see name.h. The names of a machine that has the broker stay as short as they can be;
- *  who shares one, as two instances on a machine may, is told so by the broker. */
+/*  name.c - see name.h. On the machine of the broker, names are as short as possible. If two
+ *  programs share a name, as two instances on one machine may, the broker tells them. */
 #include "lib/peer/name.h"
 
 #include <limits.h>
@@ -18,7 +18,8 @@ bool zc_name_valid (const char *name)
                len;
 }
 
-/*  A host's name may be anything, but nobody's that reads a table should suffer. */
+/*  A host's name may have any bytes; those that aren't plain are replaced, for the sake of
+ *  tables. */
 static void s_host (char host[HOST_NAME_MAX + 1])
 {
     if (gethostname (host, HOST_NAME_MAX) != 0)

@@ -1,17 +1,18 @@
 /*  publisher.c - a queue of messages and one connection at a time.
  *
- *  A connection of zc_control_new_once hands requests over as a prefix: all up to some point, in
- *  order, nothing behind it. When it is lost, its socket (with what still lay in it) is thrown
- * away, and everything that has no answer is sent again, from the oldest on, over a new one. So
- * each connection begins at or before the first message that may be missing, and the first time
- * that the broker sees a message it has seen all before it; repeats it knows by their key. Letting
- *  ZeroMQ reconnect by itself was rejected: it would send what was queued last before the repeats.
+ *  A connection of zc_control_new_once delivers a prefix of the requests: all up to some point,
+ *  in order, and none after it. When the connection is lost, its socket is thrown away with all
+ *  that is still in it, and all messages without an answer are sent again, from the oldest on,
+ *  over a new connection. So each connection begins at or before the first message that may be
+ *  missing, and the broker sees each message for the first time in the right order. It
+ *  recognises repeats by their key. Rejected: letting ZeroMQ reconnect by itself, which would
+ *  send the messages in its queue before the repeats.
  *
- *  A broker ends the connection on a frame that is much too large, instead of refusing it: sent
- *  again and again, such a message would hold up everything behind it. So the first large one on
- *  each connection waits until the broker has said its limit (LIMITS), and what is beyond that is
- *  refused here. An older broker doesn't know that verb: there, what has ended several connections
- *  in turn is refused. */
+ *  A broker ends the connection on a frame that is far too large instead of refusing it. Sent
+ *  again and again, such a message would hold up all later ones. So the first large message on
+ *  each connection waits until the broker has told its limit (LIMITS), and a message beyond the
+ *  limit is refused here. An older broker doesn't know LIMITS: then a message that has ended
+ *  several connections in turn is refused. */
 #include "lib/peer/publisher.h"
 
 #include <assert.h>
@@ -29,11 +30,11 @@
 
 #define S_WINDOW 200
 #define S_ANSWER_MS 10000
-#define S_CONNECT_MS 5000 /* an attempt that has come to nothing is begun anew */
+#define S_CONNECT_MS 5000 /* for an attempt to connect; then the next one begins */
 #define S_BACKOFF_MIN_MS 100
 #define S_BACKOFF_MAX_MS 2000
 #define S_PAUSE_MS 200 /* after "not now" from the broker */
-#define S_FULL_MS 20   /* after ZeroMQ took no more */
+#define S_FULL_MS 20   /* after ZeroMQ's queue was full */
 #define S_KEY_CHARS 11 /* 66 bits: no two runs share a key */
 #define S_LARGE 65536  /* bytes; a larger payload is sent only once the broker's limit is known */
 #define S_CUTS 3       /* connections that a message may have ended */
@@ -48,9 +49,9 @@ typedef struct s_entry {
     bool repeated;                  /* was sent before */
     uint64_t added_ms;              /* monotonic */
     size_t topic, payload, headers; /* lengths; the bytes follow the struct in this order */
-    size_t size;                    /* of the payload, also where it isn't kept */
+    size_t size;                    /* of the payload, even if the bytes aren't kept */
     unsigned cuts;                  /* connections that ended while it was the first unanswered */
-    char *code, *text;              /* of the outcome; owned; once S_DONE */
+    char *code, *text;              /* of the outcome, once S_DONE; owned */
     char bytes[];
 } s_entry_t;
 
@@ -59,19 +60,20 @@ struct zc_publisher {
     void *context;
     char *endpoint;
     zc_control_t *control; /* NULL between two connections */
-    unsigned attempt;      /* connections in a row that came to nothing */
-    bool connected, told;  /* told: the owner knows of the present state */
-    uint64_t opened_ms;    /* when this connection was begun, or the next one may be */
-    uint64_t progress_ms;  /* last answer, or when something was sent with none in flight */
-    uint64_t moved_ms;     /* when something last moved, on this connection or an earlier one */
+    unsigned attempt;      /* attempts in a row that failed */
+    bool connected, told;  /* told: the owner knows the present state */
+    uint64_t opened_ms;    /* when this connection was begun, or when the next one may be */
+    /* time of the last answer, or of the first message sent with none in flight */
+    uint64_t progress_ms;
+    uint64_t moved_ms; /* when a byte last moved, on this connection or an earlier one */
     uint64_t paused_until;
     unsigned backoff_ms;
-    s_limit_t limit;    /* of this connection: */
-    size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: it is too old to say */
+    s_limit_t limit;    /* of this connection: whether the limit is known */
+    size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: the broker is too old to tell */
     s_entry_t *head, **tail;
-    s_entry_t *next; /* no entry before it is S_WAITING; NULL: none at all is */
+    s_entry_t *next; /* no entry before it is S_WAITING; NULL: none waits */
     size_t in_flight;
-    char key[S_KEY_CHARS + 1]; /* what the keys made here begin with */
+    char key[S_KEY_CHARS + 1]; /* prefix of the keys made here */
     uint64_t keys;
     zc_publisher_stats_t stats;
 };
@@ -191,7 +193,7 @@ __attribute__ ((format (printf, 3, 4))) static void s_refuse (s_entry_t *entry, 
     entry->text = strdup (text);
 }
 
-/*  Whether it is refused for its size. */
+/*  Refuses an entry that is too large. Returns whether it was refused. */
 static bool s_is_too_large (s_entry_t *entry)
 {
     const zc_publisher_t *self = entry->publisher;
@@ -204,8 +206,8 @@ static bool s_is_too_large (s_entry_t *entry)
     return entry->state == S_DONE;
 }
 
-/*  Takes the place of one that is refused before it was sent, without its bytes, of which there may
- *  be any number. */
+/*  An entry for a message that is refused before it was sent, without its bytes, of which there
+ *  may be any number. */
 static s_entry_t *s_add_refused (zc_publisher_t *self, zc_slice_t topic, size_t size)
 {
     zc_slice_t none = {"", 0};
@@ -254,7 +256,7 @@ static zc_slice_t s_payload (const s_entry_t *entry)
     return (zc_slice_t){entry->bytes + entry->topic, entry->payload};
 }
 
-/*  Takes the entry out of the queue and reports it. */
+/*  Takes the entry out of the queue and reports its outcome. */
 static void s_pop (zc_publisher_t *self, s_entry_t **at, const char *code, const char *text)
 {
     s_entry_t *entry = *at;
@@ -358,13 +360,13 @@ static bool s_send (zc_publisher_t *self, s_entry_t *entry)
     return true;
 }
 
-/*  Whether nothing can be sent until the broker has said its limit. */
+/*  Whether nothing can be sent until the broker has told its limit. */
 static bool s_waits_for_limit (const zc_publisher_t *self)
 {
     return self->next && self->limit == S_ASKED && self->next->size > S_LARGE;
 }
 
-/*  Sends one that waits, or refuses it. False where no more can be sent for now. */
+/*  Sends an entry that waits, or refuses it. Returns false if no more can be sent for now. */
 static bool s_send_next (zc_publisher_t *self, s_entry_t *entry)
 {
     if (entry->size > S_LARGE && self->limit != S_KNOWN) {
@@ -382,7 +384,8 @@ static void s_send_waiting (zc_publisher_t *self)
     while (self->next && self->in_flight < self->config.window) {
         if (self->next->state == S_WAITING && !s_send_next (self, self->next)) {
             if (!s_waits_for_limit (self))
-                self->paused_until = zc_mono_ms () + S_FULL_MS; /* gone, and soon told so */
+                /* the queue is full, or the connection is gone, as we'll soon hear */
+                self->paused_until = zc_mono_ms () + S_FULL_MS;
             return;
         }
         self->next = self->next->next;
@@ -400,7 +403,7 @@ static void s_tell (zc_publisher_t *self, bool connected)
         self->config.connected (self->config.arg, connected);
 }
 
-/*  Throws the connection away; all that has no answer waits again. */
+/*  Throws the connection away; all messages without an answer wait again. */
 static void s_close (zc_publisher_t *self)
 {
     if (self->in_flight)

@@ -1,9 +1,10 @@
-/*  redial.c - see redial.h. To tell a session that has ended from one that waits for its next
- *  attempt would take knowledge of ZeroMQ's inside; to make both anew costs next to nothing.
+/*  redial.c - see redial.h. Distinguishing a session that has ended from one that waits for its
+ *  next attempt would need knowledge of ZeroMQ's internals; making both anew costs next to
+ *  nothing.
  *
- *  A session that lives ends only once this thread has looked at the socket, and would go on
- *  connecting until then, beside the new one. What it told a monitor then would be taken for the
- *  new one's fate. So between the two there is a moment; zmq_connect begins with a look. */
+ *  A session that lives ends only once this thread has called into the socket, and would until
+ *  then go on connecting, beside the new one. Its events would be taken for the new session's.
+ *  So a moment passes between the two; zmq_connect itself calls into the socket. */
 #include "lib/peer/redial.h"
 
 #include <arpa/inet.h>
@@ -16,8 +17,8 @@
 #include "lib/peer/curve.h"
 
 #define S_APART_MS 100  /* between the old session and the new one */
-#define S_NAMED_MS 1000 /* until the first attempts at a name are turned to the other family */
-#define S_NAMED 4       /* how many: a handshake may take longer than that */
+#define S_NAMED_MS 1000 /* until attempts at a name are turned to the other family, at first */
+#define S_NAMED 4       /* how many of these: a handshake may take longer */
 
 void zc_keepalive (void *socket)
 {
@@ -33,9 +34,9 @@ void zc_keepalive (void *socket)
         zmq_setsockopt (socket, options[i].option, &options[i].value, sizeof options[i].value);
 }
 
-/*  Linux counts the time in which a peer's window was too small for the next segment as well,
- * though bytes move (TCP_USER_TIMEOUT): a proxy or tunnel that reads slowly keeps it so all the
- * time. */
+/*  Linux's TCP_USER_TIMEOUT also counts the time in which the peer's window is too small for the
+ *  next segment, though bytes move. A proxy or tunnel that reads slowly keeps its window that
+ *  small all the time. */
 void zc_give_up_sending (void *socket, int ms)
 {
     zmq_setsockopt (socket, ZMQ_TCP_MAXRT, &ms, sizeof ms);
@@ -108,8 +109,8 @@ long zc_redial_timeout (const zc_redial_t *self)
     return self->due_ms > now ? (long)(self->due_ms - now) : 0;
 }
 
-/*  Polling a SUB socket takes the first frame of the next message out of its queue, which
- *  zmq_disconnect empties: without the other frames, libzmq 4.3.4 ends in an assertion. */
+/*  Polling a SUB socket takes the first frame of the next message out of its queue, and
+ *  zmq_disconnect empties the queue: without the other frames, libzmq 4.3.4 fails an assertion. */
 static void s_discard (void *socket)
 {
     char byte;

@@ -1,5 +1,5 @@
-/*  answer.c - one row a verb says which fields its answer has, in the order of its frames: what is
- *  written and what is read can't differ. */
+/*  answer.c - one row for each verb says which fields its answer has, in the order of its
+ *  frames, so that writing and reading can't differ. */
 #include "lib/wire/answer.h"
 
 #include <assert.h>
@@ -18,22 +18,22 @@ typedef enum {
     S_NUMBER,   /* uint64_t */
     S_SINCE,    /* zc_id_t, or '?' with `unknown` */
     S_BYTES,    /* zc_slice_t */
-    S_PLAIN,    /* the same, plain text */
-    S_LASTS,    /* the same, positions */
-    S_LISTED,   /* the same, positions with topics */
-    S_LINE,     /* the same, a line */
+    S_PLAIN,    /* a zc_slice_t of plain text */
+    S_LASTS,    /* a zc_slice_t of positions */
+    S_LISTED,   /* a zc_slice_t of positions with topics */
+    S_LINE,     /* a zc_slice_t: a line */
 } s_type_t;
 
 typedef struct {
     s_type_t type;
     size_t offset;   /* in zc_answer_t */
-    const char *bad; /* what is wrong where it isn't one */
+    const char *bad; /* the error if the frame is malformed */
 } s_field_t;
 
 typedef struct {
     zc_answer_kind_t kind;
     s_field_t fields[ZC_ANSWER_FRAMES - 1];
-    unsigned optional; /* of the last ones, those that may be missing */
+    unsigned optional; /* how many of the last fields may be missing */
 } s_form_t;
 
 #define S_FIELD(type, name, is)                                       \
@@ -78,7 +78,7 @@ static void s_add_position (zc_buf_t *list, zc_id_t id)
     list->len += zc_id_format (id, text);
 }
 
-/*  Takes a line off, without its LF, which the last one may have or not. */
+/*  Takes a line from the list, without its LF, which the last line may lack. */
 static bool s_line (zc_slice_t *list, zc_slice_t *line)
 {
     if (list->len == 0)
@@ -167,7 +167,7 @@ static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
     }
 }
 
-/*  Each returns NULL, or what is wrong. */
+/*  Each returns NULL, or the error. */
 
 static size_t s_count (const s_form_t *form)
 {
@@ -301,7 +301,7 @@ void zc_answer_write (const zc_answer_t *self, zc_answer_frames_t *out)
     }
 }
 
-/*  What it means. */
+/*  Meaning. */
 
 bool zc_answer_is_error (const zc_answer_t *self, const char *code)
 {

@@ -1,4 +1,4 @@
-/*  ask.c - one table row a verb: its name, its count of arguments, its check. */
+/*  ask.c - one row for each verb: its name, its count of arguments, its check. */
 #include "lib/wire/ask.h"
 
 #include <assert.h>
@@ -171,7 +171,7 @@ static const s_verb_t *s_verb_find (zc_slice_t name)
     return NULL;
 }
 
-/*  Takes delimiter and tag off. Returns the frames taken, or -1 where the tag is too long. */
+/*  Takes delimiter and tag. Returns how many frames these are, or -1 if the tag is too long. */
 static long s_envelope (zc_ask_t *self, const zc_slice_t *frames, size_t count)
 {
     size_t at = 0;
@@ -232,7 +232,7 @@ bool zc_ask_topic (const zc_ask_t *self, size_t *at, zc_slice_t *topic)
         *topic = self->frames[(*at)++];
         return true;
     }
-    /*  An empty list has no topics; else each LF has one on either side. */
+    /*  An empty list has no topics; otherwise there is a topic on either side of each LF. */
     if (self->list.len == 0 || *at > self->list.len)
         return false;
     const char *begin = self->list.at + *at;
@@ -308,7 +308,7 @@ void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
         s_put (out, self->name);
         s_put (out, self->json);
         break;
-    default: /* without arguments */
+    default: /* verbs without arguments */
         break;
     }
 }

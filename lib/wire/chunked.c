@@ -1,9 +1,9 @@
-/*  chunked.c - a state machine that keeps where in a chunk it is, and hands the data on as it lies
- *  in the bytes that came.
+/*  chunked.c - a state machine that keeps its place in a chunk, and hands on the data without
+ *  copying.
  *
- *  Extensions and trailer fields are passed over (RFC 9112 §7.1.1, §7.1.2), within bounds, since
- *  they could be endless; bare CR and LF and control characters in them are refused, as in a head.
- */
+ *  Extensions and trailer fields are skipped (RFC 9112 §7.1.1, §7.1.2). Their size is bounded,
+ *  since they could be endless. Bare CR and LF and control characters in them are refused, as in
+ *  a head. */
 #include "lib/wire/chunked.h"
 
 #include <string.h>
@@ -12,18 +12,18 @@
 
 enum {
     PART_SIZE,      /* the digits */
-    PART_SPACE,     /* behind them: blanks before ';' or the CR */
-    PART_EXTENSION, /* behind ';' */
+    PART_SPACE,     /* blanks after the digits, before ';' or the CR */
+    PART_EXTENSION, /* after ';' */
     PART_QUOTED,    /* in a quoted value of an extension */
-    PART_ESCAPE,    /* behind a backslash in it */
+    PART_ESCAPE,    /* after a backslash in it */
     PART_SIZE_LF,   /* the LF of a size line */
     PART_DATA,      /* of the chunk */
-    PART_DATA_CR,   /* behind it */
+    PART_DATA_CR,   /* the CR after the data */
     PART_DATA_LF,
-    PART_TRAILER,    /* at the beginning of a line behind the last chunk */
-    PART_NAME,       /* in the name of a field there */
-    PART_VALUE,      /* and in its value */
-    PART_TRAILER_LF, /* the LF of such a line */
+    PART_TRAILER,    /* at the beginning of a line after the last chunk */
+    PART_NAME,       /* in the name of a trailer field */
+    PART_VALUE,      /* in its value */
+    PART_TRAILER_LF, /* the LF of its line */
     PART_LAST_LF,    /* the LF of the empty line that ends the body */
     PART_END,
     PART_BAD,
@@ -42,13 +42,13 @@ static int s_hex (char c)
                                   : -1;
 }
 
-/*  Text that may stand in an extension or a field. */
+/*  Whether a character may be in an extension or a field. */
 static bool s_is_text (char c)
 {
     return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
 }
 
-/*  A digit of the size, or what ends it. */
+/*  A digit of the size, or the character that ends it. */
 static uint8_t s_size (zc_chunked_t *self, char c)
 {
     int digit = s_hex (c);
@@ -58,7 +58,7 @@ static uint8_t s_size (zc_chunked_t *self, char c)
         return self->digits > 15 ? PART_BAD : PART_SIZE;
     }
     if (self->line == 1)
-        return PART_BAD; /* no digit at all */
+        return PART_BAD; /* there was no digit */
     return c == '\r'               ? PART_SIZE_LF
            : c == ';'              ? PART_EXTENSION
            : c == ' ' || c == '\t' ? PART_SPACE
@@ -85,7 +85,7 @@ static uint8_t s_extension (zc_chunked_t *self, char c)
     return c == '\r' ? PART_SIZE_LF : c == '"' ? PART_QUOTED : good ? PART_EXTENSION : PART_BAD;
 }
 
-/*  Fields behind the last chunk. */
+/*  Fields after the last chunk. */
 static uint8_t s_trailer (zc_chunked_t *self, char c)
 {
     if (++self->trailer > ZC_CHUNK_TRAILER_MAX)
@@ -104,7 +104,7 @@ static uint8_t s_trailer (zc_chunked_t *self, char c)
     }
 }
 
-/*  Where a byte that isn't data leads. */
+/*  The part that follows a byte that isn't data. */
 static uint8_t s_next (zc_chunked_t *self, char c)
 {
     if (self->part <= PART_SIZE_LF && ++self->line > ZC_CHUNK_LINE_MAX)
@@ -150,7 +150,7 @@ zc_chunked_event_t zc_chunked_read (zc_chunked_t *self, const uint8_t **bytes, s
                                     : ZC_CHUNKED_MORE;
 }
 
-/*  Bytes of the size line. */
+/*  The bytes that a line with this size takes. */
 static size_t s_line_size (size_t len)
 {
     size_t digits = 1;

@@ -1,5 +1,5 @@
-/*  encoding.c - JSON that every transport shows alike. Written by hand into the output buffer: it
- *  is on the path of every message, and only ever writes. */
+/*  encoding.c - JSON that all transports share. It is written by hand into the output buffer, as
+ *  it is on the path of every message, and is never read. */
 #include "lib/wire/encoding.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/*  A bit for each character: heads have hundreds. */
+/*  A bit for each character: heads have hundreds of characters. */
 static const uint32_t s_token[8] = {
     0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0, 0, 0,
 };
@@ -43,7 +43,7 @@ zc_slice_t zc_field_trim (zc_slice_t text)
     return text;
 }
 
-/*  Takes the first `len` bytes off, and the byte behind them where there is one. */
+/*  Takes the first `len` bytes, and the byte after them if there is one. */
 static zc_slice_t s_take (zc_slice_t *text, size_t len)
 {
     zc_slice_t part = {text->at, len};
@@ -61,7 +61,7 @@ bool zc_field_cut (zc_slice_t *text, char end, zc_slice_t *part)
     return at != NULL;
 }
 
-/*  How many bytes stand before `end`, or before the end of the text; `end` in a quoted string (RFC
+/*  The count of bytes before `end`, or to the end of the text; an `end` in a quoted string (RFC
  *  9110 §5.6.4) doesn't count. */
 static size_t s_before (zc_slice_t text, char end)
 {
@@ -102,7 +102,7 @@ zc_slice_t zc_media_type (zc_slice_t value)
     return zc_field_trim (value);
 }
 
-/*  "0.5" is 500; 1000 where it isn't a weight (RFC 9110 §12.4.2). */
+/*  "0.5" is 500; a text that isn't a weight is 1000 (RFC 9110 §12.4.2). */
 static int s_weight (zc_slice_t text)
 {
     int weight = 0, unit = 1000;

@@ -1,5 +1,5 @@
-/*  figures.c - see figures.h. Each struct is made from the same rows as its table, so that none can
- *  be forgotten. */
+/*  figures.c - see figures.h. Each struct and its table are made from the same rows, so neither
+ *  can lack one. */
 #include "lib/wire/figures.h"
 
 #include <stddef.h>
@@ -26,8 +26,8 @@ const zc_figure_t zc_fcgi_figures[] = {ZC_FCGI_FIGURES (S_FCGI){.name = NULL}};
 const zc_figure_t zc_bridge_figures[] = {ZC_BRIDGE_FIGURES (S_BRIDGE){.name = NULL}};
 const zc_figure_t zc_relay_figures[] = {ZC_RELAY_FIGURES (S_RELAY){.name = NULL}};
 
-/*  The object that has the last part of a name, which *name then is. `make`: it is made where it
- *  isn't there; else NULL then. */
+/*  The object that has the last part of a name; *name becomes that part. If the object is
+ *  missing, it is made, or without `make` NULL is returned. */
 static json_t *s_parent (json_t *object, const char **name, bool make)
 {
     for (const char *dot; object && (dot = strchr (*name, '.')); *name = dot + 1) {
@@ -61,7 +61,7 @@ void zc_figures_write (const zc_figure_t *table, const void *figures, json_t *to
     }
 }
 
-/*  What doesn't fit is told by whoever lies. */
+/*  A number that doesn't fit comes from a program that reports nonsense. */
 static uint64_t s_whole (double value)
 {
     return value >= 0x1p64 ? UINT64_MAX : value > 0 ? (uint64_t)value : 0;

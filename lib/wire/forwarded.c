@@ -9,7 +9,7 @@
 
 /*  ---------------------------------------------------------------- nodes (RFC 7239 §6) */
 
-/*  "_" and one or more letters, digits, '.', '_' and '-'. */
+/*  "_" and one or more letters, digits, '.', '_' or '-'. */
 static bool s_is_obfuscated (zc_slice_t text)
 {
     if (text.len < 2 || text.at[0] != '_')
@@ -30,7 +30,7 @@ static bool s_is_port (zc_slice_t text)
            (text.len <= 5 && zc_text_u64 (text.at, text.len, 65535, &number) == 0);
 }
 
-/*  A name that stands for itself. */
+/*  A name is kept as it is. */
 static void s_name (zc_slice_t text, zc_hop_t hop)
 {
     size_t len = text.len < INET6_ADDRSTRLEN ? text.len : INET6_ADDRSTRLEN - 1;
@@ -38,7 +38,7 @@ static void s_name (zc_slice_t text, zc_hop_t hop)
     hop[len] = 0;
 }
 
-/*  "[IPV6]" off the text. False where it isn't there. */
+/*  Takes "[IPV6]" from the text. Returns false if there is none. */
 static bool s_bracketed (zc_slice_t *text, zc_hop_t hop)
 {
     zc_slice_t address;
@@ -73,14 +73,14 @@ static bool s_node (zc_slice_t node, zc_hop_t hop)
 
 /*  ---------------------------------------------------------------- Forwarded (RFC 7239 §4) */
 
-/*  A character of a quoted string, and one behind a backslash there (RFC 9110 §5.6.4). */
+/*  A character of a quoted string, or one after a backslash there (RFC 9110 §5.6.4). */
 static bool s_may_quote (char c)
 {
     return c == '\t' || ((unsigned char)c >= ' ' && c != 0x7f);
 }
 
-/*  Takes a token, or a quoted string, whose quotes are taken off, into `out`, which has
- *  S_VALUE_MAX bytes. */
+/*  Takes a token, or a quoted string without its quotes, into `out`, which has S_VALUE_MAX
+ *  bytes. */
 static bool s_value (zc_slice_t *text, char *out, zc_slice_t *value)
 {
     size_t at = 0, len = 0;
@@ -113,7 +113,7 @@ static void s_pass_space (zc_slice_t *text)
         text->at++, text->len--;
 }
 
-/*  Parameters may come once each: these are read, the others are only looked over. */
+/*  Each parameter may occur once. These are read; others are only checked. */
 enum { S_FOR = 1, S_BY = 2, S_HOST = 4, S_PROTO = 8 };
 
 static unsigned s_parameter (zc_slice_t name)

@@ -1,9 +1,10 @@
 /*  head.c - see head.h.
  *
- *  Two passes: a scan that sees each byte once as it arrives, ends at the empty line and refuses
- *  at once what can't become a head (so that a TLS hello or random bytes aren't waited for), then
- *  one parse of the whole. A parser that keeps its state inside a field would save nothing: heads
- *  come in one segment, nearly always. llhttp, which would do, isn't in Debian 12. */
+ *  There are two passes. A scan sees each byte once, as it arrives. It ends at the empty line,
+ *  and refuses at once bytes that can't become a head, so that a TLS hello or random bytes
+ *  aren't waited for. Then the whole head is parsed. A parser that keeps its state inside a
+ *  field would save nothing, since nearly all heads come in one segment. llhttp, which would do,
+ *  isn't in Debian 12. */
 #include "lib/wire/head.h"
 
 #include <arpa/inet.h>
@@ -41,14 +42,14 @@ static bool s_is_hex (char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/*  unreserved / sub-delims */
+/*  unreserved or sub-delims */
 static bool s_is_name_char (char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            (c != 0 && strchr ("-._~!$&'()*+,;=", c));
 }
 
-/*  reg-name, which an IPv4 address is too. */
+/*  reg-name, which includes IPv4 addresses */
 static bool s_is_name (zc_slice_t name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -76,7 +77,7 @@ static bool s_is_future_address (zc_slice_t text)
     return true;
 }
 
-/*  What stands between the brackets. */
+/*  The text between the brackets. */
 static bool s_is_literal (zc_slice_t text)
 {
     char address[INET6_ADDRSTRLEN];
@@ -88,7 +89,7 @@ static bool s_is_literal (zc_slice_t text)
     return inet_pton (AF_INET6, address, &ip) == 1 || s_is_future_address (text);
 }
 
-/*  *DIGIT, and no larger than a port is. */
+/*  *DIGIT, and not more than a port can be. */
 static bool s_is_port (zc_slice_t port)
 {
     uint64_t number;
@@ -115,8 +116,9 @@ bool zc_host_valid (zc_slice_t host)
 
 /*  ---------------------------------------------------------------- the request line */
 
-/*  http-URI and its kin: what stands before the path names the host (RFC 9112 §3.2.2). Takes it
- *  off the target; false where the URI is none, or names no host (RFC 9110 §4.2.1). */
+/*  In http-URI and the like, the part before the path names the host (RFC 9112 §3.2.2). Takes
+ *  that part from the target. Returns false if the URI is malformed, or names no host (RFC 9110
+ *  §4.2.1). */
 static bool s_take_authority (zc_head_t *self, zc_slice_t *target)
 {
     static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
@@ -178,13 +180,13 @@ static int s_parse_request_line (zc_head_t *self, zc_slice_t line)
 
 /*  ---------------------------------------------------------------- fields */
 
-/*  What the fields say together about the message. */
+/*  What the fields together say about the message. */
 typedef struct {
     zc_slice_t host;
-    bool has_length;   /* Content-Length was there */
-    bool has_coding;   /* Transfer-Encoding was there */
+    bool has_length;   /* there was a Content-Length */
+    bool has_coding;   /* there was a Transfer-Encoding */
     bool last_chunked; /* the last coding named so far is chunked */
-    bool unknown;      /* one of them is something else */
+    bool unknown;      /* a coding isn't chunked */
     bool connection_upgrade, connection_close, connection_keep, websocket;
 } s_fields_t;
 
@@ -198,7 +200,7 @@ static int s_take_host (zc_head_t *self, s_fields_t *fields, zc_slice_t value)
     return 0;
 }
 
-/*  One number: a list of equal ones is refused, too (RFC 9112 §6.3 leaves that open). */
+/*  One number: a list of equal numbers is refused, too, which RFC 9112 §6.3 leaves open. */
 static int s_take_length (zc_head_t *self, s_fields_t *fields, zc_slice_t value)
 {
     if (fields->has_length)
@@ -264,7 +266,7 @@ static int s_take_field (zc_head_t *self, s_fields_t *fields, zc_slice_t name, z
     return 0;
 }
 
-/*  How long the body is (RFC 9112 §6.3). */
+/*  The length of the body (RFC 9112 §6.3). */
 static int s_settle_body (zc_head_t *self, const s_fields_t *fields)
 {
     if (!fields->has_coding)
@@ -281,8 +283,8 @@ static int s_settle_body (zc_head_t *self, const s_fields_t *fields)
     return 0;
 }
 
-/*  What the connection will be (RFC 9112 §9.3, §9.6). Upgrade means nothing in HTTP/1.0 (RFC 9110
- *  §7.8). */
+/*  Whether the connection is kept or upgraded (RFC 9112 §9.3, §9.6). Upgrade means nothing in
+ *  HTTP/1.0 (RFC 9110 §7.8). */
 static int s_settle (zc_head_t *self, const s_fields_t *fields)
 {
     if (!fields->host.at && self->minor > 0)
@@ -336,7 +338,7 @@ static int s_too_long (zc_head_t *self)
                             : s_refuse (self, 431, "the request head is too long");
 }
 
-/*  A line ended at `at`. Empty ones before the request line are passed over (RFC 9112 §2.2). */
+/*  A line has ended at `at`. Empty lines before the request line are skipped (RFC 9112 §2.2). */
 static int s_end_line (zc_head_t *self, size_t at, bool *end)
 {
     bool empty = at == self->line + 1;
@@ -351,7 +353,8 @@ static int s_end_line (zc_head_t *self, size_t at, bool *end)
     return 0;
 }
 
-/*  Looks at the byte at `scanned`. Returns 0, or the status of a refusal; *end at the last. */
+/*  Scans the byte at `scanned`. Returns 0, or the status of a refusal; *end is set at the last
+ *  byte. */
 static int s_scan (zc_head_t *self, const char *bytes, bool *end)
 {
     size_t at = self->scanned;
@@ -364,7 +367,7 @@ static int s_scan (zc_head_t *self, const char *bytes, bool *end)
     return c == '\n' ? s_end_line (self, at, end) : 0;
 }
 
-/*  Passes over text within a line, up to `end`: most of a head is. */
+/*  Skips text within a line, up to `end`: a head is mostly that. */
 static void s_pass_text (zc_head_t *self, const char *bytes, size_t end)
 {
     size_t at = self->scanned;

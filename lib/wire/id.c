@@ -27,7 +27,7 @@ int zc_id_parse (const char *text, size_t len, zc_id_t *id)
     return 0;
 }
 
-/*  Two digits a division: the broker formats two positions a message. */
+/*  Two digits for each division: the broker formats two positions for each message. */
 static size_t s_digits (uint64_t value, char *out)
 {
     static const char pairs[] =

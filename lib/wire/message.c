@@ -1,5 +1,5 @@
-/*  message.c - the envelope on the wire. What a publisher sent is checked here, once, by the
- *  broker; what the broker delivers is checked for what a worker relies on. */
+/*  message.c - the envelope on the wire. The broker checks messages of publishers, once; a
+ *  worker checks in messages of the broker what it relies on. */
 #include "lib/wire/message.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static size_t s_digits (zc_slice_t text, size_t at)
     return at - begin;
 }
 
-/*  Numbers of any size: what isn't a position now may be one to a later version. */
+/*  Numbers of any size: a later version may have larger positions. */
 static bool s_like_position (zc_slice_t text)
 {
     size_t dash = s_digits (text, 0);
@@ -68,7 +68,7 @@ bool zc_event_id_valid (zc_slice_t id)
 bool zc_event_reserved (zc_slice_t event)
 {
     if (event.len == 0 || (event.at[0] != 'z' && event.at[0] != 'm'))
-        return false; /* nearly every one, and this is asked of every message */
+        return false; /* nearly all ids end here, and every message has this checked */
     return zc_slice_starts (event, "zcast.") || zc_slice_is (event, "mercure");
 }
 
@@ -91,11 +91,11 @@ static bool s_is (zc_slice_t slice, const char *text)
 }
 
 typedef struct {
-    zc_slice_t name, value, line; /* line: with its LF, where it has one */
+    zc_slice_t name, value, line; /* line: with its LF, if it has one */
 } s_header_t;
 
-/*  Takes the next line off `rest`: 1 with a header, 0 at the end, -1 where the line is not
- *  `name: value`. One space after the colon belongs to the form. */
+/*  Takes the next line from `rest`: 1 with a header, 0 at the end, -1 if the line isn't `name:
+ *  value`. The first space after the colon is part of the form. */
 static int s_next_header (zc_slice_t *rest, s_header_t *header)
 {
     if (rest->len == 0)
@@ -132,7 +132,8 @@ static int s_set_plain (zc_slice_t *to, zc_slice_t value, size_t max)
     return 0;
 }
 
-/*  Once: a repeat is known by it, so it has to be the same for all who read the headers. */
+/*  An own id may be given once: repeats are recognised by it, so all readers of the headers must
+ *  find the same one. */
 static int s_set_event_id (zc_slice_t *to, zc_slice_t value)
 {
     if (to->len)

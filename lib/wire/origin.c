@@ -9,7 +9,7 @@ static const struct {
 } s_schemes[] = {{"http://", "80"}, {"https://", "443"}, {"ws://", "80"}, {"wss://", "443"}};
 
 typedef struct {
-    zc_slice_t name, port; /* port: empty where there is none */
+    zc_slice_t name, port; /* port: empty if there is none */
 } s_host_t;
 
 /*  "example.org", "example.org:80", "[::1]:80". */

@@ -14,7 +14,7 @@
 static const char s_signature[12] = {'\r', '\n', '\r', '\n', 0,   '\r',
                                      '\n', 'Q',  'U',  'I',  'T', '\n'};
 
-/*  How far the bytes agree with a beginning: all of it, as far as they reach, or not. */
+/*  Whether the bytes begin with `begin`, as far as they reach. */
 static bool s_agrees (const char *bytes, size_t len, const char *begin, size_t begin_len)
 {
     return memcmp (bytes, begin, len < begin_len ? len : begin_len) == 0;
@@ -37,7 +37,7 @@ static bool s_port (zc_slice_t text, uint16_t *port)
     return true;
 }
 
-/*  "TCP4 SOURCE DESTINATION PORT PORT", with one space between, or "UNKNOWN" and whatever. */
+/*  "TCP4 SOURCE DESTINATION PORT PORT", with one space between, or "UNKNOWN" and any text. */
 static bool s_line (zc_proxy_t *self, zc_slice_t line)
 {
     zc_slice_t family, source, target, port;
@@ -77,11 +77,11 @@ static unsigned s_u16 (const uint8_t *bytes)
     return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
-/*  The block behind the first 16 bytes: addresses, then ports, then what we don't read. */
+/*  The block after the first 16 bytes: addresses, then ports, then fields that are ignored. */
 static bool s_block (zc_proxy_t *self, unsigned family, const uint8_t *block, size_t len)
 {
     switch (family) {
-    case 0x00: /* unspecified: the proxy doesn't say */
+    case 0x00: /* unspecified: the proxy doesn't tell */
         return true;
     case 0x11: /* TCP over IPv4 */
         if (len < 12)
@@ -112,7 +112,7 @@ static long s_read_binary (zc_proxy_t *self, const uint8_t *bytes, size_t len)
         return -1;
     if (len < length)
         return 0;
-    /*  Command 0, LOCAL: the proxy speaks for itself, whatever the block says. */
+    /*  Command 0 is LOCAL: the proxy speaks for itself, and the block is ignored. */
     if (command == 1 && !s_block (self, bytes[13], bytes + S_FIXED, length - S_FIXED))
         return -1;
     return (long)length;

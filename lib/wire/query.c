@@ -1,6 +1,6 @@
 /*  query.c - see query.h.
  *
- *  Decoding never makes text longer, so one block of the query's size holds every decoded value. */
+ *  Decoding never makes text longer, so one block of the query's size holds all decoded values. */
 #include "lib/wire/query.h"
 
 #include <stdlib.h>

@@ -1,14 +1,14 @@
-/*  sse.c - event stream blocks (WHATWG HTML §9.2).
+/*  sse.c - blocks of an event stream (WHATWG HTML §9.2).
  *
  *  `id:` is the last line of every block, since some clients take the id of a block that was cut
- *  off. It is the position, always: a publisher's own id may be used again, on this topic or
- * another, and so says nothing of what a client has had. An empty payload still gets its `data:`
- * line: without one a browser dispatches nothing.
+ *  off. It is always the position: a publisher's own id may be used again, on this topic or
+ *  another, so it doesn't say which messages a client has had. An empty payload gets a `data:`
+ *  line, too: without one, browsers dispatch no event.
  *
  *  Every empty line ends a block that has `data:` and `id:`. Many clients take an id only from a
- *  block that has data, and some give the application a message for each empty line, or lose their
- *  id with an event that has none. What is not an event (a comment, a time to come back) is
- *  therefore lines without an empty one: they are the beginning of whatever block comes next. */
+ *  block that has data. Some give the application a message for each empty line, or forget their
+ *  id at an event without one. So lines that are no event (a comment, a time to come back) have
+ *  no empty line after them: they begin the next block. */
 #include "lib/wire/sse.h"
 
 #include <string.h>
@@ -55,8 +55,8 @@ static size_t s_line (const char *at, size_t len)
     return cr ? (size_t)(cr - at) : line;
 }
 
-/*  One `data:` line for each line of the payload; CR, LF and CRLF all end one. Anything less would
- *  let a publisher forge fields. */
+/*  One `data:` line for each line of the payload, where CR, LF and CRLF all end a line.
+ *  Otherwise a publisher could forge fields. */
 static void s_data (zc_buf_t *out, zc_slice_t data)
 {
     zc_buf_reserve (out, data.len + 64);
@@ -89,7 +89,7 @@ static void s_end (zc_buf_t *out, zc_id_t id)
     zc_buf_add (out, "\n\n", 2);
 }
 
-/*  Of an event of zcast's own: ZC_ID_NONE where the position isn't known. */
+/*  Ends an event of zcast's own; ZC_ID_NONE: the position is unknown. */
 static void s_own_end (zc_buf_t *out, zc_id_t position)
 {
     if (position != ZC_ID_NONE)
@@ -98,7 +98,7 @@ static void s_own_end (zc_buf_t *out, zc_id_t position)
         zc_buf_addc (out, '\n');
 }
 
-/*  History may hold more than a publisher may say: old brokers let it pass. */
+/*  History may have values that a publisher may not send any more: old brokers accepted them. */
 static void s_message_retry (zc_buf_t *out, zc_slice_t retry)
 {
     uint64_t ms;
@@ -143,10 +143,10 @@ static void s_verdict (zc_buf_t *out, const zc_verdict_t *verdict)
     s_end (out, verdict->position);
 }
 
-/*  It has a type, so that a browser doesn't call `onmessage`, and data that is JSON, for clients
- *  that give the application the events of every type. A comment would do neither: a page can't see
- *  it, and it has no id. No blank after `data:`, where it means nothing: `grep '^data: '` on a
- *  stream shows messages only. */
+/*  A heartbeat has a type, so that browsers don't call `onmessage`, and its data is JSON, for
+ *  clients that give the application events of every type. Rejected: a comment, which a page
+ *  can't see and which has no id. There is no blank after `data:`, where it has no meaning, so
+ *  that `grep '^data: '` on a stream shows messages only. */
 static void s_heartbeat (zc_buf_t *out, zc_id_t position)
 {
     zc_buf_adds (out, "event: zcast.heartbeat\ndata:{}\n");
@@ -166,10 +166,10 @@ void zc_sse_expired (zc_buf_t *out, zc_id_t position)
     s_own_end (out, position);
 }
 
-/*  The same in chunks (RFC 9112 §7.1), one for each block: made here, once for all clients, so that
- *  what is sent to each is still one run of the feed. */
+/*  The same blocks in chunks (RFC 9112 §7.1), one for each block. They are made here, once for
+ *  all clients, so that the bytes for each client are still one run of the feed. */
 
-/*  About how long a message's block is. */
+/*  The length of a message's block, about. */
 static size_t s_guess (const zc_message_t *message)
 {
     return message->payload.len + message->event.len + 64;
