@@ -11,7 +11,7 @@
 #define S_PORT 6379
 #define S_DATABASE_MAX 65535
 
-/*  What is wrong with a URL, in one sentence. */
+/*  The error for a URL of any other form. */
 static const char s_form[] = "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
                              "unix:///PATH[?db=N]";
 static const char s_escape[] = "a '%' is followed by two hexadecimal digits, and stands for no NUL "
@@ -22,7 +22,7 @@ static const char s_database[] = "a database is a number from 0 to 65535";
 static const char s_query_is[] = "after '?' comes db=N, and nothing else";
 static const char s_tls[] = "TLS is not supported: use a tunnel that begins on this machine";
 
-/*  Decodes a part. Returns NULL, or what is wrong. */
+/*  Decodes a part. Returns NULL, or the error. */
 static const char *s_decode (zc_slice_t text, char **part)
 {
     char *out = malloc (text.len + 1);
@@ -53,8 +53,7 @@ static const char *s_number (zc_slice_t text, uint64_t max, const char *wrong, i
     return NULL;
 }
 
-/*  "[user]:password@" or "user@" off the front of `rest`, up to the last '@' in its first `len`
- *  bytes. */
+/*  Takes "[user]:password@" or "user@" from `rest`, up to the last '@' in its first `len` bytes. */
 static const char *s_credentials (zc_address_t *address, zc_slice_t *rest, size_t len)
 {
     size_t end = len;
@@ -74,8 +73,8 @@ static const char *s_credentials (zc_address_t *address, zc_slice_t *rest, size_
     return error;
 }
 
-/*  An address in brackets, whose zone comes after "%25" (RFC 6874 §2), or as people write it, after
- *  a bare '%'. */
+/*  An address in brackets. Its zone comes after "%25" (RFC 6874 §2), or after a bare '%', as
+ *  people write it. */
 static const char *s_ipv6_host (zc_address_t *address, zc_slice_t text)
 {
     const char *percent = memchr (text.at, '%', text.len);
@@ -123,7 +122,7 @@ static const char *s_query (zc_address_t *address, zc_slice_t query)
     return error;
 }
 
-/*  Takes what comes after the first `mark` off the end of `text`. */
+/*  Takes from `text` all that follows the first `mark`, and the mark. */
 static zc_slice_t s_cut (zc_slice_t *text, char mark)
 {
     const char *at = text->len ? memchr (text->at, mark, text->len) : NULL;
@@ -134,8 +133,8 @@ static zc_slice_t s_cut (zc_slice_t *text, char mark)
     return rest;
 }
 
-/*  Neither a database nor a query has an '@', so that the last one ends user and password, whatever
- *  is in them: generated passwords have '/', and few people escape it. */
+/*  The last '@' ends user and password, whatever is in them, since neither a database nor a
+ *  query has an '@'. Generated passwords contain '/', and few people escape it. */
 static const char *s_tcp (zc_address_t *address, zc_slice_t rest)
 {
     const char *error = s_credentials (address, &rest, rest.len);

@@ -1,4 +1,5 @@
-/*  envelope.c - lines and a payload; see envelope.h. JSON was rejected: payloads are any bytes. */
+/*  envelope.c - lines and a payload; see envelope.h. Rejected: JSON, since payloads are any
+ *  bytes. */
 #include "bridge/envelope.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ bool zc_site_valid (const char *name, size_t len)
     return true;
 }
 
-/*  Takes a line, without its LF, off the front of `rest`; false where there is no whole line. */
+/*  Takes a line, without its LF, from `rest`. Returns false if there is no whole line. */
 static bool s_line (zc_slice_t *rest, zc_slice_t *line)
 {
     const char *end = rest->len ? memchr (rest->at, '\n', rest->len) : NULL;
@@ -37,8 +38,8 @@ static bool s_named (zc_slice_t line, const char *name)
     return line.len > len && memcmp (line.at, name, len) == 0 && line.at[len] == ':';
 }
 
-/*  What history still has from a time when brokers let it pass, and the other sites' don't: it is
- * left out, so that the message isn't refused there for it. */
+/*  History may have headers that older brokers accepted and the other sites' brokers don't. They
+ *  are left out, so that the message isn't refused there. */
 static bool s_outlived (zc_slice_t line, const zc_message_t *message)
 {
     if (s_named (line, "event-id"))

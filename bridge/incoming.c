@@ -1,11 +1,15 @@
-/*  incoming.c - Redis pushes, and cuts a subscriber that doesn't read (32 MB, or 8 MB for 60 s), so
- *  it is always read, and what the broker doesn't take yet waits here: the queue is bounded in
- *  bytes, and beyond that the oldest message goes. What is published while Redis or the bridge is
- *  away is gone: Redis keeps nothing for Pub/Sub. Both are counted and logged.
+/*  incoming.c - from Redis to the broker.
  *
- *  To be connected isn't to be subscribed: each subscription is asked for until Redis confirms it,
- *  and again where an ACL forbids it, since that may change. A Sentinel confirms it as well, and
- *  tells its own events only: so the node is asked what it is, before anything else. */
+ *  Redis disconnects a subscriber that doesn't read (32 MB, or 8 MB for 60 s), so it is always
+ *  read, and messages that the broker doesn't take yet wait here. The queue is bounded in bytes;
+ *  beyond that, the oldest message is dropped. Messages that are published while Redis or the
+ *  bridge is away are lost, since Redis keeps nothing for Pub/Sub. Both losses are counted and
+ *  logged.
+ *
+ *  A connection isn't a subscription: each subscription is requested until Redis confirms it,
+ *  and again after a refusal by an ACL, since ACLs may change. A Sentinel confirms
+ *  subscriptions, too, but only publishes events of its own. So the node is asked for its role
+ *  before anything else. */
 #include "bridge/incoming.h"
 
 #include <errno.h>
@@ -17,9 +21,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#define S_REPLY_MIN (1u << 20) /* bytes of a message that is read, though the queue is smaller */
+#define S_REPLY_MIN (1u << 20) /* bytes of a message that is read even if the queue is smaller */
 
-/*  Tags of commands; those of SUBSCRIBE are subscriptions. */
+/*  Tags of commands. The tags of SUBSCRIBE are the subscriptions. */
 static char s_unsubscribe, s_role;
 
 struct zc_incoming {
@@ -29,7 +33,7 @@ struct zc_incoming {
     zc_redis_subscriptions_t *subscriptions;
     zc_publisher_t *publisher;
     char *control; /* for logs; owned */
-    bool missed;   /* a subscription that had been there came back: a gap, not yet told */
+    bool missed;   /* a lost subscription came back: a gap, not yet told */
     zc_incoming_stats_t stats;
 };
 
@@ -69,7 +73,7 @@ static void s_connected (void *arg, bool connected)
                  waiting);
 }
 
-/*  Before the first message that came after it. */
+/*  The loss is told before the first message that came after it. */
 static void s_tell_missed (zc_incoming_t *self)
 {
     if (!self->missed)
@@ -99,7 +103,7 @@ static void s_invalid (zc_incoming_t *self, zc_slice_t channel, const char *why)
                     (int)(channel.len > 200 ? 200 : channel.len), channel.at, why);
 }
 
-/*  What another site sent, or we ourselves. */
+/*  A message that another site's bridge relayed, or our own. */
 static void s_relayed (zc_incoming_t *self, zc_slice_t channel, zc_slice_t topic, zc_slice_t bytes)
 {
     zc_buf_t headers = ZC_BUF_INIT;
@@ -128,7 +132,7 @@ static void s_mapped (zc_incoming_t *self, zc_slice_t name, bool pattern, zc_sli
     zc_buf_clear (&topic);
 }
 
-/*  Whether a relayed topic is subscribed to under this name. */
+/*  Whether a relayed topic is subscribed to by this name. */
 static bool s_is_relay (const zc_incoming_t *self, zc_slice_t name, bool pattern)
 {
     bool found = false;
@@ -157,14 +161,15 @@ static void s_message (void *arg, const zc_redis_event_t *event)
     if (ours && s_is_relay (self, event->name, event->pattern))
         s_relayed (self, channel, topic, event->payload);
     else if (ours || bridges)
-        self->stats.echoes++; /* a channel is for in or for out: this keeps from loops */
+        /* our own message: a channel goes one way only, which prevents loops */
+        self->stats.echoes++;
     else
         s_mapped (self, event->name, event->pattern, channel, event->payload);
 }
 
 /*  Subscriptions ------------------------------------------------------------------------------- */
 
-/*  What the mapping has, and what other sites relay. */
+/*  The channels of the mapping, and those of relays. */
 static void s_want (zc_incoming_t *self)
 {
     zc_redis_subscriptions_begin (self->subscriptions);
@@ -197,7 +202,7 @@ static void s_command (zc_incoming_t *self, void *tag, const zc_redis_subscripti
     zc_redis_command (self->redis, tag, 2, words, lengths);
 }
 
-/*  Asks for what is wanted and not there, and has what isn't wanted taken away. */
+/*  Requests the subscriptions that are missing, and ends those that aren't wanted any more. */
 static void s_ask (zc_incoming_t *self)
 {
     zc_redis_subscription_t *subscription;
@@ -241,7 +246,7 @@ static void s_confirmed (zc_incoming_t *self, zc_redis_subscription_t *subscript
         self->missed = true;
 }
 
-/*  Redis has taken it away by itself. */
+/*  Redis has ended the subscription by itself. */
 static void s_gone (zc_incoming_t *self, const zc_redis_event_t *event)
 {
     if (zc_redis_subscriptions_gone (self->subscriptions, event->name, event->pattern))
@@ -249,8 +254,8 @@ static void s_gone (zc_incoming_t *self, const zc_redis_event_t *event)
                  self->config.address->shown, (int)event->name.len, event->name.at);
 }
 
-/*  Whether it confirms what this subscription is. Anything else but an error means that the replies
- *  are not those to our commands. */
+/*  Whether the event confirms this subscription. A reply that is neither that nor an error
+ *  doesn't belong to our commands. */
 static bool s_confirms (const zc_redis_event_t *event, const zc_redis_subscription_t *subscription)
 {
     return event->kind == ZC_EVENT_SUBSCRIBED &&
@@ -258,8 +263,8 @@ static bool s_confirms (const zc_redis_event_t *event, const zc_redis_subscripti
            zc_slice_compare (event->name, zc_redis_subscription_name (subscription)) == 0;
 }
 
-/*  Anything but a Sentinel will do: a replica hears what the master does, and where an ACL or
- *  another server doesn't say what it is, the subscriptions show whether it is of use. */
+/*  Any node but a Sentinel will do: a replica gets the master's messages. If an ACL or another
+ *  server doesn't tell the role, the subscriptions show whether the node is of use. */
 static void s_told_role (zc_incoming_t *self, const redisReply *reply)
 {
     if (zc_reply_role (reply).kind == ZC_ROLE_SENTINEL)
@@ -291,12 +296,14 @@ static void s_ready (void *arg)
     static const char *role = "ROLE";
     zc_incoming_t *self = arg;
     zc_redis_command (self->redis, &s_role, 1, &role, NULL);
-    s_ask (self); /* the answers come in order: a Sentinel's to this isn't read any more */
+    /* Answers come in order, so a Sentinel's answers to these aren't read any more. */
+    s_ask (self);
 }
 
 static void s_lost (void *arg)
 {
-    zc_incoming_t *self = arg; /* redis.c has logged it; the gap is stated once it is back */
+    /* redis.c has logged it; the gap is told once the connection is back */
+    zc_incoming_t *self = arg;
     zc_redis_subscriptions_lost (self->subscriptions);
 }
 

@@ -23,7 +23,7 @@
 #include "lib/wire/figures.h"
 
 #define S_REPORT_MS 5000
-#define S_NEWS_MS 250 /* after something has changed */
+#define S_NEWS_MS 250 /* after a change */
 #define S_PASSWORD_MAX 1024
 
 static const zc_option_t s_options[] = {
@@ -76,11 +76,11 @@ static const zc_option_t s_options[] = {
     ZC_OPTION_END,
 };
 
-/*  What is made of the options. */
+/*  The options, parsed. */
 typedef struct {
     zc_address_t address;
     zc_mapping_t *mapping;
-    zc_outlet_t *outlet; /* NULL: nothing goes out */
+    zc_outlet_t *outlet; /* NULL: nothing is relayed to Redis */
     char site[ZC_SITE_MAX + 1];
 } s_setup_t;
 
@@ -88,13 +88,13 @@ typedef struct {
     zc_options_t *options;
     s_setup_t setup;
     zc_incoming_t *incoming;
-    zc_outgoing_t *outgoing; /* NULL: nothing goes out */
+    zc_outgoing_t *outgoing; /* NULL: nothing is relayed to Redis */
     zc_control_t *control;   /* for reports */
     zc_report_name_t name;
     int signal_fd;
     uint64_t report_at; /* monotonic ms */
-    char reported[160]; /* what the last report said of the connections */
-    uint64_t end_at;    /* when draining ends; 0: not draining */
+    char reported[160]; /* the connections' state in the last report */
+    uint64_t end_at;    /* when draining ends; 0: it hasn't begun */
 } s_bridge_t;
 
 /*  Options ------------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ static void s_setup_clear (s_setup_t *setup)
     zc_outlet_destroy (&setup->outlet);
 }
 
-/*  The first line of a file. Returns 0, or -1 with a sentence in `error`. */
+/*  Reads the first line of a file. Returns 0, or -1 with a sentence in `error`. */
 static int s_read_password (const char *path, char *password, char *error, size_t size)
 {
     FILE *file = fopen (path, "re");
@@ -124,8 +124,8 @@ static int s_read_password (const char *path, char *password, char *error, size_
     return -1;
 }
 
-/*  Where systemd puts what the unit's LoadCredential= names. NULL where it has put nothing there.
- */
+/*  The path of the credential that the unit's LoadCredential= names, in systemd's folder. NULL
+ *  if there is none. */
 static const char *s_credential (char *path, size_t size)
 {
     const char *folder = getenv ("CREDENTIALS_DIRECTORY");
@@ -203,7 +203,7 @@ static const char *s_setup_site (const zc_options_t *options, char *site, char *
     return "site";
 }
 
-/*  Returns NULL, or the option at fault. The caller clears `setup` in either case. */
+/*  Returns NULL, or the invalid option. The caller clears `setup` in either case. */
 static const char *s_set_up (const zc_options_t *options, s_setup_t *setup, char *error,
                              size_t size)
 {
@@ -241,7 +241,7 @@ static const zc_program_t s_program = {
 
 /*  The report ---------------------------------------------------------------------------------- */
 
-/*  What came from outside may be no UTF-8, which JSON has to be. */
+/*  Text from outside may not be UTF-8, which JSON must be. */
 static void s_set_text (json_t *object, const char *key, const char *text)
 {
     json_t *value = json_string (text);
@@ -324,7 +324,7 @@ static void s_report (s_bridge_t *self)
     self->report_at = zc_mono_ms () + S_REPORT_MS;
 }
 
-/*  What is news to the operator doesn't wait for the next report's turn. */
+/*  A change that concerns the operator doesn't wait until the next report is due. */
 static void s_hurry_report (s_bridge_t *self)
 {
     char now[sizeof self->reported];
@@ -352,7 +352,7 @@ static void s_reload (s_bridge_t *self)
         zc_error ("not reloaded: %s", error);
     } else {
         zc_mapping_t *mapping;
-        char unused[512]; /* it has been verified */
+        char unused[512]; /* already verified */
         if (s_setup_mapping (self->options, &mapping, unused, sizeof unused) == NULL)
             zc_incoming_remap (self->incoming, &mapping);
         zc_mapping_destroy (&mapping);
@@ -366,7 +366,7 @@ static void s_reload (s_bridge_t *self)
 
 static void s_drain (s_bridge_t *self)
 {
-    if (self->end_at) { /* asked twice */
+    if (self->end_at) { /* this is the second signal */
         self->end_at = 1;
         return;
     }
@@ -462,7 +462,7 @@ static int s_open (s_bridge_t *self, void *context)
     bool relay = strcmp (zc_options_text (self->options, "outgoing-format"), "relay") == 0;
     s_setup_t *setup = &self->setup;
     const char *name = zc_options_text (self->options, "name");
-    /*  One that was given is the whole name, as if the broker were near. */
+    /*  A given name is the whole name, as on the broker's machine. */
     zc_report_name_init (&self->name, name ? name : "redis", NULL, name ? "inproc://" : control);
     zc_incoming_config_t incoming = {.address = &setup->address,
                                      .control = control,
@@ -516,7 +516,7 @@ static int s_run (s_bridge_t *self)
     return status;
 }
 
-/*  A password that everyone on this machine can read. */
+/*  Warns about a password that every user of this machine can read. */
 static void s_warn_exposed (const zc_options_t *options)
 {
     const char *path, *name = zc_options_exposed (options, &path);
@@ -540,7 +540,7 @@ int main (int argc, char **argv)
     zc_log_open ("zcast-redis", zc_log_parse_level (zc_options_text (self.options, "log-level")),
                  zc_options_bool (self.options, "syslog"));
     s_warn_exposed (self.options);
-    char unused[512]; /* it has been verified */
+    char unused[512]; /* already verified */
     status = ZC_EXIT_USAGE;
     self.signal_fd = s_signal_fd ();
     if (zc_curve_start (self.options, unused, sizeof unused) != 0)

@@ -1,4 +1,4 @@
-/*  mapping.c - a list of entries; there are few, so it is searched from front to back. */
+/*  mapping.c - a list of a few entries, searched from front to back. */
 #include "bridge/mapping.h"
 
 #include <stdio.h>

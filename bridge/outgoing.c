@@ -1,26 +1,27 @@
-/*  outgoing.c - a subscriber without holes, a queue, and PUBLISH in a pipeline.
+/*  outgoing.c - from the broker to Redis: a subscriber without holes, a queue, and PUBLISH in a
+ *  pipeline.
  *
- *  That Redis has answered a PUBLISH isn't enough: a replica takes it too, and nobody hears it but
- *  who is connected there. So each batch is followed by the question what the node is (ROLE; where
- *  an ACL forbids that, HELLO; else whether it takes the position), and counts as sent only once
- * the answer is good. Nothing is sent before that was asked and answered once on each connection. A
- *  transaction of messages and position was rejected: it would stop the messages where only the
- *  position can't be kept (no memory, a full disk).
+ *  An answer to PUBLISH isn't enough: a replica answers, too, but only its own subscribers get
+ *  the message. So each batch is followed by a check of the node's role, and counts as sent only
+ *  once that check has succeeded. The check is ROLE; if an ACL forbids that, HELLO; or else
+ *  whether the node takes the position. Nothing is sent on a connection before its first check
+ *  has succeeded. Rejected: a transaction of messages and position, which would stop the
+ *  messages when only the position can't be kept (no memory, a full disk).
  *
- *    waiting for redis.c -> asking (where we left off, what the node is, whether it keeps the
- *    position) -> flowing -> waiting …
+ *  waiting for redis.c -> asking (where we left off, what the node is, whether it keeps the
+ *  position) -> flowing -> waiting …
  *
- *  What an error stops is said in bridge/reply.h: one of the server's state, or of the node, stops
- *  everything, in order, until it is over; a channel that is forbidden stops its own messages; only
- *  what can never be sent is lost. When the connection breaks, all that isn't known to be there is
- *  sent again: a repeat, which other sites know by its key, and which plain subscribers may see.
- *  While nothing goes out the queue fills, then the broker isn't read any more, and what it drops
- * is fetched from its history later.
+ *  bridge/reply.h says what each error stops. An error of the server's state or role stops all
+ *  messages, in order, until it is over. A forbidden channel stops its own messages. Only a
+ *  message that can never be sent is lost. When the connection breaks, all messages that may be
+ *  missing are sent again; other sites recognise repeats by their key, and plain subscribers may
+ *  see them. While nothing goes out, the queue fills; then the broker isn't read any more, and
+ *  messages that it drops are fetched from its history later.
  *
- *  The position up to which Redis has everything is kept in Redis itself, under a key of its own,
- *  at most once a second: a bridge that starts again goes on from there. One of which Redis knows
- *  nothing begins where the broker was when the bridge began, however long Redis takes to say so.
- */
+ *  The position up to which Redis has all messages is stored in Redis, under a key of its own,
+ *  at most once a second. A bridge that starts again goes on from there. A bridge of which Redis
+ *  has no position begins at the position that the broker had when the bridge started, however
+ *  long Redis takes to answer. */
 #include "bridge/outgoing.h"
 
 #include <errno.h>
@@ -35,23 +36,21 @@
 #include "lib/peer/control.h"
 
 #define S_SAVE_MS 1000
-#define S_UNKEPT_MS 5000    /* after a position that Redis didn't take */
+#define S_UNKEPT_MS 5000    /* after Redis refused a position */
 #define S_KEEP "86400"      /* seconds that the position is kept in Redis */
-#define S_REPEAT_MS 3600000 /* so it is said again, though it hasn't moved */
-#define S_WINDOW                                                                               \
-    (8u << 20)           /* bytes sent and not answered: Redis ends who sends a gigabyte ahead \
-                          */
-#define S_ROLE_MS 5000   /* what the node is, is asked at least so often */
-#define S_HEAD_MS 1000   /* for the broker to say where it is, and then again */
-#define S_TRY_MIN_MS 500 /* between attempts at forbidden channels */
+#define S_REPEAT_MS 3600000 /* so often it is stored again, even if it hasn't moved */
+#define S_WINDOW (8u << 20) /* bytes without an answer: Redis ends a client a gigabyte ahead */
+#define S_ROLE_MS 5000      /* how often the role is checked, at least */
+#define S_HEAD_MS 1000      /* for the broker to tell its position; then it is asked again */
+#define S_TRY_MIN_MS 500    /* between attempts at forbidden channels */
 #define S_TRY_MAX_MS 15000
 
 typedef enum { S_AWAY, S_ASKING, S_FLOWING } s_phase_t;
 
-/*  How to learn what the node is, the best one first. */
+/*  How to learn the node's role, the best way first. */
 typedef enum { S_BY_ROLE, S_BY_HELLO, S_BY_SET } s_check_t;
 
-/*  Tags of commands; those of PUBLISH are parcels. */
+/*  Tags of commands. The tags of PUBLISH are the parcels. */
 static char s_get, s_set, s_role;
 
 struct zc_outgoing {
@@ -59,29 +58,30 @@ struct zc_outgoing {
     void *context;
     char *subscribe, *control, *key; /* owned */
     zc_redis_t *redis;
-    zc_control_t *broker;        /* asks where it is; NULL once that is known */
-    zc_subscriber_t *subscriber; /* NULL until it is known where to begin, and once closed */
-    char since[ZC_ID_SIZE]; /* where to begin: as Redis knows, or where the broker was; "": ? */
-    bool got;               /* Redis has said what it knows */
+    zc_control_t *broker;        /* asks for its position; NULL once that is known */
+    zc_subscriber_t *subscriber; /* NULL until the beginning is known, and once closed */
+    char since[ZC_ID_SIZE]; /* the beginning: Redis' position, or else the broker's; "": unknown */
+    bool got;               /* Redis has answered GET */
     bool closed;
     zc_pending_t *pending;
     bool paused; /* the broker isn't read: too much waits */
-    bool full;   /* and all that waits is held, so that nothing else goes out */
+    bool full;   /* all that waits is held, so nothing else goes out */
     s_phase_t phase;
-    unsigned asked; /* S_ASKING: questions without an answer */
+    unsigned asked; /* S_ASKING: commands without an answer */
     s_check_t check;
-    bool unchecked;      /* something was sent since the last check was */
-    bool checking;       /* one is under way */
-    uint64_t role_at;    /* monotonic ms: when to check though nothing was sent */
-    zc_id_t followed;    /* the subscriber's position */
-    zc_id_t kept;        /* Redis knows this one; ZC_ID_NONE: perhaps none */
-    zc_id_t keeping;     /* and is asked to keep this one; ZC_ID_NONE: it isn't */
-    uint64_t save_at;    /* monotonic ms: where it has moved, not before */
-    uint64_t repeat_at;  /* and else then */
-    bool unkept;         /* it didn't take the last one */
-    uint64_t try_at;     /* monotonic ms: forbidden channels again */
-    unsigned try_ms;     /* and then after so long */
-    char complaint[256]; /* about what is held or not kept; "": all is well */
+    bool unchecked;     /* messages were sent after the last check */
+    bool checking;      /* a check is under way */
+    uint64_t role_at;   /* monotonic ms: when to check even if nothing was sent */
+    zc_id_t followed;   /* the subscriber's position */
+    zc_id_t kept;       /* Redis has this one; ZC_ID_NONE: perhaps none */
+    zc_id_t keeping;    /* Redis is asked to store this one; ZC_ID_NONE: it isn't */
+    uint64_t save_at;   /* monotonic ms: not before this time, if it has moved */
+    uint64_t repeat_at; /* and at this time, if it hasn't */
+    bool unkept;        /* Redis refused the last one */
+    uint64_t try_at;    /* monotonic ms: when to try forbidden channels */
+    unsigned try_ms;    /* the interval of these tries */
+    /* about messages that are held, or a position that isn't kept; "": all is well */
+    char complaint[256];
     zc_outgoing_stats_t stats;
 };
 
@@ -103,8 +103,8 @@ static void s_pause (zc_outgoing_t *self, bool pause)
     zc_subscriber_pause (self->subscriber, pause);
 }
 
-/*  What is held takes the others' place in the queue. To drop it would be a loss that nobody is
- *  told of, so all wait for who can allow the channel, or give it up. */
+/*  Held messages take the place of others in the queue. Dropping them would be a loss that
+ *  nobody is told of, so all wait until an operator allows the channel, or removes it. */
 static void s_check_full (zc_outgoing_t *self)
 {
     bool before = self->full;
@@ -119,7 +119,7 @@ static void s_check_full (zc_outgoing_t *self)
         zc_info ("redis %s: going on", s_shown (self));
 }
 
-/*  All up to here is in Redis, or isn't for it. */
+/*  All messages up to here are in Redis, or aren't meant for it. */
 static zc_id_t s_position (const zc_outgoing_t *self)
 {
     zc_id_t position = self->followed;
@@ -158,7 +158,7 @@ static void s_keep (zc_outgoing_t *self)
     s_command (self, &s_set, 5, set);
 }
 
-/*  Asks what the node is. False where that can't be asked now. */
+/*  Asks for the node's role. Returns false if that isn't possible now. */
 static bool s_check (zc_outgoing_t *self)
 {
     static const char *const words[] = {[S_BY_ROLE] = "ROLE", [S_BY_HELLO] = "HELLO"};
@@ -255,7 +255,7 @@ static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
                     code.at, (int)text.len, text.at);
 }
 
-/*  Once it is known where to begin. */
+/*  Subscribes, once the beginning is known. */
 static void s_subscribe (zc_outgoing_t *self)
 {
     if (self->subscriber || self->closed || !self->got || !self->since[0])
@@ -273,7 +273,7 @@ static void s_subscribe (zc_outgoing_t *self)
                                      .live = s_live,
                                      .refused = s_refused};
     self->subscriber = zc_subscriber_new (self->context, &config);
-    if (!self->subscriber) { /* the endpoints have been checked: out of descriptors */
+    if (!self->subscriber) { /* the endpoints are valid: out of descriptors */
         zc_error ("broker %s: %s", self->subscribe, zmq_strerror (errno));
         return;
     }
@@ -285,7 +285,7 @@ static void s_subscribe (zc_outgoing_t *self)
     s_follow (self);
 }
 
-/*  Where the broker is. */
+/*  The broker's position. */
 static void s_told_head (void *arg, const zc_answer_t *answer)
 {
     zc_outgoing_t *self = arg;
@@ -304,7 +304,7 @@ static void s_end_broker (zc_outgoing_t *self)
     zc_control_destroy (&self->broker);
 }
 
-/*  Asks where the broker is, until it says so, or Redis has said more. */
+/*  Asks for the broker's position, until the broker tells it, or Redis has told a better one. */
 static void s_find_head (zc_outgoing_t *self)
 {
     static const zc_ask_t sync = {.verb = ZC_SYNC};
@@ -324,7 +324,7 @@ static void s_find_head (zc_outgoing_t *self)
 
 /*  From Redis ---------------------------------------------------------------------------------- */
 
-/*  One question fewer. After the last one everything may go out. */
+/*  One command fewer has no answer. After the last one, messages may go out. */
 static void s_is_good (zc_outgoing_t *self)
 {
     if (self->phase != S_ASKING || --self->asked > 0)
@@ -334,13 +334,14 @@ static void s_is_good (zc_outgoing_t *self)
     s_send (self);
 }
 
-/*  Where we left off: a position, or nothing. */
+/*  The position where we left off, or none. */
 static void s_got (zc_outgoing_t *self, const redisReply *reply)
 {
     zc_slice_t text = zc_reply_text (reply);
     zc_id_t position;
     if (zc_reply_fault (reply) != ZC_FAULT_NONE) {
-        zc_redis_give_up_for (self->redis, reply); /* else what came since then would be lost */
+        /* beginning elsewhere would lose the messages since that position */
+        zc_redis_give_up_for (self->redis, reply);
         return;
     }
     if (zc_id_parse (text.at, text.len, &position) == 0) {
@@ -355,7 +356,7 @@ static void s_got (zc_outgoing_t *self, const redisReply *reply)
     s_is_good (self);
 }
 
-/*  The node takes what is sent to it: so it has what it has answered. */
+/*  The node's role is right, so the messages that it has answered are sent. */
 static void s_confirm (zc_outgoing_t *self)
 {
     self->checking = false;
@@ -380,7 +381,7 @@ static void s_refuse_node (zc_outgoing_t *self, const zc_role_t *role)
     zc_redis_give_up (self->redis, reason);
 }
 
-/*  What the node says that it is. */
+/*  The node's own word for its role. */
 static void s_told_role (zc_outgoing_t *self, const redisReply *reply)
 {
     zc_role_t role = zc_reply_role (reply);
@@ -388,12 +389,12 @@ static void s_told_role (zc_outgoing_t *self, const redisReply *reply)
         s_refuse_node (self, &role);
     } else if (role.kind == ZC_ROLE_MASTER) {
         s_confirm (self);
-    } else { /* forbidden, or an older or another server */
+    } else { /* forbidden, or an older server, or another product */
         self->checking = false;
         self->unchecked = self->phase == S_FLOWING;
         self->check++;
         if (!s_check (self))
-            s_is_good (self); /* what is sent counts only once it has taken a position */
+            s_is_good (self); /* messages count as sent only once the node has taken a position */
     }
 }
 
@@ -411,14 +412,15 @@ static void s_say_unkept (zc_outgoing_t *self, const redisReply *error)
     strcpy (self->complaint, complaint);
 }
 
-/*  The answer to SET also says what the node is, where nothing else does. */
+/*  If nothing else does, the answer to SET tells the node's role, too. */
 static void s_set_answered (zc_outgoing_t *self)
 {
     if (self->phase == S_ASKING || self->check == S_BY_SET)
         s_confirm (self);
 }
 
-/*  It isn't kept. That is no reason not to send, but where the node may be the wrong one. */
+/*  The position isn't stored. Messages are sent all the same, unless the node may be the wrong
+ *  one. */
 static void s_not_kept (zc_outgoing_t *self, const redisReply *error)
 {
     bool cut_off = zc_slice_starts (zc_reply_error (error), "NOREPLICAS ");
@@ -450,7 +452,7 @@ static void s_told_set (zc_outgoing_t *self, const redisReply *reply)
     s_set_answered (self);
 }
 
-/*  Its channel is forbidden, or the command. What is for other channels goes on. */
+/*  The channel, or PUBLISH, is forbidden. Messages for other channels go on. */
 static void s_hold (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *error)
 {
     static zc_log_limit_t s_limit;
@@ -499,7 +501,7 @@ static void s_told_publish (zc_outgoing_t *self, zc_parcel_t *parcel, const redi
         zc_redis_give_up_for (self->redis, reply);
 }
 
-/*  Forbidden channels: one message of each, again. */
+/*  Tries forbidden channels again, with one message for each. */
 static void s_try_held (zc_outgoing_t *self)
 {
     if (zc_pending_held (self->pending) == 0) {
@@ -534,7 +536,7 @@ static void s_reply (void *arg, void *tag, const redisReply *reply)
         s_pause (self, false);
 }
 
-/*  Nothing is sent before the node has said that it is the right one. */
+/*  No message is sent before the node has proved to be the right one. */
 static void s_ready (void *arg)
 {
     zc_outgoing_t *self = arg;
@@ -569,7 +571,7 @@ static void s_lost (void *arg)
     s_count (self);
 }
 
-/*  Asks Redis to keep the position, where it has moved, or is to be said again. */
+/*  Asks Redis to store the position, if it has moved, or is due to be stored again. */
 static void s_save (zc_outgoing_t *self)
 {
     uint64_t now = zc_mono_ms ();
@@ -691,7 +693,7 @@ long zc_outgoing_timeout (const zc_outgoing_t *self)
     return wait;
 }
 
-/*  Where nothing was sent, too: the operator is told what the node is before something is. */
+/*  Also if nothing was sent: the operator learns the node's role before a message needs it. */
 static bool s_is_check_due (const zc_outgoing_t *self)
 {
     return self->unchecked || (self->check != S_BY_SET && zc_mono_ms () >= self->role_at);
@@ -710,5 +712,5 @@ void zc_outgoing_run (zc_outgoing_t *self)
     s_save (self);
     s_count (self);
     s_check_full (self);
-    zc_redis_run (self->redis); /* what the broker has just given goes out at once */
+    zc_redis_run (self->redis); /* sends at once the messages that the broker has just given */
 }

@@ -1,4 +1,4 @@
-/*  outlet.c - a short list, searched from front to back. */
+/*  outlet.c - a list of a few entries, searched from front to back. */
 #include "bridge/outlet.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ zc_slice_t zc_outlet_topic (const zc_outlet_t *self, size_t index, bool *prefix)
     return (zc_slice_t){entry->text, entry->len};
 }
 
-/*  Redis patterns know * ? [ ] and \ as special. */
+/*  In patterns of Redis * ? [ ] and \ are special. */
 static void s_escape (zc_buf_t *out, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -1,6 +1,6 @@
-/*  pending.c - all messages in one list, which tells the position; each, by its state, in one more:
- *  of those to be sent, of those answered, or of its channel's hold. What was sent is in none: its
- *  owner gets it back with the answer. */
+/*  pending.c - all messages are in one list, which tells the position. By its state, each
+ *  message is in one more: messages to be sent, messages that were answered, or those that its
+ *  channel holds. A message that was sent is in none: its owner gets it back with the answer. */
 #include "bridge/pending.h"
 
 #include <assert.h>
@@ -9,7 +9,7 @@
 #include <sys/queue.h>
 #include "lib/base/table.h"
 
-#define S_TRIES 100 /* channels tried at once */
+#define S_TRIES 100 /* channels tried in one turn */
 
 typedef enum { S_QUEUED, S_SENT, S_ANSWERED, S_HELD } s_state_t;
 
@@ -19,8 +19,8 @@ TAILQ_HEAD (s_turns, s_hold);
 typedef struct s_hold {
     zc_node_t node;
     zc_slice_t channel;        /* key; owned */
-    TAILQ_ENTRY (s_hold) turn; /* in the order to be tried */
-    struct s_line line;        /* of zc_parcel_t, S_HELD, in order; not the one that is tried */
+    TAILQ_ENTRY (s_hold) turn; /* in the order of the next tries */
+    struct s_line line;        /* of zc_parcel_t, S_HELD, in order; without the one that is tried */
     zc_parcel_t *tried;        /* queued or sent; NULL: none */
     size_t count;
 } s_hold_t;
@@ -29,8 +29,8 @@ struct zc_parcel {
     TAILQ_ENTRY (zc_parcel) all;
     TAILQ_ENTRY (zc_parcel) line;
     s_state_t state;
-    s_hold_t *hold;  /* it waits there, or is tried; NULL: neither */
-    uint64_t number; /* in the order that they were added */
+    s_hold_t *hold;  /* that holds it, or tries it; NULL: none */
+    uint64_t number; /* in the order of adding */
     zc_id_t before;
     size_t channel, payload; /* lengths; the bytes follow the struct in this order */
     char bytes[];
@@ -127,7 +127,7 @@ static void s_free (zc_pending_t *self, zc_parcel_t *parcel)
     free (parcel);
 }
 
-/*  It was sent, and has an answer. */
+/*  It was sent, and is answered. */
 static void s_took_answer (zc_pending_t *self, zc_parcel_t *parcel)
 {
     assert (parcel->state == S_SENT);
@@ -151,8 +151,8 @@ static s_hold_t *s_hold_new (zc_pending_t *self, zc_slice_t channel)
     return hold;
 }
 
-/*  In order: those that were sent before the channel was known to be forbidden come late, when
- * their answer does. */
+/*  Keeps the order: messages that were sent before the channel was known to be forbidden come
+ *  late, with their answers. */
 static void s_insert (s_hold_t *hold, zc_parcel_t *parcel)
 {
     zc_parcel_t *at = TAILQ_LAST (&hold->line, s_line);
@@ -173,7 +173,7 @@ static void s_put_into (zc_pending_t *self, s_hold_t *hold, zc_parcel_t *parcel)
     s_insert (hold, parcel);
 }
 
-/*  The one that was tried waits again. */
+/*  The parcel that was tried is held again. */
 static void s_put_back (zc_parcel_t *parcel)
 {
     parcel->state = S_HELD;
@@ -195,7 +195,7 @@ size_t zc_pending_hold (zc_pending_t *self, zc_parcel_t *parcel)
     return hold->count;
 }
 
-/*  Queues all that is held behind the one that was tried. */
+/*  Queues all held messages of the channel, after the one that was tried. */
 static void s_release (zc_pending_t *self, s_hold_t *hold)
 {
     zc_parcel_t *parcel;
@@ -205,7 +205,8 @@ static void s_release (zc_pending_t *self, s_hold_t *hold)
         parcel->state = S_QUEUED;
         parcel->hold = NULL;
     }
-    TAILQ_CONCAT (&hold->line, &self->queued, line); /* where later ones of the channel may be */
+    /* later messages of the channel may be there */
+    TAILQ_CONCAT (&hold->line, &self->queued, line);
     TAILQ_CONCAT (&self->queued, &hold->line, line);
     self->held -= hold->count;
     s_hold_end (self, hold);

@@ -1,17 +1,17 @@
-/*  redis.c - hiredis's context, reader and buffers, without its asynchronous layer: that keeps a
- *  callback per command and knows no PING among subscriptions (0.14), and a subscriber's messages
- *  are one stream anyway.
+/*  redis.c - hiredis's context, reader and buffers. Rejected: hiredis's asynchronous layer
+ *  (0.14), which keeps a callback for each command and knows no PING among subscriptions;
+ *  besides, a subscriber's messages are one stream.
  *
  *    waiting -> looking up -> connecting -> greeting (AUTH, SELECT, CLIENT SETNAME) -> ready
  *       ^                                                                                 |
  *       `---------------------------------------------------------------------------------'
  *
- *  hiredis would wait for DNS: so it is only given addresses. Those that a name has are tried in
- *  turn; each attempt looks it up anew, since names move. A silent peer is found by PING. Delays
- *  between attempts double, with full jitter.
+ *  hiredis would wait for DNS, so it is only given addresses. The addresses of a name are tried
+ *  in turn; each attempt looks the name up anew, since names move. PING finds a silent peer.
+ *  Delays between attempts double, with full jitter.
  *
- *  Redis answers in order: what it owes is a line of tags. Messages of subscriptions come between
- *  the answers and belong to none. */
+ *  Redis answers in order, so the replies that it owes are a queue of tags. Messages of
+ *  subscriptions come between the replies, and have no tag. */
 #include "bridge/redis.h"
 
 #include <assert.h>
@@ -27,8 +27,8 @@
 #define S_CONNECT_MS 5000
 #define S_BACKOFF_MIN_MS 100
 #define S_BACKOFF_MAX_MS 5000
-#define S_PING_MS 10000   /* quiet for so long: ask */
-#define S_ANSWER_MS 10000 /* and still quiet: gone */
+#define S_PING_MS 10000   /* without a byte: then PING is sent */
+#define S_ANSWER_MS 10000 /* without a byte after that: the peer is gone */
 #define S_READS 64        /* reads of 16 KiB before the owner has its turn */
 #define S_REPLY_MAX ((size_t)64 << 20)
 
@@ -37,18 +37,18 @@ typedef enum { S_WAITING, S_LOOKING_UP, S_CONNECTING, S_GREETING, S_READY } s_st
 struct zc_redis {
     zc_redis_config_t config;
     redisContext *context; /* NULL while waiting */
-    zc_resolve_t *names;   /* of this attempt; NULL: a Unix socket, or none yet */
-    size_t tried;          /* of its addresses */
+    zc_resolve_t *names;   /* of this attempt; NULL: a Unix socket, or not looked up yet */
+    size_t tried;          /* addresses tried so far */
     s_state_t state;
-    uint64_t since_ms;   /* monotonic: when this state began, or waiting ends */
+    uint64_t since_ms;   /* monotonic: when this state began, or when waiting ends */
     uint64_t heard_ms;   /* last byte from the peer */
-    uint64_t pinged_ms;  /* when it was asked to say something; 0: not since then */
-    bool unsent;         /* the output buffer has something */
-    bool given_up;       /* by us, and the owner hasn't said since that it works */
+    uint64_t pinged_ms;  /* when PING was sent; 0: not since the last byte */
+    bool unsent;         /* the output buffer isn't empty */
+    bool given_up;       /* by us; the owner hasn't confirmed since that the connection works */
     char complaint[256]; /* the present failure, which has been logged */
     unsigned backoff_ms;
     unsigned greetings; /* replies still owed to the greeting */
-    void **owed;        /* owned; a ring of the tags of commands that have no reply yet */
+    void **owed;        /* owned; a ring: tags of the commands without a reply */
     size_t first, count, room;
 };
 
@@ -79,7 +79,7 @@ void zc_redis_destroy (zc_redis_t **self_p)
     free (self);
 }
 
-/*  What is owed -------------------------------------------------------------------------------- */
+/*  Owed replies -------------------------------------------------------------------------------- */
 
 static void s_owe (zc_redis_t *self, void *tag)
 {
@@ -98,7 +98,7 @@ static void s_owe (zc_redis_t *self, void *tag)
     self->owed[(self->first + self->count++) % self->room] = tag;
 }
 
-/*  The tag that a reply belongs to; false where none is owed. */
+/*  Finds the tag that a reply belongs to. Returns false if no reply is owed. */
 static bool s_pay (zc_redis_t *self, void **tag)
 {
     if (self->count == 0)
@@ -111,7 +111,7 @@ static bool s_pay (zc_redis_t *self, void **tag)
 
 /*  Connections --------------------------------------------------------------------------------- */
 
-/*  Says once why there is no connection, until it works again or the reason changes. */
+/*  Logs why there is no connection: once, until it works again or the reason changes. */
 static void s_complain (zc_redis_t *self, const char *what, const char *reason)
 {
     bool was_good = self->state == S_READY && !self->given_up;
@@ -150,7 +150,7 @@ static void s_fail (zc_redis_t *self, const char *reason)
     s_fail_for (self, self->state == S_READY ? "lost the connection" : "cannot connect", reason);
 }
 
-/*  An error, and what can be done about it. */
+/*  An error, and what the operator can do about it. */
 static void s_explain (const redisReply *error, char *reason, size_t size)
 {
     zc_slice_t text = zc_reply_error (error);
@@ -165,7 +165,7 @@ static void s_enter (zc_redis_t *self, s_state_t state)
     self->since_ms = zc_mono_ms ();
 }
 
-/*  Begins to connect; false with `reason`. */
+/*  Begins to connect. Returns false with `reason`. */
 static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t size)
 {
     const zc_address_t *address = self->config.address;
@@ -181,7 +181,7 @@ static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t siz
     return false;
 }
 
-/*  Goes on with the next address; where there is none left, the attempt has failed for `reason`. */
+/*  Tries the next address. If none is left, the attempt has failed for `reason`. */
 static void s_next_address (zc_redis_t *self, const char *reason)
 {
     char own[128];
@@ -207,7 +207,7 @@ static void s_connect (zc_redis_t *self)
     s_enter (self, S_LOOKING_UP);
 }
 
-/*  A look-up can't be ended: so this waits for as long as it takes, and says so. */
+/*  A look-up can't be cancelled, so this waits as long as it takes, and logs that. */
 static void s_look_up (zc_redis_t *self)
 {
     static const char slow[] = "the look-up of its name takes long";
@@ -229,7 +229,7 @@ static void s_append (zc_redis_t *self, int count, const char **words, const siz
     self->unsent = true;
 }
 
-/*  Database 0 is where a connection begins: an ACL may forbid SELECT. */
+/*  A connection begins with database 0, so SELECT is sent for others only: an ACL may forbid it. */
 static void s_greet (zc_redis_t *self)
 {
     const zc_address_t *address = self->config.address;
@@ -276,8 +276,8 @@ void zc_redis_works (zc_redis_t *self)
     self->complaint[0] = 0;
 }
 
-/*  A reply to the greeting: an error ends it, but where an ACL forbids the last one, SETNAME.
- *  Returns false where the connection is gone. */
+/*  A reply to the greeting. An error ends the connection, unless an ACL forbids only the last
+ *  command, SETNAME. Returns false if the connection is gone. */
 static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
 {
     self->greetings--;
@@ -316,7 +316,7 @@ void zc_redis_give_up_for (zc_redis_t *self, const redisReply *error)
     zc_redis_give_up (self, reason);
 }
 
-/*  An error that the same command may not meet again later. */
+/*  An error that the same command may not get the next time. */
 static void s_pass (zc_redis_t *self, const redisReply *error)
 {
     char reason[256];
@@ -325,7 +325,7 @@ static void s_pass (zc_redis_t *self, const redisReply *error)
     self->given_up = true;
 }
 
-/*  A reply that isn't part of the greeting. */
+/*  A reply to a command other than those of the greeting. */
 static void s_reply (zc_redis_t *self, const redisReply *reply)
 {
     static zc_log_limit_t s_limit;
@@ -336,7 +336,8 @@ static void s_reply (zc_redis_t *self, const redisReply *reply)
     else if (zc_reply_fault (reply) == ZC_FAULT_PASSING)
         s_pass (self, reply);
     else if (event.kind == ZC_EVENT_UNSUBSCRIBED && self->count == 0)
-        self->config.reply (self->config.arg, NULL, reply); /* by itself */
+        /* a push, which belongs to no command */
+        self->config.reply (self->config.arg, NULL, reply);
     else if (!s_pay (self, &tag))
         zc_log_limited (&s_limit, ZC_LOG_WARN, "redis %s (%s): a reply to no command: %.*s",
                         self->config.address->shown, self->config.name,
@@ -345,7 +346,7 @@ static void s_reply (zc_redis_t *self, const redisReply *reply)
         self->config.reply (self->config.arg, tag, reply);
 }
 
-/*  Returns false where the connection is gone. */
+/*  Returns false if the connection is gone. */
 static bool s_handle (zc_redis_t *self, const redisReply *reply)
 {
     if (self->state == S_GREETING)
@@ -354,7 +355,7 @@ static bool s_handle (zc_redis_t *self, const redisReply *reply)
     return self->state == S_READY;
 }
 
-/*  All whole replies that have been read. Returns false where the connection is gone. */
+/*  Handles all whole replies. Returns false if the connection is gone. */
 static bool s_replies (zc_redis_t *self)
 {
     void *reply = NULL;
@@ -368,7 +369,7 @@ static bool s_replies (zc_redis_t *self)
     return true;
 }
 
-/*  Reads what has come. Returns false where the connection is gone. */
+/*  Reads the bytes that have come. Returns false if the connection is gone. */
 static bool s_read (zc_redis_t *self)
 {
     for (int i = 0; i < S_READS; i++) {
@@ -398,9 +399,7 @@ static bool s_write (zc_redis_t *self)
     return true;
 }
 
-/*  The peer has hung up, perhaps in the middle of what we wrote: what it said before that tells
- * why.
- */
+/*  The peer has hung up, perhaps in the middle of what we wrote. Its last bytes may tell why. */
 static void s_read_last_words (zc_redis_t *self)
 {
     char bytes[16384];
@@ -421,7 +420,7 @@ static void s_transfer (zc_redis_t *self)
     if (good && (!self->unsent || s_write (self)))
         return;
     if (self->context != context)
-        return; /* it has been dealt with */
+        return; /* already handled */
     snprintf (reason, sizeof reason, "%s", context->errstr);
     if (good)
         s_read_last_words (self);
@@ -502,7 +501,7 @@ long zc_redis_timeout (const zc_redis_t *self)
     if (self->state == S_LOOKING_UP && zc_resolve_done (self->names))
         return 0;
     if (self->state == S_LOOKING_UP && zc_mono_ms () >= due + S_CONNECT_MS)
-        return S_CONNECT_MS; /* it has been said that this takes long */
+        return S_CONNECT_MS; /* the delay has been logged */
     if (self->state <= S_CONNECTING && self->state != S_WAITING)
         due += S_CONNECT_MS;
     else if (self->state >= S_GREETING)

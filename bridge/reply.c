@@ -8,7 +8,7 @@ typedef size_t s_elements_t;
 typedef int s_elements_t;
 #endif
 
-/*  hiredis's own, but for one. */
+/*  hiredis's own, except for one. */
 static redisReplyObjectFunctions s_functions;
 static void *(*s_create_array) (const redisReadTask *task, s_elements_t elements);
 
@@ -40,7 +40,7 @@ zc_slice_t zc_reply_error (const redisReply *reply)
     return error ? (zc_slice_t){reply->str, (size_t)reply->len} : (zc_slice_t){"", 0};
 }
 
-/*  One of an array; NULL past its end, and where it is no array. */
+/*  An element of an array. NULL past its end, or if the reply isn't an array. */
 static const redisReply *s_element (const redisReply *reply, size_t index)
 {
     bool there = reply && reply->type == REDIS_REPLY_ARRAY && index < reply->elements;
@@ -64,7 +64,7 @@ static const struct {
     const char *word;
     zc_event_kind_t kind;
     bool pattern;
-    size_t strings; /* that follow the word */
+    size_t strings; /* how many strings follow the word */
 } s_events[] = {
     {"message", ZC_EVENT_MESSAGE, false, 2},
     {"pmessage", ZC_EVENT_MESSAGE, true, 3},
@@ -80,7 +80,7 @@ zc_redis_event_t zc_reply_event (const redisReply *reply)
     zc_redis_event_t event = {ZC_EVENT_NONE, false, {"", 0}, {"", 0}, {"", 0}};
     zc_slice_t word = s_text (reply, 0);
     size_t i = 0, count = sizeof s_events / sizeof *s_events;
-    if (zc_slice_is (zc_reply_text (reply), "PONG")) /* without subscriptions */
+    if (zc_slice_is (zc_reply_text (reply), "PONG")) /* on a connection without subscriptions */
         event.kind = ZC_EVENT_PONG;
     while (i < count && !zc_slice_is (word, s_events[i].word))
         i++;
@@ -120,7 +120,7 @@ static zc_role_kind_t s_role (zc_slice_t word)
     return ZC_ROLE_UNKNOWN;
 }
 
-/*  HELLO answers names and values, one after the other: "role", "master". */
+/*  HELLO answers with names and values in turn: "role", "master". */
 static zc_role_kind_t s_hello_role (const redisReply *reply)
 {
     for (size_t i = 0; s_element (reply, i); i += 2)
@@ -145,8 +145,8 @@ zc_role_t zc_reply_role (const redisReply *reply)
 
 /*  Faults -------------------------------------------------------------------------------------- */
 
-/*  An error begins with its code and a blank (redis, src/server.c, "shared.*err"). The first one
- *  that fits counts. */
+/*  An error begins with its code and a blank (redis, src/server.c, "shared.*err"). The first
+ *  match counts. */
 static const struct {
     const char *begin;
     zc_fault_t fault;

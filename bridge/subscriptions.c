@@ -1,4 +1,4 @@
-/*  subscriptions.c - a short list, searched from front to back. */
+/*  subscriptions.c - a list of a few entries, searched from front to back. */
 #include "bridge/subscriptions.h"
 
 #include <stdlib.h>
@@ -13,10 +13,10 @@ struct zc_redis_subscription {
     struct zc_redis_subscription *next;
     s_state_t state;
     bool pattern;
-    bool listed;       /* between begin and end: it is wanted still */
-    bool removed;      /* not wanted any more; freed once nobody waits for its answer */
-    bool missed;       /* it was confirmed, and lost */
-    char *reason;      /* owned; of the last refusal, until it is confirmed; NULL: none */
+    bool listed;       /* between begin and end: it is still wanted */
+    bool removed;      /* not wanted any more; freed once its answer has come */
+    bool missed;       /* it was confirmed, and then lost */
+    char *reason;      /* owned; of the last refusal, until Redis confirms it; NULL: none */
     uint64_t again_at; /* S_REFUSED: monotonic ms */
     unsigned again_ms;
     size_t len;
@@ -25,7 +25,7 @@ struct zc_redis_subscription {
 
 struct zc_redis_subscriptions {
     zc_redis_subscription_t *first, **end; /* owned */
-    zc_redis_subscription_t *unwanted;     /* owned; told by _next_unwanted last */
+    zc_redis_subscription_t *unwanted;     /* owned; the last one that _next_unwanted returned */
 };
 
 zc_redis_subscriptions_t *zc_redis_subscriptions_new (void)
@@ -45,7 +45,7 @@ static void s_free (zc_redis_subscription_t *subscription)
     free (subscription);
 }
 
-/*  Takes it out of the list; the caller has it. */
+/*  Takes a subscription out of the list; the caller owns it. */
 static void s_take (zc_redis_subscriptions_t *self, zc_redis_subscription_t *subscription)
 {
     zc_redis_subscription_t **at = &self->first;
@@ -71,7 +71,7 @@ void zc_redis_subscriptions_destroy (zc_redis_subscriptions_t **self_p)
     free (self);
 }
 
-/*  What is wanted ------------------------------------------------------------------------------ */
+/*  Wanted subscriptions ------------------------------------------------------------------------ */
 
 static zc_redis_subscription_t *s_find (const zc_redis_subscriptions_t *self, zc_slice_t name,
                                         bool pattern)
@@ -113,7 +113,7 @@ void zc_redis_subscriptions_end (zc_redis_subscriptions_t *self)
         at->removed = !at->listed;
 }
 
-/*  What is to be done -------------------------------------------------------------------------- */
+/*  Due commands -------------------------------------------------------------------------------- */
 
 static bool s_is_due (const zc_redis_subscription_t *subscription, uint64_t now_ms)
 {
@@ -133,7 +133,8 @@ zc_redis_subscription_t *zc_redis_subscriptions_next (zc_redis_subscriptions_t *
     return at;
 }
 
-/*  One that was asked for has its answer first: then it is known whether Redis has it. */
+/*  A subscription that was requested waits for its answer first, which tells whether Redis has
+ *  it. */
 zc_redis_subscription_t *zc_redis_subscriptions_next_unwanted (zc_redis_subscriptions_t *self)
 {
     s_free (self->unwanted);
@@ -173,7 +174,7 @@ bool zc_redis_subscription_is_pattern (const zc_redis_subscription_t *self)
     return self->pattern;
 }
 
-/*  What Redis says ----------------------------------------------------------------------------- */
+/*  Redis' answers ------------------------------------------------------------------------------ */
 
 bool zc_redis_subscription_was_refused (const zc_redis_subscription_t *self)
 {
@@ -225,7 +226,7 @@ void zc_redis_subscriptions_lost (zc_redis_subscriptions_t *self)
         at->missed = at->missed || at->state == S_CONFIRMED;
         at->state = S_WANTED;
     }
-    zc_redis_subscriptions_next_unwanted (self); /* forgets those: Redis has, too */
+    zc_redis_subscriptions_next_unwanted (self); /* frees those: Redis has forgotten them, too */
 }
 
 /*  Figures ------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/*  eventstream.c - see eventstream.h. A line is kept until it is whole, wherever it was cut on the
- *  way; its data goes to the event's until an empty line ends that. */
+/*  eventstream.c - see eventstream.h. A line is kept until it is whole, wherever it was cut on
+ *  the way. Lines of data are gathered until an empty line ends the event. */
 #include "tools/eventstream.h"
 
 #include <stdbool.h>
@@ -15,12 +15,12 @@ struct zc_eventstream {
     size_t max;
     zc_event_fn fn;
     void *arg;
-    zc_buf_t line;       /* as much of the present one as there is */
-    zc_buf_t type, data; /* of the present event; each line of data with its LF */
-    zc_buf_t id;         /* what the present event's will be */
-    zc_buf_t last_id;    /* that of the last event which came to its end */
-    bool begun;          /* a line has come: no byte order mark may follow */
-    bool after_cr;       /* an LF that comes next belongs to it */
+    zc_buf_t line;       /* the present line, as far as it has come */
+    zc_buf_t type, data; /* of the present event; each line of data ends in LF */
+    zc_buf_t id;         /* the id of the present event */
+    zc_buf_t last_id;    /* the id of the last event that was whole */
+    bool begun;          /* a line has come, so no byte order mark may follow */
+    bool after_cr;       /* if an LF comes next, it belongs to that CR */
     bool has_retry;
     uint64_t retry_ms;
 };
@@ -68,7 +68,7 @@ void zc_eventstream_restart (zc_eventstream_t *self)
     s_set (&self->id, s_slice (&self->last_id));
 }
 
-/*  An empty line: the event is whole. Without data it is none, but its id holds. */
+/*  An empty line: the event is whole. Without data there is no event, but its id counts. */
 static void s_dispatch (zc_eventstream_t *self)
 {
     s_set (&self->last_id, s_slice (&self->id));
@@ -116,7 +116,7 @@ static void s_line (zc_eventstream_t *self)
     self->line.len = 0;
 }
 
-/*  How many bytes there are before a CR or LF. */
+/*  The count of bytes before a CR or LF. */
 static size_t s_before_end (const char *bytes, size_t len)
 {
     const char *lf = memchr (bytes, '\n', len);

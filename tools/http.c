@@ -1,5 +1,5 @@
-/*  http.c - see http.h. libcurl's multi interface, for one transfer: a wait has to end for a signal
- *  and for a reader that left, which the easy one doesn't know. */
+/*  http.c - see http.h. It uses libcurl's multi interface, for one transfer: a wait must end at
+ *  a signal, and when the reader of our output has left, which the easy interface can't do. */
 #include "tools/http.h"
 
 #include <curl/curl.h>
@@ -33,7 +33,7 @@ struct zc_http_client {
     char error[CURL_ERROR_SIZE];
 };
 
-/*  Without a slash at the end. NULL: it is none that can be used. */
+/*  The URL without a slash at its end. NULL if it can't be used. */
 static char *s_base (const char *text)
 {
     bool scheme = strncasecmp (text, "http://", 7) == 0 || strncasecmp (text, "https://", 8) == 0;
@@ -98,7 +98,7 @@ static void s_add_field (zc_http_client_t *self, const char *field)
         abort ();
 }
 
-/*  Reads the token from its file, without what isn't one at its end. */
+/*  Reads the token from its file, without the white space at its end. */
 static int s_read_token (const char *path, zc_buf_t *token)
 {
     int file = open (path, O_RDONLY | O_CLOEXEC);
@@ -244,7 +244,7 @@ int zc_http_begin (zc_http_client_t *self, const zc_http_request_t *request)
     for (size_t i = 0; i < request->field_count; i++)
         s_add_field (self, request->fields[i]);
     if (request->body)
-        s_add_field (self, "Expect:"); /* libcurl's own, of which it waits for the answer */
+        s_add_field (self, "Expect:"); /* libcurl would send its own, and wait for the answer */
     if (s_add_token (self) != 0)
         return -1;
     zc_buf_addf (&url, "%s%s", self->url, request->path);
@@ -284,7 +284,8 @@ void zc_http_end (zc_http_client_t *self)
 void zc_http_encode (zc_http_client_t *self, zc_buf_t *out, zc_slice_t text)
 {
     char *encoded =
-        text.len ? curl_easy_escape (self->easy, text.at, (int)text.len) : NULL; /* 0: strlen */
+        /* a length of 0 would mean strlen */
+        text.len ? curl_easy_escape (self->easy, text.at, (int)text.len) : NULL;
     if (encoded)
         zc_buf_adds (out, encoded);
     curl_free (encoded);

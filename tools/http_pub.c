@@ -1,6 +1,6 @@
-/*  http_pub.c - see http_pub.h. One message after the other: so their order is kept, and what
- * became of one is known before the next. All but the payload is in the query, which can carry any
- * text. */
+/*  http_pub.c - see http_pub.h. Messages are sent one after the other, so their order is kept,
+ *  and the outcome of one is known before the next is sent. All but the payload is in the query,
+ *  which can carry any text. */
 #include "tools/http_pub.h"
 
 #include <stdio.h>
@@ -22,7 +22,7 @@ struct zc_http_pub {
     bool keyed; /* the message has a key or an id of its own */
 };
 
-/*  Headers of a message that a request can carry; the rest of its name is the query's. */
+/*  Headers that a request can carry; the query has the rest. */
 static const char *const s_names[] = {"event", "id", "key", "ttl", "retry", "private"};
 
 static void s_add_query (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)
@@ -31,7 +31,7 @@ static void s_add_query (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)
     zc_http_encode (self->http, &self->path, value);
 }
 
-/*  These would be read as messages, and not be the payload of one. */
+/*  Bodies of these types would be read as messages, and not as one payload. */
 static bool s_is_batch (zc_slice_t type)
 {
     return zc_slice_starts (type, "application/x-ndjson") ||
@@ -94,8 +94,7 @@ void zc_http_pub_destroy (zc_http_pub_t **self_p)
     free (self);
 }
 
-/*  A key that no other message has: by it a repeat is known, so that one attempt more publishes
- *  nothing twice. */
+/*  Makes a unique key, so that a repeated attempt publishes nothing twice. */
 static void s_make_key (char *text, size_t size)
 {
     uint8_t bytes[16];
@@ -106,7 +105,7 @@ static void s_make_key (char *text, size_t size)
         len += snprintf (text + len, size - (size_t)len, "%02x", bytes[i]);
 }
 
-/*  "code: sentence", as a zcast says it; of others the status is the code. */
+/*  "code: sentence", as a zcast answers; for other servers, the status is the code. */
 static void s_tell (zc_http_pub_t *self, zc_http_pub_fn fn, void *arg)
 {
     zc_http_answer_t *answer = zc_http_answer (self->http);
@@ -125,7 +124,7 @@ static void s_tell (zc_http_pub_t *self, zc_http_pub_fn fn, void *arg)
     fn (arg, &published);
 }
 
-/*  Whether a 200 is a zcast's: an id, and nothing else. */
+/*  Whether a 200 is from a zcast: an id, and nothing else. */
 static bool s_take_id (zc_buf_t *text)
 {
     zc_id_t id;
@@ -146,8 +145,8 @@ static int s_no_answer (zc_http_pub_t *self, int64_t timeout_ms)
     return ZC_EXIT_FAILURE;
 }
 
-/*  Waits for the end of a request, or without one for `ms`, but no longer than until `end` (0:
- *  never). False where that came, or a signal. */
+/*  Waits for the end of a request, or without a request for `ms`, but not beyond `end` (0:
+ *  never). Returns false at `end`, or at a signal. */
 static bool s_wait (zc_http_pub_t *self, bool request, long ms, uint64_t end)
 {
     uint64_t until = zc_mono_ms () + (uint64_t)ms;

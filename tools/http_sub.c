@@ -13,9 +13,9 @@
 #include "tools/locate.h"
 #include "tools/tool.h"
 
-#define S_CONNECT_MS 5000 /* how long to wait for a stream in the beginning */
+#define S_CONNECT_MS 5000 /* for the first stream */
 #define S_EVENT_MAX (96 * 1024 * 1024)
-#define S_RETRY_MS 3000 /* where the stream doesn't say */
+#define S_RETRY_MS 3000 /* if the stream tells no other time */
 #define S_FIELDS 2
 
 typedef struct {
@@ -26,13 +26,14 @@ typedef struct {
     zc_eventstream_t *stream;
     zc_buf_t path, last;
     uint64_t end, connect; /* monotonic ms; end 0: never */
-    bool opened, ready,
-        foreign;  /* this connection has said something; so has some; it is no zcast */
-    bool away;    /* it was said that it is lost */
-    bool unknown; /* history doesn't know the own id to begin with */
+    bool opened;           /* this connection has sent something */
+    bool ready;            /* some connection has */
+    bool foreign;          /* the server isn't a zcast */
+    bool away;             /* the loss of the connection was reported */
+    bool unknown;          /* history doesn't know the own id to begin with */
 } s_http_sub_t;
 
-/*  What came ----------------------------------------------------------------------------------- */
+/*  Events -------------------------------------------------------------------------------------- */
 
 static zc_slice_t s_text (json_t *object, const char *key)
 {
@@ -86,7 +87,7 @@ static void s_own (s_http_sub_t *self, zc_slice_t type, json_t *object)
     }
 }
 
-/*  The data of a zcast.v1 event. False: it is none. */
+/*  The data of a zcast.v1 event. Returns false if it isn't one. */
 static bool s_message (s_http_sub_t *self, json_t *object)
 {
     zc_message_t message = {.topic = s_text (object, "topic"),
@@ -112,7 +113,7 @@ static void s_event (void *arg, const zc_event_t *event)
 {
     s_http_sub_t *self = arg;
     if (self->unknown)
-        return; /* all there is follows, which nobody asked for */
+        return; /* all messages that there are follow, which nobody asked for */
     json_t *object =
         json_loadb (event->data.at, event->data.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
     bool own = zc_slice_starts (event->type, "zcast.");
@@ -142,15 +143,15 @@ static bool s_time_is_up (const s_http_sub_t *self)
     return self->end && zc_mono_ms () >= self->end;
 }
 
-/*  Whether it is over: all came, a signal, or the time. */
+/*  Whether to end: all messages came, a signal, or the time is over. */
 static bool s_done (const s_http_sub_t *self)
 {
     return zc_printer_full (self->printer) || zc_tool_stopped || self->foreign || self->unknown ||
            s_time_is_up (self) || (!self->ready && zc_mono_ms () >= self->connect);
 }
 
-/*  Until what comes first: `until` (0: never), the end, or the end of patience with a server that
- *  has said nothing yet. */
+/*  Waits until the first of: `until` (0: never), the end, the timeout for a server that has sent
+ *  nothing yet. */
 static long s_wait (const s_http_sub_t *self, uint64_t until)
 {
     uint64_t now = zc_mono_ms (), first = until ? until : now + 60000;
@@ -182,7 +183,7 @@ static int s_begin (s_http_sub_t *self)
     return zc_http_begin (self->http, &request);
 }
 
-/*  A connection that has ended: whether to come back; where not, it is said why. */
+/*  Whether to connect again after a connection has ended; if not, says why. */
 static bool s_goes_on (s_http_sub_t *self)
 {
     const zc_http_answer_t *answer = zc_http_answer (self->http);
@@ -200,7 +201,7 @@ static bool s_goes_on (s_http_sub_t *self)
     return false;
 }
 
-/*  One connection after the other. Returns false where it was refused for good. */
+/*  Makes one connection after the other. Returns false if the server refuses for good. */
 static bool s_follow (s_http_sub_t *self)
 {
     for (unsigned attempt = 0; !s_done (self); attempt++) {
@@ -236,7 +237,8 @@ static int s_no_stream (s_http_sub_t *self, uint64_t waited)
     return ZC_EXIT_FAILURE;
 }
 
-/*  Of several topics, the server's word for it may also mean that one has lost something since. */
+/*  With several topics, this answer of the server may also mean that one topic has lost messages
+ *  since. */
 static int s_unknown (const s_http_sub_t *self)
 {
     bool several = zc_options_word (self->options, 1);

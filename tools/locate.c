@@ -1,9 +1,10 @@
 /*  locate.c - see locate.h.
  *
- *  The last N messages of several topics together begin at a position that has N of them behind it.
- *  A page of one message (FETCH) tells how many there are after any position, so that position is
- *  found by halving: some forty short questions, however long history is, and nothing that the
- *  broker would have to know. Messages that come meanwhile only make it later. */
+ *  The last N messages of several topics together begin at a position that has N messages after
+ *  it. A page of one message (FETCH) tells how many messages there are after any position. So
+ *  that position is found by halving: with some forty short requests, however long history is,
+ *  and without any support in the broker. Messages that come meanwhile only make the position
+ *  later. */
 #include "tools/locate.h"
 
 #include <stdio.h>
@@ -15,15 +16,15 @@
 
 typedef struct {
     zc_tool_link_t *link;
-    zc_buf_t topics; /* with LF between */
+    zc_buf_t topics; /* separated by LF */
 } s_locate_t;
 
-/*  What a page of one message tells. */
+/*  The answer to a page of one message. */
 typedef struct {
-    bool any;       /* there is a message after the position asked for, */
-    zc_id_t first;  /* this one, */
-    uint64_t after; /* and so many with it */
-    bool known;     /* the position that an own id means */
+    bool any;       /* there is a message after the position, */
+    zc_id_t first;  /* the first one is this, */
+    uint64_t after; /* and with it there are so many */
+    bool known;     /* the position that an own id stands for */
     zc_id_t since;
 } s_page_t;
 
@@ -70,8 +71,8 @@ static int s_own_id (s_locate_t *self, const char *own_id, char *text)
     return status;
 }
 
-/*  The highest position with `want` messages or more after it is at `low` or above it, and below
- *  `high`. */
+/*  Finds the highest position that has `want` or more messages after it; it is at least `low`,
+ *  and below `high`. */
 static int s_halve (s_locate_t *self, uint64_t want, zc_id_t low, zc_id_t high, char *text)
 {
     int status = ZC_EXIT_OK;
@@ -97,7 +98,7 @@ static void s_take_head (void *arg, const zc_answer_t *answer)
     *head = answer->head;
 }
 
-/*  The broker's last position: SYNC, without waiting. */
+/*  The broker's last position, by SYNC without a nonce. */
 static int s_ask_head (s_locate_t *self, zc_id_t *head)
 {
     static const zc_ask_t ask = {.verb = ZC_SYNC};
@@ -120,8 +121,8 @@ static int s_last (s_locate_t *self, uint64_t want, char *text)
     return s_halve (self, want, page.first, head, text);
 }
 
-/*  Topics that the prefixes stand for. The latest come first, so those that TOPICS leaves out don't
- *  have the last messages. */
+/*  Topics that match the prefixes. The latest come first, so the topics that TOPICS leaves out
+ *  don't have the last messages. */
 static void s_listed (void *arg, const zc_answer_t *answer)
 {
     s_locate_t *self = arg;

@@ -21,7 +21,7 @@ static void s_set_text (json_t *object, const char *key, zc_slice_t value)
         json_object_set_new (object, key, json_stringn (value.at, value.len));
 }
 
-/*  Adds a header: several of one name become a list. */
+/*  Adds a header; several headers of one name become a list. */
 static void s_add_header (json_t *headers, zc_slice_t name, zc_slice_t value)
 {
     char key[ZC_HEADERS_MAX + 1];
@@ -42,8 +42,8 @@ static void s_add_header (json_t *headers, zc_slice_t name, zc_slice_t value)
     json_object_set_new (headers, key, list);
 }
 
-/*  The publisher's headers, without those that have a name of their own. NULL where there are none.
- */
+/*  The publisher's headers, without those that have members of their own. NULL if there are
+ *  none. */
 static json_t *s_headers (zc_slice_t meta)
 {
     static const char *const others[] = {"id", "prev", "dropped", "event-id", "event"};
@@ -116,7 +116,7 @@ void zc_printer_gap (zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
     char since[ZC_ID_SIZE], floor[ZC_ID_SIZE];
     zc_id_format (from, since);
     zc_id_format (to, floor);
-    fflush (stdout); /* where both go to one place, say it at the right one */
+    fflush (stdout); /* if both go to the same place, the order stays right */
     zc_buf_t which = ZC_BUF_INIT;
     if (topic.len || prefix)
         zc_buf_addf (&which, "%s'%.*s'", prefix ? "topics that begin with " : "", (int)topic.len,

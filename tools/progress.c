@@ -7,7 +7,7 @@
 
 #include "lib/base/clock.h"
 
-#define S_FIRST_MS 1000 /* what is faster needs no line */
+#define S_FIRST_MS 1000 /* a faster run needs no line */
 #define S_EVERY_MS 250
 
 void zc_progress_init (zc_progress_t *self, bool wanted)
@@ -30,7 +30,7 @@ void zc_progress_show (zc_progress_t *self, const char *format, ...)
     va_start (args, format);
     fputs ("\r", stderr);
     vfprintf (stderr, format, args);
-    fputs ("\x1b[K", stderr); /* the rest of a longer one before */
+    fputs ("\x1b[K", stderr); /* clears the rest of a longer line */
     va_end (args);
     self->shown = true;
 }

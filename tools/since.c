@@ -1,5 +1,5 @@
-/*  since.c - see since.h. What looks like a time and is none is a mistake, and is not taken for a
- *  publisher's own id; `id:` is for those that do look so. */
+/*  since.c - see since.h. A text that looks like a time but isn't one is a mistake, and isn't
+ *  taken for a publisher's own id; `id:` is for own ids that look so. */
 #include "tools/since.h"
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/*  tool.c - what the subcommands of `zmq` share. */
+/*  tool.c - code that the subcommands of `zmq` share. */
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "lib/peer/context.h"
 #include "lib/base/daemon.h"
 
-/*  Saying things ------------------------------------------------------------------------------ */
+/*  Messages ----------------------------------------------------------------------------------- */
 
 static const char *s_name = "zmq";
 
@@ -93,7 +93,7 @@ void zc_tool_put (zc_slice_t text)
     zc_buf_clear (&shown);
 }
 
-/*  The length of a character, in valid JSON, that a terminal isn't to get; 0: it may. JSON has
+/*  The length of a character in valid JSON that a terminal must not get; 0 if it may. JSON has
  *  newlines and tabs between its tokens. */
 static size_t s_obeyed (const char *text, unsigned *code)
 {
@@ -136,8 +136,8 @@ bool zc_tool_flush (void)
 /*  Waiting ------------------------------------------------------------------------------------- */
 
 volatile bool zc_tool_stopped;
-static int s_stop_fd = -1; /* readable once stopped: a signal that comes between a look at the flag
-                            * and a wait ends the wait too */
+/* readable once stopped, so that a signal between a check and a wait ends the wait */
+static int s_stop_fd = -1;
 
 static void s_stop (int number)
 {
@@ -167,13 +167,13 @@ int zc_tool_stop_fd (void)
 static void s_end_unread (void)
 {
     raise (SIGPIPE);
-    exit (ZC_EXIT_FAILURE); /* where that is ignored */
+    exit (ZC_EXIT_FAILURE); /* if SIGINT's default is ignored */
 }
 
 void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output)
 {
     items[count] = (zmq_pollitem_t){NULL, s_stop_fd, ZMQ_POLLIN, 0};
-    items[count + 1] = (zmq_pollitem_t){NULL, STDOUT_FILENO, 0, 0}; /* asks for POLLERR, POLLHUP */
+    items[count + 1] = (zmq_pollitem_t){NULL, STDOUT_FILENO, 0, 0}; /* for POLLERR and POLLHUP */
     zmq_poll (items, (int)count + 1 + output, ms);
     if (output && items[count + 1].revents)
         s_end_unread ();
@@ -181,19 +181,19 @@ void zc_tool_poll (zmq_pollitem_t *items, size_t count, long ms, bool output)
 
 void zc_tool_end_unread (void)
 {
-    struct pollfd output = {STDOUT_FILENO, 0, 0}; /* asks for POLLERR, POLLHUP */
+    struct pollfd output = {STDOUT_FILENO, 0, 0}; /* for POLLERR and POLLHUP */
     if (poll (&output, 1, 0) > 0)
         s_end_unread ();
 }
 
-/*  Asking -------------------------------------------------------------------------------------- */
+/*  Requests ------------------------------------------------------------------------------------ */
 
 struct zc_tool_link {
     const zc_options_t *options;
     unsigned timeout_ms;
     void *context;
     zc_control_t *control;
-    zc_control_fn fn; /* of the present question */
+    zc_control_fn fn; /* of the present request */
     void *arg;
     bool there, refused;
 };

@@ -1,5 +1,5 @@
-/*  zmq.c - the command line: finds the subcommand, whose own file has its options, help and work,
- *  and does what all of them need done. */
+/*  zmq.c - the command line: finds the subcommand, and does what all subcommands need. Each
+ *  subcommand's own file has its options, help and work. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 static const struct {
     const char *name, *summary;
-    const zc_tool_command_t *command; /* NULL: here */
+    const zc_tool_command_t *command; /* NULL: a command of this file */
 } s_commands[] = {
     {"pub", "publish a message, or each line of standard input", &zc_tool_pub},
     {"sub", "print the messages of topics as they come", &zc_tool_sub},
@@ -67,7 +67,7 @@ static int s_unknown (const char *word)
     return zc_tool_misuse ("'%s' is not a command: %s", word, all);
 }
 
-/*  Every command reads one section of zcast.conf, each its own keys of it. */
+/*  All commands read one section of zcast.conf, and each has its own keys there. */
 static void s_keys (void)
 {
     const zc_program_t *programs[S_COMMANDS];
@@ -78,7 +78,7 @@ static void s_keys (void)
     zc_options_write_keys (programs, count, stdout);
 }
 
-/*  Of the commands that connect to a broker. False after saying why not. */
+/*  For commands that connect to a broker. Returns false after it has said why it can't. */
 static bool s_start_curve (const zc_program_t *program, const zc_options_t *options)
 {
     char error[512];
@@ -122,7 +122,7 @@ int main (int argc, char **argv)
 {
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
-    signal (SIGPIPE, SIG_DFL); /* end quietly when the reader of our output has left */
+    signal (SIGPIPE, SIG_DFL); /* ends quietly when the reader of our output has left */
     if (argc < 2) {
         s_help (stderr);
         return ZC_EXIT_USAGE;

@@ -1,5 +1,5 @@
-/*  zmq_keygen.c - `zmq keygen`: makes a CURVE certificate, for a broker or for one of its clients.
- *  The files are zcert's; what a client may is in its metadata. */
+/*  zmq_keygen.c - `zmq keygen`: makes a CURVE certificate, for a broker or for one of its
+ *  clients. zcert writes the files; the metadata has the client's rights. */
 #include <czmq.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static const zc_program_t s_program = {
     .words = 1,
 };
 
-/*  The broker's key as text. False after saying why not. */
+/*  The broker's key as text. Returns false after it has said why there is none. */
 static bool s_server (const char *value, char key[ZC_CURVE_TEXT])
 {
     zc_certificate_t server;
@@ -61,7 +61,7 @@ static bool s_server (const char *value, char key[ZC_CURVE_TEXT])
     return true;
 }
 
-/*  The topics of --publish with blanks between, as the certificate has them. */
+/*  The topics of --publish with blanks between, which is the certificate's form. */
 static bool s_topics (const zc_options_t *options, zc_buf_t *topics)
 {
     zc_grants_t *grants = zc_grants_new ();
@@ -106,7 +106,7 @@ static bool s_describe (const zc_options_t *options, zcert_t *certificate, const
     return true;
 }
 
-/*  What was written can be read: a name with a quote in it would not. */
+/*  Reads the file again: a name with a quote in it, for example, would make it unreadable. */
 static bool s_check (const char *secret)
 {
     zc_certificate_t one;

@@ -1,4 +1,4 @@
-/*  zmq_ping.c - `zmq ping`: one PING, and how long it took. */
+/*  zmq_ping.c - `zmq ping`: one PING, and its time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

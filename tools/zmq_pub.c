@@ -1,11 +1,11 @@
-/*  zmq_pub.c - `zmq pub`: messages from the command line, a file or standard input to the broker.
+/*  zmq_pub.c - `zmq pub`: publishes messages from the command line, a file or standard input.
  *
- *  Ordinarily through the control endpoint, with acknowledgement (lib/peer/publisher.h). With
- *  --fast through the PUB endpoint, on an XPUB socket: unlike PUB it tells when the broker's
- *  subscription has come, and with XPUB_NODROP it waits when its queue is full, so nothing is
- *  dropped here. With --http through a zcast's public door (tools/http_pub.h). What is too large
- * would end that connection, and nobody would say so: there the broker's limit is asked for on
- * control. */
+ *  By default it uses the control endpoint, with acknowledgement (lib/peer/publisher.h). --fast
+ *  uses the PUB endpoint, on an XPUB socket: unlike PUB, it tells when the broker's subscription
+ *  has come, and with XPUB_NODROP it waits while its queue is full, so it drops nothing. There
+ *  the broker would end the connection on a payload that is too large, without a word, so the
+ *  broker is first asked on control for its limit. --http uses a zcast's public door
+ *  (tools/http_pub.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,8 +29,8 @@
 #define S_UNANSWERED_MS 60000           /* --fast: a tunnel that reads slowly isn't gone */
 #define S_LINE_MAX (64 * 1024 * 1024)   /* a longer line ends the program */
 #define S_AHEAD 400                     /* lines queued, sent or not, before reading goes on */
-#define S_AHEAD_BYTES (4 * 1024 * 1024) /* and bytes in them */
-#define S_FAST_SURE ZC_HEADERS_MAX      /* bytes of a payload on which no broker hangs up */
+#define S_AHEAD_BYTES (4 * 1024 * 1024) /* bytes in these lines */
+#define S_FAST_SURE ZC_HEADERS_MAX      /* bytes of a payload that every broker accepts */
 #define S_LIMITS_MS 2000                /* how long --fast waits for the broker's limit */
 
 static const zc_option_t s_options[] = {
@@ -78,23 +78,23 @@ typedef struct {
     zc_buf_t headers;
     bool lines, quiet;
     int64_t timeout;           /* ms; 0: none */
-    int input;                 /* descriptor, or -1 where it is used up */
-    zc_buf_t line;             /* what has been read, and is not a whole line yet */
+    int input;                 /* descriptor; -1: at its end */
+    zc_buf_t line;             /* the bytes read of an incomplete line */
     uint64_t taken;            /* messages so far */
     uint64_t reported;         /* answers so far, in the same order */
-    bool failed;               /* something was refused, or could not be read */
-    zc_buf_t put_off;          /* why the broker takes nothing for now; empty: it does */
-    uint64_t confirmed;        /* of the answers: OK */
+    bool failed;               /* a message was refused, or input could not be read */
+    zc_buf_t put_off;          /* why the broker refuses messages for now; empty: it doesn't */
+    uint64_t confirmed;        /* answers that were OK */
     zc_publisher_t *publisher; /* or, with --http: */
     zc_http_pub_t *http;       /* or, with --fast: */
     void *xpub;
     zc_redial_t redial; /* of xpub */
-    bool subscribed;    /* the broker has */
-    bool asked;         /* the broker, for its limit: */
-    size_t max_payload; /* SIZE_MAX: it didn't say */
+    bool subscribed;    /* the broker's subscription has come */
+    bool asked;         /* the broker has been asked for its limit: */
+    size_t max_payload; /* SIZE_MAX: it didn't tell */
     zc_progress_t progress;
     uint64_t begun;     /* monotonic ms */
-    uint64_t read, all; /* bytes of the input, and how many it has; 0: nobody knows */
+    uint64_t read, all; /* bytes of the input read, and its size; 0: unknown */
 } s_pub_t;
 
 /*  Headers ------------------------------------------------------------------------------------- */
@@ -215,7 +215,7 @@ static void s_read_subscriptions (s_pub_t *self)
         self->subscribed = frame[0] == 1;
 }
 
-/*  Waits for what `events` says; false when time is up. */
+/*  Waits for `events`. Returns false when the time is over. */
 static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
 {
     long wait = s_patience (self, since_ms), most = wait;
@@ -270,7 +270,7 @@ static void s_learn_limit (s_pub_t *self)
                      endpoint);
 }
 
-/*  Whether the broker takes it; says so where it doesn't. */
+/*  Whether the broker accepts the payload; says so if it doesn't. */
 static bool s_fast_fits (s_pub_t *self, zc_slice_t payload)
 {
     if (payload.len > S_FAST_SURE && !self->asked)
@@ -317,7 +317,7 @@ static int s_send (s_pub_t *self, zc_slice_t payload)
 
 /*  Input --------------------------------------------------------------------------------------- */
 
-/*  Publishes the whole lines that have been read; at the end also what has no line feed. */
+/*  Publishes all whole lines; at the end of the input, also a line without LF. */
 static int s_send_lines (s_pub_t *self, bool at_end)
 {
     size_t done = 0;
@@ -341,7 +341,7 @@ static int s_send_lines (s_pub_t *self, bool at_end)
     return status;
 }
 
-/*  Reads once; at the end of the input, closes it. */
+/*  Reads once; closes the input at its end. */
 static int s_read (s_pub_t *self)
 {
     ssize_t len = read (self->input, zc_buf_reserve (&self->line, S_READ), S_READ);
@@ -368,7 +368,7 @@ static int s_read (s_pub_t *self)
     return ZC_EXIT_OK;
 }
 
-/*  The line on the terminal: what is confirmed, and of the input how much is read. */
+/*  The line on the terminal: messages confirmed, and the part of the input that was read. */
 static void s_show_progress (s_pub_t *self)
 {
     if (!zc_progress_due (&self->progress))
@@ -383,7 +383,7 @@ static void s_show_progress (s_pub_t *self)
                       (double)done * 1000 / (double)(ms ? ms : 1));
 }
 
-/*  What became of the lines, where a signal ended it before all were confirmed. */
+/*  After a signal: says what happened to the lines, if not all were confirmed. */
 static void s_say_stopped (const s_pub_t *self)
 {
     unsigned long long taken = self->taken, confirmed = self->confirmed;
@@ -401,8 +401,8 @@ static void s_say_stopped (const s_pub_t *self)
                      confirmed, taken, waiting);
 }
 
-/*  How long the oldest message has waited for the broker. While that refuses all for now, what
- * moves doesn't count. */
+/*  How long the oldest message has waited for the broker. While the broker refuses all messages
+ *  for now, moving bytes don't count. */
 static uint64_t s_age (const s_pub_t *self)
 {
     return self->put_off.len ? zc_publisher_age (self->publisher)
@@ -433,7 +433,7 @@ static long s_least (long a, long b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/*  One turn with acknowledgement: waits for input, answers or time, and handles them. */
+/*  One turn with acknowledgement: waits for input, answers or a timeout, and handles them. */
 static int s_turn (s_pub_t *self)
 {
     zmq_pollitem_t items[3 + ZC_TOOL_ITEMS];
@@ -448,7 +448,8 @@ static int s_turn (s_pub_t *self)
         wait = s_least (wait,
                         age < (uint64_t)self->timeout ? (long)((uint64_t)self->timeout - age) : 0);
     }
-    zc_tool_poll (items, count, wait, false); /* it publishes, whoever reads its ids */
+    /* it goes on publishing even if nobody reads its ids */
+    zc_tool_poll (items, count, wait, false);
     int status = ZC_EXIT_OK;
     if (reads && items[input].revents && !zc_tool_stopped)
         status = s_read (self);
@@ -459,7 +460,7 @@ static int s_turn (s_pub_t *self)
     return status == ZC_EXIT_OK ? s_check_age (self) : status;
 }
 
-/*  One turn without: reads what comes next, and sends it. */
+/*  One turn without acknowledgement: reads the next bytes, and sends their lines. */
 static int s_fast_turn (s_pub_t *self)
 {
     zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{NULL, self->input, ZMQ_POLLIN, 0}};
@@ -487,7 +488,7 @@ static int s_run (s_pub_t *self)
     return zc_tool_stopped || self->failed ? ZC_EXIT_FAILURE : status;
 }
 
-/*  Closes the XPUB socket and waits until all has been handed to the network. */
+/*  Closes the XPUB socket, and waits until the network has all messages. */
 static int s_linger (s_pub_t *self, void *context)
 {
     int linger = self->timeout ? (int)self->timeout : -1;
@@ -524,7 +525,7 @@ static int s_close (s_pub_t *self, void *context)
     return ZC_EXIT_OK;
 }
 
-/*  Where the messages come from. With a MESSAGE it is sent at once. */
+/*  Chooses the source of the messages. A MESSAGE is sent at once. */
 static int s_source (s_pub_t *self, const char *message)
 {
     const char *path = zc_options_text (self->options, "file");

@@ -1,4 +1,4 @@
-/*  zmq_stat.c - `zmq stat`: the broker's STATS, for people (or as it is, with --json). */
+/*  zmq_stat.c - `zmq stat`: the broker's STATS as text, or unchanged with --json. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ static const zc_program_t s_program = {
     .options = s_options,
 };
 
-/*  Reading the JSON: what isn't there is 0 or empty. ---------------------------------------------
- */
+/*  Reading JSON: a missing member is 0 or empty.
+ *  -------------------------------------------------- */
 
 static double s_number (const json_t *object, const char *key)
 {
@@ -54,8 +54,8 @@ static const char *s_string (const json_t *object, const char *key)
     return text ? text : "";
 }
 
-/*  Text for people; each returns `text`, which holds S_TEXT bytes. -------------------------------
- */
+/*  Formatting: each function returns `text`, which holds S_TEXT bytes.
+ *  ---------------------------- */
 
 #define S_TEXT 32
 
@@ -100,8 +100,8 @@ static const char *s_duration (double seconds, char *text)
     return text;
 }
 
-/*  Any text of the report, with a '?' for each character that a terminal might obey; caller
- *  frees. */
+/*  A text of the report, with '?' for each character that a terminal might obey; the caller
+ *  frees it. */
 static char *s_shown (const char *text)
 {
     size_t len = strlen (text), done = 0, step;
@@ -134,8 +134,8 @@ static void s_line (const char *format, ...)
     zc_buf_clear (&text);
 }
 
-/*  A table: rows are gathered first, so that columns are as wide as what is in them. -------------
- */
+/*  A table: its rows are gathered first, so that columns are as wide as their contents.
+ *  ------------ */
 
 typedef struct {
     const char *title;
@@ -150,7 +150,7 @@ typedef struct {
     int width[S_COLUMNS_MAX];
 } s_table_t;
 
-/*  Columns on a terminal: bytes of UTF-8 that continue a character are not counted. */
+/*  Columns on a terminal: the bytes that continue a character of UTF-8 don't count. */
 static int s_width (const char *text)
 {
     int width = 0;
@@ -181,7 +181,7 @@ static void s_table_begin (s_table_t *self, const s_column_t *columns, size_t co
         s_cell (self, columns[i].title);
 }
 
-/*  Prints the table, after `before`, where it has rows; frees it in either case. */
+/*  Prints the table, after `before`, if it has rows; frees it in either case. */
 static void s_table_end (s_table_t *self, const char *before)
 {
     bool rows = self->cell_count > self->count;
@@ -199,7 +199,7 @@ static void s_table_end (s_table_t *self, const char *before)
     free (self->cells);
 }
 
-/*  Workers and bridges report under names; a bridge's report has "redis". */
+/*  Workers and bridges report by name; a bridge's report has "redis". */
 static bool s_is_bridge (const json_t *report)
 {
     return json_object_get (report, "redis") != NULL;
@@ -226,7 +226,7 @@ static double s_worst_lag (const json_t *report)
     return worst;
 }
 
-/*  When the broker last answered the worker: by its report, and how old that is. */
+/*  When the broker last answered the worker: the time in the report, plus the report's age. */
 static const char *s_synced (uint64_t synced_ms, double reported, char *text)
 {
     char ago[S_TEXT - 8];
@@ -269,7 +269,7 @@ static void s_print_workers (const json_t *workers, const json_t *reported)
     s_table_end (&table, "\n");
 }
 
-/*  Who reported once and doesn't any more: stopped, or cut off. */
+/*  Names that have reported and don't any more: they are stopped, or cut off. */
 static void s_print_silent (const json_t *workers, const json_t *reported)
 {
     static const s_column_t columns[] = {{"SILENT", true}, {"LAST HEARD", false}};
@@ -317,7 +317,7 @@ static void s_print_bridges (const json_t *workers)
     s_table_end (&table, "\n");
 }
 
-/*  What is wrong with a bridge, as it says itself, and what comes of it. */
+/*  The faults that a bridge reports about itself, and their consequences. */
 static void s_print_troubles (const json_t *workers)
 {
     const char *name;
@@ -372,8 +372,8 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
             s_bytes ((double)of.subscribers_bytes, c), of.subscribers_disconnected);
 }
 
-/*  The clients that lag most, of all workers ----------------------------------------------------
- */
+/*  The clients of all workers that lag most
+ *  --------------------------------------------------------- */
 
 typedef struct {
     const char *worker;
@@ -435,7 +435,7 @@ static void s_print_slow (const json_t *workers)
     free (list);
 }
 
-/*  With names in their order: the processes of a machine stand together. */
+/*  Sorts names, so that the processes of a machine stand together. */
 static json_t *s_load (const char *text, json_error_t *error)
 {
     json_t *stats = json_loads (text, 0, error);

@@ -60,8 +60,8 @@ typedef struct {
     const zc_options_t *options;
     zc_subscriber_t *subscriber;
     zc_printer_t printer;
-    char since[ZC_ID_SIZE]; /* what --since came to; empty: none */
-    bool ready;             /* has been live */
+    char since[ZC_ID_SIZE]; /* the position of --since; empty: none */
+    bool ready;             /* it has been live */
     bool refused;
 } s_sub_t;
 
@@ -119,7 +119,7 @@ static int s_open (s_sub_t *self, void *context)
     return ZC_EXIT_OK;
 }
 
-/*  Milliseconds until `end_ms` (0: never), but no more than `wait` (-1: no limit). */
+/*  Milliseconds until `end_ms` (0: never), but at most `wait` (-1: no limit). */
 static long s_wait (uint64_t end_ms, long wait)
 {
     if (!end_ms)
@@ -179,7 +179,7 @@ static int s_check_words (const zc_options_t *options)
     return ZC_EXIT_OK;
 }
 
-/*  --http: what a browser could ask for. */
+/*  --http: what a browser could see. */
 static int s_sub_http (s_sub_t *self)
 {
     const char *text = zc_options_text (self->options, "since"), *begin = NULL;
@@ -201,7 +201,7 @@ static int s_sub_http (s_sub_t *self)
     return zc_http_sub (self->options, &self->printer, begin);
 }
 
-/*  --since: reads it, and asks the broker what only that knows. */
+/*  Reads --since, and asks the broker for the part that only the broker knows. */
 static int s_find_begin (s_sub_t *self)
 {
     const char *text = zc_options_text (self->options, "since"), *topic;

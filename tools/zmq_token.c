@@ -1,5 +1,5 @@
-/*  zmq_token.c - `zmq token`: makes, shows and checks tokens, and makes API keys. It talks to no
- *  server: what it checks with is what the doors of this machine would check with. */
+/*  zmq_token.c - `zmq token`: makes, shows and checks tokens, and makes API keys. It contacts no
+ *  server: it checks as the doors of this machine would check. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -57,7 +57,8 @@ static const zc_program_t s_program = {
 
 #define S_MAX ZC_KEYS_FILE_MAX
 
-/*  All of it, to be freed with OPENSSL_clear_free (…, S_MAX + 1). NULL, after saying why. */
+/*  Reads all of a file, to be freed with OPENSSL_clear_free (…, S_MAX + 1). Returns NULL after
+ *  it has said why it can't. */
 static char *s_read (const char *path, size_t *len)
 {
     FILE *file = strcmp (path, "-") == 0 ? stdin : fopen (path, "rb");
@@ -76,8 +77,8 @@ static char *s_read (const char *path, size_t *len)
     return NULL;
 }
 
-/*  The token named, or the one on standard input, without the blanks around it. Owned; NULL after
- *  saying why. */
+/*  The token that is named, or the one on standard input, without white space around it. Owned;
+ *  NULL after it has said why there is none. */
 static char *s_token (const zc_options_t *options)
 {
     const char *word = zc_options_word (options, 1);
@@ -118,7 +119,8 @@ static int s_load_key (const char *value, zc_keys_t *keys)
     return rc == 0 ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
 }
 
-/*  The algorithm asked for, or else the first that the key can; -1 after saying why not. */
+/*  The algorithm that was asked for, or else the first that the key can use. Returns -1 after it
+ *  has said why there is none. */
 static int s_algorithm (const zc_options_t *options, const zc_key_t *key)
 {
     const char *name = zc_options_text (options, "algorithm");
@@ -153,7 +155,7 @@ static bool s_add_topics (const zc_options_t *options, const char *option, zc_gr
     return true;
 }
 
-/*  The claim `zcast`; NULL after saying why not. */
+/*  The claim `zcast`. Returns NULL after it has said why there is none. */
 static json_t *s_grants (const zc_options_t *options)
 {
     zc_grants_t *grants = zc_grants_new ();
