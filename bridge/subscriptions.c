@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define S_AGAIN_MIN_MS 500 /* after a refusal */
 #define S_AGAIN_MAX_MS 15000
@@ -10,7 +11,7 @@
 typedef enum { S_WANTED, S_ASKED, S_CONFIRMED, S_REFUSED } s_state_t;
 
 struct zc_redis_subscription {
-    struct zc_redis_subscription *next;
+    TAILQ_ENTRY (zc_redis_subscription) entry;
     s_state_t state;
     bool pattern;
     bool listed;       /* between begin and end: it is still wanted */
@@ -24,8 +25,8 @@ struct zc_redis_subscription {
 };
 
 struct zc_redis_subscriptions {
-    zc_redis_subscription_t *first, **end; /* owned */
-    zc_redis_subscription_t *unwanted;     /* owned; the last one that _next_unwanted returned */
+    TAILQ_HEAD (, zc_redis_subscription) all; /* owned */
+    zc_redis_subscription_t *unwanted;        /* owned; the last one that _next_unwanted returned */
 };
 
 zc_redis_subscriptions_t *zc_redis_subscriptions_new (void)
@@ -33,7 +34,7 @@ zc_redis_subscriptions_t *zc_redis_subscriptions_new (void)
     zc_redis_subscriptions_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    self->end = &self->first;
+    TAILQ_INIT (&self->all);
     return self;
 }
 
@@ -45,26 +46,15 @@ static void s_free (zc_redis_subscription_t *subscription)
     free (subscription);
 }
 
-/*  Takes a subscription out of the list; the caller owns it. */
-static void s_take (zc_redis_subscriptions_t *self, zc_redis_subscription_t *subscription)
-{
-    zc_redis_subscription_t **at = &self->first;
-    while (*at != subscription)
-        at = &(*at)->next;
-    *at = subscription->next;
-    if (self->end == &subscription->next)
-        self->end = at;
-}
-
 void zc_redis_subscriptions_destroy (zc_redis_subscriptions_t **self_p)
 {
     zc_redis_subscriptions_t *self = *self_p;
     if (!self)
         return;
     *self_p = NULL;
-    while (self->first) {
-        zc_redis_subscription_t *subscription = self->first;
-        s_take (self, subscription);
+    zc_redis_subscription_t *subscription;
+    while ((subscription = TAILQ_FIRST (&self->all))) {
+        TAILQ_REMOVE (&self->all, subscription, entry);
         s_free (subscription);
     }
     s_free (self->unwanted);
@@ -76,17 +66,18 @@ void zc_redis_subscriptions_destroy (zc_redis_subscriptions_t **self_p)
 static zc_redis_subscription_t *s_find (const zc_redis_subscriptions_t *self, zc_slice_t name,
                                         bool pattern)
 {
-    zc_redis_subscription_t *at = self->first;
-    while (at && (at->pattern != pattern ||
-                  zc_slice_compare (zc_redis_subscription_name (at), name) != 0))
-        at = at->next;
+    zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    if (at->pattern == pattern && zc_slice_compare (zc_redis_subscription_name (at), name) == 0)
+        break;
     return at;
 }
 
 void zc_redis_subscriptions_begin (zc_redis_subscriptions_t *self)
 {
-    for (zc_redis_subscription_t *at = self->first; at; at = at->next)
-        at->listed = false;
+    zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    at->listed = false;
 }
 
 void zc_redis_subscriptions_want (zc_redis_subscriptions_t *self, zc_slice_t name, bool pattern)
@@ -103,14 +94,14 @@ void zc_redis_subscriptions_want (zc_redis_subscriptions_t *self, zc_slice_t nam
     made->pattern = pattern;
     made->len = name.len;
     memcpy (made->name, name.at, name.len);
-    *self->end = made;
-    self->end = &made->next;
+    TAILQ_INSERT_TAIL (&self->all, made, entry);
 }
 
 void zc_redis_subscriptions_end (zc_redis_subscriptions_t *self)
 {
-    for (zc_redis_subscription_t *at = self->first; at; at = at->next)
-        at->removed = !at->listed;
+    zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    at->removed = !at->listed;
 }
 
 /*  Due commands -------------------------------------------------------------------------------- */
@@ -125,11 +116,12 @@ static bool s_is_due (const zc_redis_subscription_t *subscription, uint64_t now_
 zc_redis_subscription_t *zc_redis_subscriptions_next (zc_redis_subscriptions_t *self,
                                                       uint64_t now_ms)
 {
-    zc_redis_subscription_t *at = self->first;
-    while (at && !s_is_due (at, now_ms))
-        at = at->next;
-    if (at)
+    zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    if (s_is_due (at, now_ms)) {
         at->state = S_ASKED;
+        break;
+    }
     return at;
 }
 
@@ -139,11 +131,11 @@ zc_redis_subscription_t *zc_redis_subscriptions_next_unwanted (zc_redis_subscrip
 {
     s_free (self->unwanted);
     self->unwanted = NULL;
-    for (zc_redis_subscription_t *at = self->first, *next; at; at = next) {
-        next = at->next;
+    for (zc_redis_subscription_t *at = TAILQ_FIRST (&self->all), *next; at; at = next) {
+        next = TAILQ_NEXT (at, entry);
         if (!at->removed || at->state == S_ASKED)
             continue;
-        s_take (self, at);
+        TAILQ_REMOVE (&self->all, at, entry);
         if (at->state == S_CONFIRMED)
             return self->unwanted = at;
         s_free (at);
@@ -154,7 +146,9 @@ zc_redis_subscription_t *zc_redis_subscriptions_next_unwanted (zc_redis_subscrip
 uint64_t zc_redis_subscriptions_due (const zc_redis_subscriptions_t *self)
 {
     uint64_t due = UINT64_MAX;
-    for (const zc_redis_subscription_t *at = self->first; at; at = at->next) {
+    const zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    {
         uint64_t when = at->removed              ? UINT64_MAX
                         : at->state == S_WANTED  ? 0
                         : at->state == S_REFUSED ? at->again_at
@@ -222,7 +216,9 @@ bool zc_redis_subscriptions_gone (zc_redis_subscriptions_t *self, zc_slice_t nam
 
 void zc_redis_subscriptions_lost (zc_redis_subscriptions_t *self)
 {
-    for (zc_redis_subscription_t *at = self->first; at; at = at->next) {
+    zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    {
         at->missed = at->missed || at->state == S_CONFIRMED;
         at->state = S_WANTED;
     }
@@ -234,16 +230,18 @@ void zc_redis_subscriptions_lost (zc_redis_subscriptions_t *self)
 static size_t s_count (const zc_redis_subscriptions_t *self, s_state_t state)
 {
     size_t count = 0;
-    for (const zc_redis_subscription_t *at = self->first; at; at = at->next)
-        count += !at->removed && at->state == state;
+    const zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    count += !at->removed && at->state == state;
     return count;
 }
 
 size_t zc_redis_subscriptions_wanted (const zc_redis_subscriptions_t *self)
 {
     size_t count = 0;
-    for (const zc_redis_subscription_t *at = self->first; at; at = at->next)
-        count += !at->removed;
+    const zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    count += !at->removed;
     return count;
 }
 
@@ -257,7 +255,9 @@ size_t zc_redis_subscriptions_count_refused (const zc_redis_subscriptions_t *sel
 {
     size_t count = 0;
     *reason = "";
-    for (const zc_redis_subscription_t *at = self->first; at; at = at->next) {
+    const zc_redis_subscription_t *at;
+    TAILQ_FOREACH (at, &self->all, entry)
+    {
         if (at->removed || !at->reason)
             continue;
         count++;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include "lib/base/table.h"
 
 #define S_KEEP_MS 10000
@@ -16,7 +17,7 @@
 
 typedef struct s_nonce {
     zc_node_t node;
-    struct s_nonce *older, *newer;
+    TAILQ_ENTRY (s_nonce) turn;
     uint64_t at_ms;
     zc_route_t *route; /* of a SYNC that waits; NULL: only the nonce has come */
     size_t topics_len;
@@ -26,8 +27,8 @@ typedef struct s_nonce {
 
 struct zc_barriers {
     zc_table_t index;
-    s_nonce_t *oldest, *newest;
-    s_nonce_t *ready, **ready_end; /* by `newer`: SYNCs to be answered */
+    TAILQ_HEAD (, s_nonce) queue; /* by age */
+    TAILQ_HEAD (, s_nonce) ready; /* SYNCs to be answered */
     size_t waiting, waiting_bytes, seen;
     zc_barriers_fn answer, expire;
     void *arg;
@@ -44,7 +45,8 @@ zc_barriers_t *zc_barriers_new (zc_barriers_fn answer, zc_barriers_fn expire, vo
     if (!self)
         abort ();
     zc_table_init (&self->index);
-    self->ready_end = &self->ready;
+    TAILQ_INIT (&self->queue);
+    TAILQ_INIT (&self->ready);
     self->answer = answer;
     self->expire = expire;
     self->arg = arg;
@@ -54,14 +56,7 @@ zc_barriers_t *zc_barriers_new (zc_barriers_fn answer, zc_barriers_fn expire, vo
 /*  Takes a nonce out of table and queue. */
 static void s_detach (zc_barriers_t *self, s_nonce_t *nonce)
 {
-    if (nonce->older)
-        nonce->older->newer = nonce->newer;
-    else
-        self->oldest = nonce->newer;
-    if (nonce->newer)
-        nonce->newer->older = nonce->older;
-    else
-        self->newest = nonce->older;
+    TAILQ_REMOVE (&self->queue, nonce, turn);
     zc_table_remove (&self->index, &nonce->node);
 }
 
@@ -86,17 +81,13 @@ static void s_remove (zc_barriers_t *self, s_nonce_t *nonce)
 static void s_set_ready (zc_barriers_t *self, s_nonce_t *nonce)
 {
     s_detach (self, nonce);
-    nonce->newer = NULL;
-    *self->ready_end = nonce;
-    self->ready_end = &nonce->newer;
+    TAILQ_INSERT_TAIL (&self->ready, nonce, turn);
 }
 
 static s_nonce_t *s_take_ready (zc_barriers_t *self)
 {
-    s_nonce_t *nonce = self->ready;
-    self->ready = nonce->newer;
-    if (!self->ready)
-        self->ready_end = &self->ready;
+    s_nonce_t *nonce = TAILQ_FIRST (&self->ready);
+    TAILQ_REMOVE (&self->ready, nonce, turn);
     return nonce;
 }
 
@@ -105,9 +96,9 @@ void zc_barriers_destroy (zc_barriers_t **self_p)
     zc_barriers_t *self = *self_p;
     if (!self)
         return;
-    while (self->oldest)
-        s_remove (self, self->oldest);
-    while (self->ready)
+    while (!TAILQ_EMPTY (&self->queue))
+        s_remove (self, TAILQ_FIRST (&self->queue));
+    while (!TAILQ_EMPTY (&self->ready))
         s_free (self, s_take_ready (self));
     zc_table_clear (&self->index);
     free (self);
@@ -120,10 +111,7 @@ static void s_add (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *rout
     s_nonce_t *added = malloc (sizeof *added + nonce.len + topics.len);
     if (!added)
         abort ();
-    *added = (s_nonce_t){.older = self->newest,
-                         .at_ms = now_ms,
-                         .topics_len = topics.len,
-                         .len = (uint8_t)nonce.len};
+    *added = (s_nonce_t){.at_ms = now_ms, .topics_len = topics.len, .len = (uint8_t)nonce.len};
     memcpy (added->bytes, nonce.at, nonce.len);
     if (topics.len)
         memcpy (added->bytes + nonce.len, topics.at, topics.len);
@@ -136,11 +124,7 @@ static void s_add (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *rout
     } else {
         self->seen++;
     }
-    if (self->newest)
-        self->newest->newer = added;
-    else
-        self->oldest = added;
-    self->newest = added;
+    TAILQ_INSERT_TAIL (&self->queue, added, turn);
     zc_table_insert (&self->index, &added->node, zc_hash (nonce.at, nonce.len, 1));
 }
 
@@ -171,8 +155,8 @@ void zc_barriers_seen (zc_barriers_t *self, zc_slice_t nonce, uint64_t now_ms)
         s_set_ready (self, found);
     if ((found = s_find (self, nonce, false)))
         s_remove (self, found);
-    for (s_nonce_t *old = self->oldest; old && self->seen >= S_SEEN_MAX;) {
-        s_nonce_t *newer = old->newer;
+    for (s_nonce_t *old = TAILQ_FIRST (&self->queue); old && self->seen >= S_SEEN_MAX;) {
+        s_nonce_t *newer = TAILQ_NEXT (old, turn);
         if (!old->route)
             s_remove (self, old);
         old = newer;
@@ -195,7 +179,7 @@ bool zc_barriers_ask (zc_barriers_t *self, zc_slice_t nonce, const zc_route_t *r
 
 static void s_answer (zc_barriers_t *self)
 {
-    for (size_t bytes = 0; self->ready && bytes < S_TURN_BYTES;) {
+    for (size_t bytes = 0; !TAILQ_EMPTY (&self->ready) && bytes < S_TURN_BYTES;) {
         s_nonce_t *nonce = s_take_ready (self);
         bytes += nonce->topics_len + S_ANSWER_BYTES;
         self->answer (self->arg, nonce->route, s_topics (nonce));
@@ -206,8 +190,8 @@ static void s_answer (zc_barriers_t *self)
 void zc_barriers_turn (zc_barriers_t *self, uint64_t now_ms)
 {
     s_answer (self);
-    while (self->oldest && now_ms - self->oldest->at_ms >= S_KEEP_MS) {
-        s_nonce_t *nonce = self->oldest;
+    s_nonce_t *nonce;
+    while ((nonce = TAILQ_FIRST (&self->queue)) && now_ms - nonce->at_ms >= S_KEEP_MS) {
         if (nonce->route)
             self->expire (self->arg, nonce->route, s_topics (nonce));
         s_remove (self, nonce);
@@ -216,7 +200,7 @@ void zc_barriers_turn (zc_barriers_t *self, uint64_t now_ms)
 
 bool zc_barriers_ready (const zc_barriers_t *self)
 {
-    return self->ready != NULL;
+    return !TAILQ_EMPTY (&self->ready);
 }
 
 size_t zc_barriers_waiting (const zc_barriers_t *self)

@@ -31,8 +31,7 @@
 #define S_SUBSCRIPTION_MAX 2048
 #define S_REQUESTS_HWM 1000 /* of each peer, at least */
 #define S_GONE_MS 45000     /* until a subscriber that takes no bytes is given up */
-#define S_TUNNEL_MS 600000  /* longer for control, where a page over a slow tunnel looks the same \
-                             */
+#define S_TUNNEL_MS 600000  /* longer for control: a page over a slow tunnel looks the same */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
 #define S_QUIET_MS 100   /* when stopping: no message has come for so long, */

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include "lib/base/table.h"
 #include "lib/base/log.h"
@@ -19,7 +20,7 @@
 
 typedef struct s_seen {
     zc_node_t node;
-    struct s_seen *older, *newer;
+    TAILQ_ENTRY (s_seen) age;
     zc_id_t id;
     zc_digest_t digest;
     uint64_t at_ms;
@@ -29,7 +30,7 @@ typedef struct s_seen {
 
 struct zc_dedup {
     zc_table_t index;
-    s_seen_t *oldest, *newest;
+    TAILQ_HEAD (, s_seen) queue;
     uint64_t window_ms;
     size_t max;
     OSSL_LIB_CTX *library; /* our own, so that no system configuration changes it */
@@ -61,20 +62,14 @@ zc_dedup_t *zc_dedup_new (void)
     if (!self)
         abort ();
     zc_table_init (&self->index);
+    TAILQ_INIT (&self->queue);
     s_open_digest (self);
     return self;
 }
 
 static void s_forget (zc_dedup_t *self, s_seen_t *seen)
 {
-    if (seen->older)
-        seen->older->newer = seen->newer;
-    else
-        self->oldest = seen->newer;
-    if (seen->newer)
-        seen->newer->older = seen->older;
-    else
-        self->newest = seen->older;
+    TAILQ_REMOVE (&self->queue, seen, age);
     zc_table_remove (&self->index, &seen->node);
     free (seen);
 }
@@ -84,8 +79,8 @@ void zc_dedup_destroy (zc_dedup_t **self_p)
     zc_dedup_t *self = *self_p;
     if (!self)
         return;
-    while (self->oldest)
-        s_forget (self, self->oldest);
+    while (!TAILQ_EMPTY (&self->queue))
+        s_forget (self, TAILQ_FIRST (&self->queue));
     zc_table_clear (&self->index);
     EVP_MAC_CTX_free (self->digest);
     EVP_MAC_free (self->mac);
@@ -155,28 +150,25 @@ void zc_dedup_add (zc_dedup_t *self, zc_slice_t topic, zc_slice_t name, zc_diges
     s_seen_t *before = s_find (self, &key);
     if (before)
         s_forget (self, before);
-    for (int i = 0; i < S_EXPIRE_MAX && self->oldest &&
-                    (self->index.size >= self->max || s_expired (self, self->oldest, now_ms));
-         i++)
-        s_forget (self, self->oldest);
+    for (int i = 0; i < S_EXPIRE_MAX && !TAILQ_EMPTY (&self->queue); i++) {
+        s_seen_t *oldest = TAILQ_FIRST (&self->queue);
+        if (self->index.size < self->max && !s_expired (self, oldest, now_ms))
+            break;
+        s_forget (self, oldest);
+    }
     if (self->max == 0 || self->window_ms == 0)
         return;
     s_seen_t *seen = malloc (sizeof *seen + topic.len + name.len);
     if (!seen)
         abort ();
-    *seen = (s_seen_t){.older = self->newest,
-                       .id = id,
+    *seen = (s_seen_t){.id = id,
                        .digest = digest,
                        .at_ms = now_ms,
                        .topic_len = (uint16_t)topic.len,
                        .name_len = (uint16_t)name.len};
     memcpy (seen->bytes, topic.at, topic.len);
     memcpy (seen->bytes + topic.len, name.at, name.len);
-    if (self->newest)
-        self->newest->newer = seen;
-    else
-        self->oldest = seen;
-    self->newest = seen;
+    TAILQ_INSERT_TAIL (&self->queue, seen, age);
     zc_table_insert (&self->index, &seen->node, s_hash (&key));
 }
 

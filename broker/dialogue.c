@@ -17,8 +17,7 @@
 #define S_COPIES_MAX 10000
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
 #define S_TICK_MS 250           /* the loop sleeps at most so long */
-#define S_AHEAD_MS 86400000 /* positions of others are believed if they are at most so far ahead \
-                             */
+#define S_AHEAD_MS 86400000 /* others' positions are believed if they are so far ahead at most */
 #define S_MISSED_MS 5000    /* we are behind for so long; then missing messages are given up */
 
 /*  A request whose answer waits for history. */

@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define S_MAX 1000
 #define S_MAX_BYTES (16u << 20) /* of the lists of topics */
 
 typedef struct s_wait {
-    struct s_wait *next;
+    TAILQ_ENTRY (s_wait) turn;
     uint64_t until_ms;
     zc_route_t route;
     zc_ask_t request; /* its slices are in `bytes`, or empty */
@@ -17,7 +18,7 @@ typedef struct s_wait {
 
 struct zc_late {
     zc_late_hooks_t hooks;
-    s_wait_t *first, **end;
+    TAILQ_HEAD (, s_wait) queue;
     size_t count, bytes;
     zc_id_t head; /* at the last check */
 };
@@ -28,17 +29,13 @@ zc_late_t *zc_late_new (const zc_late_hooks_t *hooks)
     if (!self)
         abort ();
     self->hooks = *hooks;
-    self->end = &self->first;
+    TAILQ_INIT (&self->queue);
     return self;
 }
 
-/*  Removes the request that *at points to. */
-static void s_remove (zc_late_t *self, s_wait_t **at)
+static void s_remove (zc_late_t *self, s_wait_t *wait)
 {
-    s_wait_t *wait = *at;
-    *at = wait->next;
-    if (!wait->next)
-        self->end = at;
+    TAILQ_REMOVE (&self->queue, wait, turn);
     self->count--;
     self->bytes -= wait->request.list.len;
     free (wait);
@@ -49,8 +46,8 @@ void zc_late_destroy (zc_late_t **self_p)
     zc_late_t *self = *self_p;
     if (!self)
         return;
-    while (self->first)
-        s_remove (self, &self->first);
+    while (!TAILQ_EMPTY (&self->queue))
+        s_remove (self, TAILQ_FIRST (&self->queue));
     free (self);
     *self_p = NULL;
 }
@@ -74,8 +71,7 @@ bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *requ
                                .bytes = request->bytes};
     memcpy (wait->bytes, request->list.at, list);
     memcpy (wait->bytes + list, request->line.at, line);
-    *self->end = wait;
-    self->end = &wait->next;
+    TAILQ_INSERT_TAIL (&self->queue, wait, turn);
     self->count++;
     self->bytes += list;
     return true;
@@ -83,21 +79,21 @@ bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *requ
 
 void zc_late_turn (zc_late_t *self, zc_id_t head, uint64_t now_ms)
 {
-    for (; self->first && self->first->until_ms <= now_ms; s_remove (self, &self->first)) {
-        if (self->first->request.since <= head)
-            self->hooks.reached (self->hooks.arg, &self->first->route, &self->first->request);
+    s_wait_t *wait, *next;
+    for (; (wait = TAILQ_FIRST (&self->queue)) && wait->until_ms <= now_ms; s_remove (self, wait)) {
+        if (wait->request.since <= head)
+            self->hooks.reached (self->hooks.arg, &wait->route, &wait->request);
         else
-            self->hooks.behind (self->hooks.arg, &self->first->route);
+            self->hooks.behind (self->hooks.arg, &wait->route);
     }
     if (head == self->head)
         return;
     self->head = head;
-    for (s_wait_t **at = &self->first; *at;) {
-        if ((*at)->request.since > head) {
-            at = &(*at)->next;
+    for (wait = TAILQ_FIRST (&self->queue); wait; wait = next) {
+        next = TAILQ_NEXT (wait, turn);
+        if (wait->request.since > head)
             continue;
-        }
-        self->hooks.reached (self->hooks.arg, &(*at)->route, &(*at)->request);
-        s_remove (self, at);
+        self->hooks.reached (self->hooks.arg, &wait->route, &wait->request);
+        s_remove (self, wait);
     }
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include "broker/peers.h"
 
 #define S_BYTES (64u << 20)     /* of all peers' queues */
@@ -18,7 +19,7 @@
 #define S_RUN 100               /* and of these for one peer */
 
 typedef struct s_waiting {
-    struct s_waiting *next;
+    STAILQ_ENTRY (s_waiting) turn;
     zc_route_t route;
     size_t count, bytes; /* bytes: with this struct */
     zmq_msg_t frames[ZC_ANSWER_FRAMES];
@@ -27,7 +28,7 @@ typedef struct s_waiting {
 /*  A peer with a queue. */
 typedef struct {
     zc_peer_t peer;
-    s_waiting_t *first, **end;
+    STAILQ_HEAD (, s_waiting) messages;
     size_t bytes;
 } s_queue_t;
 
@@ -57,9 +58,7 @@ static void s_free (s_waiting_t *waiting)
 
 static void s_push (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
 {
-    waiting->next = NULL;
-    *queue->end = waiting;
-    queue->end = &waiting->next;
+    STAILQ_INSERT_TAIL (&queue->messages, waiting, turn);
     queue->bytes += waiting->bytes;
     self->bytes += waiting->bytes;
     self->waiting++;
@@ -68,12 +67,12 @@ static void s_push (zc_outbox_t *self, s_queue_t *queue, s_waiting_t *waiting)
 /*  Removes the first message; the queue goes with the last one. */
 static void s_pop (zc_outbox_t *self, s_queue_t *queue)
 {
-    s_waiting_t *waiting = queue->first;
+    s_waiting_t *waiting = STAILQ_FIRST (&queue->messages);
     queue->bytes -= waiting->bytes;
     self->bytes -= waiting->bytes;
     self->waiting--;
-    queue->first = waiting->next;
-    if (!queue->first) {
+    STAILQ_REMOVE_HEAD (&queue->messages, turn);
+    if (STAILQ_EMPTY (&queue->messages)) {
         zc_peers_remove (&self->queues, &queue->peer);
         free (queue);
     }
@@ -85,8 +84,8 @@ void zc_outbox_destroy (zc_outbox_t **self_p)
     zc_outbox_t *self = *self_p;
     if (!self)
         return;
-    while (self->queues.first)
-        s_pop (self, (s_queue_t *)self->queues.first);
+    while (zc_peers_size (&self->queues))
+        s_pop (self, (s_queue_t *)zc_peers_turn (&self->queues));
     zc_peers_clear (&self->queues);
     free (self);
     *self_p = NULL;
@@ -203,7 +202,7 @@ static s_queue_t *s_queue_new (zc_outbox_t *self, const zc_route_t *route)
     s_queue_t *queue = calloc (1, sizeof *queue);
     if (!queue)
         abort ();
-    queue->end = &queue->first;
+    STAILQ_INIT (&queue->messages);
     zc_peers_add (&self->queues, &queue->peer, zc_route_peer (route));
     return queue;
 }
@@ -254,8 +253,8 @@ void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *co
 static size_t s_try (zc_outbox_t *self, s_queue_t *queue, size_t most)
 {
     size_t tries = 0;
-    for (s_waiting_t *waiting = queue->first; waiting && tries < most; tries++) {
-        s_waiting_t *next = waiting->next;
+    for (s_waiting_t *waiting = STAILQ_FIRST (&queue->messages); waiting && tries < most; tries++) {
+        s_waiting_t *next = STAILQ_NEXT (waiting, turn);
         if (s_send (self, &waiting->route, waiting->frames, waiting->count) == ZC_BLOCKED)
             return tries + 1;
         s_pop (self, queue);

@@ -1,4 +1,4 @@
-/*  peers.c - an index and a ring. */
+/*  peers.c - an index and a queue. */
 #include "broker/peers.h"
 
 #include <string.h>
@@ -6,13 +6,13 @@
 void zc_peers_init (zc_peers_t *self)
 {
     zc_table_init (&self->index);
-    self->first = NULL;
+    TAILQ_INIT (&self->queue);
 }
 
 void zc_peers_clear (zc_peers_t *self)
 {
     zc_table_clear (&self->index);
-    self->first = NULL;
+    TAILQ_INIT (&self->queue);
 }
 
 static bool s_same (const zc_node_t *node, const void *key)
@@ -29,7 +29,7 @@ static uint64_t s_hash (zc_slice_t identity)
 
 zc_peer_t *zc_peers_find (const zc_peers_t *self, zc_slice_t identity)
 {
-    if (!self->first)
+    if (TAILQ_EMPTY (&self->queue))
         return NULL;
     return (zc_peer_t *)zc_table_find (&self->index, s_hash (identity), s_same, &identity);
 }
@@ -39,27 +39,22 @@ void zc_peers_add (zc_peers_t *self, zc_peer_t *peer, zc_slice_t identity)
     peer->len = (uint8_t)identity.len;
     memcpy (peer->identity, identity.at, identity.len);
     zc_table_insert (&self->index, &peer->node, s_hash (identity));
-    if (!self->first)
-        self->first = peer->next = peer->previous = peer;
-    peer->next = self->first;
-    peer->previous = self->first->previous;
-    peer->next->previous = peer->previous->next = peer;
+    TAILQ_INSERT_TAIL (&self->queue, peer, turn);
 }
 
 void zc_peers_remove (zc_peers_t *self, zc_peer_t *peer)
 {
     zc_table_remove (&self->index, &peer->node);
-    if (self->first == peer)
-        self->first = peer->next == peer ? NULL : peer->next;
-    peer->next->previous = peer->previous;
-    peer->previous->next = peer->next;
+    TAILQ_REMOVE (&self->queue, peer, turn);
 }
 
 zc_peer_t *zc_peers_turn (zc_peers_t *self)
 {
-    zc_peer_t *peer = self->first;
-    if (peer)
-        self->first = peer->next;
+    zc_peer_t *peer = TAILQ_FIRST (&self->queue);
+    if (peer) {
+        TAILQ_REMOVE (&self->queue, peer, turn);
+        TAILQ_INSERT_TAIL (&self->queue, peer, turn);
+    }
     return peer;
 }
 

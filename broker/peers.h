@@ -1,22 +1,23 @@
 /*  peers.h - the peers of the control endpoint for which something waits: a table by identity,
- *  and a ring in which each peer has its turn. An owner keeps what waits in a struct of its own,
+ *  and a queue in which each peer gets its turn. An owner keeps what waits in a struct of its own,
  *  which begins with zc_peer_t. No I/O. */
 #ifndef ZC_PEERS_H
 #define ZC_PEERS_H
 
+#include <sys/queue.h>
 #include "lib/base/table.h"
 #include "lib/base/text.h"
 
 typedef struct zc_peer {
-    zc_node_t node;                  /* in the table */
-    struct zc_peer *next, *previous; /* in the ring */
+    zc_node_t node;             /* in the table */
+    TAILQ_ENTRY (zc_peer) turn; /* in the queue */
     uint8_t len;
     uint8_t identity[255];
 } zc_peer_t;
 
 typedef struct {
     zc_table_t index;
-    zc_peer_t *first; /* the peer whose turn it is; NULL: there is none */
+    TAILQ_HEAD (, zc_peer) queue; /* the first one has its turn next */
 } zc_peers_t;
 
 void zc_peers_init (zc_peers_t *self);

@@ -11,16 +11,16 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include "broker/peers.h"
 
 #define S_SLICE 100 /* messages of one replay in one turn */
 #define S_SLICE_BYTES (1u << 20)
-#define S_AHEAD (4u << 20) /* bytes that ZeroMQ may have for a peer; then the peer must take some \
-                            */
+#define S_AHEAD (4u << 20) /* bytes that ZeroMQ may have for a peer that takes none */
 #define S_RUN 10           /* replays in one turn */
 #define S_RUN_TOPICS 1000  /* so many topics count as one more replay */
 #define S_RUN_BLOCKED 1000 /* blocked replays tried in one turn */
-#define S_JOBS_MAX 10000
+#define S_REPLAYS_MAX 10000
 #define S_SOURCES_MAX 2000000 /* topics of all replays */
 
 typedef struct {
@@ -28,8 +28,8 @@ typedef struct {
     zc_topic_t *topic;
 } s_source_t;
 
-typedef struct s_job {
-    struct s_job *next;
+typedef struct s_replay {
+    STAILQ_ENTRY (s_replay) turn;
     zc_route_t route;
     bool fetch;
     bool unknown;          /* `since` is an own id that isn't in history */
@@ -44,12 +44,12 @@ typedef struct s_job {
     zc_topic_t **topics; /* pinned; known topics, each once */
     s_source_t *heap;    /* those of the topics with messages to send */
     size_t heap_len;
-} s_job_t;
+} s_replay_t;
 
 /*  A peer with replays. */
 typedef struct {
     zc_peer_t peer;
-    s_job_t *first, **end; /* a queue: they take turns */
+    STAILQ_HEAD (, s_replay) replays; /* they take turns */
     size_t size, sources;
     bool blocked;   /* its peer doesn't read */
     int fd;         /* of its connection; -1: unknown */
@@ -79,13 +79,13 @@ zc_replays_t *zc_replays_new (zc_history_t *history, zc_topics_t *topics, zc_out
     return self;
 }
 
-static void s_job_free (s_job_t *job)
+static void s_replay_free (s_replay_t *replay)
 {
-    for (size_t i = 0; i < job->topic_count; i++)
-        job->topics[i]->pins--;
-    free (job->topics);
-    free (job->heap);
-    free (job);
+    for (size_t i = 0; i < replay->topic_count; i++)
+        replay->topics[i]->pins--;
+    free (replay->topics);
+    free (replay->heap);
+    free (replay);
 }
 
 /*  Peers and their replays. */
@@ -95,7 +95,7 @@ static s_peer_t *s_peer_new (zc_replays_t *self, const zc_route_t *route)
     s_peer_t *peer = calloc (1, sizeof *peer);
     if (!peer)
         abort ();
-    peer->end = &peer->first;
+    STAILQ_INIT (&peer->replays);
     peer->fd = route->fd;
     zc_peers_add (&self->peers, &peer->peer, zc_route_peer (route));
     return peer;
@@ -114,28 +114,24 @@ static void s_peer_settle (zc_replays_t *self, s_peer_t *peer, zc_sent_t sent)
     }
 }
 
-static void s_enqueue (zc_replays_t *self, s_peer_t *peer, s_job_t *job)
+static void s_enqueue (zc_replays_t *self, s_peer_t *peer, s_replay_t *replay)
 {
-    job->next = NULL;
-    *peer->end = job;
-    peer->end = &job->next;
+    STAILQ_INSERT_TAIL (&peer->replays, replay, turn);
     peer->size++;
-    peer->sources += job->topic_count;
+    peer->sources += replay->topic_count;
     self->size++;
-    self->sources += job->topic_count;
+    self->sources += replay->topic_count;
 }
 
-static s_job_t *s_dequeue (zc_replays_t *self, s_peer_t *peer)
+static s_replay_t *s_dequeue (zc_replays_t *self, s_peer_t *peer)
 {
-    s_job_t *job = peer->first;
-    peer->first = job->next;
-    if (!peer->first)
-        peer->end = &peer->first;
+    s_replay_t *replay = STAILQ_FIRST (&peer->replays);
+    STAILQ_REMOVE_HEAD (&peer->replays, turn);
     peer->size--;
-    peer->sources -= job->topic_count;
+    peer->sources -= replay->topic_count;
     self->size--;
-    self->sources -= job->topic_count;
-    return job;
+    self->sources -= replay->topic_count;
+    return replay;
 }
 
 void zc_replays_destroy (zc_replays_t **self_p)
@@ -143,10 +139,10 @@ void zc_replays_destroy (zc_replays_t **self_p)
     zc_replays_t *self = *self_p;
     if (!self)
         return;
-    while (self->peers.first) {
-        s_peer_t *peer = (s_peer_t *)self->peers.first;
+    while (zc_peers_size (&self->peers)) {
+        s_peer_t *peer = (s_peer_t *)zc_peers_turn (&self->peers);
         while (peer->size)
-            s_job_free (s_dequeue (self, peer));
+            s_replay_free (s_dequeue (self, peer));
         s_peer_settle (self, peer, ZC_GONE);
     }
     zc_peers_clear (&self->peers);
@@ -156,37 +152,37 @@ void zc_replays_destroy (zc_replays_t **self_p)
 
 /*  The heap: the smallest position on top. */
 
-static void s_down (s_job_t *job)
+static void s_down (s_replay_t *replay)
 {
-    s_source_t source = job->heap[0];
+    s_source_t source = replay->heap[0];
     size_t at = 0;
-    for (size_t child; (child = at * 2 + 1) < job->heap_len; at = child) {
-        if (child + 1 < job->heap_len && job->heap[child + 1].next < job->heap[child].next)
+    for (size_t child; (child = at * 2 + 1) < replay->heap_len; at = child) {
+        if (child + 1 < replay->heap_len && replay->heap[child + 1].next < replay->heap[child].next)
             child++;
-        if (source.next <= job->heap[child].next)
+        if (source.next <= replay->heap[child].next)
             break;
-        job->heap[at] = job->heap[child];
+        replay->heap[at] = replay->heap[child];
     }
-    job->heap[at] = source;
+    replay->heap[at] = source;
 }
 
-static void s_add (s_job_t *job, s_source_t source)
+static void s_add (s_replay_t *replay, s_source_t source)
 {
-    size_t at = job->heap_len++;
-    for (; at > 0 && job->heap[(at - 1) / 2].next > source.next; at = (at - 1) / 2)
-        job->heap[at] = job->heap[(at - 1) / 2];
-    job->heap[at] = source;
+    size_t at = replay->heap_len++;
+    for (; at > 0 && replay->heap[(at - 1) / 2].next > source.next; at = (at - 1) / 2)
+        replay->heap[at] = replay->heap[(at - 1) / 2];
+    replay->heap[at] = source;
 }
 
 /*  The source on top goes on after `next`, or is finished. */
-static void s_advance (s_job_t *job, bool more, zc_id_t next)
+static void s_advance (s_replay_t *replay, bool more, zc_id_t next)
 {
-    if (more && next <= job->head)
-        job->heap[0].next = next;
+    if (more && next <= replay->head)
+        replay->heap[0].next = next;
     else
-        job->heap[0] = job->heap[--job->heap_len];
-    if (job->heap_len)
-        s_down (job);
+        replay->heap[0] = replay->heap[--replay->heap_len];
+    if (replay->heap_len)
+        s_down (replay);
 }
 
 /*  Starting. */
@@ -219,97 +215,98 @@ static void *s_room_for (void *array, size_t count, size_t size)
 
 /*  Finds the topics that are known, each once, and pins them. An unknown topic has nothing in
  *  history; the position up to which topics were forgotten counts for the floor. */
-static void s_find_topics (zc_replays_t *self, s_job_t *job, const zc_ask_t *request)
+static void s_find_topics (zc_replays_t *self, s_replay_t *replay, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
     zc_slice_t name;
-    job->topics = s_room_for (NULL, s_topic_count (request), sizeof *job->topics);
+    replay->topics = s_room_for (NULL, s_topic_count (request), sizeof *replay->topics);
     while (zc_ask_topic (request, &at, &name)) {
         zc_topic_t *topic = zc_topics_find (self->known, name);
         if (topic)
-            job->topics[count++] = topic;
-        else if (job->floor < zc_topics_forgotten (self->known))
-            job->floor = zc_topics_forgotten (self->known);
+            replay->topics[count++] = topic;
+        else if (replay->floor < zc_topics_forgotten (self->known))
+            replay->floor = zc_topics_forgotten (self->known);
     }
-    qsort (job->topics, count, sizeof *job->topics, s_by_address);
+    qsort (replay->topics, count, sizeof *replay->topics, s_by_address);
     for (size_t i = 0; i < count; i++)
-        if (i == 0 || job->topics[i] != job->topics[i - 1]) {
-            zc_topic_t *topic = job->topics[i];
-            job->topics[job->topic_count++] = topic;
+        if (i == 0 || replay->topics[i] != replay->topics[i - 1]) {
+            zc_topic_t *topic = replay->topics[i];
+            replay->topics[replay->topic_count++] = topic;
             topic->pins++;
         }
-    job->topics = s_room_for (job->topics, job->topic_count, sizeof *job->topics);
+    replay->topics = s_room_for (replay->topics, replay->topic_count, sizeof *replay->topics);
 }
 
-static void s_check_floor (zc_replays_t *self, s_job_t *job)
+static void s_check_floor (zc_replays_t *self, s_replay_t *replay)
 {
-    job->checked = true;
-    for (size_t i = 0; i < job->topic_count; i++) {
-        zc_id_t floor = zc_history_floor (self->history, job->topics[i]);
-        if (floor > job->position && floor > job->floor)
-            job->floor = floor;
+    replay->checked = true;
+    for (size_t i = 0; i < replay->topic_count; i++) {
+        zc_id_t floor = zc_history_floor (self->history, replay->topics[i]);
+        if (floor > replay->position && floor > replay->floor)
+            replay->floor = floor;
     }
 }
 
 /*  An own id that several messages have stands for the earliest of them over all topics: a
  *  client that has seen a later one gets some messages again, and misses none. */
-static bool s_find_event (zc_replays_t *self, s_job_t *job, zc_slice_t event)
+static bool s_find_event (zc_replays_t *self, s_replay_t *replay, zc_slice_t event)
 {
     zc_id_t id, least = ZC_ID_MAX;
-    for (size_t i = 0; i < job->topic_count; i++)
-        if (zc_history_find (self->history, job->topics[i], event, ZC_EARLIEST, &id) && id < least)
+    for (size_t i = 0; i < replay->topic_count; i++)
+        if (zc_history_find (self->history, replay->topics[i], event, ZC_EARLIEST, &id) &&
+            id < least)
             least = id;
-    job->since = least;
+    replay->since = least;
     return least != ZC_ID_MAX;
 }
 
-static void s_set_since (zc_replays_t *self, s_job_t *job, const zc_ask_t *request)
+static void s_set_since (zc_replays_t *self, s_replay_t *replay, const zc_ask_t *request)
 {
-    s_check_floor (self, job);
+    s_check_floor (self, replay);
     if (request->since_kind == ZC_SINCE_POSITION) {
-        job->since = job->position = request->since;
+        replay->since = replay->position = request->since;
     } else if (request->since_kind == ZC_SINCE_EVENT &&
-               s_find_event (self, job, request->since_text)) {
-        job->position = job->since;
+               s_find_event (self, replay, request->since_text)) {
+        replay->position = replay->since;
     } else { /* all messages of each topic */
-        job->unknown = request->since_kind == ZC_SINCE_EVENT;
-        job->since = job->floor;
-        job->position = ZC_ID_NONE;
+        replay->unknown = request->since_kind == ZC_SINCE_EVENT;
+        replay->since = replay->floor;
+        replay->position = ZC_ID_NONE;
     }
 }
 
-static void s_find_sources (zc_replays_t *self, s_job_t *job)
+static void s_find_sources (zc_replays_t *self, s_replay_t *replay)
 {
     zc_stored_t stored;
-    job->heap = s_room_for (NULL, job->topic_count, sizeof *job->heap);
-    for (size_t i = 0; i < job->topic_count; i++) {
-        zc_topic_t *topic = job->topics[i];
-        if (topic->sent > job->position &&
-            zc_history_next (self->history, topic, job->position, &stored) &&
-            stored.id <= job->head)
-            s_add (job, (s_source_t){stored.id, topic});
+    replay->heap = s_room_for (NULL, replay->topic_count, sizeof *replay->heap);
+    for (size_t i = 0; i < replay->topic_count; i++) {
+        zc_topic_t *topic = replay->topics[i];
+        if (topic->sent > replay->position &&
+            zc_history_next (self->history, topic, replay->position, &stored) &&
+            stored.id <= replay->head)
+            s_add (replay, (s_source_t){stored.id, topic});
     }
-    job->heap = s_room_for (job->heap, job->heap_len, sizeof *job->heap);
+    replay->heap = s_room_for (replay->heap, replay->heap_len, sizeof *replay->heap);
 }
 
-static s_job_t *s_job_new (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
-                           zc_id_t head, zc_id_t doubt)
+static s_replay_t *s_replay_new (zc_replays_t *self, const zc_route_t *route,
+                                 const zc_ask_t *request, zc_id_t head, zc_id_t doubt)
 {
-    s_job_t *job = calloc (1, sizeof *job);
-    if (!job)
+    s_replay_t *replay = calloc (1, sizeof *replay);
+    if (!replay)
         abort ();
-    job->route = *route;
-    job->fetch = request->verb == ZC_FETCH;
-    job->count = job->fetch ? request->count : UINT64_MAX;
-    job->bytes = job->fetch ? request->bytes : UINT64_MAX;
-    job->head = head;
+    replay->route = *route;
+    replay->fetch = request->verb == ZC_FETCH;
+    replay->count = replay->fetch ? request->count : UINT64_MAX;
+    replay->bytes = replay->fetch ? request->bytes : UINT64_MAX;
+    replay->head = head;
     if (request->since_kind == ZC_SINCE_POSITION && request->line.len == 0 &&
         request->since < doubt)
-        job->floor = doubt;
-    s_find_topics (self, job, request);
-    s_set_since (self, job, request);
-    s_find_sources (self, job);
-    return job;
+        replay->floor = doubt;
+    s_find_topics (self, replay, request);
+    s_set_since (self, replay, request);
+    s_find_sources (self, replay);
+    return replay;
 }
 
 /*  Sending. */
@@ -325,75 +322,76 @@ static void s_send_message (zc_replays_t *self, const zc_topic_t *topic, const z
 
 /*  History may have dropped messages meanwhile. They are missing if they are after the replay's
  *  position, so the floors are checked before the position moves. */
-static void s_account (zc_replays_t *self, s_job_t *job, zc_id_t id, size_t len)
+static void s_account (zc_replays_t *self, s_replay_t *replay, zc_id_t id, size_t len)
 {
-    if (!job->checked)
-        s_check_floor (self, job);
+    if (!replay->checked)
+        s_check_floor (self, replay);
     self->messages++;
-    job->position = id;
-    job->count--;
-    job->bytes -= len < job->bytes ? len : job->bytes;
-    job->limited = job->count == 0 || job->bytes == 0;
+    replay->position = id;
+    replay->count--;
+    replay->bytes -= len < replay->bytes ? len : replay->bytes;
+    replay->limited = replay->count == 0 || replay->bytes == 0;
 }
 
 /*  Sends the message on top of the heap. */
-static zc_sent_t s_step (zc_replays_t *self, s_job_t *job, size_t *bytes)
+static zc_sent_t s_step (zc_replays_t *self, s_replay_t *replay, size_t *bytes)
 {
-    s_source_t source = job->heap[0];
+    s_source_t source = replay->heap[0];
     zc_stored_t stored;
     bool more = zc_history_next (self->history, source.topic, source.next - 1, &stored);
     if (more && stored.id == source.next) {
-        zc_sent_t sent = zc_outbox_begin (self->outbox, &job->route);
+        zc_sent_t sent = zc_outbox_begin (self->outbox, &replay->route);
         if (sent != ZC_SENT)
             return sent;
         s_send_message (self, source.topic, &stored);
         *bytes += stored.payload.len;
-        s_account (self, job, source.next, stored.payload.len);
+        s_account (self, replay, source.next, stored.payload.len);
         more = zc_history_next (self->history, source.topic, source.next, &stored);
     }
-    s_advance (job, more, more ? stored.id : 0);
+    s_advance (replay, more, more ? stored.id : 0);
     return ZC_SENT;
 }
 
-static uint64_t s_remaining (zc_replays_t *self, const s_job_t *job)
+static uint64_t s_remaining (zc_replays_t *self, const s_replay_t *replay)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < job->topic_count; i++)
-        count += zc_history_count (self->history, job->topics[i], job->position, job->head);
+    for (size_t i = 0; i < replay->topic_count; i++)
+        count +=
+            zc_history_count (self->history, replay->topics[i], replay->position, replay->head);
     return count;
 }
 
-static zc_sent_t s_send_end (zc_replays_t *self, s_job_t *job)
+static zc_sent_t s_send_end (zc_replays_t *self, s_replay_t *replay)
 {
-    zc_sent_t sent = zc_outbox_begin (self->outbox, &job->route);
+    zc_sent_t sent = zc_outbox_begin (self->outbox, &replay->route);
     if (sent != ZC_SENT)
         return sent;
-    if (!job->checked)
-        s_check_floor (self, job);
-    uint64_t remaining = job->heap_len ? s_remaining (self, job) : 0;
-    zc_answer_t answer = {.verb = job->fetch ? ZC_FETCH : ZC_REPLAY,
+    if (!replay->checked)
+        s_check_floor (self, replay);
+    uint64_t remaining = replay->heap_len ? s_remaining (self, replay) : 0;
+    zc_answer_t answer = {.verb = replay->fetch ? ZC_FETCH : ZC_REPLAY,
                           .kind = ZC_END,
-                          .head = remaining ? job->position : job->head,
-                          .floor = job->floor,
-                          .since = job->since,
-                          .unknown = job->unknown,
+                          .head = remaining ? replay->position : replay->head,
+                          .floor = replay->floor,
+                          .since = replay->since,
+                          .unknown = replay->unknown,
                           .remaining = remaining};
     zc_outbox_finish (self->outbox, &answer, NULL);
     return ZC_SENT;
 }
 
 /*  *done: the replay is finished. *bytes: the bytes sent. */
-static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done, size_t *bytes)
+static zc_sent_t s_slice (zc_replays_t *self, s_replay_t *replay, bool *done, size_t *bytes)
 {
     zc_sent_t sent = ZC_SENT;
     *bytes = 0;
-    for (int i = 0;
-         i < S_SLICE && *bytes < S_SLICE_BYTES && sent == ZC_SENT && job->heap_len && !job->limited;
+    for (int i = 0; i < S_SLICE && *bytes < S_SLICE_BYTES && sent == ZC_SENT && replay->heap_len &&
+                    !replay->limited;
          i++)
-        sent = s_step (self, job, bytes);
-    bool end = sent == ZC_SENT && (job->heap_len == 0 || job->limited);
+        sent = s_step (self, replay, bytes);
+    bool end = sent == ZC_SENT && (replay->heap_len == 0 || replay->limited);
     if (end)
-        sent = s_send_end (self, job);
+        sent = s_send_end (self, replay);
     *done = sent == ZC_GONE || (end && sent == ZC_SENT);
     return sent;
 }
@@ -403,7 +401,7 @@ static zc_sent_t s_slice (zc_replays_t *self, s_job_t *job, bool *done, size_t *
 static bool s_room (const zc_replays_t *self, const s_peer_t *peer)
 {
     size_t size = peer ? peer->size : 0, sources = peer ? peer->sources : 0;
-    return self->size + size < S_JOBS_MAX && self->sources + sources < S_SOURCES_MAX;
+    return self->size + size < S_REPLAYS_MAX && self->sources + sources < S_SOURCES_MAX;
 }
 
 bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask_t *request,
@@ -412,16 +410,16 @@ bool zc_replays_start (zc_replays_t *self, const zc_route_t *route, const zc_ask
     s_peer_t *peer = (s_peer_t *)zc_peers_find (&self->peers, zc_route_peer (route));
     if (!s_room (self, peer))
         return false;
-    s_job_t *job = s_job_new (self, route, request, head, doubt);
+    s_replay_t *replay = s_replay_new (self, route, request, head, doubt);
     bool done = false, wait = peer && peer->blocked;
     size_t bytes = 0;
-    zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, job, &done, &bytes);
+    zc_sent_t sent = wait ? ZC_BLOCKED : s_slice (self, replay, &done, &bytes);
     if (done) {
-        s_job_free (job);
+        s_replay_free (replay);
     } else {
         peer = peer ? peer : s_peer_new (self, route);
         peer->ahead += bytes;
-        s_enqueue (self, peer, job);
+        s_enqueue (self, peer, replay);
         s_peer_settle (self, peer, sent);
     }
     zc_history_release (self->history);
@@ -443,18 +441,18 @@ static bool s_takes (s_peer_t *peer)
 /*  Continues the next replay of a peer. Returns its weight, or 0 if the peer takes nothing. */
 static size_t s_turn (zc_replays_t *self, s_peer_t *peer)
 {
-    s_job_t *job = s_dequeue (self, peer);
-    size_t weight = 1 + job->topic_count / S_RUN_TOPICS;
+    s_replay_t *replay = s_dequeue (self, peer);
+    size_t weight = 1 + replay->topic_count / S_RUN_TOPICS;
     uint64_t messages = self->messages;
     bool done = false;
     size_t bytes = 0;
-    job->checked = false;
-    zc_sent_t sent = s_takes (peer) ? s_slice (self, job, &done, &bytes) : ZC_BLOCKED;
+    replay->checked = false;
+    zc_sent_t sent = s_takes (peer) ? s_slice (self, replay, &done, &bytes) : ZC_BLOCKED;
     peer->ahead += bytes;
     if (done)
-        s_job_free (job);
+        s_replay_free (replay);
     else
-        s_enqueue (self, peer, job);
+        s_enqueue (self, peer, replay);
     s_peer_settle (self, peer, sent);
     return sent == ZC_BLOCKED && self->messages == messages ? 0 : weight;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include "lib/base/table.h"
 
 #define S_REPORT_KEEP_MS 30000
@@ -11,7 +12,7 @@
 #define S_DEPTH_MAX 32
 
 typedef struct s_report {
-    struct s_report *next;
+    LIST_ENTRY (s_report) entry;
     uint64_t at_ms;
     uint64_t peer, peer_before; /* hashes: the last reporter, and the one before it; 0: none */
     uint64_t before_ms;         /* when the earlier one last reported */
@@ -24,7 +25,7 @@ struct zc_stats {
     zc_broker_figures_t now, before; /* before: at the last tick */
     double received_rate, published_rate;
     uint64_t started_ms, tick_ms;
-    s_report_t *reports;
+    LIST_HEAD (, s_report) reports;
     size_t report_count, report_bytes;
 };
 
@@ -37,10 +38,9 @@ zc_stats_t *zc_stats_new (uint64_t now_ms)
     return self;
 }
 
-static void s_report_remove (zc_stats_t *self, s_report_t **at)
+static void s_report_remove (zc_stats_t *self, s_report_t *report)
 {
-    s_report_t *report = *at;
-    *at = report->next;
+    LIST_REMOVE (report, entry);
     self->report_count--;
     self->report_bytes -= report->len;
     free (report->text);
@@ -53,8 +53,8 @@ void zc_stats_destroy (zc_stats_t **self_p)
     zc_stats_t *self = *self_p;
     if (!self)
         return;
-    while (self->reports)
-        s_report_remove (self, &self->reports);
+    while (!LIST_EMPTY (&self->reports))
+        s_report_remove (self, LIST_FIRST (&self->reports));
     free (self);
     *self_p = NULL;
 }
@@ -72,10 +72,10 @@ static uint64_t s_peer (zc_slice_t identity)
 
 static s_report_t *s_find (zc_stats_t *self, zc_slice_t name)
 {
-    s_report_t *report = self->reports;
-    while (report &&
-           !(strlen (report->name) == name.len && memcmp (report->name, name.at, name.len) == 0))
-        report = report->next;
+    s_report_t *report;
+    LIST_FOREACH (report, &self->reports, entry)
+    if (strlen (report->name) == name.len && memcmp (report->name, name.at, name.len) == 0)
+        break;
     return report;
 }
 
@@ -84,8 +84,7 @@ static s_report_t *s_add (zc_stats_t *self, zc_slice_t name)
     s_report_t *report = calloc (1, sizeof *report);
     if (!report || !(report->name = strndup (name.at, name.len)))
         abort ();
-    report->next = self->reports;
-    self->reports = report;
+    LIST_INSERT_HEAD (&self->reports, report, entry);
     self->report_count++;
     return report;
 }
@@ -127,10 +126,10 @@ static bool s_is_its_name (s_report_t *report, uint64_t peer, uint64_t now_ms)
 /*  Removes, of the entries that have only a name left, the one that has been silent for longest. */
 static void s_make_room (zc_stats_t *self)
 {
-    s_report_t **oldest = NULL;
-    for (s_report_t **at = &self->reports; *at; at = &(*at)->next)
-        if (!(*at)->text && (!oldest || (*at)->at_ms < (*oldest)->at_ms))
-            oldest = at;
+    s_report_t *report, *oldest = NULL;
+    LIST_FOREACH (report, &self->reports, entry)
+    if (!report->text && (!oldest || report->at_ms < oldest->at_ms))
+        oldest = report;
     if (oldest)
         s_report_remove (self, oldest);
 }
@@ -193,13 +192,12 @@ void zc_stats_tick (zc_stats_t *self, uint64_t now_ms)
     self->published_rate = (double)(self->now.published - self->before.published) / seconds;
     self->before = self->now;
     self->tick_ms = now_ms;
-    for (s_report_t **at = &self->reports; *at;) {
-        if (now_ms - (*at)->at_ms >= S_REPORT_KEEP_MS)
-            s_drop_text (self, *at);
-        if (now_ms - (*at)->at_ms >= S_NAME_KEEP_MS)
-            s_report_remove (self, at);
-        else
-            at = &(*at)->next;
+    for (s_report_t *report = LIST_FIRST (&self->reports), *next; report; report = next) {
+        next = LIST_NEXT (report, entry);
+        if (now_ms - report->at_ms >= S_REPORT_KEEP_MS)
+            s_drop_text (self, report);
+        if (now_ms - report->at_ms >= S_NAME_KEEP_MS)
+            s_report_remove (self, report);
     }
 }
 
@@ -215,16 +213,18 @@ static json_t *s_requests (const zc_stats_t *self)
 json_t *zc_stats_reported (const zc_stats_t *self, uint64_t now_ms)
 {
     json_t *json = json_object ();
-    for (const s_report_t *report = self->reports; report; report = report->next)
-        json_object_set_new (json, report->name,
-                             json_real ((double)(now_ms - report->at_ms) / 1000));
+    const s_report_t *report;
+    LIST_FOREACH (report, &self->reports, entry)
+    json_object_set_new (json, report->name, json_real ((double)(now_ms - report->at_ms) / 1000));
     return json;
 }
 
 void zc_stats_workers (const zc_stats_t *self, zc_buf_t *out, uint64_t now_ms)
 {
     char before = '{';
-    for (const s_report_t *report = self->reports; report; report = report->next) {
+    const s_report_t *report;
+    LIST_FOREACH (report, &self->reports, entry)
+    {
         if (!report->text || now_ms - report->at_ms >= S_REPORT_KEEP_MS)
             continue;
         json_t *json = json_string (report->name);

@@ -7,8 +7,11 @@
 #define S_LOOK 100 /* topics checked in search of one to evict */
 #define S_SHARE 8  /* an owner of more than 1/8 of the table makes room among its own topics */
 
+/*  Topics by use: the least recently used one is first. */
+typedef TAILQ_HEAD (s_uses, zc_topic) s_uses_t;
+
 typedef struct {
-    zc_topic_t *least, *most; /* ends of its list, by use */
+    s_uses_t topics; /* without those that have subscribers */
     size_t count;
 } s_owner_t;
 
@@ -16,11 +19,11 @@ struct zc_topics {
     zc_table_t index;
     size_t max;
     zc_id_t forgotten;
-    zc_topic_t *least, *most; /* ends of the list of use */
+    s_uses_t topics;  /* all */
     zc_topic_t *hand; /* the topics before it were pinned when the search passed; NULL: none were */
     zc_topic_t *cached; /* the topic used last: a publisher often stays on its topic */
     size_t subscribed;  /* topics that have subscribers */
-    s_owner_t *owners;  /* by number; 0: owner of topics whose owner is unknown */
+    s_owner_t **owners; /* owned, by number; 0: owner of topics whose owner is unknown */
     uint32_t owner_count;
     void (*evict) (void *arg, zc_topic_t *topic);
     void *arg;
@@ -35,6 +38,7 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
     if (!self)
         abort ();
     zc_table_init (&self->index);
+    TAILQ_INIT (&self->topics);
     self->max = max;
     s_know_owner (self, 0);
     self->forgotten = forgotten;
@@ -48,12 +52,14 @@ void zc_topics_destroy (zc_topics_t **self_p)
     zc_topics_t *self = *self_p;
     if (!self)
         return;
-    while (self->least) {
-        zc_topic_t *topic = self->least;
-        self->least = topic->more;
+    zc_topic_t *topic;
+    while ((topic = TAILQ_FIRST (&self->topics))) {
+        TAILQ_REMOVE (&self->topics, topic, use);
         free (topic);
     }
     zc_table_clear (&self->index);
+    for (uint32_t i = 0; i < self->owner_count; i++)
+        free (self->owners[i]);
     free (self->owners);
     free (self);
     *self_p = NULL;
@@ -82,26 +88,8 @@ zc_topic_t *zc_topics_find (const zc_topics_t *self, zc_slice_t name)
 static void s_unlink (zc_topics_t *self, zc_topic_t *topic)
 {
     if (self->hand == topic)
-        self->hand = topic->more;
-    if (topic->less)
-        topic->less->more = topic->more;
-    else
-        self->least = topic->more;
-    if (topic->more)
-        topic->more->less = topic->less;
-    else
-        self->most = topic->less;
-}
-
-static void s_link (zc_topics_t *self, zc_topic_t *topic)
-{
-    topic->less = self->most;
-    topic->more = NULL;
-    if (self->most)
-        self->most->more = topic;
-    else
-        self->least = topic;
-    self->most = topic;
+        self->hand = TAILQ_NEXT (topic, use);
+    TAILQ_REMOVE (&self->topics, topic, use);
 }
 
 /*  Topics with subscribers are in no owner's list. */
@@ -109,15 +97,8 @@ static void s_owner_unlink (zc_topics_t *self, zc_topic_t *topic)
 {
     if (topic->subscribers)
         return;
-    s_owner_t *owner = &self->owners[topic->owner];
-    if (topic->owner_less)
-        topic->owner_less->owner_more = topic->owner_more;
-    else
-        owner->least = topic->owner_more;
-    if (topic->owner_more)
-        topic->owner_more->owner_less = topic->owner_less;
-    else
-        owner->most = topic->owner_less;
+    s_owner_t *owner = self->owners[topic->owner];
+    TAILQ_REMOVE (&owner->topics, topic, owned);
     owner->count--;
 }
 
@@ -125,14 +106,8 @@ static void s_owner_link (zc_topics_t *self, zc_topic_t *topic)
 {
     if (topic->subscribers)
         return;
-    s_owner_t *owner = &self->owners[topic->owner];
-    topic->owner_less = owner->most;
-    topic->owner_more = NULL;
-    if (owner->most)
-        owner->most->owner_more = topic;
-    else
-        owner->least = topic;
-    owner->most = topic;
+    s_owner_t *owner = self->owners[topic->owner];
+    TAILQ_INSERT_TAIL (&owner->topics, topic, owned);
     owner->count++;
 }
 
@@ -140,15 +115,15 @@ static void s_owner_link (zc_topics_t *self, zc_topic_t *topic)
  *  If the least recently used ones are all pinned, the search continues where it last ended. */
 static zc_topic_t *s_unpinned (zc_topics_t *self)
 {
-    zc_topic_t *topic = self->least;
-    for (int i = 0; i < S_LOOK && topic; i++, topic = topic->more)
+    zc_topic_t *topic = TAILQ_FIRST (&self->topics);
+    for (int i = 0; i < S_LOOK && topic; i++, topic = TAILQ_NEXT (topic, use))
         if (!topic->pins)
             return topic;
     for (int i = 0; i < S_LOOK; i++) {
         topic = self->hand ? self->hand : topic;
         if (!topic || !topic->pins)
             return topic;
-        self->hand = topic->more;
+        self->hand = TAILQ_NEXT (topic, use);
     }
     return NULL;
 }
@@ -177,8 +152,8 @@ static void s_evict (zc_topics_t *self, zc_topic_t *topic)
  *  their way into history: there will be room in a moment. */
 static zc_topic_t *s_unpinned_own (const zc_topics_t *self, uint32_t who)
 {
-    zc_topic_t *topic = self->owners[who].least;
-    for (int i = 0; i < S_LOOK && topic; i++, topic = topic->owner_more)
+    zc_topic_t *topic = TAILQ_FIRST (&self->owners[who]->topics);
+    for (int i = 0; i < S_LOOK && topic; i++, topic = TAILQ_NEXT (topic, owned))
         if (!topic->pins)
             return topic;
     return NULL;
@@ -189,22 +164,27 @@ static zc_topic_t *s_unpinned_own (const zc_topics_t *self, uint32_t who)
 static void s_make_room (zc_topics_t *self, uint32_t who)
 {
     for (int i = 0; i < 2 && self->index.size >= self->max + self->subscribed; i++) {
-        bool has_share = who && self->owners[who].count * S_SHARE >= self->max;
+        bool has_share = who && self->owners[who]->count * S_SHARE >= self->max;
         s_evict (self, has_share ? s_unpinned_own (self, who) : s_unpinned (self));
     }
 }
 
 static void s_know_owner (zc_topics_t *self, uint32_t who)
 {
-    if (who < self->owner_count)
+    if (who >= self->owner_count) {
+        uint32_t count = who + 1 > self->owner_count * 2 ? who + 1 : self->owner_count * 2;
+        self->owners = realloc (self->owners, count * sizeof *self->owners);
+        if (!self->owners)
+            abort ();
+        memset (self->owners + self->owner_count, 0,
+                (count - self->owner_count) * sizeof *self->owners);
+        self->owner_count = count;
+    }
+    if (self->owners[who])
         return;
-    uint32_t count = who + 1 > self->owner_count * 2 ? who + 1 : self->owner_count * 2;
-    self->owners = realloc (self->owners, count * sizeof *self->owners);
-    if (!self->owners)
+    if (!(self->owners[who] = calloc (1, sizeof (s_owner_t))))
         abort ();
-    memset (self->owners + self->owner_count, 0,
-            (count - self->owner_count) * sizeof *self->owners);
-    self->owner_count = count;
+    TAILQ_INIT (&self->owners[who]->topics);
 }
 
 static zc_topic_t *s_make (zc_topics_t *self, zc_slice_t name, uint64_t hash, uint32_t who)
@@ -234,7 +214,7 @@ zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who
         return self->cached;
     uint64_t hash = zc_hash (name.at, name.len, 0);
     zc_topic_t *topic = s_find (self, name, hash);
-    if (topic && topic->published && !topic->more) {
+    if (topic && topic->published && !TAILQ_NEXT (topic, use)) {
         self->cached = topic;
         return topic;
     }
@@ -251,7 +231,7 @@ zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who
         topic->owner = owner;
         topic->published = true;
     }
-    s_link (self, topic);
+    TAILQ_INSERT_TAIL (&self->topics, topic, use);
     s_owner_link (self, topic);
     self->cached = topic;
     return topic;
@@ -266,12 +246,7 @@ zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
  *  topics. */
 static void s_link_unused (zc_topics_t *self, zc_topic_t *topic)
 {
-    topic->more = self->least;
-    if (self->least)
-        self->least->less = topic;
-    else
-        self->most = topic;
-    self->least = topic;
+    TAILQ_INSERT_HEAD (&self->topics, topic, use);
     s_owner_link (self, topic);
 }
 
@@ -298,12 +273,12 @@ void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
 
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)
 {
-    return topic ? topic->more : self->least;
+    return topic ? TAILQ_NEXT (topic, use) : TAILQ_FIRST (&self->topics);
 }
 
 zc_topic_t *zc_topics_previous (const zc_topics_t *self, const zc_topic_t *topic)
 {
-    return topic ? topic->less : self->most;
+    return topic ? TAILQ_PREV (topic, s_uses, use) : TAILQ_LAST (&self->topics, s_uses);
 }
 
 size_t zc_topics_size (const zc_topics_t *self)
@@ -329,7 +304,9 @@ void zc_topics_forget (zc_topics_t *self, zc_id_t position)
 
 void zc_topics_lose (zc_topics_t *self, zc_id_t upto)
 {
-    for (zc_topic_t *topic = self->least; topic; topic = topic->more) {
+    zc_topic_t *topic;
+    TAILQ_FOREACH (topic, &self->topics, use)
+    {
         topic->last = topic->last < upto ? upto : topic->last;
         topic->sent = topic->sent < upto ? upto : topic->sent;
     }

@@ -9,17 +9,18 @@
 #ifndef ZC_TOPICS_H
 #define ZC_TOPICS_H
 
+#include <sys/queue.h>
 #include "lib/base/table.h"
 #include "lib/wire/id.h"
 #include "lib/base/text.h"
 
 typedef struct zc_topic {
-    zc_node_t node;                           /* in the table, by name */
-    struct zc_topic *less, *more;             /* less and more recently used */
-    struct zc_topic *owner_less, *owner_more; /* the same, among its owner's topics */
-    zc_id_t last;         /* the last position given on it: the next message's prev */
-    zc_id_t sent;         /* the last position delivered */
-    zc_id_t floor;        /* history is complete after this (kept by the history) */
+    zc_node_t node;               /* in the table, by name */
+    TAILQ_ENTRY (zc_topic) use;   /* in the order of use */
+    TAILQ_ENTRY (zc_topic) owned; /* the same, among its owner's topics */
+    zc_id_t last;                 /* the last position given on it: the next message's prev */
+    zc_id_t sent;                 /* the last position delivered */
+    zc_id_t floor;                /* history is complete after this (kept by the history) */
     zc_id_t lost;         /* the last position delivered whose message history couldn't take */
     void *store;          /* the history's own */
     uint64_t number;      /* the history's own */

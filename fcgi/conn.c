@@ -31,14 +31,13 @@
 
 #define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
 #define BODY_STEP 4096  /* least bytes of a body in request-timeout */
-#define KEEP_MS 75000  /* an idle kept connection; nginx closes it after 60 s, and should be first \
-                        */
-#define LINGER_MS 2000 /* for the peer to close, after the end */
-#define OUT_MAX 65536  /* bytes of answers that a peer may leave unread */
-#define READ_MAX 65536 /* bytes read at once */
-#define HURRY_MS 1000  /* for a request that is on its way while draining, at most */
-#define TICK_MS 100    /* how often timeouts are checked */
-#define DRAIN_MS 20    /* and while draining */
+#define KEEP_MS 75000   /* an idle kept connection; nginx closes it first, after 60 s */
+#define LINGER_MS 2000  /* for the peer to close, after the end */
+#define OUT_MAX 65536   /* bytes of answers that a peer may leave unread */
+#define READ_MAX 65536  /* bytes read at once */
+#define HURRY_MS 1000   /* for a request that is on its way while draining, at most */
+#define TICK_MS 100     /* how often timeouts are checked */
+#define DRAIN_MS 20     /* and while draining */
 
 enum {
     STATE_READING,   /* a request is awaited, or incomplete */

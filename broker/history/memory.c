@@ -10,19 +10,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include "broker/history/position.h"
 #include "lib/base/clock.h"
 
-#define S_SHARE_FROM 8192 /* bytes; ZeroMQ's receive buffer: a larger payload has its own memory \
-                           */
+#define S_SHARE_FROM 8192 /* bytes; a payload larger than ZeroMQ's buffer has its own memory */
 #define S_TRIM_MAX 1000   /* messages removed in one call of trim */
 #define S_TRIM_APPEND 16  /* and with one append, for each limit */
 #define S_NOT_QUEUED UINT32_MAX
 
 typedef struct s_entry {
-    zc_node_t event;               /* in the index of names, if it is the newest of its name */
-    struct s_entry *older, *newer; /* of all topics */
+    zc_node_t event;           /* in the index of names, if it is the newest of its name */
+    TAILQ_ENTRY (s_entry) age; /* of all topics */
     /*  A ring of the messages with the same topic and name: the newest one's newer is the
      *  oldest. */
     struct s_entry *same_older, *same_newer;
@@ -44,8 +44,8 @@ typedef struct { /* a ring: the messages of a topic */
 
 typedef struct {
     zc_history_t base;
-    s_entry_t *oldest, *newest;
-    zc_table_t events; /* topic and name (own id or key) -> the newest entry */
+    TAILQ_HEAD (, s_entry) all; /* by age */
+    zc_table_t events;          /* topic and name (own id or key) -> the newest entry */
     /* a heap: messages that expire before their age, the first to expire on top */
     s_entry_t **queue;
     size_t queue_len, queue_cap;
@@ -285,24 +285,12 @@ static void s_entry_free (s_entry_t *entry)
 
 static void s_link (s_memory_t *self, s_entry_t *entry)
 {
-    entry->older = self->newest;
-    if (self->newest)
-        self->newest->newer = entry;
-    else
-        self->oldest = entry;
-    self->newest = entry;
+    TAILQ_INSERT_TAIL (&self->all, entry, age);
 }
 
 static void s_unlink (s_memory_t *self, s_entry_t *entry)
 {
-    if (entry->older)
-        entry->older->newer = entry->newer;
-    else
-        self->oldest = entry->newer;
-    if (entry->newer)
-        entry->newer->older = entry->older;
-    else
-        self->newest = entry->older;
+    TAILQ_REMOVE (&self->all, entry, age);
 }
 
 /*  Removes one message, wherever it is. */
@@ -338,8 +326,8 @@ static bool s_topic_over (const s_memory_t *self, const zc_topic_t *topic, size_
 static bool s_over (const s_memory_t *self, size_t messages, size_t bytes)
 {
     const zc_history_limits_t *limits = &self->base.limits;
-    return self->oldest && (self->stats.messages + messages > limits->messages ||
-                            self->stats.bytes + bytes > limits->bytes);
+    return !TAILQ_EMPTY (&self->all) && (self->stats.messages + messages > limits->messages ||
+                                         self->stats.bytes + bytes > limits->bytes);
 }
 
 static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic, size_t messages, size_t bytes)
@@ -347,14 +335,15 @@ static void s_trim_sizes (s_memory_t *self, zc_topic_t *topic, size_t messages, 
     for (int i = 0; i < S_TRIM_APPEND && s_topic_over (self, topic, messages, bytes); i++)
         s_drop (self, s_store_at (topic->store, 0));
     for (int i = 0; i < S_TRIM_APPEND && s_over (self, messages, bytes); i++)
-        s_drop (self, self->oldest);
+        s_drop (self, TAILQ_FIRST (&self->all));
 }
 
 /*  Prefetches the next message that a full history will drop: its memory is cold by now. */
 static void s_expect_drop (const s_memory_t *self, const zc_topic_t *topic)
 {
     const s_store_t *store = topic->store;
-    const s_entry_t *entry = store && store->count ? s_store_at (store, 0) : self->oldest;
+    const s_entry_t *entry =
+        store && store->count ? s_store_at (store, 0) : TAILQ_FIRST (&self->all);
     __builtin_prefetch (entry, 1);
     __builtin_prefetch ((const char *)entry + 64, 1);
 }
@@ -394,8 +383,10 @@ static bool s_trim (zc_history_t *base, uint64_t now_ms)
     int left = S_TRIM_MAX;
     for (; left > 0 && self->queue_len && self->queue[0]->expires_ms <= now_ms; left--)
         s_drop (self, self->queue[0]);
-    for (; left > 0 && self->oldest && (self->oldest->id < before || s_over (self, 0, 0)); left--)
-        s_drop (self, self->oldest);
+    for (; left > 0 && !TAILQ_EMPTY (&self->all) &&
+           (TAILQ_FIRST (&self->all)->id < before || s_over (self, 0, 0));
+         left--)
+        s_drop (self, TAILQ_FIRST (&self->all));
     return left == 0;
 }
 
@@ -461,8 +452,8 @@ static void s_stats (zc_history_t *base, zc_history_stats_t *stats)
 static void s_destroy (zc_history_t *base)
 {
     s_memory_t *self = (s_memory_t *)base;
-    while (self->oldest)
-        s_drop (self, self->oldest);
+    while (!TAILQ_EMPTY (&self->all))
+        s_drop (self, TAILQ_FIRST (&self->all));
     zc_table_clear (&self->events);
     zc_position_destroy (&self->position, self->last);
     free (self->queue);
@@ -510,6 +501,7 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
     s_memory_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
+    TAILQ_INIT (&self->all);
     self->base.ops = &ops;
     self->base.fd = -1;
     zc_table_init (&self->events);

@@ -22,8 +22,7 @@
 
 #define S_BACKOFF_MS 100
 #define S_BACKOFF_MAX_MS 5000
-#define S_HEALTHY_MS 10000 /* a worker that lived this long starts again at the shortest backoff \
-                            */
+#define S_HEALTHY_MS 10000 /* one that lived so long starts again at the shortest backoff */
 #define S_BIRTH_MS 1000    /* a usage error within this time ends all, since it would occur again */
 /*  A worker that hasn't stopped by then never will: longer than any drain-timeout. */
 #define S_WEDGED_MS 610000

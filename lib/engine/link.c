@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include <zmq.h>
 
@@ -44,8 +45,8 @@
 
 typedef struct s_question {
     zc_link_t *link;
-    struct s_question *next, **from; /* in the link's list */
-    zc_control_t *control;           /* which it was sent on */
+    LIST_ENTRY (s_question) entry; /* in the link's list */
+    zc_control_t *control;         /* which it was sent on */
     uint64_t token, request;
     uint64_t asked_ms; /* of the loop's clock */
     bool failed;       /* the hub is told at the next retry */
@@ -65,9 +66,9 @@ struct zc_link {
     size_t poll_count;
     uv_idle_t again; /* active if there is more than one turn of the loop should handle */
     uv_timer_t retry;
-    zc_hub_t *hub;           /* borrowed */
-    zc_pump_t *pump;         /* borrowed */
-    s_question_t *questions; /* owned */
+    zc_hub_t *hub;                      /* borrowed */
+    zc_pump_t *pump;                    /* borrowed */
+    LIST_HEAD (, s_question) questions; /* owned */
     zc_upstream_t upstream;
     zmq_msg_t batch[S_BATCH][3];
     unsigned frames[S_BATCH]; /* of each message in batch; 0: too many */
@@ -111,11 +112,7 @@ static s_question_t *s_question_new (zc_link_t *self, zc_control_t *control, uin
     question->control = control;
     question->token = token;
     question->asked_ms = uv_now (self->loop);
-    question->next = self->questions;
-    question->from = &self->questions;
-    if (question->next)
-        question->next->from = &question->next;
-    self->questions = question;
+    LIST_INSERT_HEAD (&self->questions, question, entry);
     return question;
 }
 
@@ -125,16 +122,14 @@ static void s_question_end (s_question_t *question)
     if (*question->nonce)
         zmq_setsockopt (self->sub, ZMQ_UNSUBSCRIBE, question->nonce, strlen (question->nonce));
     zc_control_cancel (question->control, question->request);
-    *question->from = question->next;
-    if (question->next)
-        question->next->from = question->from;
+    LIST_REMOVE (question, entry);
     free (question);
 }
 
 static void s_lost (zc_link_t *self)
 {
-    while (self->questions)
-        s_question_end (self->questions);
+    while (!LIST_EMPTY (&self->questions))
+        s_question_end (LIST_FIRST (&self->questions));
     if (self->hub)
         zc_hub_disconnected (self->hub);
 }
@@ -144,8 +139,8 @@ static void s_retry (uv_timer_t *timer)
 {
     zc_link_t *self = timer->data;
     s_question_t *next;
-    for (s_question_t *question = self->questions; question; question = next) {
-        next = question->next;
+    for (s_question_t *question = LIST_FIRST (&self->questions); question; question = next) {
+        next = LIST_NEXT (question, entry);
         if (!question->failed)
             continue;
         uint64_t token = question->token;
@@ -675,8 +670,8 @@ void zc_link_destroy (zc_link_t **self_p)
     if (!self)
         return;
     self->hub = NULL;
-    while (self->questions)
-        s_question_end (self->questions);
+    while (!LIST_EMPTY (&self->questions))
+        s_question_end (LIST_FIRST (&self->questions));
     self->open_handles = (int)self->poll_count + 2;
     for (size_t i = 0; i < self->poll_count; i++)
         uv_close ((uv_handle_t *)&self->polls[i], s_closed);

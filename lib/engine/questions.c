@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/table.h"
@@ -16,19 +17,18 @@ typedef struct s_question {
     zc_node_t node;
     zc_slice_t key; /* the bytes of its token */
     uint64_t token;
-    const zc_fetcher_t *fetcher;     /* NULL: a SYNC */
-    void *asker;                     /* FETCH: borrowed */
-    zc_buf_t since;                  /* FETCH */
-    bool ours;                       /* FETCH: `since` is a position of the broker's line */
-    zc_slice_t topics;               /* FETCH: borrowed from the asker */
-    struct s_question *next, **from; /* FETCH: in its queue; from is NULL once it has been sent */
-    zc_slots_t subjects;             /* SYNC: the topics that it asks about, in order */
-    zc_id_t head;                    /* SYNC: the newest position known when it was sent */
+    const zc_fetcher_t *fetcher;   /* NULL: a SYNC */
+    void *asker;                   /* FETCH: borrowed */
+    zc_buf_t since;                /* FETCH */
+    bool ours;                     /* FETCH: `since` is a position of the broker's line */
+    bool sent;                     /* FETCH */
+    zc_slice_t topics;             /* FETCH: borrowed from the asker */
+    TAILQ_ENTRY (s_question) turn; /* FETCH: in its queue, until it is sent */
+    zc_slots_t subjects;           /* SYNC: the topics that it asks about, in order */
+    zc_id_t head;                  /* SYNC: the newest position known when it was sent */
 } s_question_t;
 
-typedef struct {
-    s_question_t *first, **end;
-} s_line_t;
+typedef TAILQ_HEAD (, s_question) s_queue_t;
 
 struct zc_questions {
     zc_upstream_t upstream;
@@ -37,12 +37,12 @@ struct zc_questions {
     bool trusted; /* connected, and a SYNC has been answered since */
     zc_line_t line;
     uint64_t last_token;
-    zc_table_t all;                 /* owns s_question_t: sent, or waiting to be */
-    s_line_t lines[ZC_FETCH_KINDS]; /* FETCHes that wait, by kind */
-    size_t fetching, syncing;       /* FETCHes and SYNCs that have been sent */
-    size_t fetches_max;             /* bound of `fetching`, by the memory that pages take */
-    size_t allowed;                 /* and its bound by the speed of the link */
-    zc_slots_t wanted;              /* of zc_subject_t */
+    zc_table_t all;                   /* owns s_question_t: sent, or waiting to be */
+    s_queue_t queues[ZC_FETCH_KINDS]; /* FETCHes that wait, by kind */
+    size_t fetching, syncing;         /* FETCHes and SYNCs that have been sent */
+    size_t fetches_max;               /* bound of `fetching`, by the memory that pages take */
+    size_t allowed;                   /* and its bound by the speed of the link */
+    zc_slots_t wanted;                /* of zc_subject_t */
 };
 
 static void s_free (s_question_t *question)
@@ -60,7 +60,7 @@ static void s_forget_all (zc_questions_t *self)
         s_free (question);
     zc_table_clear (&self->all);
     for (size_t i = 0; i < ZC_FETCH_KINDS; i++)
-        self->lines[i] = (s_line_t){NULL, &self->lines[i].first};
+        TAILQ_INIT (&self->queues[i]);
     zc_slots_clear (&self->wanted);
     self->fetching = self->syncing = 0;
 }
@@ -148,26 +148,13 @@ uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, 
                              zc_slice_t since, bool ours, zc_slice_t topics)
 {
     s_question_t *question = s_new (self);
-    s_line_t *line = &self->lines[fetcher->kind];
     question->fetcher = fetcher;
     question->asker = asker;
     zc_buf_add (&question->since, since.at, since.len);
     question->ours = ours;
     question->topics = topics;
-    question->from = line->end;
-    *line->end = question;
-    line->end = &question->next;
+    TAILQ_INSERT_TAIL (&self->queues[fetcher->kind], question, turn);
     return question->token;
-}
-
-static void s_leave_line (zc_questions_t *self, s_question_t *question)
-{
-    *question->from = question->next;
-    if (question->next)
-        question->next->from = question->from;
-    else
-        self->lines[question->fetcher->kind].end = question->from;
-    question->from = NULL;
 }
 
 static s_question_t *s_find_fetch (const zc_questions_t *self, uint64_t token)
@@ -178,10 +165,10 @@ static s_question_t *s_find_fetch (const zc_questions_t *self, uint64_t token)
 
 static void s_forget_fetch (zc_questions_t *self, s_question_t *question)
 {
-    if (question->from)
-        s_leave_line (self, question);
-    else
+    if (question->sent)
         self->fetching--;
+    else
+        TAILQ_REMOVE (&self->queues[question->fetcher->kind], question, turn);
     zc_table_remove (&self->all, &question->node);
     s_free (question);
 }
@@ -195,7 +182,8 @@ void zc_questions_cancel (zc_questions_t *self, uint64_t token)
 
 static void s_send_fetch (zc_questions_t *self, s_question_t *question)
 {
-    s_leave_line (self, question);
+    TAILQ_REMOVE (&self->queues[question->fetcher->kind], question, turn);
+    question->sent = true;
     self->fetching++;
     self->stats->fetches++;
     zc_slice_t since = {(const char *)question->since.data, question->since.len};
@@ -213,11 +201,11 @@ void zc_questions_send (zc_questions_t *self)
 {
     size_t kinds = self->trusted ? ZC_FETCH_KINDS : ZC_FETCH_RESUME;
     for (size_t kind = 0; kind < kinds; kind++) {
-        s_line_t *line = &self->lines[kind];
+        s_queue_t *queue = &self->queues[kind];
         size_t most = self->allowed < self->fetches_max ? self->allowed : self->fetches_max;
         most += kind == ZC_FETCH_REPAIR ? S_REPAIRS : 0;
-        while (self->connected && self->fetching < most && line->first)
-            s_send_fetch (self, line->first);
+        while (self->connected && self->fetching < most && !TAILQ_EMPTY (queue))
+            s_send_fetch (self, TAILQ_FIRST (queue));
     }
 }
 

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #define S_BUCKETS 1024 /* power of two; numbers are consecutive, so chains stay short */
 #define S_FRAMES 8     /* more than any answer has; later frames are dropped */
@@ -35,14 +36,13 @@
 #define S_TAG_SIZE 20           /* '#', 16 digits, NUL */
 #define S_HANDSHAKE_MS 5000
 #define S_SILENCE_MS 15000 /* without a byte moving, while answers are owed */
-#define S_EXTENSION 12 /* a request waits at most so many times its own timeout while bytes move \
-                        */
+#define S_EXTENSION 12     /* so many times its timeout a request may wait while bytes move */
 /*  Not -1. With -1, a connection that is lost takes its queue away at once; if the frames of an
  *  answer have been received in part, libzmq 4.3.4 then fails an assertion (fq.cpp). */
 #define S_NEVER_MS (24 * 3600 * 1000)
 
 typedef struct s_request {
-    struct s_request *next; /* in its bucket */
+    LIST_ENTRY (s_request) entry; /* in its bucket */
     uint64_t number;
     uint64_t deadline; /* monotonic milliseconds; 0: none */
     uint64_t latest;   /* how far the deadline may be put off */
@@ -54,7 +54,7 @@ typedef struct s_request {
 
 /*  A request that waits for a connection. */
 typedef struct s_held {
-    struct s_held *next;
+    STAILQ_ENTRY (s_held) turn;
     uint64_t number;
     size_t count, size;
     size_t lengths[]; /* of the frames; their bytes follow */
@@ -71,10 +71,10 @@ struct zc_control {
     uint64_t earliest;    /* no deadline is earlier; UINT64_MAX: there is none */
     uint64_t moved_ms;    /* see zc_control_moved_ms */
     size_t pending;
-    size_t frame_max;           /* bytes; a larger frame would end the connection */
-    s_held_t *held, **held_end; /* owned */
+    size_t frame_max;            /* bytes; a larger frame would end the connection */
+    STAILQ_HEAD (, s_held) held; /* owned */
     size_t held_count, held_bytes;
-    s_request_t *buckets[S_BUCKETS];
+    LIST_HEAD (, s_request) buckets[S_BUCKETS];
 };
 
 static void s_set (void *socket, int option, int value)
@@ -92,7 +92,7 @@ static zc_control_t *s_new (void *context, const char *endpoint, bool once, unsi
     self->once = once;
     self->earliest = UINT64_MAX;
     self->frame_max = ZC_FRAME_SURE;
-    self->held_end = &self->held;
+    STAILQ_INIT (&self->held);
     self->connected = self->inproc = strncmp (endpoint, "inproc://", 9) == 0;
     self->socket = zmq_socket (context, ZMQ_DEALER);
     if (!self->socket)
@@ -129,25 +129,23 @@ zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned
 
 /*  Requests. */
 
-/*  Takes the request out of the table; the caller frees it. Returns NULL if it isn't there. */
-static s_request_t *s_take (zc_control_t *self, uint64_t number)
+static s_request_t *s_find (zc_control_t *self, uint64_t number)
 {
-    s_request_t **at = &self->buckets[number % S_BUCKETS];
-    while (*at && (*at)->number != number)
-        at = &(*at)->next;
-    s_request_t *request = *at;
-    if (request) {
-        *at = request->next;
-        self->pending--;
-    }
+    s_request_t *request;
+    LIST_FOREACH (request, &self->buckets[number % S_BUCKETS], entry)
+    if (request->number == number)
+        break;
     return request;
 }
 
-static s_request_t *s_find (zc_control_t *self, uint64_t number)
+/*  Takes the request out of the table; the caller frees it. Returns NULL if it isn't there. */
+static s_request_t *s_take (zc_control_t *self, uint64_t number)
 {
-    s_request_t *request = self->buckets[number % S_BUCKETS];
-    while (request && request->number != number)
-        request = request->next;
+    s_request_t *request = s_find (self, number);
+    if (request) {
+        LIST_REMOVE (request, entry);
+        self->pending--;
+    }
     return request;
 }
 
@@ -162,13 +160,13 @@ static void s_give_up (zc_control_t *self, uint64_t number)
 static void s_give_up_all (zc_control_t *self, uint64_t last)
 {
     for (size_t i = 0; i < S_BUCKETS; i++) {
-        s_request_t *request = self->buckets[i];
+        s_request_t *request = LIST_FIRST (&self->buckets[i]);
         while (request) {
             if (request->number <= last) {
                 s_give_up (self, request->number);
-                request = self->buckets[i]; /* the callback may have changed the chain */
+                request = LIST_FIRST (&self->buckets[i]); /* the callback may have changed it */
             } else {
-                request = request->next;
+                request = LIST_NEXT (request, entry);
             }
         }
     }
@@ -181,16 +179,14 @@ static s_request_t *s_add (zc_control_t *self, zc_verb_t verb, unsigned timeout_
     if (!request)
         abort ();
     uint64_t now = zc_mono_ms (), number = self->last + 1;
-    s_request_t **bucket = &self->buckets[number % S_BUCKETS];
-    *request = (s_request_t){.next = *bucket,
-                             .number = number,
+    *request = (s_request_t){.number = number,
                              .deadline = timeout_ms ? now + timeout_ms : 0,
                              .latest = now + (uint64_t)timeout_ms * S_EXTENSION,
                              .timeout_ms = timeout_ms,
                              .verb = verb,
                              .fn = fn,
                              .arg = arg};
-    *bucket = request;
+    LIST_INSERT_HEAD (&self->buckets[number % S_BUCKETS], request, entry);
     self->last = number;
     if (self->pending++ == 0)
         self->moved_ms = now;
@@ -241,8 +237,7 @@ static int s_hold (zc_control_t *self, uint64_t number, const zc_slice_t *frames
             memcpy (to, frames[i].at, frames[i].len);
         to += frames[i].len;
     }
-    *self->held_end = held;
-    self->held_end = &held->next;
+    STAILQ_INSERT_TAIL (&self->held, held, turn);
     self->held_count++;
     self->held_bytes += size;
     return 0;
@@ -250,10 +245,8 @@ static int s_hold (zc_control_t *self, uint64_t number, const zc_slice_t *frames
 
 static void s_drop_held (zc_control_t *self)
 {
-    s_held_t *held = self->held;
-    self->held = held->next;
-    if (!self->held)
-        self->held_end = &self->held;
+    s_held_t *held = STAILQ_FIRST (&self->held);
+    STAILQ_REMOVE_HEAD (&self->held, turn);
     self->held_count--;
     self->held_bytes -= held->size;
     free (held);
@@ -264,8 +257,8 @@ static void s_drop_held (zc_control_t *self)
 static void s_send_held (zc_control_t *self)
 {
     zc_slice_t frames[ZC_ASK_WRITES];
-    while (self->connected && self->held) {
-        const s_held_t *held = self->held;
+    while (self->connected && !STAILQ_EMPTY (&self->held)) {
+        const s_held_t *held = STAILQ_FIRST (&self->held);
         const char *at = (const char *)(held->lengths + held->count);
         for (size_t i = 0; i < held->count; at += held->lengths[i++])
             frames[i] = (zc_slice_t){at, held->lengths[i]};
@@ -286,7 +279,7 @@ uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned t
             return 0;
         }
     }
-    bool wait = !self->once && (!self->connected || self->held);
+    bool wait = !self->once && (!self->connected || !STAILQ_EMPTY (&self->held));
     int rc = wait ? s_hold (self, self->last + 1, out.frames, out.count)
                   : s_send (self, self->last + 1, out.frames, out.count);
     if (rc != 0) {
@@ -309,9 +302,9 @@ void zc_control_cancel (zc_control_t *self, uint64_t request)
 void zc_control_reset (zc_control_t *self)
 {
     for (size_t i = 0; i < S_BUCKETS; i++)
-        while (self->buckets[i])
-            zc_control_cancel (self, self->buckets[i]->number);
-    while (self->held)
+        while (!LIST_EMPTY (&self->buckets[i]))
+            zc_control_cancel (self, LIST_FIRST (&self->buckets[i])->number);
+    while (!STAILQ_EMPTY (&self->held))
         s_drop_held (self);
     self->earliest = UINT64_MAX;
 }
@@ -323,7 +316,7 @@ void zc_control_destroy (zc_control_t **self_p)
         return;
     *self_p = NULL;
     s_give_up_all (self, UINT64_MAX);
-    while (self->held)
+    while (!STAILQ_EMPTY (&self->held))
         s_drop_held (self);
     zc_monitor_destroy (&self->monitor);
     zmq_close (self->socket);
@@ -374,7 +367,8 @@ uint64_t zc_control_moved_ms (zc_control_t *self)
  *  All answers that had come have been handled. */
 static void s_end_connection (zc_control_t *self)
 {
-    uint64_t last = self->held ? self->held->number - 1 : self->last;
+    const s_held_t *held = STAILQ_FIRST (&self->held);
+    uint64_t last = held ? held->number - 1 : self->last;
     self->lost = self->connected = false;
     zc_redial_good (&self->redial);
     zc_redial_now (&self->redial);
@@ -488,16 +482,16 @@ static void s_expire (zc_control_t *self, uint64_t now)
     uint64_t earliest = UINT64_MAX;
     self->earliest = UINT64_MAX; /* a new request by a callback sets it */
     for (size_t i = 0; i < S_BUCKETS; i++) {
-        s_request_t *request = self->buckets[i];
+        s_request_t *request = LIST_FIRST (&self->buckets[i]);
         while (request) {
             if (request->deadline && request->deadline <= now && !s_put_off (self, request, now)) {
                 s_give_up (self, request->number);
-                request = self->buckets[i]; /* the callback may have changed the chain */
+                request = LIST_FIRST (&self->buckets[i]); /* the callback may have changed it */
                 continue;
             }
             if (request->deadline && request->deadline < earliest)
                 earliest = request->deadline;
-            request = request->next;
+            request = LIST_NEXT (request, entry);
         }
     }
     if (earliest < self->earliest)

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include "lib/base/buf.h"
 #include "lib/peer/control.h"
@@ -43,7 +44,7 @@ typedef enum { S_WAITING, S_SENT, S_DONE } s_state_t;
 typedef enum { S_UNASKED, S_ASKED, S_KNOWN } s_limit_t;
 
 typedef struct s_entry {
-    struct s_entry *next;
+    TAILQ_ENTRY (s_entry) turn;
     zc_publisher_t *publisher;
     s_state_t state;
     bool repeated;                  /* was sent before */
@@ -70,8 +71,8 @@ struct zc_publisher {
     unsigned backoff_ms;
     s_limit_t limit;    /* of this connection: whether the limit is known */
     size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: the broker is too old to tell */
-    s_entry_t *head, **tail;
-    s_entry_t *next; /* no entry before it is S_WAITING; NULL: none waits */
+    TAILQ_HEAD (, s_entry) queue; /* owned */
+    s_entry_t *next;              /* no entry before it is S_WAITING; NULL: none waits */
     size_t in_flight;
     char key[S_KEY_CHARS + 1]; /* prefix of the keys made here */
     uint64_t keys;
@@ -112,7 +113,7 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
         self->config.answer_timeout = S_ANSWER_MS;
     self->context = context;
     self->endpoint = strdup (config->control);
-    self->tail = &self->head;
+    TAILQ_INIT (&self->queue);
     self->backoff_ms = S_BACKOFF_MIN_MS;
     s_random_key (self->key);
     if (s_open (self) != 0) {
@@ -139,9 +140,9 @@ void zc_publisher_destroy (zc_publisher_t **self_p)
     if (self->control)
         zc_control_reset (self->control);
     zc_control_destroy (&self->control);
-    while (self->head) {
-        s_entry_t *entry = self->head;
-        self->head = entry->next;
+    s_entry_t *entry;
+    while ((entry = TAILQ_FIRST (&self->queue))) {
+        TAILQ_REMOVE (&self->queue, entry, turn);
         s_free_entry (entry);
     }
     free (self->endpoint);
@@ -173,8 +174,7 @@ static s_entry_t *s_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payl
             memcpy (to, parts[i].at, parts[i].len);
         to += parts[i].len;
     }
-    *self->tail = entry;
-    self->tail = &entry->next;
+    TAILQ_INSERT_TAIL (&self->queue, entry, turn);
     self->stats.waiting++;
     self->stats.bytes += s_weight (entry);
     return entry;
@@ -257,14 +257,11 @@ static zc_slice_t s_payload (const s_entry_t *entry)
 }
 
 /*  Takes the entry out of the queue and reports its outcome. */
-static void s_pop (zc_publisher_t *self, s_entry_t **at, const char *code, const char *text)
+static void s_end (zc_publisher_t *self, s_entry_t *entry, const char *code, const char *text)
 {
-    s_entry_t *entry = *at;
-    *at = entry->next;
-    if (self->tail == &entry->next)
-        self->tail = at;
     if (self->next == entry)
-        self->next = entry->next;
+        self->next = TAILQ_NEXT (entry, turn);
+    TAILQ_REMOVE (&self->queue, entry, turn);
     self->stats.waiting--;
     self->stats.bytes -= s_weight (entry);
     zc_published_t published = {s_topic (entry),
@@ -278,17 +275,18 @@ static void s_pop (zc_publisher_t *self, s_entry_t **at, const char *code, const
 
 static void s_report (zc_publisher_t *self)
 {
-    while (self->head && self->head->state == S_DONE) {
-        bool good = strcmp (self->head->code, "OK") == 0;
+    s_entry_t *entry;
+    while ((entry = TAILQ_FIRST (&self->queue)) && entry->state == S_DONE) {
+        bool good = strcmp (entry->code, "OK") == 0;
         *(good ? &self->stats.published : &self->stats.refused) += 1;
-        s_pop (self, &self->head, self->head->code, self->head->text);
+        s_end (self, entry, entry->code, entry->text);
     }
 }
 
 static void s_again_later (zc_publisher_t *self, s_entry_t *entry)
 {
     entry->state = S_WAITING;
-    self->next = self->head;
+    self->next = TAILQ_FIRST (&self->queue);
     self->paused_until = zc_mono_ms () + S_PAUSE_MS;
 }
 
@@ -388,7 +386,7 @@ static void s_send_waiting (zc_publisher_t *self)
                 self->paused_until = zc_mono_ms () + S_FULL_MS;
             return;
         }
-        self->next = self->next->next;
+        self->next = TAILQ_NEXT (self->next, turn);
     }
 }
 
@@ -414,14 +412,16 @@ static void s_close (zc_publisher_t *self)
     self->attempt = self->connected ? self->attempt & 1 : self->attempt + 1;
     bool first = self->limit == S_KNOWN && self->max_payload == SIZE_MAX;
     self->limit = S_UNASKED;
-    for (s_entry_t *entry = self->head; entry; entry = entry->next) {
+    s_entry_t *entry;
+    TAILQ_FOREACH (entry, &self->queue, turn)
+    {
         if (entry->state != S_SENT)
             continue;
         entry->state = S_WAITING;
         entry->cuts += first && entry->size > ZC_FRAME_SURE;
         first = false;
     }
-    self->next = self->head;
+    self->next = TAILQ_FIRST (&self->queue);
     self->opened_ms = zc_mono_ms () + zc_random_between (self->backoff_ms / 2, self->backoff_ms);
     self->backoff_ms *= 2;
     if (self->backoff_ms > S_BACKOFF_MAX_MS)
@@ -463,13 +463,14 @@ void zc_publisher_run (zc_publisher_t *self)
 
 bool zc_publisher_drop (zc_publisher_t *self)
 {
-    s_entry_t **at = &self->head;
-    while (*at && (*at)->state != S_WAITING)
-        at = &(*at)->next;
-    if (!*at)
+    s_entry_t *entry;
+    TAILQ_FOREACH (entry, &self->queue, turn)
+    if (entry->state == S_WAITING)
+        break;
+    if (!entry)
         return false;
     self->stats.dropped++;
-    s_pop (self, at, "dropped", "the queue was full");
+    s_end (self, entry, "dropped", "the queue was full");
     return true;
 }
 
@@ -485,7 +486,8 @@ const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self)
 
 uint64_t zc_publisher_age (const zc_publisher_t *self)
 {
-    return self->head ? zc_mono_ms () - self->head->added_ms : 0;
+    const s_entry_t *oldest = TAILQ_FIRST (&self->queue);
+    return oldest ? zc_mono_ms () - oldest->added_ms : 0;
 }
 
 uint64_t zc_publisher_quiet_ms (zc_publisher_t *self)
@@ -510,7 +512,8 @@ static long s_until (uint64_t when_ms)
 
 long zc_publisher_timeout (const zc_publisher_t *self)
 {
-    if (self->head && self->head->state == S_DONE)
+    const s_entry_t *oldest = TAILQ_FIRST (&self->queue);
+    if (oldest && oldest->state == S_DONE)
         return 0;
     if (!self->control)
         return s_until (self->opened_ms);
