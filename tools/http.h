@@ -11,41 +11,28 @@
 #include "lib/config/options.h"
 
 /*  The options for HTTP of `zmq pub` and `zmq sub`. */
-#define ZC_HTTP_OPTIONS                                                                   \
-    {                                                                                     \
-        "http",                                                                           \
-        0,                                                                                \
-        ZC_OPT_TEXT,                                                                      \
-        NULL,                                                                             \
-        8,                                                                                \
-        2000,                                                                             \
-        NULL,                                                                             \
-        "URL",                                                                            \
-        "not to the broker, but through a zcast's public door at http://… or https://…",  \
-        false},                                                                           \
-        {"token-file",                                                                    \
-         0,                                                                               \
-         ZC_OPT_TEXT,                                                                     \
-         NULL,                                                                            \
-         1,                                                                               \
-         4096,                                                                            \
-         NULL,                                                                            \
-         "FILE",                                                                          \
-         "with --http: a file with the token or API key; read again for each connection", \
-         false},                                                                          \
-        {"token",                                                                         \
-         0,                                                                               \
-         ZC_OPT_SECRET,                                                                   \
-         NULL,                                                                            \
-         1,                                                                               \
-         102400,                                                                          \
-         NULL,                                                                            \
-         "TOKEN",                                                                         \
-         "the token or API key itself, which is for ZCAST_TOKEN in the environment",      \
-         false},                                                                          \
-    {                                                                                     \
-        "ca", 0, ZC_OPT_TEXT, NULL, 1, 4096, NULL, "FILE",                                \
-            "with https: the certificates to trust, in place of the system's", false      \
+#define ZC_HTTP_OPTIONS                                                                            \
+    {.name = "http",                                                                               \
+     .type = ZC_OPT_TEXT,                                                                          \
+     .min = 8,                                                                                     \
+     .max = 2000,                                                                                  \
+     .argument = "URL",                                                                            \
+     .help = "not to the broker, but through a zcast's public door at http://… or https://…"},     \
+        {.name = "token-file",                                                                     \
+         .type = ZC_OPT_TEXT,                                                                      \
+         .min = 1,                                                                                 \
+         .max = 4096,                                                                              \
+         .argument = "FILE",                                                                       \
+         .help = "with --http: a file with the token or API key; read again for each connection"}, \
+        {.name = "token",                                                                          \
+         .type = ZC_OPT_SECRET,                                                                    \
+         .min = 1,                                                                                 \
+         .max = 102400,                                                                            \
+         .argument = "TOKEN",                                                                      \
+         .help = "the token or API key itself, which is for ZCAST_TOKEN in the environment"},      \
+    {                                                                                              \
+        .name = "ca", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE",              \
+        .help = "with https: the certificates to trust, in place of the system's"                  \
     }
 
 typedef struct zc_http_client zc_http_client_t;

@@ -21,29 +21,22 @@ extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_p
 
 /*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
  *  all. */
-#define ZC_TOOL_ENDPOINTS                                                           \
-    {"publish",                                                                     \
-     0,                                                                             \
-     ZC_OPT_ENDPOINT,                                                               \
-     "tcp://127.0.0.1:5560",                                                        \
-     0,                                                                             \
-     0,                                                                             \
-     NULL,                                                                          \
-     "ENDPOINT",                                                                    \
-     "where the broker takes messages",                                             \
-     false},                                                                        \
-        {"subscribe",                                                               \
-         0,                                                                         \
-         ZC_OPT_ENDPOINT,                                                           \
-         "tcp://127.0.0.1:5561",                                                    \
-         0,                                                                         \
-         0,                                                                         \
-         NULL,                                                                      \
-         "ENDPOINT",                                                                \
-         "where the broker's subscribers connect",                                  \
-         false},                                                                    \
-        {"control", 0,    ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562",          0,      \
-         0,         NULL, "ENDPOINT",      "the broker's control endpoint", false}, \
+#define ZC_TOOL_ENDPOINTS                                   \
+    {.name = "publish",                                     \
+     .type = ZC_OPT_ENDPOINT,                               \
+     .preset = "tcp://127.0.0.1:5560",                      \
+     .argument = "ENDPOINT",                                \
+     .help = "where the broker takes messages"},            \
+        {.name = "subscribe",                               \
+         .type = ZC_OPT_ENDPOINT,                           \
+         .preset = "tcp://127.0.0.1:5561",                  \
+         .argument = "ENDPOINT",                            \
+         .help = "where the broker's subscribers connect"}, \
+        {.name = "control",                                 \
+         .type = ZC_OPT_ENDPOINT,                           \
+         .preset = "tcp://127.0.0.1:5562",                  \
+         .argument = "ENDPOINT",                            \
+         .help = "the broker's control endpoint"},          \
         ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION
 
 /*  The keys of the section `zmq`, the same for every subcommand. Other options of a subcommand are

@@ -8,8 +8,14 @@
 
 static const zc_option_t s_options[] = {
     ZC_TOOL_ENDPOINTS,
-    {"timeout", 't', ZC_OPT_SECONDS, "5s", 1, 86400000, NULL, "TIME",
-     "how long to wait for the broker", false},
+    {.name = "timeout",
+     .letter = 't',
+     .type = ZC_OPT_SECONDS,
+     .preset = "5s",
+     .min = 1,
+     .max = 86400000,
+     .argument = "TIME",
+     .help = "how long to wait for the broker"},
     ZC_OPTION_END,
 };
 

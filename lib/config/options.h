@@ -39,9 +39,9 @@ typedef struct {
     const char *help;     /* one line */
     bool reload;          /* takes effect on SIGHUP */
 } zc_option_t;
-#define ZC_OPTION_END                                             \
-    {                                                             \
-        NULL, 0, ZC_OPT_TEXT, NULL, 0, 0, NULL, NULL, NULL, false \
+#define ZC_OPTION_END \
+    {                 \
+        .name = NULL  \
     }
 
 typedef struct zc_options zc_options_t;

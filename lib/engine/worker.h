@@ -18,47 +18,25 @@ typedef struct zc_worker zc_worker_t;
  *  retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
 /* clang-format off */
 #define ZC_WORKER_OPTIONS                                                                         \
-    {"subscribe", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5561", 0, 0, NULL, "ENDPOINT",             \
-     "where the broker's subscribers connect", false},                                            \
-    {"control", 0, ZC_OPT_ENDPOINT, "tcp://127.0.0.1:5562", 0, 0, NULL, "ENDPOINT",               \
-     "the broker's control endpoint", false},                                                     \
+    {.name = "subscribe", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5561", .argument = "ENDPOINT", .help = "where the broker's subscribers connect"},                                            \
+    {.name = "control", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5562", .argument = "ENDPOINT", .help = "the broker's control endpoint"},                                                     \
     ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
-    {"name", 0, ZC_OPT_TEXT, NULL, 1, 64, NULL, "NAME",                                           \
-     "how zmq stat calls this instance, behind fcgi.0 and the like (default: the host's name, "   \
-     "where the broker is on another machine)",                                                   \
-     false},                                                                                      \
-    {"stale-after", 0, ZC_OPT_SECONDS, "30s", 0, 86400000, NULL, "TIME",                          \
-     "without an answer of the broker's for so long, clients are told, and new ones are sent "    \
-     "elsewhere; 0: never",                                                                       \
-     true},                                                                                       \
-    {"max-payload", 0, ZC_OPT_SIZE, "1M", 1, 1 << 30, NULL, "SIZE",                               \
-     "largest payload that a client may publish", false},                                         \
-    {"max-lag", 0, ZC_OPT_SIZE, "1M", 4096, 1 << 30, NULL, "SIZE",                                \
-     "how far a slow client may fall behind", true},                                              \
-    {"max-held", 0, ZC_OPT_SIZE, "256M", 1 << 20, 1LL << 40, NULL, "SIZE",                        \
-     "bytes that a process holds for all its clients; beyond, those that lag most go", true},     \
-    {"retain", 0, ZC_OPT_SECONDS, "60s", 0, 86400000, NULL, "TIME",                               \
-     "how long sent messages stay for clients that come back", true},                             \
-    {"linger", 0, ZC_OPT_SECONDS, "5s", 0, 3600000, NULL, "TIME",                                 \
-     "how long a topic stays subscribed after its last client", true},                            \
-    {"heartbeat", 0, ZC_OPT_SECONDS, "15s", 100, 3600000, NULL, "TIME",                           \
-     "a quiet client hears something this often", true},                                          \
-    {"max-delay", 0, ZC_OPT_MS, "50ms", 0, 10000, NULL, "TIME",                                   \
-     "longest wait for more messages before a flush under load", true},                           \
-    {"io-uring", 0, ZC_OPT_BOOL, "yes", 0, 0, NULL, NULL,                                         \
-     "send to many clients in one system call, where the system has io_uring", false},            \
-    {"max-topics", 0, ZC_OPT_NUMBER, "100", 1, 10000, NULL, "N",                                  \
-     "topics that one client may ask for", true},                                                 \
-    {"slow", 0, ZC_OPT_CHOICE, "disconnect", 0, 0, "disconnect|skip|latest", "POLICY",            \
-     "what happens to a client beyond max-lag: disconnect, skip or latest", true},                \
-    {"slow-topics", 0, ZC_OPT_MAP, NULL, 0, 0, "disconnect|skip|latest", "PREFIX=POLICY",         \
-     "the policy for topics that start with a prefix", true},                                     \
-    {"retry", 0, ZC_OPT_MS, "2s", 100, 600000, NULL, "TIME",                                      \
-     "clients reconnect after this, spread by half to one and a half", true},                     \
-    {"drain-timeout", 0, ZC_OPT_SECONDS, "5s", 0, 600000, NULL, "TIME",                           \
-     "how long clients have to take what is left when stopping", true},                           \
-    {"default-event", 0, ZC_OPT_TEXT, "", 0, 256, NULL, "NAME",                                   \
-     "event type of messages whose publisher gave none", true}
+    {.name = "name", .type = ZC_OPT_TEXT, .min = 1, .max = 64, .argument = "NAME", .help = "how zmq stat calls this instance, behind fcgi.0 and the like (default: the host's name, where the broker is on another machine)"},                                                                                      \
+    {.name = "stale-after", .type = ZC_OPT_SECONDS, .preset = "30s", .max = 86400000, .argument = "TIME", .help = "without an answer of the broker's for so long, clients are told, and new ones are sent elsewhere; 0: never", .reload = true},                                                                                       \
+    {.name = "max-payload", .type = ZC_OPT_SIZE, .preset = "1M", .min = 1, .max = 1 << 30, .argument = "SIZE", .help = "largest payload that a client may publish"},                                         \
+    {.name = "max-lag", .type = ZC_OPT_SIZE, .preset = "1M", .min = 4096, .max = 1 << 30, .argument = "SIZE", .help = "how far a slow client may fall behind", .reload = true},                                              \
+    {.name = "max-held", .type = ZC_OPT_SIZE, .preset = "256M", .min = 1 << 20, .max = 1LL << 40, .argument = "SIZE", .help = "bytes that a process holds for all its clients; beyond, those that lag most go", .reload = true},     \
+    {.name = "retain", .type = ZC_OPT_SECONDS, .preset = "60s", .max = 86400000, .argument = "TIME", .help = "how long sent messages stay for clients that come back", .reload = true},                             \
+    {.name = "linger", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 3600000, .argument = "TIME", .help = "how long a topic stays subscribed after its last client", .reload = true},                            \
+    {.name = "heartbeat", .type = ZC_OPT_SECONDS, .preset = "15s", .min = 100, .max = 3600000, .argument = "TIME", .help = "a quiet client hears something this often", .reload = true},                                          \
+    {.name = "max-delay", .type = ZC_OPT_MS, .preset = "50ms", .max = 10000, .argument = "TIME", .help = "longest wait for more messages before a flush under load", .reload = true},                           \
+    {.name = "io-uring", .type = ZC_OPT_BOOL, .preset = "yes", .help = "send to many clients in one system call, where the system has io_uring"},            \
+    {.name = "max-topics", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 10000, .argument = "N", .help = "topics that one client may ask for", .reload = true},                                                 \
+    {.name = "slow", .type = ZC_OPT_CHOICE, .preset = "disconnect", .choices = "disconnect|skip|latest", .argument = "POLICY", .help = "what happens to a client beyond max-lag: disconnect, skip or latest", .reload = true},                \
+    {.name = "slow-topics", .type = ZC_OPT_MAP, .choices = "disconnect|skip|latest", .argument = "PREFIX=POLICY", .help = "the policy for topics that start with a prefix", .reload = true},                                     \
+    {.name = "retry", .type = ZC_OPT_MS, .preset = "2s", .min = 100, .max = 600000, .argument = "TIME", .help = "clients reconnect after this, spread by half to one and a half", .reload = true},                     \
+    {.name = "drain-timeout", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 600000, .argument = "TIME", .help = "how long clients have to take what is left when stopping", .reload = true},                           \
+    {.name = "default-event", .type = ZC_OPT_TEXT, .preset = "", .max = 256, .argument = "NAME", .help = "event type of messages whose publisher gave none", .reload = true}
 /* clang-format on */
 
 typedef struct {

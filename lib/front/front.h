@@ -122,42 +122,21 @@ typedef struct {
  *  max-connections-per-address and connect-rate. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
-    {"max-clients", 0, ZC_OPT_NUMBER, "100000", 0, 10000000, NULL, "N",                           \
-     "streams and WebSockets of one process; further clients are told to come back; 0: as "       \
-     "descriptors allow", true},                                                                  \
-    {"cors-origin", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "ORIGIN",                                 \
-     "origin whose pages may read the streams, or *; repeatable", true},                          \
-    {"allow-publish", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                                  \
-     "clients may publish; which pages, allow-origin says", true},                                             \
-    {"allow-origin", 0, ZC_OPT_LIST, NULL, 0, 0, NULL, "ORIGIN",                                               \
-     "pages of this origin may connect, of * all; repeatable; those of the host that is asked "                  \
-     "always may, and others may read where no origin is named and tokens = open",                                              \
-     true},       \
-    {"address-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",                             \
-     "messages a second of one address; 0: no limit", true},                                      \
-    {"address-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",    \
-     true},                                                                                       \
-    {"max-connections-per-address", 0, ZC_OPT_NUMBER, per_address, 0, 1000000, NULL, "N",         \
-     "connections of one address (IPv6: of a /64) to a process; 0: no limit", true},              \
-    {"connect-rate", 0, ZC_OPT_NUMBER, connects, 0, 1000000, NULL, "N",                           \
-     "streams and WebSockets that one address may open a second; 0: no limit", true},             \
-    {"connect-burst", 0, ZC_OPT_NUMBER, "1000", 1, 1000000, NULL, "N", "and how many at once",    \
-     true},                                                                                       \
-    {"trust-proxy", 0, ZC_OPT_LIST, NULL, 1, 64, NULL, "WHO",                                     \
-     "whose word on a client's address to take: local (loopback and Unix sockets; the default), " \
-     "an address, a network such as 192.0.2.0/24, always or never; repeatable",                   \
-     true},                                                                                       \
-    {"forwarded", 0, ZC_OPT_CHOICE, "x-forwarded-for", 0, 0, "x-forwarded-for|forwarded",         \
-     "FIELD", "the field in which they name it; of the other one a client may send anything",     \
-     true},                                                                                       \
-    {"metrics", 0, ZC_OPT_CHOICE, "local", 0, 0, "local|all|off", "WHO",                          \
-     "who may read /metrics: clients on this machine, all, or nobody", true},                     \
-    {"max-head", 0, ZC_OPT_SIZE, "32K", 256, 1 << 20, NULL, "SIZE",                               \
-     "largest request head: the URL and the fields, with their cookies", true},                   \
-    {"max-body", 0, ZC_OPT_SIZE, "4M", 1, 1 << 30, NULL, "SIZE",                                  \
-     "largest request body; one message is at most max-payload", true},                           \
-    {"max-bodies", 0, ZC_OPT_SIZE, "64M", 1, 1LL << 40, NULL, "SIZE",                             \
-     "request bodies that are held at once; further ones are told to come back", true}
+    {.name = "max-clients", .type = ZC_OPT_NUMBER, .preset = "100000", .max = 10000000, .argument = "N", .help = "streams and WebSockets of one process; further clients are told to come back; 0: as descriptors allow", .reload = true},                                                                  \
+    {.name = "cors-origin", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "ORIGIN", .help = "origin whose pages may read the streams, or *; repeatable", .reload = true},                          \
+    {.name = "allow-publish", .type = ZC_OPT_BOOL, .preset = "no", .help = "clients may publish; which pages, allow-origin says", .reload = true},                                             \
+    {.name = "allow-origin", .type = ZC_OPT_LIST, .argument = "ORIGIN", .help = "pages of this origin may connect, of * all; repeatable; those of the host that is asked always may, and others may read where no origin is named and tokens = open", .reload = true},       \
+    {.name = "address-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one address; 0: no limit", .reload = true},                                      \
+    {.name = "address-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
+    {.name = "max-connections-per-address", .type = ZC_OPT_NUMBER, .preset = per_address, .max = 1000000, .argument = "N", .help = "connections of one address (IPv6: of a /64) to a process; 0: no limit", .reload = true},              \
+    {.name = "connect-rate", .type = ZC_OPT_NUMBER, .preset = connects, .max = 1000000, .argument = "N", .help = "streams and WebSockets that one address may open a second; 0: no limit", .reload = true},             \
+    {.name = "connect-burst", .type = ZC_OPT_NUMBER, .preset = "1000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
+    {.name = "trust-proxy", .type = ZC_OPT_LIST, .min = 1, .max = 64, .argument = "WHO", .help = "whose word on a client's address to take: local (loopback and Unix sockets; the default), an address, a network such as 192.0.2.0/24, always or never; repeatable", .reload = true},                                                                                       \
+    {.name = "forwarded", .type = ZC_OPT_CHOICE, .preset = "x-forwarded-for", .choices = "x-forwarded-for|forwarded", .argument = "FIELD", .help = "the field in which they name it; of the other one a client may send anything", .reload = true},                                                                                       \
+    {.name = "metrics", .type = ZC_OPT_CHOICE, .preset = "local", .choices = "local|all|off", .argument = "WHO", .help = "who may read /metrics: clients on this machine, all, or nobody", .reload = true},                     \
+    {.name = "max-head", .type = ZC_OPT_SIZE, .preset = "32K", .min = 256, .max = 1 << 20, .argument = "SIZE", .help = "largest request head: the URL and the fields, with their cookies", .reload = true},                   \
+    {.name = "max-body", .type = ZC_OPT_SIZE, .preset = "4M", .min = 1, .max = 1 << 30, .argument = "SIZE", .help = "largest request body; one message is at most max-payload", .reload = true},                           \
+    {.name = "max-bodies", .type = ZC_OPT_SIZE, .preset = "64M", .min = 1, .max = 1LL << 40, .argument = "SIZE", .help = "request bodies that are held at once; further ones are told to come back", .reload = true}
 /* clang-format on */
 
 /*  The limits, each of which counts its refusals. */

@@ -12,23 +12,13 @@
 /* clang-format off */
 #define ZC_KEEPER_OPTIONS                                                                         \
     ZC_ACCESS_OPTIONS,                                                                            \
-    {"hosts", 0, ZC_OPT_LIST, NULL, 1, 255, NULL, "NAME",                                         \
-     "with tokens = open: a name that this server is asked for, beside its addresses and "        \
-     "localhost; repeatable",                                                                     \
-     true},                                                                                       \
-    {"insecure", 0, ZC_OPT_BOOL, "no", 0, 0, NULL, NULL,                                          \
-     "with tokens = open: listen where other machines can connect, and answer for any host",      \
-     false},                                                                                      \
-    {"subject-rate", 0, ZC_OPT_NUMBER, "1000", 0, 1000000, NULL, "N",                             \
-     "messages a second of one token's subject; 0: no limit", true},                              \
-    {"subject-burst", 0, ZC_OPT_NUMBER, "2000", 1, 1000000, NULL, "N", "and how many at once",    \
-     true},                                                                                       \
-    {"subject-connect-rate", 0, ZC_OPT_NUMBER, "20", 0, 1000000, NULL, "N",                       \
-     "streams and WebSockets that one token's subject may open a second; 0: no limit", true},     \
-    {"subject-connect-burst", 0, ZC_OPT_NUMBER, "200", 1, 1000000, NULL, "N",                     \
-     "and how many at once", true},                                                               \
-    {"max-connections-per-subject", 0, ZC_OPT_NUMBER, "100", 0, 1000000, NULL, "N",               \
-     "connections of one token's subject to a process; 0: no limit", true}
+    {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME", .help = "with tokens = open: a name that this server is asked for, beside its addresses and localhost; repeatable", .reload = true},                                                                                       \
+    {.name = "insecure", .type = ZC_OPT_BOOL, .preset = "no", .help = "with tokens = open: listen where other machines can connect, and answer for any host"},                                                                                      \
+    {.name = "subject-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one token's subject; 0: no limit", .reload = true},                              \
+    {.name = "subject-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
+    {.name = "subject-connect-rate", .type = ZC_OPT_NUMBER, .preset = "20", .max = 1000000, .argument = "N", .help = "streams and WebSockets that one token's subject may open a second; 0: no limit", .reload = true},     \
+    {.name = "subject-connect-burst", .type = ZC_OPT_NUMBER, .preset = "200", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                               \
+    {.name = "max-connections-per-subject", .type = ZC_OPT_NUMBER, .preset = "100", .max = 1000000, .argument = "N", .help = "connections of one token's subject to a process; 0: no limit", .reload = true}
 /* clang-format on */
 
 /*  For a program's verify: checks that the files which the options name can be read, and that in
