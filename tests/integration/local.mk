@@ -1,5 +1,5 @@
 # Integration tests: private daemons, web servers and Redis in temporary folders. Debian's python3, whose packages they use.
-# Three at a time, since most of them wait most of the time; PYTESTFLAGS='-n 0' for one.
+# Six at a time, since most of them wait most of the time; PYTESTFLAGS='-n 0' for one.
 PYTEST = ZCAST_BUILD="$(abs_top_builddir)" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider
 
 EXTRA_DIST += tests/integration tests/other-release
@@ -8,7 +8,7 @@ dist-hook:
 	find "$(distdir)" -name __pycache__ -type d -exec rm -r {} +
 
 check-integration: $(sbin_PROGRAMS) $(bin_PROGRAMS) $(man_MANS) check-clients
-	$(PYTEST) -n 3 $(PYTESTFLAGS) $(top_srcdir)/tests/integration
+	$(PYTEST) -n 6 $(PYTESTFLAGS) $(top_srcdir)/tests/integration
 
 check-local: check-integration
 
