@@ -187,17 +187,18 @@ class Pane {
   /** @param {import('./zcast.js').Continuity} verdict */
   judge(verdict) {
     const { status, since, from, replayed } = verdict;
-    const count = `${messages(replayed)} from history`;
-    this.replay = replayed;
+    const count = replayed === undefined ? 'what was missed comes from history' : `${messages(replayed)} from history`;
+    const short = replayed === undefined ? '' : `, ${replayed} replayed`;
+    this.replay = replayed ?? 0;
     if (!this.verdict) {
       if (from) ledger.begin(this.place, from); // we asked for minutes that the broker need not have
       this.note(`Here, with ${count}`);
     } else if (status === 'continued') {
-      [this.verdictText, this.verdictClass] = [`complete, ${replayed} replayed`, 'good'];
+      [this.verdictText, this.verdictClass] = [`complete${short}`, 'good'];
       this.note(`Back, nothing missed: ${count}`);
     } else {
       this.gaps++;
-      [this.verdictText, this.verdictClass] = [`gap, ${replayed} replayed`, 'bad'];
+      [this.verdictText, this.verdictClass] = [`gap${short}`, 'bad'];
       this.note(`Back with a gap: what came after ${since} is gone up to ${from}; ${count}`);
     }
     this.verdict = verdict;

@@ -16,13 +16,23 @@ EXTRA_DIST += www/package.json
 # What zcast.js is made of, by clients/js/join.mjs; and the npm package.
 EXTRA_DIST += \
 	clients/js/README.md \
+	clients/js/all.d.ts \
+	clients/js/empty.d.ts \
 	clients/js/join.mjs \
+	clients/js/once.d.ts \
 	clients/js/package.json \
+	clients/js/publish.d.ts \
 	clients/js/react.d.ts \
 	clients/js/react.js \
+	clients/js/src/all.js \
 	clients/js/src/frames.js \
+	clients/js/src/index.js \
+	clients/js/src/iterate.js \
 	clients/js/src/line.js \
+	clients/js/src/node.js \
+	clients/js/src/publish.js \
 	clients/js/src/share.js \
+	clients/js/src/stream.js \
 	clients/js/src/subscription.js \
 	clients/js/src/transports.js \
 	clients/js/src/trunk.js \

@@ -32,7 +32,8 @@
  * @property {string} [from]    with a gap: where the replay begins
  * @property {string} [topic]   with a gap in a running stream: its topic
  * @property {string[]} [topics]  where it concerns some of the topics only: these
- * @property {number} replayed  messages that follow from history, on all topics of the connection
+ * @property {number} [replayed]  messages that follow from history; left out where several subscriptions have resumed together, and it
+ *   isn't known how many are this one's
  *
  * @typedef {'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed'} State
  *
@@ -116,6 +117,12 @@ const DEFAULTS = {
   token: '',
   pauseWhenHidden: false,
 };
+/**
+ * What not every page needs: modules that bring such a thing put it in here.
+ * @type {{share?: (settings: Settings, sink: Sink, groups: string[][], at: string, number: number) => Source,
+ *   stream?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void}}}
+ */
+const extras = {};
 /** @type {Record<number, string>} */
 const CODES = { 400: 'topic', 401: 'token', 403: 'forbidden', 404: 'path', 405: 'method', 429: 'limit', 503: 'busy' };
 
@@ -171,8 +178,10 @@ export function streamAddress(kind, topics, since, settings) {
 
 /** The transports, the one to try first before the other. @param {Settings} settings @returns {('sse' | 'ws')[]} */
 function kindsOf(settings) {
+  const { EventSource, WebSocket } = globalThis;
   if (settings.transport !== 'auto') return [settings.transport];
-  if (!globalThis.EventSource && !globalThis.WebSocket) return ['sse']; // Node 20
+  if (!extras.stream && (settings.token || !EventSource)) return ['ws'];
+  if (!WebSocket && !EventSource) return ['sse']; // Node 20
   /** @type {('sse' | 'ws')[]} */
   const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
   return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
@@ -239,6 +248,9 @@ async function readRefusal(response, wanted) {
   return refusalOf(status, said.message || `status ${status}`, said.code);
 }
 
+/** @param {Refusal} refusal */
+const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
+
 /** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
 async function askWhy(kind, url, settings, token) {
   const abort = new AbortController();
@@ -259,14 +271,17 @@ async function askWhy(kind, url, settings, token) {
 // transports
 
 /** How messages come: by an event stream, or by a WebSocket. */
-/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
-function endOf(token) {
+/** What a token says; nothing, where it isn't a JSON Web Token. @param {string} token */
+function claimsOf(token) {
   try {
-    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp * 1000 || Infinity;
+    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))) ?? {};
   } catch {
-    return Infinity;
+    return {};
   }
 }
+
+/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
+const endOf = (token) => claimsOf(token).exp * 1000 || Infinity;
 
 /** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
 function readEvent(type, data, id) {
@@ -279,8 +294,43 @@ function readEvent(type, data, id) {
 }
 const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
 
+/** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
+
 /**
- * An event stream where there is no EventSource, or where that can't bring the token.
+ * Each transport opens an address, calls `heard`, and returns how to close it, and where that can be, how to say something. It may go
+ * on calling after it was closed.
+ * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => Opened>}
+ */
+const TRANSPORTS = {
+  sse(url, settings, heard, token) {
+    if (extras.stream && (token || !globalThis.EventSource)) return extras.stream(url, settings, heard, token);
+    const source = new EventSource(url, { withCredentials: settings.credentials });
+    source.onopen = () => heard({ kind: 'open' });
+    source.onmessage = (event) => heard(parseFrame(event.data));
+    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readEvent(type, event.data, event.lastEventId)));
+    // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
+    // event stream it never does.
+    source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
+    return { close: () => source.close() };
+  },
+
+  ws(url, settings, heard, token) {
+    const socket = new WebSocket(url, token ? ['zcast.v1', `zcast.token.${token}`] : 'zcast.v1');
+    socket.onopen = () => heard({ kind: 'open' });
+    socket.onmessage = (event) => heard(parseFrame(event.data));
+    // 4000 + the status that was refused with
+    socket.onclose = ({ code = 0, reason = '' }) =>
+      heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
+    return { close: () => socket.close(), send: (/** @type {object} */ words) => socket.send(JSON.stringify(words)) };
+  },
+};
+
+
+// stream
+
+/** Event streams that are read with `fetch`: where there is no EventSource, and where a token has to be brought, which that can't. */
+/**
+ * Reads until the stream ends, or gives why there is none.
  * @param {string} url @param {Settings} settings @param {(frame: Frame) => void} heard @param {string} token @param {AbortSignal} signal
  */
 async function readStream(url, settings, heard, token, signal) {
@@ -314,43 +364,13 @@ async function readStream(url, settings, heard, token, signal) {
   }
 }
 
-/** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
-
-/**
- * Each transport opens an address, calls `heard`, and returns how to close it, and where that can be, how to say something. It may go
- * on calling after it was closed.
- * @type {Record<'sse' | 'ws', (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => Opened>}
- */
-const TRANSPORTS = {
-  sse(url, settings, heard, token) {
-    if ('fetch' in globalThis && (token || (!globalThis.EventSource && !globalThis.WebSocket))) {
-      const abort = new AbortController();
-      readStream(url, settings, heard, token, abort.signal)
-        .catch(() => undefined)
-        .then((refusal) => heard({ kind: 'end', refusal }));
-      return { close: () => abort.abort() };
-    }
-    const source = new EventSource(url, { withCredentials: settings.credentials });
-    source.onopen = () => heard({ kind: 'open' });
-    source.onmessage = (event) => heard(parseFrame(event.data));
-    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readEvent(type, event.data, event.lastEventId)));
-    // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
-    // event stream it never does.
-    source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
-    return { close: () => source.close() };
-  },
-
-  ws(url, settings, heard, token) {
-    const socket = new WebSocket(url, token ? ['zcast.v1', `zcast.token.${token}`] : 'zcast.v1');
-    socket.onopen = () => heard({ kind: 'open' });
-    socket.onmessage = (event) => heard(parseFrame(event.data));
-    // 4000 + the status that was refused with
-    socket.onclose = ({ code = 0, reason = '' }) =>
-      heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
-    return { close: () => socket.close(), send: (/** @type {object} */ words) => socket.send(JSON.stringify(words)) };
-  },
+extras.stream = (url, settings, heard, token) => {
+  const abort = new AbortController();
+  readStream(url, settings, heard, token, abort.signal)
+    .catch(() => undefined)
+    .then((refusal) => heard({ kind: 'end', refusal }));
+  return { close: () => abort.abort() };
 };
-
 
 // line
 
@@ -816,7 +836,78 @@ const ASK = 4000; // ms that a leader may be silent before it is asked
 const ASKED = 3; // times, before it loses its place
 const CENSUS = 15; // times that a leader looks at its watch, before it asks who is there
 
+const FRESH = 5000; // ms that a token that was asked for to know who this is serves the connection too
+
 const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (globalThis.navigator ?? {});
+
+/**
+ * Who may do the same as whom: the claims of a token but for those that every renewal changes, in whatever order they come; all of
+ * another kind of token. It is part of the name of a lock, which other scripts can read: a digest. It keeps apart tabs that mean
+ * well; the server checks what a token may.
+ * @param {string} token
+ */
+function identityOf(token) {
+  if (!token) return '';
+  const { exp, iat, nbf, jti, ...claims } = claimsOf(token);
+  const names = Object.keys(claims).sort();
+  const text = names.length ? JSON.stringify(names.map((name) => [name, claims[name]])) : token;
+  let [a, b] = [1, 2];
+  for (const letter of text) {
+    const code = letter.codePointAt(0) ?? 0;
+    a = Math.imul(a ^ code, 0x9e3779b1) ^ (a >>> 15);
+    b = Math.imul(b ^ code, 0x85ebca77) ^ (b >>> 13);
+  }
+  return [a, b].map((part) => (part >>> 0).toString(36)).join('.');
+}
+
+/**
+ * Shares with the tabs whose token is of the same identity. A function has to be asked first; where it then gives one of another
+ * identity, this tab goes on with others.
+ * @param {Settings} settings @param {Sink} sink @param {string[][]} groups @param {string} at @param {number} number
+ * @returns {Source}
+ */
+function openShare(settings, sink, groups, at, number) {
+  const { token } = settings;
+  if (typeof token !== 'function') return join(settings, sink, groups, at, number, identityOf(token));
+  /** @type {Source | undefined} */
+  let source;
+  let stopped = false;
+  const position = (/** @type {string} */ id) => (at = later(at, id));
+  /** @type {Sink} */
+  const heard = {
+    ...sink,
+    cover: (topics, id, ...rest) => (position(id), sink.cover(topics, id, ...rest)),
+    gap: (verdict, id) => ((at = id), sink.gap(verdict, id)),
+    message: (message) => (position(message.id), sink.message(message)),
+    position: (id) => (position(id), sink.position(id)),
+  };
+
+  /** @param {string} made */
+  function begin(made) {
+    const identity = identityOf(made);
+    const until = Math.min(endOf(made), Date.now() + 2 * FRESH) - FRESH;
+    let first = true;
+    const again = async () => {
+      const next = first && Date.now() < until ? made : await token();
+      first = false;
+      if (stopped || identityOf(next) === identity) return next;
+      source?.stop();
+      begin(next);
+      return new Promise(() => {}); // nobody waits for it
+    };
+    source = join({ ...settings, token: /** @type {() => Promise<string>} */ (again) }, heard, groups, at, number, identity);
+  }
+
+  Promise.resolve()
+    .then(token)
+    .then((made) => stopped || begin(made))
+    .catch(() => stopped || (source = openLine(settings, heard, groups, at))); // which says so, and asks again
+  return {
+    want: (given) => ((groups = given), source?.want(given)),
+    use: (transport) => ((settings = { ...settings, transport }), source?.use(transport)),
+    stop: () => ((stopped = true), source?.stop()),
+  };
+}
 
 /**
  * @param {Settings} settings
@@ -824,10 +915,11 @@ const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (globalThi
  * @param {string[][]} groups
  * @param {string} at  where a line begins, if there is none yet
  * @param {number} number  of lines with the same settings
+ * @param {string} identity
  * @returns {Source}
  */
-function openShare(settings, sink, groups, at, number) {
-  const name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, number])}`;
+function join(settings, sink, groups, at, number, identity) {
+  const name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, settings.credentials, number, identity])}`;
   const channel = new BroadcastChannel(name);
   const me = Math.random().toString(36).slice(2);
   /** @type {Map<string, {groups: string[][], asked: number}>} what other tabs want */
@@ -1064,6 +1156,8 @@ function openShare(settings, sink, groups, at, number) {
   };
 }
 
+extras.share = (...all) => (canShare() ? openShare : openLine)(...all);
+
 // trunk
 
 /**
@@ -1143,8 +1237,10 @@ function makeTrunk(settings, kind, number) {
   let replay = 0; // messages from history that are still to come
   /** @type {Set<string>} */
   let covered = new Set(); // topics that come
-  /** @type {Trunk | undefined} for those that are behind, and for those that are too many */
-  let behind, next;
+  /** @type {Record<string, Trunk>} for those that are behind: at a position, or before all of history */
+  const behind = {};
+  /** @type {Trunk | undefined} for those that are too many */
+  let next;
   let changing = false;
   /** @type {Status} */
   let status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
@@ -1215,15 +1311,16 @@ function makeTrunk(settings, kind, number) {
   }
 
   /**
-   * Where the line begins: now, if one of its seats does; else at the earliest position; those that want more of history get it
-   * as those that are behind.
+   * Where the line begins: now, if one of its seats does; else at the earliest position, or all at the same id. The others get what
+   * they want of history as those that are behind.
    * @param {string[][]} groups
    */
   function start(groups) {
-    const ids = [...seats].map(({ last }) => last);
-    const [earliest] = ids.filter(isPosition).sort(order);
-    const since = ids.includes('') ? '' : !number && ids.includes('earliest') ? 'earliest' : (earliest ?? ids[0]);
-    const open = settings.share && canShare() ? openShare : openLine;
+    const ids = new Set([...seats].map(({ last }) => last));
+    const [earliest] = [...ids].filter(isPosition).sort(order);
+    const isOne = seats.size === 1 || (ids.size === 1 && ids.has('earliest')); // an own id means what it does on the topics asked for
+    const since = ids.has('') ? '' : (earliest ?? (isOne ? [...ids][0] : ''));
+    const open = (settings.share && extras.share) || openLine;
     /** @type {Sink} */
     const sink = { cover, gap, message, position, state, error, refused };
     source = open(settings, sink, groups, since, number);
@@ -1247,7 +1344,7 @@ function makeTrunk(settings, kind, number) {
     at = id;
     if (verdict) replay = verdict.replayed;
     for (const seat of seats) {
-      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict);
+      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict, base);
       else if (seat.shadow && gone && isCovered(seat)) hold(seat, verdict.from ?? id);
       else enter(seat, base, verdict);
     }
@@ -1262,27 +1359,32 @@ function makeTrunk(settings, kind, number) {
     if (!seat.last && replay) return; // what comes first is of before
     seat.inStep = seat.last === verdict?.since || !seat.last || (seat.last !== 'earliest' && reaches(seat.last, base));
     if (!seat.inStep) return fallBehind(seat, base);
-    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict);
+    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict, base);
     else if (seat.owed) seat.hear.verdict({ status: 'continued', since: seat.last, replayed: 0 });
     seat.owed = false;
     show(seat);
     if (seat.inStep) seat.hear.moved();
   }
 
-  /** Says how it stands after the line was resumed. @param {Seat} seat @param {Continuity} verdict */
-  function judge(seat, verdict) {
-    const { since, from = '', topic, topics } = verdict;
+  /**
+   * Says how it stands after the line was resumed, for all of its topics together. Whether a gap is one of these topics nobody knows:
+   * who may have missed something asks for itself, over a line of its own, and all that is left comes on this one.
+   * @param {Seat} seat @param {Continuity} verdict @param {string} base
+   */
+  function judge(seat, verdict, base) {
+    const { status, since, from = '', replayed } = verdict;
     const back = isBefore(from, since); // a broker that began anew
-    const ours = (topics ?? [topic ?? '']).some((one) => !one || seat.topics.has(one));
-    if (verdict.status === 'gap' && ours && (back || !from || !isPosition(seat.last) || seat.last === since || !reaches(later(seat.last, since), from))) {
-      seat.last = back || !isPosition(seat.last) ? '' : seat.last;
-      seat.hear.verdict(verdict);
-    } else {
-      const others = verdict.status === 'gap';
-      const id = isPosition(seat.last) ? later(seat.last, isPosition(since) ? since : '') : since;
-      if (!isPosition(seat.last)) seat.last = '';
-      seat.hear.verdict(others || id !== since ? { status: 'continued', since: id, replayed: verdict.replayed } : verdict);
+    const alone = covered.size === seat.topics.size;
+    const place = isPosition(seat.last) ? later(seat.last, isPosition(since) ? since : '') : since;
+    const whole = status === 'continued' || (!back && from !== '' && isPosition(seat.last) && reaches(place, from));
+    if (!whole && !back && !alone) {
+      seat.last = isPosition(seat.last) ? place : seat.last;
+      seat.inStep = false;
+      return fallBehind(seat, base, true);
     }
+    if (back || !isPosition(seat.last)) seat.last = '';
+    const count = (alone && place === since) || !replayed ? { replayed } : undefined;
+    seat.hear.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
   }
 
   /** @param {Continuity} verdict @param {string} id */
@@ -1372,14 +1474,17 @@ function makeTrunk(settings, kind, number) {
     seat.held = [];
   }
 
-  /** @param {Seat} seat @param {string} from */
-  function fallBehind(seat, from) {
-    const { hear } = seat;
+  /** @param {Seat} seat @param {string} from @param {boolean} [alone] */
+  function fallBehind(seat, from, alone) {
+    const { topics, last, hear } = seat;
     hold(seat, from);
-    behind = behind ?? makeTrunk({ ...settings, share: false }, kind, 0);
-    const meet = () => changeOver(seat);
-    seat.shadow = makeSeat(seat.topics, seat.last, { ...hear, moved: meet, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
-    behind.attach(seat.shadow);
+    const place = isPosition(last) ? '' : last;
+    const isOne = alone || !['', 'earliest'].includes(place);
+    const trunk = (!isOne && behind[place]) || makeTrunk({ ...settings, share: false }, kind, 0);
+    if (!isOne) behind[place] = trunk;
+    const moved = () => changeOver(seat);
+    seat.shadow = makeSeat(topics, last, { ...hear, moved, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
+    trunk.attach(seat.shadow);
   }
 
   /** @param {Seat} seat */
@@ -1422,9 +1527,7 @@ const isTooMuch = ({ status, code }) => code === 'topics' || status === 413 || s
 
 // subscription
 
-/** What a page uses: subscribe, once, publish. */
-const QUEUED = 1024; // messages for one that iterates, before it is paused
-
+/** What a page uses: subscribe. */
 /** @param {unknown} good @param {string} rule */
 function must(good, rule) {
   if (!good) throw new TypeError(`zcast: ${rule}`);
@@ -1444,6 +1547,8 @@ function check(settings) {
     must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
     if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
   }
+  must(extras.share || !settings.share, "share needs import 'zcast/share'");
+  must(extras.stream || !settings.token || settings.transport !== 'sse', "a token over SSE needs import 'zcast/fetch'");
 }
 
 /**
@@ -1487,8 +1592,6 @@ export class Subscription {
     this._told = '';
     /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
     this._holds = new Set();
-    /** @type {Set<(message?: Message) => void>} */
-    this._readers = new Set();
     /** @type {(() => void)} */
     this._forget = () => {};
     /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
@@ -1586,35 +1689,6 @@ export class Subscription {
     this._show({ ...this.status, state: 'closed' });
   }
 
-  /**
-   * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
-   * history. A refusal is thrown.
-   * @returns {AsyncGenerator<Message, void>}
-   */
-  async *[Symbol.asyncIterator]() {
-    /** @type {Message[]} */
-    const queue = [];
-    let wake = () => {};
-    /** @param {Message} [message] */
-    const read = (message) => {
-      if (message && queue.push(message) >= QUEUED) this._hold('reader', true);
-      wake();
-    };
-    this._readers.add(read);
-    try {
-      for (;;) {
-        for (let message; (message = queue.shift()); ) yield message;
-        this._hold('reader', false);
-        if (this.status.error) throw failure(this.status.error);
-        if (this.state === 'closed') return;
-        await new Promise((resolve) => (wake = () => resolve(undefined)));
-      }
-    } finally {
-      this._readers.delete(read);
-      this.close();
-    }
-  }
-
   /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
   _hasAddress() {
     try {
@@ -1630,10 +1704,7 @@ export class Subscription {
   /** @param {Set<string>} topics @param {string} since */
   _sit(topics, since) {
     const seat = makeSeat(topics, since, {
-      message: (message) => {
-        this._deliver(message);
-        for (const read of this._readers) read(message);
-      },
+      message: (message) => this._deliver(message),
       verdict: (verdict) => this._verdict(this._seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
       error: this._error,
       state: (status) => {
@@ -1688,7 +1759,6 @@ export class Subscription {
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
     this._told = told;
     this._say(this.status);
-    for (const read of this._readers) read();
   }
 
   /** @param {string} why @param {boolean} on */
@@ -1724,9 +1794,6 @@ function guarded(handler) {
   };
 }
 
-/** @param {Refusal} refusal */
-const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
-
 /**
  * Calls `handler` with every message of the topics from now on (or from `options.since` on).
  * @param {string | string[]} topics
@@ -1736,6 +1803,45 @@ const failure = ({ message, ...about }) => Object.assign(new Error(message), abo
 export function subscribe(topics, handler, options = {}) {
   return new Subscription(topics, handler, options);
 }
+
+// iterate
+
+/** Messages for who asks for them one by one: `for await (const message of subscription)`, and once. */
+const QUEUED = 1024; // messages that wait for one that iterates, before it is paused
+
+/**
+ * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
+ * history. A refusal is thrown.
+ * @this {any}
+ * @returns {AsyncGenerator<Message, void>}
+ */
+async function* iterate() {
+  /** @type {Message[]} */
+  const queue = [];
+  const { _deliver, _say } = this;
+  let wake = () => {};
+  this._deliver = (/** @type {Message} */ message) => {
+    _deliver(message);
+    if (queue.push(message) >= QUEUED) this._hold('reader', true);
+    wake();
+  };
+  this._say = (/** @type {Status} */ status) => {
+    _say(status);
+    wake();
+  };
+  try {
+    for (;;) {
+      for (let message; (message = queue.shift()); ) yield message;
+      this._hold('reader', false);
+      if (this.status.error) throw failure(this.status.error);
+      if (this.state === 'closed') return;
+      await new Promise((resolve) => (wake = () => resolve(undefined)));
+    }
+  } finally {
+    this.close();
+  }
+}
+Object.defineProperty(Subscription.prototype, Symbol.asyncIterator, { value: iterate });
 
 /**
  * The next message of the topics.
@@ -1748,6 +1854,9 @@ export async function once(topics, options) {
   throw new DOMException('closed before a message came', 'AbortError');
 }
 
+// publish
+
+/** Publishing, by HTTP. */
 /**
  * Publishes a message, and resolves to its id once the broker has it. What is refused is thrown, with `status` and `code`. Under a
  * `key` a message that is sent again is published once.

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const ORDER = ['frames', 'transports', 'line', 'share', 'trunk', 'subscription'];
+const ORDER = ['frames', 'transports', 'stream', 'line', 'share', 'trunk', 'subscription', 'iterate', 'publish'];
 const PUBLIC = ['backoffDelay', 'streamAddress', 'parseFrame', 'Subscription', 'subscribe', 'once', 'publish'];
 const file = new URL('../../www/zcast.js', import.meta.url);
 

@@ -1,4 +1,4 @@
-/** The types of zcast.js; what things mean is in doc/browser.md. */
+/** The types of the core; what things mean is in doc/browser.md. */
 
 export interface Message {
   /** The position: where to resume after this message. */
@@ -19,7 +19,8 @@ export interface Continuity {
   from?: string;
   topic?: string;
   topics?: string[];
-  replayed: number;
+  /** Left out where several subscriptions resumed together, and it isn't known how many are this one's. */
+  replayed?: number;
 }
 
 export type State = 'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed';
@@ -66,7 +67,7 @@ export interface Options {
   onError?: (error: Refusal) => void;
 }
 
-export class Subscription implements AsyncIterable<Message> {
+export class Subscription {
   private constructor();
   readonly status: Status;
   readonly state: State;
@@ -80,24 +81,8 @@ export class Subscription implements AsyncIterable<Message> {
   pause(): void;
   resume(): void;
   close(): void;
-  [Symbol.asyncIterator](): AsyncGenerator<Message, void>;
 }
 
 export function subscribe(topics: string | string[], handler?: (message: Message) => void, options?: Options): Subscription;
-export function once(topics: string | string[], options?: Options): Promise<Message>;
-
-export interface PublishOptions {
-  event?: string;
-  id?: string;
-  key?: string;
-  ttl?: number;
-  address?: string;
-  base?: string;
-  credentials?: boolean;
-  token?: Token;
-  signal?: AbortSignal;
-}
-
-export function publish(topic: string, data: string | Uint8Array, options?: PublishOptions): Promise<{ id: string }>;
 
 export function backoffDelay(failures: number, limits: { backoff: number; maxBackoff: number }, random?: () => number): number;

@@ -46,6 +46,7 @@ export class World {
   pages = new Map(); // tab -> its location
   history = [];
   floor = 0; // how much of the history is gone
+  gone = new Set(); // messages that are gone beside that
   known = ['', '']; // up to where each worker knows the broker
   apart = false; // and they ask at different times, and may be without a broker for now
   refuse = new Set(); // transports that don't answer: 'sse', 'ws'
@@ -280,6 +281,11 @@ export class World {
     return message;
   }
 
+  /** History lets go of what there is of this topic. */
+  forget(name) {
+    for (const message of this.history) if (message.topic === name) this.gone.add(message);
+  }
+
   heartbeat(which = () => true) {
     for (const connection of this.connections) {
       if (!which(connection)) continue;
@@ -331,11 +337,14 @@ class Connection {
     const at = world.position(since, topics);
     const first = history.findIndex(({ id }) => !at || order(id, at) > 0);
     const start = first < 0 ? history.length : first;
-    const messages = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
+    const ours = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
+    const lost = ours.filter((message) => world.gone.has(message)).at(-1);
+    const messages = ours.filter((message) => !world.gone.has(message));
     if (at && order(at, world.known[this.worker] || '0-0') > 0) world.known[this.worker] = at; // it waits until it is there
-    const gap = !at || (start < floor && since !== 'earliest');
-    const verdict = { status: gap ? 'gap' : 'continued', since, replayed: messages.length };
-    const id = gap ? (history[Math.max(start, floor) - 1]?.id ?? '0-0') : at;
+    const early = !at || (start < floor && since !== 'earliest');
+    const gap = early || (lost && since !== 'earliest');
+    const verdict = { status: gap ? 'gap' : 'continued', since, ...(lost && gap && { from: lost.id }), replayed: messages.length };
+    const id = early ? (history[Math.max(start, floor) - 1]?.id ?? '0-0') : at;
     this.say({ id, topic: '', event: 'zcast.continuity', data: JSON.stringify(verdict) });
     for (const message of messages) this.carry(message);
   }

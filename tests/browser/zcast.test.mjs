@@ -394,12 +394,12 @@ describe('one tab', () => {
     assert.equal(heard.sub.state, 'open');
   });
 
-  test('a browser without a transport, and a bad address, are told and not fatal', async () => {
+  test('where there is no EventSource, an event stream is read with fetch, and else there is WebSocket', async () => {
     globalThis.EventSource = undefined;
     const heard = listen('a');
     await world.pass(100);
-    assert.equal(heard.sub.transport, 'ws');
-    assert.equal(heard.errors.length, 1);
+    assert.deepEqual([heard.sub.state, heard.sub.transport, heard.errors], ['open', 'ws', []]);
+    assert.equal(world.fetched[0], '/events');
   });
 });
 
@@ -510,6 +510,56 @@ describe('one connection for a page', () => {
       late.sub.resume();
       await world.pass(100);
       assert.equal(late.sub.state, 'open');
+    });
+
+    test(`${transport}: several resume together, and each hears of its own topics only what it has missed, exactly`, async () => {
+      const [a, b, ab, c] = ['a', 'b', ['a', 'b'], 'c'].map((topics) => listen(topics, { transport }));
+      await world.settle();
+      for (const topic of ['a', 'b', 'c']) world.publish(topic, `${topic}0`);
+      await world.settle();
+      world.cut();
+      const lost = world.publish('b', 'b1').id;
+      world.publish('a', 'a1');
+      world.forget('b');
+      world.publish('b', 'b2');
+      world.publish('a', 'a2');
+      await world.pass(5000);
+      assert.deepEqual([a, b, ab, c].map(({ data }) => data), [['a0', 'a1', 'a2'], ['b0', 'b2'], ['a0', 'b0', 'a1', 'b2', 'a2'], ['c0']]);
+      const [before] = world.history.filter(({ data }) => data === 'c0');
+      assert.deepEqual([a, c].map(({ verdicts }) => verdicts), [[{ status: 'continued', since: before.id, replayed: 2 }], [{ status: 'continued', since: before.id, replayed: 0 }]]);
+      assert.deepEqual([b, ab].map(({ verdicts }) => verdicts), [1, 3].map((replayed) => [{ status: 'gap', since: before.id, from: lost, replayed }]));
+      assert.equal(world.connections.size, 1);
+      for (const { sub } of [a, b, ab, c]) assert.equal(sub.state, 'open');
+      for (const topic of ['a', 'b', 'c']) world.publish(topic, `${topic}3`);
+      await world.settle();
+      assert.deepEqual([a, b, ab, c].map(({ data }) => data.at(-1)), ['a3', 'b3', 'b3', 'c3']);
+      world.cut();
+      world.publish('a', 'a4');
+      await world.pass(5000);
+      for (const { verdicts, sub } of [a, b, ab, c]) {
+        assert.equal(verdicts.length, 2);
+        assert.deepEqual([verdicts[1].status, 'replayed' in verdicts[1], sub.state], ['continued', false, 'open']); // it isn't known whose it is
+      }
+    });
+
+    test(`${transport}: a publisher's own id means what it does on the topics of the one that came with it`, async () => {
+      world.publish('a', 'a0', 'own');
+      world.publish('b', 'b0');
+      world.publish('b', 'b1', 'own');
+      world.publish('b', 'b2');
+      const [a, b, all] = [listen('a', { transport, since: 'own' }), listen('b', { transport, since: 'own' }), listen('b', { transport, since: 'earliest' })];
+      await world.settle();
+      world.heartbeat();
+      await world.settle();
+      world.publish('b', 'b3');
+      await world.settle();
+      assert.deepEqual([a, b, all].map(({ data }) => data), [[], ['b2', 'b3'], ['b0', 'b1', 'b2', 'b3']]);
+      assert.deepEqual([a, b, all].map(({ verdicts }) => verdicts.map(({ status, since, replayed }) => [status, since, replayed])), [
+        [['continued', 'own', 0]],
+        [['continued', 'own', 1]],
+        [['continued', 'earliest', 3]],
+      ]);
+      assert.equal(world.connections.size, 1);
     });
 
     test(`${transport}: a gap is told to those whose topics or places it concerns`, async () => {
@@ -1501,6 +1551,60 @@ describe('tabs that share', () => {
     await world.pass(100);
     for (const { name } of world.channels) assert.match(name, /^zcast\/\d+ /);
     assert.match([...world.holders.keys()][0], /^zcast\/\d+ /);
+  });
+
+  describe('with tokens', () => {
+    const token = (claims) => `x.${btoa(JSON.stringify(claims))}.y`;
+    const ann = { sub: 'ann', zcast: { subscribe: ['*'] } };
+    const heardBy = async (...tokens) => {
+      world = new World(6);
+      const all = tokens.map((one, tab) => world.as(tab + 1, () => listen(['a', 'b'], { transport: 'ws', share: true, token: one })));
+      await world.pass(100);
+      world.publish('a', 'one');
+      await world.settle();
+      for (const { data, sub } of all) assert.deepEqual([data, sub.state], [['one'], 'open']);
+      return [world.connections.size, ...[...world.connections].map(({ protocols }) => protocols[1].slice(12)).sort()];
+    };
+
+    test('of the same subject and rights share, however often they are renewed', async () => {
+      const tokens = [token({ ...ann, exp: 4e9, iat: 1, jti: 'a' }), token({ zcast: ann.zcast, sub: 'ann', exp: 5e9, iat: 2, jti: 'b' })];
+      assert.deepEqual(await heardBy(...tokens), [1, tokens[0]]);
+    });
+
+    test('of others have a connection of their own', async () => {
+      const tokens = [token(ann), token({ ...ann, zcast: { subscribe: ['a', 'b'] } }), token({ ...ann, sub: 'bob' }), 'opaque', 'opaque too'];
+      assert.deepEqual(await heardBy(...tokens, 'opaque'), [5, ...tokens.sort()]);
+    });
+
+    test('functions are asked first, once', async () => {
+      let asked = 0;
+      const give = (claims) => async () => (asked++, token({ ...claims, exp: 5e9, jti: asked }));
+      const [size] = await heardBy(give(ann), give(ann), give({ ...ann, sub: 'bob' }));
+      assert.deepEqual([size, asked], [2, 3]);
+    });
+
+    test('a function that gives another one from now on takes its tab to others, and nothing is missed', async () => {
+      let who = 'ann';
+      const exp = () => Math.floor(world.now / 1000) + 100;
+      assert.deepEqual((await heardBy(() => token({ sub: who, exp: exp() }), () => token({ sub: 'ann', exp: exp() }))).length, 2);
+      who = 'bob';
+      for (let i = 0; i < 20; i++) {
+        world.publish('a', String(i));
+        world.heartbeat();
+        await world.pass(6000);
+      }
+      assert.equal(world.connections.size, 2);
+      assert.equal(new Set([...world.channels].map(({ name }) => name)).size, 2);
+    });
+
+    test('one that can not be had is told, and asked for again', async () => {
+      world = new World(6);
+      let asked = 0;
+      const give = () => (asked++ < 3 ? Promise.reject(new Error('not yet')) : token(ann));
+      const heard = world.as(1, () => listen('a', { transport: 'ws', share: true, token: give }));
+      await world.pass(20_000);
+      assert.deepEqual([heard.sub.state, heard.errors.map(({ code }) => code)], ['open', ['token', 'token']]);
+    });
   });
 
   test('without Web Locks every tab has its own connection', async () => {

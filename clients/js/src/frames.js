@@ -17,7 +17,8 @@
  * @property {string} [from]    with a gap: where the replay begins
  * @property {string} [topic]   with a gap in a running stream: its topic
  * @property {string[]} [topics]  where it concerns some of the topics only: these
- * @property {number} replayed  messages that follow from history, on all topics of the connection
+ * @property {number} [replayed]  messages that follow from history; left out where several subscriptions have resumed together, and it
+ *   isn't known how many are this one's
  *
  * @typedef {'connecting' | 'open' | 'stale' | 'waiting' | 'paused' | 'idle' | 'refused' | 'closed'} State
  *
@@ -101,6 +102,12 @@ export const DEFAULTS = {
   token: '',
   pauseWhenHidden: false,
 };
+/**
+ * What not every page needs: modules that bring such a thing put it in here.
+ * @type {{share?: (settings: Settings, sink: Sink, groups: string[][], at: string, number: number) => Source,
+ *   stream?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void}}}
+ */
+export const extras = {};
 /** @type {Record<number, string>} */
 export const CODES = { 400: 'topic', 401: 'token', 403: 'forbidden', 404: 'path', 405: 'method', 429: 'limit', 503: 'busy' };
 
@@ -156,8 +163,10 @@ export function streamAddress(kind, topics, since, settings) {
 
 /** The transports, the one to try first before the other. @param {Settings} settings @returns {('sse' | 'ws')[]} */
 export function kindsOf(settings) {
+  const { EventSource, WebSocket } = globalThis;
   if (settings.transport !== 'auto') return [settings.transport];
-  if (!globalThis.EventSource && !globalThis.WebSocket) return ['sse']; // Node 20
+  if (!extras.stream && (settings.token || !EventSource)) return ['ws'];
+  if (!WebSocket && !EventSource) return ['sse']; // Node 20
   /** @type {('sse' | 'ws')[]} */
   const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
   return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
@@ -223,6 +232,9 @@ export async function readRefusal(response, wanted) {
   const said = type.includes('json') ? JSON.parse(text) : { message: type.includes('plain') && text.trim() };
   return refusalOf(status, said.message || `status ${status}`, said.code);
 }
+
+/** @param {Refusal} refusal */
+export const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
 
 /** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
 export async function askWhy(kind, url, settings, token) {

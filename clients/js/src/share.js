@@ -4,15 +4,87 @@
  * leader says is numbered: whoever has missed something asks where the leader is, and gets from its own line, for those that are
  * behind, what it has missed. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android).
  */
+import { extras, later } from './frames.js';
 import { openLine } from './line.js';
-import { later } from './frames.js';
+import { claimsOf, endOf } from './transports.js';
 
 const SHARED = 'zcast/3'; // what tabs say to each other; those that say something else have a name of their own
 const ASK = 4000; // ms that a leader may be silent before it is asked
 const ASKED = 3; // times, before it loses its place
 const CENSUS = 15; // times that a leader looks at its watch, before it asks who is there
 
-export const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (globalThis.navigator ?? {});
+const FRESH = 5000; // ms that a token that was asked for to know who this is serves the connection too
+
+const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (globalThis.navigator ?? {});
+
+/**
+ * Who may do the same as whom: the claims of a token but for those that every renewal changes, in whatever order they come; all of
+ * another kind of token. It is part of the name of a lock, which other scripts can read: a digest. It keeps apart tabs that mean
+ * well; the server checks what a token may.
+ * @param {string} token
+ */
+function identityOf(token) {
+  if (!token) return '';
+  const { exp, iat, nbf, jti, ...claims } = claimsOf(token);
+  const names = Object.keys(claims).sort();
+  const text = names.length ? JSON.stringify(names.map((name) => [name, claims[name]])) : token;
+  let [a, b] = [1, 2];
+  for (const letter of text) {
+    const code = letter.codePointAt(0) ?? 0;
+    a = Math.imul(a ^ code, 0x9e3779b1) ^ (a >>> 15);
+    b = Math.imul(b ^ code, 0x85ebca77) ^ (b >>> 13);
+  }
+  return [a, b].map((part) => (part >>> 0).toString(36)).join('.');
+}
+
+/**
+ * Shares with the tabs whose token is of the same identity. A function has to be asked first; where it then gives one of another
+ * identity, this tab goes on with others.
+ * @param {Settings} settings @param {Sink} sink @param {string[][]} groups @param {string} at @param {number} number
+ * @returns {Source}
+ */
+function openShare(settings, sink, groups, at, number) {
+  const { token } = settings;
+  if (typeof token !== 'function') return join(settings, sink, groups, at, number, identityOf(token));
+  /** @type {Source | undefined} */
+  let source;
+  let stopped = false;
+  const position = (/** @type {string} */ id) => (at = later(at, id));
+  /** @type {Sink} */
+  const heard = {
+    ...sink,
+    cover: (topics, id, ...rest) => (position(id), sink.cover(topics, id, ...rest)),
+    gap: (verdict, id) => ((at = id), sink.gap(verdict, id)),
+    message: (message) => (position(message.id), sink.message(message)),
+    position: (id) => (position(id), sink.position(id)),
+  };
+
+  /** @param {string} made */
+  function begin(made) {
+    const identity = identityOf(made);
+    const until = Math.min(endOf(made), Date.now() + 2 * FRESH) - FRESH;
+    let first = true;
+    const again = async () => {
+      const next = first && Date.now() < until ? made : await token();
+      first = false;
+      if (stopped || identityOf(next) === identity) return next;
+      source?.stop();
+      begin(next);
+      return new Promise(() => {}); // nobody waits for it
+    };
+    source = join({ ...settings, token: /** @type {() => Promise<string>} */ (again) }, heard, groups, at, number, identity);
+  }
+
+  Promise.resolve()
+    .then(token)
+    .then((made) => stopped || begin(made))
+    .catch(() => stopped || (source = openLine(settings, heard, groups, at))); // which says so, and asks again
+  return {
+    want: (given) => ((groups = given), source?.want(given)),
+    use: (transport) => ((settings = { ...settings, transport }), source?.use(transport)),
+    stop: () => ((stopped = true), source?.stop()),
+  };
+}
 
 /**
  * @param {Settings} settings
@@ -20,10 +92,11 @@ export const canShare = () => 'BroadcastChannel' in globalThis && 'locks' in (gl
  * @param {string[][]} groups
  * @param {string} at  where a line begins, if there is none yet
  * @param {number} number  of lines with the same settings
+ * @param {string} identity
  * @returns {Source}
  */
-export function openShare(settings, sink, groups, at, number) {
-  const name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, number])}`;
+function join(settings, sink, groups, at, number, identity) {
+  const name = `${SHARED} ${JSON.stringify([settings.base, settings.sse, settings.ws, settings.credentials, number, identity])}`;
   const channel = new BroadcastChannel(name);
   const me = Math.random().toString(36).slice(2);
   /** @type {Map<string, {groups: string[][], asked: number}>} what other tabs want */
@@ -259,3 +332,5 @@ export function openShare(settings, sink, groups, at, number) {
     },
   };
 }
+
+extras.share = (...all) => (canShare() ? openShare : openLine)(...all);

@@ -1,8 +1,6 @@
-/** What a page uses: subscribe, once, publish. */
-import { DEFAULTS, fetchOptions, isPosition, kindsOf, order, page, readRefusal, streamAddress } from './frames.js';
+/** What a page uses: subscribe. */
+import { DEFAULTS, extras, isPosition, kindsOf, order, page, streamAddress } from './frames.js';
 import { makeSeat, trunkFor } from './trunk.js';
-
-const QUEUED = 1024; // messages for one that iterates, before it is paused
 
 /** @param {unknown} good @param {string} rule */
 function must(good, rule) {
@@ -10,7 +8,7 @@ function must(good, rule) {
 }
 
 /** @param {any[]} topics */
-function checkTopics(topics) {
+export function checkTopics(topics) {
   for (const topic of topics)
     must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
 }
@@ -23,6 +21,8 @@ function check(settings) {
     must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
     if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
   }
+  must(extras.share || !settings.share, "share needs import 'zcast/share'");
+  must(extras.stream || !settings.token || settings.transport !== 'sse', "a token over SSE needs import 'zcast/fetch'");
 }
 
 /**
@@ -66,8 +66,6 @@ export class Subscription {
     this._told = '';
     /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
     this._holds = new Set();
-    /** @type {Set<(message?: Message) => void>} */
-    this._readers = new Set();
     /** @type {(() => void)} */
     this._forget = () => {};
     /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
@@ -165,35 +163,6 @@ export class Subscription {
     this._show({ ...this.status, state: 'closed' });
   }
 
-  /**
-   * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
-   * history. A refusal is thrown.
-   * @returns {AsyncGenerator<Message, void>}
-   */
-  async *[Symbol.asyncIterator]() {
-    /** @type {Message[]} */
-    const queue = [];
-    let wake = () => {};
-    /** @param {Message} [message] */
-    const read = (message) => {
-      if (message && queue.push(message) >= QUEUED) this._hold('reader', true);
-      wake();
-    };
-    this._readers.add(read);
-    try {
-      for (;;) {
-        for (let message; (message = queue.shift()); ) yield message;
-        this._hold('reader', false);
-        if (this.status.error) throw failure(this.status.error);
-        if (this.state === 'closed') return;
-        await new Promise((resolve) => (wake = () => resolve(undefined)));
-      }
-    } finally {
-      this._readers.delete(read);
-      this.close();
-    }
-  }
-
   /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
   _hasAddress() {
     try {
@@ -209,10 +178,7 @@ export class Subscription {
   /** @param {Set<string>} topics @param {string} since */
   _sit(topics, since) {
     const seat = makeSeat(topics, since, {
-      message: (message) => {
-        this._deliver(message);
-        for (const read of this._readers) read(message);
-      },
+      message: (message) => this._deliver(message),
       verdict: (verdict) => this._verdict(this._seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
       error: this._error,
       state: (status) => {
@@ -267,7 +233,6 @@ export class Subscription {
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
     this._told = told;
     this._say(this.status);
-    for (const read of this._readers) read();
   }
 
   /** @param {string} why @param {boolean} on */
@@ -303,9 +268,6 @@ function guarded(handler) {
   };
 }
 
-/** @param {Refusal} refusal */
-const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
-
 /**
  * Calls `handler` with every message of the topics from now on (or from `options.since` on).
  * @param {string | string[]} topics
@@ -314,41 +276,4 @@ const failure = ({ message, ...about }) => Object.assign(new Error(message), abo
  */
 export function subscribe(topics, handler, options = {}) {
   return new Subscription(topics, handler, options);
-}
-
-/**
- * The next message of the topics.
- * @param {string | string[]} topics
- * @param {Options} [options]
- * @returns {Promise<Message>}
- */
-export async function once(topics, options) {
-  for await (const message of subscribe(topics, undefined, options)) return message;
-  throw new DOMException('closed before a message came', 'AbortError');
-}
-
-/**
- * Publishes a message, and resolves to its id once the broker has it. What is refused is thrown, with `status` and `code`. Under a
- * `key` a message that is sent again is published once.
- * @param {string} topic
- * @param {string | Uint8Array} data
- * @param {{event?: string, id?: string, key?: string, ttl?: number, address?: string, base?: string, credentials?: boolean,
- *   token?: Options['token'], signal?: AbortSignal}} [options]
- * @returns {Promise<{id: string}>}
- */
-export async function publish(topic, data, options = {}) {
-  const { address = '/publish', token = '', signal, base = '', credentials = false, ...about } = options;
-  const settings = { ...DEFAULTS, base, credentials, sse: address };
-  checkTopics([topic]);
-  const url = new URL(streamAddress('sse', [topic], '', settings));
-  url.searchParams.delete('format');
-  for (const name of /** @type {const} */ (['event', 'id', 'key', 'ttl']))
-    if (about[name] !== undefined) url.searchParams.set(name, String(about[name]));
-  const given = typeof token === 'function' ? await token() : token;
-  const { headers, ...rest } = fetchOptions('application/json', settings, given);
-  const type = typeof data === 'string' ? 'text/plain' : 'application/octet-stream';
-  const body = /** @type {BodyInit} */ (data);
-  const response = await fetch(url, { ...rest, method: 'POST', body, signal, headers: { ...headers, 'content-type': type } });
-  if (response.ok) return response.json();
-  throw failure((await readRefusal(response, '')) ?? { message: 'no answer' });
 }

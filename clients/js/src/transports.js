@@ -1,17 +1,20 @@
 /** How messages come: by an event stream, or by a WebSocket. */
-import { fetchOptions, parseFrame, readRefusal, readStale, refusalOf } from './frames.js';
+import { extras, parseFrame, readStale, refusalOf } from './frames.js';
 
-/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
-export function endOf(token) {
+/** What a token says; nothing, where it isn't a JSON Web Token. @param {string} token */
+export function claimsOf(token) {
   try {
-    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp * 1000 || Infinity;
+    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))) ?? {};
   } catch {
-    return Infinity;
+    return {};
   }
 }
 
+/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
+export const endOf = (token) => claimsOf(token).exp * 1000 || Infinity;
+
 /** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
-function readEvent(type, data, id) {
+export function readEvent(type, data, id) {
   if (type === EVENTS[0]) return { kind: 'verdict', id, verdict: JSON.parse(data) };
   if (type === EVENTS[1]) return { kind: 'heartbeat', id };
   if (type === EVENTS[2]) return readStale(data);
@@ -20,41 +23,6 @@ function readEvent(type, data, id) {
   return { kind: 'end', refusal: refusalOf(401, message, code) };
 }
 const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
-
-/**
- * An event stream where there is no EventSource, or where that can't bring the token.
- * @param {string} url @param {Settings} settings @param {(frame: Frame) => void} heard @param {string} token @param {AbortSignal} signal
- */
-async function readStream(url, settings, heard, token, signal) {
-  const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
-  const refusal = await readRefusal(response, 'event stream');
-  if (refusal || !response.body) return refusal;
-  heard({ kind: 'open' });
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let text = '';
-  let type = '';
-  let id = '';
-  /** @type {string[]} */
-  let data = [];
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return undefined;
-    const lines = (text + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
-    text = lines.pop() ?? '';
-    for (const line of lines) {
-      const [, name, said] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
-      if (name === 'event') type = said;
-      else if (name === 'id') id = said;
-      else if (name === 'data') data.push(said);
-      else if (!line) {
-        if (data.length) heard(readEvent(type, data.join('\n'), id));
-        type = '';
-        data = [];
-      }
-    }
-  }
-}
 
 /** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
 
@@ -65,13 +33,7 @@ async function readStream(url, settings, heard, token, signal) {
  */
 export const TRANSPORTS = {
   sse(url, settings, heard, token) {
-    if ('fetch' in globalThis && (token || (!globalThis.EventSource && !globalThis.WebSocket))) {
-      const abort = new AbortController();
-      readStream(url, settings, heard, token, abort.signal)
-        .catch(() => undefined)
-        .then((refusal) => heard({ kind: 'end', refusal }));
-      return { close: () => abort.abort() };
-    }
+    if (extras.stream && (token || !globalThis.EventSource)) return extras.stream(url, settings, heard, token);
     const source = new EventSource(url, { withCredentials: settings.credentials });
     source.onopen = () => heard({ kind: 'open' });
     source.onmessage = (event) => heard(parseFrame(event.data));

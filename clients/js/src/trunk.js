@@ -5,9 +5,8 @@
  * has come to it. One that comes with an id from before that is behind: a second line, for all that are, brings it what it
  * has missed, while what the first line brings is kept for it; it changes over where both have met.
  */
-import { isPosition, kindsOf, later, order, page } from './frames.js';
+import { extras, isPosition, kindsOf, later, order, page } from './frames.js';
 import { openLine } from './line.js';
-import { canShare, openShare } from './share.js';
 
 const HELD = 1024; // messages kept for one that is behind
 const TOPICS = 100; // of one line, as the server allows
@@ -79,8 +78,10 @@ function makeTrunk(settings, kind, number) {
   let replay = 0; // messages from history that are still to come
   /** @type {Set<string>} */
   let covered = new Set(); // topics that come
-  /** @type {Trunk | undefined} for those that are behind, and for those that are too many */
-  let behind, next;
+  /** @type {Record<string, Trunk>} for those that are behind: at a position, or before all of history */
+  const behind = {};
+  /** @type {Trunk | undefined} for those that are too many */
+  let next;
   let changing = false;
   /** @type {Status} */
   let status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
@@ -151,15 +152,16 @@ function makeTrunk(settings, kind, number) {
   }
 
   /**
-   * Where the line begins: now, if one of its seats does; else at the earliest position; those that want more of history get it
-   * as those that are behind.
+   * Where the line begins: now, if one of its seats does; else at the earliest position, or all at the same id. The others get what
+   * they want of history as those that are behind.
    * @param {string[][]} groups
    */
   function start(groups) {
-    const ids = [...seats].map(({ last }) => last);
-    const [earliest] = ids.filter(isPosition).sort(order);
-    const since = ids.includes('') ? '' : !number && ids.includes('earliest') ? 'earliest' : (earliest ?? ids[0]);
-    const open = settings.share && canShare() ? openShare : openLine;
+    const ids = new Set([...seats].map(({ last }) => last));
+    const [earliest] = [...ids].filter(isPosition).sort(order);
+    const isOne = seats.size === 1 || (ids.size === 1 && ids.has('earliest')); // an own id means what it does on the topics asked for
+    const since = ids.has('') ? '' : (earliest ?? (isOne ? [...ids][0] : ''));
+    const open = (settings.share && extras.share) || openLine;
     /** @type {Sink} */
     const sink = { cover, gap, message, position, state, error, refused };
     source = open(settings, sink, groups, since, number);
@@ -183,7 +185,7 @@ function makeTrunk(settings, kind, number) {
     at = id;
     if (verdict) replay = verdict.replayed;
     for (const seat of seats) {
-      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict);
+      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict, base);
       else if (seat.shadow && gone && isCovered(seat)) hold(seat, verdict.from ?? id);
       else enter(seat, base, verdict);
     }
@@ -198,27 +200,32 @@ function makeTrunk(settings, kind, number) {
     if (!seat.last && replay) return; // what comes first is of before
     seat.inStep = seat.last === verdict?.since || !seat.last || (seat.last !== 'earliest' && reaches(seat.last, base));
     if (!seat.inStep) return fallBehind(seat, base);
-    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict);
+    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict, base);
     else if (seat.owed) seat.hear.verdict({ status: 'continued', since: seat.last, replayed: 0 });
     seat.owed = false;
     show(seat);
     if (seat.inStep) seat.hear.moved();
   }
 
-  /** Says how it stands after the line was resumed. @param {Seat} seat @param {Continuity} verdict */
-  function judge(seat, verdict) {
-    const { since, from = '', topic, topics } = verdict;
+  /**
+   * Says how it stands after the line was resumed, for all of its topics together. Whether a gap is one of these topics nobody knows:
+   * who may have missed something asks for itself, over a line of its own, and all that is left comes on this one.
+   * @param {Seat} seat @param {Continuity} verdict @param {string} base
+   */
+  function judge(seat, verdict, base) {
+    const { status, since, from = '', replayed } = verdict;
     const back = isBefore(from, since); // a broker that began anew
-    const ours = (topics ?? [topic ?? '']).some((one) => !one || seat.topics.has(one));
-    if (verdict.status === 'gap' && ours && (back || !from || !isPosition(seat.last) || seat.last === since || !reaches(later(seat.last, since), from))) {
-      seat.last = back || !isPosition(seat.last) ? '' : seat.last;
-      seat.hear.verdict(verdict);
-    } else {
-      const others = verdict.status === 'gap';
-      const id = isPosition(seat.last) ? later(seat.last, isPosition(since) ? since : '') : since;
-      if (!isPosition(seat.last)) seat.last = '';
-      seat.hear.verdict(others || id !== since ? { status: 'continued', since: id, replayed: verdict.replayed } : verdict);
+    const alone = covered.size === seat.topics.size;
+    const place = isPosition(seat.last) ? later(seat.last, isPosition(since) ? since : '') : since;
+    const whole = status === 'continued' || (!back && from !== '' && isPosition(seat.last) && reaches(place, from));
+    if (!whole && !back && !alone) {
+      seat.last = isPosition(seat.last) ? place : seat.last;
+      seat.inStep = false;
+      return fallBehind(seat, base, true);
     }
+    if (back || !isPosition(seat.last)) seat.last = '';
+    const count = (alone && place === since) || !replayed ? { replayed } : undefined;
+    seat.hear.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
   }
 
   /** @param {Continuity} verdict @param {string} id */
@@ -308,14 +315,17 @@ function makeTrunk(settings, kind, number) {
     seat.held = [];
   }
 
-  /** @param {Seat} seat @param {string} from */
-  function fallBehind(seat, from) {
-    const { hear } = seat;
+  /** @param {Seat} seat @param {string} from @param {boolean} [alone] */
+  function fallBehind(seat, from, alone) {
+    const { topics, last, hear } = seat;
     hold(seat, from);
-    behind = behind ?? makeTrunk({ ...settings, share: false }, kind, 0);
-    const meet = () => changeOver(seat);
-    seat.shadow = makeSeat(seat.topics, seat.last, { ...hear, moved: meet, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
-    behind.attach(seat.shadow);
+    const place = isPosition(last) ? '' : last;
+    const isOne = alone || !['', 'earliest'].includes(place);
+    const trunk = (!isOne && behind[place]) || makeTrunk({ ...settings, share: false }, kind, 0);
+    if (!isOne) behind[place] = trunk;
+    const moved = () => changeOver(seat);
+    seat.shadow = makeSeat(topics, last, { ...hear, moved, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
+    trunk.attach(seat.shadow);
   }
 
   /** @param {Seat} seat */

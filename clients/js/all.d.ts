@@ -1,0 +1,3 @@
+export * from 'zcast';
+export * from 'zcast/once';
+export * from 'zcast/publish';

@@ -1,0 +1,11 @@
+import type { Message, Options } from 'zcast';
+
+declare module 'zcast' {
+  interface Subscription {
+    /** Every message; leaving the loop closes the subscription. */
+    [Symbol.asyncIterator](): AsyncGenerator<Message, void>;
+  }
+}
+
+/** The next message. */
+export function once(topics: string | string[], options?: Options): Promise<Message>;

@@ -1,0 +1,7 @@
+/** Everything, as in zcast.js. */
+import './share.js';
+import './stream.js';
+
+export * from './index.js';
+export { once } from './iterate.js';
+export { publish } from './publish.js';
