@@ -57,7 +57,7 @@ static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
     zc_incoming_t *self = arg;
     zc_log_limited (
         &s_limit, ZC_LOG_WARN,
-        "broker %s: takes nothing for now: %.*s: %.*s; trying again, %llu messages wait",
+        "broker %s: refuses messages for now: %.*s: %.*s; trying again, %llu messages wait",
         self->control, (int)code.len, code.at, (int)text.len, text.at,
         (unsigned long long)zc_publisher_stats (self->publisher)->waiting);
 }
@@ -80,7 +80,7 @@ static void s_tell_missed (zc_incoming_t *self)
         return;
     self->missed = false;
     self->stats.gaps++;
-    zc_warn ("redis %s: gap: what was published there while the connection was down is lost",
+    zc_warn ("redis %s: gap: messages published there while the connection was down are lost",
              self->config.address->shown);
 }
 

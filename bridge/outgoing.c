@@ -227,22 +227,22 @@ static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id
     self->stats.gaps++;
     const char *all = prefix ? "*" : "";
     if (to < from)
-        zc_log_limited (&s_limit, ZC_LOG_WARN,
-                        "topic %.*s%s: gap: %s is after all that the broker has given out; going "
-                        "on after %s, what was published before is missing",
-                        (int)topic.len, topic.at, all, since, floor);
-    else
         zc_log_limited (
             &s_limit, ZC_LOG_WARN,
-            "topic %.*s%s: gap: what was published after %s, up to %s, is gone from history",
+            "topic %.*s%s: gap: %s is after the broker's last position; going on after %s, "
+            "earlier messages may be missing",
             (int)topic.len, topic.at, all, since, floor);
+    else
+        zc_log_limited (&s_limit, ZC_LOG_WARN,
+                        "topic %.*s%s: gap: messages after %s, up to %s, are gone from history",
+                        (int)topic.len, topic.at, all, since, floor);
 }
 
 static void s_live (void *arg, bool live)
 {
     zc_outgoing_t *self = arg;
     if (live)
-        zc_info ("broker %s: following what goes out", self->subscribe);
+        zc_info ("broker %s: connected, relaying messages to Redis", self->subscribe);
     else
         zc_warn ("broker %s: lost the connection; trying again", self->subscribe);
 }
@@ -261,9 +261,7 @@ static void s_subscribe (zc_outgoing_t *self)
     if (self->subscriber || self->closed || !self->got || !self->since[0])
         return;
     zc_info ("redis %s: going on after %s%s", s_shown (self), self->since,
-             self->kept == ZC_ID_NONE
-                 ? ", where the broker was: nothing is known of an earlier time"
-                 : "");
+             self->kept == ZC_ID_NONE ? ", the broker's position: Redis has none of ours" : "");
     zc_subscriber_config_t config = {.subscribe = self->subscribe,
                                      .control = self->control,
                                      .since = self->since,
@@ -293,7 +291,7 @@ static void s_told_head (void *arg, const zc_answer_t *answer)
         return;
     zc_id_format (answer->head, self->since);
     if (!self->got)
-        zc_info ("broker %s: what it gives out after %s goes to Redis, if Redis knows nothing else",
+        zc_info ("broker %s: messages after %s go to Redis, unless Redis has a position",
                  self->control, self->since);
 }
 

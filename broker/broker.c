@@ -64,8 +64,8 @@ static void s_say_full (zc_broker_t *self)
     static zc_log_limit_t limit;
     char names[256];
     zc_backlog_names (self->flow.backlog, names, sizeof names);
-    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber doesn't keep up: its queue is full%s%s",
-                    *names ? "; of those that take nothing now: " : "", names);
+    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber's queue is full: it misses messages%s%s",
+                    *names ? "; subscribers that take nothing now: " : "", names);
 }
 
 /*  A subscriber's queue is full. With NODROP off, ZeroMQ drops the message for that subscriber

@@ -148,7 +148,7 @@ static void s_read_file (void *arg, int folder, const char *name, const struct s
                 : s_add (arg, entry, (zc_slice_t){bytes, (size_t)len}, error, sizeof error);
     if (!wrong)
         return;
-    zc_error ("certificate %s: %s: nobody comes in with it", name, wrong);
+    zc_error ("certificate %s: %s: it lets nobody in", name, wrong);
     s_free_entry (entry);
 }
 
@@ -157,9 +157,9 @@ static zc_table_t s_load (const char *folder)
     zc_table_t table;
     zc_table_init (&table);
     if (!s_visit (folder, s_read_file, &table))
-        zc_error ("certificates %s: %s: nobody comes in", folder, strerror (errno));
+        zc_error ("certificates %s: %s: no peer is let in", folder, strerror (errno));
     else
-        zc_info ("certificates %s: %zu", folder, table.size);
+        zc_info ("certificates %s: %zu are valid", folder, table.size);
     return table;
 }
 

@@ -256,7 +256,7 @@ static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
     self->doubt = have + 1;
     zc_log_limited (&limit, ZC_LOG_WARN,
                     "positions were given twice: the clock was set back, and history was lost; "
-                    "who comes back is told of a gap");
+                    "clients that come back are told a gap");
 }
 
 /*  A worker has more of our own line than history has: an older copy of history was put back, or
@@ -269,7 +269,7 @@ static void s_miss (zc_dialogue_t *self, zc_id_t have)
     self->missed_at_ms = self->flow->mono_ms;
     zc_history_lose (self->flow->history, self->missed);
     zc_topics_lose (self->flow->topics, self->missed);
-    zc_warn ("positions were given that history doesn't have: a gap is told on all topics");
+    zc_warn ("workers have positions that history doesn't have: all clients are told a gap");
 }
 
 /*  This broker gives the positions, so no other source can bring the missing messages. */

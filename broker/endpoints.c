@@ -203,7 +203,7 @@ static void s_stranger (zc_endpoints_t *self, const s_endpoint_t *endpoint)
     static zc_log_limit_t limit;
     self->counters->strangers++;
     zc_log_limited (&limit, ZC_LOG_WARN,
-                    "%s endpoint: a connection ended that hadn't spoken ZeroMQ",
+                    "%s endpoint: a connection ended without having spoken ZeroMQ",
                     s_role (endpoint->role));
 }
 
@@ -309,7 +309,7 @@ static void s_rebind (s_endpoint_t *endpoint)
 
 void zc_endpoints_rebind (zc_endpoints_t *self)
 {
-    zc_info ("a certificate is gone or another one: all connections are made anew");
+    zc_info ("a certificate was removed or changed: all connections are ended, and come back");
     zc_acceptors_resume (self->acceptors);
     self->scarce = false; /* it is determined anew */
     for (size_t i = 0; i < self->count; i++)

@@ -183,7 +183,7 @@ int zc_http_pub_send (zc_http_pub_t *self, zc_slice_t payload, int64_t timeout_m
         zc_http_end (self->http);
         zc_http_answer_t *answer = zc_http_answer (self->http);
         if (over && answer->status == 200 && answer->whole && !s_take_id (&answer->text)) {
-            zc_tool_say ("what answers at %s is no zcast", zc_http_url (self->http));
+            zc_tool_say ("the server at %s is not zcast", zc_http_url (self->http));
             return ZC_EXIT_FAILURE;
         }
         bool again = zc_http_may_pass (answer) || (answer->status && !answer->whole);

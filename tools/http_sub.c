@@ -233,7 +233,7 @@ static int s_no_stream (s_http_sub_t *self, uint64_t waited)
 {
     const char *reason = zc_http_reason (self->http);
     zc_tool_say ("no stream comes from %s (waited %g s): %s", zc_http_url (self->http),
-                 (double)waited / 1000, *reason ? reason : "no worker has it to give");
+                 (double)waited / 1000, *reason ? reason : "no worker answers");
     return ZC_EXIT_FAILURE;
 }
 
@@ -259,7 +259,7 @@ static int s_run (s_http_sub_t *self)
     if (self->unknown)
         return s_unknown (self);
     if (self->foreign) {
-        zc_tool_say ("what answers at %s is no zcast", zc_http_url (self->http));
+        zc_tool_say ("the server at %s is not zcast", zc_http_url (self->http));
         return ZC_EXIT_FAILURE;
     }
     if (!self->ready && !zc_tool_stopped)

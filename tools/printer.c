@@ -124,11 +124,11 @@ void zc_printer_gap (zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
     else
         zc_buf_adds (&which, "the topics");
     if (to < from)
-        zc_tool_say ("gap: %s: %s is after all that the broker has given out; going on after %s, "
-                     "what was published before is missing",
+        zc_tool_say ("gap: %s: %s is after the broker's last position; going on after %s, "
+                     "earlier messages may be missing",
                      zc_buf_str (&which), since, floor);
     else
-        zc_tool_say ("gap: what was published on %s after %s, up to %s, is gone from history",
+        zc_tool_say ("gap: messages on %s after %s, up to %s, are gone from history",
                      zc_buf_str (&which), since, floor);
     zc_buf_clear (&which);
 }

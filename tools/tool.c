@@ -238,7 +238,7 @@ static void s_part (void *arg, const zc_answer_t *answer)
     if (answer->kind == ZC_ERR)
         zc_tool_say ("the broker refuses: %.*s", (int)answer->text.len, answer->text.at);
     else if (answer->kind == ZC_MALFORMED)
-        zc_tool_say ("what answers at %s is no broker of zcast: %.*s",
+        zc_tool_say ("the program at %s is not zcast-broker: %.*s",
                      zc_options_text (self->options, "control"), (int)answer->text.len,
                      answer->text.at);
     else

@@ -144,8 +144,7 @@ static void s_log_sync (int code, int before)
     static zc_log_limit_t limit;
     if (code != 0 && before == 0)
         zc_log_limited (&limit, ZC_LOG_ERROR,
-                        "history can't be synced: %s: a power cut would take what was published "
-                        "last",
+                        "history can't be synced: %s: a power cut would lose the latest messages",
                         zc_store_strerror (code));
     else if (code == 0 && before != 0)
         zc_log_limited (&limit, ZC_LOG_WARN, "history is synced again");
@@ -288,8 +287,7 @@ static void s_heal (s_lmdb_t *self)
 {
     static zc_log_limit_t limit;
     if (self->failed)
-        zc_log_limited (&limit, ZC_LOG_WARN,
-                        "history is written again: %llu messages were lost to it",
+        zc_log_limited (&limit, ZC_LOG_WARN, "history is written again: it lacks %llu messages",
                         (unsigned long long)self->stats.lost);
     self->failed = false;
 }

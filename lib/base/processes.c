@@ -69,7 +69,7 @@ static void s_start (s_master_t *self, unsigned index)
     child->started_ms = zc_mono_ms ();
     child->pid = pid > 0 ? pid : 0;
     if (pid < 0) {
-        zc_error ("worker %u: fork: %s; again in %u s", index, strerror (errno),
+        zc_error ("worker %u: fork: %s; starting it again in %u s", index, strerror (errno),
                   S_BACKOFF_MAX_MS / 1000);
         child->restart_ms = child->started_ms + S_BACKOFF_MAX_MS;
     }
@@ -141,12 +141,12 @@ static void s_died (s_master_t *self, unsigned index, int wait_status)
     }
     s_restart_later (child, now);
     if (WIFSIGNALED (wait_status))
-        zc_error ("worker %u (process %ld) was ended by signal %d (%s); again in %u ms", index,
-                  (long)pid, WTERMSIG (wait_status), strsignal (WTERMSIG (wait_status)),
+        zc_error ("worker %u (process %ld) was ended by signal %d (%s); starting it again in %u ms",
+                  index, (long)pid, WTERMSIG (wait_status), strsignal (WTERMSIG (wait_status)),
                   child->backoff_ms);
     else
-        zc_error ("worker %u (process %ld) ended with status %d; again in %u ms", index, (long)pid,
-                  status, child->backoff_ms);
+        zc_error ("worker %u (process %ld) ended with status %d; starting it again in %u ms", index,
+                  (long)pid, status, child->backoff_ms);
 }
 
 static void s_reap (s_master_t *self)

@@ -134,7 +134,7 @@ static const zc_transport_t s_transport = {
 static void s_on_timeout (uv_timer_t *timer)
 {
     s_answer_all (timer->data, false,
-                  "not ready: what was published hasn't come back through broker and feed");
+                  "not ready: a test message hasn't come back through broker and feed");
 }
 
 static void s_on_published (void *arg, const zc_answer_t *answer)

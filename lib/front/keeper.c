@@ -280,7 +280,7 @@ static void s_read_again (zc_keeper_t *self)
     char error[512];
     zc_access_t *access = zc_access_new (self->front->options, error, sizeof error);
     if (!access) {
-        zc_error ("%s; what was read before is in use", error);
+        zc_error ("%s; the keys and rules read before stay in use", error);
         return;
     }
     zc_access_destroy (&self->access);

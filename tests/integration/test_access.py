@@ -247,7 +247,7 @@ def test_keys_are_taken_up_when_they_change(closed, secret):
     wait_for(lambda: closed.get("fcgi", "/events?topic=a", new)[0] == 200, "the new key is in use")
     assert closed.get("http", "/events?topic=a", old)[0] == 401
     secret.write_text("short")  # a mistake: what was read before stays
-    closed.ws.wait_log("what was read before is in use")
+    closed.ws.wait_log("the keys and rules read before stay in use")
     assert closed.get("http", "/events?topic=a", new)[0] == 200
 
 

@@ -317,7 +317,7 @@ def test_redis_restarts(stack):
     figures = wait_report(stack, lambda each: each["redis_gaps"] == 3, "three gaps")
     assert figures["redis"] == "connected" and figures["broker_losses"] == 0
     log = daemon.log()
-    assert log.count("gap: what was published there while the connection was down is lost") == 3
+    assert log.count("gap: messages published there while the connection was down are lost") == 3
     assert len(re.findall(r"lost the connection: ", log)) == 3 and "broker" not in "".join(
         line for line in log.splitlines() if "warn" in line
     )
@@ -591,7 +591,7 @@ def sites(stack, other, *options, broker=()):
     for site, name in ((stack, "north"), (other, "south")):
         site.broker(*broker)
         daemon = bridge(site, "--outgoing=shared/*", "--outgoing=single", f"--site={name}", f"--name={name}", *options, ready=False)
-        daemon.wait_log("following what goes out")
+        daemon.wait_log("relaying messages to Redis")
         made.append(daemon)
     wait_for(lambda: client(stack).pubsub_numpat() == 1 and client(stack).pubsub_numsub("zcast:single")[0][1] == 2, "subscriptions")
     wait_for(lambda: sum(int(each["psub"]) for each in client(stack).client_list()) == 2, "both sites' patterns")
@@ -730,7 +730,7 @@ def test_redis_is_busy(stack):
     path.write_text("bridge\n    subscribe-channel = in/1\n")
     daemon = bridge(stack, f"--config={path}", "--outgoing=out", "--outgoing-format=payload", "--outgoing-prefix=", "--site=north")
     heard = listener(stack, "out")
-    daemon.wait_log("following what goes out")
+    daemon.wait_log("relaying messages to Redis")
     link = client(stack)
 
     def script():
@@ -774,7 +774,7 @@ def test_redis_does_not_tell_where_a_bridge_was(stack):
     url = f"redis://north:p@127.0.0.1:{stack.redis_port}"
     heard = listener(stack, "out")
     first = bridge(stack, *options, url=url)
-    first.wait_log("following what goes out")
+    first.wait_log("relaying messages to Redis")
     stack.publish("out", "first")
     assert payloads(heard, 1) == [b"first"]
     assert first.stop() == 0
@@ -799,7 +799,7 @@ def test_redis_is_away_while_messages_go_out(stack, other):
     north = bridge(stack, "--outgoing=shared/*", "--queue-bytes=8K", "--site=north", url=f"redis://north:p@127.0.0.1:{stack.redis_port}")
     bridge(other, "--outgoing=shared/*", "--site=south")
     for site in (stack, other):
-        site.daemons[-1].wait_log("following what goes out")
+        site.daemons[-1].wait_log("relaying messages to Redis")
     stack.publish("shared/t", "0")
     wait_for(lambda: history(other, "shared/t") == [b"0"], "the first")
     admin.acl_setuser(enabled=False, **login)
@@ -822,7 +822,7 @@ def test_bare_payloads_for_other_programs(stack):
     stack.redis()
     stack.broker()
     daemon = bridge(stack, "-P", "*", "--outgoing=t", "--outgoing=u/*", "--outgoing-format=payload", "--outgoing-prefix=out.", "--site=x")
-    daemon.wait_log("following what goes out")
+    daemon.wait_log("relaying messages to Redis")
     listener = client(stack).pubsub(ignore_subscribe_messages=True)
     listener.psubscribe("out.*")
     wait_for(lambda: client(stack).pubsub_numpat() == 2, "both patterns")

@@ -173,7 +173,7 @@ OUT = ["--outgoing=out/*", "--outgoing-format=payload", "--outgoing-prefix=", "-
 
 def relay_to(stack, port, *options, user="", ready=True):
     daemon = bridge(stack, *OUT, *options, url=f"redis://{user}127.0.0.1:{port}", ready=False)
-    daemon.wait_log("following what goes out" if ready else "what it gives out after .* goes to Redis")
+    daemon.wait_log("relaying messages to Redis" if ready else "messages after .* go to Redis")
     return daemon
 
 

@@ -113,7 +113,7 @@ def test_who_does_not_keep_up_is_named(stack, subscriber):
     stopped.send_signal(signal.SIGSTOP)
     pub = stack.pub()
     wait_for(lambda: pub.send_multipart([b"t", bytes(100_000)]) or stack.stats()["dropped"]["count"], "a full queue")
-    broker.wait_log(r"doesn't keep up: its queue is full.*: 127\.0\.0\.1:\d+")
+    broker.wait_log(r"a subscriber's queue is full: it misses messages; .*: 127\.0\.0\.1:\d+")
 
 
 def test_a_worker_that_is_cut_off_comes_back_complete(stack):
