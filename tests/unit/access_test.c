@@ -1,4 +1,4 @@
-/*  Who may: rules, API keys, and whom a request comes from. */
+/*  Rules, API keys, and the subject of a request. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -201,7 +201,7 @@ static const char *s_write (const char *name, const char *text)
     return path;
 }
 
-/*  An access of words separated by blanks; NULL where they are refused, with s_error. */
+/*  An access of words separated by blanks; NULL if they are refused, with the reason in s_error. */
 static char s_error[512];
 
 static zc_access_t *s_access (const char *words)
@@ -228,7 +228,7 @@ static zc_access_t *s_access_with_secret (const char *more)
     return access;
 }
 
-/*  A token of this subject, that may publish and subscribe `mine/` and what follows it. */
+/*  A token of this subject, which may publish and subscribe below `mine/`. */
 static const char *s_token (const char *subject, long long expires_ms)
 {
     static char text[1024];
@@ -247,7 +247,7 @@ static const char *s_token (const char *subject, long long expires_ms)
     return text;
 }
 
-/*  Identifies, and says who it is: "", or the subject, or "!" with the error's number. */
+/*  Identifies the request. Returns "", or the subject, or "!" with the error's number. */
 static const char *s_who (const zc_access_t *access, const char *authorization, const char *cookie,
                           const char *query, const char *protocols)
 {
@@ -299,7 +299,7 @@ static void test_where_a_token_comes (void **state)
                          "ann");
     assert_string_equal (s_who (access, NULL, NULL, NULL, s_with ("zcast.v1, zcast.token.@", ann)),
                          "ann");
-    /* what comes first counts, also where it is bad */
+    /* the first credential counts, even if it is invalid */
     assert_string_equal (s_who (access, "Bearer x", s_with ("zcast_token=@", ann), NULL, NULL),
                          "!-2");
     assert_string_equal (
@@ -313,7 +313,7 @@ static void test_where_a_token_comes (void **state)
         s_who (access, NULL, s_with ("zcast_token=@", ann), s_with ("access_token=@", ann), NULL),
         "");
     zc_access_destroy (&access);
-    /* where nobody named keys, a site's own tokens are no business of ours */
+    /* without keys, a site's own tokens are ignored */
     access = s_access ("");
     assert_string_equal (s_who (access, "Bearer x", "zcast_token=bad", NULL, NULL), "");
     zc_access_destroy (&access);

@@ -25,7 +25,7 @@ static void s_parse (zc_answer_t *answer, zc_verb_t verb, const char *text)
     zc_answer_parse (answer, verb, frames, count);
 }
 
-/*  What is read is written as it was; a later version may have added frames. */
+/*  A good answer is written as it was read. A later version may have added frames. */
 static void s_good (void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void s_good (void **state)
         {ZC_TOPICS, "OK|9-0|0-0|", ZC_OK},
         {ZC_TOPICS, "OK|9-0|1-0|8-0 a\n7-0 b c\n", ZC_OK},
         {ZC_STATS, "OK|{}", ZC_OK},
-        {ZC_STATS, "OK|\xff", ZC_OK}, /* who reads JSON checks it */
+        {ZC_STATS, "OK|\xff", ZC_OK}, /* readers of JSON check it */
         {ZC_REPORT, "OK", ZC_OK},
         {ZC_PING, "OK|0.9", ZC_OK},
         {ZC_LIMITS, "OK|1048576", ZC_OK},
@@ -134,7 +134,7 @@ static void s_bad (void **state)
         if (bad[i].why)
             assert_slice (answer.text, bad[i].why);
         assert_int_equal (answer.more, strncmp (bad[i].text, "MSG", 3) == 0);
-        assert_int_equal (answer.head, ZC_ID_NONE); /* nothing of it is shown */
+        assert_int_equal (answer.head, ZC_ID_NONE); /* none of its fields is set */
     }
     zc_answer_t answer;
     zc_answer_parse (&answer, ZC_PING, NULL, 0);
@@ -204,7 +204,7 @@ static void s_meanings (void **state)
     assert_int_equal (max_payload, 77);
 }
 
-/*  A list is as long as a question may be. */
+/*  A list may be as long as a request. */
 static void s_bounds (void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/*  What may wait for a subscriber: real sockets play the connections, and the test what ZeroMQ
- * would write to them. */
+/*  The bytes that may wait for a subscriber. Real sockets are the connections, and the test
+ *  writes what ZeroMQ would write to them. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static void s_tcp_pair (int fds[2])
     close (listener);
 }
 
-/*  What was written to the broker's end. */
+/*  Bytes written to the broker's end. */
 static uint64_t s_written;
 
 static uint64_t s_sent (int fd)
@@ -85,8 +85,8 @@ static void s_turns (s_bench_t *self, unsigned count)
         s_turn (self);
 }
 
-/*  As ZeroMQ does that has more than the socket takes. TCP takes some more when the other side has
- *  acknowledged, which may be a moment later. */
+/*  Writes like ZeroMQ with more than the socket takes. TCP takes some more once the other side
+ *  has acknowledged, which may be a moment later. */
 static void s_fill (const s_bench_t *self)
 {
     static char bytes[65536];
@@ -99,7 +99,7 @@ static void s_fill (const s_bench_t *self)
     } while (poll (&item, 1, 100) > 0);
 }
 
-/*  What the subscriber reads of it. */
+/*  Reads all at the subscriber's end. */
 static size_t s_read_all (const s_bench_t *self)
 {
     static char bytes[65536];
@@ -138,7 +138,7 @@ static void test_who_takes_all_has_nothing_waiting (void **state)
     (void)state;
 }
 
-/*  So much may wait, and no more: then its peer sees the end. */
+/*  As many bytes as the limit may wait, and no more: then the peer sees the end. */
 static void test_who_takes_nothing_is_cut (void **state)
 {
     char byte, names[128];
@@ -171,7 +171,7 @@ static void test_who_takes_nothing_is_cut (void **state)
     (void)state;
 }
 
-/*  A queue holds so many messages: the largest are what may wait, however many were published. */
+/*  A queue holds a number of messages: the largest ones may wait, however many were published. */
 static void test_the_queue_holds_so_many (void **state)
 {
     s_bench_t bench;
@@ -188,13 +188,14 @@ static void test_the_queue_holds_so_many (void **state)
     s_publish (&bench, 300, 100000);
     s_turn (&bench);
     assert_in_range (zc_backlog_stats (bench.backlog).bytes, 37 * MEGABYTE, 41 * MEGABYTE);
-    assert_false (s_is_cut (&bench)); /* no bound */
+    assert_false (s_is_cut (&bench)); /* no limit */
     s_end (&bench);
     (void)state;
 }
 
-/*  What TCP's peer has acknowledged, and what a Unix socket's has read, doesn't wait any more. A
- * Unix socket that stands still for a while has lost no more than what came meanwhile. */
+/*  Bytes that a TCP peer has acknowledged, or a Unix socket's peer has read, don't wait any
+ *  more. A Unix socket that stands still for a while is only charged with what was published
+ *  meanwhile. */
 static void test_what_is_taken_does_not_count (void **state)
 {
     s_bench_t bench;
@@ -223,7 +224,7 @@ static void test_what_is_taken_does_not_count (void **state)
     (void)state;
 }
 
-/*  Over a Unix socket, one that reads and is always behind has some seconds. */
+/*  A Unix socket whose peer reads, and is always behind, has some seconds. */
 static void test_a_unix_socket_that_moves (void **state)
 {
     s_bench_t bench;
@@ -235,7 +236,7 @@ static void test_a_unix_socket_that_moves (void **state)
         s_turn (&bench);
         s_read_all (&bench);
         s_written += (uint64_t)send (bench.fds[0], "some", 4, 0);
-        zc_backlog_turn (bench.backlog, ++bench.now_ms); /* looks closely, and sees it move */
+        zc_backlog_turn (bench.backlog, ++bench.now_ms); /* the close look sees it move */
         s_fill (&bench);
         assert_false (s_is_cut (&bench));
     }
@@ -245,7 +246,7 @@ static void test_a_unix_socket_that_moves (void **state)
     (void)state;
 }
 
-/*  That it is writable for a moment doesn't mean that nothing waits. */
+/*  A connection that is writable for a moment may still have bytes waiting. */
 static void test_a_moment_is_not_enough (void **state)
 {
     s_bench_t bench;
@@ -263,7 +264,7 @@ static void test_a_moment_is_not_enough (void **state)
     (void)state;
 }
 
-/*  Where much is published, it doesn't wait for its usual time. */
+/*  When much is published, a look comes before its usual time. */
 static void test_a_flood_is_noticed_at_once (void **state)
 {
     s_bench_t bench;
@@ -278,7 +279,7 @@ static void test_a_flood_is_noticed_at_once (void **state)
     (void)state;
 }
 
-/*  Many come and go; a number may come again without its end having been told. */
+/*  Connections come and go; a number may come again though its end wasn't reported. */
 static void test_connections_come_and_go (void **state)
 {
     s_bench_t bench;

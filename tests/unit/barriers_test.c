@@ -69,7 +69,7 @@ static void s_many_with_one_nonce (void **state)
     for (unsigned i = 0; i < 100; i++)
         zc_barriers_ask (barriers, SLICE ("n"), &s_route, (zc_slice_t){topics, sizeof topics}, 0);
     zc_barriers_seen (barriers, SLICE ("n"), 9999);
-    /*  A few in each turn, and none of them is too late. */
+    /*  A few are answered in each turn, and none too late. */
     for (unsigned turns = 0, before = 0; before < 100; before = log.answered) {
         zc_barriers_turn (barriers, 20000 + turns++);
         assert_true (log.answered > before && log.answered <= before + 10);
@@ -119,7 +119,7 @@ static void s_bounded (void **state)
         zc_barriers_seen (barriers, (zc_slice_t){text, len}, 0);
     }
     assert_int_equal (zc_barriers_waiting (barriers), 10000);
-    /*  Of what was seen the newest are known still, and what waits is answered. */
+    /*  The newest nonces are still known, and SYNCs that wait are answered. */
     zc_barriers_seen (barriers, SLICE ("0"), 0);
     assert_true (zc_barriers_ask (barriers, SLICE ("59999"), &s_route, SLICE (""), 0));
     zc_barriers_turn (barriers, 0);

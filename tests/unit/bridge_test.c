@@ -1,5 +1,5 @@
-/*  bridge_test.c - what the Redis bridge is made of, without Redis: addresses, which channel makes
- *  which topic, what goes out, and the envelope between sites. */
+/*  bridge_test.c - parts of the Redis bridge, without Redis: addresses, the mapping of channels
+ *  to topics, the topics that go out, and the envelope between sites. */
 #include "unit.h"
 #include "bridge/address.h"
 #include "bridge/envelope.h"
@@ -49,7 +49,7 @@ static void test_addresses_good (void **state)
         {"unix:///a+b", "/a+b", "-", 0, "-", "-", 0, "unix:///a+b"},
         {"redis+socket://u+v:p+q@/s+t?db=1", "/s+t", "-", 0, "u+v", "p+q", 1, "unix:///s+t"},
         {"redis://h?db=%31", "-", "h", 6379, "-", "-", 1, "h:6379"},
-        /*  What `openssl rand -base64` and others give. */
+        /*  As `openssl rand -base64` and others make them. */
         {"redis://:Zm9+/b==@h/2", "-", "h", 6379, "-", "Zm9+/b==", 2, "h:6379"},
         {"redis://u:/@?#[]:x@h:1", "-", "h", 1, "u", "/@?#[]:x", 0, "h:1"},
         {"redis://u:%2F%40%3F%23@h", "-", "h", 6379, "u", "/@?#", 0, "h:6379"},
@@ -119,7 +119,7 @@ static void test_addresses_bad (void **state)
     for (size_t i = 0; i < LENGTH (bad); i++) {
         zc_address_t address;
         char error[256] = "";
-        bool empty_query = strcmp (bad[i], "redis://h?") == 0; /* nothing asked: that's all right */
+        bool empty_query = strcmp (bad[i], "redis://h?") == 0; /* an empty query is fine */
         int rc = zc_address_parse (bad[i], &address, error, sizeof error);
         if ((rc == 0) != empty_query)
             fail_msg ("%s: %d", bad[i], rc);
@@ -175,7 +175,7 @@ static void test_mapping (void **state)
     assert_null (zc_mapping_new ("{", error, sizeof error));
 }
 
-/*  What goes out ------------------------------------------------------------------------------- */
+/*  Outgoing topics ----------------------------------------------------------------------------- */
 
 static void test_outlet (void **state)
 {
@@ -231,7 +231,7 @@ static void s_there (const char *meta, zc_slice_t payload, const char *headers)
     assert_int_equal (zc_publish_parse (&again, s_text ("t"), arrived,
                                         (zc_slice_t){zc_buf_str (&out), out.len}, 1000),
                       0);
-    /*  Cut anywhere in its lines, it is no envelope. */
+    /*  A message that is cut anywhere in its lines is no envelope. */
     size_t lines = envelope.len - payload.len;
     for (size_t cut = 0; cut < lines; cut++) {
         out.len = 0;
@@ -250,7 +250,7 @@ static void test_envelope (void **state)
              "key: north.7-1\norigin: north\nvia: redis\nevent: e\nx: y\n");
     s_there ("id: 7-1\nprev: 5-0\nevent-id: mine\nkey: k\nttl: 9\nsite: forged\n", SLICE ("p"),
              "id: mine\norigin: north\nvia: redis\nttl: 9\n");
-    /*  From a history that is older than what brokers refuse now. */
+    /*  From a history that has what brokers refuse now. */
     s_there ("id: 7-1\nprev: 5-0\nevent-id: 5-0\nevent: zcast.continuity\n", SLICE ("p"),
              "key: north.7-1\norigin: north\nvia: redis\n");
     s_there ("id: 7-1\nprev: 5-0\nevent:mercure\nevent-id: earliest\nevent: e\n", SLICE ("p"),

@@ -1,4 +1,4 @@
-/*  The growable buffer: growth keeps what is there, shifting keeps the rest. */
+/*  The growable buffer: growing keeps all bytes, shifting keeps the rest. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/buf.h"
@@ -34,7 +34,7 @@ static void test_text (void **state)
     zc_buf_clear (&buf);
 }
 
-/*  Text of every length around the first capacities: vsnprintf's NUL needs room too. */
+/*  Texts of every length around the first capacities: vsnprintf's NUL needs room, too. */
 static void test_format_at_the_edge (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  A database that is sound, and one entry of every kind that isn't. */
+/*  A sound database, and every kind of entry that makes it unsound. */
 #include "tests/unit/database.h"
 
 #include <fcntl.h>

@@ -1,11 +1,12 @@
-/*  The chunked transfer coding (RFC 9112 §7.1): bodies cut anywhere, what is refused, and what we
- *  write ourselves. */
+/*  The chunked transfer coding (RFC 9112 §7.1): bodies cut anywhere, refusals, and our own
+ *  chunks. */
 #include "tests/unit/unit.h"
 
 #include "lib/wire/chunked.h"
 #include "lib/wire/sse.h"
 
-/*  Reads in pieces of `piece` bytes. Returns the last event; *left is what was not taken. */
+/*  Reads in pieces of `piece` bytes. Returns the last event; *left is the number of bytes not
+ *  taken. */
 static zc_chunked_event_t s_read (const char *bytes, size_t len, size_t piece, zc_buf_t *body,
                                   size_t *left)
 {
@@ -93,7 +94,7 @@ static void test_rows (void **state)
         }
 }
 
-/*  What frames the data is bounded, however it comes. */
+/*  The bytes around the data are bounded, however they come. */
 static void test_endless (void **state)
 {
     (void)state;
@@ -123,7 +124,7 @@ static void test_endless (void **state)
     }
 }
 
-/*  What is written is read as it was, whatever was guessed. */
+/*  The chunks are read as they were written, whatever length was guessed. */
 static void test_written (void **state)
 {
     (void)state;
@@ -149,7 +150,7 @@ static void test_written (void **state)
         }
 }
 
-/*  Each encoding's chunks hold what the one without chunks writes. */
+/*  The chunks of each encoding hold the bytes of the encoding without chunks. */
 static void test_encodings (void **state)
 {
     (void)state;

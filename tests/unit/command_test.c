@@ -1,4 +1,4 @@
-/*  What clients of zcast.v1 say, and the answers. */
+/*  Messages of zcast.v1 clients, and the answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,7 +147,7 @@ static void test_bad (void **state)
     }
 }
 
-/*  Nesting as deep as a message can be is refused, not followed. */
+/*  A message as deeply nested as possible is refused before it is parsed. */
 static void test_deep (void **state)
 {
     (void)state;

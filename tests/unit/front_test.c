@@ -1,5 +1,5 @@
-/*  What a request means: from variables and from fields, through the decisions in their order, to
- *  the answer of a door. The carrier here writes down what it is given. */
+/*  Requests: from variables and from fields, through the decisions in their order, to the answer
+ *  of a door. The carrier here records what it is given. */
 #include "tests/unit/unit.h"
 
 #include "lib/front/events.h"
@@ -47,7 +47,7 @@ static bool s_has_room (zc_exchange_t *exchange)
 
 static const zc_carrier_t s_carrier = {"test", s_on_answer, s_on_stream, s_has_room, NULL};
 
-/*  A door that gathers its body, and answers with it; or refuses at a word. */
+/*  A door that gathers its body, and answers with it, or refuses a certain word. */
 static void s_gather_open (zc_exchange_t *exchange)
 {
     exchange->state = calloc (1, sizeof (zc_buf_t));
@@ -110,7 +110,7 @@ static void s_stop (s_front_t *self)
     char *self##_argv[] = {"front_test", ##__VA_ARGS__, NULL}; \
     s_start (&self, (int)(sizeof self##_argv / sizeof *self##_argv) - 1, self##_argv)
 
-/*  Begins a request; `fields`: names and values in turns, NULL at the end. */
+/*  Begins a request; `fields` are names and values in turn, NULL at the end. */
 static void s_begin (s_front_t *front, s_carried_t *self, zc_method_t method, const char *path,
                      const char *query, const char *const *fields)
 {
@@ -141,8 +141,8 @@ static void s_end (s_carried_t *self)
     zc_buf_clear (&self->answer);
 }
 
-/*  One request that is answered at once: the answer has each of the parts, in any order; one that
- *  begins with '!' it has not. */
+/*  One request that is answered at once. The answer has each of the parts, in any order; it
+ *  doesn't have a part that begins with '!'. */
 static void s_expect (s_front_t *front, zc_method_t method, const char *path, const char *query,
                       const char *const *fields, const char *const *parts)
 {
@@ -179,7 +179,7 @@ static void test_names (void **state)
         assert_int_equal (zc_field_find ((zc_slice_t){lower, strlen (lower)}), i);
         assert_int_equal (zc_cgi_find ((zc_slice_t){variable, strlen (variable)}), i);
         assert_int_equal (zc_cgi_find ((zc_slice_t){name, strlen (name)}), -1);
-        /*  A name with _ is another one: proxies pass it on, and nobody has checked it. */
+        /*  A name with _ is a different name: proxies pass it on unchecked. */
         if (strchr (name, '-'))
             assert_int_equal (zc_field_find ((zc_slice_t){variable + 5, strlen (variable) - 5}),
                               -1);
@@ -359,7 +359,7 @@ static void test_cors (void **state)
                     "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n",
                     "Access-Control-Allow-Headers: Last-Event-ID"));
     s_expect (&named, ZC_METHOD_OPTIONS, "/events", "", c, LIST ("Status: 204", "!Access-Control"));
-    /*  Refusals carry it too: else a page can't tell why. */
+    /*  Refusals carry it, too: otherwise a page can't see the reason. */
     s_expect (&named, ZC_METHOD_GET, "/nothing", "", b, LIST ("404", "Allow-Origin: https://b"));
     s_expect (&named, ZC_METHOD_GET, "/events", "", b, LIST ("400", "Allow-Origin: https://b"));
     s_expect (&named, ZC_METHOD_POST, "/events", "", b, LIST ("405", "Allow-Origin: https://b"));
@@ -374,8 +374,8 @@ static void test_cors (void **state)
     s_stop (&named);
 }
 
-/*  A page of the site itself, or one that is configured, may write; every page may read a
- * WebSocket, unless clients may publish. */
+/*  Pages of the site itself, or of a configured origin, may write. Every page may read a
+ *  WebSocket, unless clients may publish. */
 static void test_who_may_write (void **state)
 {
     (void)state;
@@ -418,7 +418,7 @@ static void test_who_may_write (void **state)
         assert_int_equal (zc_cors_may_open (&cors, false), i < 2);
         cors = zc_cors_check (any.options, &request, false);
         assert_true (zc_cors_may_write (&cors) && zc_cors_may_open (&cors, true));
-        /*  What the proxy was asked for, where it is believed. */
+        /*  The host that the proxy was asked for, if the proxy is trusted. */
         request.fields[ZC_FIELD_X_FORWARDED_HOST] = SLICE ("b.example, inner");
         cors = zc_cors_check (front.options, &request, true);
         assert_int_equal (zc_cors_may_write (&cors), rows[i].may || i == 2 || i == 6 || i == 8);
@@ -522,7 +522,7 @@ static void test_whom_to_trust (void **state)
         assert_non_null (zc_trust_check (bad[i]));
 }
 
-/*  A proxy that says what makes no sense is told, and counted. */
+/*  A trusted proxy that sends a malformed address is refused, and counted. */
 static void test_a_malformed_address (void **state)
 {
     (void)state;
@@ -535,7 +535,8 @@ static void test_a_malformed_address (void **state)
     s_stop (&front);
 }
 
-/*  A stream's path says it in its own way, any other by a status; who leaves makes room. */
+/*  A stream's path refuses in its own way, any other path by a status. A client that leaves
+ *  makes room. */
 static void test_limits_of_an_address (void **state)
 {
     (void)state;
@@ -558,7 +559,7 @@ static void test_limits_of_an_address (void **state)
     s_stop (&front);
 }
 
-/*  Streams only: what is short is served where no client has room any more. */
+/*  Only streams take room: short requests are served when there is none. */
 static void test_room_for_clients (void **state)
 {
     (void)state;
@@ -577,7 +578,7 @@ static void test_room_for_clients (void **state)
     s_stop (&front);
 }
 
-/*  What stays counts as a connect, also where it is refused for another reason. */
+/*  Streams and WebSockets count as connects even if they are refused for another reason. */
 static void test_connects_of_an_address (void **state)
 {
     (void)state;
@@ -716,7 +717,7 @@ static void test_errors_in_json (void **state)
     s_stop (&front);
 }
 
-/*  What came from outside can't begin a field of its own. */
+/*  Text from outside can't begin a field of its own. */
 static void test_response_fields (void **state)
 {
     (void)state;

@@ -9,7 +9,7 @@
 #define HOST "Host: example.org\r\n"
 #define LINE "GET /ws HTTP/1.1\r\n"
 
-/*  Status of a head given in `step` bytes at a time, each time at another place in memory. */
+/*  The status of a head given in pieces of `step` bytes, each at another place in memory. */
 static int s_status (zc_head_t *head, const char *bytes, size_t len, size_t step, char **copy)
 {
     int status = 0;
@@ -27,7 +27,7 @@ static int s_status (zc_head_t *head, const char *bytes, size_t len, size_t step
 
 static const size_t s_steps[] = {1, 2, 3, 7, MAX};
 
-/*  What a good head says of the message. */
+/*  Properties of a good head. */
 enum { KEEP = 1, CHUNKED = 2, EXPECTS = 4, WEBSOCKET = 8, OLD = 16 };
 
 typedef struct {
@@ -279,7 +279,7 @@ static void test_bad (void **state)
         }
 }
 
-/*  Every head that is cut off is waited for: no prefix of a good one is refused or taken. */
+/*  No prefix of a good head is refused or accepted: more bytes are waited for. */
 static void test_prefixes (void **state)
 {
     (void)state;
@@ -293,7 +293,7 @@ static void test_prefixes (void **state)
         }
 }
 
-/*  Fields in their order, whatever they are; what follows the head isn't touched. */
+/*  Fields come in their order, whatever they are; bytes after the head aren't touched. */
 static void test_fields (void **state)
 {
     (void)state;
@@ -343,7 +343,7 @@ static void test_too_long (void **state)
     }
 }
 
-/*  A head of exactly `max` bytes is taken. */
+/*  A head of exactly `max` bytes is accepted. */
 static void test_longest (void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/*  held_test.c - what a hub holds for its clients has a bound in all, whatever they do: clients
- * that don't read, each with topics of its own, and messages that are to go to thousands of
- * channels. */
+/*  held_test.c - the bytes that a hub holds for all its clients are bounded, whatever clients
+ *  do: some don't read, each has topics of its own, and some messages go to thousands of
+ *  channels. */
 #include "tests/unit/unit.h"
 
 #include "lib/engine/hub.h"
@@ -261,7 +261,7 @@ static void s_end (size_t count)
     zc_hub_destroy (&s_hub);
 }
 
-/*  Half of them come back from long ago and don't take what they are sent, while messages go on. */
+/*  Half of the clients come back from long ago and don't take their pages, while messages go on. */
 static void test_stalled_replays (void **state)
 {
     (void)state;
@@ -281,7 +281,7 @@ static void test_stalled_replays (void **state)
     size_t gone = 0;
     for (size_t i = 0; i < COUNT; i++) {
         gone += s_clients[i].gone;
-        if (s_clients[i].reads) { /* they have had everything, once */
+        if (s_clients[i].reads) { /* clients that read have had everything, once */
             assert_false (s_clients[i].gone);
             assert_int_equal (s_clients[i].messages, 40);
         }
@@ -292,7 +292,8 @@ static void test_stalled_replays (void **state)
     s_end (COUNT);
 }
 
-/*  One message goes to more channels than may hold it at once. All read: nobody is dropped. */
+/*  One message goes to more channels than may hold it at once. All clients read, so none is
+ *  dropped. */
 static void test_many_channels (void **state)
 {
     (void)state;
@@ -315,7 +316,7 @@ static void test_many_channels (void **state)
     s_end (COUNT);
 }
 
-/*  What is retained for those who may come back goes before anybody is dropped. */
+/*  Bytes that are retained for clients that may come back go before any client is dropped. */
 static void test_retained_goes_first (void **state)
 {
     (void)state;
@@ -340,7 +341,7 @@ static void test_retained_goes_first (void **state)
     s_end (COUNT);
 }
 
-/*  What is held back during a repair is kept once, however many channels wait for it. */
+/*  A message that is held back during a repair is kept once, however many channels wait for it. */
 static void test_held_back_once (void **state)
 {
     (void)state;

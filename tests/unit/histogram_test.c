@@ -4,7 +4,7 @@
 #include "lib/base/histogram.h"
 #include "lib/engine/ages.h"
 
-/*  A bound belongs to its bucket, as `le` says. */
+/*  A bound belongs to the bucket below it, as `le` says. */
 static void test_buckets (void **state)
 {
     (void)state;
@@ -46,7 +46,7 @@ static void test_ages (void **state)
     assert_int_equal (histogram.counts[0], 1);
 }
 
-/*  However many milliseconds a round has waited for, none is lost. */
+/*  No millisecond is lost, however many a round has waited for. */
 static void test_more_than_are_kept (void **state)
 {
     (void)state;

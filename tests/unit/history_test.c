@@ -1,5 +1,5 @@
-/*  Both keepings of history, by the same body, against a model that does all in the plainest way.
- */
+/*  Both kinds of history run the same tests, against a model that does everything in the
+ *  plainest way. */
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
@@ -51,7 +51,7 @@ static zc_slice_t s_name (unsigned topic)
     return (zc_slice_t){names[topic], strlen (names[topic])};
 }
 
-/*  What the file `position` says was lost: its third number. */
+/*  The loss that the file `position` notes: its third number. */
 static zc_id_t s_noted (const s_world_t *self)
 {
     char path[128];
@@ -131,7 +131,7 @@ static void s_end (s_world_t *self)
     free (self);
 }
 
-/*  Until all that was appended has settled, and nothing is to be trimmed. */
+/*  Until all messages have settled, and nothing is left to trim. */
 static void s_quiet (s_world_t *self)
 {
     bool more;
@@ -200,8 +200,8 @@ static void s_model_trim (s_world_t *self)
     }
 }
 
-/*  Trimming what has expired before what is too many, or after, keeps others: both are right. So
- * the model is asked at every step, and time moves in steps of its own. */
+/*  Trimming first what has expired, or first what is too much, keeps different messages, and
+ *  both are right. So the model is asked at every step, and time moves in steps of its own. */
 static void s_publish (s_world_t *self, unsigned topic)
 {
     assert_true (self->count < MESSAGES_MAX);
@@ -268,7 +268,7 @@ static void s_check_reading (s_world_t *self, unsigned number)
     zc_history_release (self->history);
 }
 
-/*  Of the messages that are there and have this name: the last one, or the first. */
+/*  The last, or the first, of the messages that history still has of this name. */
 static const s_message_t *s_named (const s_world_t *self, unsigned topic, unsigned event,
                                    zc_which_t which)
 {
@@ -333,9 +333,9 @@ static void s_reopen (s_world_t *self)
     }
 }
 
-/*  One by one, or a whole batch: on disk many then share a chunk. With a limit in all, what is
- *  published together is of one topic: else, on disk, the messages of one commit go in the order of
- *  their chunks. */
+/*  One message, or a whole batch: on disk many of a batch then share a chunk. With a limit in
+ *  all, a batch is of one topic: otherwise, on disk, the messages of one commit are trimmed in
+ *  the order of their chunks. */
 static void s_step (s_world_t *self, bool limited_in_all)
 {
     unsigned burst = s_random (self, 10) ? 1 : 1 + s_random (self, 60);
@@ -402,7 +402,7 @@ static void s_bytes_are_bounded (void **state)
     assert_true (stats.bytes <= 400000);
     assert_true (stats.bytes > 300000);
     assert_int_equal (stats.messages + stats.trimmed, 3000);
-    /*  What is left of each topic is the newest of it, and complete. */
+    /*  The messages left of each topic are its newest, and complete. */
     for (unsigned number = 0; number < TOPICS; number++) {
         zc_topic_t *topic = zc_topics_find (self->topics, s_name (number));
         zc_id_t floor = zc_history_floor (self->history, topic);
@@ -469,7 +469,7 @@ static void s_an_evicted_topic_is_gone (void **state)
     s_end (self);
 }
 
-/*  Publishes, and leaves it to be settled. */
+/*  Publishes, and doesn't wait for it to settle. */
 static void s_put (s_world_t *self, unsigned topic, uint64_t expires_ms)
 {
     self->last = zc_id_next (self->last, self->now_ms);
@@ -491,7 +491,7 @@ static void s_check_well (s_world_t *self)
     assert_int_equal (self->refused, 0);
 }
 
-/*  Of three messages together the first is one too many, and the others expire. */
+/*  Of three messages in one batch, the first is one too many, and the others expire. */
 static void s_cut_and_expire (s_world_t *self, unsigned topic)
 {
     for (unsigned i = 0; i < 3; i++)
@@ -506,7 +506,7 @@ static void s_a_chunk_goes_with_its_last_message (void **state)
     bool on_disk = *state != NULL;
     zc_history_limits_t limits = {UINT64_MAX, UINT64_MAX, 100000, 2, UINT64_MAX, 100000};
     s_world_t *self = s_world (on_disk, 3, limits);
-    s_put_one (self, 0); /* its chunk is the oldest, and isn't let go of until the end */
+    s_put_one (self, 0); /* its chunk is the oldest, and isn't trimmed until the end */
     s_cut_and_expire (self, 1);
     s_put_one (self, 1);
     zc_topic_t *topic = zc_topics_find (self->topics, s_name (1));
@@ -525,7 +525,7 @@ static void s_a_chunk_goes_with_its_last_message (void **state)
     s_end (self);
 }
 
-/*  To do to a database what older brokers did. */
+/*  For changing a database as older brokers did. */
 static MDB_txn *s_begin (const char *folder)
 {
     MDB_env *env;
@@ -553,7 +553,7 @@ static void s_commit (MDB_txn *txn)
 
 #define S_CHUNK_HEADER 16 /* bytes: of layout.h */
 
-/*  A chunk whose topic has gone. */
+/*  A chunk whose topic is gone. */
 static void s_write_stray (const char *folder)
 {
     uint8_t key[] = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -587,7 +587,7 @@ static void s_a_stray_chunk_is_let_go_of (void **state)
 
 #define S_ROW_HOLE 48 /* bytes: where, in a row of layout.h */
 
-/*  A row says how many messages were taken out, and not up to where. */
+/*  The row says how many messages were taken out, and not up to where. */
 static void s_write_count_of_holes (const char *folder)
 {
     uint8_t key[8] = {[7] = 1}, row[128];
@@ -633,10 +633,9 @@ static void s_holes_that_were_counted_are_known (void **state)
     s_end (self);
 }
 
-/*  As the format before this one had it: a name leads to its newest message. `totals` begin with
- * the format's number. With `stale` it comes back from an earlier version: names are there, and
- * wrong.
- */
+/*  The format before this one: a name leads only to its newest message. `totals` begin with the
+ *  format's number. With `stale`, an earlier version had the database in between: names are
+ *  there, and wrong. */
 static void s_write_old_format (const s_world_t *self, bool stale)
 {
     MDB_dbi events, names;
@@ -672,8 +671,8 @@ static void s_write_old_format (const s_world_t *self, bool stale)
     s_commit (txn);
 }
 
-/*  A history that an earlier version made: all that has a name is found, what was cut off or cut
- * out of a chunk isn't, and it goes on from there. */
+/*  A history of an earlier version: all messages that have a name are found, those that were
+ *  trimmed or cut out of a chunk aren't, and the history goes on from there. */
 static void s_an_older_history_is_upgraded (void **state)
 {
     (void)state;
@@ -696,7 +695,7 @@ static void s_an_older_history_is_upgraded (void **state)
     s_end (self);
 }
 
-/*  Also where the map has no room left for it: it is opened as large as the file. */
+/*  The same if the map has no room for it: the map is made as large as the file. */
 static void s_a_full_history_is_upgraded (void **state)
 {
     (void)state;
@@ -750,7 +749,7 @@ static void s_a_second_broker_is_refused (void **state)
     s_end (self);
 }
 
-/*  A full disk: what would make a file larger than two pages fails. */
+/*  A full disk: enlarging a file beyond two pages fails. */
 static void s_limit_files (bool limited)
 {
     struct rlimit limit;
@@ -813,7 +812,8 @@ static void s_write_file (const char *folder, long at, const void *bytes, size_t
     fclose (file);
 }
 
-/*  Damage of many kinds: refused, or of no consequence to what can be read; never a crash. */
+/*  Many kinds of damage: the file is refused, or the damage doesn't concern what can be read. It
+ *  never crashes. */
 static void s_a_damaged_file_is_refused (void **state)
 {
     (void)state;
@@ -851,8 +851,8 @@ static void s_a_damaged_file_is_refused (void **state)
     assert_true (refused >= 6);
 }
 
-/*  Sets a bit in every copy that the file has of the message's record: `byte` counts from its id,
- *  with which it begins. */
+/*  Sets a bit in every copy that the file has of the message's record. `byte` counts from the
+ *  id, with which the record begins. */
 static void s_damage_record (const s_world_t *self, zc_id_t id, int byte, uint8_t bit)
 {
     static uint8_t data[1 << 20];
@@ -875,7 +875,7 @@ static void s_damage_record (const s_world_t *self, zc_id_t id, int byte, uint8_
     fclose (file);
 }
 
-/*  One bit in what a record, or the chunk before it, says of itself. */
+/*  One bit in the header of a record, or of its chunk. */
 static void s_a_damaged_record_is_refused (void **state)
 {
     (void)state;
@@ -903,7 +903,7 @@ static void s_a_damaged_record_is_refused (void **state)
     }
 }
 
-/*  What isn't damage isn't called so. */
+/*  Errors that aren't damage aren't called so. */
 static void s_a_sound_file_is_not_called_damaged (void **state)
 {
     (void)state;
@@ -918,7 +918,7 @@ static void s_a_sound_file_is_not_called_damaged (void **state)
     s_write_file (self->folder, 20, &version, sizeof version, false);
     assert_null (zc_history_lmdb_new (&config, &self->topics, &self->last, error, sizeof error));
     assert_non_null (strstr (error, "made by another version"));
-    /*  As a broker leaves it that is killed when it has just made it. */
+    /*  As a broker leaves it that is killed right after making it. */
     s_write_file (self->folder, 0, "", 0, true);
     s_open (self, 10);
     s_put_one (self, 0);

@@ -27,7 +27,7 @@ static const zc_late_hooks_t s_hooks = {NULL, s_reached, s_behind};
 static bool s_add (zc_late_t *late, unsigned peer, zc_id_t since, const char *topics,
                    uint64_t now_ms)
 {
-    char list[40], line[] = "line"; /* what was asked is gone by the time of the answer */
+    char list[40], line[] = "line"; /* the request's memory is gone by the time of the answer */
     zc_route_t route = {.identity_len = 1, .identity = {(uint8_t)peer}};
     snprintf (list, sizeof list, "%s", topics);
     zc_ask_t request = {.verb = ZC_FETCH,
@@ -60,7 +60,7 @@ static void test_reached_or_behind (void **state)
     s_expect ("");
     zc_late_turn (late, 19, 2000);
     s_expect ("1 behind;");
-    zc_late_turn (late, 30, 2500); /* its time is over, and it has come all the same */
+    zc_late_turn (late, 30, 2500); /* its time is over, and the position has come all the same */
     s_expect ("3 reached d line 7;");
     s_add (late, 4, 40, "e", 3000);
     zc_late_destroy (&late);

@@ -114,8 +114,8 @@ static void s_a_row_keeps_its_name (void **state)
     assert_memory_equal (second.name, "topic", 5);
 }
 
-/*  A value that is longer than any row doesn't overflow; a hole that an earlier version counted
- *  reaches up to the topic's last position. */
+/*  A value longer than any row doesn't overflow. A hole that an earlier version counted reaches
+ *  to the topic's last position. */
 static void s_a_row_of_others_is_read_with_care (void **state)
 {
     (void)state;

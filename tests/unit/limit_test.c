@@ -1,4 +1,4 @@
-/*  Token buckets and the table of addresses, at times that the test makes up. */
+/*  Token buckets and the table of addresses, at times that the test sets. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/limit.h"
@@ -135,7 +135,7 @@ static void test_buckets_are_shared (void **state)
     }
     assert_false (s_take (addresses, "10.0.0.1", 6, 1000));
     assert_true (s_take (addresses, "10.0.0.1", 4, 1000));
-    /* The other kind is a bucket of its own, and one without a rate is none. */
+    /* The other kind is a bucket of its own, and a bucket without a rate has no limit. */
     assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 10, 1000));
     assert_false (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 1, 1000));
     assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &(zc_rate_t){0, 1},
@@ -143,7 +143,8 @@ static void test_buckets_are_shared (void **state)
     zc_addresses_destroy (&addresses);
 }
 
-/*  Coming back is no way around the limit; but who is full again is let go. */
+/*  Reconnecting is no way around the limit, but an address whose bucket is full again is
+ *  forgotten. */
 static void test_leaving (void **state)
 {
     (void)state;
@@ -167,7 +168,7 @@ static void test_leaving (void **state)
     zc_addresses_destroy (&addresses);
 }
 
-/*  Either bucket keeps it. */
+/*  Either bucket keeps the address. */
 static void test_leaving_with_connects_spent (void **state)
 {
     (void)state;
@@ -206,8 +207,8 @@ static void test_nothing_stays (void **state)
     zc_addresses_destroy (&addresses);
 }
 
-/*  A million addresses that each spend all they have, at once, fill no memory; who is connected is
- *  never forgotten. */
+/*  A million addresses that spend all their tokens at once don't fill memory, and a connected
+ *  address is never forgotten. */
 static void test_a_million (void **state)
 {
     (void)state;

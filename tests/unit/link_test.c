@@ -1,4 +1,4 @@
-/*  A worker's link to a broker that plays by the protocol, goes away, and comes back. */
+/*  A worker's link to a broker that keeps to the protocol, goes away, and comes back. */
 #include "tests/unit/upstream.h"
 
 #include "lib/base/clock.h"
@@ -136,7 +136,7 @@ static void s_it_subscribes_before_it_syncs (void **state)
     const char *nonce = strstr (self->upstream.subscriptions, "+nonce ");
     assert_non_null (topic);
     assert_non_null (nonce);
-    assert_true (topic < nonce); /* else the nonce would prove nothing */
+    assert_true (topic < nonce); /* otherwise the nonce would prove nothing */
     s_until (self, strstr (self->upstream.subscriptions, "-nonce "));
     assert_true (zc_link_synced_ms (self->link) < PATIENCE_MS);
 }
@@ -170,7 +170,7 @@ static void s_a_malformed_message_is_counted (void **state)
     assert_int_equal (zc_link_malformed (self->link), 3);
 }
 
-/*  A message that comes right after the reconnect is handled as one that may follow a hole. */
+/*  A message right after a reconnect is handled as one that may follow a hole. */
 static void s_a_reconnect_is_known_before_the_next_message (void **state)
 {
     s_world_t *self = *state;

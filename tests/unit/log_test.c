@@ -1,4 +1,4 @@
-/*  The log: the form of a line, what is escaped, levels, and the bound on what peers can cause. */
+/*  The log: the form of a line, escapes, levels, and the bound on lines that peers can cause. */
 #include "tests/unit/capture.h"
 
 #include <errno.h>
@@ -147,7 +147,7 @@ static void test_limited (void **state)
     assert_int_equal (limit.left_out, 0);
 }
 
-/*  What the level leaves out doesn't use up what the limit allows. */
+/*  Lines that the level leaves out don't use up the limit. */
 static void test_limited_below_level (void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/*  The envelope: what publishers may send, what meta the broker makes of it, what workers take. */
+/*  The envelope: what publishers may send, the meta that the broker makes of it, what workers
+ *  accept. */
 #include "tests/unit/unit.h"
 
 #include "lib/wire/message.h"
@@ -71,7 +72,7 @@ static void test_headers_good (void **state)
     }
 }
 
-/*  Own ids: what can be sent back in a header by any client, and is nothing else. */
+/*  Own ids: texts that any client can send back in a header. */
 static const char *const s_ids_good[] = {
     "1",       "-",          "-1",
     "1-",      "1-2-3",      "a-1",
@@ -110,7 +111,7 @@ static void test_own_ids (void **state)
         if (rc != (good ? 0 : ZC_EEVENTID))
             fail_msg ("own id '%s': %d", id, rc);
         assert_int_equal (zc_event_id_valid (s_text (id)), good);
-        /*  A key is nobody's cursor: any plain text. */
+        /*  A key is no client's cursor, so it may be any plain text. */
         snprintf (headers, sizeof headers, "key: %s\n", id);
         rc = zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text (headers), MAX);
         bool control = strpbrk (id, "\t\x7f") != NULL;
@@ -118,8 +119,8 @@ static void test_own_ids (void **state)
     }
 }
 
-/*  What the broker and its workers say to clients can't be said by a publisher, nor come by way of
- * a broker that let it pass. */
+/*  Publishers can't send the events with which the broker and its workers speak to clients, and
+ *  workers drop them if an old broker passes them on. */
 static void test_reserved_events (void **state)
 {
     static const struct {
@@ -155,7 +156,7 @@ static void test_reserved_events (void **state)
     }
 }
 
-/*  A repeat is known by the publisher's own id, or else by its key, which isn't an id. */
+/*  A repeat is recognised by the publisher's own id, or else by its key, which isn't an id. */
 static void test_key (void **state)
 {
     static const struct {
@@ -209,7 +210,7 @@ static void test_retry (void **state)
             zc_publish_parse (&message, s_text ("t"), s_text ("p"), s_text (rows[i].headers), MAX),
             rows[i].rc);
     }
-    zc_message_t message; /* what old brokers let pass is still delivered */
+    zc_message_t message; /* messages that old brokers accepted are still delivered */
     assert_int_equal (zc_delivery_parse (&message, s_text ("t"), s_text ("p"),
                                          s_text ("id: 5-1\nprev: 0-0\nretry: 4294967295\n")),
                       0);

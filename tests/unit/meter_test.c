@@ -1,4 +1,5 @@
-/*  meter_test.c - what a connection sends, as libzmq's peers write it, in pieces of any size. */
+/*  meter_test.c - the bytes of a connection, as libzmq's peers write them, in pieces of any
+ *  size. */
 #include "tests/unit/unit.h"
 
 #include "broker/meter.h"
@@ -55,7 +56,7 @@ static zc_meter_result_t s_read (const zc_buf_t *bytes, size_t piece)
     return result;
 }
 
-/*  Whole, and cut in every way. Clears it. */
+/*  Whole, and cut in every way. Clears the bytes. */
 static void s_expect (zc_buf_t *bytes, zc_meter_result_t result)
 {
     for (size_t piece = 1; piece <= 12; piece++)
@@ -159,7 +160,7 @@ static void test_subscriptions (void **state)
     }
 }
 
-/*  Where they aren't counted, what looks like one is a message like others. */
+/*  Where subscriptions aren't counted, a message that looks like one is an ordinary message. */
 static void test_no_subscriptions (void **state)
 {
     (void)state;
@@ -173,7 +174,7 @@ static void test_no_subscriptions (void **state)
     zc_buf_clear (&bytes);
 }
 
-/*  A peer that isn't ZeroMQ: libzmq ends it; here nothing grows. */
+/*  A peer that isn't ZeroMQ: libzmq ends its connection, and nothing grows here. */
 static void test_strangers (void **state)
 {
     (void)state;

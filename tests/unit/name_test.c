@@ -1,4 +1,4 @@
-/*  What programs call themselves in their reports. */
+/*  The names of programs in their reports. */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>
@@ -16,7 +16,8 @@ static void s_expect (const char *given, const char *control, const char *after)
     assert_string_equal (name.text, expected);
 }
 
-/*  Short where the broker is, with the host elsewhere, and as given where it is. */
+/*  Names are short on the broker's machine, have the host elsewhere, and are kept if they were
+ *  given. */
 static void test_names (void **state)
 {
     (void)state;
@@ -55,7 +56,7 @@ static void test_a_name_that_another_has (void **state)
     assert_true (s_answer (&name, "ERR", "name"));
     snprintf (expected, sizeof expected, "ws.1@%s-%d", s_host, (int)getpid ());
     assert_string_equal (name.text, expected);
-    /*  One that was given is another's too. */
+    /*  Another program may have the same name. */
     zc_report_name_init (&name, "ws.1", "x", "tcp://127.0.0.1:5562");
     assert_true (s_answer (&name, "ERR", "name"));
     assert_string_equal (name.text, expected);

@@ -1,4 +1,4 @@
-/*  order_test.c - the rules of what is complete, without anything around them. */
+/*  order_test.c - the rules of completeness alone. */
 #include "tests/unit/unit.h"
 
 #include "lib/order/losses.h"
@@ -25,7 +25,7 @@ static void test_next_and_again (void **state)
     assert_int_equal (zc_order_message (&order, 20, 3), ZC_ORDER_NEXT); /* prev: at least that */
 }
 
-/*  A hole: what is behind it waits until history has reached it. */
+/*  A hole: messages behind it wait until history has reached it. */
 static void test_hole (void **state)
 {
     (void)state;
@@ -43,10 +43,10 @@ static void test_hole (void **state)
     assert_int_equal (order.state, ZC_ORDER_REPAIR);
     zc_order_reached (&order, 12);
     assert_int_equal (order.state, ZC_ORDER_LIVE);
-    assert_int_equal (order.complete, 16); /* with what came live meanwhile */
+    assert_int_equal (order.complete, 16); /* with the messages that came live meanwhile */
 }
 
-/*  A hole behind the hole, among what comes live during the repair. */
+/*  A hole behind the hole, among the messages that come live during the repair. */
 static void test_hole_while_repairing (void **state)
 {
     (void)state;
@@ -63,7 +63,7 @@ static void test_hole_while_repairing (void **state)
     assert_int_equal (order.complete, 20);
 }
 
-/*  Who follows had no room for it: then it isn't held back, but needed. */
+/*  A follower has no room for a message: it isn't held back, but needed from history. */
 static void test_no_room (void **state)
 {
     (void)state;
@@ -99,7 +99,7 @@ static void test_new (void **state)
     order = (zc_order_t){0};
     zc_order_message (&order, 5, 3);
     zc_order_took (&order, 5);
-    zc_order_need_held (&order); /* one more follows, which hasn't had 5 */
+    zc_order_need_held (&order); /* one more follower, which hasn't had 5 */
     zc_order_synced (&order, 4, 4);
     assert_int_equal (order.state, ZC_ORDER_REPAIR);
     assert_int_equal (order.need, 5);
@@ -112,7 +112,7 @@ static void test_synced (void **state)
     assert_false (zc_order_synced (&order, 10, 30));
     assert_int_equal (zc_order_known (&order), 30);
     assert_true (
-        zc_order_synced (&order, 35, 40)); /* something is missing, with nothing behind it */
+        zc_order_synced (&order, 35, 40)); /* messages are missing, with none behind them */
     assert_int_equal (order.state, ZC_ORDER_REPAIR);
     assert_false (zc_order_synced (&order, 38, 50));
     assert_int_equal (order.need, 38);
@@ -121,8 +121,8 @@ static void test_synced (void **state)
     assert_int_equal (zc_order_known (&order), ZC_ID_NONE);
 }
 
-/*  A history that begins at 25 doesn't know what was before. But it is known: up to 30 nothing was.
- */
+/*  A history that begins at 25 doesn't know what was before. But the topic does: up to 30 there
+ *  was nothing. */
 static void test_history_that_begins_later (void **state)
 {
     (void)state;
@@ -133,7 +133,7 @@ static void test_history_that_begins_later (void **state)
     assert_int_equal (zc_order_message (&order, 45, 25), ZC_ORDER_NEXT);
     order = s_live (10);
     zc_order_synced (&order, 10, 30);
-    assert_true (zc_order_synced (&order, 41, 42)); /* at 41: between 30 and that nobody knows */
+    assert_true (zc_order_synced (&order, 41, 42)); /* between 30 and 41 nobody knows */
     zc_order_reached (&order, 41);
     assert_int_equal (order.state, ZC_ORDER_LIVE);
 }
@@ -146,7 +146,7 @@ static void s_message (zc_losses_t *losses, zc_id_t id, zc_id_t dropped)
     zc_losses_message (losses, &message);
 }
 
-/*  A round of SYNCs with one answer. Whether it ends the suspicion. */
+/*  A round of SYNCs with one answer. Returns whether it ends the suspicion. */
 static bool s_round (zc_losses_t *losses, zc_id_t head, zc_id_t dropped, zc_id_t last)
 {
     zc_losses_begin_round (losses);
@@ -159,42 +159,42 @@ static void test_dropped (void **state)
     (void)state;
     zc_losses_t losses = {0};
     s_message (&losses, 10, 0);
-    s_message (&losses, 12, 10); /* it was dropped for somebody else: we had it last */
+    s_message (&losses, 12, 10); /* dropped for another subscriber: it came here last */
     assert_false (losses.suspect);
     s_message (&losses, 15, 13);
     assert_true (losses.suspect && losses.reconcile);
     assert_true (s_round (&losses, 15, 13, 15));
     assert_false (losses.suspect);
-    s_message (&losses, 16, 13); /* was looked into */
+    s_message (&losses, 16, 13); /* that drop was cleared up */
     assert_false (losses.suspect);
-    assert_false (s_round (&losses, 16, 16, 16)); /* found by asking, with nothing behind it */
+    assert_false (s_round (&losses, 16, 16, 16)); /* found by asking, with no message behind it */
     assert_true (losses.suspect && losses.reconcile);
 }
 
-/*  The queue was still full when it was reconciled. */
+/*  The queue was still full at the time of reconciling. */
 static void test_proof (void **state)
 {
     (void)state;
     zc_losses_t losses = {0};
     zc_losses_suspect (&losses);
     assert_true (s_round (&losses, 20, 10, 20));
-    s_message (&losses, 20, 10); /* what the answer told of comes */
+    s_message (&losses, 20, 10); /* the message that the answer told of comes */
     assert_false (losses.suspect);
     zc_losses_suspect (&losses);
     assert_true (s_round (&losses, 30, 10, 30));
-    s_message (&losses, 31, 10); /* it doesn't */
+    s_message (&losses, 31, 10); /* another one comes */
     assert_true (losses.suspect && losses.reconcile);
 }
 
-/*  What is lost while the queue is full has the `dropped` that is known already: only a message
- * that comes live after it, and before the answers, shows that they told all. */
+/*  Messages lost while the queue is full have a `dropped` that is known already. Only a message
+ *  that comes live after the drop, and before the answers, shows that the answers told of all. */
 static void test_room (void **state)
 {
     (void)state;
     zc_losses_t losses = {0};
     zc_losses_suspect (&losses);
-    assert_true (s_round (&losses, 20, 15, 14)); /* nothing has come since the drop */
-    s_message (&losses, 13, 0);                  /* from before it: shows nothing */
+    assert_true (s_round (&losses, 20, 15, 14)); /* no message has come since the drop */
+    s_message (&losses, 13, 0);                  /* from before the drop: shows nothing */
     s_message (&losses, 14, 0);
     assert_false (losses.suspect);
     s_message (&losses, 22, 15); /* 21 may be missing */
@@ -202,7 +202,7 @@ static void test_room (void **state)
     assert_true (s_round (&losses, 22, 15, 22));
     s_message (&losses, 30, 15); /* there was room before the answers */
     assert_false (losses.suspect);
-    s_message (&losses, 40, 35); /* a drop of which a message tells */
+    s_message (&losses, 40, 35); /* a message tells of a drop */
     assert_true (losses.suspect);
     assert_false (s_round (&losses, 38, 35, 38)); /* answered before that message was sent */
     assert_true (losses.suspect && losses.reconcile);

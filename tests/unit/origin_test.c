@@ -1,4 +1,4 @@
-/*  Whose page asks. */
+/*  Origins of pages. */
 #include "tests/unit/unit.h"
 
 #include "lib/wire/origin.h"
@@ -39,7 +39,7 @@ static const struct {
     {"chrome-extension://abcdef", "abcdef", false},
     {"http://example.org/", "example.org", false},
     {"http://user@example.org", "example.org", false},
-    {"http://[::1", "[::1", true}, /* no host at all, refused before it comes here */
+    {"http://[::1", "[::1", true}, /* no valid host; refused before it comes here */
 };
 
 static void test_origins (void **state)

@@ -1,4 +1,4 @@
-/*  A ROUTER and DEALERs within one process: no more than both high-water marks is on its way to a
+/*  A ROUTER and DEALERs within one process: at most both high-water marks are on their way to a
  *  peer, whatever buffers the system has. */
 #include "tests/unit/unit.h"
 
@@ -71,7 +71,7 @@ static void s_answer (s_fixture_t *self, unsigned peer, unsigned number)
     s_send (self, peer, &number, sizeof number);
 }
 
-/*  The number in the peer's next answer, or -1 where there is none. */
+/*  The number in the peer's next answer, or -1 if there is none. */
 static long s_read (s_fixture_t *self, unsigned peer)
 {
     char ok[2];
@@ -82,7 +82,7 @@ static long s_read (s_fixture_t *self, unsigned peer)
     return number;
 }
 
-/*  The same, with what it takes: ZeroMQ looks only now and then whether a peer has read. */
+/*  The same, and waits until ZeroMQ has noticed the read, which it checks only now and then. */
 static long s_read_next (s_fixture_t *self, unsigned peer)
 {
     long number = -1;
@@ -93,7 +93,7 @@ static long s_read_next (s_fixture_t *self, unsigned peer)
     return number;
 }
 
-/*  All but one don't read. */
+/*  All peers but one don't read. */
 static void s_block (s_fixture_t *self, unsigned answers)
 {
     for (unsigned i = 1; i < PEERS; i++)
@@ -117,7 +117,7 @@ static void s_each_gets_its_answers_in_order (void **state)
 {
     s_fixture_t *self = *state;
     s_block (self, 100);
-    /*  The one behind all others reads, and goes on asking. */
+    /*  The last peer reads, and goes on asking. */
     unsigned last = PEERS - 1, asked = 100;
     for (unsigned read = 0; read < 200; read++) {
         assert_int_equal (s_read_next (self, last), read);
@@ -158,7 +158,7 @@ static void s_what_waits_goes_with_its_peer (void **state)
     }
     /*  ZeroMQ closes them in a thread of its own. */
     for (int i = 0; i < 30000 && zc_outbox_waiting (self->outbox); i++) {
-        /*  ROUTER learns by reading that a peer has gone. */
+        /*  ROUTER notices by reading that a peer has gone. */
         char byte;
         assert_int_equal (zmq_recv (self->router, &byte, 1, ZMQ_DONTWAIT), -1);
         zc_outbox_retry (self->outbox);

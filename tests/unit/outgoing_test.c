@@ -1,4 +1,4 @@
-/*  What a bridge keeps in Redis, over hours: the test plays Redis, and sets the clock. */
+/*  The position that a bridge keeps in Redis, over hours: the test is Redis, and sets the clock. */
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -45,7 +45,7 @@ static void s_command (s_bench_t *self, const redisReply *command)
         s_say (self, "$3\r\n5-0\r\n");
         return;
     }
-    /* what it is asked for a sign of life: whether it is there, or what it is */
+    /* a check of the connection or of the role */
     self->pings += strcmp (verb, "PING") == 0 || strcmp (verb, "ROLE") == 0;
     if (strcmp (verb, "ROLE") == 0) {
         s_say (self, "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
@@ -119,7 +119,7 @@ static void s_end (s_bench_t *self)
     zmq_ctx_term (self->context);
 }
 
-/*  Runs until Redis has got as many, at least, as `count` says, and has answered. */
+/*  Runs until Redis has got at least `count`, and has answered. */
 static void s_run_until (s_bench_t *self, const unsigned *got, unsigned count)
 {
     uint64_t end = __real_zc_mono_ms () + PATIENCE_MS;
@@ -131,7 +131,7 @@ static void s_run_until (s_bench_t *self, const unsigned *got, unsigned count)
     }
 }
 
-/*  The key expires a day after it was set last. */
+/*  The key expires a day after it was last set. */
 static void test_a_position_that_does_not_move (void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void test_a_position_that_does_not_move (void **state)
     s_end (&bench);
 }
 
-/*  A Redis that restarts may have lost it. */
+/*  A Redis that restarts may have lost the key. */
 static void test_another_connection (void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/*  pending_test.c - what waits for Redis: order, position, and forbidden channels; by hand, and
- * with a random Redis that answers, forbids, allows and is lost. RUNS=n more runs; SEED=n exactly
- * one. */
+/*  pending_test.c - messages that wait for Redis: order, position, and forbidden channels; step
+ *  by step, and with a random Redis that answers, forbids, allows and is lost. RUNS=n more runs;
+ *  SEED=n exactly one. */
 #include "tests/unit/unit.h"
 
 #include <time.h>
@@ -16,7 +16,7 @@ static void s_add (zc_pending_t *pending, zc_id_t before, const char *channel, c
     zc_pending_add (pending, before, s_slice (channel), s_slice (payload));
 }
 
-/*  The next one is this. */
+/*  Expects this message next. */
 static zc_parcel_t *s_next (zc_pending_t *pending, const char *channel, const char *payload)
 {
     zc_parcel_t *parcel = zc_pending_next (pending);
@@ -45,8 +45,8 @@ static void s_check_empty (zc_pending_t *pending)
     zc_pending_destroy (&pending);
 }
 
-/*  What is answered counts only once it is confirmed, and what is lost before that is sent again.
- */
+/*  An answered message counts only once it is confirmed, and is sent again if the connection is
+ *  lost before. */
 static void test_answers (void **state)
 {
     (void)state;
@@ -75,7 +75,8 @@ static void test_answers (void **state)
     s_check_empty (pending);
 }
 
-/*  One channel is forbidden: the others go on, the position doesn't, and its order stays. */
+/*  One channel is forbidden: the others go on, the position doesn't, and the channel's order
+ *  stays. */
 static void test_holds (void **state)
 {
     (void)state;
@@ -121,7 +122,7 @@ static void test_holds (void **state)
     s_check_empty (pending);
 }
 
-/*  A tried one that can never be sent lets the others go, too. */
+/*  A message that can never be sent, when tried, lets the others of its channel go. */
 static void test_a_tried_one_is_removed (void **state)
 {
     (void)state;
@@ -137,7 +138,7 @@ static void test_a_tried_one_is_removed (void **state)
     s_check_empty (pending);
 }
 
-/*  Many channels: each gets its turn. */
+/*  Each of many channels gets its turn. */
 static void test_turns (void **state)
 {
     (void)state;
@@ -219,7 +220,7 @@ static void s_send_some (s_world_t *world)
         world->owed[world->owed_count++] = parcel;
 }
 
-/*  The first that is owed has its answer. */
+/*  The first owed message is answered. */
 static void s_answer (s_world_t *world)
 {
     unsigned channel, nth;
@@ -238,7 +239,7 @@ static void s_answer (s_world_t *world)
     zc_pending_answered (world->pending, parcel);
 }
 
-/*  What is on its way would be told by two minds. */
+/*  Rights don't change while messages are on their way, whose answers would then be mixed. */
 static void s_change_rights (s_world_t *world)
 {
     while (world->owed_count)
@@ -261,7 +262,7 @@ static void s_lose (s_world_t *world)
     world->owed_count = world->answered_count = 0;
 }
 
-/*  Nothing before the position is missing. */
+/*  No message before the position is missing. */
 static void s_check_world (const s_world_t *world)
 {
     zc_id_t position = world->added;
@@ -293,7 +294,7 @@ static void s_step (s_world_t *world)
     s_check_world (world);
 }
 
-/*  In the end everything is allowed, and goes out. */
+/*  At the end everything is allowed, and goes out. */
 static void s_finish (s_world_t *world)
 {
     memset (world->forbidden, 0, sizeof world->forbidden);

@@ -1,4 +1,5 @@
-/*  The file of the last position and its line, also one of an earlier version, or a damaged one. */
+/*  The file of the last position and its line; also files of an earlier version, and damaged
+ *  ones. */
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static void test_line_lasts (void **state)
 
     s_write ("damage", 9, 6);
     position = s_open (&other, &made);
-    assert_true (made); /* nothing of it is believed */
+    assert_true (made); /* nothing of it is used */
     assert_int_equal (zc_position_reserved (position), 0);
     zc_position_destroy (&position, 900);
     unlink (s_path);

@@ -1,7 +1,7 @@
 /*  The master of worker processes: restarts, signals, exit statuses, and no orphans.
  *
- *  Each test runs a master in a process of its own. Workers tell the test what they do by bytes in
- *  a pipe, which also tells when the last of them is gone: it is then at its end. */
+ *  Each test runs a master in a process of its own. Workers report by bytes in a pipe. The pipe
+ *  is at its end once the last worker is gone. */
 #include "tests/unit/unit.h"
 
 #include <poll.h>
@@ -24,7 +24,7 @@ typedef struct {
 } s_fixture_t;
 
 typedef struct {
-    unsigned what, index; /* no hole between them: it is written as it lies */
+    unsigned what, index; /* without a hole between them: the struct is written as it is */
     pid_t pid;
 } s_report_t;
 
@@ -78,7 +78,8 @@ static void s_begin (s_fixture_t *self, unsigned count, int (*worker) (void *, u
     _exit (zc_processes (count, &work));
 }
 
-/*  Waits for the master and for the end of the pipe: no worker is left. Returns its exit status. */
+/*  Waits for the master and for the end of the pipe, when no worker is left. Returns the
+ *  master's exit status. */
 static int s_finish (s_fixture_t *self)
 {
     int status;
@@ -92,7 +93,7 @@ static int s_finish (s_fixture_t *self)
     return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
 }
 
-/*  Reports its start, then every signal; ends at SIGTERM and SIGINT with the status in `arg`. */
+/*  Reports its start and every signal; ends at SIGTERM and SIGINT with the status in `arg`. */
 static int s_obedient (void *arg, unsigned index)
 {
     sigset_t all, none;
@@ -213,7 +214,7 @@ static void test_restart (void **state)
     assert_int_equal (s_finish (&fixture), 0);
 }
 
-/*  A worker that always fails is started again ever more slowly: no storm. */
+/*  A worker that always fails is restarted at ever longer intervals. */
 static int s_failing (void *arg, unsigned index)
 {
     (void)arg;
@@ -237,7 +238,7 @@ static void test_backoff (void **state)
     assert_in_range (s_finish (&fixture), 0, 1);
 }
 
-/*  One says that it was told nonsense, at once: the others are stopped, and that is the status. */
+/*  A worker exits at once with a usage error: the others are stopped, and that is the status. */
 static int s_mistaken (void *arg, unsigned index)
 {
     return index == 1 ? 2 : s_obedient (arg, index);
@@ -263,7 +264,7 @@ static void test_master_killed (void **state)
     assert_int_equal (s_finish (&fixture), 128 + SIGKILL);
 }
 
-/*  A worker that was stopped before it listened to signals did what it was told. */
+/*  A worker that was stopped before it handled signals has done as told. */
 static int s_deaf (void *arg, unsigned index)
 {
     (void)arg;
@@ -280,14 +281,14 @@ static void test_stop_of_the_unready (void **state)
     pid_t pids[2];
     s_begin (&fixture, 2, s_deaf, NULL);
     s_expect_each (&fixture, 's', 2, pids);
-    /* A reload doesn't end those that aren't ready for one. */
+    /* A reload doesn't end workers that aren't ready for one. */
     kill (fixture.master, SIGHUP);
     kill (pids[0], SIGHUP);
     kill (fixture.master, SIGTERM);
     assert_int_equal (s_finish (&fixture), 0);
 }
 
-/*  The second one stands still, for good. */
+/*  The second worker hangs for good. */
 static int s_wedged (void *arg, unsigned index)
 {
     if (index == 0)
@@ -319,15 +320,15 @@ static void test_stop_of_the_wedged (void **state)
     s_later_ms = NULL;
 }
 
-/*  Tells how often its master had reloaded when it began, then as s_obedient. */
+/*  Reports how often its master had reloaded when it began, then behaves like s_obedient. */
 static int s_later (void *arg, unsigned index)
 {
     s_tell ((unsigned)('0' + s_reloads), index);
     return s_obedient (arg, index);
 }
 
-/*  One that starts after a reload starts with what was read, and a reload that the master refuses
- *  reaches nobody. */
+/*  A worker that starts after a reload has the new options. A reload that the master refuses
+ *  reaches no worker. */
 static void test_reload (void **state)
 {
     (void)state;
@@ -360,7 +361,7 @@ static void test_reload (void **state)
     assert_int_equal (s_finish (&fixture), 0);
 }
 
-/*  A reload that comes while a worker starts waits until that can handle it. */
+/*  A reload during a worker's start waits until the worker can handle it. */
 static int s_slow_to_start (void *arg, unsigned index)
 {
     sigset_t waiting;
@@ -427,7 +428,7 @@ static void test_readiness (void **state)
     close (fd);
 }
 
-/*  Whoever started us may have it ignored. */
+/*  Our parent may have SIGCHLD ignored. */
 static void test_sigchld_ignored (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  The PROXY protocol: what is one, what isn't, and whose connection it says it is. */
+/*  The PROXY protocol: good and bad headers, and the client that they name. */
 #include "tests/unit/unit.h"
 
 #include "lib/wire/proxy.h"
@@ -85,7 +85,7 @@ static void test_rows (void **state)
     }
 }
 
-/*  Cut anywhere, a good one asks for more. */
+/*  A good header that is cut anywhere needs more bytes. */
 static void test_cut (void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/*  What a request wants published: where each thing may be said, once, and what is refused. */
+/*  The messages that a request wants published: where each part may be given, once, and
+ *  refusals. */
 #include "tests/unit/unit.h"
 
 #include "lib/front/publication.h"
@@ -7,11 +8,11 @@
 
 typedef struct {
     const char *query;
-    const char *fields[9];              /* names and values in turns */
+    const char *fields[9];              /* names and values in turn */
     const char *form;                   /* NULL: none */
     const char *line;                   /* NULL: none */
-    const char *payload;                /* the body, where there is neither */
-    const char *topic, *data, *headers; /* what comes of it; topic NULL: it is refused */
+    const char *payload;                /* the body, if there is neither */
+    const char *topic, *data, *headers; /* the result; topic NULL: it is refused */
     const char *code;                   /* then with this code */
 } row_t;
 
@@ -190,7 +191,7 @@ static void test_rows (void **state)
         s_check (&rows[i], i);
 }
 
-/*  Sizes are the broker's to say; they are said before it is asked. */
+/*  The broker decides on sizes; what it would refuse is refused before it is asked. */
 static void test_sizes (void **state)
 {
     (void)state;

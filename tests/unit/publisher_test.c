@@ -1,5 +1,5 @@
-/*  publisher_test.c - a ROUTER that forgets, refuses, disconnects and comes back plays the broker:
- * what it was sent first is in order, whatever happened in between. */
+/*  publisher_test.c - a ROUTER that forgets, refuses, disconnects and comes back plays the
+ *  broker: it sees messages for the first time in order, whatever happens in between. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,12 +17,12 @@ typedef struct {
     void *context, *router;
     char endpoint[64];
     zc_publisher_t *publisher;
-    size_t expected;    /* the next payload, a number, that has to be reported */
+    size_t expected;    /* the next payload, a number, to be reported */
     char outcomes[256]; /* codes of those that were not OK */
     int ups, downs, put_off;
-    const char *limits; /* what LIMITS is answered; NULL: as an older broker does */
+    const char *limits; /* the answer to LIMITS; NULL: an older broker's error */
     unsigned asked;     /* how often */
-    char reason[128];   /* the text of what was refused last */
+    char reason[128];   /* text of the last refusal */
 } s_bench_t;
 
 static void s_published (void *arg, const zc_published_t *published)
@@ -57,7 +57,7 @@ static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
     bench->put_off++;
 }
 
-/*  Binds where it was before, or to a port of its own the first time. */
+/*  Binds to its earlier port, or to a free one the first time. */
 static void s_broker_up (s_bench_t *bench)
 {
     bench->router = zmq_socket (bench->context, ZMQ_ROUTER);
@@ -139,7 +139,7 @@ typedef struct {
     size_t peer_len, size; /* size: of the payload */
 } s_request_t;
 
-/*  Returns the frame's length, of which `to` holds the beginning. */
+/*  Returns the frame's length; `to` gets the beginning. */
 static size_t s_frame (s_bench_t *bench, char *to, size_t size)
 {
     int len = zmq_recv (bench->router, to, size - 1, ZMQ_DONTWAIT);
@@ -160,7 +160,7 @@ static void s_reply (s_bench_t *bench, const s_request_t *request, const char *v
         zmq_send (bench->router, third, strlen (third), 0);
 }
 
-/*  One PUBLISH, where one waits; LIMITS is answered here. */
+/*  Receives one PUBLISH, if one waits; answers LIMITS itself. */
 static bool s_receive (s_bench_t *bench, s_request_t *request)
 {
     char verb[16], topic[16];
@@ -224,7 +224,8 @@ static void s_in_order_with_keys (void **state)
     assert_int_equal (stats->bytes, 0);
 }
 
-/*  The broker handles a random part of what it is sent, and then goes away, answers or not. */
+/*  The broker handles a random part of the requests, with or without answers, and then goes
+ *  away. */
 static void s_restarts_keep_order (void **state)
 {
     s_bench_t *bench = *state;
@@ -279,7 +280,7 @@ static void s_not_now_is_asked_again (void **state)
     assert_int_equal (bench->put_off, 2);
 }
 
-/*  A broker that takes requests and says nothing: the connection is given up for another. */
+/*  A broker that takes requests and answers none: its connection is replaced. */
 static void s_silence (void **state)
 {
     s_bench_t *bench = *state;
@@ -337,7 +338,7 @@ static void s_nobody_there (void **state)
     for (int i = 0; i < 20; i++)
         s_turn (bench);
     assert_in_range (zc_publisher_age (bench->publisher), 1, 60000);
-    assert_int_equal (bench->downs, 1); /* said once */
+    assert_int_equal (bench->downs, 1); /* reported once */
     zc_publisher_config_t bad = {.control = "nonsense"};
     assert_null (zc_publisher_new (bench->context, &bad));
 }
@@ -352,8 +353,8 @@ static void s_add_large (s_bench_t *bench, const char *number, size_t size)
     free (payload);
 }
 
-/*  Numbers from `expected` up to `end` are published or refused; what is sent is at most so large.
- *  A broker that gets more hangs up. */
+/*  The numbers from `expected` to before `end` are published or refused, and no larger message
+ *  is sent: the broker would hang up. */
 static void s_run_to (s_bench_t *bench, size_t end, size_t most)
 {
     s_request_t request;
@@ -371,7 +372,8 @@ static void s_run_to (s_bench_t *bench, size_t end, size_t most)
     assert_int_equal (bench->expected, end);
 }
 
-/*  What the broker would hang up on is refused here, in its turn, and what is behind it goes on. */
+/*  A message on which the broker would hang up is refused here, in its turn, and later ones go
+ *  on. */
 static void s_too_large (void **state)
 {
     s_bench_t *bench = *state;
@@ -386,13 +388,13 @@ static void s_too_large (void **state)
     assert_string_equal (bench->outcomes, "1:payload;3:payload;");
     assert_string_equal (bench->reason,
                          "12000000 bytes are more than the broker's max-payload, 70000");
-    /*  It is known now: not even kept. */
+    /*  The limit is known now, so its bytes aren't kept. */
     size_t before = zc_publisher_stats (bench->publisher)->bytes;
     s_add_large (bench, "", 12000000);
     assert_in_range (zc_publisher_stats (bench->publisher)->bytes - before, 1, 1000);
     assert_int_equal (zc_publisher_timeout (bench->publisher), 0);
     s_run_to (bench, 6, 70000);
-    /*  Another broker may take more. */
+    /*  Another broker may accept more. */
     s_broker_down (bench);
     for (int i = 0; i < S_PATIENCE && bench->downs == 0; i++)
         s_turn (bench);
@@ -402,7 +404,8 @@ static void s_too_large (void **state)
     assert_int_equal (zc_publisher_stats (bench->publisher)->refused, 3);
 }
 
-/*  One that doesn't know LIMITS: what ends connection after connection is refused in the end. */
+/*  A broker that doesn't know LIMITS: a message that ends connection after connection is refused
+ *  in the end. */
 static void s_too_large_for_an_older_broker (void **state)
 {
     s_bench_t *bench = *state;
@@ -415,7 +418,7 @@ static void s_too_large_for_an_older_broker (void **state)
     assert_in_range (zc_publisher_stats (bench->publisher)->losses, 3, 6);
 }
 
-/*  More than the caller may keep. */
+/*  A message larger than what may wait here. */
 static void s_too_large_to_wait (void **state)
 {
     s_bench_t *bench = *state;

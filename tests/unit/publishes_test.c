@@ -1,5 +1,5 @@
-/*  Messages on their way to the broker, of a client that may leave at any moment. The front's
- *  postings are played here. */
+/*  Messages on their way to the broker, of a client that may leave at any moment. The test plays
+ *  the front's postings. */
 #include "tests/unit/unit.h"
 
 #include "ws/publishes.h"
@@ -43,7 +43,7 @@ void __wrap_zc_posting_forget (zc_posting_t **self_p)
 /*  What the client was told: "200 ref text;". */
 static char s_told[4096];
 static zc_publishes_t *s_publishes;
-static bool s_leaves; /* the client, as soon as it is told something */
+static bool s_leaves; /* the client leaves as soon as it is told an answer */
 
 static void s_tell (void *arg, const char *ref, const zc_receipt_t *receipt)
 {

@@ -1,5 +1,5 @@
-/*  Rounds over real sockets, with io_uring where there is one and without: who reads, who doesn't,
- *  and who is gone. The transport is FastCGI's, which puts a header before what it sends. */
+/*  Rounds over real sockets, with and without io_uring: some clients read, some don't, some are
+ *  gone. The transport is FastCGI's, which puts a header before the bytes. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ typedef struct {
     zc_client_t client; /* must be first */
     zc_framing_t framing;
     int far;
-    zc_buf_t wire; /* what its peer has read */
+    zc_buf_t wire; /* the bytes that its peer has read */
     bool gone;
 } s_conn_t;
 
@@ -146,14 +146,14 @@ static void s_read (s_conn_t *conn)
         conn->wire.len += (size_t)len;
 }
 
-/*  Reads until nothing waits for it, as its web server would. */
+/*  Reads until nothing is left, as the web server would. */
 static void s_read_all (s_conn_t *conn)
 {
     for (s_read (conn); conn->client.blocked; s_read (conn))
         zc_pump_send (s_pump, &conn->client);
 }
 
-/*  The bytes of all records, which end with the wire. */
+/*  The contents of all records, the last of which ends with the wire. */
 static void s_content (const s_conn_t *conn, zc_buf_t *content)
 {
     const zc_buf_t *wire = &conn->wire;
@@ -250,7 +250,8 @@ static void s_all_read (bool batch)
     s_close ();
 }
 
-/*  Every third reads nothing until the end: its socket is full in the middle of records. */
+/*  Every third client reads nothing until the end, so its socket fills up in the middle of
+ *  records. */
 static void s_some_read (bool batch)
 {
     s_open (batch);

@@ -1,4 +1,4 @@
-/*  Reading what was committed, in views that stay as they are. */
+/*  Reading committed messages, in views that don't change. */
 #include "tests/unit/database.h"
 
 #include "broker/history/reader.h"
@@ -155,7 +155,7 @@ static void s_nothing_is_found_while_it_is_closed (void **state)
     zc_id_t id;
     database_add (self, 0, 1, 0, "name", 0);
     database_commit (self);
-    self->topic[0]->floor = 42; /* what the table of topics knows is told then */
+    self->topic[0]->floor = 42; /* then the floor of the table of topics is told */
     zc_reader_t *reader = s_open (self);
     zc_reader_lock (reader);
     zc_reader_close (reader);

@@ -1,5 +1,5 @@
-/*  What clients send: frames put together to messages, and every way to get it wrong, whole and in
- *  pieces of every size. */
+/*  The bytes of clients: frames put together to messages, and every way to get it wrong, whole
+ *  and in pieces of every size. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static void s_frame (zc_buf_t *out, unsigned first, const void *payload, size_t 
         body[4 + i] ^= mask[i % 4];
 }
 
-/*  What came out, as text: "<opcode>:<length>:<payload>;" for each. */
+/*  The messages received, as text: "<opcode>:<length>:<payload>;" for each. */
 static unsigned s_on_message (void *arg, unsigned opcode, const uint8_t *data, size_t len)
 {
     zc_buf_t *log = arg;
@@ -43,8 +43,8 @@ static unsigned s_on_message (void *arg, unsigned opcode, const uint8_t *data, s
     return len == 4 && memcmp (data, "stop", 4) == 0 ? 4000 : 0;
 }
 
-/*  Feeds `in` in pieces of `step` bytes, each in a block of its own. Returns the code; *idle tells
- *  whether no receiver was left. */
+/*  Feeds `in` in pieces of `step` bytes, each in a block of its own. Returns the code; *idle
+ *  tells whether no receiver was left. */
 static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idle)
 {
     zc_receiver_t *receiver = NULL;
@@ -62,7 +62,7 @@ static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idl
     return code;
 }
 
-/*  In pieces of many sizes the result is the same. Takes `in`. */
+/*  The result is the same in pieces of many sizes. Clears `in`. */
 static void s_assert (zc_buf_t *in, unsigned code, bool idle, const char *expected)
 {
     static const size_t steps[] = {1, 2, 3, 5, 7, 100, 4096, 1 << 20};
@@ -207,7 +207,7 @@ static void test_close (void **state)
     s_assert (&in, ZC_CLOSE_NOT_UTF8, false, "");
 }
 
-/*  Good text is taken wherever it is cut, into frames and into pieces. */
+/*  Good text is accepted wherever it is cut, into frames and into pieces. */
 static void test_utf8_good (void **state)
 {
     (void)state;
@@ -260,13 +260,13 @@ static void test_too_big (void **state)
     s_frame (&in, 0x89, "p", 1); /* control frames don't count */
     s_frame (&in, 0x80, payload, 1);
     s_assert (&in, ZC_CLOSE_TOO_BIG, false, "9:1:p;");
-    /*  A length of which only the header has come: nothing is allocated for it. */
+    /*  Only the header of this length has come: nothing is allocated for it. */
     zc_buf_add (&in, "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0x", 15);
     s_assert (&in, ZC_CLOSE_TOO_BIG, false, "");
     free (payload);
 }
 
-/*  The code that the handler returns ends it; what follows is not looked at. */
+/*  The code that the handler returns ends it; later bytes aren't read. */
 static void test_handler_stops (void **state)
 {
     (void)state;
@@ -297,7 +297,7 @@ static void test_deflated (void **state)
     s_deflate = false;
 }
 
-/*  What can only be seen once it is inflated: broken data, text that isn't UTF-8. */
+/*  Errors that only show after inflating: broken data, text that isn't UTF-8. */
 static void test_deflated_bad (void **state)
 {
     (void)state;
