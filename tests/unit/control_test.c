@@ -7,7 +7,7 @@
 
 #define S_ENDPOINT "inproc://control_test"
 
-/*  The clock, which a test can move on. */
+/*  A clock that tests can move on. */
 static uint64_t s_later_ms;
 uint64_t __real_zc_mono_ms (void);
 uint64_t __wrap_zc_mono_ms (void);
@@ -22,10 +22,10 @@ typedef struct {
     zc_control_t *control;
 } s_bench_t;
 
-/*  What callbacks saw, as text: "OK 1-0;" "GONE;" … */
+/*  The calls of callbacks, as text: "OK 1-0;" "GONE;" … */
 typedef struct {
     char text[512];
-    s_bench_t *bench; /* where the callback asks again */
+    s_bench_t *bench; /* on which the callback makes another request */
     int again;
 } s_seen_t;
 
@@ -56,7 +56,7 @@ static int s_teardown (void **state)
 
 static const zc_ask_t s_ping = {.verb = ZC_PING};
 
-/*  What is seen of an answer: OK, MSG and END with the one thing that tells it from others. */
+/*  Notes an answer: OK, MSG or END, with the field that tells it from others. */
 static void s_note (void *arg, const zc_answer_t *answer)
 {
     static const char *const words[] = {"GONE", "OK ", "MSG ", "END ", "ERR ", "MALFORMED"};
@@ -157,7 +157,7 @@ static void s_msg_is_followed_by_more (void **state)
     assert_string_equal (seen.text, "MSG a+;MSG b+;END 2-0;");
 }
 
-/*  A page may take long, as long as more of it comes. */
+/*  A page may take long as long as more of it comes. */
 static void s_each_msg_is_given_its_time (void **state)
 {
     s_bench_t *bench = *state;
@@ -278,7 +278,8 @@ static void s_count (void *arg, const zc_answer_t *answer)
     *(unsigned *)arg += 1;
 }
 
-/*  The connection is lost while its last answers wait to be read: they are read, frame by frame. */
+/*  The connection is lost while its last answers are unread: they are still read, frame by
+ *  frame. */
 static void s_lost_with_answers_unread (void **state)
 {
     enum { REQUESTS = 300 };
@@ -313,8 +314,8 @@ static void s_lost_with_answers_unread (void **state)
     zc_control_destroy (&once.control);
 }
 
-/*  A broker at a TCP port: at `endpoint`, or where that is empty at one of its own, which is then
- *  there. */
+/*  A broker at a TCP port: at `endpoint`, or, if that is empty, at a free port, whose endpoint
+ *  is written there. */
 static void *s_tcp_router (void *context, char endpoint[64])
 {
     void *router = zmq_socket (context, ZMQ_ROUTER);
@@ -339,15 +340,16 @@ static void s_wait_connected (s_bench_t *bench, bool connected)
     zc_control_wait (bench->control, 1);
 }
 
-/*  Whether a request waits at the broker. */
+/*  Whether a request waits in the broker's socket. */
 static bool s_broker_has (s_bench_t *bench)
 {
     zmq_pollitem_t item = {bench->router, 0, ZMQ_POLLIN, 0};
     return zmq_poll (&item, 1, 200) > 0;
 }
 
-/*  What was asked on a connection that is lost is given up with it, though its time isn't over, and
- *  isn't sent again; what is asked while there is none is sent, in order, once there is. */
+/*  Requests on a connection that is lost are given up with it, though their time isn't over, and
+ *  aren't sent again. Requests made while there is no connection are sent, in order, on the next
+ *  one. */
 static void s_connections_come_and_go (void **state)
 {
     s_bench_t tcp = {.context = ((s_bench_t *)*state)->context};
@@ -385,8 +387,8 @@ static void s_connections_come_and_go (void **state)
     zmq_close (tcp.router);
 }
 
-/*  A connection on which an answer is owed and nothing moves is made anew: once for what has no
- *  time of its own. */
+/*  A connection on which an answer is owed and no byte moves is replaced. Here the request has
+ *  no timeout of its own. */
 static void s_silence_ends_a_connection (void **state)
 {
     s_bench_t tcp = {.context = ((s_bench_t *)*state)->context};
@@ -421,8 +423,8 @@ static void s_bad_endpoint (void **state)
     assert_int_equal (errno, EINVAL);
 }
 
-/*  The descriptor is edge-triggered: after a read that returned 0 a new answer makes it readable.
- */
+/*  The descriptor is edge-triggered: after a read that returned 0, a new answer makes it
+ *  readable. */
 static void s_descriptor (void **state)
 {
     s_bench_t *bench = *state;

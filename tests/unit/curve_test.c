@@ -1,4 +1,4 @@
-/*  Certificates, the folder of them, and who gets in. */
+/*  Certificates, the folder of them, and the peers that they let in. */
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
@@ -160,7 +160,7 @@ static void test_folder (void **state)
     s_pair_t ann = s_pair (), bob = s_pair ();
     uint64_t now = 10000;
     s_certify ("ann", &ann, "    subscribe = \"yes\"\n");
-    s_certify ("ann_secret", &bob, ""); /* a secret is no business of the folder's */
+    s_certify ("ann_secret", &bob, ""); /* the folder ignores secret certificates */
     s_certify (".hidden", &bob, "");
     s_write ("broken", "curve\n    public-key = \"x\"\n");
     zc_certificates_t *all = zc_certificates_new (s_folder);
@@ -186,7 +186,7 @@ static void test_folder (void **state)
     zc_certificates_destroy (&all);
 }
 
-/*  Connections. A broker's end of one endpoint, with or without somebody who answers. */
+/*  Connections. The broker's end of one endpoint, with or without a handler of ZAP requests. */
 
 typedef struct {
     void *context, *server;
@@ -219,7 +219,7 @@ static void s_end (s_broker_t *self)
     zmq_ctx_term (self->context);
 }
 
-/*  Whether a client with these keys gets a message through; it is told apart by its handshake. */
+/*  Whether a client with these keys gets a message through. Its handshake tells which one it is. */
 static bool s_gets_in (s_broker_t *self, const s_pair_t *keys, zc_slice_t *sender, zmq_msg_t *got)
 {
     int none = 0;
@@ -299,7 +299,7 @@ static void test_who_gets_in (void **state)
     }
 }
 
-/*  Where nobody answers who may come in, nobody comes in. */
+/*  While nobody answers ZAP requests, no peer is let in. */
 static void test_the_handler_is_dead (void **state)
 {
     (void)state;
@@ -312,7 +312,7 @@ static void test_the_handler_is_dead (void **state)
     assert_false (s_gets_in (&broker, &stranger, &sender, &got));
     assert_false (s_gets_in (&broker, &publisher, &sender, &got));
     s_end (&broker);
-    /* and where it dies later */
+    /* the same if the handler dies later */
     s_begin (&broker, "publish", true);
     zc_zap_destroy (&broker.zap);
     assert_false (s_gets_in (&broker, &stranger, &sender, &got));

@@ -81,7 +81,8 @@ static void test_path (void **state)
     zc_unlisten (s_path);
 }
 
-/*  The waits for what is in use: they take no time, and at one of them its server ends. */
+/*  The waits for an address that is in use: they take no time, and at one of them the server
+ *  ends. */
 static int s_waits, s_ends_at, s_ending = -1;
 
 int __wrap_nanosleep (const struct timespec *time, struct timespec *left);
@@ -93,7 +94,7 @@ int __wrap_nanosleep (const struct timespec *time, struct timespec *left)
     return 0;
 }
 
-/*  Whoever was killed holds it for a moment. */
+/*  A server that was killed still has the address for a moment. */
 static void s_assert_waits_for_end (const char *address, int server)
 {
     s_waits = 0;
@@ -104,7 +105,7 @@ static void s_assert_waits_for_end (const char *address, int server)
     assert_int_equal (s_waits, 5);
     s_waits = s_ends_at = 0;
     assert_int_equal (s_listen (address), -1);
-    assert_int_equal (s_waits, 30); /* and not longer */
+    assert_int_equal (s_waits, 30); /* and no longer */
     close (fd);
 }
 
@@ -125,7 +126,7 @@ static void test_path_of_a_running_server (void **state)
     int fd = s_listen (s_path);
     assert_true (fd >= 0);
     s_assert_refused (s_path, "in use by a running server; stop it or choose another path");
-    for (int looked; (looked = zc_accept (fd)) >= 0;) /* it was looked at more than once */
+    for (int looked; (looked = zc_accept (fd)) >= 0;) /* it was connected to more than once */
         close (looked);
     int peer = s_connect_path (s_path);
     assert_true (peer >= 0);
@@ -133,7 +134,7 @@ static void test_path_of_a_running_server (void **state)
     close (fd);
 }
 
-/*  The server of the test before is gone, its file is there. */
+/*  The earlier server is gone, and its file is there. */
 static void test_path_of_a_dead_server (void **state)
 {
     (void)state;
@@ -151,7 +152,7 @@ static void test_path_of_a_dead_server (void **state)
     assert_int_equal (access (s_path, F_OK), -1);
 }
 
-/*  A server whose backlog is full answers connect with EAGAIN: it runs. */
+/*  A server whose backlog is full answers connect with EAGAIN: it is alive. */
 static void test_path_of_a_busy_server (void **state)
 {
     (void)state;
@@ -172,7 +173,7 @@ static void test_path_of_a_busy_server (void **state)
     zc_unlisten (s_path);
 }
 
-/*  One that drains ends after another has taken its path: whose file it is, it stays. */
+/*  A server that drains ends after another one has taken its path: that one's file stays. */
 static void test_path_that_another_has_taken (void **state)
 {
     (void)state;
@@ -212,7 +213,7 @@ static void test_path_of_something_else (void **state)
     s_assert_refused (text, "a socket's path has 1 to 107 bytes");
 }
 
-/*  /run is empty after a boot. Where this user may not make a folder there, it is told. */
+/*  /run is empty after a boot. If this user may not make a folder there, the error says so. */
 static void test_path_in_a_runtime_folder (void **state)
 {
     (void)state;
@@ -231,7 +232,7 @@ static void test_path_in_a_runtime_folder (void **state)
     assert_int_equal (info.st_mode & 0777, 0755);
     close (fd);
     zc_unlisten (path);
-    assert_int_equal (zc_make_runtime_folder (path), -1); /* it is there */
+    assert_int_equal (zc_make_runtime_folder (path), -1); /* it exists */
     assert_int_equal (rmdir (folder), 0);
     assert_int_equal (zc_make_runtime_folder ("/run/x.sock"), -1);
     assert_int_equal (zc_make_runtime_folder ("/run/zcast-test/deeper/x.sock"), -1);
@@ -307,7 +308,7 @@ static void test_bad_addresses (void **state)
     assert_int_equal (s_listen (longest), -1);
 }
 
-/*  What is wrong with an address is told without opening it. */
+/*  An error in an address is reported without opening it. */
 static void test_forms (void **state)
 {
     (void)state;
@@ -337,7 +338,7 @@ static void test_port_in_use (void **state)
     close (fd);
 }
 
-/*  Nothing else gets the number of a standard descriptor that was closed. */
+/*  No other file gets the number of a standard descriptor that was closed. */
 static void test_closed_standard_descriptors (void **state)
 {
     (void)state;
@@ -363,7 +364,7 @@ static void test_closed_standard_descriptors (void **state)
     }
 }
 
-/*  A port whose last connections linger in TIME_WAIT can be taken at once. */
+/*  A port whose last connections are in TIME_WAIT can be used at once. */
 static void test_port_again (void **state)
 {
     (void)state;
@@ -436,7 +437,7 @@ static void test_accept (void **state)
     int fd = s_listen ("127.0.0.1:0");
     assert_int_equal (zc_accept (fd), -1);
     assert_int_equal (errno, EAGAIN);
-    /* Out of descriptors: the one that waits stays in the backlog, and is there afterwards. */
+    /* Out of descriptors: the connection that waits stays in the backlog, and is accepted later. */
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons ((uint16_t)s_port (fd))};
     to.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
     int peer = socket (AF_INET, SOCK_STREAM, 0);

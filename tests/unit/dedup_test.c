@@ -70,8 +70,8 @@ static void s_bounded (void **state)
     zc_dedup_destroy (&dedup);
 }
 
-/*  Another message has the name, whichever half of its digest shows it; or it was published again,
- *  when the first was forgotten. */
+/*  Another message has the name, as either half of its digest shows; or it was published again
+ *  after the first had been forgotten. */
 static void s_conflict (void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static bool s_agree (zc_dedup_t *a, zc_slice_t event_a, zc_slice_t payload_a, zc
     return memcmp (&left, &right, sizeof left) == 0;
 }
 
-/*  The digest is of what subscribers are shown, and of nothing else. */
+/*  The digest covers the parts that subscribers are shown, and nothing else. */
 static void s_digest (void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/*  Compressed messages: the examples of RFC 7692, what zlib can make of a message, and what it
- *  can't have made. */
+/*  Compressed messages: the examples of RFC 7692, all that zlib can make of a message, and bytes
+ *  that it can't have made. */
 #include "tests/unit/unit.h"
 
 #include <zlib.h>
@@ -54,7 +54,7 @@ static void test_examples (void **state)
         s_assert_inflates (hello[i].at, hello[i].len, "Hello", 5);
     s_assert_inflates ("\x00", 1, "", 0); /* an empty message */
     s_assert_inflates ("\x02\x00", 2, "", 0);
-    /*  That the context is kept isn't negotiated: each message stands for itself. */
+    /*  It isn't negotiated that the context is kept, so each message stands alone. */
     assert_int_equal (s_inflate ("\xf2\x00\x11\x00\x00", 5, MAX), ZC_CLOSE_NOT_UTF8);
 }
 
@@ -78,7 +78,7 @@ static void test_broken (void **state)
     s_assert_inflates ("\xf2\x48\xcd\xc9\xc9\x07\x00", 7, "Hello", 5); /* the next one is good */
 }
 
-/*  JSON-like, and different each time. */
+/*  Text like JSON, different each time. */
 static char *s_text (size_t len, unsigned seed)
 {
     char *text = malloc (len + 64);
@@ -108,7 +108,7 @@ static void test_there_and_back (void **state)
     }
 }
 
-/*  The same message gives the same bytes, whatever came before it. */
+/*  The same message gives the same bytes, whatever came before. */
 static void test_keeps_no_context (void **state)
 {
     (void)state;
@@ -127,7 +127,7 @@ static void test_keeps_no_context (void **state)
     free (other);
 }
 
-/*  Short ones, and ones that don't become shorter, stay as they are. */
+/*  Short messages, and those that don't become shorter, stay as they are. */
 static void test_not_worth_it (void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void test_any_compressor (void **state)
     free (text);
 }
 
-/*  Cut off anywhere, a message is broken; with the whole of a block it may be good. */
+/*  A message that is cut anywhere is broken; after a whole block it may be good. */
 static void test_cut_off (void **state)
 {
     (void)state;
@@ -199,7 +199,7 @@ static void test_cut_off (void **state)
     free (text);
 }
 
-/*  What grows to a thousand times its size is stopped at the limit. */
+/*  Data that would grow to a thousand times its size is stopped at the limit. */
 static void test_bomb (void **state)
 {
     (void)state;

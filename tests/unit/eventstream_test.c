@@ -1,4 +1,4 @@
-/*  Streams of Server-Sent Events, as a client reads them. */
+/*  Streams of Server-Sent Events, read as by a client. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/buf.h"
@@ -6,7 +6,7 @@
 
 #define MAX 64
 
-/*  The events that came: each [type|data|id]. */
+/*  Notes each event: [type|data|id]. */
 static void s_event (void *arg, const zc_event_t *event)
 {
     zc_buf_t *said = arg;
@@ -109,7 +109,8 @@ static void test_retry (void **state)
     }
 }
 
-/*  What was cut off is none; the next connection begins anew, with the id of the last whole one. */
+/*  An event that was cut off is none. The next connection begins anew, with the id of the last
+ *  whole event. */
 static void test_a_new_connection (void **state)
 {
     (void)state;

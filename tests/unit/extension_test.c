@@ -1,4 +1,4 @@
-/*  Offers of permessage-deflate: what is taken, what is declined, and what fails the handshake. */
+/*  Offers of permessage-deflate: accepted, declined, or failing the handshake. */
 #include "tests/unit/unit.h"
 
 #include "ws/extension.h"
@@ -8,7 +8,7 @@
 #define PD "permessage-deflate"
 
 static const struct {
-    const char *offer, *answer; /* answer: NULL where nothing is taken */
+    const char *offer, *answer; /* answer: NULL if no offer is accepted */
 } good[] = {
     {"", NULL},
     {" , ,\t", NULL},
@@ -18,7 +18,7 @@ static const struct {
     /* what browsers send: Chromium and Firefox, Safari */
     {PD "; client_max_window_bits", PLAIN},
     {"x-webkit-deflate-frame", NULL},
-    /* each parameter, with what it may have */
+    /* each parameter, with the values that it may have */
     {PD "; server_no_context_takeover", PLAIN},
     {PD "; client_no_context_takeover", PLAIN},
     {PD ";server_no_context_takeover;client_no_context_takeover;client_max_window_bits=9", PLAIN},
@@ -28,7 +28,7 @@ static const struct {
     {PD "; client_max_window_bits=\"\\1\\0\"", PLAIN},
     {PD "; server_max_window_bits=15", WINDOW},
     {PD " ;\tserver_max_window_bits = \"15\" ; client_max_window_bits", WINDOW},
-    /* values that they may not have */
+    /* values that parameters may not have */
     {PD "; server_no_context_takeover=1", NULL},
     {PD "; client_no_context_takeover=\"true\"", NULL},
     {PD "; server_max_window_bits", NULL},
@@ -48,7 +48,7 @@ static const struct {
     {PD "; client_max_window_bits=20", NULL},
     {PD "; client_max_window_bits=1a", NULL},
     {PD "; client_max_window_bits=-9", NULL},
-    /* repeated, unknown, written in another way */
+    /* repeated, unknown, or in another spelling */
     {PD "; client_max_window_bits; client_max_window_bits", NULL},
     {PD "; client_max_window_bits=10; client_max_window_bits=10", NULL},
     {PD "; server_max_window_bits=15; server_max_window_bits=15", NULL},
@@ -61,7 +61,7 @@ static const struct {
     {PD "x", NULL},
     {"permessage-deflat", NULL},
     {"x-" PD "; client_max_window_bits=99", NULL},
-    /* several: the first that can be taken */
+    /* several offers: the first acceptable one is taken */
     {PD "; server_max_window_bits=10, " PD, PLAIN},
     {PD "; server_max_window_bits=15, " PD, WINDOW},
     {PD ", " PD "; server_max_window_bits=15", PLAIN},
@@ -97,11 +97,11 @@ static const char *const bad[] = {
     PD "; client_max_window_bits='\xc3\xa9'",
     "\"" PD "\"",
     "a/b",
-    PD ", a/b", /* also behind one that is taken */
+    PD ", a/b", /* also after one that is accepted */
     PD ", x; y=\"",
 };
 
-/*  In a block of its own, so that a read past its end is seen. */
+/*  In a block of its own, so that valgrind and ASan see a read past its end. */
 static int s_offer (zc_extension_t *self, const char *text)
 {
     size_t len = strlen (text);
@@ -142,7 +142,7 @@ static void test_bad (void **state)
     }
 }
 
-/*  NUL is no character of a token, wherever it stands. */
+/*  NUL may be nowhere in a token. */
 static void test_nul (void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static void test_nul (void **state)
     s_assert_answer (&extension, NULL);
 }
 
-/*  Several fields are as one list. */
+/*  Several header fields are like one list. */
 static void test_several_fields (void **state)
 {
     (void)state;

@@ -95,7 +95,7 @@ static void s_trim (void **state)
     memset (text, 'a', sizeof text);
     for (zc_id_t id = 1; id <= 1000; id++)
         zc_feed_append (feed, text, sizeof text, id);
-    zc_feed_trim (feed, 1000, 0, 98950); /* someone is in the middle of a message */
+    zc_feed_trim (feed, 1000, 0, 98950); /* a client is in the middle of a message */
     assert_int_equal (zc_feed_tail (feed), 98900);
     zc_feed_trim (feed, 1000, 0, UINT64_MAX);
     assert_true (zc_feed_head (feed) - zc_feed_tail (feed) <= 1000);
@@ -113,7 +113,7 @@ static void s_trim (void **state)
     zc_feed_destroy (&feed);
 }
 
-/*  What is read is what was appended, through growth, trimming and reuse of the space. */
+/*  The bytes read are those that were appended, through growth, trimming and reuse of the space. */
 static void s_against_a_model (void **state)
 {
     (void)state;

@@ -6,7 +6,7 @@ static const zc_figure_t *const s_tables[] = {
     zc_broker_figures, zc_worker_figures, zc_front_figures, zc_ws_figures,
     zc_fcgi_figures,   zc_bridge_figures, zc_relay_figures};
 
-/*  A metric has one meaning, so it is in one row; and within a report, so is a name. */
+/*  A metric has one meaning, so it is in one row; the same holds for a name within a report. */
 static void s_rows_differ (void **state)
 {
     (void)state;
@@ -59,7 +59,7 @@ static void s_what_is_written_is_read (void **state)
     json_decref (json);
 }
 
-/*  Whoever answers may say anything. */
+/*  The program that answers may send anything. */
 static void s_nonsense_is_nothing (void **state)
 {
     (void)state;

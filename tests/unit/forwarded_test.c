@@ -1,10 +1,10 @@
-/*  Forwarded (RFC 7239) and X-Forwarded-For: the hops that a list has, or that it is malformed. */
+/*  Forwarded (RFC 7239) and X-Forwarded-For: the hops of a list, or that it is malformed. */
 #include "tests/unit/unit.h"
 
 #include "lib/wire/forwarded.h"
 
 typedef struct {
-    const char *list, *hops; /* with a blank behind each; "!": malformed */
+    const char *list, *hops; /* with a blank after each; "!": malformed */
 } s_row_t;
 
 static void s_check (const s_row_t *rows, size_t count, int (*next) (zc_slice_t *, zc_hop_t))
@@ -89,7 +89,7 @@ static void test_x_forwarded_for (void **state)
         {"192.0.2.1:80 , 2001:db8::1,[2001:DB8::2], [2001:db8::3]:80,",
          "192.0.2.1 2001:db8::1 2001:db8::2 2001:db8::3 "},
         {"unknown, _hidden", "unknown _hidden "},
-        /*  What is no address is told as one that isn't, and hides nothing behind it. */
+        /*  A text that isn't an address is returned as such, and hides nothing after it. */
         {"\"192.0.2.1, 192.0.2.2", " 192.0.2.2 "},
         {"<script>, 192.0.2.1:x, 999.1.1.1, [::1", "    "},
         {"1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.19", " "},
@@ -97,7 +97,7 @@ static void test_x_forwarded_for (void **state)
     s_check (rows, LENGTH (rows), zc_x_forwarded_for_next);
 }
 
-/*  NUL is in nothing that is good. */
+/*  No valid list has a NUL. */
 static void test_nul (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  What the server sends: frame headers, close frames, and the encodings. */
+/*  The server's bytes: frame headers, close frames, and the encodings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,8 +19,8 @@ static void s_assert_bytes (zc_buf_t *out, const char *bytes, size_t len)
     zc_buf_clear (out);
 }
 
-/*  Headers at the lengths where their form changes, both ways of writing them, good guess or bad.
- */
+/*  Headers at the lengths at which their form changes, written in both ways, with good guesses
+ *  and bad ones. */
 static void test_headers (void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void test_json_message (void **state)
     s_assert_json (&out,
                    "{\"id\":\"0-5\",\"eventId\":\"own\",\"topic\":\"a\\\"\",\"event\":\"tick\","
                    "\"base64\":\"/w==\"}");
-    /*  Text that grows when it is written as JSON, beyond what was guessed for the header. */
+    /*  Text that grows when it is written as JSON, beyond the length guessed for the header. */
     char *payload = malloc (65000), *longer = malloc (2 * 65000 + 100);
     memset (payload, '\n', 65000);
     message = s_message (payload, 65000);
@@ -194,7 +194,8 @@ static void s_assert_deflated (zc_buf_t *out, unsigned first, const void *text, 
     zc_buf_clear (out);
 }
 
-/*  Below the limit, and where nothing is saved, a message is framed as for everybody. */
+/*  A message below the limit, or one that compression doesn't shorten, is framed as for all
+ *  clients. */
 static void test_deflated_messages (void **state)
 {
     (void)state;
@@ -229,7 +230,7 @@ static void test_deflated_messages (void **state)
     s_assert_bytes (&out, "\x81\x03h\xc3\xa9", 5);
 }
 
-/*  For one client alone, the bytes that everybody else gets. */
+/*  For one client alone: the bytes that all other clients get. */
 static void test_alone (void **state)
 {
     (void)state;

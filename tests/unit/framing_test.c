@@ -1,5 +1,5 @@
-/*  Framing: whatever a socket takes of each call, the web server reads the same bytes in whole
- *  records. */
+/*  Framing: however much a socket takes in each call, the web server reads the same bytes in
+ *  whole records. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static size_t s_plan_size (const zc_framing_plan_t *plan)
     return size;
 }
 
-/*  The contents of all records on the wire, which has to end with one. Returns how many. */
+/*  The contents of all records on the wire, which must end with a whole one. Returns how many. */
 static size_t s_unwrap (const zc_buf_t *wire, uint16_t id, zc_buf_t *content)
 {
     size_t records = 0;
@@ -76,7 +76,7 @@ static int s_cut (const zc_buf_t *buf, size_t done, size_t end, struct iovec *io
     return pieces;
 }
 
-/*  Sends by a plan of one call. Returns the bytes of content that the socket took. */
+/*  Sends by one plan. Returns the bytes of content that the socket took. */
 static size_t s_send_planned (zc_framing_t *framing, const struct iovec *iov, int count,
                               zc_buf_t *wire)
 {
@@ -89,7 +89,7 @@ static size_t s_send_planned (zc_framing_t *framing, const struct iovec *iov, in
     return zc_framing_sent (framing, &plan, sent);
 }
 
-/*  The same for one run of bytes, by a header that goes before it, where that will do. */
+/*  The same for one run of bytes, with a header sent before it, if that is enough. */
 static size_t s_send_begun (zc_framing_t *framing, const struct iovec *iov, zc_buf_t *wire)
 {
     uint8_t header[FCGI_HEADER_LEN];
@@ -114,7 +114,7 @@ static void s_run (uint32_t seed)
     s_fill_random (&stream, total);
     while (done < total) {
         struct iovec iov[4];
-        if (there == done || s_random (2)) /* more has gathered */
+        if (there == done || s_random (2)) /* more bytes have gathered */
             there += s_random ((uint32_t)(total - there) + 1);
         there += there == done;
         int count = s_cut (&stream, done, there, iov, 1 + (int)s_random (4));
@@ -138,7 +138,7 @@ static void test_any_cut (void **state)
         s_run (seed);
 }
 
-/*  What fits into one record is one record, and what doesn't goes as few. */
+/*  Content that fits into one record is one record, and longer content is as few as possible. */
 static void test_record_count (void **state)
 {
     (void)state;
@@ -166,7 +166,7 @@ static void test_record_count (void **state)
     zc_buf_clear (&stream);
 }
 
-/*  A record promised and not finished is filled up with empty lines. */
+/*  A record that was begun and not finished is filled up with empty lines. */
 static void test_fill (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  FastCGI records: everything a responder is asked, in one piece and one byte at a time. */
+/*  FastCGI records: all that a web server may send, whole and one byte at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +11,13 @@
 #include "fcgi/record.h"
 #include "lib/front/request.h"
 
-/*  What a connection's owner sees, as text: "R" request, "B" body, "F" its end, "A" abort, "C"
- *  close, "E" error. */
+/*  The events that a connection's owner gets, as text: "R" request, "B" body, "F" its end, "A"
+ *  abort, "C" close, "E" error. */
 typedef struct {
     zc_record_t record;
     zc_params_t *params; /* of the last request */
     zc_buf_t events;
-    zc_buf_t body; /* all runs of it; a run that goes on with one is no event of its own */
+    zc_buf_t body; /* all its runs; a run right after another one is no event of its own */
     zc_buf_t out;
 } s_peer_t;
 
@@ -112,7 +112,7 @@ static void s_add_pairs (zc_buf_t *pairs)
     s_add_pair (pairs, "REMOTE_ADDR", "10.0.0.2", false);
 }
 
-/*  A whole request, its parameters in records of `cut` bytes. */
+/*  A whole request, with its parameters in records of `cut` bytes. */
 static void s_add_request (zc_buf_t *in, int id, int flags, size_t cut, size_t padding)
 {
     zc_buf_t pairs = ZC_BUF_INIT;
@@ -149,7 +149,8 @@ static void s_add_end (zc_buf_t *out, int id, int status)
     s_add (out, FCGI_END_REQUEST, id, body, sizeof body, 0);
 }
 
-/*  `in` gives these events and these answers, however it is cut; `out` NULL: none. */
+/*  `in` gives these events and these answers, however it is cut; `out` is NULL if there are
+ *  none. */
 static void s_check (const zc_buf_t *in, const char *events, const zc_buf_t *out)
 {
     static const zc_buf_t none = ZC_BUF_INIT;
@@ -190,8 +191,8 @@ static void test_request (void **state)
     }
 }
 
-/*  One connection, one request after the other; what still comes for an ended one is passed over.
- */
+/*  One connection, one request after the other. Records for a request that has ended are
+ *  skipped. */
 static void test_keep_connection (void **state)
 {
     (void)state;
@@ -310,7 +311,7 @@ static void test_unknown_type (void **state)
     }
     in.len = 0;
     s_add_request (&in, 1, 0, 100, 0);
-    for (int type = FCGI_STDIN; type < 256; type++) /* a request's other records: passed over */
+    for (int type = FCGI_STDIN; type < 256; type++) /* the request's other records are skipped */
         s_add (&in, type, 1, "content", 7, 1);
     s_check (&in, "RF", NULL);
     zc_buf_clear (&in);
@@ -359,7 +360,7 @@ static void test_malformed (void **state)
     }
 }
 
-/*  A stream of pairs of any length is cut off at the limit, whatever its pairs are. */
+/*  Pairs are cut off at the limit, whatever they are. */
 static void test_oversized (void **state)
 {
     (void)state;
@@ -401,7 +402,7 @@ static void test_body (void **state)
         s_peer_t peer;
         in.len = 0;
         s_add_begin (&in, 3, FCGI_RESPONDER, 0, 0);
-        s_add (&in, FCGI_STDIN, 3, "early", 5, 0); /* before the parameters' end: passed over */
+        s_add (&in, FCGI_STDIN, 3, "early", 5, 0); /* before the parameters' end: skipped */
         s_add (&in, FCGI_PARAMS, 3, NULL, 0, 0);
         s_add (&in, FCGI_STDIN, 3, "one", 3, 5);
         s_add (&in, FCGI_STDIN, 4, "another's", 9, 0);
@@ -422,7 +423,7 @@ static void test_body (void **state)
     zc_buf_clear (&large);
 }
 
-/*  The end of a body that hasn't been read yet, alone. */
+/*  The end of a body, alone, before it is read. */
 static void test_is_end (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  reply_test.c - what replies of Redis say: tables of them as they come over the wire. */
+/*  reply_test.c - the meaning of Redis' replies: tables of them as they come over the wire. */
 #include "tests/unit/unit.h"
 
 #include "bridge/reply.h"
@@ -35,7 +35,7 @@ static void test_events (void **state)
          ""},
         {"+PONG\r\n", ZC_EVENT_PONG, false, "", "", ""},
         {"*2\r\n$4\r\npong\r\n$0\r\n\r\n", ZC_EVENT_PONG, false, "", "", ""},
-        /*  Too short, nothing where something should be, another type, another word. */
+        /*  Too short, an element missing, another type, another word. */
         {"*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n", ZC_EVENT_NONE, false, "", "", ""},
         {"*3\r\n$7\r\nmessage\r\n$-1\r\n$1\r\nx\r\n", ZC_EVENT_NONE, false, "", "", ""},
         {"*3\r\n$7\r\nmessage\r\n:1\r\n:2\r\n", ZC_EVENT_NONE, false, "", "", ""},
@@ -147,7 +147,7 @@ static void test_faults (void **state)
         {"-ERR Protocol error: invalid bulk length\r\n", ZC_FAULT_COMMAND, "proto-max-bulk-len"},
         {"-ERR unknown command 'PUBLISH'\r\n", ZC_FAULT_UNKNOWN, NULL},
         {"-OOMPH\r\n", ZC_FAULT_UNKNOWN, NULL},
-        {"-READONLY\r\n", ZC_FAULT_UNKNOWN, NULL}, /* not as Redis says it */
+        {"-READONLY\r\n", ZC_FAULT_UNKNOWN, NULL}, /* not in Redis' form */
         {"-\r\n", ZC_FAULT_UNKNOWN, NULL},
     };
     for (size_t i = 0; i < LENGTH (cases); i++) {
@@ -163,7 +163,7 @@ static void test_faults (void **state)
     assert_int_equal (zc_reply_fault (NULL), ZC_FAULT_NONE);
 }
 
-/*  However many elements the peer speaks of, there is no room for more than these. */
+/*  However many elements the peer announces, no more memory than this is used. */
 static void test_bound (void **state)
 {
     (void)state;

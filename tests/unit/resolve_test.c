@@ -1,5 +1,5 @@
-/*  resolve_test.c - look-ups that take long, fail, are given up, or need none. getaddrinfo is ours:
- *  what it says of a name is written in the name. */
+/*  resolve_test.c - look-ups that take long, fail, are given up, or aren't needed. getaddrinfo
+ *  is ours: the name itself says what its answer is. */
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@ void __real_freeaddrinfo (struct addrinfo *found);
 void __wrap_freeaddrinfo (struct addrinfo *found);
 
 static atomic_int s_under_way;
-static pthread_mutex_t s_door = PTHREAD_MUTEX_INITIALIZER; /* closed: "slow" waits before it */
+static pthread_mutex_t s_door = PTHREAD_MUTEX_INITIALIZER; /* locked: the look-up of "slow" waits */
 
 /*  Three addresses, the second of them twice. */
 static struct addrinfo *s_three (void)
@@ -72,7 +72,7 @@ static void s_wait (const zc_resolve_t *resolve)
     assert_int_equal (poll (&item, 1, 0), 1); /* and stays so */
 }
 
-/*  No thread, no DNS. */
+/*  An address needs no thread and no DNS. */
 static void test_addresses (void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void test_names (void **state)
     zc_resolve_destroy (&resolve);
 }
 
-/*  The caller isn't held up, and may leave before the look-up ends. */
+/*  The caller doesn't wait, and may leave before the look-up ends. */
 static void test_slow (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  Many sends in one system call: what each of them says. */
+/*  Many sends in one system call, and the result of each. */
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static int s_close (void **state)
     return 0;
 }
 
-/*  Without io_uring, which a system may forbid, there is nothing to test but that it says so. */
+/*  On a system that forbids io_uring, the only test is that zc_ring_new fails. */
 static zc_ring_t *s_ring (void **state)
 {
     if (!*state)
@@ -83,7 +83,8 @@ static void s_to_many (void **state)
     }
 }
 
-/*  A full socket, one whose peer is gone, one that is none: each says so, and the rest goes on. */
+/*  A full socket, one whose peer is gone, and a closed one each report that; the other sends go
+ *  on. */
 static void s_each_for_itself (void **state)
 {
     static char large[1 << 22];

@@ -1,10 +1,10 @@
-/*  scale_test.c - what the hub does for many clients, channels and topics costs in proportion.
+/*  scale_test.c - the hub's cost for many clients, channels and topics grows in proportion.
  *
- *  No clock: the engine is compiled so that every basic block counts itself (libcounted.a,
- *  -fsanitize-coverage=trace-pc), and large moves of memory by their size. The same life is led
- *  with n clients and with twice as many, and each chapter of it may cost twice as much, with what
- *  a logarithm adds; what concerns nobody may not cost more at all. CLIENTS=n: fewer of them, where
- *  it is not their number that matters (valgrind). */
+ *  No clock is read: the engine is compiled so that every basic block counts itself
+ *  (libcounted.a, -fsanitize-coverage=trace-pc), and large moves of memory count by their size.
+ *  The same life is led with n clients and with twice as many. Each chapter of it may cost twice
+ *  as much, plus a logarithm; an event that concerns no client may not cost more at all.
+ *  CLIENTS=n: fewer clients, where their number doesn't matter (valgrind). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -116,7 +116,7 @@ static void s_forget_questions (void)
     s_asked = 0;
 }
 
-/*  In the order in which they were asked; answers lead to more questions. */
+/*  Answers all requests in their order; answers lead to more requests. */
 static void s_answer_all (void)
 {
     for (size_t i = 0; i < s_asked; i++) {
@@ -202,8 +202,8 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 static const zc_encoding_t s_encoding = {
     "count", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
 
-/*  How many to publish on the shared topic: where each client has a channel of its own, each of
- *  these costs as many appends. */
+/*  How many messages to publish on the shared topic: if each client has a channel of its own,
+ *  each message is as many appends. */
 static unsigned s_messages (void)
 {
     return s_shape == SHAPE_ONE_CHANNEL ? 300 : 5;
@@ -271,7 +271,7 @@ static void s_come_back_at (size_t i, zc_id_t position)
     s_come_back (i, text);
 }
 
-/*  Once the broker has answered everything, and they have taken it. */
+/*  For when the broker has answered all requests, and the clients have taken their bytes. */
 static void s_expect_all_follow (void)
 {
     for (unsigned turn = 0; turn < 10; turn++) {
@@ -340,7 +340,7 @@ static void s_live (void)
     s_flush ();
 }
 
-/*  Nobody is sent anything meanwhile, and the feed grows beyond what it may keep. */
+/*  No client is sent anything meanwhile, and the feed grows beyond what it may keep. */
 static void s_feed_grows (void)
 {
     static char large[4096];
@@ -370,7 +370,7 @@ static void s_resume_by_own_id (void)
     s_expect_all_follow ();
 }
 
-/*  At positions that other workers have had already. */
+/*  Clients resume at positions that other workers have had already. */
 static void s_resume_ahead (void)
 {
     for (size_t i = 0; i < s_count; i++) {
@@ -380,7 +380,7 @@ static void s_resume_ahead (void)
     s_expect_all_follow ();
 }
 
-/*  All that comes back while the broker is away waits for it. */
+/*  All clients that come back while the broker is away wait for it. */
 static void s_come_back_without_broker (void)
 {
     s_disconnect ();
@@ -402,7 +402,7 @@ static void s_heartbeats_without_broker (void)
     s_flush ();
 }
 
-/*  The broker is back, has answered nothing yet, and what is published comes. */
+/*  The broker is back and hasn't answered anything yet, and messages come live. */
 static void s_live_while_they_wait (void)
 {
     s_connect ();
@@ -415,7 +415,7 @@ static void s_answers_come (void)
     s_expect_all_follow ();
 }
 
-/*  Each is alone in a channel for a moment, where the broker hasn't confirmed the topics yet. */
+/*  Each client is alone in a channel for a moment, before the broker has confirmed the topics. */
 static void s_all_move (void)
 {
     for (size_t i = 0; i < s_count; i++) {
@@ -427,7 +427,7 @@ static void s_all_move (void)
     s_expect_all_follow ();
 }
 
-/*  All topics end while the broker is being asked about all of them. */
+/*  All topics end while a request about all of them is under way. */
 static void s_end_while_asked (void)
 {
     s_disconnect ();
@@ -441,7 +441,7 @@ static void s_end_while_asked (void)
     assert_int_equal (zc_hub_stats (s_hub)->feed_bytes, 0);
 }
 
-/*  The same clients come to a worker that has none, and whose broker is away. */
+/*  The same clients come to a worker without any, whose broker is away. */
 static void s_join_without_broker (void)
 {
     s_disconnect ();
@@ -468,7 +468,7 @@ static void s_all_leave (void)
 typedef struct {
     const char *name;
     void (*run) (void);
-    bool constant; /* concerns nobody: costs the same for any number */
+    bool constant; /* concerns no client: the cost is the same for any number */
 } s_chapter_t;
 
 static const s_chapter_t s_chapters[] = {

@@ -1,5 +1,5 @@
-/*  slots_test.c - sets whose objects know their places: against a model, with objects taken out,
- *  blanked and popped in any order. */
+/*  slots_test.c - sets whose objects know their places, compared with a model: objects are taken
+ *  out, blanked and popped in any order. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/heap.h"

@@ -37,11 +37,11 @@ static const s_case_t s_cases[] = {
      "data: x\ndata: \ndata: event: evil\ndata: id: 9\ndata: \ndata: data: y\n"
      "id: 1700000000000-7\n\n"},
     {TEXT ("x"), TEXT ("price"), {0}, {0}, "event: price\ndata: x\nid: 1700000000000-7\n\n"},
-    /* the publisher's own id is no position: it isn't shown */
+    /* the publisher's own id isn't a position, so it isn't shown */
     {TEXT ("x"), {0}, TEXT ("order-5"), {0}, "data: x\nid: 1700000000000-7\n\n"},
     {TEXT ("x"), {0}, {0}, TEXT ("250"), "data: x\nretry: 250\nid: 1700000000000-7\n\n"},
     {TEXT ("x"), {0}, {0}, TEXT ("600000"), "data: x\nretry: 600000\nid: 1700000000000-7\n\n"},
-    /* no publish keeps a topic's clients away for a month */
+    /* no message keeps a topic's clients away for a month */
     {TEXT ("x"), {0}, {0}, TEXT ("4294967295"), "data: x\nretry: 600000\nid: 1700000000000-7\n\n"},
     {TEXT ("h\xc3\xa9"), {0}, {0}, {0}, "data: h\xc3\xa9\nid: 1700000000000-7\n\n"},
     {TEXT ("\xff\xfe\n"),
@@ -81,7 +81,7 @@ static void s_default_event (void **state)
     zc_buf_clear (&out);
 }
 
-/*  The JSON of zcast.v1 is read back by a JSON library, whatever the payload. */
+/*  A JSON library reads the JSON of zcast.v1, whatever the payload. */
 static void s_json (void **state)
 {
     (void)state;

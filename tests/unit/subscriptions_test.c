@@ -1,4 +1,5 @@
-/*  subscriptions_test.c - what is asked of Redis, confirmed, refused, asked again and given up. */
+/*  subscriptions_test.c - subscriptions that are requested, confirmed, refused, requested again
+ *  and given up. */
 #include "tests/unit/unit.h"
 
 #include "bridge/subscriptions.h"
@@ -51,7 +52,7 @@ static void test_confirmed (void **state)
     assert_int_equal (zc_redis_subscriptions_due (all), UINT64_MAX);
     assert_false (zc_redis_subscriptions_confirmed (all, a));
     s_check (all, 2, 1, 0);
-    /*  Lost: what was there has been missed, what wasn't hasn't. */
+    /*  Lost: messages were missed on confirmed subscriptions, and not on others. */
     zc_redis_subscriptions_lost (all);
     s_check (all, 2, 0, 0);
     a = s_next (all, 0, "a");
@@ -98,7 +99,8 @@ static void test_refused (void **state)
     assert_false (zc_redis_subscriptions_confirmed (all, a)); /* it was never there */
     assert_false (zc_redis_subscription_was_refused (a));
     s_check (all, 1, 1, 0);
-    /*  Lost while it was there, then refused: it is missed once it is back. */
+    /*  Lost after it was confirmed, then refused: it counts as missed once it is confirmed
+     *  again. */
     zc_redis_subscriptions_lost (all);
     a = s_next (all, now, "a");
     assert_true (zc_redis_subscriptions_refused (all, a, "no", now));
@@ -108,7 +110,7 @@ static void test_refused (void **state)
     zc_redis_subscriptions_destroy (&all);
 }
 
-/*  Another list, while answers are out. */
+/*  Another list, while answers are owed. */
 static void test_unwanted (void **state)
 {
     (void)state;
@@ -124,10 +126,9 @@ static void test_unwanted (void **state)
     s_check (all, 1, 0, 0);
     assert_ptr_equal (zc_redis_subscriptions_next_unwanted (all), confirmed);
     assert_slice (zc_redis_subscription_name (confirmed), "confirmed");
-    assert_null (
-        zc_redis_subscriptions_next_unwanted (all)); /* what was asked for isn't known yet */
+    assert_null (zc_redis_subscriptions_next_unwanted (all)); /* its answer hasn't come yet */
     WANT (all, "new*", "again");
-    zc_redis_subscriptions_confirmed (all, again); /* the answer to what was asked before */
+    zc_redis_subscriptions_confirmed (all, again); /* the answer to the earlier request */
     zc_redis_subscriptions_confirmed (all, asked);
     assert_ptr_equal (zc_redis_subscriptions_next_unwanted (all), asked);
     assert_null (zc_redis_subscriptions_next_unwanted (all));

@@ -72,7 +72,7 @@ static void s_hashes (void **state)
     }
 }
 
-/*  However many there are, an insertion costs no more than to move a few buckets. */
+/*  An insertion costs no more than moving a few buckets, however many entries there are. */
 static void s_grows_by_degrees (void **state)
 {
     (void)state;

@@ -3,7 +3,7 @@
 
 #include "lib/base/text.h"
 
-/*  The checks see a copy in memory of exactly this size, so that a read past it is seen. */
+/*  The checks get a copy in memory of exactly this size, so that a read past it is seen. */
 static bool s_on_exact (bool (*check) (const void *, size_t), zc_slice_t text)
 {
     char *copy = calloc (1, text.len ? text.len : 1);
@@ -62,7 +62,7 @@ static void test_utf8 (void **state)
             fail_msg ("bad[%zu] was taken", i);
 }
 
-/*  Every code point in the form that UTF-8 gives it is taken, but for surrogates. */
+/*  Every code point is accepted in the form that UTF-8 gives it, except for surrogates. */
 static void test_utf8_every_code_point (void **state)
 {
     (void)state;
@@ -129,12 +129,13 @@ static void test_url_decode (void **state)
         assert_int_equal (len, strlen (s_escapes[i].out));
         assert_memory_equal (out, s_escapes[i].out, (size_t)len);
     }
-    assert_int_equal (zc_percent_decode ("a+b%20%2B", 9, out), 5); /* no form: '+' is itself */
+    /* in a path, '+' stands for itself */
+    assert_int_equal (zc_percent_decode ("a+b%20%2B", 9, out), 5);
     assert_memory_equal (out, "a+b +", 5);
     assert_int_equal (zc_percent_decode ("%4", 2, out), -1);
     assert_int_equal (zc_url_decode ("%00", 3, out), 1);
     assert_int_equal (out[0], 0);
-    /* An escape whose digits lie behind the end. */
+    /* An escape whose digits are beyond the end. */
     assert_int_equal (zc_url_decode ("%41", 2, out), -1);
 }
 
@@ -257,7 +258,7 @@ static void test_escape (void **state)
         zc_slice_t text = s_shown[i].text;
         char *out = malloc (4 * text.len + 1), *copy = malloc (text.len + 1);
         memcpy (copy, text.at, text.len);
-        copy[text.len] = (char)0x9b; /* a sequence doesn't reach beyond the text */
+        copy[text.len] = (char)0x9b; /* a sequence that the end of the text cuts off */
         size_t len = zc_text_escape (copy, text.len, out);
         if (len > 4 * text.len || len != strlen (s_shown[i].shown) ||
             memcmp (out, s_shown[i].shown, len) != 0)

@@ -1,4 +1,4 @@
-/*  timeouts_test.c - whose time is over, in which order, and what it costs to look. */
+/*  timeouts_test.c - which timeouts end, in which order, and what it costs to look for one. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/timeouts.h"
@@ -28,7 +28,7 @@ static void s_start (int number, unsigned kind, uint64_t now)
     zc_timeouts_start (&s_timeouts, &s_objects[number].timeout, kind, now);
 }
 
-/*  The number of the one whose time is over; -1: none. It is stopped. */
+/*  Stops a timeout that has ended, and returns its number; -1: none has. */
 static int s_due (uint64_t now)
 {
     zc_timeout_t *due = zc_timeouts_due (&s_timeouts, now);

@@ -1,4 +1,4 @@
-/*  Points in time: what RFC 3339 allows, what is no time, and back. */
+/*  Points in time: the forms that RFC 3339 allows, invalid ones, and the way back to text. */
 #include "tests/unit/unit.h"
 
 #include <time.h>
@@ -58,7 +58,7 @@ static const char *const s_bad[] = {
     "9999-12-31T23:59:59-00:01",
 };
 
-/*  Of memory of exactly this size, so that a read past it is seen. */
+/*  In memory of exactly this size, so that a read past it is seen. */
 static int s_parse (const char *text, uint64_t *ms)
 {
     size_t len = strlen (text);

@@ -1,5 +1,5 @@
-/*  Tokens: every algorithm with every type of key, the tables of bad tokens, and the vectors of the
- *  RFCs. */
+/*  Tokens: every algorithm with every type of key, tables of bad tokens, and the RFCs' test
+ *  vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ static zc_slice_t s_slice (const char *text)
     return (zc_slice_t){text, strlen (text)};
 }
 
-/*  A PEM file of a new key, made once for each type; private or public part. */
+/*  A PEM file of a new key, made once for each type; its private or public part. */
 typedef enum { RSA_KEY, SMALL_RSA, P256, P384, P521, ED25519, KEY_TYPES } s_type_t;
 
 static EVP_PKEY *s_pkey (s_type_t type)
@@ -79,7 +79,7 @@ static zc_keys_t *s_pem_keys (s_type_t type, bool private_)
     return keys;
 }
 
-/*  A token as it is written here, signed by the first key. */
+/*  A token with this header and these claims, signed by the first key. */
 static zc_buf_t s_token (const zc_keys_t *keys, zc_alg_t alg, const char *header,
                          const char *claims)
 {
@@ -146,7 +146,7 @@ static void test_every_algorithm (void **state)
     json_decref (claims);
 }
 
-/*  The public key's text is no secret, whatever the token's header says. */
+/*  The text of a public key is never used as a secret, whatever the token's header says. */
 static void test_key_confusion (void **state)
 {
     (void)state;
@@ -414,8 +414,8 @@ static const char *const bad_keys[] = {
     "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
 };
 
-/*  A public key in a form that isn't read is never taken for a secret: whoever has it could sign.
- */
+/*  A public key in a form that zcast doesn't read is never taken for a secret: everybody who has
+ *  it could sign. */
 static void s_refuse_public_keys (zc_keys_t *keys)
 {
     static const s_type_t types[] = {RSA_KEY, P256, ED25519};
@@ -436,7 +436,7 @@ static void s_refuse_public_keys (zc_keys_t *keys)
     assert_int_equal (zc_keys_count (keys), 0);
 }
 
-/*  PEM behind the mark of an editor, or behind text, is PEM. */
+/*  PEM after an editor's mark, or after other text, is PEM. */
 static void test_pem_behind_text (void **state)
 {
     (void)state;
@@ -477,7 +477,7 @@ static void test_bad_keys (void **state)
     zc_keys_destroy (&keys);
 }
 
-/*  Of a set, the kid picks the key; what isn't known is passed over. */
+/*  In a set, the kid picks the key; keys of unknown types are skipped. */
 static void test_set (void **state)
 {
     (void)state;

@@ -67,7 +67,8 @@ static void s_limit_gives_way_to_pins (void **state)
     zc_topics_destroy (&topics);
 }
 
-/*  Many pinned ones are passed a part at a time, and once only; what is used meanwhile is kept. */
+/*  Many pinned topics are passed a part at a time, and once only; topics used meanwhile are
+ *  kept. */
 static void s_the_search_goes_on_behind_pins (void **state)
 {
     (void)state;
@@ -97,7 +98,8 @@ static uint32_t s_who (void *arg)
     return *(const uint32_t *)arg;
 }
 
-/*  What is subscribed to isn't forgotten, nor since when nothing was published on it. */
+/*  A topic with a subscriber isn't forgotten, nor the position since which nothing was published
+ *  on it. */
 static void s_subscribed_ones_stay (void **state)
 {
     (void)state;
@@ -118,7 +120,7 @@ static void s_subscribed_ones_stay (void **state)
     assert_null (zc_topics_find (topics, s_name (1)));
     assert_non_null (zc_topics_find (topics, s_name (4)));
     zc_topics_subscribe (topics, s_name (4), false);
-    zc_topics_subscribe (topics, s_name (4), false); /* nobody had */
+    zc_topics_subscribe (topics, s_name (4), false); /* it had no subscribers otherwise */
     assert_null (zc_topics_find (topics, s_name (4)));
     assert_int_equal (evicted.count, 87);
     for (unsigned i = 200; i < 210; i++)
@@ -127,7 +129,7 @@ static void s_subscribed_ones_stay (void **state)
     zc_topics_destroy (&topics);
 }
 
-/*  Who invents topics pushes out an eighth of those of others, and then its own. */
+/*  A publisher that invents topics pushes out an eighth of the others' topics, and then its own. */
 static void s_inventors_push_out_their_own (void **state)
 {
     (void)state;
@@ -149,14 +151,14 @@ static void s_inventors_push_out_their_own (void **state)
     assert_non_null (zc_topics_find (topics, s_name (500)));
     assert_non_null (zc_topics_find (topics, s_name (4999)));
     assert_int_equal (zc_topics_size (topics), 81);
-    /*  Those that it had already don't change their owner. */
+    /*  Topics that it had already keep their owner. */
     for (unsigned i = 1000; i < 2000; i++)
         zc_topics_use_by (topics, s_name (i), s_who, &inventor);
     assert_non_null (zc_topics_find (topics, s_name (139)));
     zc_topics_destroy (&topics);
 }
 
-/*  Whatever happens, what is published on a topic after P never gets a prev before P. */
+/*  Whatever happens, a message on a topic after P never has a prev before P. */
 static void s_prev_never_lies (void **state)
 {
     (void)state;

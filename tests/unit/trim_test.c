@@ -1,4 +1,4 @@
-/*  What is let go of, in which order, and what then is still in the tables. */
+/*  Which messages are trimmed, in which order, and what the tables then have. */
 #include "tests/unit/database.h"
 
 #define RECORD (sizeof (zc_chunk_record_t) + 1) /* bytes of a record without a payload */
@@ -104,7 +104,7 @@ static void s_one_expires_between_others (void **state)
     database_destroy (self);
 }
 
-/*  The last message of a chunk expires after those before it were let go of. */
+/*  The last message of a chunk expires after the earlier ones were trimmed. */
 static void s_an_emptied_chunk_is_deleted (void **state)
 {
     (void)state;
@@ -147,7 +147,7 @@ static void s_put (const database_t *self, int table, MDB_val key, MDB_val value
     assert_int_equal (mdb_txn_commit (tables.txn), 0);
 }
 
-/*  Entries that lead to nothing don't keep newer messages from being let go of. */
+/*  Entries without a message don't keep newer messages from being trimmed. */
 static void s_strays_are_deleted (void **state)
 {
     (void)state;

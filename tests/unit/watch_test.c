@@ -1,4 +1,4 @@
-/*  The sockets of many connections in one handle: what each hears, and when it is freed. */
+/*  The sockets of many connections in one handle: the events of each, and when it is freed. */
 #include "tests/unit/unit.h"
 
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 
 typedef struct {
     int near, far;
-    int events; /* heard, all together */
+    int events; /* all events so far */
     unsigned calls;
-    bool leaves; /* it reads nothing */
+    bool leaves; /* it leaves bytes unread */
     bool released;
 } s_pair_t;
 
@@ -121,7 +121,7 @@ static void test_what_it_waits_for_changes (void **state)
     assert_int_equal (pair->calls, 3); /* both bytes are read, and it is always writable */
 }
 
-/*  Also by one that waits for nothing. */
+/*  A connection that waits for nothing hears of a hang-up, too. */
 static void test_a_hangup_is_heard (void **state)
 {
     (void)state;
@@ -133,7 +133,7 @@ static void test_a_hangup_is_heard (void **state)
         assert_true (s_all->pairs[i].events & UV_DISCONNECT);
 }
 
-/*  Who leaves bytes unread hears of each new one once, and of the end behind them. */
+/*  A connection that leaves bytes unread hears of each new one once, and of the end after them. */
 static void test_unread_bytes (void **state)
 {
     (void)state;
@@ -163,11 +163,12 @@ static void s_drop_all_but_one (s_pair_t *pair)
         s_pair_t *other = &s_all->pairs[i];
         if (i != 7 && other->near >= 0)
             s_drop (other);
-        assert_false (other->released); /* a caller up the stack may still look at it */
+        assert_false (other->released); /* a caller up the stack may still use it */
     }
 }
 
-/*  Who is dropped while others are served hears nothing more, though something had come. */
+/*  A connection that is dropped while others are served hears nothing more, though bytes had
+ *  come. */
 static void test_dropped_in_the_same_turn (void **state)
 {
     (void)state;
@@ -203,7 +204,7 @@ static void s_end (s_pair_t *pair)
     assert_false (pair->released);
 }
 
-/*  The last client has gone, and with it everything. */
+/*  The last client is gone, and the set is destroyed with it. */
 static void test_destroyed_while_it_serves (void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/*  ZPL texts: what is refused, with its line, and that lines of items are right. */
+/*  ZPL texts: which are refused, in which line, and the lines of items. */
 #include "tests/unit/unit.h"
 
 #include "lib/config/zpl.h"
@@ -142,7 +142,7 @@ static int s_parse (const char *text, size_t len, unsigned *line)
 {
     zc_zpl_t zpl;
     const char *reason;
-    /* In a block of its exact size, so that reading past it is seen. */
+    /* In a block of its exact size, so that a read past it is seen. */
     char *copy = malloc (len ? len : 1);
     memcpy (copy, text, len);
     int rc = zc_zpl_parse (&zpl, copy, len, line, &reason);
