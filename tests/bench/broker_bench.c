@@ -1,12 +1,14 @@
-/*  broker_bench.c - the broker alone: one publisher, one subscriber, beside zproxy (case 9).
+/*  broker_bench.c - the broker alone: one publisher, one subscriber, compared with zproxy (case
+ *  9).
  *
- *  "three-frames" is what a third frame alone costs: it forwards like zproxy, adds 52 bytes, and
- * does nothing else.
+ *  "three-frames" is the cost of a third frame alone: it forwards like zproxy, and adds 52
+ *  bytes.
  *
- *  Every round runs each system once, in turn: a proxy process between a publisher process and this
- *  one. The publisher sends as fast as the proxy takes (its own queue is bounded, and it waits
- * where that is full); the rate is what arrives. Prints a line a system: median, spread, ratio to
- * zproxy's median, and CPU of the proxy for each message. Runs bounded in messages and in time. */
+ *  Every round runs each system once, in turn: a proxy process between a publisher process and
+ *  this one. The publisher sends as fast as the proxy takes: its own queue is bounded, and it
+ *  waits while that is full. The rate is that of arrival. Prints a line for each system: median,
+ *  spread, ratio to zproxy's median, and the proxy's CPU time for each message. Runs are bounded
+ *  in messages and in time. */
 #include <czmq.h>
 #include <getopt.h>
 #include <signal.h>
@@ -21,13 +23,13 @@
 
 #define S_SYSTEMS_MAX 8
 #define S_ROUNDS_MAX 101
-#define S_WINDOW 1000      /* acknowledged publishes on their way */
-#define S_SILENCE_MS 10000 /* nothing arrives for so long: the run has failed */
+#define S_WINDOW 1000      /* acknowledged publishes under way */
+#define S_SILENCE_MS 10000 /* without an arrival for so long, the run has failed */
 
 typedef struct {
     const char *name;
     const char *history;  /* of zcast-broker; NULL: another program */
-    void (*serve) (void); /* that, in a process of its own; does not return */
+    void (*serve) (void); /* the program, in a process of its own; doesn't return */
     bool acknowledged;    /* PUBLISH on control */
     bool curve;           /* encrypted, on every socket */
     double rate[S_ROUNDS_MAX];
@@ -65,7 +67,7 @@ static char *s_endpoint (int number)
     return text[number];
 }
 
-/*  Before it connects. */
+/*  To be called before it connects. */
 static void s_use_curve (void *socket)
 {
     char path[512];
@@ -172,7 +174,7 @@ static pid_t s_start (const s_system_t *system)
     return pid;
 }
 
-/*  Ends it, and returns its CPU seconds. */
+/*  Ends the process, and returns its CPU seconds. */
 static double s_stop (pid_t pid)
 {
     struct rusage usage;
@@ -185,7 +187,7 @@ static double s_stop (pid_t pid)
            (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
 }
 
-/*  PUB: "warm" until the go, then the messages. */
+/*  PUB: "warm" until the start, then the messages. */
 static void s_publisher (int go)
 {
     void *context = zmq_ctx_new (), *pub = zmq_socket (context, ZMQ_PUB);
@@ -210,7 +212,7 @@ static void s_publisher (int go)
     exit (0);
 }
 
-/*  The whole message's first frame is in `topic`; -1 where nothing came for long. */
+/*  Receives a message, its first frame into `topic`. Returns -1 if none came for long. */
 static int s_receive (void *sub, zmq_msg_t *topic, zmq_msg_t *rest)
 {
     int size = zmq_msg_recv (topic, sub, 0);
@@ -222,7 +224,7 @@ static int s_receive (void *sub, zmq_msg_t *topic, zmq_msg_t *rest)
     return size;
 }
 
-/*  Messages a second that arrive. */
+/*  Returns how many messages a second arrive. */
 static double s_subscriber (int go, unsigned *lost)
 {
     void *context = zmq_ctx_new (), *sub = zmq_socket (context, ZMQ_SUB);
@@ -259,7 +261,7 @@ static double s_subscriber (int go, unsigned *lost)
     return (double)count / (ended - began);
 }
 
-/*  PUBLISH on control with a window of requests on their way: answers a second. */
+/*  PUBLISH on control, with a window of requests under way. Returns answers a second. */
 static double s_acknowledged (void)
 {
     void *context = zmq_ctx_new (), *dealer = zmq_socket (context, ZMQ_DEALER);
@@ -371,7 +373,7 @@ static void s_options (int argc, char **argv)
         s_fail ("rounds 1 to 101, messages 2 or more");
 }
 
-/*  Systems named on the command line; none named: all. zproxy is always there. */
+/*  The systems named on the command line, or all. zproxy is always among them. */
 static int s_choose (s_system_t *systems, int count, char **names)
 {
     int chosen = 1;

@@ -1,11 +1,12 @@
-/*  floor.c - the least that a server can do: an epoll loop that sends each message to each client
- *  with one send() of a frame made once. No topics, no back-pressure, no checks. What a server
- *  costs beyond this is what it does for its users, or waste; below it, only batching gets.
+/*  floor.c - the least that a server can do: an epoll loop that sends each message to each
+ *  client with one send() of a frame that was made once, without topics, back-pressure or
+ *  checks. A server's cost beyond this is for its users, or waste. Only batching costs less.
  *
- *      floor CLIENTS-PORT PUBLISHER-PORT
+ *  floor CLIENTS-PORT PUBLISHER-PORT
  *
- *  A client sends an HTTP head and is answered 101 (the key is not checked: the load generator
- *  doesn't either); the publisher sends `length (4 bytes, big-endian) | payload`. */
+ *  A client sends an HTTP head and is answered 101; its key isn't checked, as the load generator
+ *  doesn't check the answer either. The publisher sends `length (4 bytes, big-endian) |
+ *  payload`. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -60,7 +61,7 @@ static int s_accept (int epoll, int listener)
     return fd;
 }
 
-/*  A client's head comes whole in one segment here; whatever comes later is dropped. */
+/*  A client's head comes whole in one segment here; later bytes are dropped. */
 static void s_client_readable (int fd)
 {
     static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"

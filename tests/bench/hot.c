@@ -1,8 +1,8 @@
-/*  hot.c - the hot paths, one at a time, for `make bench-quick`: callgrind counts the instructions
- *  of hot_measured alone, so that a regression shows on any machine, however busy it is.
+/*  hot.c - the hot paths, one at a time, for `make bench-quick`: callgrind counts the
+ *  instructions of hot_measured alone, so that a regression shows on any machine, however busy.
  *
- *      hot NAME        runs one path
- *      hot             lists them, with how often each is run */
+ *  hot NAME: runs one path
+ *  hot: lists the paths, with how often each is run */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -133,7 +133,7 @@ static size_t s_pair (uint8_t *out, const char *name, const char *value)
     return 2 + n + v;
 }
 
-/*  What nginx sends for one request, with its fastcgi_params. */
+/*  The bytes that nginx sends for one request, with its fastcgi_params. */
 static size_t s_fcgi_request (uint8_t *out)
 {
     static const char *pairs[][2] = {{"QUERY_STRING", "topic=host/metrics&topic=host/access"},
@@ -247,7 +247,7 @@ static void s_parse_frames (unsigned count)
     zc_receiver_destroy (&receiver);
 }
 
-/* ---- hub and pump, with a broker that answers at once and sockets that take everything ---- */
+/*  ---- hub and pump, with a broker that answers at once and sockets that take all bytes ---- */
 
 #define CLIENTS 1000
 

@@ -276,7 +276,8 @@ static pid_t s_fork (s_run_t *self, int what)
                     : zl_receiver_run (&self->load, self->board, (unsigned)what));
 }
 
-/*  Waits until every client is open; they try again where a handshake fails, but not for ever. */
+/*  Waits until every client is open. Clients try again after a failed handshake, but not for
+ *  ever. */
 static int64_t s_await_open (const s_run_t *self, int64_t start)
 {
     while (TOTAL (self, open) < self->load.clients) {
@@ -318,7 +319,7 @@ static void s_await_all (s_run_t *self)
     }
 }
 
-/*  At the rate that is measured then. What it needs, and how long it takes, isn't counted. */
+/*  Publishes at the rate that is measured later. Its cost and its duration aren't counted. */
 static void s_warm_up (s_run_t *self)
 {
     if (self->warmup > 0) {
@@ -439,7 +440,7 @@ static void s_print_groups (const s_run_t *self)
     printf ("},");
 }
 
-/*  Cores that others on this machine used while we measured. */
+/*  Cores that other processes on this machine used during the measurement. */
 static double s_foreign (const s_run_t *self)
 {
     int64_t foreign = self->after.machine - self->before.machine;

@@ -1,6 +1,6 @@
-/*  load_account.c - what the kernel says that others used: CPU from each process's own clock
- *  (nanoseconds, with threads that have ended) and of children that have ended what their parent
- * was told (ticks), memory from smaps_rollup. */
+/*  load_account.c - the kernel's accounts of other processes: CPU time from each process's own
+ *  clock (nanoseconds, with threads that have ended), and for children that have ended, from
+ *  their parent's figures (ticks); memory from smaps_rollup. */
 #define _GNU_SOURCE
 #include "tests/bench/load.h"
 
@@ -40,7 +40,7 @@ static int s_parent (int pid)
     return end && sscanf (end + 1, " %*c %d", &parent) == 1 ? parent : -1;
 }
 
-/*  A child's number may be below its parent's, so until nothing new is found. */
+/*  A child's number may be below its parent's, so this repeats until nothing new is found. */
 static void s_add_descendants (zl_group_t *self)
 {
     unsigned before;
@@ -90,8 +90,7 @@ static int64_t s_tick_ns (void)
     return 1000000000 / sysconf (_SC_CLK_TCK);
 }
 
-/*  Of children that have ended and were waited for: theirs, and what they were told of their own.
- */
+/*  The time of children that have ended and were waited for, and of these children's own. */
 static int64_t s_children_cpu (int pid)
 {
     char path[64], line[1024];
@@ -113,7 +112,7 @@ static int64_t s_process_cpu (int pid)
     clockid_t clock;
     struct timespec time = {0, 0};
     if (clock_getcpuclockid (pid, &clock) != 0 || clock_gettime (clock, &time) != 0)
-        return 0; /* it has ended: its parent was told */
+        return 0; /* it has ended: its parent has its time */
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec + s_children_cpu (pid);
 }
 

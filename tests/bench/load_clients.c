@@ -1,9 +1,9 @@
-/*  load_clients.c - one process full of subscribers on one epoll. Every message is parsed, counted
- *  and timed on every client: what is not seen here did not arrive.
+/*  load_clients.c - one process full of subscribers on one epoll. Every client parses, counts
+ *  and times every message: a message that isn't seen here did not arrive.
  *
- *  Bytes pass through up to two layers: the transfer layer (HTTP chunks or FastCGI records, which
- *  say how many of the next bytes are content) and the event layer (SSE lines or WebSocket
- *  frames). Neither keeps more of a message than the head with its stamp. */
+ *  Bytes pass through up to two layers: the transfer layer (HTTP chunks or FastCGI records),
+ *  which tells how many of the next bytes are content, and the event layer (SSE lines or
+ *  WebSocket frames). Neither keeps more of a message than the head with its stamp. */
 #define _GNU_SOURCE
 #include "tests/bench/load.h"
 
@@ -191,7 +191,7 @@ static void s_transfer (s_receiver_t *self, s_client_t *client, const uint8_t *b
 
 /* ---- WebSocket ---- */
 
-/*  True once the header is whole; a server's frames have no mask. */
+/*  Returns true once the header is whole; a server's frames have no mask. */
 static bool s_frame_head (s_client_t *client, uint8_t byte)
 {
     client->frame[client->frame_len++] = byte;
@@ -261,7 +261,7 @@ static void s_close (s_receiver_t *self, s_client_t *client)
 {
     if (client->state == S_NONE || client->state == S_CLOSED)
         return;
-    /*  A reset leaves no TIME_WAIT behind, and it is what a lost network looks like. */
+    /*  A reset leaves no TIME_WAIT behind, and looks like a lost network. */
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     setsockopt (client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close (client->fd);
@@ -370,7 +370,7 @@ static void s_start (s_receiver_t *self, s_client_t *client)
     client->fd = zl_connect (self->options->connect, true, self->options->rcvbuf);
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = client};
     if (client->fd < 0 || epoll_ctl (self->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0)
-        s_close (self, client); /* and it tries again with the loop's next turn */
+        s_close (self, client); /* it tries again in the loop's next turn */
 }
 
 static void s_body (s_receiver_t *self, s_client_t *client, const uint8_t *bytes, size_t len)
@@ -432,7 +432,7 @@ static void s_readable (s_receiver_t *self, s_client_t *client)
         s_head (self, client, self->bytes, (size_t)got);
 }
 
-/*  Starts as many as the window and the rate allow. */
+/*  Starts as many clients as the window and the rate allow. */
 static void s_start_some (s_receiver_t *self)
 {
     const zl_options_t *options = self->options;
@@ -444,7 +444,7 @@ static void s_start_some (s_receiver_t *self)
         s_start (self, &self->clients[self->again[--self->agains]]);
 }
 
-/*  A client is current once it has all that was published; checked while storms are timed. */
+/*  A client is current once it has all messages published; checked while storms are timed. */
 static void s_check_current (s_receiver_t *self, s_client_t *client)
 {
     if (!self->resuming || client->current || client->state != S_OPEN)

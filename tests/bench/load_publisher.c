@@ -1,6 +1,7 @@
 /*  load_publisher.c - an open-loop publisher: message k is due at start + k / rate, and is sent
- * then whether or not anything before it was answered. What a socket doesn't take at once waits in
- * our own memory; its time stamp stays that of the schedule, so the wait counts as latency. */
+ *  then, whether or not earlier ones were answered. Bytes that a socket doesn't take at once
+ *  wait in our own memory. The time stamp stays that of the schedule, so the wait counts as
+ *  latency. */
 #define _GNU_SOURCE
 #include "tests/bench/load.h"
 #include "lib/base/buf.h"
@@ -247,7 +248,7 @@ static uint64_t s_random (uint64_t *state)
     return *state;
 }
 
-/*  Waits for `until` while answers are read and what is left is sent. */
+/*  Waits for `until`, and meanwhile reads answers and sends the bytes that are left. */
 static void s_wait (s_publisher_t *self, int64_t until)
 {
     for (;;) {
@@ -293,8 +294,8 @@ static void s_work (s_publisher_t *self, const zl_job_t *job)
 int zl_publisher_run (const zl_options_t *options, zl_board_t *board)
 {
     s_publisher_t self = {.options = options, .board = board, .fd = -1};
-    /*  Keeping to the schedule matters more than being fair; where it isn't allowed, lateness
-     *  shows in the report. */
+    /*  Keeping to the schedule matters more than fairness. If this isn't allowed, the report
+     *  shows the lateness. */
     (void)setpriority (PRIO_PROCESS, 0, -10);
     self.payload = calloc (1, options->payload + 1);
     memset (self.payload, 'x', options->payload);

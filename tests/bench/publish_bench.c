@@ -1,10 +1,10 @@
-/*  publish_bench.c - publishing with an answer for each message: so many clients, each with one
- *  request on its way. Prints a line of JSON: answers a second.
+/*  publish_bench.c - publishing with an answer for each message: a number of clients, each with
+ *  one request under way. Prints a line of JSON with the answers a second.
  *
- *      publish_bench http HOST:PORT CLIENTS SECONDS
- *      publish_bench control ENDPOINT CLIENTS SECONDS
+ *  publish_bench http HOST:PORT CLIENTS SECONDS
+ *  publish_bench control ENDPOINT CLIENTS SECONDS
  *
- *  Both are loops of one thread: what the clients cost is about the same for either. */
+ *  Both are loops of one thread, whose clients cost about the same. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -71,7 +71,7 @@ static void s_post (s_client_t *client)
         s_fail ("a connection is lost");
 }
 
-/*  Whether an answer is whole; it is taken then. */
+/*  Takes an answer, if it is whole. Returns whether it was. */
 static bool s_take_answer (s_client_t *client)
 {
     client->text[client->len] = 0;

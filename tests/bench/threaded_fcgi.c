@@ -1,7 +1,7 @@
-/*  threaded_fcgi.c - a worker in the obvious style, to show what a different design buys: libfcgi's
- *  own loop, one thread a client, one SUB socket a client, one write and flush a message.
+/*  threaded_fcgi.c - a worker in the obvious style, for comparison: libfcgi's own loop, one
+ *  thread for each client, one SUB socket for each client, one write and flush for each message.
  *
- *      threaded_fcgi FASTCGI-SOCKET-PATH ZEROMQ-ENDPOINT THREADS */
+ *  threaded_fcgi FASTCGI-SOCKET-PATH ZEROMQ-ENDPOINT THREADS */
 #include <fcgiapp.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/*  An answer of the broker's: the first byte is the verb that was asked, then frames with \x1e
- *  between them. */
+/*  An answer of the broker: the first byte is the verb of the request, then come frames with
+ *  \x1e between them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +22,8 @@ static size_t s_split (zc_slice_t *frames, const char *at, size_t size)
     return count + 1;
 }
 
-/*  It is written as it was, but for zeros before numbers: then it is the second time. */
+/*  The answer is written as it was, except for zeros before numbers; then the second writing
+ *  equals the first. */
 static void s_check_writing (const zc_answer_t *answer)
 {
     zc_answer_frames_t out, out_again;
@@ -39,7 +40,7 @@ static void s_check_writing (const zc_answer_t *answer)
             abort ();
 }
 
-/*  What was accepted is what a worker relies on. */
+/*  An accepted answer has all that a worker relies on. */
 static void s_check (zc_answer_t *answer)
 {
     zc_slice_t topic;

@@ -22,7 +22,7 @@ static size_t s_split (zc_slice_t *frames, const char *at, size_t size)
     return count + 1;
 }
 
-/*  What was accepted is what a broker relies on. */
+/*  An accepted request has all that a broker relies on. */
 static void s_check (const zc_ask_t *request)
 {
     zc_slice_t topic;
@@ -38,8 +38,8 @@ static void s_check (const zc_ask_t *request)
         abort ();
 }
 
-/*  And is written as it was, but for numbers with zeros before them, and topics that are too many
- * to be asked for at once. */
+/*  It is written as it was, except for zeros before numbers, and for topics that are too many
+ *  for one request. */
 static void s_check_writing (const zc_ask_t *request)
 {
     zc_ask_frames_t out;

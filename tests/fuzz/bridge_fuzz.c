@@ -1,5 +1,5 @@
-/*  bridge_fuzz.c - what comes from Redis, or from the operator of the bridge: the envelope of
- * another site (whose headers the broker then takes or refuses), a URL, a channel's name. */
+/*  bridge_fuzz.c - bytes from Redis, or from the operator of the bridge: the envelope of another
+ *  site, whose headers the broker then accepts or refuses, a URL, a channel's name. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/*  Certificates: what is taken has keys that ZeroMQ takes, and what isn't leaves nothing behind. */
+/*  Certificates: an accepted one has keys that ZeroMQ accepts, and a refused one leaves nothing
+ *  behind. */
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>

@@ -1,5 +1,5 @@
-/*  A body in chunks. The first byte says how the rest is cut; cut and whole have to give the same.
- */
+/*  A body in chunks. The first byte says how the rest is cut; cut and whole must give the same
+ *  result. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/*  Environment variables: lines NAME=VALUE, each of which is ZCAST_NAME; \x1f stands for LF in a
- *  value. They are taken, or refused with one line that names a variable. */
+/*  Environment variables: lines NAME=VALUE, each for a variable ZCAST_NAME; \x1f stands for LF
+ *  in a value. They are accepted, or refused with one line that names a variable. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/*  Returns the name that was set, which the caller frees; NULL where the line is none. */
+/*  Returns the name that was set, which the caller frees; NULL if the line is malformed. */
 static char *s_set (const char *at, size_t len)
 {
     char *name = malloc (len + 8);

@@ -1,5 +1,5 @@
-/*  A stream of Server-Sent Events: however it was cut on the way, the same events come of it, none
- *  larger than allowed, and the first byte of the input says where it is cut. */
+/*  A stream of Server-Sent Events: however it was cut, the same events come of it, none larger
+ *  than allowed. The first byte of the input says where it is cut. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/*  What a web server sends to zcast-fcgi: the record layer, the parameters, the request and its
- *  answer. The first byte says how the rest is cut; cut and whole have to give the same. */
+/*  The bytes that a web server sends to zcast-fcgi: the record layer, the parameters, the
+ *  request and its answer. The first byte says how the rest is cut; cut and whole must give the
+ *  same result. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +41,8 @@ static void s_answer (zc_record_t *record, zc_buf_t *out)
     zc_params_destroy (&params);
 }
 
-/*  One connection to its end. A request is ended at once, unless its id is even: then by an abort
- * or never. */
+/*  One connection to its end. A request is ended at once, unless its id is even: then it is
+ *  ended by an abort, or never. */
 static void s_run (const uint8_t *data, size_t size, size_t piece, zc_buf_t *out)
 {
     zc_record_t record;

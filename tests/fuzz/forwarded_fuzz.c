@@ -1,5 +1,5 @@
-/*  Forwarded and X-Forwarded-For: what comes out is an address, or a name that stands for one. What
- *  a good list says last stays, whatever good list a client has put before it. */
+/*  Forwarded and X-Forwarded-For: the result is an address, or a name that stands for one. The
+ *  last hop of a valid list stays the last, whatever valid list a client has put before it. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>

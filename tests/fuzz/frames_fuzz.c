@@ -1,6 +1,6 @@
-/*  What a client sends after the handshake: frames, messages, and the commands of zcast.v1. The
- *  first byte says in how large pieces the rest comes; the result must not depend on it. Its
- *  highest bit says whether permessage-deflate was negotiated. */
+/*  The bytes that a client sends after the handshake: frames, messages, and the commands of
+ *  zcast.v1. The first byte says in how large pieces the rest comes, and the result must not
+ *  depend on it. The highest bit of that byte says whether permessage-deflate was negotiated. */
 #include <stdlib.h>
 #include <string.h>
 

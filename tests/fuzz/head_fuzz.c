@@ -1,5 +1,5 @@
-/*  The head of an HTTP request, what it says, and whether it opens a WebSocket. The same bytes
- * whole and a byte at a time must end the same way. */
+/*  The head of an HTTP request, its meaning, and whether it opens a WebSocket. The same bytes
+ *  must end in the same way, whole and a byte at a time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +73,7 @@ static void s_check (const zc_head_t *head, const char *bytes)
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     zc_head_t whole, piecewise;
-    char *bytes = malloc (size ? size : 1); /* so that reading beyond it is seen */
+    char *bytes = malloc (size ? size : 1); /* so that a read past the end is seen */
     memcpy (bytes, data, size);
     int status = s_whole (&whole, bytes, size);
     if (s_piecewise (&piecewise, bytes, size) != status)

@@ -1,4 +1,4 @@
-/*  Positions as text: what is taken comes out again as it was, and the next one is above it. */
+/*  Positions as text: an accepted one is written as it was, and the next position is above it. */
 #include <stdlib.h>
 #include <string.h>
 

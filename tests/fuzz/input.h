@@ -1,11 +1,11 @@
-/*  input.h - the bytes of a fuzz target, as small choices: each target plays a life of its own from
- *  them. */
+/*  input.h - the bytes of a fuzz target, as small choices: each target leads a life that they
+ *  decide. */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
 
 #include "lib/wire/id.h"
 
-/*  What is left of the input; zeros at the end. */
+/*  The rest of the input; zeros at its end. */
 static const uint8_t *s_at;
 static size_t s_left;
 
@@ -17,7 +17,7 @@ static unsigned s_byte (void)
     return *s_at++;
 }
 
-/*  Positions are near to each other, but for the greatest. */
+/*  Positions are near to each other, except for the greatest. */
 static zc_id_t s_id (void)
 {
     unsigned byte = s_byte ();

@@ -1,4 +1,4 @@
-/*  The name of an order: what is taken is what is said again. */
+/*  The name of an order of positions: an accepted one is written as it was. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/*  The envelope. Frames are separated by 0xff, a byte that no valid header has. What a publisher
- *  may send becomes a meta frame that a worker takes, and means the same there; and any three
- *  frames may come to a worker. */
+/*  The envelope. Frames are separated by 0xff, a byte that no valid header has. The headers that
+ *  a publisher may send become a meta frame that a worker accepts, and mean the same there. Any
+ *  three frames may come to a worker. */
 #include <stdlib.h>
 #include <string.h>
 

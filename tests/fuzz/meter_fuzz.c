@@ -1,5 +1,5 @@
-/*  What a connection sends. The first byte says how the rest is cut; cut and whole have to give the
- *  same. */
+/*  The bytes of a connection. The first byte says how the rest is cut; cut and whole must give
+ *  the same result. */
 #include <stdlib.h>
 #include <string.h>
 

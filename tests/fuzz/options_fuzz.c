@@ -1,5 +1,6 @@
-/*  zcast.conf. Any text is taken or refused with one line that begins with the file's name; taken
- *  twice it means the same. What is refused is refused by -t too, which looks at more. */
+/*  zcast.conf. Any text is accepted, or refused with one line that begins with the file's name;
+ *  the second reading gives the same. A text that is refused is also refused by -t, which checks
+ *  more. */
 #include <stdlib.h>
 #include <string.h>
 

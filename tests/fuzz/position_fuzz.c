@@ -1,5 +1,5 @@
-/*  The file of the last position, of any bytes: it is taken as it was written, or as none. After
- *  that it says what it is told. */
+/*  The file of the last position, of any bytes: it is read as it was written, or as empty. After
+ *  that it says what was stored. */
 #include "config.h"
 
 #include <stdio.h>

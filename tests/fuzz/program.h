@@ -50,7 +50,7 @@ static const zc_option_t s_options[] = {
 static const zc_program_t s_program = {
     .program = "zcast-fuzz", .section = "fuzz", .usage = "", .summary = "", .options = s_options};
 
-/*  What was taken is what each option may be; an item of the list has at least `least` bytes. */
+/*  Accepted values are valid for each option; an item of the list has at least `least` bytes. */
 static void s_use (const zc_options_t *options, size_t least)
 {
     const char *key, *value;

@@ -1,4 +1,4 @@
-/*  The PROXY protocol: whole and a byte at a time have to give the same. */
+/*  The PROXY protocol: whole and a byte at a time must give the same result. */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     zc_proxy_t whole, cut;
     long length = zc_proxy_read (&whole, data, size), step = 0;
     for (size_t have = 0; have <= size && step == 0; have++) {
-        uint8_t *bytes = malloc (have ? have : 1); /* so that reading beyond it is seen */
+        uint8_t *bytes = malloc (have ? have : 1); /* so that a read past the end is seen */
         memcpy (bytes, data, have);
         step = zc_proxy_read (&cut, bytes, have);
         free (bytes);

@@ -1,6 +1,6 @@
-/*  What a request wants published: a query, header fields "Name: value" a line, an empty line, and
- * a body, which is taken as a payload, as a form and as a line of JSON. What is accepted has to be
- *  what the broker accepts. */
+/*  The messages that a request wants published: a query, header fields "Name: value", one in a
+ *  line, an empty line, and a body, which is read as a payload, as a form and as a line of JSON.
+ *  The broker must accept whatever is accepted here. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/*  A publisher whose broker says anything. Bytes are messages to publish, and what comes: answers
- *  to any of the requests that are out, a connection that breaks or comes to nothing, time. Each
- *  message is reported once, in order, whatever was answered. lib/peer/control.h is played here. */
+/*  A publisher whose broker may send anything. The bytes are messages to publish, answers to any
+ *  request under way, connections that break or fail, and the passing of time. Each message is
+ *  reported once, in order, whatever was answered. The target plays lib/peer/control.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +111,7 @@ long zc_control_timeout (const zc_control_t *self)
     return -1;
 }
 
-/*  Gives one of the requests that are out an answer of these frames. */
+/*  Gives one of the requests under way an answer of these frames. */
 static void s_answer (zc_control_t *control, size_t index, zc_slice_t text)
 {
     zc_slice_t frames[4] = {{text.at, 0}};
@@ -156,7 +156,7 @@ static void s_add (zc_publisher_t *publisher, size_t size)
                       (zc_slice_t){"", 0});
 }
 
-/*  One line of the input: a letter, and what belongs to it. */
+/*  One line of the input: a letter, and its arguments. */
 static void s_step (zc_publisher_t *publisher, zc_slice_t line)
 {
     char what = line.len ? line.at[0] : 0;
@@ -164,7 +164,7 @@ static void s_step (zc_publisher_t *publisher, zc_slice_t line)
     if (what == 'a')
         s_add (publisher, rest.len % 1000);
     else if (what == 'b')
-        s_add (publisher, 65537 + rest.len % 1000); /* one for which the limit is asked */
+        s_add (publisher, 65537 + rest.len % 1000); /* so large that the limit is asked for */
     else if (what == 'd')
         zc_publisher_drop (publisher);
     else if (what == 'c' && s_control)

@@ -1,5 +1,6 @@
-/*  An entry of the history's database: a byte that picks the table, one that is the length of the
- *  key, the key, and the value. What the check takes can be read without looking at any length. */
+/*  An entry of history's database: a byte that picks the table, a byte with the length of the
+ *  key, the key, and the value. An entry that passes the check can be read without checking any
+ *  length. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (!zc_layout_check (table, &key, &value, &sums))
         return 0;
     if (key.mv_size < 8)
-        abort (); /* each begins with a number */
+        abort (); /* every record begins with a number */
     if (table == ZC_IN_CHUNKS)
         s_chunk (&key, &value);
     if (table == ZC_IN_TOPICS)

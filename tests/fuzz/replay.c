@@ -1,8 +1,9 @@
-/*  replay.c - main() for a fuzz target without a fuzzer: every file of its corpus, and every
- *  beginning of each, goes through LLVMFuzzerTestOneInput. `make check` runs all targets like this.
+/*  replay.c - main() of a fuzz target without a fuzzer: every file of its corpus, and every
+ *  beginning of each, goes through LLVMFuzzerTestOneInput. `make check` runs all targets like
+ *  this.
  *
- *  Arguments are files or folders; without any, it is the corpus that belongs to the program's
- *  name: tests/fuzz/NOUN_fuzz has tests/fuzz/corpus/NOUN below $srcdir. */
+ *  Arguments are files or folders. Without any, the corpus is found by the program's name:
+ *  tests/fuzz/NOUN_fuzz has tests/fuzz/corpus/NOUN below $srcdir. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ static unsigned s_file (const char *path)
     return 1;
 }
 
-/*  A file, or all of a folder. Returns how many files were fed. */
+/*  A file, or all files of a folder. Returns how many were fed. */
 static unsigned s_path (const char *path)
 {
     struct stat info;

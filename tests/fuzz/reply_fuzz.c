@@ -1,5 +1,5 @@
-/*  reply_fuzz.c - whatever comes from where Redis should be: through hiredis's reader, and what we
- *  make of the replies. The first byte says in how large pieces it comes. */
+/*  reply_fuzz.c - any bytes from the place where Redis should be: through hiredis's reader, and
+ *  our reading of the replies. The first byte says in how large pieces they come. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +35,11 @@ static void s_role (const redisReply *reply)
         abort ();
 }
 
-/*  A list that wants what the input speaks of, and is told what it says. */
+/*  A list that wants the subscriptions that the input mentions, and is told the events. */
 static void s_tell (zc_redis_subscriptions_t *all, const zc_redis_event_t *event)
 {
     static uint64_t s_now;
-    s_now += 60000; /* whatever was refused is due again, once */
+    s_now += 60000; /* all refused subscriptions are due again, once */
     if (event->kind == ZC_EVENT_MESSAGE) {
         zc_redis_subscriptions_begin (all);
         zc_redis_subscriptions_want (all, event->name, event->pattern);

@@ -1,5 +1,5 @@
-/*  A worker's report, and what is made of it: STATS, whose JSON zmq stat reads, and /metrics. The
- *  same bytes are taken for the whole of STATS, too: what answers may be no broker. */
+/*  A worker's report, and its uses: STATS, whose JSON `zmq stat` reads, and /metrics. The same
+ *  bytes are also read as the whole of STATS, since the program that answers may be no broker. */
 #include "config.h"
 
 #include <jansson.h>
@@ -42,12 +42,12 @@ static void s_metrics (zc_slice_t stats)
             rest.len -= len + 1;
         }
         if (rest.len || !zc_utf8_valid (out.data, out.len))
-            abort (); /* the last line has an end too */
+            abort (); /* the last line ends in LF, too */
         zc_buf_clear (&out);
     }
 }
 
-/*  The name is a first line. */
+/*  The first line is the name. */
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     zc_slice_t all = {(const char *)data, size}, name = {"fcgi.0", 6}, text = all;

@@ -1,5 +1,5 @@
-/*  Where in history to begin, and points in time. What is taken means a position that there can be;
- *  a point in time is the same once it is written and read again. */
+/*  Where in history to begin, and points in time. An accepted text means a valid position. A
+ *  point in time stays the same when it is written and read again. */
 #include <stdlib.h>
 #include <string.h>
 

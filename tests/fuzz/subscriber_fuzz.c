@@ -1,7 +1,7 @@
-/*  A subscriber whose broker says anything: bytes are its answers, live messages, connections that
- *  come and break, and the passing of time. Of a topic nothing comes twice, or out of order, unless
- *  a gap was stated in between. The sockets are played here: lib/peer/control.h, monitor.h,
- * redial.h. */
+/*  A subscriber whose broker may send anything: the bytes are its answers, live messages,
+ *  connections that come and break, and the passing of time. No message of a topic comes twice,
+ *  or out of order, unless a gap was stated in between. The target plays the sockets:
+ *  lib/peer/control.h, monitor.h, redial.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ static const zc_slice_t s_names[TOPICS] = {{"a", 1}, {"b", 1}, {"p/1", 3}, {"p/2
 
 struct zc_control {
     zc_verb_t verb;
-    zc_control_fn fn; /* of the request that is out; NULL: none is */
+    zc_control_fn fn; /* of the request under way; NULL: there is none */
     void *arg;
 };
 
@@ -83,7 +83,7 @@ uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned t
 {
     (void)timeout_ms;
     if (self->fn)
-        abort (); /* it asks one thing at a time */
+        abort (); /* there is one request at a time */
     *self = (zc_control_t){ask->verb, fn, arg};
     return 1;
 }
@@ -120,7 +120,7 @@ static zc_message_t s_message (zc_buf_t *meta)
         .topic = topic, .payload = {"x", 1}, .meta = {(const char *)meta->data, meta->len}};
 }
 
-/*  A good answer's fields, in whatever order they are asked for. */
+/*  The fields of a good answer, in any order of reading. */
 static void s_fill (zc_answer_t *answer, zc_buf_t *list)
 {
     static const zc_slice_t lines[] = {{"one", 3}, {"two", 3}};
@@ -149,7 +149,7 @@ static void s_error (zc_answer_t *answer)
     answer->text = (zc_slice_t){"no", 2};
 }
 
-/*  Through the codec, as all that comes. */
+/*  Through the codec, like all answers. */
 static void s_give (zc_answer_t *written)
 {
     zc_control_t request = s_control;
@@ -188,7 +188,7 @@ static void s_answer (void)
     zc_buf_clear (&list);
 }
 
-/*  One answer a step. */
+/*  One answer for each step. */
 int zc_control_read (zc_control_t *self, int max)
 {
     (void)self, (void)max;
@@ -282,7 +282,7 @@ static void s_take (void *arg, const zc_message_t *message)
             s_last[i] = message->id;
             return;
         }
-    abort (); /* nobody asked for it */
+    abort (); /* nobody subscribed to it */
 }
 
 static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
@@ -306,7 +306,7 @@ static void s_send (zc_subscriber_t *subscriber, size_t count)
     s_frame = 0;
     s_frame_count = count;
     zc_subscriber_run (subscriber);
-    s_frame = s_frame_count = 0; /* where it wasn't read, it is lost */
+    s_frame = s_frame_count = 0; /* a message that wasn't read is lost */
     zc_buf_clear (&meta);
 }
 

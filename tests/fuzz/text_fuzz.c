@@ -1,4 +1,4 @@
-/*  Text from outside: UTF-8, escapes, queries, numbers. The fast paths agree with a slow one. */
+/*  Text from outside: UTF-8, escapes, queries, numbers. Each fast path agrees with a slow one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +51,7 @@ static void s_utf8 (const uint8_t *data, size_t size)
         abort ();
 }
 
-/*  What is escaped is one plain line, and what is plain already stays as it is. */
+/*  Escaped text is one plain line, and plain text stays as it is. */
 static void s_escape (const uint8_t *data, size_t size)
 {
     char *out = malloc (4 * size + 1);
@@ -86,7 +86,7 @@ static void s_query (const char *text, size_t size)
         for (size_t i = 0; i < query.count; i++)
             if (!zc_topic_valid (query.topics[i].at, query.topics[i].len))
                 abort ();
-        if (query.last_id.at && query.last_id.len > size) /* any bytes: zc_hub_join judges them */
+        if (query.last_id.at && query.last_id.len > size) /* any bytes: zc_hub_join checks them */
             abort ();
     }
     zc_query_clear (&query);

@@ -1,5 +1,6 @@
-/*  Tokens, keys, API keys and rules: a first byte picks. A token's claims are signed here with a
- * known secret, so that the fuzzer gets behind the signature; what isn't signed is never taken. */
+/*  Tokens, keys, API keys and rules; the first byte picks one of them. Claims are signed here
+ *  with a known secret, so that the fuzzer gets past the signature. A token without a valid
+ *  signature is never accepted. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/*  A worker whose broker says anything: bytes are what it sends, clients that come, move, read and
- *  go, and the passing of time. Whatever it is, nothing breaks: all that is told in the end is that
- *  clients still get what comes after it. */
+/*  A worker whose broker may send anything: the bytes are the broker's messages, clients that
+ *  come, move, read and go, and the passing of time. Whatever happens, nothing breaks, and in
+ *  the end clients still get new messages. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,13 +91,13 @@ static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *t
     s_note (self, token);
 }
 
-/*  Any question that was asked, answered or not, or none that ever was. */
+/*  Any request that was made, answered or not, or none that ever was. */
 static uint64_t s_token (const s_worker_t *worker)
 {
     return worker->questions[s_byte () % QUESTIONS];
 }
 
-/*  False where it is none. */
+/*  Returns false if it is malformed. */
 static bool s_message (zc_buf_t *meta, zc_message_t *message)
 {
     zc_slice_t topic = s_names[s_byte () % TOPICS];
@@ -119,7 +119,7 @@ static void s_hear (s_worker_t *worker, bool live)
     zc_buf_clear (&meta);
 }
 
-/*  Of an older broker, one that begins where some positions are, and one that says nothing. */
+/*  Of an older broker; one that begins where some positions are; and none. */
 #define LINES 3
 static const zc_line_t s_lines[LINES] = {{""}, {"0-9.x"}, {"log"}};
 
