@@ -332,7 +332,7 @@ static bool s_address (zc_exchange_t *self)
     if (rc < 0) {
         front->stats.proxies++;
         zc_exchange_refuse (self, 400, "forwarded",
-                            "the client's address that a proxy gave is malformed");
+                            "as a proxy gives it, the client's address is malformed");
         return false;
     }
     if (rc == 0)
