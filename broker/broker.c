@@ -159,6 +159,12 @@ static void s_settled (void *arg, zc_item_t *item, bool kept)
         zc_dialogue_settled (self->control, item, kept);
 }
 
+static void s_purged (void *arg, void *origin, uint64_t count, bool done)
+{
+    zc_broker_t *self = arg;
+    zc_dialogue_purged (self->control, origin, count, done);
+}
+
 /*  Receiving. */
 
 static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
@@ -628,6 +634,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
         zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes, zc_intake_sent);
     self->flow.counters = zc_stats_figures (self->flow.stats);
     self->flow.history->settled = s_settled;
+    self->flow.history->purged = s_purged;
     self->flow.history->arg = self;
     zmq_msg_init (&self->item.topic);
     zmq_msg_init (&self->item.payload);

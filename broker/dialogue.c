@@ -16,6 +16,8 @@
 #define S_REPLAYED 2000 /* messages replayed in one turn; beyond that, requests wait */
 #define S_COPIES_MAX 10000
 #define S_LIST_BYTES (1u << 20) /* of TOPICS: ten thousand names of eighty bytes */
+#define S_LOOK 10000            /* topics that LIST looks at in one answer */
+#define S_PURGES_MAX 100        /* requests that wait */
 #define S_TICK_MS 250           /* the loop sleeps at most so long */
 #define S_AHEAD_MS 86400000 /* others' positions are believed if they are so far ahead at most */
 #define S_MISSED_MS 5000    /* we are behind for so long; then missing messages are given up */
@@ -42,6 +44,7 @@ struct zc_dialogue {
     zc_slice_t *slices;    /* their bytes */
     /* PUBLISHes, by id, whose name belongs to a message that isn't settled yet */
     zc_table_t copies;
+    size_t purges; /* PURGEs that wait */
 };
 
 static void s_published (zc_dialogue_t *self, const zc_route_t *route, zc_id_t id)
@@ -376,6 +379,117 @@ static void s_topics (zc_dialogue_t *self, const zc_route_t *route, const zc_ask
     zc_buf_clear (&list);
 }
 
+/*  LIST. */
+
+/*  Where to go on: behind the topic that the answer before named. If it was published on since, it
+ *  stands elsewhere, and whatever was listed before it was published on later than it was. */
+static zc_topic_t *s_list_from (const zc_dialogue_t *self, const zc_ask_t *request)
+{
+    zc_topic_t *topic = NULL;
+    if (request->next.len == 0)
+        return zc_topics_previous (self->flow->topics, NULL);
+    topic = zc_topics_find (self->flow->topics, request->after);
+    if (topic && topic->sent == request->since)
+        return zc_topics_previous (self->flow->topics, topic);
+    for (topic = NULL; (topic = zc_topics_previous (self->flow->topics, topic));)
+        if (topic->last < request->since)
+            break;
+    return topic;
+}
+
+/*  Writes the list, and leaves in `from` the topic that the next one begins with. */
+static zc_topic_t *s_list_kept (zc_dialogue_t *self, const zc_ask_t *request, zc_buf_t *list,
+                                zc_topic_t *topic, zc_buf_t *next)
+{
+    uint64_t count = 0;
+    for (int looked = 0; topic; topic = zc_topics_previous (self->flow->topics, topic)) {
+        if (looked++ == S_LOOK || count == request->count || list->len > S_LIST_BYTES)
+            break;
+        zc_topic_kept_t kept = {.last = topic->sent, .topic = {topic->name, topic->len}};
+        next->len = 0;
+        zc_lasts_add (next, kept.last);
+        zc_buf_addc (next, ' ');
+        zc_buf_add (next, topic->name, topic->len);
+        if (!topic->published || !zc_slice_begins (kept.topic, request->prefix))
+            continue;
+        kept.messages = zc_history_size (self->flow->history, topic, &kept.bytes);
+        zc_topic_kept_add (list, &kept);
+        count++;
+    }
+    return topic;
+}
+
+static void s_list (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    zc_buf_t list = ZC_BUF_INIT, next = ZC_BUF_INIT;
+    if (zc_history_unreadable (self->flow->history)) {
+        s_error (self, route, "history", "history can't be read now: try again");
+        return;
+    }
+    zc_topic_t *rest = s_list_kept (self, request, &list, s_list_from (self, request), &next);
+    zc_history_release (self->flow->history);
+    zc_answer_t answer = {.verb = ZC_LIST,
+                          .kind = ZC_OK,
+                          .head = self->flow->head,
+                          .kept = {(char *)list.data, list.len},
+                          .next = {(char *)next.data, rest ? next.len : 0}};
+    zc_outbox_answer (self->outbox, route, &answer);
+    zc_buf_clear (&list);
+    zc_buf_clear (&next);
+}
+
+/*  PURGE. */
+
+typedef struct {
+    zc_route_t route;
+    size_t topics; /* whose purge is under way */
+    uint64_t count;
+} s_purge_t;
+
+static void s_answer_purge (zc_dialogue_t *self, s_purge_t *purge)
+{
+    zc_answer_t answer = {
+        .verb = ZC_PURGE, .kind = ZC_OK, .head = self->flow->head, .purged = purge->count};
+    zc_outbox_answer (self->outbox, &purge->route, &answer);
+    self->purges--;
+    free (purge);
+}
+
+void zc_dialogue_purged (zc_dialogue_t *self, void *origin, uint64_t count, bool done)
+{
+    s_purge_t *purge = origin;
+    purge->count += count;
+    if (--purge->topics)
+        return;
+    if (done)
+        s_answer_purge (self, purge);
+    else
+        free (purge); /* the broker ends, and nobody gets an answer */
+}
+
+static void s_purge (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    size_t at = 0;
+    zc_slice_t name;
+    if (self->purges >= S_PURGES_MAX) {
+        s_error (self, route, "busy", "too many purges at once: try again");
+        return;
+    }
+    s_purge_t *purge = malloc (sizeof *purge);
+    if (!purge)
+        abort ();
+    *purge = (s_purge_t){.route = *route, .topics = 1};
+    self->purges++;
+    while (zc_ask_topic (request, &at, &name)) {
+        zc_topic_t *topic = zc_topics_find (self->flow->topics, name);
+        if (!topic)
+            continue;
+        purge->topics++;
+        zc_history_purge (self->flow->history, topic, topic->last, purge);
+    }
+    zc_dialogue_purged (self, purge, 0, true);
+}
+
 /*  STATS, REPORT, PING. */
 
 static void s_say (zc_dialogue_t *self, const zc_route_t *route, zc_verb_t verb, zc_slice_t text)
@@ -485,9 +599,9 @@ static void s_limits (zc_dialogue_t *self, const zc_route_t *route, const zc_ask
 
 static void (*const s_verbs[ZC_VERBS]) (zc_dialogue_t *self, const zc_route_t *route,
                                         const zc_ask_t *request) = {
-    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,
-    [ZC_SYNC] = s_sync,       [ZC_TOPICS] = s_topics, [ZC_STATS] = s_stats,
-    [ZC_REPORT] = s_report,   [ZC_PING] = s_ping,     [ZC_LIMITS] = s_limits};
+    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,  [ZC_SYNC] = s_sync,
+    [ZC_TOPICS] = s_topics,   [ZC_STATS] = s_stats,   [ZC_REPORT] = s_report, [ZC_PING] = s_ping,
+    [ZC_LIMITS] = s_limits,   [ZC_LIST] = s_list,     [ZC_PURGE] = s_purge};
 
 /*  Returns whether the request may have taken long. A PUBLISH never does, and reading the clock
  *  after each would make it a tenth dearer. */

@@ -25,6 +25,8 @@ bool zc_dialogue_busy (const zc_dialogue_t *self);
 void zc_dialogue_nonce (zc_dialogue_t *self, zc_slice_t nonce);
 /*  History is done with a message: answers the requests that wait for it. */
 void zc_dialogue_settled (zc_dialogue_t *self, zc_item_t *item, bool kept);
+/*  History is done with a purge, or, if `done` is false, ends before that. */
+void zc_dialogue_purged (zc_dialogue_t *self, void *origin, uint64_t count, bool done);
 /*  Whether requests wait for messages of others. */
 bool zc_dialogue_awaits (const zc_dialogue_t *self);
 

@@ -197,7 +197,10 @@ bool zc_gate_ask (const zc_gate_t *self, const zc_certificate_t *sender, zc_verb
         return true;
     case ZC_STATS:
     case ZC_REPORT:
+    case ZC_PURGE:
         return sender->control;
+    case ZC_LIST:
+        return sender->control || zc_grants_any (sender->grants, ZC_GRANT_SUBSCRIBE);
     default:
         return zc_grants_any (sender->grants, ZC_GRANT_SUBSCRIBE);
     }

@@ -3,22 +3,30 @@
 noinst_LIBRARIES += tools/libparts.a
 tools_libparts_a_SOURCES = \
 	tools/eventstream.c tools/eventstream.h \
+	tools/format.c tools/format.h \
+	tools/human.c tools/human.h \
+	tools/ndjson.c tools/ndjson.h \
 	tools/since.c tools/since.h
 
 bin_PROGRAMS += tools/zmq
 tools_zmq_SOURCES = \
+	tools/columns.c tools/columns.h \
 	tools/http.c tools/http.h \
 	tools/http_pub.c tools/http_pub.h \
 	tools/http_sub.c tools/http_sub.h \
+	tools/listing.c tools/listing.h \
 	tools/locate.c tools/locate.h \
 	tools/printer.c tools/printer.h \
 	tools/progress.c tools/progress.h \
 	tools/zmq.c \
+	tools/zmq_history.c \
 	tools/zmq_keygen.c \
 	tools/zmq_ping.c \
 	tools/zmq_pub.c \
+	tools/zmq_purge.c \
 	tools/zmq_stat.c \
 	tools/zmq_sub.c \
+	tools/zmq_topics.c \
 	tools/zmq_token.c \
 	tools/tool.c tools/tool.h
 tools_zmq_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)

@@ -106,14 +106,20 @@ static int s_ask_head (s_locate_t *self, zc_id_t *head)
     return zc_tool_ask (self->link, &ask, s_take_head, head);
 }
 
-static int s_last (s_locate_t *self, uint64_t want, char *text)
+static int s_last (s_locate_t *self, uint64_t want, zc_id_t until, char *text)
 {
-    s_page_t page;
+    s_page_t page = {0};
     zc_id_t head;
+    int status = ZC_EXIT_OK;
+    if (until != ZC_ID_MAX && self->topics.len) {
+        zc_id_format (until, text);
+        status = s_ask_page (self, text, &page);
+    }
+    want = want < UINT64_MAX - page.after ? want + page.after : UINT64_MAX;
     strcpy (text, "earliest");
-    if (self->topics.len == 0)
-        return ZC_EXIT_OK;
-    int status = s_ask_page (self, text, &page);
+    if (self->topics.len == 0 || status != ZC_EXIT_OK)
+        return status;
+    status = s_ask_page (self, text, &page);
     if (status == ZC_EXIT_OK)
         status = s_ask_head (self, &head);
     if (status != ZC_EXIT_OK || page.after <= want || head <= page.first)
@@ -147,7 +153,7 @@ static void s_name (s_locate_t *self, const zc_slice_t *topics, size_t count)
 }
 
 int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_slice_t *topics,
-               size_t count, bool prefix, unsigned timeout_ms, char *text)
+               size_t count, bool prefix, zc_id_t until, unsigned timeout_ms, char *text)
 {
     if (since->from == ZC_FROM_EARLIEST || since->from == ZC_FROM_POSITION) {
         if (since->from == ZC_FROM_EARLIEST)
@@ -163,7 +169,7 @@ int zc_locate (const zc_options_t *options, const zc_since_t *since, const zc_sl
     else
         s_name (&self, topics, count);
     if (status == ZC_EXIT_OK)
-        status = since->from == ZC_FROM_LAST ? s_last (&self, since->count, text)
+        status = since->from == ZC_FROM_LAST ? s_last (&self, since->count, until, text)
                                              : s_own_id (&self, since->own_id, text);
     zc_tool_link_destroy (&self.link);
     zc_buf_clear (&self.topics);

@@ -10,6 +10,25 @@
 #include "lib/base/timestamp.h"
 #include "tools/tool.h"
 
+int zc_printer_init (zc_printer_t *self, const zc_options_t *options, bool json, const char *preset)
+{
+    char error[160];
+    const char *format = zc_options_text (options, "format");
+    *self = (zc_printer_t){.json = json};
+    if (json && format)
+        return zc_tool_misuse ("--format, or JSON: not both");
+    format = format ? format : preset;
+    if (json || !format)
+        return ZC_EXIT_OK;
+    self->format = zc_format_new (format, error, sizeof error);
+    return self->format ? ZC_EXIT_OK : zc_tool_misuse ("--format: %s", error);
+}
+
+void zc_printer_clear (zc_printer_t *self)
+{
+    zc_format_destroy (&self->format);
+}
+
 bool zc_printer_full (const zc_printer_t *self)
 {
     return self->want && self->seen >= self->want;
@@ -94,11 +113,23 @@ static void s_print_json (const zc_message_t *message)
     json_decref (object);
 }
 
+static void s_print_formatted (const zc_printer_t *self, const zc_message_t *message)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_format_write (self->format, message, zc_tool_on_terminal (), &text);
+    fwrite (text.data, 1, text.len, stdout);
+    zc_buf_clear (&text);
+}
+
 void zc_printer_message (zc_printer_t *self, const zc_message_t *message)
 {
     if (zc_printer_full (self))
         return;
     self->seen++;
+    if (self->format) {
+        s_print_formatted (self, message);
+        return;
+    }
     if (self->json) {
         s_print_json (message);
     } else {

@@ -73,7 +73,7 @@ int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
     return ZC_EXIT_FAILURE;
 }
 
-static bool s_on_terminal (void)
+bool zc_tool_on_terminal (void)
 {
     static int known = -1;
     if (known < 0)
@@ -83,7 +83,7 @@ static bool s_on_terminal (void)
 
 void zc_tool_put (zc_slice_t text)
 {
-    if (!s_on_terminal ()) {
+    if (!zc_tool_on_terminal ()) {
         fwrite (text.at, 1, text.len, stdout);
         return;
     }
@@ -115,7 +115,7 @@ void zc_tool_put_json (const char *json)
 {
     unsigned code;
     for (const char *at = json; *at;) {
-        size_t len = s_on_terminal () ? s_obeyed (at, &code) : 0;
+        size_t len = zc_tool_on_terminal () ? s_obeyed (at, &code) : 0;
         if (len)
             printf ("\\u%04x", code);
         else

@@ -17,7 +17,7 @@ typedef struct {
 } zc_tool_command_t;
 
 extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
-    zc_tool_keygen;
+    zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge;
 
 /*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
  *  all. */
@@ -53,6 +53,7 @@ int zc_tool_misuse (const char *format, ...) __attribute__ ((format (printf, 1, 
  *  ZC_EXIT_FAILURE. */
 int zc_tool_no_broker (const char *option, const char *endpoint, bool connected,
                        int64_t timeout_ms);
+bool zc_tool_on_terminal (void); /* stdout is */
 void zc_tool_put (zc_slice_t text);
 /*  Prints valid JSON, which stays JSON: a character that a terminal would obey is shown as \u009b.
  */

@@ -14,6 +14,9 @@ static const struct {
 } s_commands[] = {
     {"pub", "publish a message, or each line of standard input", &zc_tool_pub},
     {"sub", "print the messages of topics as they come", &zc_tool_sub},
+    {"topics", "the topics that there are, and what history keeps of them", &zc_tool_topics},
+    {"history", "the messages that history keeps of topics", &zc_tool_history},
+    {"purge", "remove the messages of topics from history", &zc_tool_purge},
     {"stat", "what the broker and its workers are doing", &zc_tool_stat},
     {"ping", "whether the broker answers", &zc_tool_ping},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},

@@ -6,6 +6,8 @@
  *  the broker would end the connection on a payload that is too large, without a word, so the
  *  broker is first asked on control for its limit. --http uses a zcast's public door
  *  (tools/http_pub.h). */
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 #include "lib/peer/redial.h"
 #include "tools/http_pub.h"
 #include "tools/progress.h"
+#include "tools/ndjson.h"
 #include "tools/tool.h"
 
 #define S_READ (64 * 1024)              /* bytes read at once */
@@ -84,6 +87,35 @@ static const zc_option_t s_options[] = {
      .max = 86400000,
      .argument = "TIME",
      .help = "how long a message may wait for the broker; 0: for ever"},
+    {.name = "ndjson",
+     .letter = 'n',
+     .type = ZC_OPT_BOOL,
+     .preset = "no",
+     .help = "each line of the input is a JSON object with topic, data and more, as zmq history "
+             "--ndjson "
+             "and zmq sub --json print them"},
+    {.name = "key-field",
+     .letter = 'k',
+     .type = ZC_OPT_TEXT,
+     .min = 1,
+     .max = 100,
+     .argument = "SEPARATOR",
+     .help = "with --lines: each line begins with the key of its message, and this after it, such "
+             "as ':' "
+             "or '\\t'"},
+    {.name = "repeat",
+     .letter = 'r',
+     .type = ZC_OPT_NUMBER,
+     .preset = "1",
+     .max = INT64_MAX,
+     .argument = "N",
+     .help = "publish the message N times; 0: until it is stopped"},
+    {.name = "rate",
+     .type = ZC_OPT_NUMBER,
+     .preset = "0",
+     .max = 10000000,
+     .argument = "N",
+     .help = "at most N messages a second; 0: no limit"},
     ZC_HTTP_OPTIONS,
     ZC_TOOL_ENDPOINTS,
     ZC_OPTION_END,
@@ -93,7 +125,7 @@ static const zc_program_t s_program = {
     .program = "zmq pub",
     .section = "zmq",
     .keys = ZC_TOOL_KEYS,
-    .usage = "[OPTION]... TOPIC [MESSAGE]",
+    .usage = "[OPTION]... TOPIC [MESSAGE]\n  or:  zmq pub [OPTION]... --ndjson [TOPIC]",
     .words = 2,
     .summary =
         "Publishes MESSAGE, or else the whole of standard input, and prints the id that the broker "
@@ -103,6 +135,9 @@ static const zc_program_t s_program = {
               "  zmq pub weather --event report --header ttl=3600 --file report.json\n"
               "  tail -F access.log | zmq pub host/access --lines --quiet --timeout 0\n"
               "  seq 100000 | zmq pub numbers --lines --fast\n"
+              "  zmq pub tick now --repeat 0 --rate 1\n"
+              "  zmq pub users --lines --key-field : < users.txt\n"
+              "  zmq pub --ndjson < saved.ndjson\n"
               "  zmq pub news 'hello' --http https://www.example.org --token-file shop.key\n",
     .options = s_options,
 };
@@ -112,6 +147,14 @@ typedef struct {
     zc_slice_t topic;
     zc_buf_t headers;
     bool lines, quiet;
+    bool ndjson;        /* the lines are records */
+    zc_buf_t separator; /* of key and payload of a line; empty: there is no key */
+    uint64_t rate;      /* messages a second; 0: no limit */
+    zc_slice_t message; /* to be published `again` times more */
+    uint64_t again;
+    uint64_t line_number;      /* of the input, so far */
+    uint64_t report_line;      /* the line that `reported` has come to */
+    zc_buf_t skipped;          /* uint64_t: later lines that were no message */
     int64_t timeout;           /* ms; 0: none */
     int input;                 /* descriptor; -1: at its end */
     zc_buf_t line;             /* the bytes read of an incomplete line */
@@ -164,13 +207,29 @@ static int s_headers (s_pub_t *self)
         if (s_header_option (self, value) != ZC_EXIT_OK)
             return ZC_EXIT_USAGE;
     zc_message_t message;
+    if (self->ndjson && self->headers.len)
+        return zc_tool_misuse ("--event, --id and --header are none for --ndjson, whose lines have "
+                               "their own");
+    if (self->ndjson && !self->topic.len)
+        return ZC_EXIT_OK;
     zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
     int rc = zc_publish_parse (&message, self->topic, (zc_slice_t){"", 0}, headers, 0);
     if (rc != 0)
         return zc_tool_misuse ("%s", zc_message_strerror (rc));
-    if (self->lines && message.key.len)
-        return zc_tool_misuse ("an id or key is for one message, not with --lines");
+    if (message.key.len && (self->lines || zc_options_number (self->options, "repeat") != 1))
+        return zc_tool_misuse ("an id or key is for one message, not with --lines or --repeat");
     return ZC_EXIT_OK;
+}
+
+/*  --key-field: the text as it is, but for "\t". */
+static void s_separator (s_pub_t *self)
+{
+    const char *text = zc_options_text (self->options, "key-field");
+    for (; text && *text; text++) {
+        bool tab = text[0] == '\\' && text[1] == 't';
+        zc_buf_addc (&self->separator, tab ? '\t' : *text);
+        text += tab;
+    }
 }
 
 /*  Sending ------------------------------------------------------------------------------------- */
@@ -185,9 +244,25 @@ static void s_refused (s_pub_t *self, uint64_t line, zc_slice_t code, zc_slice_t
     zc_tool_say ("%srefused: %.*s: %.*s", which, (int)code.len, code.at, (int)text.len, text.at);
 }
 
+/*  The line of the next message that is reported: those that were no message are passed over. */
+static uint64_t s_next_line (s_pub_t *self)
+{
+    const uint64_t *skipped = (const uint64_t *)self->skipped.data;
+    size_t count = self->skipped.len / sizeof *skipped, passed = 0;
+    self->report_line++;
+    while (passed < count && skipped[passed] == self->report_line) {
+        self->report_line++;
+        passed++;
+    }
+    if (passed)
+        zc_buf_shift (&self->skipped, passed * sizeof *skipped);
+    return self->report_line;
+}
+
 static void s_published (void *arg, const zc_published_t *published)
 {
     s_pub_t *self = arg;
+    uint64_t line = s_next_line (self);
     self->reported++;
     self->put_off.len = 0;
     if (zc_slice_is (published->code, "OK")) {
@@ -198,7 +273,7 @@ static void s_published (void *arg, const zc_published_t *published)
         putchar ('\n');
         return;
     }
-    s_refused (self, self->reported, published->code, published->text);
+    s_refused (self, line, published->code, published->text);
 }
 
 static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
@@ -315,18 +390,18 @@ static bool s_fast_fits (s_pub_t *self, zc_slice_t payload)
     char text[120];
     int len = snprintf (text, sizeof text, "%zu bytes are more than the broker's max-payload, %zu",
                         payload.len, self->max_payload);
-    s_refused (self, self->taken, (zc_slice_t){"payload", 7}, (zc_slice_t){text, (size_t)len});
+    s_refused (self, self->line_number, (zc_slice_t){"payload", 7},
+               (zc_slice_t){text, (size_t)len});
     return false;
 }
 
-static int s_fast_send (s_pub_t *self, zc_slice_t payload)
+static int s_fast_send (s_pub_t *self, zc_slice_t topic, zc_slice_t headers, zc_slice_t payload)
 {
     uint64_t begun = zc_mono_ms ();
     s_read_subscriptions (self);
     while (!self->subscribed && s_fast_wait (self, ZMQ_POLLIN, begun))
         s_read_subscriptions (self);
-    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
-    if (self->subscribed && s_fast_send_frame (self, self->topic, ZMQ_SNDMORE, begun) == 0 &&
+    if (self->subscribed && s_fast_send_frame (self, topic, ZMQ_SNDMORE, begun) == 0 &&
         s_fast_send_frame (self, payload, ZMQ_SNDMORE, begun) == 0 &&
         s_fast_send_frame (self, headers, 0, begun) == 0)
         return ZC_EXIT_OK;
@@ -336,7 +411,7 @@ static int s_fast_send (s_pub_t *self, zc_slice_t payload)
                               self->subscribed, self->timeout);
 }
 
-static int s_send (s_pub_t *self, zc_slice_t payload)
+static int s_send_as (s_pub_t *self, zc_slice_t topic, zc_slice_t headers, zc_slice_t payload)
 {
     self->taken++;
     if (self->http) {
@@ -344,10 +419,74 @@ static int s_send (s_pub_t *self, zc_slice_t payload)
         return status == ZC_EXIT_OK && !zc_tool_flush () ? ZC_EXIT_FAILURE : status;
     }
     if (self->xpub)
-        return s_fast_fits (self, payload) ? s_fast_send (self, payload) : ZC_EXIT_OK;
-    zc_publisher_add (self->publisher, self->topic, payload,
-                      (zc_slice_t){zc_buf_str (&self->headers), self->headers.len});
+        return s_fast_fits (self, payload) ? s_fast_send (self, topic, headers, payload)
+                                           : ZC_EXIT_OK;
+    zc_publisher_add (self->publisher, topic, payload, headers);
     return ZC_EXIT_OK;
+}
+
+static int s_send (s_pub_t *self, zc_slice_t payload)
+{
+    zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
+    return s_send_as (self, self->topic, headers, payload);
+}
+
+/*  A line that is no message is said, and the others go on. */
+static int s_skip_line (s_pub_t *self, const char *why)
+{
+    zc_buf_add (&self->skipped, &self->line_number, sizeof self->line_number);
+    s_refused (self, self->line_number, (zc_slice_t){"input", 5}, (zc_slice_t){why, strlen (why)});
+    return ZC_EXIT_OK;
+}
+
+static int s_send_record (s_pub_t *self, zc_slice_t line)
+{
+    zc_ndjson_t record;
+    const char *wrong = zc_ndjson_parse (&record, line, self->topic.len ? self->topic.at : NULL);
+    int status = wrong ? s_skip_line (self, wrong)
+                       : s_send_as (self, record.topic,
+                                    (zc_slice_t){zc_buf_str (&record.headers), record.headers.len},
+                                    record.payload);
+    zc_ndjson_clear (&record);
+    return status;
+}
+
+/*  "KEY:PAYLOAD" */
+static int s_send_with_key (s_pub_t *self, zc_slice_t line)
+{
+    const char *at = memmem (line.at, line.len, self->separator.data, self->separator.len);
+    size_t len = at ? (size_t)(at - line.at) : 0;
+    if (len == 0 || len > ZC_EVENT_MAX || !zc_text_plain (line.at, len))
+        return s_skip_line (self, "it doesn't begin with a key of 1 to 256 bytes of plain text, "
+                                  "and the separator");
+    zc_buf_t headers = ZC_BUF_INIT;
+    size_t rest = len + self->separator.len;
+    zc_buf_add (&headers, self->headers.data, self->headers.len);
+    zc_buf_addf (&headers, "key: %.*s\n", (int)len, line.at);
+    int status = s_send_as (self, self->topic, (zc_slice_t){zc_buf_str (&headers), headers.len},
+                            (zc_slice_t){line.at + rest, line.len - rest});
+    zc_buf_clear (&headers);
+    return status;
+}
+
+static int s_send_line (s_pub_t *self, zc_slice_t line)
+{
+    self->line_number++;
+    if (self->ndjson && line.len == 0) {
+        zc_buf_add (&self->skipped, &self->line_number, sizeof self->line_number);
+        return ZC_EXIT_OK;
+    }
+    return self->ndjson          ? s_send_record (self, line)
+           : self->separator.len ? s_send_with_key (self, line)
+                                 : s_send (self, line);
+}
+
+/*  Milliseconds until the rate allows another message; 0: now. */
+static uint64_t s_rate_wait (const s_pub_t *self)
+{
+    uint64_t due = self->rate ? self->taken * 1000 / self->rate : 0;
+    uint64_t passed = zc_mono_ms () - self->begun;
+    return due > passed ? due - passed : 0;
 }
 
 /*  Input --------------------------------------------------------------------------------------- */
@@ -359,21 +498,29 @@ static int s_send_lines (s_pub_t *self, bool at_end)
     int status = ZC_EXIT_OK;
     const char *text = zc_buf_str (&self->line);
     const char *end;
-    while (status == ZC_EXIT_OK && (end = memchr (text + done, '\n', self->line.len - done))) {
+    while (status == ZC_EXIT_OK && !s_rate_wait (self) &&
+           (end = memchr (text + done, '\n', self->line.len - done))) {
         size_t len = (size_t)(end - text) - done;
-        status = s_send (self, (zc_slice_t){text + done, len});
+        status = s_send_line (self, (zc_slice_t){text + done, len});
         done += len + 1;
     }
     zc_buf_shift (&self->line, done);
-    if (status == ZC_EXIT_OK && at_end && self->line.len > 0) {
-        status = s_send (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
+    if (status == ZC_EXIT_OK && at_end && self->line.len > 0 && !s_rate_wait (self)) {
+        status = s_send_line (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
         zc_buf_clear (&self->line);
     }
     if (self->line.len > S_LINE_MAX) {
-        zc_tool_say ("line %llu is longer than 64 MiB", (unsigned long long)self->taken + 1);
+        zc_tool_say ("line %llu is longer than 64 MiB", (unsigned long long)self->line_number + 1);
         return ZC_EXIT_FAILURE;
     }
     return status;
+}
+
+static void s_set_message (s_pub_t *self, zc_slice_t message)
+{
+    uint64_t times = (uint64_t)zc_options_number (self->options, "repeat");
+    self->message = message;
+    self->again = times ? times : UINT64_MAX;
 }
 
 /*  Reads once; closes the input at its end. */
@@ -399,8 +546,31 @@ static int s_read (s_pub_t *self)
         return ZC_EXIT_FAILURE;
     }
     if (self->input < 0 && !self->failed)
-        return s_send (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
+        s_set_message (self, (zc_slice_t){zc_buf_str (&self->line), self->line.len});
     return ZC_EXIT_OK;
+}
+
+/*  Whether there is something to publish that has been read already: it waits for the rate. */
+static bool s_has_more (const s_pub_t *self)
+{
+    if (!self->lines)
+        return self->again > 0;
+    return self->line.len && (self->input < 0 || memchr (self->line.data, '\n', self->line.len));
+}
+
+/*  Publishes of that what the rate allows, and the queue has room for. */
+static int s_produce (s_pub_t *self)
+{
+    int status = ZC_EXIT_OK;
+    if (self->lines)
+        return s_has_more (self) ? s_send_lines (self, self->input < 0) : ZC_EXIT_OK;
+    for (int i = 0; i < S_AHEAD && status == ZC_EXIT_OK && self->again && !s_rate_wait (self) &&
+                    !zc_tool_stopped;
+         i++) {
+        self->again -= self->again != UINT64_MAX;
+        status = s_send (self, self->message);
+    }
+    return status;
 }
 
 /*  The line on the terminal: messages confirmed, and the part of the input that was read. */
@@ -413,9 +583,9 @@ static void s_show_progress (s_pub_t *self)
     char percent[32] = "";
     if (self->all)
         snprintf (percent, sizeof percent, ", %.0f %% of the file", share < 100 ? share : 100.0);
-    zc_progress_show (&self->progress, "%llu lines %s%s, %.0f/s", (unsigned long long)done,
-                      self->xpub ? "sent" : "confirmed", percent,
-                      (double)done * 1000 / (double)(ms ? ms : 1));
+    zc_progress_show (&self->progress, "%llu %s %s%s, %.0f/s", (unsigned long long)done,
+                      self->lines ? "lines" : "messages", self->xpub ? "sent" : "confirmed",
+                      percent, (double)done * 1000 / (double)(ms ? ms : 1));
 }
 
 /*  After a signal: says what happened to the lines, if not all were confirmed. */
@@ -425,7 +595,7 @@ static void s_say_stopped (const s_pub_t *self)
     unsigned long long waiting = taken - self->reported;
     if (self->xpub)
         zc_tool_say ("stopped: %llu messages sent, unconfirmed as --fast is", taken);
-    else if (!self->lines)
+    else if (!self->lines && taken <= 1)
         zc_tool_say (taken ? "stopped: the message may have been published or not"
                            : "stopped before anything was published");
     else if (waiting == 0)
@@ -474,10 +644,13 @@ static int s_turn (s_pub_t *self)
     zmq_pollitem_t items[3 + ZC_TOOL_ITEMS];
     size_t count = zc_publisher_pollitems (self->publisher, items), input = count;
     const zc_publisher_stats_t *stats = zc_publisher_stats (self->publisher);
-    bool reads = self->input >= 0 && stats->waiting < S_AHEAD && stats->bytes < S_AHEAD_BYTES;
+    bool room = stats->waiting < S_AHEAD && stats->bytes < S_AHEAD_BYTES, more = s_has_more (self);
+    bool reads = self->input >= 0 && room && !more;
     if (reads)
         items[count++] = (zmq_pollitem_t){NULL, self->input, ZMQ_POLLIN, 0};
     long wait = zc_publisher_timeout (self->publisher);
+    if (more && room)
+        wait = s_least (wait, (long)s_rate_wait (self));
     if (stats->waiting && self->timeout) {
         uint64_t age = s_age (self);
         wait = s_least (wait,
@@ -488,6 +661,8 @@ static int s_turn (s_pub_t *self)
     int status = ZC_EXIT_OK;
     if (reads && items[input].revents && !zc_tool_stopped)
         status = s_read (self);
+    if (status == ZC_EXIT_OK && room && !zc_tool_stopped)
+        status = s_produce (self);
     zc_publisher_run (self->publisher);
     s_show_progress (self);
     if (status == ZC_EXIT_OK && !zc_tool_flush ())
@@ -499,8 +674,11 @@ static int s_turn (s_pub_t *self)
 static int s_fast_turn (s_pub_t *self)
 {
     zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{NULL, self->input, ZMQ_POLLIN, 0}};
-    zc_tool_poll (items, 1, -1, false);
-    int status = items[0].revents && !zc_tool_stopped ? s_read (self) : ZC_EXIT_OK;
+    bool more = s_has_more (self), reads = !more && self->input >= 0;
+    zc_tool_poll (items, reads, more ? (long)s_rate_wait (self) : -1, false);
+    int status = reads && items[0].revents && !zc_tool_stopped ? s_read (self) : ZC_EXIT_OK;
+    if (status == ZC_EXIT_OK && !zc_tool_stopped)
+        status = s_produce (self);
     s_show_progress (self);
     return status;
 }
@@ -509,10 +687,10 @@ static int s_run (s_pub_t *self)
 {
     int status = ZC_EXIT_OK;
     while (status == ZC_EXIT_OK && !zc_tool_stopped) {
-        if ((self->xpub || self->http) && self->input >= 0)
+        bool more = self->input >= 0 || s_has_more (self);
+        if ((self->xpub || self->http) && more)
             status = s_fast_turn (self);
-        else if (self->publisher &&
-                 (self->input >= 0 || zc_publisher_stats (self->publisher)->waiting))
+        else if (self->publisher && (more || zc_publisher_stats (self->publisher)->waiting))
             status = s_turn (self);
         else
             break;
@@ -552,6 +730,8 @@ static int s_close (s_pub_t *self, void *context)
     zc_buf_clear (&self->headers);
     zc_buf_clear (&self->line);
     zc_buf_clear (&self->put_off);
+    zc_buf_clear (&self->separator);
+    zc_buf_clear (&self->skipped);
     zc_publisher_destroy (&self->publisher);
     zc_http_pub_destroy (&self->http);
     if (self->xpub)
@@ -565,8 +745,10 @@ static int s_source (s_pub_t *self, const char *message)
 {
     const char *path = zc_options_text (self->options, "file");
     self->input = -1;
-    if (message)
-        return s_send (self, (zc_slice_t){message, strlen (message)});
+    if (message) {
+        s_set_message (self, (zc_slice_t){message, strlen (message)});
+        return s_produce (self);
+    }
     bool standard = !path || strcmp (path, "-") == 0;
     self->input = standard ? STDIN_FILENO : open (path, O_RDONLY | O_CLOEXEC);
     struct stat about;
@@ -582,14 +764,22 @@ static int s_check_words (const zc_options_t *options)
 {
     const char *topic = zc_options_word (options, 0);
     const char *message = zc_options_word (options, 1);
-    if (!topic)
+    bool ndjson = zc_options_bool (options, "ndjson"), http = zc_options_text (options, "http");
+    bool lines = ndjson || zc_options_bool (options, "lines");
+    if (!topic && !ndjson)
         return zc_tool_misuse ("which topic?");
+    if (zc_options_text (options, "key-field") && (ndjson || !lines))
+        return zc_tool_misuse ("--key-field is for --lines");
+    if (http && (ndjson || zc_options_text (options, "key-field")))
+        return zc_tool_misuse ("--ndjson and --key-field aren't for --http");
+    if (lines && zc_options_number (options, "repeat") != 1)
+        return zc_tool_misuse ("--repeat is for one message, and not for lines");
     if (message && zc_options_word (options, 2))
         return zc_tool_misuse ("'%s' is too much: quote a message that has spaces",
                                zc_options_word (options, 2));
-    if (zc_options_text (options, "http") && zc_options_bool (options, "fast"))
+    if (http && zc_options_bool (options, "fast"))
         return zc_tool_misuse ("--http or --fast: not both");
-    if (message && (zc_options_bool (options, "lines") || zc_options_text (options, "file")))
+    if (message && (lines || zc_options_text (options, "file")))
         return zc_tool_misuse ("a message on the command line, or --lines or --file: not both");
     return ZC_EXIT_OK;
 }
@@ -598,15 +788,22 @@ static int s_pub (const zc_options_t *options)
 {
     const char *topic = zc_options_word (options, 0);
     s_pub_t self = {.options = options,
-                    .topic = {topic, strlen (topic)},
+                    .topic = {topic, topic ? strlen (topic) : 0},
                     .headers = ZC_BUF_INIT,
-                    .lines = zc_options_bool (options, "lines"),
+                    .lines =
+                        zc_options_bool (options, "lines") || zc_options_bool (options, "ndjson"),
+                    .ndjson = zc_options_bool (options, "ndjson"),
+                    .separator = ZC_BUF_INIT,
+                    .skipped = ZC_BUF_INIT,
+                    .rate = (uint64_t)zc_options_number (options, "rate"),
                     .quiet = zc_options_bool (options, "quiet"),
                     .timeout = zc_options_number (options, "timeout"),
                     .line = ZC_BUF_INIT,
                     .put_off = ZC_BUF_INIT,
                     .begun = zc_mono_ms ()};
-    zc_progress_init (&self.progress, self.lines && (self.quiet || !isatty (STDOUT_FILENO)));
+    s_separator (&self);
+    zc_progress_init (&self.progress, (self.lines || zc_options_number (options, "repeat") != 1) &&
+                                          (self.quiet || !isatty (STDOUT_FILENO)));
     void *context = zmq_ctx_new ();
     int status = s_headers (&self);
     if (status == ZC_EXIT_OK)

@@ -9,9 +9,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/figures.h"
+#include "tools/columns.h"
+#include "tools/human.h"
 #include "tools/tool.h"
 
-#define S_COLUMNS_MAX 11
 #define S_SLOW_MAX 20 /* clients that --slow lists */
 
 static const zc_option_t s_options[] = {
@@ -73,72 +74,6 @@ static const char *s_string (const json_t *object, const char *key)
     return text ? text : "";
 }
 
-/*  Formatting: each function returns `text`, which holds S_TEXT bytes.
- *  ---------------------------- */
-
-#define S_TEXT 32
-
-/*  1,234,567 */
-static const char *s_count (double value, char *text)
-{
-    char plain[24];
-    int len = snprintf (plain, sizeof plain, "%.0f", value < 0 || value > 1e17 ? 0.0 : value);
-    char *to = text;
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            *to++ = ',';
-        *to++ = plain[i];
-    }
-    *to = 0;
-    return text;
-}
-
-static const char *s_bytes (double value, char *text)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
-    while (value >= 1024 && unit < 4) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf (text, S_TEXT, unit && value < 100 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return text;
-}
-
-static const char *s_duration (double seconds, char *text)
-{
-    uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
-    if (s < 120)
-        snprintf (text, S_TEXT, "%" PRIu64 " s", s);
-    else if (s < 7200)
-        snprintf (text, S_TEXT, "%" PRIu64 " min", s / 60);
-    else if (s < 172800)
-        snprintf (text, S_TEXT, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
-    else
-        snprintf (text, S_TEXT, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
-    return text;
-}
-
-/*  A text of the report, with '?' for each character that a terminal might obey; the caller
- *  frees it. */
-static char *s_shown (const char *text)
-{
-    size_t len = strlen (text), done = 0, step;
-    char *shown = malloc (len + 1), escaped[4 * 4];
-    if (!shown)
-        abort ();
-    for (size_t i = 0; i < len; i += step) {
-        step = 1;
-        while (i + step < len && ((unsigned char)text[i + step] & 0xc0) == 0x80 && step < 4)
-            step++;
-        bool plain = zc_text_escape (text + i, step, escaped) == step;
-        memcpy (shown + done, plain ? text + i : "?", plain ? step : 1);
-        done += plain ? step : 1;
-    }
-    shown[done] = 0;
-    return shown;
-}
-
 static void s_line (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 static void s_line (const char *format, ...)
 {
@@ -147,88 +82,16 @@ static void s_line (const char *format, ...)
     va_start (args, format);
     zc_buf_vaddf (&text, format, args);
     va_end (args);
-    char *shown = s_shown (zc_buf_str (&text));
+    char *shown = zc_human_shown (zc_buf_str (&text));
     puts (shown);
     free (shown);
     zc_buf_clear (&text);
 }
 
-/*  A table: its rows are gathered first, so that columns are as wide as their contents.
- *  ------------ */
-
-typedef struct {
-    const char *title;
-    bool left;
-} s_column_t;
-
-typedef struct {
-    const s_column_t *columns;
-    size_t count;
-    char **cells; /* row by row */
-    size_t cell_count;
-    int width[S_COLUMNS_MAX];
-} s_table_t;
-
-/*  Columns on a terminal: the bytes that continue a character of UTF-8 don't count. */
-static int s_width (const char *text)
-{
-    int width = 0;
-    for (const char *c = text; *c; c++)
-        width += ((unsigned char)*c & 0xc0) != 0x80;
-    return width;
-}
-
-static void s_cell (s_table_t *self, const char *text)
-{
-    self->cells = realloc (self->cells, (self->cell_count + 1) * sizeof *self->cells);
-    if (!self->cells)
-        abort ();
-    char *copy = s_shown (text);
-    int width = s_width (copy);
-    int *widest = &self->width[self->cell_count % self->count];
-    if (width > *widest)
-        *widest = width;
-    self->cells[self->cell_count++] = copy;
-}
-
-static void s_table_begin (s_table_t *self, const s_column_t *columns, size_t count)
-{
-    if (count > S_COLUMNS_MAX)
-        abort ();
-    *self = (s_table_t){.columns = columns, .count = count};
-    for (size_t i = 0; i < count; i++)
-        s_cell (self, columns[i].title);
-}
-
-/*  Prints the table, after `before`, if it has rows; frees it in either case. */
-static void s_table_end (s_table_t *self, const char *before)
-{
-    bool rows = self->cell_count > self->count;
-    if (rows)
-        fputs (before, stdout);
-    for (size_t i = 0; i < self->cell_count; i++) {
-        size_t column = i % self->count;
-        bool left = self->columns[column].left, last = column + 1 == self->count;
-        int pad = self->width[column] - s_width (self->cells[i]);
-        if (rows)
-            printf ("%*s%s%*s%s", left ? 0 : pad, "", self->cells[i], left && !last ? pad : 0, "",
-                    last ? "\n" : "  ");
-        free (self->cells[i]);
-    }
-    free (self->cells);
-}
-
-/*  Workers and bridges report by name; a bridge's report has "redis". */
+/*  Workers and bridges report under names; a bridge's report has "redis". */
 static bool s_is_bridge (const json_t *report)
 {
     return json_object_get (report, "redis") != NULL;
-}
-
-static void s_numbers (s_table_t *table, const uint64_t *numbers, size_t count)
-{
-    char text[S_TEXT];
-    for (size_t i = 0; i < count; i++)
-        s_cell (table, s_count ((double)numbers[i], text));
 }
 
 static double s_worst_lag (const json_t *report)
@@ -248,23 +111,24 @@ static double s_worst_lag (const json_t *report)
 /*  When the broker last answered the worker: the time in the report, plus the report's age. */
 static const char *s_synced (uint64_t synced_ms, double reported, char *text)
 {
-    char ago[S_TEXT - 8];
-    snprintf (text, S_TEXT, "%s ago", s_duration ((double)synced_ms / 1000 + reported, ago));
+    char ago[ZC_HUMAN_SIZE - 8];
+    snprintf (text, ZC_HUMAN_SIZE, "%s ago",
+              zc_human_duration ((double)synced_ms / 1000 + reported, ago));
     return text;
 }
 
 static void s_print_workers (const json_t *workers, const json_t *reported)
 {
-    static const s_column_t columns[] = {
+    static const zc_column_t columns[] = {
         {"WORKER", true},    {"CLIENTS", false}, {"TOPICS", false},    {"DELIVERED", false},
         {"HOLES", false},    {"FETCHED", false}, {"GAPS", false},      {"RESUMED", false},
         {"TOO SLOW", false}, {"SYNCED", false},  {"WORST LAG", false},
     };
-    s_table_t table;
-    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    zc_columns_t table;
+    zc_columns_begin (&table, columns, sizeof columns / sizeof *columns);
     const char *name;
     json_t *report;
-    char text[S_TEXT];
+    char text[ZC_HUMAN_SIZE];
     json_object_foreach ((json_t *)workers, name, report)
     {
         if (s_is_bridge (report))
@@ -279,44 +143,46 @@ static void s_print_workers (const json_t *workers, const json_t *reported)
                                     of.gaps,
                                     of.resumed_feed + of.resumed_broker,
                                     of.slow_dropped + of.slow_skipped + of.held_dropped};
-        s_cell (&table, name);
-        s_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
+        zc_columns_cell (&table, name);
+        zc_columns_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
         bool tells = json_object_get (report, "synced") != NULL;
-        s_cell (&table, tells ? s_synced (of.synced_ms, s_number (reported, name), text) : "");
-        s_cell (&table, s_bytes (s_worst_lag (report), text));
+        zc_columns_cell (&table,
+                         tells ? s_synced (of.synced_ms, s_number (reported, name), text) : "");
+        zc_columns_cell (&table, zc_human_bytes (s_worst_lag (report), text));
     }
-    s_table_end (&table, "\n");
+    zc_columns_end (&table, "\n", stdout);
 }
 
 /*  Names that have reported and don't any more: they are stopped, or cut off. */
 static void s_print_silent (const json_t *workers, const json_t *reported)
 {
-    static const s_column_t columns[] = {{"SILENT", true}, {"LAST HEARD", false}};
-    s_table_t table;
-    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    static const zc_column_t columns[] = {{"SILENT", true}, {"LAST HEARD", false}};
+    zc_columns_t table;
+    zc_columns_begin (&table, columns, sizeof columns / sizeof *columns);
     const char *name;
     json_t *seconds;
-    char text[S_TEXT], ago[S_TEXT - 8];
+    char text[ZC_HUMAN_SIZE], ago[ZC_HUMAN_SIZE - 8];
     json_object_foreach ((json_t *)reported, name, seconds)
     {
         if (json_object_get (workers, name))
             continue;
-        snprintf (text, sizeof text, "%s ago", s_duration (json_number_value (seconds), ago));
-        s_cell (&table, name);
-        s_cell (&table, text);
+        snprintf (text, sizeof text, "%s ago",
+                  zc_human_duration (json_number_value (seconds), ago));
+        zc_columns_cell (&table, name);
+        zc_columns_cell (&table, text);
     }
-    s_table_end (&table, "\n");
+    zc_columns_end (&table, "\n", stdout);
 }
 
 static void s_print_bridges (const json_t *workers)
 {
-    static const s_column_t columns[] = {
+    static const zc_column_t columns[] = {
         {"BRIDGE", true},     {"REDIS", true},    {"RECEIVED", false},
         {"PUBLISHED", false}, {"WAITING", false}, {"DROPPED", false},
         {"REFUSED", false},   {"RELAYED", false}, {"GAPS", false},
     };
-    s_table_t table;
-    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
+    zc_columns_t table;
+    zc_columns_begin (&table, columns, sizeof columns / sizeof *columns);
     const char *name;
     json_t *report;
     json_object_foreach ((json_t *)workers, name, report)
@@ -329,11 +195,11 @@ static void s_print_bridges (const json_t *workers)
         zc_figures_read (zc_relay_figures, &relay, report);
         const uint64_t numbers[] = {of.received, of.published,  of.waiting,   of.dropped,
                                     of.refused,  relay.relayed, of.redis_gaps};
-        s_cell (&table, name);
-        s_cell (&table, s_string (report, "redis"));
-        s_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
+        zc_columns_cell (&table, name);
+        zc_columns_cell (&table, s_string (report, "redis"));
+        zc_columns_numbers (&table, numbers, sizeof numbers / sizeof *numbers);
     }
-    s_table_end (&table, "\n");
+    zc_columns_end (&table, "\n", stdout);
 }
 
 /*  The faults that a bridge reports about itself, and their consequences. */
@@ -341,7 +207,7 @@ static void s_print_troubles (const json_t *workers)
 {
     const char *name;
     json_t *report;
-    char a[S_TEXT], b[S_TEXT];
+    char a[ZC_HUMAN_SIZE], b[ZC_HUMAN_SIZE];
     json_object_foreach ((json_t *)workers, name, report)
     {
         const char *in = s_string (report, "redis_error"), *out = s_string (report, "relay_error");
@@ -353,42 +219,45 @@ static void s_print_troubles (const json_t *workers)
         zc_figures_read (zc_relay_figures, &relay, report);
         if (*in)
             s_line ("  %s, from Redis: %s (has %s of %s subscriptions)", name, in,
-                    s_count ((double)of.subscribed, a), s_count ((double)of.subscriptions, b));
+                    zc_human_count ((double)of.subscribed, a),
+                    zc_human_count ((double)of.subscriptions, b));
         if (*out)
             s_line ("  %s, to Redis, %s: %s (%s messages wait)", name, s_string (report, "relay"),
-                    out, s_count ((double)relay.waiting, a));
+                    out, zc_human_count ((double)relay.waiting, a));
     }
 }
 
 static void s_print_broker (const json_t *stats, const char *endpoint)
 {
-    char a[S_TEXT], b[S_TEXT], c[S_TEXT];
+    char a[ZC_HUMAN_SIZE], b[ZC_HUMAN_SIZE], c[ZC_HUMAN_SIZE];
     const json_t *rates = json_object_get (stats, "rates");
     const json_t *history = json_object_get (stats, "history");
     zc_broker_figures_t of;
     zc_figures_read (zc_broker_figures, &of, stats);
     s_line ("zcast-broker %s at %s, up %s", s_string (stats, "version"), endpoint,
-            s_duration ((double)of.uptime_ms / 1000, a));
+            zc_human_duration ((double)of.uptime_ms / 1000, a));
     putchar ('\n');
-    s_line ("  published      %s (%.0f/s)", s_count ((double)of.published, a),
+    s_line ("  published      %s (%.0f/s)", zc_human_count ((double)of.published, a),
             s_number (rates, "published"));
-    s_line ("  subscriptions  %s", s_count ((double)of.subscriptions, a));
+    s_line ("  subscriptions  %s", zc_human_count ((double)of.subscriptions, a));
     s_line ("  last id        %s", s_string (stats, "head"));
     s_line ("  history        %s, %s: %s messages, %s", s_string (history, "kind"),
-            s_string (history, "state"), s_count ((double)of.history_messages, a),
-            s_bytes ((double)of.history_bytes, b));
+            s_string (history, "state"), zc_human_count ((double)of.history_messages, a),
+            zc_human_bytes ((double)of.history_bytes, b));
     if (*s_string (history, "error"))
         s_line ("                 %s", s_string (history, "error"));
     s_line ("  refused        %s on PUB, %s in conflict; %s repeated",
-            s_count ((double)of.refused, a), s_count ((double)of.conflicts, b),
-            s_count ((double)of.duplicates, c));
+            zc_human_count ((double)of.refused, a), zc_human_count ((double)of.conflicts, b),
+            zc_human_count ((double)of.duplicates, c));
     s_line ("  full queues    %s, of subscribers that didn't keep up%s%s",
-            s_count ((double)of.dropped, a), of.dropped ? "; something was last dropped at " : "",
+            zc_human_count ((double)of.dropped, a),
+            of.dropped ? "; something was last dropped at " : "",
             of.dropped ? s_string (json_object_get (stats, "dropped"), "position") : "");
     s_line ("  subscribers    %s connected; %s of them take nothing now, and up to %s may wait; "
             "%" PRIu64 " disconnected for that",
-            s_count ((double)of.subscribers, a), s_count ((double)of.subscribers_behind, b),
-            s_bytes ((double)of.subscribers_bytes, c), of.subscribers_disconnected);
+            zc_human_count ((double)of.subscribers, a),
+            zc_human_count ((double)of.subscribers_behind, b),
+            zc_human_bytes ((double)of.subscribers_bytes, c), of.subscribers_disconnected);
 }
 
 /*  The clients of all workers that lag most
@@ -431,7 +300,7 @@ static size_t s_gather_slow (const json_t *workers, s_slow_t **list)
 
 static void s_print_slow (const json_t *workers)
 {
-    static const s_column_t columns[] = {
+    static const zc_column_t columns[] = {
         {"LAG", false},   {"CLIENT", true},  {"TRANSPORT", true},
         {"WORKER", true}, {"TOPICS", false}, {"FIRST TOPIC", true},
     };
@@ -439,18 +308,18 @@ static void s_print_slow (const json_t *workers)
     size_t count = s_gather_slow (workers, &list);
     if (count == 0)
         puts ("No client lags behind.");
-    s_table_t table;
-    s_table_begin (&table, columns, sizeof columns / sizeof *columns);
-    char text[S_TEXT];
+    zc_columns_t table;
+    zc_columns_begin (&table, columns, sizeof columns / sizeof *columns);
+    char text[ZC_HUMAN_SIZE];
     for (size_t i = 0; i < count && i < S_SLOW_MAX; i++) {
-        s_cell (&table, s_bytes (list[i].lag, text));
-        s_cell (&table, s_string (list[i].row, "client"));
-        s_cell (&table, s_string (list[i].row, "transport"));
-        s_cell (&table, list[i].worker);
-        s_cell (&table, s_count (s_number (list[i].row, "topics"), text));
-        s_cell (&table, s_string (list[i].row, "topic"));
+        zc_columns_cell (&table, zc_human_bytes (list[i].lag, text));
+        zc_columns_cell (&table, s_string (list[i].row, "client"));
+        zc_columns_cell (&table, s_string (list[i].row, "transport"));
+        zc_columns_cell (&table, list[i].worker);
+        zc_columns_cell (&table, zc_human_count (s_number (list[i].row, "topics"), text));
+        zc_columns_cell (&table, s_string (list[i].row, "topic"));
     }
-    s_table_end (&table, "");
+    zc_columns_end (&table, "", stdout);
     free (list);
 }
 

@@ -49,6 +49,7 @@ static const zc_option_t s_options[] = {
      .type = ZC_OPT_BOOL,
      .preset = "no",
      .help = "TOPIC stands for all topics that begin with it; an empty one for all there are"},
+    ZC_FORMAT_OPTION,
     ZC_HTTP_OPTIONS,
     ZC_TOOL_ENDPOINTS,
     ZC_OPTION_END,
@@ -74,6 +75,7 @@ static const zc_program_t s_program = {
         "  zmq sub news --since last:10\n"
         "  zmq sub reply/42 --count 1 --timeout 10\n"
         "  zmq sub --prefix host/\n"
+        "  zmq sub news --format '%T %i %p\\n'\n"
         "  zmq sub news --http https://www.example.org --token-file ann.token\n",
     .options = s_options,
 };
@@ -248,29 +250,36 @@ static int s_find_begin (s_sub_t *self)
         topics[i] = (zc_slice_t){topic, strlen (topic)};
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
     unsigned patience = timeout && timeout < S_CONNECT_MS ? (unsigned)timeout : S_CONNECT_MS;
-    int status = zc_locate (self->options, &since, topics, count, prefix, patience, self->since);
+    int status =
+        zc_locate (self->options, &since, topics, count, prefix, ZC_ID_MAX, patience, self->since);
     free (topics);
+    return status;
+}
+
+static int s_sub_broker (s_sub_t *self)
+{
+    int status = s_find_begin (self);
+    if (status != ZC_EXIT_OK)
+        return status;
+    void *context = zmq_ctx_new ();
+    status = s_open (self, context);
+    if (status == ZC_EXIT_OK)
+        status = s_run (self);
+    zc_subscriber_destroy (&self->subscriber);
+    zc_context_end (&context, ZC_CONTEXT_END_MS);
     return status;
 }
 
 static int s_sub (const zc_options_t *options)
 {
     int status = s_check_words (options);
-    s_sub_t self = {.options = options,
-                    .printer = {.json = zc_options_bool (options, "json"),
-                                .want = (uint64_t)zc_options_number (options, "count")}};
-    if (status == ZC_EXIT_OK && zc_options_text (options, "http"))
-        return s_sub_http (&self);
+    s_sub_t self = {.options = options};
     if (status == ZC_EXIT_OK)
-        status = s_find_begin (&self);
-    if (status != ZC_EXIT_OK)
-        return status;
-    void *context = zmq_ctx_new ();
-    status = s_open (&self, context);
+        status = zc_printer_init (&self.printer, options, zc_options_bool (options, "json"), NULL);
+    self.printer.want = (uint64_t)zc_options_number (options, "count");
     if (status == ZC_EXIT_OK)
-        status = s_run (&self);
-    zc_subscriber_destroy (&self.subscriber);
-    zc_context_end (&context, ZC_CONTEXT_END_MS);
+        status = zc_options_text (options, "http") ? s_sub_http (&self) : s_sub_broker (&self);
+    zc_printer_clear (&self.printer);
     return status;
 }
 

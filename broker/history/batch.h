@@ -10,6 +10,14 @@ typedef struct {
     zc_id_t lost;      /* the position of the last such message */
 } zc_store_lost_t;
 
+/*  Messages that somebody wants let go of. */
+typedef struct {
+    uint64_t number; /* the topic's */
+    zc_id_t upto;    /* with this one */
+    uint64_t count;  /* set by the commit: messages let go of */
+    bool done;       /* set by the commit: none is left */
+} zc_store_purge_t;
+
 /*  All pointers are borrowed until zc_store_commit returns. */
 typedef struct {
     zc_item_t *items; /* in the order of their ids; where->number is set */
@@ -18,6 +26,8 @@ typedef struct {
     size_t gone_count;
     const zc_store_lost_t *lost;
     size_t lost_count;
+    zc_store_purge_t *purges;
+    size_t purge_count;
     /*  Any topic may have lost messages up to here; ZC_ID_NONE: only those in `lost` have. */
     zc_id_t all_lost;
     zc_id_t last, forgotten;

@@ -47,6 +47,10 @@ typedef struct {
  *  frames. */
 typedef void (*zc_settled_fn) (void *arg, zc_item_t *item, bool kept);
 
+/*  The topic's messages up to the position asked for are gone, for good: `count` of them. `done` is
+ *  false if history ends before. */
+typedef void (*zc_purged_fn) (void *arg, void *origin, uint64_t count, bool done);
+
 /*  Of several messages of a topic that have the same own id or key. */
 typedef enum {
     ZC_EARLIEST, /* for who resumes from it: what came after any of them isn't missed */
@@ -65,10 +69,12 @@ typedef struct {
     bool (*busy) (zc_history_t *self);
     bool (*trim) (zc_history_t *self, uint64_t now_ms);
     void (*evict) (zc_history_t *self, zc_topic_t *topic);
+    void (*purge) (zc_history_t *self, zc_topic_t *topic, zc_id_t upto, void *origin);
     void (*lose) (zc_history_t *self, zc_id_t upto);
     zc_id_t (*floor) (zc_history_t *self, zc_topic_t *topic);
     bool (*next) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
     uint64_t (*count) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_id_t upto);
+    uint64_t (*size) (zc_history_t *self, zc_topic_t *topic, uint64_t *bytes);
     bool (*find) (zc_history_t *self, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
                   zc_id_t *id);
     bool (*unreadable) (zc_history_t *self);
@@ -80,6 +86,7 @@ struct zc_history {
     const zc_history_ops_t *ops;
     zc_history_limits_t limits;
     zc_settled_fn settled;
+    zc_purged_fn purged;
     void *arg;
     int fd;         /* readable when zc_history_settle has something to do; -1: never */
     zc_line_t line; /* that the positions are of */
@@ -139,6 +146,15 @@ static inline void zc_history_evict (zc_history_t *self, zc_topic_t *topic)
     self->ops->evict (self, topic);
 }
 
+/*  Lets go of the topic's messages up to a position, those on their way included, little by little
+ *  in zc_history_trim; then calls `purged` with `origin`. The floor rises as they go. The topic is
+ *  pinned until then. */
+static inline void zc_history_purge (zc_history_t *self, zc_topic_t *topic, zc_id_t upto,
+                                     void *origin)
+{
+    self->ops->purge (self, topic, upto, origin);
+}
+
 /*  On any topic something up to here may have been published that nobody knows of: no floor is
  *  before it. */
 static inline void zc_history_lose (zc_history_t *self, zc_id_t upto)
@@ -165,6 +181,12 @@ static inline uint64_t zc_history_count (zc_history_t *self, zc_topic_t *topic, 
                                          zc_id_t upto)
 {
     return self->ops->count (self, topic, after, upto);
+}
+
+/*  How many messages are kept of the topic, and their bytes as the limits count them. */
+static inline uint64_t zc_history_size (zc_history_t *self, zc_topic_t *topic, uint64_t *bytes)
+{
+    return self->ops->size (self, topic, bytes);
 }
 
 /*  The position of a message that has this own id or key. False where there is none. */

@@ -35,12 +35,20 @@ typedef struct { /* an array that grows at its end */
 } s_list_t;
 
 typedef struct {
-    s_list_t items; /* zc_item_t */
-    s_list_t gone;  /* uint64_t */
-    s_list_t lost;  /* zc_store_lost_t */
+    s_list_t items;  /* zc_item_t */
+    s_list_t gone;   /* uint64_t */
+    s_list_t lost;   /* zc_store_lost_t */
+    s_list_t purges; /* zc_store_purge_t */
     uint64_t bytes;
     zc_store_batch_t store;
 } s_batch_t;
+
+typedef struct {
+    zc_topic_t *topic; /* pinned */
+    zc_id_t upto;
+    uint64_t count; /* messages let go of so far */
+    void *origin;
+} s_purge_t;
 
 typedef enum { S_IDLE, S_GIVEN, S_DONE, S_QUIT } s_state_t;
 
@@ -56,6 +64,7 @@ typedef struct {
     s_batch_t batches[2];
     s_batch_t *open; /* is being filled; the committer has the other one */
     s_list_t lost;   /* zc_store_lost_t: to be stored */
+    s_list_t purges; /* s_purge_t: under way; a batch has the first ones of them */
     zc_id_t last, all_lost;
     uint64_t next_number;
     uint64_t wall_ms, aged_ms; /* wall clock: now; at the last commit */
@@ -236,7 +245,7 @@ static void s_made_up (s_lmdb_t *self, const s_batch_t *batch)
 
 static void s_empty (s_batch_t *batch)
 {
-    batch->items.count = batch->gone.count = batch->lost.count = 0;
+    batch->items.count = batch->gone.count = batch->lost.count = batch->purges.count = 0;
     batch->bytes = 0;
 }
 
@@ -268,6 +277,47 @@ static void s_tell (s_lmdb_t *self, s_batch_t *batch, bool kept)
         zmq_msg_close (&item->meta);
         item->where->pins--;
     }
+}
+
+/*  Purges. */
+
+static void s_purge (zc_history_t *base, zc_topic_t *topic, zc_id_t upto, void *origin)
+{
+    s_lmdb_t *self = (s_lmdb_t *)base;
+    topic->pins++;
+    *(s_purge_t *)s_list_add (&self->purges, sizeof (s_purge_t)) =
+        (s_purge_t){.topic = topic, .upto = upto, .origin = origin};
+}
+
+static void s_purged (s_lmdb_t *self, const s_purge_t *purge, bool done)
+{
+    purge->topic->pins--;
+    self->base.purged (self->base.arg, purge->origin, purge->count, done);
+}
+
+/*  A batch has gone on with the first purges: those that are done are told. */
+static void s_count_purged (s_lmdb_t *self, const s_batch_t *batch)
+{
+    s_purge_t *purges = self->purges.at;
+    const zc_store_purge_t *results = batch->purges.at;
+    size_t left = 0;
+    for (size_t i = 0; i < self->purges.count; i++) {
+        bool done = i < batch->purges.count && results[i].done;
+        purges[i].count += i < batch->purges.count ? results[i].count : 0;
+        if (done)
+            s_purged (self, &purges[i], true);
+        else
+            purges[left++] = purges[i];
+    }
+    self->purges.count = left;
+}
+
+static void s_hand_over_purges (const s_lmdb_t *self, s_batch_t *batch)
+{
+    const s_purge_t *purges = self->purges.at;
+    for (size_t i = 0; i < self->purges.count; i++)
+        *(zc_store_purge_t *)s_list_add (&batch->purges, sizeof (zc_store_purge_t)) =
+            (zc_store_purge_t){.number = purges[i].topic->number, .upto = purges[i].upto};
 }
 
 static void s_fail (s_lmdb_t *self, int code)
@@ -302,6 +352,7 @@ static void s_take_back (s_lmdb_t *self, int rc)
         s_heal (self);
         s_made_up (self, batch);
         s_tell (self, batch, true);
+        s_count_purged (self, batch);
     } else {
         s_fail (self, rc);
         uint64_t *gone = batch->gone.at;
@@ -340,12 +391,15 @@ static void s_hand_over (s_lmdb_t *self)
     for (size_t i = 0; i < self->lost.count; i++)
         *(zc_store_lost_t *)s_list_add (&batch->lost, sizeof *lost) =
             (zc_store_lost_t){lost[i].topic, lost[i].topic->lost};
+    s_hand_over_purges (self, batch);
     batch->store = (zc_store_batch_t){.items = batch->items.at,
                                       .count = batch->items.count,
                                       .gone = batch->gone.at,
                                       .gone_count = batch->gone.count,
                                       .lost = batch->lost.at,
                                       .lost_count = batch->lost.count,
+                                      .purges = batch->purges.at,
+                                      .purge_count = batch->purges.count,
                                       .all_lost = self->all_lost,
                                       .last = self->last,
                                       .forgotten = zc_topics_forgotten (self->topics),
@@ -384,13 +438,14 @@ static bool s_trim (zc_history_t *base, uint64_t wall_ms)
     self->wall_ms = wall_ms;
     if (self->busy)
         return false;
-    bool due =
-        self->failed
-            ? self->now_ms >= self->retry_ms
-            : self->totals.over || self->open->gone.count || self->totals.expires_ms <= wall_ms ||
-                  self->totals.messages > limits->messages || self->totals.bytes > limits->bytes ||
-                  (wall_ms - self->aged_ms >= S_AGE_MS && self->totals.oldest != ZC_ID_MAX &&
-                   zc_id_ms (self->totals.oldest) + age < wall_ms);
+    bool due = self->failed
+                   ? self->now_ms >= self->retry_ms
+                   : self->totals.over || self->open->gone.count || self->purges.count ||
+                         self->totals.expires_ms <= wall_ms ||
+                         self->totals.messages > limits->messages ||
+                         self->totals.bytes > limits->bytes ||
+                         (wall_ms - self->aged_ms >= S_AGE_MS && self->totals.oldest != ZC_ID_MAX &&
+                          zc_id_ms (self->totals.oldest) + age < wall_ms);
     if (due)
         s_hand_over (self);
     return false;
@@ -399,7 +454,7 @@ static bool s_trim (zc_history_t *base, uint64_t wall_ms)
 static bool s_busy (zc_history_t *base)
 {
     const s_lmdb_t *self = (s_lmdb_t *)base;
-    return self->open->items.count || self->busy;
+    return self->open->items.count || self->purges.count || self->busy;
 }
 
 /*  The topic has left the table: its number is removed. It isn't pinned, so none of its messages
@@ -436,6 +491,11 @@ static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_sto
 static uint64_t s_count (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_id_t upto)
 {
     return zc_reader_count (((s_lmdb_t *)base)->reader, topic, after, upto);
+}
+
+static uint64_t s_size (zc_history_t *base, zc_topic_t *topic, uint64_t *bytes)
+{
+    return zc_reader_size (((s_lmdb_t *)base)->reader, topic, bytes);
 }
 
 static bool s_find (zc_history_t *base, zc_topic_t *topic, zc_slice_t name, zc_which_t which,
@@ -518,6 +578,8 @@ static void s_destroy (zc_history_t *base)
         s_settle (base);
     }
     s_stop_threads (self);
+    for (size_t i = 0; i < self->purges.count; i++)
+        s_purged (self, &((s_purge_t *)self->purges.at)[i], false);
     if (self->sync == ZC_SYNC_INTERVAL)
         s_log_sync (zc_store_sync (self->store), 0);
     zc_position_destroy (&self->position, self->last);
@@ -526,8 +588,10 @@ static void s_destroy (zc_history_t *base)
         free (self->batches[i].items.at);
         free (self->batches[i].gone.at);
         free (self->batches[i].lost.at);
+        free (self->batches[i].purges.at);
     }
     free (self->lost.at);
+    free (self->purges.at);
     close (base->fd);
     free (self);
 }
@@ -604,10 +668,12 @@ zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_to
                                          .busy = s_busy,
                                          .trim = s_trim,
                                          .evict = s_evict,
+                                         .purge = s_purge,
                                          .lose = s_lose_all,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,
+                                         .size = s_size,
                                          .find = s_find,
                                          .unreadable = s_unreadable,
                                          .release = s_release,

@@ -42,12 +42,21 @@ typedef struct { /* a ring: the messages of a topic */
     uint64_t bytes;
 } s_store_t;
 
+typedef struct s_purge { /* under way */
+    struct s_purge *next;
+    zc_topic_t *topic; /* pinned */
+    zc_id_t upto;
+    uint64_t count; /* messages let go of so far */
+    void *origin;
+} s_purge_t;
+
 typedef struct {
     zc_history_t base;
     TAILQ_HEAD (, s_entry) all; /* by age */
     zc_table_t events;          /* topic and name (own id or key) -> the newest entry */
     /* a heap: messages that expire before their age, the first to expire on top */
     s_entry_t **queue;
+    s_purge_t *purges; /* in the order of their requests */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
     zc_position_t *position; /* owned; may be NULL */
@@ -374,13 +383,54 @@ static void s_append (zc_history_t *base, zc_item_t *item)
     base->settled (base->arg, item, true);
 }
 
+/*  Purges. */
+
+static void s_purge (zc_history_t *base, zc_topic_t *topic, zc_id_t upto, void *origin)
+{
+    s_purge_t **end = &((s_memory_t *)base)->purges;
+    s_purge_t *purge = malloc (sizeof *purge);
+    if (!purge)
+        abort ();
+    topic->pins++;
+    while (*end)
+        end = &(*end)->next;
+    *purge = (s_purge_t){.topic = topic, .upto = upto, .origin = origin};
+    *end = purge;
+}
+
+static void s_end_purge (s_memory_t *self, bool done)
+{
+    s_purge_t *purge = self->purges;
+    self->purges = purge->next;
+    purge->topic->pins--;
+    self->base.purged (self->base.arg, purge->origin, purge->count, done);
+    free (purge);
+}
+
+/*  Lets go of at most `most` messages; returns how many of these are left. */
+static int s_go_on_purging (s_memory_t *self, int most)
+{
+    while (self->purges && most > 0) {
+        s_purge_t *purge = self->purges;
+        const s_store_t *store = purge->topic->store;
+        if (store && s_store_at (store, 0)->id <= purge->upto) {
+            s_drop (self, s_store_at (store, 0));
+            purge->count++;
+            most--;
+        } else {
+            s_end_purge (self, true);
+        }
+    }
+    return most;
+}
+
 static bool s_trim (zc_history_t *base, uint64_t now_ms)
 {
     s_memory_t *self = (s_memory_t *)base;
     const zc_history_limits_t *limits = &base->limits;
     uint64_t age = limits->age_ms < limits->topic_age_ms ? limits->age_ms : limits->topic_age_ms;
     zc_id_t before = zc_id_from_ms (now_ms > age ? now_ms - age : 0);
-    int left = S_TRIM_MAX;
+    int left = s_go_on_purging (self, S_TRIM_MAX);
     for (; left > 0 && self->queue_len && self->queue[0]->expires_ms <= now_ms; left--)
         s_drop (self, self->queue[0]);
     for (; left > 0 && !TAILQ_EMPTY (&self->all) &&
@@ -433,6 +483,14 @@ static uint64_t s_count (zc_history_t *base, zc_topic_t *topic, zc_id_t after, z
     return s_store_seek (store, upto) - s_store_seek (store, after);
 }
 
+static uint64_t s_size (zc_history_t *base, zc_topic_t *topic, uint64_t *bytes)
+{
+    (void)base;
+    const s_store_t *store = topic->store;
+    *bytes = store ? store->bytes : 0;
+    return store ? store->count : 0;
+}
+
 static void s_nothing (zc_history_t *base)
 {
     (void)base;
@@ -452,6 +510,8 @@ static void s_stats (zc_history_t *base, zc_history_stats_t *stats)
 static void s_destroy (zc_history_t *base)
 {
     s_memory_t *self = (s_memory_t *)base;
+    while (self->purges)
+        s_end_purge (self, false);
     while (!TAILQ_EMPTY (&self->all))
         s_drop (self, TAILQ_FIRST (&self->all));
     zc_table_clear (&self->events);
@@ -490,10 +550,12 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
                                          .busy = s_never,
                                          .trim = s_trim,
                                          .evict = s_evict,
+                                         .purge = s_purge,
                                          .lose = s_lose,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,
+                                         .size = s_size,
                                          .find = s_find,
                                          .unreadable = s_never,
                                          .release = s_nothing,

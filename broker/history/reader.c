@@ -185,6 +185,14 @@ uint64_t zc_reader_count (zc_reader_t *self, const zc_topic_t *from, zc_id_t aft
     return count;
 }
 
+uint64_t zc_reader_size (zc_reader_t *self, const zc_topic_t *from, uint64_t *bytes)
+{
+    zc_stored_topic_t topic;
+    bool any = s_read_topic (self, from, &topic);
+    *bytes = any ? topic.row.bytes : 0;
+    return any ? topic.row.count : 0;
+}
+
 /*  Finds the first or the last of a name's positions. */
 static int s_find_name (MDB_cursor *cursor, MDB_val *key, zc_which_t which, MDB_val *value)
 {

@@ -29,6 +29,7 @@ zc_id_t zc_reader_floor (zc_reader_t *self, const zc_topic_t *topic);
 bool zc_reader_next (zc_reader_t *self, const zc_topic_t *topic, zc_id_t after,
                      zc_stored_t *stored);
 uint64_t zc_reader_count (zc_reader_t *self, const zc_topic_t *topic, zc_id_t after, zc_id_t upto);
+uint64_t zc_reader_size (zc_reader_t *self, const zc_topic_t *topic, uint64_t *bytes);
 bool zc_reader_find (zc_reader_t *self, const zc_topic_t *topic, zc_slice_t name, zc_which_t which,
                      zc_id_t *id);
 

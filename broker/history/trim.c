@@ -47,6 +47,13 @@ static bool s_topic_over (const zc_commit_t *self, const zc_stored_topic_t *topi
            topic->row.bytes > self->batch->limits.topic_bytes;
 }
 
+static bool s_purge_over (const zc_commit_t *self, const zc_stored_topic_t *topic,
+                          const zc_chunk_record_t *record)
+{
+    (void)topic;
+    return record->id <= self->purge_upto;
+}
+
 /*  Messages before this position are older than the limits allow. */
 static zc_id_t s_too_old (const zc_store_batch_t *batch)
 {
@@ -124,6 +131,30 @@ int zc_trim_topic (zc_commit_t *self, uint64_t number)
         if (rc == 0)
             rc = s_trim_chunk (self, &topic, last, &value, s_topic_over, &whole);
     }
+    return rc == 0 ? zc_tables_put_topic (&self->tables, &topic) : rc;
+}
+
+int zc_trim_purge (zc_commit_t *self, zc_store_purge_t *purge)
+{
+    zc_stored_topic_t topic;
+    bool whole = true;
+    int rc = zc_tables_topic (&self->tables, purge->number, &topic);
+    purge->count = 0;
+    purge->done = rc == MDB_NOTFOUND;
+    if (rc != 0)
+        return zc_missing_is_fine (rc);
+    uint64_t before = topic.row.count;
+    self->purge_upto = purge->upto;
+    while (rc == 0 && whole && self->budget) {
+        MDB_val value;
+        uint64_t last;
+        rc = s_first_chunk (self, &topic, &last, &value);
+        if (rc == 0)
+            rc = s_trim_chunk (self, &topic, last, &value, s_purge_over, &whole);
+    }
+    purge->count = before - topic.row.count;
+    purge->done = rc == MDB_NOTFOUND || (rc == 0 && !whole && self->budget);
+    rc = zc_missing_is_fine (rc);
     return rc == 0 ? zc_tables_put_topic (&self->tables, &topic) : rc;
 }
 

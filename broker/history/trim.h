@@ -13,12 +13,15 @@ typedef struct {
     const zc_store_batch_t *batch;
     zc_store_totals_t totals; /* as they are once the transaction is committed */
     uint64_t budget;          /* how many messages it may still let go of */
+    zc_id_t purge_upto;       /* of the purge that goes on now */
 } zc_commit_t;
 
 /*  Each returns 0, or a code of LMDB. */
 
 /*  Meets the limits of one topic. */
 int zc_trim_topic (zc_commit_t *self, uint64_t number);
+/*  Goes on with a purge, and sets in it what came of that. */
+int zc_trim_purge (zc_commit_t *self, zc_store_purge_t *purge);
 /*  Lets go of what has expired, and meets the limits for all topics together. */
 int zc_trim (zc_commit_t *self);
 /*  Sets in the totals which message goes next, and when. */

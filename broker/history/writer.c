@@ -269,6 +269,15 @@ static int s_write_items (zc_writer_t *self)
     return rc;
 }
 
+static int s_write_purges (zc_commit_t *commit)
+{
+    const zc_store_batch_t *batch = commit->batch;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < batch->purge_count; i++)
+        rc = zc_trim_purge (commit, &batch->purges[i]);
+    return rc;
+}
+
 int zc_writer_write (zc_writer_t *self, zc_commit_t *commit)
 {
     self->commit = commit;
@@ -283,6 +292,8 @@ int zc_writer_write (zc_writer_t *self, zc_commit_t *commit)
         rc = s_write_lost (self);
     if (rc == 0)
         rc = s_write_all_lost (commit);
+    if (rc == 0)
+        rc = s_write_purges (commit);
     if (rc == 0)
         rc = zc_trim (commit);
     if (rc == 0)

@@ -22,6 +22,7 @@ typedef enum {
     S_LASTS,    /* a zc_slice_t of positions */
     S_LISTED,   /* a zc_slice_t of positions with topics */
     S_LINE,     /* a zc_slice_t: a line */
+    S_KEPT,     /* the same, topics with what is kept of them */
 } s_type_t;
 
 typedef struct {
@@ -62,6 +63,10 @@ static const s_form_t s_forms[ZC_VERBS] = {
     [ZC_REPORT] = {.kind = ZC_OK, .fields = {{S_NOTHING, 0, NULL}}},
     [ZC_PING] = {.kind = ZC_OK, .fields = {S_TEXT (S_PLAIN)}},
     [ZC_LIMITS] = {.kind = ZC_OK, .fields = {S_COUNT (max_payload)}},
+    [ZC_LIST] = {.kind = ZC_OK,
+                 .fields = {S_AT (head), S_FIELD (S_KEPT, kept, "a list of topics"),
+                            S_FIELD (S_PLAIN, next, "plain text")}},
+    [ZC_PURGE] = {.kind = ZC_OK, .fields = {S_AT (head), S_COUNT (purged)}},
 };
 
 static const char *const s_words[] = {
@@ -123,6 +128,39 @@ bool zc_listed_next (zc_slice_t *list, zc_id_t *last, zc_slice_t *topic)
     return zc_id_parse (line.at, len, last) == 0 && zc_topic_valid (topic->at, topic->len);
 }
 
+void zc_topic_kept_add (zc_buf_t *list, const zc_topic_kept_t *kept)
+{
+    s_add_position (list, kept->last);
+    zc_buf_addf (list, " %" PRIu64 " %" PRIu64 " ", kept->messages, kept->bytes);
+    zc_buf_add (list, kept->topic.at, kept->topic.len);
+    zc_buf_addc (list, '\n');
+}
+
+/*  Takes a word and the space after it off a line. */
+static bool s_word (zc_slice_t *line, zc_slice_t *word)
+{
+    const char *space = line->len ? memchr (line->at, ' ', line->len) : NULL;
+    if (!space)
+        return false;
+    *word = (zc_slice_t){line->at, (size_t)(space - line->at)};
+    *line = (zc_slice_t){space + 1, line->len - word->len - 1};
+    return true;
+}
+
+bool zc_topic_kept_next (zc_slice_t *list, zc_topic_kept_t *kept)
+{
+    zc_slice_t words[3];
+    if (!s_line (list, &kept->topic))
+        return false;
+    for (size_t i = 0; i < 3; i++)
+        if (!s_word (&kept->topic, &words[i]))
+            return false;
+    return zc_id_parse (words[0].at, words[0].len, &kept->last) == 0 &&
+           zc_text_u64 (words[1].at, words[1].len, UINT64_MAX, &kept->messages) == 0 &&
+           zc_text_u64 (words[2].at, words[2].len, UINT64_MAX, &kept->bytes) == 0 &&
+           zc_topic_valid (kept->topic.at, kept->topic.len);
+}
+
 static bool s_are_lasts (zc_slice_t list)
 {
     zc_id_t last;
@@ -140,6 +178,16 @@ static bool s_are_listed (zc_slice_t list)
     size_t count = 0;
     while (list.len)
         if (++count > ZC_TOPICS_MAX || !zc_listed_next (&list, &last, &topic))
+            return false;
+    return true;
+}
+
+static bool s_are_kept (zc_slice_t list)
+{
+    zc_topic_kept_t kept;
+    size_t count = 0;
+    while (list.len)
+        if (++count > ZC_LIST_MAX || !zc_topic_kept_next (&list, &kept))
             return false;
     return true;
 }
@@ -163,6 +211,7 @@ static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
         return (field->type != S_PLAIN || zc_text_plain (frame.at, frame.len)) &&
                (field->type != S_LASTS || s_are_lasts (frame)) &&
                (field->type != S_LISTED || s_are_listed (frame)) &&
+               (field->type != S_KEPT || s_are_kept (frame)) &&
                (field->type != S_LINE || zc_line_parse (&line, frame) == 0);
     }
 }

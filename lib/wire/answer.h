@@ -23,7 +23,7 @@ typedef struct {
     zc_slice_t code;    /* ERR's; or "malformed"; or "timeout" if there is no answer */
     zc_slice_t text;    /* the reason, with each of these codes; PING: the version; STATS: JSON */
     zc_id_t id;         /* PUBLISH */
-    zc_id_t head;       /* SYNC, TOPICS, END */
+    zc_id_t head;       /* SYNC, TOPICS, LIST, PURGE, END */
     zc_id_t dropped;    /* SYNC */
     zc_slice_t lasts;   /* SYNC: read it with zc_lasts_next */
     zc_slice_t line;    /* SYNC: of all these positions; empty: an older broker */
@@ -36,6 +36,9 @@ typedef struct {
     bool unknown;       /* END of FETCH: history doesn't know the request's own id */
     uint64_t remaining; /* END of FETCH */
     uint64_t max_payload; /* LIMITS */
+    zc_slice_t kept;      /* LIST: read it with zc_topic_kept_next */
+    zc_slice_t next;      /* LIST: ask on with it; empty: that was all */
+    uint64_t purged;      /* PURGE: messages */
     zc_message_t message; /* MSG; for writing: topic, payload and meta */
 } zc_answer_t;
 
@@ -71,5 +74,14 @@ void zc_lasts_add (zc_buf_t *list, zc_id_t last);
 bool zc_lasts_next (zc_slice_t *list, zc_id_t *last);
 void zc_listed_add (zc_buf_t *list, zc_id_t last, zc_slice_t topic);
 bool zc_listed_next (zc_slice_t *list, zc_id_t *last, zc_slice_t *topic);
+
+/*  What history keeps of a topic. */
+typedef struct {
+    zc_id_t last; /* position of its last message, kept or not */
+    uint64_t messages, bytes;
+    zc_slice_t topic;
+} zc_topic_kept_t;
+void zc_topic_kept_add (zc_buf_t *list, const zc_topic_kept_t *kept);
+bool zc_topic_kept_next (zc_slice_t *list, zc_topic_kept_t *kept);
 
 #endif

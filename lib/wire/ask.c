@@ -37,6 +37,8 @@ static const zc_refusal_t *s_since (zc_ask_t *self, zc_slice_t since)
     return NULL;
 }
 
+static const zc_refusal_t s_no_topic = {"topic", "at least one topic"};
+
 static const zc_refusal_t *s_topics (const zc_ask_t *self)
 {
     static const zc_refusal_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
@@ -76,7 +78,6 @@ static const zc_refusal_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size
 {
     static const zc_refusal_t number = {"arguments",
                                         "count is a number of at least 1, bytes a number"};
-    static const zc_refusal_t none = {"topic", "at least one topic"};
     (void)max_payload;
     const zc_refusal_t *error = s_since (self, args[0]);
     if (!error && count == 5)
@@ -87,7 +88,7 @@ static const zc_refusal_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size
         zc_text_u64 (args[2].at, args[2].len, UINT64_MAX, &self->bytes) != 0)
         return &number;
     self->list = args[3];
-    return self->list.len == 0 ? &none : s_topics (self);
+    return self->list.len == 0 ? &s_no_topic : s_topics (self);
 }
 
 static const zc_refusal_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t count,
@@ -138,6 +139,37 @@ static const zc_refusal_t *s_report (zc_ask_t *self, const zc_slice_t *args, siz
     return self->json.len > ZC_REPORT_MAX ? &json : NULL;
 }
 
+static const zc_refusal_t *s_kept (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                   size_t max_payload)
+{
+    static const zc_refusal_t number = {"arguments", "count is a number from 1 to 1000"};
+    static const zc_refusal_t prefix = {"topic", "a prefix has at most 1024 bytes"};
+    static const zc_refusal_t next = {"arguments", "next is what an answer to LIST said"};
+    (void)max_payload;
+    self->prefix = args[1];
+    if (zc_text_u64 (args[0].at, args[0].len, ZC_LIST_MAX, &self->count) != 0 || self->count == 0)
+        return &number;
+    if (self->prefix.len > ZC_TOPIC_MAX)
+        return &prefix;
+    if (count < 3)
+        return NULL;
+    self->next = args[2];
+    const char *space = self->next.len ? memchr (self->next.at, ' ', self->next.len) : NULL;
+    size_t len = space ? (size_t)(space - self->next.at) : 0;
+    if (!space || zc_id_parse (self->next.at, len, &self->since) != 0)
+        return &next;
+    self->after = (zc_slice_t){space + 1, self->next.len - len - 1};
+    return zc_topic_valid (self->after.at, self->after.len) ? NULL : &next;
+}
+
+static const zc_refusal_t *s_purge (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                    size_t max_payload)
+{
+    (void)count, (void)max_payload;
+    self->list = args[0];
+    return self->list.len == 0 ? &s_no_topic : s_topics (self);
+}
+
 typedef struct {
     const char *name;
     size_t min, max; /* arguments */
@@ -156,6 +188,8 @@ static const s_verb_t s_verbs[ZC_VERBS] = {
     [ZC_REPORT] = {"REPORT", 2, 2, s_report, "REPORT name json"},
     [ZC_PING] = {"PING", 0, 0, NULL, "PING has no arguments"},
     [ZC_LIMITS] = {"LIMITS", 0, 0, NULL, "LIMITS has no arguments"},
+    [ZC_LIST] = {"LIST", 2, 3, s_kept, "LIST count prefix [next]"},
+    [ZC_PURGE] = {"PURGE", 1, 1, s_purge, "PURGE topics"},
 };
 
 const char *zc_verb_name (zc_verb_t verb)
@@ -200,9 +234,9 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
     count -= (size_t)taken;
     const s_verb_t *verb = count ? s_verb_find (frames[0]) : NULL;
     if (!verb) {
-        *text =
-            count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING, LIMITS"
-                  : "a request begins with a verb";
+        *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING, "
+                        "LIMITS, LIST, PURGE"
+                      : "a request begins with a verb";
         return "verb";
     }
     self->verb = (zc_verb_t)(verb - s_verbs);
@@ -307,6 +341,15 @@ void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
     case ZC_REPORT:
         s_put (out, self->name);
         s_put (out, self->json);
+        break;
+    case ZC_LIST:
+        s_put_number (out, 0, self->count);
+        s_put (out, self->prefix);
+        if (self->next.len)
+            s_put (out, self->next);
+        break;
+    case ZC_PURGE:
+        s_put (out, self->list);
         break;
     default: /* verbs without arguments */
         break;

@@ -9,6 +9,7 @@
 #define ZC_NONCE_MAX 64
 #define ZC_TOPICS_MAX 10000
 #define ZC_PREFIXES_MAX 100
+#define ZC_LIST_MAX 1000 /* topics in one answer to LIST */
 #define ZC_REPORTER_MAX 256
 #define ZC_REPORT_MAX 65536
 /*  The most frames that a request has: delimiter, tag, REPLAY, since, topics. */
@@ -24,6 +25,8 @@ typedef enum {
     ZC_REPORT,
     ZC_PING,
     ZC_LIMITS,
+    ZC_LIST,
+    ZC_PURGE,
     ZC_VERBS, /* the number of verbs */
 } zc_verb_t;
 
@@ -37,12 +40,15 @@ typedef struct {
     zc_message_t message;       /* PUBLISH */
     zc_slice_t headers;         /* PUBLISH */
     zc_since_kind_t since_kind; /* REPLAY, FETCH, TOPICS */
-    zc_id_t since;              /* a position */
+    zc_id_t since;              /* a position; LIST: of the topic to go on after */
     zc_slice_t since_text;      /* the request's text; if it is empty, `since` is written */
     const zc_slice_t *frames;   /* REPLAY: the topics; TOPICS: the prefixes */
     size_t frame_count;         /* if 0, the topics are in `list` */
-    zc_slice_t list;            /* FETCH, SYNC: the topics, separated by LF */
-    uint64_t count, bytes;      /* FETCH */
+    zc_slice_t list;            /* FETCH, SYNC, PURGE: the topics, separated by LF */
+    uint64_t count, bytes;      /* FETCH; LIST: the count */
+    zc_slice_t prefix;          /* LIST; of any bytes */
+    zc_slice_t next;            /* LIST: `next` of the answer before; empty: from the beginning */
+    zc_slice_t after;           /* LIST: the topic in `next`, whose position is `since` */
     zc_slice_t nonce;           /* SYNC; empty: don't wait */
     zc_slice_t line;            /* FETCH, SYNC: the line of `since` or `have`; empty: not known */
     zc_id_t have;               /* SYNC: the last position that the asker has from a broker */

@@ -50,7 +50,10 @@ static void s_check (zc_answer_t *answer)
         lines++;
     while (zc_listed_next (&answer->listed, &last, &topic))
         lines += zc_topic_valid (topic.at, topic.len) ? 1 : ZC_TOPICS_MAX + 1;
-    if (answer->lasts.len || answer->listed.len || lines > ZC_TOPICS_MAX)
+    zc_topic_kept_t kept;
+    while (zc_topic_kept_next (&answer->kept, &kept))
+        lines += zc_topic_valid (kept.topic.at, kept.topic.len) ? 1 : ZC_TOPICS_MAX + 1;
+    if (answer->lasts.len || answer->listed.len || answer->kept.len || lines > ZC_TOPICS_MAX)
         abort ();
     const zc_message_t *message = &answer->message;
     if (answer->kind == ZC_MSG && !zc_topic_valid (message->topic.at, message->topic.len))

@@ -34,6 +34,9 @@ static void s_check (const zc_ask_t *request)
     bool reads = request->verb == ZC_REPLAY || request->verb == ZC_FETCH || prefixes;
     if (request->tag.len > ZC_TAG_MAX || request->nonce.len > ZC_NONCE_MAX || (reads && !count) ||
         (request->verb == ZC_FETCH && !request->count) ||
+        (request->verb == ZC_LIST && (!request->count || request->count > ZC_LIST_MAX)) ||
+        (request->verb == ZC_PURGE && !count) ||
+        (request->next.len && !zc_topic_valid (request->after.at, request->after.len)) ||
         (request->verb == ZC_PUBLISH && request->message.payload.len > MAX_PAYLOAD))
         abort ();
 }
@@ -53,6 +56,8 @@ static void s_check_writing (const zc_ask_t *request)
         again.since_kind != request->since_kind || again.count != request->count ||
         again.bytes != request->bytes || again.frame_count != request->frame_count ||
         zc_slice_compare (again.list, request->list) != 0 ||
+        zc_slice_compare (again.prefix, request->prefix) != 0 ||
+        zc_slice_compare (again.next, request->next) != 0 ||
         zc_slice_compare (again.nonce, request->nonce) != 0 ||
         zc_slice_compare (again.headers, request->headers) != 0 ||
         zc_slice_compare (again.json, request->json) != 0)

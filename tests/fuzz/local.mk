@@ -28,7 +28,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
 	tests/fuzz/eventstream_fuzz \
-	tests/fuzz/since_fuzz
+	tests/fuzz/since_fuzz \
+	tests/fuzz/format_fuzz \
+	tests/fuzz/ndjson_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -124,6 +126,12 @@ tests_fuzz_eventstream_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_since_fuzz_SOURCES = tests/fuzz/since_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_since_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
+
+tests_fuzz_format_fuzz_SOURCES = tests/fuzz/format_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_format_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
+
+tests_fuzz_ndjson_fuzz_SOURCES = tests/fuzz/ndjson_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_ndjson_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
 
 # Each target for FUZZ_SECONDS. What it learns stays in fuzz/ of the build folder; what makes it fail too, and ends this.
 FUZZ_SECONDS = 20

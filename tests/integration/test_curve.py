@@ -104,8 +104,12 @@ def test_roles(secured):
     assert secured.zmq("reader", "stat").returncode == 1
     assert secured.zmq("watcher", "stat").returncode == 0
     assert secured.zmq("shop", "stat").returncode == 1
+    assert secured.zmq("reader", "topics").returncode == 0 and secured.zmq("shop", "topics").returncode == 1
+    refused = secured.zmq("reader", "purge", "orders/1", "--yes")
+    assert refused.returncode == 1 and "forbidden" not in refused.stdout and "doesn't allow" in refused.stderr
     assert secured.zmq("watcher", "sub", "orders/1", "--since", "earliest", timeout="2s").returncode == 1
     assert secured.stats()["published"] == 1
+    assert secured.zmq("watcher", "purge", "orders/1", "--yes").stdout == "1 messages removed\n"
 
 
 def test_a_publisher_on_pub(secured):

@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import termios
 import threading
@@ -1027,17 +1028,20 @@ def test_pub_fast_that_lingers_ends_by_a_signal(stack):
 class Terminal:
     """A `zmq` on a terminal of its own; `out` is what the terminal got."""
 
-    def __init__(self, stack, command, *words, stderr_too=True, stdout=True, endpoints=True):
+    def __init__(self, stack, command, *words, stderr_too=True, stdout=True, endpoints=True, typed=False, size=None, env=None):
+        """`typed`: its input is the terminal too; `size`: lines and columns."""
         self.ours, theirs = os.openpty()
         attributes = termios.tcgetattr(theirs)
         attributes[1] &= ~termios.OPOST  # line feeds as they are
         termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+        if size:
+            self.resize(*size)
         self.process = subprocess.Popen(
             [program("zmq"), command, *(stack.endpoints() if endpoints else []), *map(str, words)],
-            stdin=subprocess.PIPE,
+            stdin=theirs if typed else subprocess.PIPE,
             stdout=theirs if stdout else subprocess.DEVNULL,
             stderr=theirs if stderr_too else subprocess.PIPE,
-            env=environment(),
+            env=environment(**(env or {})),
             start_new_session=True,
         )
         os.close(theirs)
@@ -1058,6 +1062,12 @@ class Terminal:
         self.read()
         return status
 
+    def write(self, text):
+        os.write(self.ours, text)
+
+    def resize(self, lines, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def hang_up(self):
         self.open = False
         os.close(self.ours)
@@ -1066,7 +1076,8 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(LIMIT)
-        self.process.stdin.close()
+        if self.process.stdin:
+            self.process.stdin.close()
         if self.open:
             self.hang_up()
 

@@ -70,6 +70,11 @@ static void s_good (void **state)
         {"TOPICS|0-0|", ZC_TOPICS, "", false},
         {"TOPICS|1-1|a|b/|\xff", ZC_TOPICS, "", false},
         {"REPORT|name|{}", ZC_REPORT, "", false},
+        {"LIST|1|", ZC_LIST, "", false},
+        {"LIST|1000|a\xff", ZC_LIST, "", false},
+        {"LIST|10||7-0 a b", ZC_LIST, "", false},
+        {"#1|PURGE|a", ZC_PURGE, "#1", false},
+        {"PURGE|a\nb", ZC_PURGE, "", false},
     };
     for (size_t i = 0; i < LENGTH (good); i++) {
         zc_ask_t request;
@@ -146,6 +151,23 @@ static void s_bad (void **state)
         {"REPORT||{}", "arguments"},
         {"REPORT|\n|{}", "arguments"},
         {"REPORT|~|{}", "arguments"},
+        {"LIST|1", "arguments"},
+        {"LIST|0|", "arguments"},
+        {"LIST|1001|", "arguments"},
+        {"LIST||a", "arguments"},
+        {"LIST|1|~~~~", "topic"},
+        {"LIST|1|a|", "arguments"},
+        {"LIST|1|a|7-0", "arguments"},
+        {"LIST|1|a|7-0 ", "arguments"},
+        {"LIST|1|a|x b", "arguments"},
+        {"LIST|1|a|7-0 \x01", "arguments"},
+        {"LIST|1|a|7-0 b|x", "arguments"},
+        {"PURGE", "arguments"},
+        {"PURGE|", "topic"},
+        {"PURGE|\n", "topic"},
+        {"PURGE|a\n", "topic"},
+        {"PURGE|a\x01", "topic"},
+        {"PURGE|a|b", "arguments"},
     };
     for (size_t i = 0; i < LENGTH (bad); i++) {
         zc_ask_t request;
@@ -180,6 +202,7 @@ static void s_topics (void **state)
     s_expect_topics ("FETCH|1-1|1|1|a", 1);
     s_expect_topics ("FETCH|1-1|1|1|a\nb\xc3\xa4\nc", 3);
     s_expect_topics ("SYNC||", 0);
+    s_expect_topics ("PURGE|a\nb\xc3\xa4", 2);
     s_expect_topics ("SYNC||a\nb\xc3\xa4", 2);
 }
 

@@ -384,6 +384,60 @@ static void s_disk_against_the_model (void **state)
     s_against_the_model (true, 1500, 0);
 }
 
+static void s_purged (void *arg, void *origin, uint64_t count, bool done)
+{
+    (void)arg;
+    *(uint64_t *)origin += count + (done ? 1000000 : 2000000);
+}
+
+/*  All that was published on the topic before, on its way or not, is gone, and nothing else; the
+ *  floor says so, also after a restart. */
+static void s_a_purged_topic_is_empty (void **state)
+{
+    bool on_disk = *state != NULL;
+    zc_history_limits_t all = {UINT64_MAX, UINT64_MAX, 100000000,
+                               UINT64_MAX, UINT64_MAX, 100000000};
+    s_world_t *self = s_world (on_disk, 100, all);
+    uint64_t told[3] = {0}, bytes;
+    zc_id_t upto[2] = {0};
+    self->history->purged = s_purged;
+    for (unsigned i = 0; i < 12000; i++) /* more than one commit lets go of */
+        s_publish (self, i % 3);
+    for (unsigned i = 0; i < 2; i++) {
+        zc_topic_t *topic = zc_topics_find (self->topics, s_name (i));
+        upto[i] = topic->last;
+        zc_history_purge (self->history, topic, topic->last, &told[i]);
+    }
+    for (unsigned i = 0; i < 30; i++)
+        s_publish (self, i % 3);
+    s_quiet (self);
+    for (size_t i = 0; i < self->count; i++)
+        if (self->messages[i].topic < 2 && self->messages[i].id <= upto[self->messages[i].topic])
+            s_model_drop (self, &self->messages[i]);
+    assert_int_equal (told[0], 1004000);
+    assert_int_equal (told[1], 1004000);
+    for (int again = 0; again < 2; again++) {
+        for (unsigned i = 0; i < 3; i++) {
+            zc_topic_t *topic = zc_topics_find (self->topics, s_name (i));
+            s_check_reading (self, i);
+            s_check_events (self, i);
+            assert_int_equal (zc_history_size (self->history, topic, &bytes), i < 2 ? 10 : 4010);
+            assert_true (bytes > 0);
+            assert_int_equal (topic->pins, 0);
+            zc_history_release (self->history);
+        }
+        s_check_totals (self);
+        if (on_disk)
+            s_reopen (self);
+        self->history->purged = s_purged;
+    }
+    /*  One that is under way when the broker ends is given back. */
+    zc_history_purge (self->history, zc_topics_find (self->topics, s_name (2)), self->last,
+                      &told[2]);
+    s_end (self);
+    assert_true (told[2] >= 1000000 && told[2] < 3000000);
+}
+
 static void s_bytes_are_bounded (void **state)
 {
     bool on_disk = *state != NULL;
@@ -944,6 +998,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_memory_against_the_model),
         cmocka_unit_test (s_disk_against_the_model),
+        BOTH (s_a_purged_topic_is_empty),
         BOTH (s_bytes_are_bounded),
         BOTH (s_lower_limits_are_met_in_steps),
         BOTH (s_an_evicted_topic_is_gone),

@@ -236,6 +236,16 @@ TESTS += tests/unit/since_test
 tests_unit_since_test_SOURCES = tests/unit/since_test.c
 tests_unit_since_test_LDADD = tools/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/format_test
+TESTS += tests/unit/format_test
+tests_unit_format_test_SOURCES = tests/unit/format_test.c
+tests_unit_format_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/ndjson_test
+TESTS += tests/unit/ndjson_test
+tests_unit_ndjson_test_SOURCES = tests/unit/ndjson_test.c
+tests_unit_ndjson_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/text_test
 TESTS += tests/unit/text_test
 tests_unit_text_test_SOURCES = tests/unit/text_test.c tests/unit/unit.h
