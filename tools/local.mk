@@ -6,6 +6,7 @@ tools_libparts_a_SOURCES = \
 	tools/format.c tools/format.h \
 	tools/human.c tools/human.h \
 	tools/ndjson.c tools/ndjson.h \
+	tools/samples.c tools/samples.h \
 	tools/since.c tools/since.h
 
 bin_PROGRAMS += tools/zmq
@@ -19,20 +20,38 @@ tools_zmq_SOURCES = \
 	tools/printer.c tools/printer.h \
 	tools/progress.c tools/progress.h \
 	tools/zmq.c \
+	tools/zmq_bench.c \
+	tools/zmq_completion.c \
 	tools/zmq_history.c \
 	tools/zmq_keygen.c \
+	tools/zmq_latency.c \
 	tools/zmq_ping.c \
 	tools/zmq_pub.c \
 	tools/zmq_purge.c \
 	tools/zmq_stat.c \
 	tools/zmq_sub.c \
+	tools/zmq_top.c \
 	tools/zmq_topics.c \
 	tools/zmq_token.c \
 	tools/tool.c tools/tool.h
 tools_zmq_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
 tools_zmq_LDADD = tools/libparts.a libzcast.a $(CURL_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
+# What shells need is written by the program itself, from its tables of options.
+COMPLETIONS = tools/completion/zmq tools/completion/_zmq tools/completion/zmq.fish
 bashcompletiondir = $(datadir)/bash-completion/completions
-dist_bashcompletion_DATA = tools/bash-completion/zmq
+nodist_bashcompletion_DATA = tools/completion/zmq
+zshcompletiondir = $(datadir)/zsh/site-functions
+nodist_zshcompletion_DATA = tools/completion/_zmq
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+nodist_fishcompletion_DATA = tools/completion/zmq.fish
+CLEANFILES += $(COMPLETIONS)
+
+tools/completion/zmq: tools/zmq$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tools/completion && tools/zmq completion bash > $@.new && mv $@.new $@
+tools/completion/_zmq: tools/zmq$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tools/completion && tools/zmq completion zsh > $@.new && mv $@.new $@
+tools/completion/zmq.fish: tools/zmq$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tools/completion && tools/zmq completion fish > $@.new && mv $@.new $@
 
 EXTRA_DIST += tools/quickstart

@@ -196,6 +196,7 @@ struct zc_tool_link {
     zc_control_fn fn; /* of the present request */
     void *arg;
     bool there, refused;
+    bool hushed; /* failures are not said */
 };
 
 zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms)
@@ -213,6 +214,11 @@ zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_
         zc_tool_link_destroy (&self);
     }
     return self;
+}
+
+void zc_tool_link_hush (zc_tool_link_t *self)
+{
+    self->hushed = true;
 }
 
 void zc_tool_link_destroy (zc_tool_link_t **self_p)
@@ -235,6 +241,8 @@ static void s_part (void *arg, const zc_answer_t *answer)
         return;
     self->there = !answer->more;
     self->refused = answer->kind == ZC_ERR || answer->kind == ZC_MALFORMED;
+    if (self->refused && self->hushed)
+        return;
     if (answer->kind == ZC_ERR)
         zc_tool_say ("the broker refuses: %.*s", (int)answer->text.len, answer->text.at);
     else if (answer->kind == ZC_MALFORMED)
@@ -258,7 +266,7 @@ int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, vo
         zc_tool_poll (items, items_count, zc_control_timeout (self->control), true);
         zc_control_read (self->control, 1000);
     }
-    if (zc_tool_stopped || self->refused)
+    if (zc_tool_stopped || self->refused || (!self->there && self->hushed))
         return ZC_EXIT_FAILURE;
     return self->there ? ZC_EXIT_OK
                        : zc_tool_no_broker ("control", zc_options_text (self->options, "control"),

@@ -16,8 +16,16 @@ typedef struct {
     int (*run) (const zc_options_t *options);
 } zc_tool_command_t;
 
+/*  A row of the table of subcommands. */
+typedef struct {
+    const char *name, *summary;
+    const zc_tool_command_t *command; /* NULL: zmq.c's own */
+} zc_tool_entry_t;
+extern const zc_tool_entry_t zc_tool_entries[]; /* ends with a row without a name */
+
 extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
-    zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge;
+    zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge, zc_tool_top, zc_tool_latency,
+    zc_tool_bench, zc_tool_completion;
 
 /*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
  *  all. */
@@ -78,6 +86,8 @@ void zc_tool_end_unread (void);
 typedef struct zc_tool_link zc_tool_link_t;
 /*  A connection to the broker's control endpoint. NULL after saying why. `options` are borrowed. */
 zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms);
+/*  From now on, nothing is said of requests that fail. */
+void zc_tool_link_hush (zc_tool_link_t *self);
 void zc_tool_link_destroy (zc_tool_link_t **self_p);
 /*  Sends a request, and hands the parts of the answer to `fn` as they come: OK, or MSG and END.
  *  Returns ZC_EXIT_OK; or the exit status, after saying that the request was refused or not

@@ -8,30 +8,32 @@
 #include "lib/config/nearest.h"
 #include "tools/tool.h"
 
-static const struct {
-    const char *name, *summary;
-    const zc_tool_command_t *command; /* NULL: a command of this file */
-} s_commands[] = {
+const zc_tool_entry_t zc_tool_entries[] = {
     {"pub", "publish a message, or each line of standard input", &zc_tool_pub},
     {"sub", "print the messages of topics as they come", &zc_tool_sub},
     {"topics", "the topics that there are, and what history keeps of them", &zc_tool_topics},
     {"history", "the messages that history keeps of topics", &zc_tool_history},
     {"purge", "remove the messages of topics from history", &zc_tool_purge},
+    {"top", "what the broker, its workers and topics are doing, live", &zc_tool_top},
     {"stat", "what the broker and its workers are doing", &zc_tool_stat},
     {"ping", "whether the broker answers", &zc_tool_ping},
+    {"latency", "how long the broker takes to answer", &zc_tool_latency},
+    {"bench", "how much the broker takes and delivers", &zc_tool_bench},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},
     {"keygen", "make a CURVE certificate", &zc_tool_keygen},
+    {"completion", "the completion of commands and options for a shell", &zc_tool_completion},
     {"help", "this text, or with a command's name that one's", NULL},
     {"version", "the version", NULL},
+    {NULL, NULL, NULL},
 };
-#define S_COMMANDS (sizeof s_commands / sizeof *s_commands)
+#define S_COMMANDS (sizeof zc_tool_entries / sizeof *zc_tool_entries - 1)
 
 static void s_help (FILE *to)
 {
     fprintf (to, "Usage: zmq COMMAND [OPTION]... [ARGUMENT]...\n"
                  "Publish, subscribe and look inside: the command line of zcast.\n\n");
     for (size_t i = 0; i < S_COMMANDS; i++)
-        fprintf (to, "  %-8s %s\n", s_commands[i].name, s_commands[i].summary);
+        fprintf (to, "  %-10s %s\n", zc_tool_entries[i].name, zc_tool_entries[i].summary);
     fprintf (to, "\n"
                  "  zmq COMMAND --help     options and examples of a command\n"
                  "  zmq --version\n\n"
@@ -50,8 +52,8 @@ static bool s_is (const char *word, const char *letter, const char *option, cons
 static const zc_tool_command_t *s_find (const char *word)
 {
     for (size_t i = 0; i < S_COMMANDS; i++)
-        if (strcmp (s_commands[i].name, word) == 0)
-            return s_commands[i].command;
+        if (strcmp (zc_tool_entries[i].name, word) == 0)
+            return zc_tool_entries[i].command;
     return NULL;
 }
 
@@ -60,13 +62,13 @@ static int s_unknown (const char *word)
     zc_nearest_t nearest;
     zc_nearest_init (&nearest, word, strlen (word));
     for (size_t i = 0; i < S_COMMANDS; i++)
-        zc_nearest_try (&nearest, s_commands[i].name);
+        zc_nearest_try (&nearest, zc_tool_entries[i].name);
     if (nearest.best)
         return zc_tool_misuse ("'%s' is not a command; did you mean %s?", word, nearest.best);
     char all[200] = "";
     for (size_t i = 0, len = 0; i < S_COMMANDS && len < sizeof all; i++)
         len += (size_t)snprintf (all + len, sizeof all - len, "%s%s", i ? ", " : "",
-                                 s_commands[i].name);
+                                 zc_tool_entries[i].name);
     return zc_tool_misuse ("'%s' is not a command: %s", word, all);
 }
 
@@ -76,8 +78,8 @@ static void s_keys (void)
     const zc_program_t *programs[S_COMMANDS];
     size_t count = 0;
     for (size_t i = 0; i < S_COMMANDS; i++)
-        if (s_commands[i].command && s_commands[i].command->program->keys)
-            programs[count++] = s_commands[i].command->program;
+        if (zc_tool_entries[i].command && zc_tool_entries[i].command->program->keys)
+            programs[count++] = zc_tool_entries[i].command->program;
     zc_options_write_keys (programs, count, stdout);
 }
 

@@ -19,7 +19,7 @@ import pytest
 import zmq
 
 import wsraw
-from stack import LIMIT, SOURCE, connections, environment, is_sanitized, position, program, run, wait_for
+from stack import LIMIT, connections, environment, is_sanitized, position, program, run, wait_for
 
 ID = re.compile(r"\d+-\d+")
 
@@ -1215,29 +1215,3 @@ def test_pub_shows_its_progress_on_a_terminal(stack):
     wait_for(lambda: len(terminal.read()) > 1_000_000 or terminal.process.poll() is not None, "ids")
     wait_for(lambda: terminal.read() and terminal.process.poll() is not None, "its end")
     assert b"confirmed" not in terminal.read()
-
-
-# -- completion
-
-
-def complete(*words):
-    """What bash offers for the last of the words."""
-    script = """
-        source "$1"; shift
-        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-        _zmq
-        printf '%s\\n' "${COMPREPLY[@]}"
-    """
-    path = SOURCE / "tools/bash-completion/zmq"
-    return set(run("/bin/bash", "-c", script, "bash", path, *words).stdout.split())
-
-
-def test_completion():
-    zmq_program = program("zmq")
-    assert {"pub", "sub", "stat", "ping", "token", "keygen", "help", "version", "--help", "--version"} == complete(zmq_program, "")
-    assert complete(zmq_program, "s") == {"sub", "stat"}
-    assert {"--event", "--lines", "--help", "--control"} <= complete(zmq_program, "pub", "--")
-    assert complete(zmq_program, "sub", "--pre") == {"--prefix"}
-    assert complete(zmq_program, "sub", "--since", "e") == {"earliest"}
-    assert complete(zmq_program, "pub", "-H", "tt") == {"ttl="}
-    assert complete(zmq_program, "stat", "x") == set()

@@ -241,6 +241,11 @@ TESTS += tests/unit/format_test
 tests_unit_format_test_SOURCES = tests/unit/format_test.c
 tests_unit_format_test_LDADD = tools/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/samples_test
+TESTS += tests/unit/samples_test
+tests_unit_samples_test_SOURCES = tests/unit/samples_test.c
+tests_unit_samples_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/ndjson_test
 TESTS += tests/unit/ndjson_test
 tests_unit_ndjson_test_SOURCES = tests/unit/ndjson_test.c
