@@ -34,7 +34,7 @@ bool zc_backlog_due (const zc_backlog_t *self, uint64_t now_ms);
  *  notices. All connections opened and closed until now have been reported before. */
 void zc_backlog_turn (zc_backlog_t *self, uint64_t now_ms);
 /*  Writes the names of the first three subscribers that take nothing now: "10.0.0.5:40022,
- *  10.0.0.6:5311 and 4 more"; "" where there are none. */
+ *  10.0.0.6:5311 and 4 more"; "" if there are none. */
 void zc_backlog_names (const zc_backlog_t *self, char *text, size_t size);
 
 typedef struct {

@@ -15,7 +15,7 @@ zc_certificates_t *zc_certificates_new (const char *folder);
 void zc_certificates_destroy (zc_certificates_t **self_p);
 
 /*  The certificate with this public key (Z85, not terminated), borrowed until the next
- *  zc_certificates_turn; NULL where there is none. */
+ *  zc_certificates_turn; NULL if there is none. */
 const zc_certificate_t *zc_certificates_find (const zc_certificates_t *self, zc_slice_t key);
 typedef enum {
     ZC_CERTIFICATES_SAME,

@@ -1,5 +1,6 @@
-/*  flow.h - where the order of messages and the dialogue on control meet: broker.c owns this and
- *  gives messages their order; dialogue.c answers requests, and publishes through it. */
+/*  flow.h - the interface between the order of messages and the dialogue on control: broker.c
+ *  owns it, and gives messages their order; dialogue.c answers requests, and publishes through
+ *  it. */
 #ifndef ZC_FLOW_H
 #define ZC_FLOW_H
 

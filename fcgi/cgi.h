@@ -4,10 +4,10 @@
 
 #include "lib/config/options.h"
 
-/*  True where a web server started this process for one request. */
+/*  Whether a web server started this process for one request. */
 bool zc_cgi_wanted (void);
-/*  True where the words of the command line may come from the query (RFC 3875 §4.4): they must
- *  not be taken for options. */
+/*  Whether the words of the command line may come from the query (RFC 3875 §4.4): they must not
+ *  be taken for options. */
 bool zc_cgi_words_are_foreign (void);
 /*  Answers the request, until the client leaves. Returns the exit status. */
 int zc_cgi_run (zc_options_t *options);

@@ -13,7 +13,7 @@ typedef struct zc_conn zc_conn_t;
 
 typedef struct {
     uint64_t connections; /* accepted */
-    uint64_t malformed;   /* connections closed for what they sent */
+    uint64_t malformed;   /* closed because of malformed records */
     uint64_t timeouts;    /* closed, as a request stayed incomplete */
 } zc_conn_stats_t;
 

@@ -26,13 +26,13 @@ typedef struct {
     struct iovec iov[ZC_FRAMING_IOV];
     int count;                               /* of iov */
     int records;                             /* begun or gone on with */
-    zc_framing_t record[ZC_FRAMING_RECORDS]; /* what of each will be sent if all is taken... */
-    uint16_t missing[ZC_FRAMING_RECORDS];    /* ...and the content that is promised beyond it */
+    zc_framing_t record[ZC_FRAMING_RECORDS]; /* the part of each that the plan sends */
+    uint16_t missing[ZC_FRAMING_RECORDS];    /* and the content that is promised beyond it */
     uint8_t headers[ZC_FRAMING_RECORDS][8];
 } zc_framing_plan_t;
 
-/*  Plans to send the bytes of iov[0..count) (borrowed) as records of request `id`. What the plan
- * has no room for is left for the next one. */
+/*  Plans to send the bytes of iov[0..count) (borrowed) as records of request `id`. Bytes that
+ *  don't fit into the plan are left for the next one. */
 void zc_framing_plan (const zc_framing_t *self, uint16_t id, const struct iovec *iov, int count,
                       zc_framing_plan_t *plan);
 /*  The socket took `sent` bytes of the plan. Returns how many of them were content. */
@@ -46,7 +46,7 @@ size_t zc_framing_end (zc_framing_t *self, size_t len, size_t sent);
 
 /*  Whether every record that was begun is whole: other records may be sent now. */
 bool zc_framing_idle (const zc_framing_t *self);
-/*  Completes the record that was begun, with empty lines, which a stream of events passes over
+/*  Completes the record that was begun with empty lines, which a stream of events ignores
  *  between two events: appends the bytes to `out`. */
 void zc_framing_fill (zc_framing_t *self, uint16_t id, zc_buf_t *out);
 

@@ -29,8 +29,8 @@ typedef int (*zc_params_find_fn) (zc_slice_t name);
 zc_params_t *zc_params_new (zc_params_find_fn find, unsigned count, size_t limit);
 void zc_params_destroy (zc_params_t **self_p);
 
-/*  The next bytes of the pairs, cut anywhere. Returns 0, or -1 where they cannot be pairs within
- *  the limit. */
+/*  Reads the next bytes of the pairs, cut anywhere. Returns 0, or -1 if they can't be pairs
+ *  within the limit. */
 int zc_params_read (zc_params_t *self, const uint8_t *bytes, size_t len);
 /*  Whether no pair is half read: the bytes may end here. */
 bool zc_params_whole (const zc_params_t *self);
@@ -38,9 +38,9 @@ bool zc_params_whole (const zc_params_t *self);
  */
 void zc_params_read_environment (zc_params_t *self, char *const *environment);
 
-/*  True where the name was there; the last one counts. */
+/*  Whether the name was there; the last one counts. */
 bool zc_params_has (const zc_params_t *self, unsigned name);
-/*  Fills in all values by number, borrowed; empty where one wasn't there. */
+/*  Fills in all values by number, borrowed; a missing one is empty. */
 void zc_params_values (const zc_params_t *self, zc_slice_t *values);
 /*  Bytes of all values. */
 size_t zc_params_size (const zc_params_t *self);

@@ -21,7 +21,7 @@ typedef enum {
     ZC_RECORD_ERROR,   /* these are no FastCGI 1.0 records: close; see zc_record_strerror */
 } zc_record_event_t;
 
-/*  Public so that a connection can embed it: ten thousand idle ones count every byte. */
+/*  Public so that a connection can embed it: with ten thousand idle ones, every byte counts. */
 typedef struct {
     uint8_t scratch[8];  /* a header, or the body of BEGIN_REQUEST, while it is incomplete */
     uint8_t have;        /* bytes in scratch */
@@ -42,8 +42,8 @@ void zc_record_init (zc_record_t *self);
 /*  Frees what it owns; it can be initialised again. */
 void zc_record_clear (zc_record_t *self);
 
-/*  Takes bytes off *bytes and *len until an event happens or none are left. Answers to the web
- *  server are appended to `out`, whole records; `body` is borrowed from the bytes. After
+/*  Takes bytes from *bytes and *len until an event happens or none are left. Answers to the web
+ *  server are appended to `out` as whole records; `body` is borrowed from the bytes. After
  *  ZC_RECORD_ERROR it always returns that. */
 zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size_t *len,
                                   zc_buf_t *out, zc_slice_t *body);
@@ -51,13 +51,13 @@ const char *zc_record_strerror (const zc_record_t *self);
 
 /*  The parameters of the request that was just announced; caller owns the result. */
 zc_params_t *zc_record_take_params (zc_record_t *self);
-/*  Whether these bytes, which come next, are the end of the active request's body and nothing else.
- */
+/*  Whether these bytes, which come next, are the end of the active request's body and nothing
+ *  more. */
 bool zc_record_is_end (const zc_record_t *self, const uint8_t *bytes, size_t len);
-/*  Whether no request has been begun that isn't ended. */
+/*  Whether all requests that were begun have ended. */
 bool zc_record_idle (const zc_record_t *self);
-/*  The active request's response is complete: appends the end of STDOUT and END_REQUEST. What the
- *  web server still sends for it is passed over, and another request may begin. */
+/*  The response to the active request is complete: appends the end of STDOUT and END_REQUEST.
+ *  Later records of the web server for it are skipped, and another request may begin. */
 void zc_record_finish (zc_record_t *self, zc_buf_t *out);
 
 /*  Writes a record header (8 bytes). */

@@ -29,27 +29,27 @@ typedef struct {
     size_t count;
     zc_slice_t topic; /* of publish; valid */
     zc_slice_t payload;
-    zc_slice_t event, id;     /* as a publisher's headers may have them, or empty */
+    zc_slice_t event, id;     /* values of a publisher's headers, or empty */
     char *ref;                /* owned; JSON text, or NULL */
     const char *code, *error; /* the mistake; NULL: there is none */
-    void *root;               /* owned: what the slices lie in */
+    void *root;               /* owned: holds the slices */
     zc_buf_t decoded;         /* owned: base64, decoded */
 } zc_command_t;
 
-/*  Parses a client's message. Returns 0, or -1 with code and error set (and ref, where it could be
- *  read). In both cases zc_command_clear follows. */
+/*  Parses a client's message. Returns 0, or -1 with code and error set, and also ref, if that is
+ *  readable. In both cases zc_command_clear follows. */
 int zc_command_parse (zc_command_t *self, const void *text, size_t len, size_t max_topics);
 void zc_command_clear (zc_command_t *self);
 
 /*  Answers, as JSON text. `ref` may be NULL. */
 void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count);
-/*  The end of the above: the messages of these topics after `position` follow; ZC_ID_NONE: that
+/*  Ends the answer above: the messages of these topics after `position` follow; ZC_ID_NONE: it
  *  isn't known yet. */
 void zc_answer_position (zc_buf_t *out, zc_id_t position);
 void zc_answer_pong (zc_buf_t *out, const char *ref);
 void zc_answer_published (zc_buf_t *out, const char *ref, zc_slice_t id);
 void zc_answer_error (zc_buf_t *out, const char *ref, zc_slice_t code, zc_slice_t message);
-/*  {"type":"reconnect","after":ms}: the daemon is about to go. */
+/*  {"type":"reconnect","after":ms}: the daemon is about to stop. */
 void zc_answer_reconnect (zc_buf_t *out, unsigned after_ms);
 
 #endif

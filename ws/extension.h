@@ -10,15 +10,14 @@
 #include "lib/wire/field.h"
 
 typedef struct {
-    bool deflate;      /* an offer of permessage-deflate is taken */
+    bool deflate;      /* an offer of permessage-deflate is accepted */
     bool names_window; /* which has server_max_window_bits, so the answer must have it */
 } zc_extension_t;
 
-/*  Takes one field's value; several fields count as one list. Offers after the one that is taken
- *  are only checked for their form. Returns -1 where the form is wrong: the handshake then
- *  fails. */
+/*  Takes one field's value; several fields count as one list. Offers after the accepted one are
+ *  only checked for their form. Returns -1 if the list is malformed: the handshake then fails. */
 int zc_extension_offer (zc_extension_t *self, zc_slice_t value);
-/*  The value of the answer's field, NULL where nothing is taken. */
+/*  The value of the answer's field, NULL if no offer is accepted. */
 const char *zc_extension_answer (const zc_extension_t *self);
 
 #endif

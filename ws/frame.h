@@ -1,5 +1,5 @@
-/*  frame.h - WebSocket frames as a server sends them (RFC 6455 §5.2): one frame a message, never
- *  masked, and so the same bytes for every client. Bytes out, no I/O. */
+/*  frame.h - WebSocket frames as a server sends them (RFC 6455 §5.2): one frame for each
+ *  message, never masked, and so the same bytes for every client. Bytes out, no I/O. */
 #ifndef ZC_FRAME_H
 #define ZC_FRAME_H
 
@@ -22,13 +22,14 @@ enum {
 /*  Bytes of the header of a frame with a payload of `len` bytes. */
 size_t zc_frame_header_size (uint64_t len);
 void zc_frame_add (zc_buf_t *out, unsigned opcode, const void *payload, size_t len);
-/*  The same for text or binary, compressed where that is worth it (zc_deflate). */
+/*  The same for text or binary; compressed, if that makes it shorter (zc_deflate). */
 void zc_frame_add_deflated (zc_buf_t *out, unsigned opcode, const void *payload, size_t len);
-/*  A close frame; `code` ZC_CLOSE_NO_STATUS: an empty one. `reason` is cut to what fits, at a
- *  character's end. */
+/*  A close frame; `code` ZC_CLOSE_NO_STATUS: an empty one. `reason` is cut to the space that
+ *  there is, at a character's end. */
 void zc_frame_add_close (zc_buf_t *out, unsigned code, const char *reason);
-/*  A frame around payload that is written in place: begin, append the payload, end with what begin
- *  returned. `guess` is about how long it will be; a wrong one costs a move of the payload. */
+/*  A frame around a payload that is written in place: begin it, append the payload, and end it
+ *  with the result of zc_frame_begin. `guess` is about the length of the payload; a wrong guess
+ *  costs a move of the payload. */
 size_t zc_frame_begin (zc_buf_t *out, size_t guess);
 void zc_frame_end (zc_buf_t *out, size_t begun, size_t guess, unsigned opcode);
 

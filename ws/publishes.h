@@ -1,5 +1,4 @@
-/*  publishes.h - the messages that a WebSocket's client has published, and the broker hasn't
- *  answered yet. */
+/*  publishes.h - the messages of a WebSocket client that wait for the broker's answer. */
 #ifndef ZC_PUBLISHES_H
 #define ZC_PUBLISHES_H
 
@@ -13,11 +12,11 @@ typedef void (*zc_publishes_fn) (void *arg, const char *ref, const zc_receipt_t 
 
 /*  `front` is borrowed. */
 zc_publishes_t *zc_publishes_new (zc_front_t *front, zc_publishes_fn fn, void *arg);
-/*  Answers that come later are passed over. */
+/*  Later answers are ignored. */
 void zc_publishes_destroy (zc_publishes_t **self_p);
 
-/*  Sends a message (copied); `ref` may be NULL. `fn` is called once for it: at once where it can't
- *  be sent, which includes that 64 others wait. */
+/*  Sends a message (copied); `ref` may be NULL. `fn` is called once for it; at once if it can't
+ *  be sent, for example because 64 others wait. */
 void zc_publishes_send (zc_publishes_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
                         zc_slice_t headers);
 

@@ -14,16 +14,16 @@ typedef struct zc_receiver zc_receiver_t;
  * the close code with which the connection is to fail. */
 typedef unsigned (*zc_receiver_fn) (void *arg, unsigned opcode, const uint8_t *data, size_t len);
 
-/*  Takes all of `bytes`. `deflate`: messages may be compressed. *self_p is NULL to begin with; it
- * is made where a frame or message remains open, and NULL again where none does. Returns 0, or the
- * close code with which the connection is to fail: 1002, 1007, 1009 (more than `max_message` bytes,
- * inflated) or what fn returned; nothing may be fed after that. fn must not destroy the receiver.
- */
+/*  Takes all of `bytes`. `deflate`: messages may be compressed. *self_p is NULL at first; a
+ *  receiver is made when a frame or message is incomplete, and is destroyed when none is.
+ *  Returns 0, or the close code with which the connection is to fail: 1002, 1007, 1009 (more
+ *  than `max_message` bytes, inflated), or the result of fn. Nothing may be fed after that. fn
+ *  must not destroy the receiver. */
 unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len,
                            size_t max_message, bool deflate, zc_receiver_fn fn, void *arg);
 void zc_receiver_destroy (zc_receiver_t **self_p);
 
-/*  The code of a close frame's body, ZC_CLOSE_NO_STATUS where it is empty. */
+/*  The code in a close frame's body; ZC_CLOSE_NO_STATUS if it is empty. */
 unsigned zc_close_code (const uint8_t *body, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
-/*  session.h - one connection of zcast-ws, from accept to close: its socket, its state and timeout,
- *  what is sent on it. Protocols are above it: http.h, stream.h, and talk.h with websocket.h.
+/*  session.h - one connection of zcast-ws, from accept to close: its socket, its state and
+ *  timeout, and sending. Protocols are above it: http.h, stream.h, and talk.h with websocket.h.
  *
  *  Each state has a timeout (lib/base/timeouts.h), so a session needs no timer of its own. */
 #ifndef ZC_SESSION_H
@@ -12,14 +12,14 @@
 #include "ws/shared.h"
 
 typedef enum {
-    ZC_SESSION_HEAD,    /* its first request isn't complete, or the next one, which has begun */
+    ZC_SESSION_HEAD,    /* its first request is incomplete, or a later one that has begun */
     ZC_SESSION_WAITING, /* its request is complete, and isn't answered */
     ZC_SESSION_KEPT,    /* between two requests */
     ZC_SESSION_STREAM,  /* Server-Sent Events */
-    ZC_SESSION_OPEN,    /* a WebSocket, heard of lately */
-    ZC_SESSION_PINGED,  /* one that was silent for so long that it was asked for a sign of life */
+    ZC_SESSION_OPEN,    /* a WebSocket from which something came lately */
+    ZC_SESSION_PINGED,  /* a WebSocket that was silent for long, and was sent a ping */
     ZC_SESSION_CLOSING, /* our close frame, or the last answer, is on its way */
-    ZC_SESSION_CLOSED,  /* waits to be released */
+    ZC_SESSION_CLOSED,  /* waits to be freed */
 } zc_session_state_t;
 
 typedef enum { ZC_MODE_RAW, ZC_MODE_V1, ZC_MODE_ECHO } zc_session_mode_t;
@@ -29,13 +29,13 @@ typedef struct zc_session zc_session_t;
 
 /*  The protocol that a connection speaks: HTTP at first, then perhaps a stream or a WebSocket. */
 typedef struct {
-    /*  Bytes that have come. */
+    /*  Handles bytes from the client. */
     void (*take) (zc_session_t *self, const uint8_t *bytes, size_t len);
     /*  The client sends no more. */
     void (*take_end) (zc_session_t *self);
-    /*  The client has taken something that was sent to it. NULL: nothing to do. */
+    /*  The client has taken bytes that were sent to it. NULL: nothing to do. */
     void (*resume) (zc_session_t *self);
-    /*  The client isn't read for now. NULL: it always is. */
+    /*  Whether the client isn't read for now. NULL: it always is. */
     bool (*is_full) (const zc_session_t *self);
     /*  The timeout of its state is over. */
     void (*expire) (zc_session_t *self);
@@ -43,7 +43,7 @@ typedef struct {
     void (*revoke) (zc_session_t *self);
     /*  The daemon stops: the client is told to come back. */
     void (*restart) (zc_session_t *self);
-    /*  Frees what the protocol keeps of the session. NULL: nothing. */
+    /*  Frees the protocol's part of the session. NULL: there is none. */
     void (*release) (zc_session_t *self);
 } zc_protocol_t;
 
@@ -55,29 +55,29 @@ struct zc_session {
     zc_http_t *http;               /* http.c's; NULL while there is no request */
     zc_receiver_t *receiver;       /* talk.c's; NULL between messages */
     zc_publishes_t *publishes;     /* owned; NULL before the first one */
-    char *address;                 /* owned; what its connections are counted by, or NULL */
-    char *peer;                    /* owned; for whom a proxy has made it, or NULL */
-    zc_rights_t *rights;           /* owned; NULL: anyone's */
-    char *last_id;                 /* owned; where its first subscription resumes, or NULL */
-    zc_bucket_t bucket;            /* of its messages */
-    uint32_t unheard;              /* bytes that came behind the request of a stream */
-    uint8_t state;                 /* zc_session_state_t */
-    uint8_t mode;                  /* zc_session_mode_t */
-    uint8_t events;                /* that its socket is watched for */
-    bool want_write : 1;           /* the engine waits for the socket */
-    bool deaf : 1;                 /* what it still sends is passed over */
-    bool said_close : 1;           /* its close frame has come */
-    bool shut : 1;                 /* nothing more will be written */
-    bool deflate : 1;              /* permessage-deflate was negotiated */
-    bool chunked : 1;              /* its stream goes in chunks */
-    bool stays : 1;                /* it is among the front's clients */
-    bool proxied : 1;              /* it begins with the PROXY protocol */
+    char *address;       /* owned; the address by which its connections are counted, or NULL */
+    char *peer;          /* owned; the client that a proxy names, or NULL */
+    zc_rights_t *rights; /* owned; NULL: of no subject */
+    char *last_id;       /* owned; where its first subscription resumes, or NULL */
+    zc_bucket_t bucket;  /* of its messages */
+    uint32_t unheard;    /* bytes that followed the request of a stream */
+    uint8_t state;       /* zc_session_state_t */
+    uint8_t mode;        /* zc_session_mode_t */
+    uint8_t events;      /* for which its socket is watched */
+    bool want_write : 1; /* the engine waits for the socket */
+    bool deaf : 1;       /* its bytes are read and dropped */
+    bool said_close : 1; /* the client's close frame has come */
+    bool shut : 1;       /* nothing more will be written */
+    bool deflate : 1;    /* permessage-deflate was negotiated */
+    bool chunked : 1;    /* its stream goes in chunks */
+    bool stays : 1;      /* it is among the front's clients */
+    bool proxied : 1;    /* it begins with the PROXY protocol */
 };
 
-/*  Takes an accepted, non-blocking socket, and closes it in the end. Returns NULL where it can't be
- *  watched: it is closed then. */
+/*  Takes an accepted, non-blocking socket, and closes it in the end. Returns NULL if it can't be
+ *  watched; it is closed then. */
 zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol);
-/*  For the server's watch: its socket is ready; it is over, and is freed. */
+/*  For the server's watch: the socket is ready; the session has ended, and is freed. */
 void zc_session_ready (void *session, int events);
 void zc_session_release (void *session);
 /*  Closes its socket now. Its memory stays until it is released, so callers up the stack can still
@@ -86,7 +86,8 @@ void zc_session_drop (zc_session_t *self);
 /*  Hands bytes that have come to its protocol. */
 void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len);
 
-/*  Sends what is waiting, as far as the socket takes it. The session may be closed afterwards. */
+/*  Sends the bytes that wait, as far as the socket takes them. The session may be closed
+ *  afterwards. */
 void zc_session_flush (zc_session_t *self);
 /*  Its state is this one from now on, with its timeout. */
 void zc_session_enter (zc_session_t *self, zc_session_state_t state);

@@ -1,4 +1,4 @@
-/*  shared.h - what the sessions of a process share. server.c owns it. */
+/*  shared.h - the state that all sessions of a process share. server.c owns it. */
 #ifndef ZC_WS_SHARED_H
 #define ZC_WS_SHARED_H
 
@@ -19,7 +19,7 @@ struct zc_server {
     size_t deflate_from; /* bytes; 0: permessage-deflate isn't negotiated */
     unsigned silence;    /* ms that a client may be silent */
     double rate, burst;  /* messages */
-    bool proxy_protocol; /* trusted proxies say whose a connection is before anything else */
+    bool proxy_protocol; /* trusted proxies name the client before anything else */
     /*  State. */
     zc_front_t front;
     zc_keeper_t *keeper;    /* owned; the front's guard */
@@ -28,14 +28,14 @@ struct zc_server {
     zc_watch_t *watch;      /* owned; of the sessions' sockets */
     int listener;           /* owned; -1: closed */
     int descriptors;        /* a connection with this number or a higher one waits */
-    int waiting;            /* one that does; owned; -1: none */
+    int waiting;            /* such a connection; owned; -1: there is none */
     uv_poll_t poll;         /* of listener */
     uv_timer_t timer;       /* looks after timeouts */
-    uv_timer_t pause;       /* descriptors ran out: accepts again after it */
+    uv_timer_t pause;       /* after descriptors ran out: until accepting goes on */
     zc_timeouts_t timeouts; /* of sessions; kinds are zc_session_state_t */
-    zc_ws_figures_t stats;  /* but for the addresses, which the front knows */
-    /*  What those above the sessions do for them. */
-    void (*left) (zc_server_t *self); /* a session has gone */
+    zc_ws_figures_t stats;  /* without the addresses, which the front counts */
+    /*  Functions of files above the sessions, for the sessions. */
+    void (*left) (zc_server_t *self); /* a session has left */
     bool (*open_refused) (zc_exchange_t *exchange, const zc_denial_t *refusal, unsigned after);
 };
 

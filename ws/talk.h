@@ -1,4 +1,4 @@
-/*  talk.h - what a client says once its connection is a WebSocket, and the answers. */
+/*  talk.h - the messages of a WebSocket's client, and the answers. */
 #ifndef ZC_TALK_H
 #define ZC_TALK_H
 

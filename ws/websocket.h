@@ -1,4 +1,4 @@
-/*  websocket.h - what is sent on a session that is a WebSocket (RFC 6455), and how it ends. */
+/*  websocket.h - sending on a session that is a WebSocket (RFC 6455), and ending it. */
 #ifndef ZC_WEBSOCKET_H
 #define ZC_WEBSOCKET_H
 
@@ -6,15 +6,15 @@
 
 /*  The encoding in which the session's messages are sent. */
 const zc_encoding_t *zc_websocket_encoding (const zc_session_t *session);
-/*  Sends a frame as soon as the one that was begun is finished; none after a close frame. */
+/*  Sends a frame once the one that was begun is finished; sends none after a close frame. */
 void zc_websocket_send (zc_session_t *session, unsigned opcode, const void *payload, size_t len);
-/*  Sends a close frame, and waits for the client's. Does nothing where the session closes already.
- *  `reason` is for the client and the log. */
+/*  Sends a close frame, and waits for the client's. Does nothing if the session is closing
+ *  already. `reason` is for the client and the log. */
 void zc_websocket_close (zc_session_t *session, unsigned code, const char *reason);
-/*  Closes with an error that makes all that the client sends from now on unreadable. */
+/*  Closes after an error that makes all later bytes of the client unreadable. */
 void zc_websocket_fail (zc_session_t *session, unsigned code);
 
-/*  Something has come from the client, or was acknowledged by it. */
+/*  Bytes have come from the client, or the client has acknowledged some. */
 void zc_websocket_alive (zc_session_t *session);
 
 /*  Hooks of a zc_protocol_t. */

@@ -1,4 +1,4 @@
-/*  batch.h - what one transaction of history on disk commits, and the totals that it leaves. */
+/*  batch.h - the content of one transaction of history on disk, and the totals after it. */
 #ifndef ZC_STORE_BATCH_H
 #define ZC_STORE_BATCH_H
 
@@ -39,13 +39,13 @@ typedef struct {
 typedef struct {
     zc_id_t last;      /* the last position given, as far as was committed */
     zc_id_t forgotten; /* see broker/topics.h */
-    zc_id_t floor;     /* the last position that was let go of */
+    zc_id_t floor;     /* the last position that was trimmed */
     uint64_t next_number;
     uint64_t messages, bytes, trimmed;
     /*  The following are known after a commit only. */
     zc_id_t oldest;      /* of the messages that are kept; ZC_ID_MAX: there are none */
     uint64_t expires_ms; /* when the next message expires; UINT64_MAX: none has a ttl */
-    bool over;           /* there is more than the limits allow: another commit is needed */
+    bool over;           /* more messages exceed the limits: another commit is needed */
 } zc_store_totals_t;
 
 #endif

@@ -1,9 +1,9 @@
-/*  history.h - what was published, for those who come back: one interface, two keepings (memory,
- *  LMDB).
+/*  history.h - keeps messages for clients that come back: one interface, and two kinds of
+ *  history, in memory and in LMDB.
  *
- *  An item is appended, and later, or at once, `settled` is called for it, in the order of
- *  appending: from then on it can be read. Reading seeks by topic and position. All calls come from
- *  the broker's one thread. */
+ *  An item is appended. At once or later, `settled` is called for it, in the order of appending;
+ *  from then on it can be read. Readers seek by topic and position. All calls come from the
+ *  broker's one thread. */
 #ifndef ZC_HISTORY_H
 #define ZC_HISTORY_H
 
@@ -16,13 +16,13 @@ typedef struct {
     zmq_msg_t topic, payload, meta; /* as they will be delivered */
     zc_topic_t *where;
     zc_id_t id;
-    zc_id_t dropped;              /* what meta says of it */
-    uint64_t expires_ms;          /* wall clock; 0: with age only */
-    uint16_t event_at, event_len; /* the publisher's own id or key: where in meta; length 0: none */
-    void *origin;                 /* the broker's: who waits for the answer; NULL: nobody */
+    zc_id_t dropped;              /* the position that meta tells */
+    uint64_t expires_ms;          /* wall clock; 0: it has no ttl */
+    uint16_t event_at, event_len; /* own id or key, within meta; length 0: there is none */
+    void *origin; /* the broker's: the request that waits for the answer; NULL: none */
 } zc_item_t;
 
-/*  One message as it is kept. Borrowed until the next call of the history. */
+/*  One stored message, borrowed until the next call of the history. */
 typedef struct {
     zc_id_t id;
     zc_slice_t meta;
@@ -37,24 +37,24 @@ typedef struct {
 
 typedef struct {
     uint64_t messages, bytes;
-    uint64_t trimmed, lost;  /* let go of by the limits; never kept, as history had failed */
+    uint64_t trimmed, lost;  /* by the limits; and messages that a failure kept out of history */
     uint64_t commits, syncs; /* of the disk */
-    zc_id_t floor;           /* the last position let go of, of all topics */
-    const char *error;       /* NULL: all is well */
+    zc_id_t floor;           /* the last position trimmed, of all topics */
+    const char *error;       /* NULL: there is none */
 } zc_history_stats_t;
 
-/*  The item is on its way no more: `kept` tells whether history has it. The callee may take the
- *  frames. */
+/*  The item isn't on its way any more; `kept` tells whether history has it. The callee may take
+ *  the frames. */
 typedef void (*zc_settled_fn) (void *arg, zc_item_t *item, bool kept);
 
 /*  The topic's messages up to the position asked for are gone, for good: `count` of them. `done` is
  *  false if history ends before. */
 typedef void (*zc_purged_fn) (void *arg, void *origin, uint64_t count, bool done);
 
-/*  Of several messages of a topic that have the same own id or key. */
+/*  Which one of several messages of a topic with the same own id or key. */
 typedef enum {
-    ZC_EARLIEST, /* for who resumes from it: what came after any of them isn't missed */
-    ZC_NEWEST,   /* for what repeats it: that is what it repeats */
+    ZC_EARLIEST, /* for a client that resumes: it misses no message after any of them */
+    ZC_NEWEST,   /* for a repeat: it repeats the newest */
 } zc_which_t;
 
 typedef struct zc_history zc_history_t;
@@ -89,12 +89,12 @@ struct zc_history {
     zc_purged_fn purged;
     void *arg;
     int fd;         /* readable when zc_history_settle has something to do; -1: never */
-    zc_line_t line; /* that the positions are of */
+    zc_line_t line; /* of the positions */
 };
 
-/*  History in memory. `file`: where the last position and its line are kept (position.h), so that
- *  positions don't go back where the clock does; NULL: nowhere. *last: the last position that may
- *  have been given. NULL with a sentence in `error`. */
+/*  History in memory. `file` keeps the last position and its line (position.h), so that
+ *  positions don't go back even if the clock does; NULL: they aren't kept. *last becomes the
+ *  last position that may have been given. Returns NULL with a sentence in `error`. */
 zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size);
 
 static inline void zc_history_destroy (zc_history_t **self_p)
@@ -104,49 +104,50 @@ static inline void zc_history_destroy (zc_history_t **self_p)
     *self_p = NULL;
 }
 
-/*  Takes the frames of the item, and leaves empty ones. Its id is above every one before. */
+/*  Takes the frames of the item, and leaves empty ones. Its id must be greater than all earlier
+ *  ones. */
 static inline void zc_history_append (zc_history_t *self, zc_item_t *item)
 {
     self->ops->append (self, item);
 }
 
-/*  Sees to what was appended; called once a turn of the loop. */
+/*  Starts storing the items appended so far; to be called once in each turn of the loop. */
 static inline void zc_history_flush (zc_history_t *self)
 {
     self->ops->flush (self);
 }
 
-/*  Calls `settled` for what is done. */
+/*  Calls `settled` for the items that are stored, or have failed. */
 static inline void zc_history_settle (zc_history_t *self)
 {
     self->ops->settle (self);
 }
 
-/*  So much is on its way that no more should be appended for now. */
+/*  Whether so many items are on their way that none should be appended for now. */
 static inline bool zc_history_full (zc_history_t *self)
 {
     return self->ops->full (self);
 }
 
-/*  Something is on its way. */
+/*  Whether items are on their way. */
 static inline bool zc_history_busy (zc_history_t *self)
 {
     return self->ops->busy (self);
 }
 
-/*  Lets go of what is beyond the limits, a bounded number. True where there is more to do. */
+/*  Trims messages beyond the limits, a bounded number. Returns true if there are more. */
 static inline bool zc_history_trim (zc_history_t *self, uint64_t now_ms)
 {
     return self->ops->trim (self, now_ms);
 }
 
-/*  The topic leaves the table: lets go of all its messages. */
+/*  The topic leaves the table: removes all its messages. */
 static inline void zc_history_evict (zc_history_t *self, zc_topic_t *topic)
 {
     self->ops->evict (self, topic);
 }
 
-/*  Lets go of the topic's messages up to a position, those on their way included, little by little
+/*  Removes the topic's messages up to a position, those on their way included, little by little
  *  in zc_history_trim; then calls `purged` with `origin`. The floor rises as they go. The topic is
  *  pinned until then. */
 static inline void zc_history_purge (zc_history_t *self, zc_topic_t *topic, zc_id_t upto,
@@ -155,28 +156,28 @@ static inline void zc_history_purge (zc_history_t *self, zc_topic_t *topic, zc_i
     self->ops->purge (self, topic, upto, origin);
 }
 
-/*  On any topic something up to here may have been published that nobody knows of: no floor is
- *  before it. */
+/*  Messages that nobody knows of may have been published up to here, on any topic: raises all
+ *  floors to this position. */
 static inline void zc_history_lose (zc_history_t *self, zc_id_t upto)
 {
     self->ops->lose (self, upto);
 }
 
-/*  Everything on this topic after the floor is here, but what has expired since (its ttl raises
- *  the floor too). */
+/*  History has all messages of the topic after the floor, except for those that have expired
+ *  since; an expired message raises the floor, too. */
 static inline zc_id_t zc_history_floor (zc_history_t *self, zc_topic_t *topic)
 {
     return self->ops->floor (self, topic);
 }
 
-/*  The first message on the topic after a position. False where there is none. */
+/*  Finds the topic's first message after a position. Returns false if there is none. */
 static inline bool zc_history_next (zc_history_t *self, zc_topic_t *topic, zc_id_t after,
                                     zc_stored_t *stored)
 {
     return self->ops->next (self, topic, after, stored);
 }
 
-/*  How many messages the topic has after a position, up to and including another. */
+/*  Counts the topic's messages after a position, up to and including another one. */
 static inline uint64_t zc_history_count (zc_history_t *self, zc_topic_t *topic, zc_id_t after,
                                          zc_id_t upto)
 {
@@ -189,21 +190,21 @@ static inline uint64_t zc_history_size (zc_history_t *self, zc_topic_t *topic, u
     return self->ops->size (self, topic, bytes);
 }
 
-/*  The position of a message that has this own id or key. False where there is none. */
+/*  Finds the position of a message with this own id or key. Returns false if there is none. */
 static inline bool zc_history_find (zc_history_t *self, zc_topic_t *topic, zc_slice_t name,
                                     zc_which_t which, zc_id_t *id)
 {
     return self->ops->find (self, topic, name, which, id);
 }
 
-/*  Begins a run of reading: false where all that is read until zc_history_release is of one
- *  consistent view. True where history can't be read for now: it would look empty. */
+/*  Begins a run of reading, which is a consistent view until zc_history_release. Returns true if
+ *  history can't be read at present, and would look empty. */
 static inline bool zc_history_unreadable (zc_history_t *self)
 {
     return self->ops->unreadable (self);
 }
 
-/*  Ends a run of reading: what it held for a consistent view is let go. */
+/*  Ends a run of reading, and releases its view. */
 static inline void zc_history_release (zc_history_t *self)
 {
     self->ops->release (self);

@@ -1,5 +1,5 @@
-/*  layout.h - how history lies in its LMDB database: the tables, and the bytes of their keys and
- *  values. No I/O.
+/*  layout.h - the layout of history in its LMDB database: the tables, and the bytes of their
+ *  keys and values. No I/O.
  *
  *    table    key                                  value
  *    topics   topic's number                       zc_row_t, and the topic's name
@@ -9,13 +9,13 @@
  *    expiry   time (ms), topic's number, position  nothing: one entry a message with a ttl
  *    state    "totals"                             zc_stored_totals_t
  *
- *  A record is a zc_chunk_record_t, followed by meta and payload. Numbers in keys, and positions in
- *  `names`, are big-endian, so that LMDB sorts them; all others are in the host's byte order.
+ *  A record is a zc_chunk_record_t, followed by meta and payload. Numbers in keys, and positions
+ *  in `names`, are big-endian, so that LMDB sorts them; all others are in the host's byte order.
  *
- *  The messages of a topic lie together, many of them in one chunk where they come fast: a commit
- *  costs a few pages for each topic and not for each message, and a replay reads on where it
- *  sought. The first messages of a chunk may have been let go of (zc_row_t.cut): the chunk is
- *  deleted with its last message.
+ *  The messages of a topic are stored together, many of them in one chunk if they come fast. So
+ *  a commit costs a few pages for each topic and not for each message, and a replay reads on
+ *  from where it sought. The first messages of a chunk may have been trimmed (zc_row_t.cut); the
+ *  chunk is deleted with its last message.
  *
  *  Rejected: one LMDB record for each message, which reached a third of the throughput. */
 #ifndef ZC_STORE_LAYOUT_H
@@ -52,7 +52,7 @@ extern const zc_layout_table_t zc_layout_tables[ZC_TABLES];
 
 typedef struct {
     uint64_t last, floor;
-    uint64_t cut;          /* messages up to this position were let go of */
+    uint64_t cut;          /* messages up to this position were trimmed */
     uint64_t count, bytes; /* of the messages after `cut` */
     uint64_t next_seq;     /* how many messages the topic ever had */
     uint64_t hole; /* up to here, the last position of a chunk, messages between others have expired
@@ -69,7 +69,7 @@ typedef struct {
 typedef struct {
     uint64_t id, expires_ms; /* wall clock; 0: no ttl */
     uint32_t meta_len, payload_len;
-    uint16_t event_at, event_len; /* the publisher's own id or key: where in meta; length 0: none */
+    uint16_t event_at, event_len; /* own id or key, within meta; length 0: there is none */
     uint32_t spare;
 } zc_chunk_record_t;
 
@@ -92,19 +92,19 @@ MDB_val zc_key_name (zc_table_key_t *key, uint64_t number, const void *name, siz
 /*  The number at 8 * `part` of a key, or of a value of `names`. */
 uint64_t zc_key_part (const MDB_val *key, int part);
 
-/*  Whether an entry of a table, which isn't `state`, has the form that the table wants. */
+/*  Whether an entry of any table except `state` has the form of its table. */
 typedef struct {
     uint64_t messages; /* that the rows count */
-    uint64_t chunks;   /* less those that `order` has */
+    uint64_t chunks;   /* chunks without those in `order` */
 } zc_layout_sums_t;
 bool zc_layout_check (int table, const MDB_val *key, const MDB_val *value, zc_layout_sums_t *sums);
 
-/*  Chunks. Nothing in them is aligned. They have been checked (check.h): no length is looked at
- *  again. */
+/*  Chunks. Nothing in them is aligned. check.h has checked them: lengths aren't checked again. */
 zc_chunk_t zc_chunk (const MDB_val *value);
 /*  With the record's own struct. */
 size_t zc_chunk_record_size (const zc_chunk_record_t *record);
-/*  Walks the records: *at is NULL at first, and then where the record lies. False at the end. */
+/*  Walks the records: *at is NULL at first, and then points to the record. Returns false at the
+ *  end. */
 bool zc_chunk_each (const MDB_val *value, const uint8_t **at, zc_chunk_record_t *record);
 /*  Finds the first record after a position. */
 bool zc_chunk_find (const MDB_val *value, zc_id_t after, zc_chunk_record_t *record,

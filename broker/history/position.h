@@ -16,7 +16,7 @@ zc_position_t *zc_position_new (const char *path, char *error, size_t size);
 /*  Notes that positions up to `last` were given, and that none is reserved any more. */
 void zc_position_destroy (zc_position_t **self_p, zc_id_t last);
 
-/*  The position that was reserved when the file was opened, and the one that zc_position_lose had
+/*  The position that was reserved when the file was opened, and the one that zc_position_lose
  *  noted. */
 zc_id_t zc_position_reserved (const zc_position_t *self);
 zc_id_t zc_position_lost (const zc_position_t *self);

@@ -20,8 +20,8 @@ int zc_reader_open (zc_reader_t *self, MDB_env *env, const MDB_dbi db[ZC_TABLES]
 void zc_reader_close (zc_reader_t *self);
 
 /*  For the thread that reads. The first call takes a consistent view, which lasts until
- *  zc_reader_release. False where the environment is closed after a failure: until it is open
- *  again, nothing is found. */
+ *  zc_reader_release. Returns false if the environment is closed after a failure: until it is
+ *  open again, nothing is found. */
 bool zc_reader_begin (zc_reader_t *self);
 void zc_reader_release (zc_reader_t *self);
 /*  These answer the functions of the same names in history.h. */

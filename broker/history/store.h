@@ -1,8 +1,9 @@
 /*  store.h - history on disk: one LMDB environment. It has no threads of its own: one thread
- * commits while another one reads.
+ *  commits while another one reads.
  *
- *  layout.h says what lies in the database, and tables.h reaches it; writer.h, trim.h and reader.h
- *  do what their names say, check.h and upgrade.h look after a database before it is used. */
+ *  layout.h describes the contents of the database, and tables.h reaches them. writer.h, trim.h
+ *  and reader.h do as their names say. check.h and upgrade.h prepare a database before it is
+ *  used. */
 #ifndef ZC_STORE_H
 #define ZC_STORE_H
 
@@ -26,7 +27,7 @@ int zc_store_each_topic (zc_store_t *self,
 
 /*  All of the batch, or nothing. Returns 0, or a code for zc_store_strerror. */
 int zc_store_commit (zc_store_t *self, const zc_store_batch_t *batch);
-/*  All that was committed before is on the disk when it returns. May be called from any thread. */
+/*  When it returns, all earlier commits are on the disk. May be called from any thread. */
 int zc_store_sync (zc_store_t *self);
 const char *zc_store_strerror (int code);
 

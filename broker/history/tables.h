@@ -1,6 +1,5 @@
-/*  tables.h - the tables of history as one transaction sees them (layout.h): to open them, and to
- *  get, put and seek in them. Functions that return an int return 0, or a code of LMDB or the
- *  system. */
+/*  tables.h - the tables of history in one transaction (layout.h): opens them, and gets, puts
+ *  and seeks in them. Functions that return an int return 0, or a code of LMDB or the system. */
 #ifndef ZC_STORE_TABLES_H
 #define ZC_STORE_TABLES_H
 
@@ -12,13 +11,13 @@ typedef struct {
     MDB_dbi db[ZC_TABLES];
 } zc_tables_t;
 
-/*  For what may have gone before: that it isn't there is no error. */
+/*  For an entry that may have been deleted before: MDB_NOTFOUND becomes 0. */
 static inline int zc_missing_is_fine (int rc)
 {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/*  MDB_NOTFOUND: nothing was committed yet; MDB_VERSION_MISMATCH: the format isn't known here. */
+/*  MDB_NOTFOUND: nothing was committed yet; MDB_VERSION_MISMATCH: the format is unknown. */
 int zc_tables_totals (const zc_tables_t *self, zc_stored_totals_t *totals);
 int zc_tables_put_totals (const zc_tables_t *self, const zc_stored_totals_t *totals);
 
@@ -30,7 +29,7 @@ int zc_tables_each_topic (const zc_tables_t *self,
                           void (*fn) (void *arg, zc_slice_t name, uint64_t number, zc_id_t last),
                           void *arg);
 
-/*  A message has this own id or key, or has it no more. */
+/*  Adds the position of a message with this own id or key, or removes it. */
 int zc_tables_put_name (const zc_tables_t *self, uint64_t number, const void *name, size_t len,
                         zc_id_t id);
 int zc_tables_delete_name (const zc_tables_t *self, uint64_t number, const void *name, size_t len,

@@ -20,7 +20,7 @@ typedef struct zc_publisher zc_publisher_t;
  *  are borrowed for the call. */
 typedef struct {
     zc_slice_t topic;
-    zc_slice_t payload; /* empty where the payload was too large to be kept */
+    zc_slice_t payload; /* empty if the payload was too large to be kept */
     size_t size;        /* of the payload, in bytes */
     zc_slice_t code;    /* OK, or the code of the final refusal, or "dropped" (zc_publisher_drop) */
     zc_slice_t text;    /* the id, or a sentence */
@@ -48,7 +48,7 @@ typedef struct {
     uint64_t waiting, bytes;              /* in the queue now, with those in flight */
 } zc_publisher_stats_t;
 
-/*  NULL with errno where the endpoint is malformed. */
+/*  NULL with errno if the endpoint is malformed. */
 zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *config);
 /*  Messages still in the queue are forgotten without a report. */
 void zc_publisher_destroy (zc_publisher_t **self_p);
@@ -59,13 +59,13 @@ void zc_publisher_destroy (zc_publisher_t **self_p);
  *  and get a `key` line where they have neither `id` nor `key`. */
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers);
-/*  Drops the oldest message that isn't on its way, and reports it at once as "dropped". False
- *  where there is none. */
+/*  Drops the oldest message that isn't on its way, and reports it at once as "dropped". Returns
+ *  false if there is none. */
 bool zc_publisher_drop (zc_publisher_t *self);
 
 bool zc_publisher_is_connected (const zc_publisher_t *self);
 const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self);
-/*  Milliseconds that the oldest message has waited; 0 where there is none. */
+/*  Milliseconds that the oldest message has waited; 0 if there is none. */
 uint64_t zc_publisher_age (const zc_publisher_t *self);
 /*  The same, but counted from when bytes last moved on the connection: a large message may take
  *  long over a narrow link. */
