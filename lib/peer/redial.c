@@ -62,7 +62,7 @@ void zc_endpoint_family (void *socket, const char *endpoint, unsigned attempt)
     zmq_setsockopt (socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
 }
 
-static uint64_t s_patience_ms (const zc_redial_t *self)
+static uint64_t s_timeout_ms (const zc_redial_t *self)
 {
     return self->named && self->attempt < S_NAMED ? S_NAMED_MS : ZC_REDIAL_MS;
 }
@@ -75,7 +75,7 @@ int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, un
                           .named = zc_endpoint_named (endpoint)};
     if (!self->endpoint)
         abort ();
-    self->due_ms = zc_mono_ms () + s_patience_ms (self);
+    self->due_ms = zc_mono_ms () + s_timeout_ms (self);
     zc_endpoint_family (socket, endpoint, attempt);
     zc_keepalive (socket);
     zc_curve_apply (socket);
@@ -94,7 +94,7 @@ void zc_redial_good (zc_redial_t *self)
         return;
     self->good = true;
     self->attempt &= 1;
-    self->due_ms = zc_mono_ms () + s_patience_ms (self);
+    self->due_ms = zc_mono_ms () + s_timeout_ms (self);
 }
 
 void zc_redial_now (zc_redial_t *self)
@@ -132,5 +132,5 @@ void zc_redial_try (zc_redial_t *self)
         zmq_disconnect (self->socket, self->endpoint);
     }
     self->apart = !self->apart;
-    self->due_ms = zc_mono_ms () + (self->apart ? S_APART_MS : s_patience_ms (self));
+    self->due_ms = zc_mono_ms () + (self->apart ? S_APART_MS : s_timeout_ms (self));
 }

@@ -78,74 +78,75 @@ static void s_good (void **state)
     }
 }
 
+static const struct {
+    zc_verb_t verb;
+    const char *text, *why;
+} s_bad_table[] = {
+    {ZC_PING, "", "it begins with neither OK, MSG, END nor ERR"},
+    {ZC_PING, "ok|1", "it begins with neither OK, MSG, END nor ERR"},
+    {ZC_PING, "OKAY|1", "it begins with neither OK, MSG, END nor ERR"},
+    {ZC_PING, "PING", "it begins with neither OK, MSG, END nor ERR"},
+    {ZC_PING, "OK", "it has too few frames"},
+    {ZC_PING, "OK|\x1b[2J", "its text isn't plain text"},
+    {ZC_PING, "END|1-0|0-0", "it answers another request"},
+    {ZC_PING, "MSG|t|p|id: 1-0\nprev: 0-0\n", "it answers another request"},
+    {ZC_PUBLISH, "OK", "it has too few frames"},
+    {ZC_PUBLISH, "OK|", "its id isn't a position"},
+    {ZC_PUBLISH, "OK|01-0", "its id isn't a position"},
+    {ZC_PUBLISH, "OK|1", "its id isn't a position"},
+    {ZC_FETCH, "OK|1-0", "it answers another request"},
+    {ZC_FETCH, "END|7-1|2-0|1-0", "it has too few frames"},
+    {ZC_FETCH, "END|x|2-0|1-0|0", "its head isn't a position"},
+    {ZC_FETCH, "END|7-1|-|1-0|0", "its floor isn't a position"},
+    {ZC_FETCH, "END|7-1|2-0|own|0", "its since isn't a position or '?'"},
+    {ZC_FETCH, "END|7-1|2-0|?|-1", "its remaining isn't a number"},
+    {ZC_FETCH, "END|7-1|2-0|?|18446744073709551616", "its remaining isn't a number"},
+    {ZC_FETCH, "MSG|t|p", "it has too few frames"},
+    {ZC_FETCH, "MSG||p|id: 1-0\nprev: 0-0\n", NULL},
+    {ZC_FETCH, "MSG|t|p|id: 1-0\n", NULL},
+    {ZC_REPLAY, "END|7-1", "it has too few frames"},
+    {ZC_SYNC, "OK|9-0|0-0", "it has too few frames"},
+    {ZC_SYNC, "OK|9-0|none|", "its dropped isn't a position"},
+    {ZC_SYNC, "OK|9-0|0-0||", "its line isn't a line"},
+    {ZC_SYNC, "OK|9-0|0-0||a line", "its line isn't a line"},
+    {ZC_SYNC, "OK|9-0|0-0||line|", "its doubt isn't a position"},
+    {ZC_SYNC, "OK|9-0|0-0|1-0\n\n2-0", "its lasts isn't a list of positions"},
+    {ZC_SYNC, "OK|9-0|0-0|1-0 2-0", "its lasts isn't a list of positions"},
+    {ZC_TOPICS, "OK|9-0|0-0|a", "its listed isn't a list of positions and topics"},
+    {ZC_TOPICS, "OK|9-0|0-0|1-0 \n", "its listed isn't a list of positions and topics"},
+    {ZC_TOPICS, "OK|9-0|0-0|1-0 a\nb\n", "its listed isn't a list of positions and topics"},
+    {ZC_TOPICS, "OK|9-0|0-0|1-0 \x01\n", "its listed isn't a list of positions and topics"},
+    {ZC_STATS, "OK", "it has too few frames"},
+    {ZC_LIMITS, "OK|many", "its max_payload isn't a number"},
+    {ZC_LIST, "OK|9-0|", "it has too few frames"},
+    {ZC_LIST, "OK|9-0|8-0 3 a|", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0|8-0 3 x a|", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0|8-0 -3 1 a|", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0|8 3 1 a|", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0|8-0 3 1 |", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0|8-0 3 1 a\n\n|", "its kept isn't a list of topics"},
+    {ZC_LIST, "OK|9-0||\x1b[2J", "its next isn't plain text"},
+    {ZC_PURGE, "OK|9-0|all", "its purged isn't a number"},
+    {ZC_PING, "ERR|busy", "it has too few frames"},
+    {ZC_PING, "ERR||text", "its code or text isn't plain text"},
+    {ZC_PING, "ERR|bu\nsy|text", "its code or text isn't plain text"},
+    {ZC_PING, "ERR|busy|\x1b[2J", "its code or text isn't plain text"},
+    {ZC_PING, "ERR|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|text",
+     "its code or text isn't plain text"},
+};
+
 static void s_bad (void **state)
 {
     (void)state;
-    static const struct {
-        zc_verb_t verb;
-        const char *text, *why;
-    } bad[] = {
-        {ZC_PING, "", "it begins with neither OK, MSG, END nor ERR"},
-        {ZC_PING, "ok|1", "it begins with neither OK, MSG, END nor ERR"},
-        {ZC_PING, "OKAY|1", "it begins with neither OK, MSG, END nor ERR"},
-        {ZC_PING, "PING", "it begins with neither OK, MSG, END nor ERR"},
-        {ZC_PING, "OK", "it has too few frames"},
-        {ZC_PING, "OK|\x1b[2J", "its text isn't plain text"},
-        {ZC_PING, "END|1-0|0-0", "it answers another request"},
-        {ZC_PING, "MSG|t|p|id: 1-0\nprev: 0-0\n", "it answers another request"},
-        {ZC_PUBLISH, "OK", "it has too few frames"},
-        {ZC_PUBLISH, "OK|", "its id isn't a position"},
-        {ZC_PUBLISH, "OK|01-0", "its id isn't a position"},
-        {ZC_PUBLISH, "OK|1", "its id isn't a position"},
-        {ZC_FETCH, "OK|1-0", "it answers another request"},
-        {ZC_FETCH, "END|7-1|2-0|1-0", "it has too few frames"},
-        {ZC_FETCH, "END|x|2-0|1-0|0", "its head isn't a position"},
-        {ZC_FETCH, "END|7-1|-|1-0|0", "its floor isn't a position"},
-        {ZC_FETCH, "END|7-1|2-0|own|0", "its since isn't a position or '?'"},
-        {ZC_FETCH, "END|7-1|2-0|?|-1", "its remaining isn't a number"},
-        {ZC_FETCH, "END|7-1|2-0|?|18446744073709551616", "its remaining isn't a number"},
-        {ZC_FETCH, "MSG|t|p", "it has too few frames"},
-        {ZC_FETCH, "MSG||p|id: 1-0\nprev: 0-0\n", NULL},
-        {ZC_FETCH, "MSG|t|p|id: 1-0\n", NULL},
-        {ZC_REPLAY, "END|7-1", "it has too few frames"},
-        {ZC_SYNC, "OK|9-0|0-0", "it has too few frames"},
-        {ZC_SYNC, "OK|9-0|none|", "its dropped isn't a position"},
-        {ZC_SYNC, "OK|9-0|0-0||", "its line isn't a line"},
-        {ZC_SYNC, "OK|9-0|0-0||a line", "its line isn't a line"},
-        {ZC_SYNC, "OK|9-0|0-0||line|", "its doubt isn't a position"},
-        {ZC_SYNC, "OK|9-0|0-0|1-0\n\n2-0", "its lasts isn't a list of positions"},
-        {ZC_SYNC, "OK|9-0|0-0|1-0 2-0", "its lasts isn't a list of positions"},
-        {ZC_TOPICS, "OK|9-0|0-0|a", "its listed isn't a list of positions and topics"},
-        {ZC_TOPICS, "OK|9-0|0-0|1-0 \n", "its listed isn't a list of positions and topics"},
-        {ZC_TOPICS, "OK|9-0|0-0|1-0 a\nb\n", "its listed isn't a list of positions and topics"},
-        {ZC_TOPICS, "OK|9-0|0-0|1-0 \x01\n", "its listed isn't a list of positions and topics"},
-        {ZC_STATS, "OK", "it has too few frames"},
-        {ZC_LIMITS, "OK|many", "its max_payload isn't a number"},
-        {ZC_LIST, "OK|9-0|", "it has too few frames"},
-        {ZC_LIST, "OK|9-0|8-0 3 a|", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0|8-0 3 x a|", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0|8-0 -3 1 a|", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0|8 3 1 a|", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0|8-0 3 1 |", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0|8-0 3 1 a\n\n|", "its kept isn't a list of topics"},
-        {ZC_LIST, "OK|9-0||\x1b[2J", "its next isn't plain text"},
-        {ZC_PURGE, "OK|9-0|all", "its purged isn't a number"},
-        {ZC_PING, "ERR|busy", "it has too few frames"},
-        {ZC_PING, "ERR||text", "its code or text isn't plain text"},
-        {ZC_PING, "ERR|bu\nsy|text", "its code or text isn't plain text"},
-        {ZC_PING, "ERR|busy|\x1b[2J", "its code or text isn't plain text"},
-        {ZC_PING, "ERR|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|text",
-         "its code or text isn't plain text"},
-    };
-    for (size_t i = 0; i < LENGTH (bad); i++) {
+    for (size_t i = 0; i < LENGTH (s_bad_table); i++) {
         zc_answer_t answer;
-        s_parse (&answer, bad[i].verb, bad[i].text);
+        s_parse (&answer, s_bad_table[i].verb, s_bad_table[i].text);
         if (answer.kind != ZC_MALFORMED)
-            fail_msg ("%s: accepted", bad[i].text);
+            fail_msg ("%s: accepted", s_bad_table[i].text);
         assert_slice (answer.code, "malformed");
-        if (bad[i].why)
-            assert_slice (answer.text, bad[i].why);
-        assert_int_equal (answer.more, strncmp (bad[i].text, "MSG", 3) == 0);
+        if (s_bad_table[i].why)
+            assert_slice (answer.text, s_bad_table[i].why);
+        assert_int_equal (answer.more, strncmp (s_bad_table[i].text, "MSG", 3) == 0);
         assert_int_equal (answer.head, ZC_ID_NONE); /* none of its fields is set */
     }
     zc_answer_t answer;
