@@ -78,12 +78,6 @@ static void s_remove (zc_barriers_t *self, s_nonce_t *nonce)
     s_free (self, nonce);
 }
 
-static void s_set_ready (zc_barriers_t *self, s_nonce_t *nonce)
-{
-    s_detach (self, nonce);
-    TAILQ_INSERT_TAIL (&self->ready, nonce, turn);
-}
-
 static s_nonce_t *s_take_ready (zc_barriers_t *self)
 {
     s_nonce_t *nonce = TAILQ_FIRST (&self->ready);
@@ -151,8 +145,10 @@ static zc_slice_t s_topics (const s_nonce_t *nonce)
 void zc_barriers_seen (zc_barriers_t *self, zc_slice_t nonce, uint64_t now_ms)
 {
     s_nonce_t *found;
-    while ((found = s_find (self, nonce, true)))
-        s_set_ready (self, found);
+    while ((found = s_find (self, nonce, true))) {
+        s_detach (self, found);
+        TAILQ_INSERT_TAIL (&self->ready, found, turn);
+    }
     if ((found = s_find (self, nonce, false)))
         s_remove (self, found);
     for (s_nonce_t *old = TAILQ_FIRST (&self->queue); old && self->seen >= S_SEEN_MAX;) {

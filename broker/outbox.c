@@ -192,11 +192,6 @@ static zc_sent_t s_send (zc_outbox_t *self, const zc_route_t *route, zmq_msg_t *
     return sent;
 }
 
-static s_queue_t *s_queue (const zc_outbox_t *self, const zc_route_t *route)
-{
-    return (s_queue_t *)zc_peers_find (&self->queues, zc_route_peer (route));
-}
-
 static s_queue_t *s_queue_new (zc_outbox_t *self, const zc_route_t *route)
 {
     s_queue_t *queue = calloc (1, sizeof *queue);
@@ -224,7 +219,7 @@ void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answ
     size_t bytes = sizeof (s_waiting_t), count = s_frames (answer, NULL, frames, &bytes);
     /*  Behind the messages that wait for the peer, so that a peer that pipelines gets its
      *  answers in order. */
-    s_queue_t *queue = s_queue (self, route);
+    s_queue_t *queue = (s_queue_t *)zc_peers_find (&self->queues, zc_route_peer (route));
     zc_sent_t sent = queue ? ZC_BLOCKED : s_send (self, route, frames, count);
     if (sent == ZC_SENT)
         return;

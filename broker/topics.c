@@ -242,14 +242,6 @@ zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
     return zc_topics_use_by (self, name, s_nobody, NULL);
 }
 
-/*  At the least used end: as far as is known, its last message is before those of all other
- *  topics. */
-static void s_link_unused (zc_topics_t *self, zc_topic_t *topic)
-{
-    TAILQ_INSERT_HEAD (&self->topics, topic, use);
-    s_owner_link (self, topic);
-}
-
 void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
 {
     uint64_t hash = zc_hash (name.at, name.len, 0);
@@ -258,7 +250,9 @@ void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
     self->subscribed += first;
     if (!topic && on) {
         topic = s_make (self, name, hash, 0);
-        s_link_unused (self, topic);
+        /* at the least used end: as far as is known, its last message is before all others' */
+        TAILQ_INSERT_HEAD (&self->topics, topic, use);
+        s_owner_link (self, topic);
     }
     if (!topic || (!on && !topic->subscribers))
         return;

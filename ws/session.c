@@ -33,17 +33,13 @@ void zc_session_name (const zc_session_t *self, char *text, size_t size)
 
 /*  Timeouts. */
 
-static uint64_t s_now (const zc_session_t *self)
-{
-    return uv_now (zc_worker_loop (self->server->worker));
-}
-
 void zc_session_enter (zc_session_t *self, zc_session_state_t state)
 {
     if (self->state == ZC_SESSION_CLOSED)
         return;
     self->state = state;
-    zc_timeouts_start (&self->server->timeouts, &self->timeout, state, s_now (self));
+    zc_timeouts_start (&self->server->timeouts, &self->timeout, state,
+                       uv_now (zc_worker_loop (self->server->worker)));
 }
 
 /*  The end. */

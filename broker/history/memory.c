@@ -292,16 +292,6 @@ static void s_entry_free (s_entry_t *entry)
     free (entry);
 }
 
-static void s_link (s_memory_t *self, s_entry_t *entry)
-{
-    TAILQ_INSERT_TAIL (&self->all, entry, age);
-}
-
-static void s_unlink (s_memory_t *self, s_entry_t *entry)
-{
-    TAILQ_REMOVE (&self->all, entry, age);
-}
-
 /*  Removes one message, wherever it is. */
 static void s_drop (s_memory_t *self, s_entry_t *entry)
 {
@@ -311,7 +301,7 @@ static void s_drop (s_memory_t *self, s_entry_t *entry)
         topic->floor = entry->id;
     if (self->stats.floor < entry->id)
         self->stats.floor = entry->id;
-    s_unlink (self, entry);
+    TAILQ_REMOVE (&self->all, entry, age);
     if (entry->event_len)
         s_event_remove (self, entry);
     if (entry->queued != S_NOT_QUEUED)
@@ -370,7 +360,7 @@ static void s_append (zc_history_t *base, zc_item_t *item)
     if (!topic->store && !(topic->store = calloc (1, sizeof (s_store_t))))
         abort ();
     s_entry_t *entry = s_entry_new (item);
-    s_link (self, entry);
+    TAILQ_INSERT_TAIL (&self->all, entry, age);
     s_store_push (topic->store, entry);
     if (entry->event_len)
         s_event_add (self, entry);

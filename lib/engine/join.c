@@ -494,11 +494,6 @@ static char *s_copy_text (zc_slice_t text)
     return copy;
 }
 
-static bool s_is_earliest (zc_slice_t text)
-{
-    return text.len == 8 && memcmp (text.at, "earliest", 8) == 0;
-}
-
 static void s_resume (zc_client_t *client, zc_slice_t last_id)
 {
     zc_join_t *self = s_new (client, S_RESUME);
@@ -506,7 +501,7 @@ static void s_resume (zc_client_t *client, zc_slice_t last_id)
     self->since = s_copy_text (sound ? last_id : (zc_slice_t){"", 0});
     self->since_len = sound ? last_id.len : 0;
     self->verdict = true;
-    self->earliest = s_is_earliest (last_id);
+    self->earliest = zc_slice_is (last_id, "earliest");
     if (!sound) {
         self->at = ZC_ID_MAX; /* like a position in the future: a gap, and nothing to replay */
         self->known = true;

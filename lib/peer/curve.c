@@ -87,14 +87,9 @@ int zc_curve_start (const zc_options_t *options, char *error, size_t size)
     return -1;
 }
 
-static bool s_on (void)
-{
-    return *s_own.server;
-}
-
 void zc_curve_apply (void *socket)
 {
-    if (!s_on ())
+    if (!*s_own.server)
         return;
     int rc = zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, s_own.server, ZC_CURVE_TEXT);
     rc |= zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, s_own.public_key, ZC_CURVE_TEXT);

@@ -283,13 +283,6 @@ static void s_report (zc_publisher_t *self)
     }
 }
 
-static void s_again_later (zc_publisher_t *self, s_entry_t *entry)
-{
-    entry->state = S_WAITING;
-    self->next = TAILQ_FIRST (&self->queue);
-    self->paused_until = zc_mono_ms () + S_PAUSE_MS;
-}
-
 static void s_answer (void *arg, const zc_answer_t *answer)
 {
     s_entry_t *entry = arg;
@@ -300,7 +293,9 @@ static void s_answer (void *arg, const zc_answer_t *answer)
     self->in_flight--;
     self->progress_ms = zc_mono_ms ();
     if (zc_answer_is_passing (answer)) {
-        s_again_later (self, entry);
+        entry->state = S_WAITING;
+        self->next = TAILQ_FIRST (&self->queue);
+        self->paused_until = zc_mono_ms () + S_PAUSE_MS;
         if (self->config.put_off)
             self->config.put_off (self->config.arg, answer->code, answer->text);
         return;
