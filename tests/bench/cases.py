@@ -150,7 +150,7 @@ def group(run, name):
 
 
 def memory_per_client(name):
-    """Anonymous memory of a group of processes, what clients added to it."""
+    """Anonymous memory of a group of processes, and the part that clients added."""
     def figure(run):
         own = group(run, name)
         return (own["anon_ready"] - own["anon_empty"]) / run["raw"]["clients"]

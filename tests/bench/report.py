@@ -51,7 +51,7 @@ def machine_lines(kept):
 
 
 def floor_lines(kept):
-    """What the machine could do, when the others were measured."""
+    """The machine's speed at the time of the other measurements."""
     lines = []
     for number in sorted(kept["cases"], key=int):
         runs = good(kept["cases"][number]["rows"].get("floor", []))
@@ -70,7 +70,7 @@ def percent(part, whole):
 
 
 def delivery_table(result):
-    """What every case shows of every system."""
+    """The figures that every case shows of every system."""
     lines = ["| system | CPU µs per delivery | of which | p50 ms | p99 ms | delivered |",
              "|---|---|---|---|---|---|"]
     for label, runs in ordered(result):

@@ -16,10 +16,10 @@ BOTH = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True
 
 
 class Browser:
-    """What the tests ask of either; each test has a window of its own."""
+    """The functions that tests use, for either browser; each test has a window of its own."""
 
     def fresh(self):
-        """Closes what a test before has left open."""
+        """Closes the windows that an earlier test has left open."""
         for handle in self.windows():
             if handle != self.base:
                 self.switch(handle)

@@ -47,7 +47,7 @@ def wait_more(sent, count=50):
 
 
 def listen(browser, stack, topic="a", **options):
-    """subscribe() in a window that has nothing else; what it hears goes to `got`."""
+    """subscribe() in a window that has nothing else; its events go to `got`."""
     browser.open(stack.url("/zcast.js"))
     browser.js(
         """
@@ -732,7 +732,7 @@ def test_a_page_publishes(stack, browser):
 
 @pytest.mark.parametrize("web", ["nginx", "lighttpd"])
 def test_messages_come_compressed(stack, browser, web):
-    """Chromium offers permessage-deflate by itself; what it then gets is what was published."""
+    """Chromium offers permessage-deflate by itself, and gets the messages as they were published."""
     start(stack, web)
     browser.open(stack.url("/zcast.js"))
     browser.js(

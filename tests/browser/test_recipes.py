@@ -26,7 +26,7 @@ def run(*words, cwd):
 
 @pytest.fixture(scope="session")
 def project():
-    """A folder of somebody who has installed the package, below the packages that the tests install."""
+    """The folder of a user who has installed the package, below the packages that the tests install."""
     assert (CLIENTS / ".installed").exists(), "the clients of others are not installed: make check-clients"
     folder = Path(tempfile.mkdtemp(prefix="packed-", dir=CLIENTS))
     package = folder / "node_modules/zcast"

@@ -13,7 +13,7 @@ from stack import LIMIT, SseParser
 
 
 class Client:
-    """One connection: sends its request, keeps the reply's header and what follows."""
+    """One connection: sends its request, keeps the reply's header and its body."""
 
     def __init__(self, request):
         self.request = request
@@ -38,7 +38,7 @@ class Client:
         self.ready = True
 
     def contains(self, text):
-        """Whether `text` is at the end of what came, or close to it."""
+        """Whether `text` is at the end of the body, or close to it."""
         return self.received.find(text, max(0, len(self.received) - 4096)) >= 0
 
 
@@ -51,7 +51,7 @@ class SseCrowdClient(Client):
         self.ready = self.head.startswith(b"HTTP/1.1 200") and len(self.received) > 0
 
     def body(self):
-        """What came, without HTTP's chunks."""
+        """The body, without HTTP's chunks."""
         if b"transfer-encoding: chunked" not in self.head.lower():
             return bytes(self.received)
         parts, at = [], 0

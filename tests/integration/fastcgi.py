@@ -105,7 +105,7 @@ class Peer:
         return self.text.index(part, start) + len(part)
 
     def wait_open(self):
-        """Until the stream's first event, or the time to come back to one that is busy."""
+        """Waits for the stream's first event, or for the time to come back, if the worker is busy."""
         self.wait("\n", self.wait("retry: "))
         if b": busy\n" not in self.text:
             self.wait("\n\n", self.text.index(b"retry: "))

@@ -1,4 +1,4 @@
-"""Who may: tokens, API keys, rules, origins and hosts, on every transport. The stacks are real; tokens are made by `zmq token`."""
+"""Rights: tokens, API keys, rules, origins and hosts, on every transport. The stacks are real; `zmq token` makes the tokens."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What strangers send, on each carrier: it is refused, changes nothing, costs little, and the next one is served."""
+"""Bad input from strangers, on each carrier: it is refused, changes nothing, costs little, and the next request is served."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The bench counts what it says that it counts, and takes no ratio that means nothing."""
+"""The bench counts as it says, and states no ratio without a meaning."""
 
 import json
 import os

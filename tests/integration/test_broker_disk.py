@@ -1,4 +1,4 @@
-"""zcast-broker with history on disk: what it acknowledged survives, ids go on, and a disk that fails is said and got over."""
+"""zcast-broker with history on disk: acknowledged messages survive, ids go on, and the broker reports a disk that fails and goes on after it."""
 
 import errno
 import json
@@ -81,7 +81,7 @@ class Publisher(threading.Thread):
 
 @pytest.mark.parametrize("sync", ["always", "interval"])
 def test_kills_at_random_moments(stack, sync):
-    """No acknowledged message is lost, none is there twice, ids increase, and what subscribers saw is in history."""
+    """No acknowledged message is lost, none is there twice, ids increase, and all messages that subscribers saw are in history."""
     topics = ["t%d" % i for i in range(5)]
     options = [f"--sync={sync}", "--topic-messages=1000000"]  # nothing is trimmed, however fast the publishers are
     broker = on_disk(stack, *options)
@@ -261,7 +261,7 @@ def test_a_drop_shows_in_all_that_is_delivered_after_it(stack):
 
 
 def limit_files(broker, size):
-    """RLIMIT_FSIZE: what would make a file larger fails, as on a disk that is full."""
+    """RLIMIT_FSIZE: a write that would enlarge a file fails, as on a full disk."""
     run("prlimit", f"--pid={broker.pid}", f"--fsize={size}:unlimited")
 
 

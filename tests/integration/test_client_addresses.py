@@ -1,4 +1,4 @@
-"""Whose request it is, where proxies stand in front: the PROXY protocol, Forwarded, X-Forwarded-For, and who is believed."""
+"""The client's address behind proxies: the PROXY protocol, Forwarded, X-Forwarded-For, and which proxies are trusted."""
 
 import socket
 import struct

@@ -30,7 +30,7 @@ CLIENTS = [*NPM, "httpx-sse"]
 
 
 class Client:
-    """An application in a process of its own; what it was given is in `events`."""
+    """An application in a process of its own; `events` has the events that it got."""
 
     def __init__(self, stack, name, *topics, **query):
         if not (PACKAGES / ".installed").exists():
@@ -60,7 +60,7 @@ class Client:
         return [line for line in self.lines if "data" in line]
 
     def given(self):
-        """What the application was given, without what is said to be the relay's own."""
+        """The events that the application got, without those that belong to the relay."""
         return [json.loads(event["data"]) for event in self.events() if not event["event"].startswith("zcast.")]
 
     def wait(self, condition, what):
@@ -148,7 +148,7 @@ class Crowd:
         return self
 
     def wait_given(self, *values):
-        """Until each has been given these numbers; never others, nor what is no JSON."""
+        """Waits until each has got these numbers, and no others, nor anything that isn't JSON."""
         for client in self.clients:
             client.wait(lambda: len(client.given()) >= len(values), f"{len(values)} messages")
         for client in self.clients:

@@ -1,4 +1,4 @@
-"""CURVE between the broker and all others: who has a certificate gets in, each with what it allows; strangers don't."""
+"""CURVE between the broker and all others: peers with a certificate get in, each with its rights; strangers don't."""
 
 import json
 import subprocess
@@ -113,7 +113,7 @@ def test_roles(secured):
 
 
 def test_a_publisher_on_pub(secured):
-    """Single frames lose what ZeroMQ knows of their sender when they are split; the role holds all the same."""
+    """A single frame loses ZeroMQ's notes on its sender when it is split; the role is enforced all the same."""
     secured.certify("shop", "--publish", "orders/*")
     wait_for(lambda: secured.ping("shop"), "the certificate is taken up")
     publisher = secured.socket(zmq.XPUB, secured.stack.publish_endpoint, "shop")

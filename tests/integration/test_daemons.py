@@ -1,4 +1,4 @@
-"""What the daemons do alike: mistakes in configuration, reloads, restarts, descriptors that whoever started them had closed."""
+"""The behaviour that all daemons share: mistakes in the configuration, reloads, restarts, descriptors that their parent had closed."""
 
 import contextlib
 import os

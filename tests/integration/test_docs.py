@@ -1,4 +1,4 @@
-"""What the documents say works. Fenced blocks marked `run` are run, against a private stack in place of the default one."""
+"""The documents are right. Fenced blocks marked `run` are run, against a private stack in place of the default one."""
 
 import fcntl
 import fnmatch
@@ -59,7 +59,7 @@ def test_the_protocol_is_enough_for_a_publisher(stack):
 
 
 def anchors(path):
-    """What GitHub makes of a page's headings."""
+    """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 

@@ -1,4 +1,4 @@
-"""Each limit, on each carrier: who is beyond it is told so in the way of the path, and it is counted, in STATS and /metrics."""
+"""Each limit, on each carrier: a client beyond it is refused in the way of the path, and STATS and /metrics count the refusal."""
 
 import json
 import subprocess

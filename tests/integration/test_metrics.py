@@ -50,7 +50,7 @@ def samples(text):
 
 
 def lint(text):
-    """What promtool says of it."""
+    """promtool's verdict on the text."""
     done = subprocess.run([program("promtool"), "check", "metrics"], input=text, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
@@ -74,7 +74,7 @@ def test_figures_of_all(served, carrier):
 
 
 def test_histograms(stack):
-    """What is counted is each delivery, each publish, and each client."""
+    """The counters count each delivery, each publish, and each client."""
     stack.broker()
     stack.ws("--allow-publish").wait_log("broker: connected")
     stack.ports = {"http": stack.ws_port}
@@ -177,7 +177,7 @@ def test_who_may_read_figures(stack):
 
 
 def test_askers_that_leave(served):
-    """Whoever asks and goes away while a canary flies takes nothing down."""
+    """A client that leaves while its canary is under way breaks nothing."""
     wait_for(lambda: get(served, "http", "/ready")[0] == 200, "ready")
     served.daemons[0].pause()
     for path in ("/ready", "/metrics") * 5:

@@ -1,5 +1,5 @@
-"""Workers, tools and the bridge over a link that is narrow, or stands still for a while: what is needed comes over it once, and
-live messages don't wait for history."""
+"""Workers, tools and the bridge over a link that is narrow, or stands still for a while: each
+page comes over it once, and live messages don't wait for history."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def fill(stack, topic, count, size):
 
 
 def payloads(client):
-    """What came but the verdict."""
+    """The events without the verdict."""
     return [message for message in client.messages if "zcast.continuity" not in message[:40]]
 
 

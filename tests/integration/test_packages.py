@@ -1,4 +1,4 @@
-"""What the Debian packages say beside what they are made from. tests/packages/run builds and tries them."""
+"""The Debian packages agree with the files that they are made from. tests/packages/run builds and tries them."""
 
 import re
 

@@ -104,7 +104,7 @@ def start(stack, web, front):
 
 
 def check_flow(stack):
-    """What is published comes, as a browser asks for it, while the stream goes on."""
+    """Messages come while the stream goes on, to a request like a browser's."""
     browser = stack.start("curl", ["curl", "-sN", "--compressed", stack.url("/events", ["a"])])
     browser.wait_log(r"(?s)^: zcast\nretry: \d+\n.*id: ")
     for number in range(3):

@@ -1,4 +1,4 @@
-"""POST /publish, on every transport: what is acknowledged was published, once under a key; what isn't is told why."""
+"""POST /publish, on every transport: an acknowledged message was published, once for each key; a refusal says why."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What doc/publishing.md shows works: every block of it, in its own language."""
+"""Every example of doc/publishing.md works, in its own language."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def test_an_example(ready, number):
 
 @pytest.mark.parametrize("number", [number for number, (language, _) in enumerate(FOUND) if language not in ("sh", "go")])
 def test_an_example_tries_again(stack, number):
-    """While the broker isn't there; and what is published then is published once."""
+    """While the broker is away: messages published then are published once."""
     broker = stack.broker()
     worker = stack.ws("--allow-publish", "--retry=500ms")
     worker.wait_log("broker: connected")

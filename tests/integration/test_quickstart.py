@@ -22,7 +22,7 @@ QUICKSTART = str(SOURCE / "tools/quickstart")
 
 
 def environment():
-    """Without what a make above has left for makes below it."""
+    """Without the variables that a make leaves for makes below it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "ZCAST_"))}
     return {**clean, "ZCAST_BUILD": str(BUILD)}
 

@@ -293,7 +293,7 @@ def cluster_node(stack):
 
 
 def test_a_cluster_that_is_not_whole_yet(stack):
-    """CLUSTERDOWN passes: what was published since the bridge began goes out then."""
+    """CLUSTERDOWN passes: messages published since the bridge began go out then."""
     stack.broker()
     port, _ = cluster_node(stack)
     stack.redis_port = port

@@ -1,4 +1,4 @@
-"""Who may, through every sample: tokens and the host that a browser asked for reach the daemon."""
+"""Rights through every sample: tokens, and the host that a browser asked for, reach the daemon."""
 
 import pytest
 

@@ -1,5 +1,5 @@
-"""Keys, passwords and tokens are in no log, no argument, no core dump, and in the environment of nobody; and what the doors answer is
-taken for nothing else than it says."""
+"""Keys, passwords and tokens are in no log, no argument, no core dump and no environment; and
+browsers take the doors' answers for no other type than they state."""
 
 import resource
 import signal
@@ -24,7 +24,7 @@ def key(stack):
 
 
 def dumped(stack, daemon):
-    """What is in the core dump of a daemon that crashes; None where this system writes none into the folder."""
+    """The core dump of a daemon that crashes; None if this system writes none into the folder."""
     daemon.killed = True
     resource.prlimit(daemon.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     daemon.send_signal(signal.SIGABRT)

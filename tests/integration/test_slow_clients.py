@@ -53,7 +53,7 @@ class Lazy:
         super().verdict(data, id)
 
     def read(self, size):
-        """Takes what is there; False at the end."""
+        """Reads the bytes that are there; False at the end."""
         try:
             data = self.socket.recv(size)
         except ConnectionResetError:

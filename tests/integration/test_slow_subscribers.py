@@ -1,4 +1,4 @@
-"""What the broker holds for subscribers that don't take it: bounded in bytes and in time, and given back."""
+"""Messages that the broker holds for subscribers that don't take them: bounded in bytes and in time, and freed."""
 
 import os
 import re
@@ -117,7 +117,7 @@ def test_who_does_not_keep_up_is_named(stack, subscriber):
 
 
 def test_a_worker_that_is_cut_off_comes_back_complete(stack):
-    """Its clients get what was published meanwhile from history, once, and in order."""
+    """Its clients get the messages of that time from history, once, and in order."""
     broker = stack.use_tcp().broker("--subscribe-bytes=4M", "--history-bytes=500M", "--topic-bytes=500M")
     link = Link()
     stack.ws(*stack.over(link), "--max-lag=100M").wait_log("broker: connected")

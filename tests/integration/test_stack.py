@@ -1,4 +1,4 @@
-"""The whole path: one publish reaches everyone, through real web servers, Redis, and clients that nobody here wrote."""
+"""The whole path: one publish reaches all clients, through real web servers, Redis, and clients written by others."""
 
 import json
 import os

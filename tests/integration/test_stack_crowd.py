@@ -21,7 +21,7 @@ def crowds(stack):
 
 
 def publish_to(stack, sse, ws):
-    """Publishes at a steady rate while everybody reads; returns what was published."""
+    """Publishes at a steady rate while all clients read; returns the messages."""
     publisher = stack.pub()
     texts = [f"message {number:04d} " + "x" * 80 for number in range(RATE * SECONDS)]
     begin = time.monotonic()

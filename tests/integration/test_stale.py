@@ -1,4 +1,4 @@
-"""Workers that are cut off from the broker, and what they are called: their clients and the operator are told."""
+"""Workers that are cut off from the broker, and their names: their clients and the operator are told."""
 
 import json
 import re

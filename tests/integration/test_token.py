@@ -1,4 +1,4 @@
-"""`zmq token`: what it makes is what it checks, and openssl agrees."""
+"""`zmq token` makes the tokens that it checks, and openssl agrees."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""More topics than are remembered: what somebody is subscribed to isn't forgotten, and who invents topics pushes out its own."""
+"""More topics than are remembered: a topic with a subscriber isn't forgotten, and a publisher that invents topics pushes out its own."""
 
 import pytest
 

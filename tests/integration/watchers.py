@@ -14,7 +14,7 @@ import time
 
 
 class Watcher:
-    """One client. `faults` lists what it should not have seen."""
+    """One client. `faults` lists the messages that it should not have seen."""
 
     def __init__(self, address, path, topic, gaps_allowed=False, holes_allowed=False):
         self.address, self.path, self.topic = address, path, topic

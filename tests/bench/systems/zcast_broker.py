@@ -9,7 +9,7 @@ def endpoints(place):
 
 
 def broker(place, options=()):
-    """Starts it. Returns its pid, what a worker needs to find it, and its ports."""
+    """Starts it. Returns its pid, the options by which a worker finds it, and its ports."""
     arguments, ports = endpoints(place)
     pid = place.spawn([place.built("broker/zcast-broker"), *arguments, *options])
     for port in ports:
