@@ -37,8 +37,8 @@ void zc_outbox_destroy (zc_outbox_t **self_p);
 zc_sent_t zc_outbox_begin (zc_outbox_t *self, const zc_route_t *route);
 /*  `payload`: of MSG, the frame that has it already, shared; NULL: it is copied. */
 void zc_outbox_finish (zc_outbox_t *self, const zc_answer_t *answer, zmq_msg_t *payload);
-/*  An answer of one part (copied). Where the peer is blocked it waits behind those that wait
- * for this peer; only where they are too many is it dropped, and counted. */
+/*  An answer of one part (copied). If the peer is blocked, it waits after the
+ *  peer's other answers; if these are too many, it is dropped, and counted. */
 void zc_outbox_answer (zc_outbox_t *self, const zc_route_t *route, const zc_answer_t *answer);
 void zc_outbox_error (zc_outbox_t *self, const zc_route_t *route, const char *code,
                       const char *text);

@@ -27,7 +27,7 @@ typedef struct zc_topic {
     uint32_t pins;        /* pinned: isn't evicted */
     uint32_t subscribers; /* subscribers of exactly this topic; each is a pin, too */
     uint32_t owner;       /* the first publisher on it; 0: not known */
-    bool published;       /* something was published on it; false: it was only subscribed to */
+    bool published;       /* a message was published on it; false: it only has subscribers */
     uint16_t len;         /* of the name */
     char name[];          /* not NUL-terminated */
 } zc_topic_t;

@@ -1,6 +1,6 @@
 /*  params.h - parses the name-value pairs of FastCGI 1.0 §3.4 as they arrive. No I/O.
  *
- *  Only the values of wanted names are kept, and all others are passed over, so that the memory
+ *  Only the values of wanted names are kept, and all others are skipped, so that the memory
  *  of a request doesn't depend on the names that a web server sends. */
 #ifndef ZC_PARAMS_H
 #define ZC_PARAMS_H

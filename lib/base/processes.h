@@ -13,8 +13,8 @@ typedef struct {
      *  reads. Returns false, after it has logged why, where the running processes aren't to get
      *  the signal. */
     bool (*reload) (void *arg);
-    /*  Called in the master when it begins to stop: gives back what only its workers need, such
-     *  as a listening socket that another server may wait for. May be NULL. */
+    /*  Called in the master when it begins to stop: gives back resources that only its workers
+     * need, such as a listening socket that another server may wait for. May be NULL. */
     void (*release) (void *arg);
 } zc_work_t;
 

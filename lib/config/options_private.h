@@ -53,7 +53,7 @@ struct zc_options {
     zc_value_t *values; /* owned; one for each of the table */
     zc_given_t *given;  /* owned; the command line */
     size_t given_count;
-    char **secrets; /* owned, and each of them; what was taken out of the environment, by option */
+    char **secrets;     /* owned, and so is each; secrets taken out of the environment, by option */
     const char **words; /* owned; borrowed from argv */
     size_t words_count;
     char *path; /* owned; of the file; NULL: none */
@@ -102,8 +102,8 @@ int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *pa
  *  Writes its name into `name`, which holds ZC_VARIABLE_MAX bytes. Returns its value, or NULL
  *  where it is unset or empty. */
 const char *zc_variable_find (const zc_program_t *program, const zc_option_t *option, char *name);
-/*  Sets `values` from the environment. What is secret is taken out of it, so that no child inherits
- *  it, and kept for the next time. Returns 0, or -1 with a line in `error`. */
+/*  Sets `values` from the environment. Secrets are taken out of it, so that no child inherits them,
+ * and are kept for the next time. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *error, size_t size);
 /*  Prints to stderr the names of variables that look like misspelt ones. */
 void zc_options_warn_environment (const zc_options_t *self);

@@ -31,7 +31,7 @@ static inline void zc_ages_add (zc_ages_t *self, uint64_t stamp_ms, uint64_t cli
     }
 }
 
-/*  A round begins: what was noted so far is sent by it. `round` is empty, and gets it. */
+/*  A round begins, and sends the messages noted so far. `round` is empty, and gets it. */
 void zc_ages_take (zc_ages_t *self, zc_ages_t *round);
 /*  The round is over; `self` is empty then. */
 void zc_ages_sent (zc_ages_t *self, uint64_t now_ms, zc_histogram_t *histogram);

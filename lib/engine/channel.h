@@ -17,7 +17,7 @@ typedef struct zc_channels zc_channels_t;
  *  takes out. */
 typedef struct {
     zc_slots_t all;
-    zc_slots_t due;  /* looked at when the channel is settled */
+    zc_slots_t due;  /* tried when the channel is settled */
     zc_heap_t ahead; /* wait until the feed reaches a position; sorted by it */
 } zc_joins_t;
 

@@ -12,7 +12,7 @@
 
 typedef struct zc_feed zc_feed_t;
 
-/*  `start`: the feed will hold everything on its topics after this id. */
+/*  `start`: the feed will hold all messages on its topics after this id. */
 zc_feed_t *zc_feed_new (zc_id_t start);
 void zc_feed_destroy (zc_feed_t **self_p);
 

@@ -1,5 +1,6 @@
-/*  posting.c - see posting.h. What was sent can't be taken back, so a posting that nobody waits for
- *  lives on until it is answered, or given up. */
+/*  posting.c - see posting.h. A message that was sent can't be
+ *  taken back, so a posting without a waiting request lives on until it is answered, or given
+ *  up. */
 #include "lib/front/posting.h"
 
 #include <errno.h>
@@ -27,8 +28,8 @@ static zc_receipt_t s_receipt (unsigned status, const char *code, const char *te
     return (zc_receipt_t){status, s_slice (code), s_slice (text)};
 }
 
-/*  The status of a code that the broker answered with ERR: what is wrong with a message is so
- *  forever, anything else may be otherwise in a moment. */
+/*  The status for a code that the broker answered with ERR: a fault of the message is permanent,
+ *  any other may be over in a moment. */
 static unsigned s_status (zc_slice_t code)
 {
     static const struct {

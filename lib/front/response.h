@@ -10,7 +10,7 @@ typedef struct {
     unsigned status;
     zc_buf_t fields; /* owned; lines that end in CR LF, without those of the framing:
                         Content-Length, Transfer-Encoding, Connection, Date */
-    zc_buf_t body;   /* owned; for HEAD, the carrier leaves out what it must */
+    zc_buf_t body;   /* owned; for HEAD, the carrier leaves it out */
     bool cut;        /* it must look cut off, so that the client comes back */
     bool endless;    /* the head of a stream, whose body has no length */
     bool close;      /* the connection ends after this answer */

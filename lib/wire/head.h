@@ -26,7 +26,7 @@ typedef struct {
 
     /*  The state of the parser. */
     size_t max;     /* bytes that the head may have */
-    size_t scanned; /* bytes looked at */
+    size_t scanned; /* bytes scanned */
     size_t begin;   /* begin of the request line; empty lines before it are ignored */
     size_t fields;  /* begin of the fields */
     size_t line;    /* begin of the line that is being scanned */
