@@ -102,7 +102,8 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
     if (!zc_text_plain (type.at, type.len) || zc_event_reserved (type)) {
         snprintf (error, size,
                   "expected an event type without control characters that doesn't begin with "
-                  "'zcast.', and isn't 'mercure': those are zcast's own");
+                  "'zcast.', and isn't 'mercure', 'error' or 'open': those have a meaning of their "
+                  "own");
         return "default-event";
     }
     return NULL;

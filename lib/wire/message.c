@@ -20,8 +20,8 @@ const zc_refusal_t *zc_message_refusal (int code)
                           "an own id is 1 to 256 bytes of visible ASCII, not 'earliest', "
                           "and not two numbers with '-' between them, as a position is"},
         [-ZC_ERESERVED] = {"headers",
-                           "event types that begin with 'zcast.', and 'mercure', are the "
-                           "broker's own"},
+                           "the event types 'error' and 'open' are a browser's own, and 'mercure', "
+                           "and those that begin with 'zcast.', are the broker's"},
         [-ZC_ECONFLICT] = {"conflict", "another message with this id, or key, was published on the "
                                        "topic within dedup-window"},
         [-ZC_EFORBIDDEN] = {"forbidden", "this publisher may not publish on this topic"},
@@ -67,9 +67,18 @@ bool zc_event_id_valid (zc_slice_t id)
 
 bool zc_event_reserved (zc_slice_t event)
 {
-    if (event.len == 0 || (event.at[0] != 'z' && event.at[0] != 'm'))
-        return false; /* nearly all ids end here, and every message has this checked */
-    return zc_slice_starts (event, "zcast.") || zc_slice_is (event, "mercure");
+    switch (event.len > 0 ? event.at[0] : 0) { /* every message has this checked */
+    case 'z':
+        return zc_slice_starts (event, "zcast.");
+    case 'm':
+        return zc_slice_is (event, "mercure");
+    case 'e':
+        return zc_slice_is (event, "error");
+    case 'o':
+        return zc_slice_is (event, "open");
+    default:
+        return false;
+    }
 }
 
 int zc_publish_split (const void *frame, size_t len, zc_slice_t *topic, zc_slice_t *payload)

@@ -14,7 +14,7 @@ from test_redis import client as redis_client, history, sites, wait_report
 from test_ws import V1, of_type, publishing, wait_events
 
 BAD_IDS = ["1795478400123-0", "5-0", "01-2", "1-99999999999", "earliest", "a b", "café", "a\x7f", "i" * 257]
-BAD_EVENTS = ["zcast.continuity", "zcast.heartbeat", "zcast.", "mercure"]
+BAD_EVENTS = ["zcast.continuity", "zcast.heartbeat", "zcast.", "mercure", "error", "open"]
 BAD_RETRIES = ["600001", "4294967295", "9" * 30]  # all clients of the topic would stay away so long
 FORGED = '{"status":"gap","since":"1-0","from":"2-0","replayed":0}'
 BAD = [{"id": id} for id in BAD_IDS] + [{"event": event} for event in BAD_EVENTS]
@@ -417,6 +417,6 @@ def test_the_relay_goes_on_after_a_conflict(stack, other):
 def test_a_default_event_that_is_reserved(stack):
     stack.broker()
     for name in ("zcast-fcgi", "zcast-ws"):
-        for event in ("zcast.continuity", "mercure", "a\nid: 5-0"):
+        for event in ("zcast.continuity", "mercure", "error", "open", "a\nid: 5-0"):
             done = run(name, f"--default-event={event}", "-t", check=False)
             assert done.returncode != 0 and "default-event" in done.stderr

@@ -127,12 +127,24 @@ static void test_reserved_events (void **state)
         const char *event;
         bool reserved;
     } cases[] = {
-        {"zcast.continuity", true}, {"zcast.heartbeat", true},
-        {"zcast.", true},           {"zcast.anything else", true},
-        {"mercure", true},          {"zcast", false},
-        {"zcastle", false},         {"Zcast.x", false},
-        {" zcast.x", false},        {"my.zcast.x", false},
-        {"mercure2", false},        {"message", false},
+        {"zcast.continuity", true},
+        {"zcast.heartbeat", true},
+        {"zcast.", true},
+        {"zcast.anything else", true},
+        {"mercure", true},
+        {"zcast", false},
+        {"error", true},
+        {"open", true},
+        {"errors", false},
+        {"Open", false},
+        {"opened", false},
+        {"erro", false},
+        {"zcastle", false},
+        {"Zcast.x", false},
+        {" zcast.x", false},
+        {"my.zcast.x", false},
+        {"mercure2", false},
+        {"message", false},
     };
     (void)state;
     for (size_t i = 0; i < LENGTH (cases); i++) {
