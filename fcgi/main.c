@@ -46,6 +46,15 @@ static const zc_option_t s_options[] = {
      .preset = "tcp://127.0.0.1:5560",
      .argument = "ENDPOINT",
      .help = "where the broker's publishers connect; clients publish through control"},
+    {.name = "allow-peer",
+     .type = ZC_OPT_LIST,
+     .min = 1,
+     .max = 64,
+     .argument = "WHO",
+     .help = "web servers that may connect over TCP, as all that they say is believed: local (this "
+             "machine; the default), an address, a network such as 192.0.2.0/24, or always; "
+             "repeatable",
+     .reload = true},
     ZC_FRONT_OPTIONS ("0", "0"),
     ZC_KEEPER_OPTIONS,
     ZC_WORKER_OPTIONS,
@@ -55,7 +64,9 @@ static const zc_option_t s_options[] = {
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
     const char *wrong = zc_worker_verify (options, "socket", error, size);
-    return wrong ? wrong : zc_keeper_verify (options, "socket", error, size);
+    if (!wrong)
+        wrong = zc_keeper_verify (options, "socket", error, size);
+    return wrong ? wrong : zc_server_verify (options, error, size);
 }
 
 static const zc_program_t s_program = {
@@ -109,6 +120,8 @@ static int s_serve (zc_options_t *options)
     s_main_t self = {options, zc_server_listen (options)};
     if (self.listener < 0)
         return ZC_EXIT_FAILURE;
+    if (!zc_server_may_serve (options, self.listener))
+        return ZC_EXIT_USAGE;
     const zc_work_t work = {&self, s_work, s_reload, s_release};
     int status = zc_processes (processes, &work);
     s_release (&self);

@@ -34,11 +34,18 @@ typedef struct {
     zc_options_t *options; /* borrowed */
     zc_conns_t conns;
     int listener;
+    bool tcp;             /* over which peers have addresses */
+    zc_trust_t peers;     /* that may connect; owned */
     int descriptor_limit; /* connections with numbers from here on are told to come back */
     uv_poll_t poll;       /* of listener */
     uv_timer_t pause;     /* while nothing is accepted, for lack of descriptors */
     uint64_t pauses;
+    uint64_t strangers; /* peers that were refused */
 } s_server_t;
+
+#define PEERS_MISSING                                                                     \
+    "and whoever connects is believed whatever it says of its clients: name web servers " \
+    "with allow-peer"
 
 static void s_on_pause_over (uv_timer_t *timer);
 
@@ -75,9 +82,57 @@ int zc_server_listen (const zc_options_t *options)
     return fd;
 }
 
+/*  The reason why web servers must not connect from other machines; NULL: they may. */
+static const char *s_objection (const zc_options_t *options)
+{
+    const char *key, *item, *why = zc_keeper_objects (options);
+    if (!why && !zc_options_item (options, "allow-peer", 0, &key, &item))
+        why = PEERS_MISSING;
+    return why;
+}
+
+const char *zc_server_verify (const zc_options_t *options, char *error, size_t size)
+{
+    const char *key, *item, *wrong, *address = zc_options_text (options, "socket");
+    for (size_t i = 0; zc_options_item (options, "allow-peer", i, &key, &item); i++)
+        if ((wrong = zc_trust_check (item))) {
+            snprintf (error, size, "%s, not \"%.100s\"", wrong, item);
+            return "allow-peer";
+        }
+    wrong = zc_keeper_exposed (address) ? s_objection (options) : NULL;
+    if (!wrong)
+        return NULL;
+    snprintf (error, size, "%s can be reached from other machines, %s", address, wrong);
+    return "socket";
+}
+
+/*  What was inherited is in no option. */
+bool zc_server_may_serve (const zc_options_t *options, int listener)
+{
+    const char *why = zc_listens_to_others (listener) ? s_objection (options) : NULL;
+    if (why)
+        zc_error ("the socket that was handed over can be reached from other machines, %s", why);
+    return !why;
+}
+
 void zc_server_unlisten (const zc_options_t *options)
 {
     zc_unlisten (zc_options_text (options, "socket"));
+}
+
+static void s_take (s_server_t *self, int fd)
+{
+    static zc_log_limit_t limit;
+    char peer[INET6_ADDRSTRLEN];
+    if (self->tcp)
+        zc_peer_address (fd, peer);
+    if (!self->tcp || zc_trust_has (&self->peers, peer)) {
+        zc_conns_add (&self->conns, fd, fd >= self->descriptor_limit);
+        return;
+    }
+    self->strangers++;
+    zc_log_limited (&limit, ZC_LOG_WARN, "%s: closed: allow-peer doesn't name it", peer);
+    close (fd);
 }
 
 /*  Returns false if no peer waits, or none can be served. */
@@ -86,7 +141,7 @@ static bool s_accept (s_server_t *self)
     static zc_log_limit_t limit;
     int fd = zc_accept (self->listener);
     if (fd >= 0) {
-        zc_conns_add (&self->conns, fd, fd >= self->descriptor_limit);
+        s_take (self, fd);
         return true;
     }
     if (errno != EMFILE && errno != ENFILE)
@@ -117,6 +172,8 @@ static int s_start (void *arg, zc_worker_t *worker)
 {
     s_server_t *self = arg;
     self->descriptor_limit = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
+    self->tcp = zc_listens_on_tcp (self->listener);
+    zc_trust_read_list (&self->peers, self->options, "allow-peer");
     bool batched = zc_worker_batch (worker);
     zc_pump_weigh (zc_worker_pump (worker), batched ? BATCHED_WEIGHT : SEND_WEIGHT);
     if (zc_conns_init (&self->conns, worker, self->options) != 0) {
@@ -160,7 +217,9 @@ static void s_abort (void *arg)
 
 static void s_reload (void *arg)
 {
-    zc_conns_configure (&((s_server_t *)arg)->conns);
+    s_server_t *self = arg;
+    zc_conns_configure (&self->conns);
+    zc_trust_read_list (&self->peers, self->options, "allow-peer");
 }
 
 static void s_stats (void *arg, json_t *report)
@@ -174,7 +233,8 @@ static void s_stats (void *arg, json_t *report)
                                        .refused = front->refused,
                                        .malformed = stats->malformed,
                                        .timeouts = stats->timeouts,
-                                       .accept_pauses = self->pauses};
+                                       .accept_pauses = self->pauses,
+                                       .strangers = self->strangers};
     zc_figures_write (zc_fcgi_figures, &figures, report);
     zc_front_stats (&self->conns.front, report);
 }
@@ -188,5 +248,6 @@ int zc_fcgi_run (zc_options_t *options, int listener, unsigned index)
     int status = zc_worker_run (options, name, &service);
     s_close_listener (&self);
     zc_conns_clear (&self.conns);
+    zc_trust_clear (&self.peers);
     return status;
 }

@@ -11,6 +11,11 @@ int zc_server_listen (const zc_options_t *options);
 void zc_server_unlisten (const zc_options_t *options);
 /*  True where descriptor 0 is a listening socket: spawn-fcgi, lighttpd's bin-path, systemd. */
 bool zc_server_inherited (void);
+/*  For the program's verify: whether other machines may connect to the socket that is configured,
+ *  if they can. Returns NULL, or the option that is wrong. */
+const char *zc_server_verify (const zc_options_t *options, char *error, size_t size);
+/*  The same of the socket that is open. False after saying why. */
+bool zc_server_may_serve (const zc_options_t *options, int listener);
 
 /*  Serves until drained; `index` tells processes apart. Takes the listening socket, and closes it
  * once it drains. Returns the exit status. */

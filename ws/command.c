@@ -7,32 +7,12 @@
 #include <string.h>
 
 #include "lib/wire/encoding.h"
-#include "lib/wire/message.h"
 
 static int s_fail (zc_command_t *self, const char *code, const char *error)
 {
     self->code = code;
     self->error = error;
     return -1;
-}
-
-static int s_refuse (zc_command_t *self, int code)
-{
-    const zc_refusal_t *refusal = zc_message_refusal (code);
-    return s_fail (self, refusal->code, refusal->text);
-}
-
-/*  A member's text; at is NULL if there is none. Returns false if the member isn't a string. */
-static bool s_text (zc_command_t *self, const char *name, zc_slice_t *text)
-{
-    json_t *member = json_object_get (self->root, name);
-    *text = (zc_slice_t){NULL, 0};
-    if (!member || json_is_null (member))
-        return true;
-    if (!json_is_string (member))
-        return false;
-    *text = (zc_slice_t){json_string_value (member), json_string_length (member)};
-    return true;
 }
 
 /*  Keeps `ref`, or else the `id`, as JSON text for the answer. */
@@ -67,40 +47,16 @@ static int s_take_topics (zc_command_t *self, size_t max_topics)
     return 0;
 }
 
-static int s_take_payload (zc_command_t *self)
+static int s_take_publish (zc_command_t *self, size_t max_payload)
 {
-    zc_slice_t data, base64;
-    if (!s_text (self, "data", &data) || !s_text (self, "base64", &base64) ||
-        (data.at != NULL) == (base64.at != NULL))
-        return s_fail (self, "payload", "publish has either data or base64, as a string");
-    if (data.at) {
-        self->payload = data;
-        return 0;
-    }
-    if (!zc_base64_decode (&self->decoded, base64))
-        return s_fail (self, "payload", "base64 is malformed");
-    self->payload = (zc_slice_t){(const char *)self->decoded.data, self->decoded.len};
-    return 0;
+    zc_publication_t *publication = &self->publication;
+    const zc_refusal_t *wrong = zc_publication_take_object (publication, self->root);
+    if (!wrong)
+        wrong = zc_publication_finish (publication, (zc_slice_t){"", 0}, max_payload);
+    return wrong ? s_fail (self, wrong->code, wrong->text) : 0;
 }
 
-static int s_take_publish (zc_command_t *self)
-{
-    if (!s_text (self, "topic", &self->topic) || !zc_topic_valid (self->topic.at, self->topic.len))
-        return s_fail (self, "topic",
-                       "a topic is 1 to 1024 bytes of text without control characters");
-    if (!s_text (self, "event", &self->event) || !s_text (self, "id", &self->id) ||
-        !zc_text_plain (self->event.at, self->event.len) || self->event.len > ZC_EVENT_MAX)
-        return s_fail (self, "headers",
-                       "event and id are strings, and event is at most 256 bytes without control "
-                       "characters");
-    if (self->id.len && !zc_event_id_valid (self->id))
-        return s_refuse (self, ZC_EEVENTID);
-    if (zc_event_reserved (self->event))
-        return s_refuse (self, ZC_ERESERVED);
-    return s_take_payload (self);
-}
-
-static int s_take_type (zc_command_t *self, size_t max_topics)
+static int s_take_type (zc_command_t *self, zc_command_limits_t max)
 {
     static const char *const types[] = {"subscribe", "unsubscribe", "ping", "publish"};
     const char *type = json_string_value (json_object_get (self->root, "type"));
@@ -111,24 +67,24 @@ static int s_take_type (zc_command_t *self, size_t max_topics)
     switch (self->type) {
     case ZC_COMMAND_SUBSCRIBE:
     case ZC_COMMAND_UNSUBSCRIBE:
-        return s_take_topics (self, max_topics);
+        return s_take_topics (self, max.topics);
     case ZC_COMMAND_PING:
         return 0;
     case ZC_COMMAND_PUBLISH:
-        return s_take_publish (self);
+        return s_take_publish (self, max.payload);
     default:
         return s_fail (self, "type", "type is subscribe, unsubscribe, publish or ping");
     }
 }
 
-int zc_command_parse (zc_command_t *self, const void *text, size_t len, size_t max_topics)
+int zc_command_parse (zc_command_t *self, const void *text, size_t len, zc_command_limits_t max)
 {
     memset (self, 0, sizeof *self);
     self->root = json_loadb (text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     if (!json_is_object ((json_t *)self->root))
         return s_fail (self, "json", "a message is one JSON object");
     s_take_ref (self);
-    return s_take_type (self, max_topics);
+    return s_take_type (self, max);
 }
 
 void zc_command_clear (zc_command_t *self)
@@ -136,7 +92,7 @@ void zc_command_clear (zc_command_t *self)
     json_decref (self->root);
     free (self->topics);
     free (self->ref);
-    zc_buf_clear (&self->decoded);
+    zc_publication_clear (&self->publication);
     memset (self, 0, sizeof *self);
 }
 

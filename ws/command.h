@@ -6,14 +6,16 @@
  *    {"type":"publish","topic":"a","data":"…"}    {"type":"published","id":"…"}
  *    anything wrong                               {"type":"error","code":"…","message":"…"}
  *
- *  `publish` takes `base64` instead of `data`, and may have `event` and `id` (the publisher's
- *  own). A `ref` (a string or an integer) in a command comes back in its answer; without one,
- *  the `id` of a publish does. */
+ *  `publish` is what a line of a batch is over HTTP (lib/front/publication.h): `base64` may stand
+ *  for `data`, and there may be `event`, `id`, `key`, `ttl`, `retry` and `private`. A `ref` (a
+ *  string or an integer) in a command comes back in its answer; without one, the `id` of a publish
+ *  does. */
 #ifndef ZC_COMMAND_H
 #define ZC_COMMAND_H
 
 #include "lib/base/buf.h"
 #include "lib/base/text.h"
+#include "lib/front/publication.h"
 #include "lib/wire/id.h"
 
 typedef enum {
@@ -27,18 +29,20 @@ typedef struct {
     zc_command_type_t type;
     zc_slice_t *topics; /* owned; of subscribe and unsubscribe; each is valid */
     size_t count;
-    zc_slice_t topic; /* of publish; valid */
-    zc_slice_t payload;
-    zc_slice_t event, id;     /* values of a publisher's headers, or empty */
-    char *ref;                /* owned; JSON text, or NULL */
-    const char *code, *error; /* the mistake; NULL: there is none */
-    void *root;               /* owned: holds the slices */
-    zc_buf_t decoded;         /* owned: base64, decoded */
+    zc_publication_t publication; /* of publish; valid and finished */
+    char *ref;                    /* owned; JSON text, or NULL */
+    const char *code, *error;     /* the mistake; NULL: there is none */
+    void *root;                   /* owned: holds the slices */
 } zc_command_t;
 
-/*  Parses a client's message. Returns 0, or -1 with code and error set, and also ref, if that is
- *  readable. In both cases zc_command_clear follows. */
-int zc_command_parse (zc_command_t *self, const void *text, size_t len, size_t max_topics);
+/*  The largest that a command may ask for. */
+typedef struct {
+    size_t topics, payload;
+} zc_command_limits_t;
+
+/*  Parses a client's message. Returns 0, or -1 with code and error set (and ref, if that is
+ *  readable). In both cases zc_command_clear follows. */
+int zc_command_parse (zc_command_t *self, const void *text, size_t len, zc_command_limits_t max);
 void zc_command_clear (zc_command_t *self);
 
 /*  Answers, as JSON text. `ref` may be NULL. */

@@ -462,6 +462,10 @@ static bool s_take_proxy (zc_http_t *self)
     session->proxied = false;
     if (proxy.address[0] && !(session->peer = strdup (proxy.address)))
         abort ();
+    if (!zc_session_wait (session, proxy.address)) {
+        zc_session_drop (session);
+        return false;
+    }
     self->part = PART_HEAD;
     return self->in.len > 0;
 }

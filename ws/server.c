@@ -271,9 +271,11 @@ int zc_ws_run (zc_options_t *options, int listener, unsigned index)
     char name[32];
     snprintf (name, sizeof name, "ws.%u", index);
     zc_timeouts_init (&self.timeouts);
+    self.waits = zc_addresses_new ();
     int status = zc_worker_run (options, name, &service);
     s_close_listener (&self);
     zc_keeper_destroy (&self.keeper);
     zc_front_clear (&self.front);
+    zc_addresses_destroy (&self.waits);
     return status;
 }

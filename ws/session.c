@@ -21,7 +21,7 @@
 /* private bytes that a client may leave unread; then it isn't read any more */
 #define UNREAD_MAX 65536
 
-static zc_log_limit_t s_limit_gone;
+static zc_log_limit_t s_limit_gone, s_limit_waits;
 
 void zc_session_name (const zc_session_t *self, char *text, size_t size)
 {
@@ -42,6 +42,35 @@ void zc_session_enter (zc_session_t *self, zc_session_state_t state)
                        uv_now (zc_worker_loop (self->server->worker)));
 }
 
+/*  Connections that ask for nothing. */
+
+bool zc_session_wait (zc_session_t *self, const char *address)
+{
+    zc_server_t *server = self->server;
+    zc_front_t *front = &server->front;
+    if (!*address || front->max_per_address == 0 || zc_trust_has (&front->trust, address))
+        return true;
+    if (!zc_addresses_enter (server->waits, address, front->max_per_address)) {
+        zc_front_limit (front, ZC_LIMIT_ADDRESS_CONNECTIONS);
+        zc_log_limited (&s_limit_waits, ZC_LOG_INFO,
+                        "%s: closed: too many connections from this address ask for nothing",
+                        address);
+        return false;
+    }
+    self->waits = strdup (address);
+    if (!self->waits)
+        abort ();
+    return true;
+}
+
+static void s_end_wait (zc_session_t *self)
+{
+    if (self->waits)
+        zc_addresses_leave (self->server->waits, self->waits);
+    free (self->waits);
+    self->waits = NULL;
+}
+
 /*  The end. */
 
 void zc_session_release (void *session)
@@ -51,6 +80,7 @@ void zc_session_release (void *session)
         self->protocol->release (self);
     free (self->address);
     free (self->peer);
+    free (self->waits);
     free (self->last_id);
     free (self);
 }
@@ -67,6 +97,7 @@ void zc_session_drop (zc_session_t *self)
     zc_rights_release (&self->rights);
     if (self->address)
         zc_front_leave (&server->front, self->address);
+    s_end_wait (self);
     server->front.clients -= self->stays;
     zc_watch_release (server->watch, self);
     close (self->client.fd);
@@ -189,7 +220,9 @@ void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
 {
     if (zc_exchange_take_count (exchange) && !(self->address = strdup (exchange->address)))
         abort ();
+    s_end_wait (self);
     self->rights = zc_exchange_take_rights (exchange);
+    self->foreign = exchange->foreign;
     self->stays = true;
     zc_client_asked (&self->client, exchange->begun_ms);
     self->server->front.clients++;
@@ -249,21 +282,19 @@ void zc_session_ready (void *session, int events)
         s_read (self);
 }
 
-static bool s_is_of_proxy (const zc_server_t *server, int fd)
-{
-    char address[INET6_ADDRSTRLEN];
-    zc_peer_address (fd, address);
-    return zc_trust_has (&server->front.trust, address);
-}
-
 zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol)
 {
+    char address[INET6_ADDRSTRLEN];
     int on = 1;
     zc_session_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
+    self->server = server;
     self->events = UV_READABLE;
-    if (zc_watch_add (server->watch, fd, self->events, self) != 0) {
+    zc_peer_address (fd, address);
+    if (!zc_session_wait (self, address) ||
+        zc_watch_add (server->watch, fd, self->events, self) != 0) {
+        s_end_wait (self);
         close (fd);
         free (self);
         return NULL;
@@ -271,9 +302,8 @@ zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket */
     self->client.transport = &s_transport;
     self->client.fd = fd;
-    self->server = server;
     self->protocol = protocol;
-    self->proxied = server->proxy_protocol && s_is_of_proxy (server, fd);
+    self->proxied = server->proxy_protocol && zc_trust_has (&server->front.trust, address);
     zc_session_enter (self, ZC_SESSION_HEAD);
     server->stats.sessions++;
     return self;

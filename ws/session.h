@@ -57,6 +57,7 @@ struct zc_session {
     zc_publishes_t *publishes;     /* owned; NULL before the first one */
     char *address;       /* owned; the address by which its connections are counted, or NULL */
     char *peer;          /* owned; the client that a proxy names, or NULL */
+    char *waits;         /* owned; the address that it counts for until it is a client, or NULL */
     zc_rights_t *rights; /* owned; NULL: of no subject */
     char *last_id;       /* owned; where its first subscription resumes, or NULL */
     zc_bucket_t bucket;  /* of its messages */
@@ -72,10 +73,11 @@ struct zc_session {
     bool chunked : 1;    /* its stream goes in chunks */
     bool stays : 1;      /* it is among the front's clients */
     bool proxied : 1;    /* it begins with the PROXY protocol */
+    bool foreign : 1;    /* its client asked by a name that isn't ours */
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. Returns NULL if it can't be
- *  watched; it is closed then. */
+ *  watched, or if its address has too many; it is closed then. */
 zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol);
 /*  For the server's watch: the socket is ready; the session has ended, and is freed. */
 void zc_session_ready (void *session, int events);
@@ -95,6 +97,9 @@ void zc_session_enter (zc_session_t *self, zc_session_state_t state);
 void zc_session_leave_hub (zc_session_t *self);
 /*  Writes the name that logs use: the peer, and the client for whom it is a proxy. */
 void zc_session_name (const zc_session_t *self, char *text, size_t size);
+/*  Counts it by `address` until it is a client, unless that is a proxy of ours. False: there are
+ *  too many of that address, and it is to be dropped. */
+bool zc_session_wait (zc_session_t *self, const char *address);
 /*  The exchange's address is counted, and its rights hold, for as long as the session lives. */
 void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange);
 /*  The client leaves so much unread that it is answered nothing more for now. */

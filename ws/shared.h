@@ -23,6 +23,7 @@ struct zc_server {
     /*  State. */
     zc_front_t front;
     zc_keeper_t *keeper;    /* owned; the front's guard */
+    zc_addresses_t *waits;  /* owned; connections that aren't clients, by their address */
     zc_worker_t *worker;    /* borrowed */
     zc_options_t *options;  /* borrowed */
     zc_watch_t *watch;      /* owned; of the sessions' sockets */

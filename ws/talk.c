@@ -71,7 +71,8 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
                        zc_slice_t headers)
 {
     zc_front_t *front = &self->server->front;
-    zc_denial_t denial = zc_keeper_may (front, self->rights, ZC_ACTION_PUBLISH, &topic, 1);
+    zc_denial_t denial =
+        zc_keeper_may (front, self->rights, self->foreign, ZC_ACTION_PUBLISH, &topic, 1);
     if (denial.status) {
         zc_receipt_t refused = {denial.status, s_slice (denial.code), s_slice (denial.text)};
         s_publish_failed (self, ref, &refused);
@@ -82,25 +83,16 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
     zc_publishes_send (self->publishes, ref, topic, payload, headers);
 }
 
-static void s_add_header (zc_buf_t *out, const char *name, zc_slice_t value)
-{
-    if (value.len > 0)
-        zc_buf_addf (out, "%s: %.*s\n", name, (int)value.len, value.at);
-}
-
 static void s_publish_command (zc_session_t *self, const zc_command_t *command)
 {
-    zc_buf_t headers = ZC_BUF_INIT;
-    if (!self->server->front.allow_publish) {
+    const zc_publication_t *publication = &command->publication;
+    if (!self->server->front.allow_publish)
         s_answer_error (self, command->ref, s_slice ("forbidden"),
                         s_slice ("publishing by clients is switched off"));
-        return;
-    }
-    s_add_header (&headers, "event", command->event);
-    s_add_header (&headers, "id", command->id);
-    s_publish (self, command->ref, command->topic, command->payload,
-               (zc_slice_t){(const char *)headers.data, headers.len});
-    zc_buf_clear (&headers);
+    else
+        s_publish (self, command->ref, publication->items[ZC_ITEM_TOPIC],
+                   publication->items[ZC_ITEM_DATA],
+                   (zc_slice_t){(const char *)publication->headers.data, publication->headers.len});
 }
 
 /*  Subscriptions. */
@@ -147,8 +139,8 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
             topics[count++] = command->topics[i];
     zc_denial_t denial = {0};
     if (add)
-        denial = zc_keeper_may (&self->server->front, self->rights, ZC_ACTION_SUBSCRIBE,
-                                command->topics, command->count);
+        denial = zc_keeper_may (&self->server->front, self->rights, self->foreign,
+                                ZC_ACTION_SUBSCRIBE, command->topics, command->count);
     if (count > self->server->front.max_topics) {
         denial = zc_front_limit (&self->server->front, ZC_LIMIT_TOPICS);
         s_answer_error (self, command->ref, s_slice (denial.code), s_slice (denial.text));
@@ -167,8 +159,10 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
 static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
 {
     zc_command_t command;
+    const zc_front_t *front = &self->server->front;
+    const zc_command_limits_t max = {front->max_topics, front->max_payload};
     zc_buf_t text = ZC_BUF_INIT;
-    if (zc_command_parse (&command, data, len, self->server->front.max_topics) != 0) {
+    if (zc_command_parse (&command, data, len, max) != 0) {
         s_answer_error (self, command.ref, s_slice (command.code), s_slice (command.error));
     } else if (command.type == ZC_COMMAND_PING) {
         zc_answer_pong (&text, command.ref);

@@ -2,11 +2,13 @@
  *
  *  When a file changes, all files are read again and replace the old state as a whole, so the
  *  state in use is never half old and half new. */
+#define _GNU_SOURCE /* memrchr */
 #include "lib/access/access.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -354,12 +356,35 @@ static bool s_find (const zc_access_t *self, const zc_credentials_t *credentials
     return *by_cookie;
 }
 
+bool zc_access_brings (const zc_access_t *self, const zc_credentials_t *credentials)
+{
+    zc_slice_t text;
+    bool by_cookie;
+    return s_has_keys (self) && s_find (self, credentials, &text, &by_cookie);
+}
+
 static zc_identity_t *s_identity (void)
 {
     zc_identity_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
     return self;
+}
+
+/*  Of a token without a subject, what is signed: the signature of some algorithms can be written in
+ *  several ways, by whoever has the token. */
+static void s_set_key (zc_identity_t *self, zc_slice_t token)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    const char *end = memrchr (token.at, '.', token.len);
+    zc_slice_t named = {self->subject, strlen (self->subject)};
+    unsigned len;
+    if (named.len == 0)
+        named = (zc_slice_t){token.at, end ? (size_t)(end - token.at) : token.len};
+    if (EVP_Digest (named.at, named.len, digest, &len, EVP_sha256 (), NULL) != 1)
+        abort ();
+    for (size_t i = 0; i < (sizeof self->key - 1) / 2; i++)
+        snprintf (self->key + 2 * i, 3, "%02x", digest[i]);
 }
 
 static zc_token_error_t s_by_api_key (const zc_access_t *self, zc_slice_t text,
@@ -386,8 +411,12 @@ static zc_token_error_t s_by_token (const zc_access_t *self, zc_slice_t text, ui
     if (rc != ZC_TOKEN_OK)
         return rc;
     *identity = s_identity ();
-    **identity = (zc_identity_t){token.subject,    token.id,     token.kid, token.issued_ms,
-                                 token.expires_ms, token.grants, false};
+    **identity = (zc_identity_t){.subject = token.subject,
+                                 .id = token.id,
+                                 .kid = token.kid,
+                                 .issued_ms = token.issued_ms,
+                                 .expires_ms = token.expires_ms,
+                                 .grants = token.grants};
     json_decref (token.claims);
     return ZC_TOKEN_OK;
 }
@@ -402,8 +431,10 @@ zc_token_error_t zc_access_identify (const zc_access_t *self, const zc_credentia
         return ZC_TOKEN_OK;
     zc_token_error_t rc = zc_apikey_form (text) ? s_by_api_key (self, text, identity)
                                                 : s_by_token (self, text, now_ms, identity);
-    if (*identity)
+    if (*identity) {
         (*identity)->by_cookie = by_cookie;
+        s_set_key (*identity, text);
+    }
     return rc;
 }
 

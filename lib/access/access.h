@@ -41,6 +41,7 @@ typedef struct {
     char *subject;       /* owned; a token's `sub`, or an API key's name; "": not said */
     char *id;            /* owned; a token's `jti`, or "" */
     char *kid;           /* owned; the `kid` of the key that signed a token, or "" */
+    char key[41];        /* names the subject to limits: a digest of `sub`, or of a token without */
     uint64_t issued_ms;  /* 0: not said */
     uint64_t expires_ms; /* UINT64_MAX: never */
     zc_grants_t *grants; /* owned */
@@ -68,6 +69,8 @@ zc_mode_t zc_access_mode (const zc_access_t *self);
  *  Where the operator named no keys, every request is anonymous. */
 zc_token_error_t zc_access_identify (const zc_access_t *self, const zc_credentials_t *credentials,
                                      uint64_t now_ms, zc_identity_t **identity);
+/*  Whether the request brings credentials, good or bad, that zc_access_identify would check. */
+bool zc_access_brings (const zc_access_t *self, const zc_credentials_t *credentials);
 void zc_identity_destroy (zc_identity_t **self_p);
 
 /*  `identity` may be NULL: an anonymous request. */

@@ -28,14 +28,20 @@ typedef struct {
 
 /*  The connections of each address, and the buckets that they share. An IPv6 address stands for
  *  its /64. An address is forgotten once it has no connection and its buckets are full. */
-typedef enum { ZC_BUCKET_MESSAGES, ZC_BUCKET_CONNECTS, ZC_BUCKETS } zc_bucket_kind_t;
+typedef enum {
+    ZC_BUCKET_MESSAGES,
+    ZC_BUCKET_CONNECTS,
+    ZC_BUCKET_FAILURES,
+    ZC_BUCKETS
+} zc_bucket_kind_t;
 typedef struct zc_addresses zc_addresses_t;
 zc_addresses_t *zc_addresses_new (void);
 void zc_addresses_destroy (zc_addresses_t **self_p);
 /*  Counts one more connection. False where the address has `max` already; 0: no limit. */
 bool zc_addresses_enter (zc_addresses_t *self, const char *address, unsigned max);
 void zc_addresses_leave (zc_addresses_t *self, const char *address);
-/*  Takes tokens from a bucket of an address that has a connection. False where it has too few. */
+/*  Takes tokens from a bucket of an address that has a connection. False where it has too few. A
+ *  negative count puts tokens back. */
 bool zc_addresses_take (zc_addresses_t *self, const char *address, zc_bucket_kind_t kind,
                         const zc_rate_t *rate, double count, uint64_t now_ms);
 size_t zc_addresses_size (const zc_addresses_t *self);

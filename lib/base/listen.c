@@ -326,9 +326,10 @@ bool zc_is_loopback (const char *address)
            (IN6_IS_ADDR_LOOPBACK (&ip6) || (IN6_IS_ADDR_V4MAPPED (&ip6) && ip6.s6_addr[12] == 127));
 }
 
-/*  The address family of the peer, its address as text, and its port; IPv4 in IPv6 counts as
- *  IPv4. Returns -1 if the peer is gone. */
-static int s_peer (int fd, char *host, size_t size, unsigned *port)
+/*  The address family of one end, its address as text, and its port; IPv4 in IPv6 counts as
+ *  IPv4. Returns -1 if the end is gone. */
+static int s_end (int fd, int (*name) (int, struct sockaddr *, socklen_t *), char *host,
+                  size_t size, unsigned *port)
 {
     union {
         struct sockaddr any;
@@ -338,7 +339,7 @@ static int s_peer (int fd, char *host, size_t size, unsigned *port)
     } peer;
     socklen_t len = sizeof peer;
     *host = 0;
-    if (getpeername (fd, &peer.any, &len) != 0)
+    if (name (fd, &peer.any, &len) != 0)
         return -1;
     int family = peer.any.sa_family;
     if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (&peer.ip6.sin6_addr)) {
@@ -353,6 +354,27 @@ static int s_peer (int fd, char *host, size_t size, unsigned *port)
         *port = ntohs (family == AF_INET ? peer.ip4.sin_port : peer.ip6.sin6_port);
     }
     return family;
+}
+
+static int s_peer (int fd, char *host, size_t size, unsigned *port)
+{
+    return s_end (fd, getpeername, host, size, port);
+}
+
+bool zc_listens_on_tcp (int listener)
+{
+    char host[INET6_ADDRSTRLEN];
+    unsigned port;
+    int family = s_end (listener, getsockname, host, sizeof host, &port);
+    return family == AF_INET || family == AF_INET6;
+}
+
+bool zc_listens_to_others (int listener)
+{
+    char host[INET6_ADDRSTRLEN];
+    unsigned port;
+    int family = s_end (listener, getsockname, host, sizeof host, &port);
+    return (family == AF_INET || family == AF_INET6) && !zc_is_loopback (host);
 }
 
 void zc_peer_name (int fd, char *text, size_t size)

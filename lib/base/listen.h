@@ -45,6 +45,9 @@ void zc_peer_address (int fd, char text[INET6_ADDRSTRLEN]);
 /*  Whether the text is an IP address of this machine's loopback: 127.0.0.0/8 (RFC 6890 §2.2.2),
  *  ::1, or the first one within ::ffff:0:0/96 (RFC 4291 §2.5). */
 bool zc_is_loopback (const char *address);
+/*  Whether a listening socket takes TCP connections, and whether other machines can make them. */
+bool zc_listens_on_tcp (int listener);
+bool zc_listens_to_others (int listener);
 /*  Connections that may wait in the backlog. */
 #define ZC_BACKLOG 4096
 

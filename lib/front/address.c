@@ -74,19 +74,24 @@ static void s_add (zc_trust_t *self, const char *item)
     self->count++;
 }
 
-void zc_trust_read (zc_trust_t *self, const zc_options_t *options)
+void zc_trust_read_list (zc_trust_t *self, const zc_options_t *options, const char *name)
 {
     const char *key, *item;
     size_t items = 0;
     zc_trust_clear (self);
-    while (zc_options_item (options, "trust-proxy", items, &key, &item))
+    while (zc_options_item (options, name, items, &key, &item))
         items++;
     self->local = items == 0;
     self->networks = calloc (items + 1, sizeof *self->networks);
     if (!self->networks)
         abort ();
-    for (size_t i = 0; i < items && zc_options_item (options, "trust-proxy", i, &key, &item); i++)
+    for (size_t i = 0; i < items && zc_options_item (options, name, i, &key, &item); i++)
         s_add (self, item);
+}
+
+void zc_trust_read (zc_trust_t *self, const zc_options_t *options)
+{
+    zc_trust_read_list (self, options, "trust-proxy");
     self->field = strcmp (zc_options_text (options, "forwarded"), "forwarded") == 0
                       ? ZC_FIELD_FORWARDED
                       : ZC_FIELD_X_FORWARDED_FOR;

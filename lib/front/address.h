@@ -22,6 +22,8 @@ typedef struct {
 
 /*  Reads the options trust-proxy and forwarded. `self` is zero, or has been read before. */
 void zc_trust_read (zc_trust_t *self, const zc_options_t *options);
+/*  Reads another list of addresses that has the form of trust-proxy. */
+void zc_trust_read_list (zc_trust_t *self, const zc_options_t *options, const char *name);
 void zc_trust_clear (zc_trust_t *self);
 /*  The error in an item of trust-proxy; NULL: none. */
 const char *zc_trust_check (const char *item);

@@ -21,8 +21,6 @@ static void s_check_list (zc_cors_t *self, const zc_options_t *options, const ch
         bool named = self->origin.len > 0 && zc_slice_is (self->origin, value);
         self->any |= any;
         self->listed |= named;
-        self->limited |= allows;
-        self->configured = true;
         self->allowed |= allows && (any || named);
     }
 }
@@ -51,10 +49,9 @@ zc_cors_t zc_cors_check (const zc_options_t *options, const zc_request_t *reques
     return self;
 }
 
-bool zc_cors_may_ask (const zc_cors_t *self, bool open)
+bool zc_cors_may_ask (const zc_cors_t *self)
 {
-    return !self->given || self->same || self->any || self->listed || self->allowed ||
-           (open && !self->configured);
+    return !self->given || self->same || self->any || self->listed;
 }
 
 /*  Removes the port from "[::1]:8081", "127.0.0.1:8081" and so on. */
@@ -98,7 +95,7 @@ bool zc_cors_may_write (const zc_cors_t *self)
 
 bool zc_cors_may_open (const zc_cors_t *self, bool publishes)
 {
-    return !self->given || self->allowed || (!self->limited && (!publishes || self->same));
+    return publishes ? zc_cors_may_write (self) : zc_cors_may_ask (self);
 }
 
 void zc_cors_add (const zc_cors_t *self, zc_response_t *response)

@@ -14,17 +14,14 @@ typedef struct {
     bool any;          /* all pages may read the answer, without credentials */
     bool listed;       /* this origin is configured by name, so its pages may send credentials */
     bool allowed;      /* allow-origin has this origin, or "*" */
-    bool limited;      /* allow-origin isn't empty */
-    bool configured;   /* allow-origin or cors-origin isn't empty */
 } zc_cors_t;
 
 /*  Applies the options `cors-origin` and `allow-origin` to the request's Origin. `proxied`: a
  *  proxy's word on the host that it was asked for is believed. */
 zc_cors_t zc_cors_check (const zc_options_t *options, const zc_request_t *request, bool proxied);
 /*  Whether the request may ask for anything. It may if no page sent it, or if the page is of the
- *  site itself or of a configured origin. If nobody needs a token (`open`), and no origin is
- *  configured, any page may ask, since it gets only what anybody gets. */
-bool zc_cors_may_ask (const zc_cors_t *self, bool open);
+ *  site itself, or of a configured origin. */
+bool zc_cors_may_ask (const zc_cors_t *self);
 /*  Whether the request's Host is an address, localhost, or one of the option `hosts`; true if there
  *  is no Host. If another name has led a page here, the page belongs to that name's owner, whatever
  *  its Origin says (DNS rebinding). */
@@ -32,9 +29,8 @@ bool zc_host_is_ours (const zc_options_t *options, const zc_request_t *request);
 /*  Whether the request may change something here: no page sent it, or the page is of the site
  *  itself or of a configured origin. A browser sends another site's form without asking first. */
 bool zc_cors_may_write (const zc_cors_t *self);
-/*  Whether the request may open a WebSocket, for which a browser asks nobody's permission. A page
- *  that only reads gets what anybody gets. A page that may publish must be of the site itself, or
- *  of a configured origin. */
+/*  Whether the request may open a WebSocket, on which the page may publish if clients may
+ *  (`publishes`). */
 bool zc_cors_may_open (const zc_cors_t *self, bool publishes);
 
 /*  Adds the fields that let a page read the answer. */

@@ -45,6 +45,7 @@ void zc_front_configure (zc_front_t *self)
     self->allow_publish = zc_options_bool (self->options, "allow-publish");
     self->messages = s_rate (self, "address-rate", "address-burst");
     self->connects = s_rate (self, "connect-rate", "connect-burst");
+    self->failures = s_rate (self, "failure-rate", "failure-burst");
     self->max_per_address = (unsigned)s_number (self, "max-connections-per-address");
     self->max_clients = s_number (self, "max-clients");
     self->max_topics = s_number (self, "max-topics");
@@ -85,6 +86,10 @@ static const struct {
                                    {.status = 429,
                                     .code = "limit",
                                     .text = "too many messages from this address"}},
+    [ZC_LIMIT_ADDRESS_FAILURES] = {"address_failures",
+                                   {.status = 429,
+                                    .code = "limit",
+                                    .text = "too many bad tokens from this address"}},
     [ZC_LIMIT_SUBJECT_CONNECTIONS] = {"subject_connections",
                                       {.status = 429,
                                        .code = "limit",
@@ -338,7 +343,7 @@ static bool s_address (zc_exchange_t *self)
     if (rc == 0)
         self->address[0] = 0;
     bool limited = !self->door->stays || front->max_per_address > 0 || front->connects.rate > 0 ||
-                   front->messages.rate > 0;
+                   front->messages.rate > 0 || front->failures.rate > 0;
     if (!self->address[0] || !limited)
         return true;
     self->counted = zc_addresses_enter (front->addresses, self->address, front->max_per_address);
@@ -351,17 +356,28 @@ static bool s_address (zc_exchange_t *self)
     return true;
 }
 
-/*  Refuses pages of other sites; in open mode also pages that reached us by a name that isn't
- *  ours. */
+zc_denial_t zc_front_deny_host (void)
+{
+    return (zc_denial_t){.status = 403,
+                         .code = "host",
+                         .text =
+                             "this server isn't asked by that name: hosts names those that it has"};
+}
+
+/*  A page of another site, or in open mode one that got here by a name that isn't ours. Otherwise
+ *  the name only matters if no token is asked for, which the door finds out. */
 static bool s_page (zc_exchange_t *self)
 {
-    if (!zc_cors_may_ask (&self->cors, self->front->open))
+    zc_front_t *front = self->front;
+    self->foreign = !front->any_host && !zc_host_is_ours (front->options, &self->request);
+    if (!zc_cors_may_ask (&self->cors)) {
         zc_exchange_refuse (self, 403, "origin",
                             "pages of this origin may not ask: cors-origin and allow-origin name "
                             "those that may");
-    else if (self->front->open && !zc_host_is_ours (self->front->options, &self->request))
-        zc_exchange_refuse (self, 403, "host",
-                            "this server isn't asked by that name: hosts names those that it has");
+    } else if (front->open && self->foreign) {
+        const zc_denial_t refusal = zc_front_deny_host ();
+        zc_exchange_refuse_by (self, &refusal);
+    }
     return !self->over;
 }
 
@@ -457,6 +473,13 @@ bool zc_exchange_take_count (zc_exchange_t *self)
     bool counted = self->counted;
     self->counted = false;
     return counted;
+}
+
+bool zc_exchange_may_fail (zc_exchange_t *self, int count)
+{
+    return !self->counted ||
+           zc_addresses_take (self->front->addresses, self->address, ZC_BUCKET_FAILURES,
+                              &self->front->failures, count, zc_mono_ms ());
 }
 
 zc_denial_t zc_exchange_granted (zc_exchange_t *self, zc_action_t action, const zc_slice_t *topics,

@@ -65,6 +65,7 @@ struct zc_exchange {
     zc_cors_t cors;
     char address[INET6_ADDRSTRLEN]; /* the address that the request counts for; "": none */
     bool counted;      /* counted as a connection of its address, until the exchange ends */
+    bool foreign;      /* it asked by a name that isn't ours (DNS rebinding) */
     uint64_t received; /* bytes of the body so far */
     bool whole;        /* the body is complete */
     bool over;         /* the exchange is answered, or streams */
@@ -116,21 +117,24 @@ typedef struct {
 /*  ---------------------------------------------------------------- the front of a process */
 
 /*  The options that the front reads. A program with a front puts them into its table, with those of
- *  the worker: metrics, cors-origin, allow-publish, allow-origin, max-clients, address-rate,
- *  address-burst, max-connections-per-address, connect-rate, connect-burst, trust-proxy, forwarded,
- *  max-head, max-body, max-bodies. `per_address` and `connects` are the defaults of
- *  max-connections-per-address and connect-rate. */
+ *  the worker: hosts, metrics, cors-origin, allow-publish, allow-origin, max-clients, address-rate,
+ *  address-burst, max-connections-per-address, connect-rate, connect-burst, failure-rate,
+ *  failure-burst, trust-proxy, forwarded, max-head, max-body, max-bodies. `per_address` and
+ *  `connects` are the defaults of max-connections-per-address and connect-rate. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
+    {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME", .help = "where no token is asked for: a name that this server is asked by, beside its addresses and localhost; * for any; repeatable", .reload = true}, \
     {.name = "max-clients", .type = ZC_OPT_NUMBER, .preset = "100000", .max = 10000000, .argument = "N", .help = "streams and WebSockets of one process; further clients are told to come back; 0: as descriptors allow", .reload = true},                                                                  \
-    {.name = "cors-origin", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "ORIGIN", .help = "origin whose pages may read the streams, or *; repeatable", .reload = true},                          \
+    {.name = "cors-origin", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "ORIGIN", .help = "origin whose pages may read, or * for all; repeatable; those of the host that is asked always may", .reload = true},                          \
     {.name = "allow-publish", .type = ZC_OPT_BOOL, .preset = "no", .help = "clients may publish; which pages, allow-origin says", .reload = true},                                             \
-    {.name = "allow-origin", .type = ZC_OPT_LIST, .argument = "ORIGIN", .help = "pages of this origin may connect, of * all; repeatable; those of the host that is asked always may, and others may read where no origin is named and tokens = open", .reload = true},       \
+    {.name = "allow-origin", .type = ZC_OPT_LIST, .argument = "ORIGIN", .help = "origin whose pages may read and publish, or * for all; repeatable", .reload = true},       \
     {.name = "address-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one address; 0: no limit", .reload = true},                                      \
     {.name = "address-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
     {.name = "max-connections-per-address", .type = ZC_OPT_NUMBER, .preset = per_address, .max = 1000000, .argument = "N", .help = "connections of one address (IPv6: of a /64) to a process; 0: no limit", .reload = true},              \
     {.name = "connect-rate", .type = ZC_OPT_NUMBER, .preset = connects, .max = 1000000, .argument = "N", .help = "streams and WebSockets that one address may open a second; 0: no limit", .reload = true},             \
     {.name = "connect-burst", .type = ZC_OPT_NUMBER, .preset = "1000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
+    {.name = "failure-rate", .type = ZC_OPT_NUMBER, .preset = "10", .max = 1000000, .argument = "N", .help = "bad tokens that one address may bring a second; beyond, no token of its is looked at; 0: no limit", .reload = true}, \
+    {.name = "failure-burst", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true}, \
     {.name = "trust-proxy", .type = ZC_OPT_LIST, .min = 1, .max = 64, .argument = "WHO", .help = "whose word on a client's address to take: local (loopback and Unix sockets; the default), an address, a network such as 192.0.2.0/24, always or never; repeatable", .reload = true},                                                                                       \
     {.name = "forwarded", .type = ZC_OPT_CHOICE, .preset = "x-forwarded-for", .choices = "x-forwarded-for|forwarded", .argument = "FIELD", .help = "the field in which they name it; of the other one a client may send anything", .reload = true},                                                                                       \
     {.name = "metrics", .type = ZC_OPT_CHOICE, .preset = "local", .choices = "local|all|off", .argument = "WHO", .help = "who may read /metrics: clients on this machine, all, or nobody", .reload = true},                     \
@@ -145,6 +149,7 @@ typedef enum {
     ZC_LIMIT_ADDRESS_CONNECTIONS, /* max-connections-per-address */
     ZC_LIMIT_ADDRESS_CONNECTS,    /* connect-rate */
     ZC_LIMIT_ADDRESS_MESSAGES,    /* address-rate */
+    ZC_LIMIT_ADDRESS_FAILURES,    /* failure-rate */
     ZC_LIMIT_SUBJECT_CONNECTIONS, /* max-connections-per-subject */
     ZC_LIMIT_SUBJECT_CONNECTS,    /* subject-connect-rate */
     ZC_LIMIT_SUBJECT_MESSAGES,    /* subject-rate */
@@ -175,7 +180,8 @@ struct zc_front {
     zc_trust_t trust;
     bool allow_publish;
     bool open; /* nobody needs a token, so pages of other names must be kept off (DNS rebinding) */
-    zc_rate_t messages, connects; /* of one address */
+    bool any_host; /* the operator lets others in without tokens, so any name will do */
+    zc_rate_t messages, connects, failures; /* of one address */
     unsigned max_per_address;
     size_t max_clients; /* 0: no limit */
     size_t max_topics, max_payload, max_body, max_bodies;
@@ -220,6 +226,12 @@ void zc_exchange_clear (zc_exchange_t *self);
  *  False: the exchange isn't counted. */
 bool zc_exchange_take_count (zc_exchange_t *self);
 void zc_front_leave (zc_front_t *self, const char *address);
+/*  Takes tokens from the bucket of the address's failures, before credentials are checked; puts
+ *  them back with a negative number, once they have turned out to be good. False: too many of the
+ *  address's were bad, and these aren't to be looked at. */
+bool zc_exchange_may_fail (zc_exchange_t *self, int count);
+/*  The refusal of a request that asks by a name that isn't ours. */
+zc_denial_t zc_front_deny_host (void);
 /*  Counts that a limit was reached, and returns the refusal. */
 zc_denial_t zc_front_limit (zc_front_t *self, zc_limit_t limit);
 /*  Like zc_exchange_take, for an address whose count was taken over. */

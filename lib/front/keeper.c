@@ -4,7 +4,6 @@
  *  nothing while none has, however many streams there are. */
 #include "lib/front/keeper.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,12 @@
 
 #define S_TICK_MS 200
 #define S_LOOK_MS 1000 /* how often the files are checked */
-#define S_KEY 41       /* size of a subject's digest, its key in the table of counts */
 
 struct zc_rights {
     zc_keeper_t *keeper;     /* borrowed */
     zc_identity_t *identity; /* owned */
     zc_client_t *client;     /* borrowed; told when the rights end; NULL: none is told */
     size_t place;            /* in the heap, from 1; 0: not in it */
-    char key[S_KEY];         /* of its subject in the table of counts */
     bool counted;            /* among its subject's connections */
 };
 
@@ -105,18 +102,6 @@ void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
 
 /*  Rights. */
 
-/*  The table of counts has keys of an address's size, so a subject's key is a digest. */
-static void s_set_key (zc_rights_t *self)
-{
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    const char *subject = self->identity->subject;
-    unsigned len;
-    if (EVP_Digest (subject, strlen (subject), digest, &len, EVP_sha256 (), NULL) != 1)
-        abort ();
-    for (size_t i = 0; i < (S_KEY - 1) / 2; i++)
-        snprintf (self->key + 2 * i, 3, "%02x", digest[i]);
-}
-
 static zc_rights_t *s_new_rights (zc_keeper_t *keeper, zc_identity_t *identity)
 {
     zc_rights_t *self = calloc (1, sizeof *self);
@@ -124,7 +109,6 @@ static zc_rights_t *s_new_rights (zc_keeper_t *keeper, zc_identity_t *identity)
         abort ();
     self->keeper = keeper;
     self->identity = identity;
-    s_set_key (self);
     return self;
 }
 
@@ -135,7 +119,7 @@ void zc_rights_release (zc_rights_t **self_p)
         return;
     s_leave_heap (self);
     if (self->counted)
-        zc_addresses_leave (self->keeper->subjects, self->key);
+        zc_addresses_leave (self->keeper->subjects, self->identity->key);
     zc_identity_destroy (&self->identity);
     free (self);
     *self_p = NULL;
@@ -167,6 +151,9 @@ static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
         .protocols = fields[ZC_FIELD_SEC_WEBSOCKET_PROTOCOL],
     };
     zc_identity_t *identity;
+    bool brought = zc_access_brings (self->access, &credentials);
+    if (brought && !zc_exchange_may_fail (exchange, 1))
+        return zc_front_limit (exchange->front, ZC_LIMIT_ADDRESS_FAILURES);
     zc_token_error_t rc = zc_access_identify (self->access, &credentials, zc_wall_ms (), &identity);
     if (rc != ZC_TOKEN_OK) {
         zc_denial_t denial = s_deny (401, "token", zc_token_strerror (rc));
@@ -174,6 +161,8 @@ static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
         denial.value = zc_access_challenge (rc);
         return denial;
     }
+    if (brought)
+        zc_exchange_may_fail (exchange, -1);
     if (identity)
         exchange->subject = s_new_rights (self, identity);
     if (identity && identity->by_cookie && s_is_forgeable (exchange))
@@ -189,14 +178,15 @@ static zc_denial_t s_subject (void *arg, zc_exchange_t *exchange)
 {
     zc_keeper_t *self = arg;
     zc_rights_t *rights = exchange->subject;
-    if (!rights || !*rights->identity->subject)
+    if (!rights)
         return (zc_denial_t){0};
-    rights->counted = zc_addresses_enter (self->subjects, rights->key, self->max_per_subject);
+    rights->counted =
+        zc_addresses_enter (self->subjects, rights->identity->key, self->max_per_subject);
     if (!rights->counted)
         return zc_front_limit (exchange->front, ZC_LIMIT_SUBJECT_CONNECTIONS);
     if (exchange->door->stays &&
-        !zc_addresses_take (self->subjects, rights->key, ZC_BUCKET_CONNECTS, &self->connects, 1,
-                            zc_mono_ms ()))
+        !zc_addresses_take (self->subjects, rights->identity->key, ZC_BUCKET_CONNECTS,
+                            &self->connects, 1, zc_mono_ms ()))
         return zc_front_limit (exchange->front, ZC_LIMIT_SUBJECT_CONNECTS);
     return (zc_denial_t){0};
 }
@@ -222,8 +212,8 @@ static zc_denial_t s_may (const zc_keeper_t *self, const zc_rights_t *rights, zc
     return denial;
 }
 
-zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
-                           const zc_slice_t *topics, size_t count)
+zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool foreign,
+                           zc_action_t action, const zc_slice_t *topics, size_t count)
 {
     zc_denial_t denial = {0};
     for (size_t i = 0; i < count && !denial.status; i++) {
@@ -232,6 +222,10 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_acti
         else if (front->guard.arg)
             denial = s_may (front->guard.arg, rights, action, topics[i]);
     }
+    /*  Nothing shows that the page which asks isn't somebody else's, under a name that leads here.
+     */
+    if (!denial.status && !rights && foreign)
+        return zc_front_deny_host ();
     return denial;
 }
 
@@ -239,15 +233,16 @@ static zc_denial_t s_grants (void *arg, zc_exchange_t *exchange, zc_action_t act
                              const zc_slice_t *topics, size_t count)
 {
     (void)arg;
-    return zc_keeper_may (exchange->front, exchange->subject, action, topics, count);
+    return zc_keeper_may (exchange->front, exchange->subject, exchange->foreign, action, topics,
+                          count);
 }
 
 zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count)
 {
     const zc_keeper_t *self = front->guard.arg;
     if (!rights || !rights->counted ||
-        zc_addresses_take (self->subjects, rights->key, ZC_BUCKET_MESSAGES, &self->messages, count,
-                           zc_mono_ms ()))
+        zc_addresses_take (self->subjects, rights->identity->key, ZC_BUCKET_MESSAGES,
+                           &self->messages, count, zc_mono_ms ()))
         return (zc_denial_t){0};
     return zc_front_limit (front, ZC_LIMIT_SUBJECT_MESSAGES);
 }
@@ -323,8 +318,9 @@ static void s_set_limits (zc_keeper_t *self)
     self->max_per_subject = (unsigned)zc_options_number (options, "max-connections-per-subject");
     /* in the other modes, tokens say who may publish */
     self->front->allow_publish |= zc_access_mode (self->access) != ZC_MODE_OPEN;
-    self->front->open =
-        zc_access_mode (self->access) == ZC_MODE_OPEN && !zc_options_bool (options, "insecure");
+    bool open = zc_access_mode (self->access) == ZC_MODE_OPEN;
+    self->front->any_host = open && zc_options_bool (options, "insecure");
+    self->front->open = open && !self->front->any_host;
 }
 
 void zc_keeper_configure (zc_keeper_t *self)
@@ -410,26 +406,33 @@ static const char *s_verify_files (const zc_options_t *options, char *error, siz
     return "tokens";
 }
 
+bool zc_keeper_exposed (const char *address)
+{
+    char endpoint[300];
+    snprintf (endpoint, sizeof endpoint, "tcp://%s", address);
+    return !strchr (address, '/') && address[0] != ':' && zc_endpoint_exposed (endpoint);
+}
+
+const char *zc_keeper_objects (const zc_options_t *options)
+{
+    bool open = strcmp (zc_options_text (options, "tokens"), "open") == 0;
+    return open && !zc_options_bool (options, "insecure")
+               ? "and anybody may subscribe: ask for tokens (tokens = all), or say insecure"
+               : NULL;
+}
+
 const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
                               size_t size)
 {
-    char endpoint[300];
     const char *key, *item, *wrong;
     for (size_t i = 0; zc_options_item (options, "trust-proxy", i, &key, &item); i++)
         if ((wrong = zc_trust_check (item))) {
             snprintf (error, size, "%s, not \"%.100s\"", wrong, item);
             return "trust-proxy";
         }
-    const char *address = zc_options_text (options, listen);
-    snprintf (endpoint, sizeof endpoint, "tcp://%s", address);
-    bool host = !strchr (address, '/') && address[0] != ':';
-    if (!host || zc_options_bool (options, "insecure") ||
-        strcmp (zc_options_text (options, "tokens"), "open") != 0 ||
-        !zc_endpoint_exposed (endpoint))
+    const char *address = zc_options_text (options, listen), *why = zc_keeper_objects (options);
+    if (!why || !zc_keeper_exposed (address))
         return s_verify_files (options, error, size);
-    snprintf (error, size,
-              "%s can be reached from other machines, and anybody may subscribe: ask for tokens "
-              "(tokens = all), or say insecure",
-              address);
+    snprintf (error, size, "%s can be reached from other machines, %s", address, why);
     return listen;
 }

@@ -12,7 +12,6 @@
 /* clang-format off */
 #define ZC_KEEPER_OPTIONS                                                                         \
     ZC_ACCESS_OPTIONS,                                                                            \
-    {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME", .help = "with tokens = open: a name that this server is asked for, beside its addresses and localhost; repeatable", .reload = true},                                                                                       \
     {.name = "insecure", .type = ZC_OPT_BOOL, .preset = "no", .help = "with tokens = open: listen where other machines can connect, and answer for any host"},                                                                                      \
     {.name = "subject-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one token's subject; 0: no limit", .reload = true},                              \
     {.name = "subject-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
@@ -26,6 +25,11 @@
  *  allows others. Returns NULL, or the option that is wrong. */
 const char *zc_keeper_verify (const zc_options_t *options, const char *listen, char *error,
                               size_t size);
+/*  Whether other machines can connect to this listening address. */
+bool zc_keeper_exposed (const char *address);
+/*  The reason why clients must not come from other machines, as a part of a sentence. NULL: they
+ *  may. */
+const char *zc_keeper_objects (const zc_options_t *options);
 
 typedef struct zc_keeper zc_keeper_t;
 /*  The rights of one connection or request. */
@@ -53,9 +57,10 @@ zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange);
 /*  When the rights end, the client's transport is told ZC_GONE_EXPIRED. Does nothing for NULL. */
 void zc_rights_watch (zc_rights_t *self, zc_client_t *client);
 void zc_rights_release (zc_rights_t **self_p);
-/*  Like zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange. */
-zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, zc_action_t action,
-                           const zc_slice_t *topics, size_t count);
+/*  Like zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange;
+ *  `foreign` is the exchange's. */
+zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool foreign,
+                           zc_action_t action, const zc_slice_t *topics, size_t count);
 zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
 
 #endif

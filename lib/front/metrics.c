@@ -327,6 +327,11 @@ static void s_open (zc_exchange_t *exchange)
         zc_exchange_refuse (exchange, 404, "path", "no such path");
         return;
     }
+    if (exchange->foreign) {
+        const zc_denial_t refusal = zc_front_deny_host ();
+        zc_exchange_refuse_by (exchange, &refusal);
+        return;
+    }
     if (exchange->address[0] && strcmp (who, "all") != 0) {
         zc_exchange_refuse (exchange, 403, "address",
                             "figures are for this machine: metrics = all shows them to others");

@@ -25,7 +25,7 @@ static const struct {
 static const zc_refusal_t s_escape = {"headers", "broken percent-escape"};
 static const zc_refusal_t s_twice = {
     "headers", "topic, data, event, id, key, ttl, retry and private may be given once each"};
-static const zc_refusal_t s_no_topic = {"topic", "no topic: name one with ?topic=NAME"};
+static const zc_refusal_t s_no_topic = {"topic", "no topic: say on which, as in ?topic=NAME"};
 static const zc_refusal_t s_control = {
     "headers", "event, id, key, ttl, retry and private are text without control characters"};
 static const zc_refusal_t s_empty = {"headers", "id and key are not empty"};
@@ -193,17 +193,22 @@ static void s_take_common (zc_publication_t *self, const zc_publication_t *commo
     self->line_key = (char *)text.data;
 }
 
+const zc_refusal_t *zc_publication_take_object (zc_publication_t *self, void *object)
+{
+    const zc_refusal_t *wrong = NULL;
+    self->root = json_incref (object);
+    for (int i = 0; i <= ZC_ITEM_PRIVATE && !wrong; i++)
+        wrong = s_take_member (self, (zc_publication_item_t)i);
+    return wrong ? wrong : s_take_base64 (self);
+}
+
 const zc_refusal_t *zc_publication_take_line (zc_publication_t *self, zc_slice_t line,
                                               const zc_publication_t *common, size_t number)
 {
-    self->root = json_loadb (line.at, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    if (!json_is_object ((json_t *)self->root))
-        return &s_json;
-    const zc_refusal_t *wrong = NULL;
-    for (int i = 0; i <= ZC_ITEM_PRIVATE && !wrong; i++)
-        wrong = s_take_member (self, (zc_publication_item_t)i);
-    if (!wrong)
-        wrong = s_take_base64 (self);
+    json_t *object = json_loadb (line.at, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const zc_refusal_t *wrong =
+        json_is_object (object) ? zc_publication_take_object (self, object) : &s_json;
+    json_decref (object);
     if (!wrong && common)
         s_take_common (self, common, number);
     return wrong;

@@ -41,6 +41,8 @@ void zc_publication_clear (zc_publication_t *self);
 const zc_refusal_t *zc_publication_take_request (zc_publication_t *self,
                                                  const zc_request_t *request);
 const zc_refusal_t *zc_publication_take_form (zc_publication_t *self, zc_slice_t body);
+/*  `object` is a json_t object; it is kept, and numbers in it become text. */
+const zc_refusal_t *zc_publication_take_object (zc_publication_t *self, void *object);
 /*  Takes one line of a batch. `common` has the items that the request gives for all lines, and may
  *  be NULL. Each line gets a key of its own from the common key: "KEY.NUMBER". */
 const zc_refusal_t *zc_publication_take_line (zc_publication_t *self, zc_slice_t line,

@@ -209,7 +209,9 @@ typedef struct {
     X (timeouts, "timeouts", "fcgi_timeouts", ZC_COUNTER, ZC_ONE,                \
        "Connections closed since a request stayed incomplete.")                  \
     X (accept_pauses, "accept_pauses", "fcgi_accept_pauses", ZC_COUNTER, ZC_ONE, \
-       "Times that no connection could be accepted.")
+       "Times that no connection could be accepted.")                            \
+    X (strangers, "strangers", "fcgi_strangers", ZC_COUNTER, ZC_ONE,             \
+       "Connections of peers that allow-peer doesn't name.")
 
 /*  zcast-redis. */
 #define ZC_BRIDGE_FIGURES(X)                                                           \

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static void s_command (zc_buf_t *log, const uint8_t *data, size_t len)
 {
     zc_command_t command;
-    if (zc_command_parse (&command, data, len, 10) == 0)
+    if (zc_command_parse (&command, data, len, (zc_command_limits_t){10, 4096}) == 0)
         zc_answer_subscribed (log, command.ref, command.topics, command.count);
     else
         zc_answer_error (log, command.ref, (zc_slice_t){command.code, strlen (command.code)},

@@ -6,9 +6,10 @@ import os
 import subprocess
 
 import pytest
+import fastcgi
 from http11 import Http, request
 from stack import BUILD, SseClient, WsClient, position, wait_for
-from wsraw import Raw, head
+from wsraw import FIN, TEXT, Raw, head
 
 SECRET = "0123456789abcdef" * 3
 
@@ -110,10 +111,48 @@ def test_pages_of_other_sites(stack, secret, carrier, origin):
         assert status == 403 and "origin" in body and "access-control-allow-origin" not in fields
 
 
+@pytest.mark.parametrize("carrier", ["http", "fcgi", "ws"])
+@pytest.mark.parametrize(
+    "options, other",
+    [
+        ([], 403),
+        (["--allow-origin=https://page.example"], 403),
+        (["--cors-origin=https://page.example"], 403),
+        (["--cors-origin=*"], 200),
+        (["--allow-origin=*"], 200),
+        (["--cors-origin=https://evil.example"], 200),
+        (["--allow-origin=https://evil.example"], 200),
+    ],
+)
+def test_pages_in_open_mode(stack, carrier, options, other):
+    """One rule for streams and WebSockets: the site's own, and those that are configured."""
+    stack.broker()
+    for worker in (stack.ws(*options), stack.fcgi(*options)):
+        worker.wait_log("broker: connected")
+
+    def status(origin, path):
+        fields = {"Origin": origin, "Host": "127.0.0.1:80"}
+        if carrier == "fcgi":
+            sent = fastcgi.request(path.partition("?")[2], REQUEST_URI=path, **{f"HTTP_{name.upper()}": value for name, value in fields.items()})
+            with fastcgi.Peer(stack.fcgi_socket, sent) as peer:
+                peer.wait("\r\n\r\n")
+                return int(peer.text.split()[1])
+        with Raw(stack.ws_port) as raw:
+            raw.send(head("/ws?topic=a", **fields) if carrier == "ws" else request(path, host=fields.pop("Host"), **fields))
+            found = raw.response()[0]
+            return 200 if found == 101 else found
+
+    for path in ["/events?topic=a", "/live"]:
+        assert status("http://127.0.0.1", path) == 200
+        assert status("https://evil.example", path) == other
+        for origin in ("http://127.0.0.1:81", "null"):
+            assert status(origin, path) == (200 if options and "*" in options[0] else 403)
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_a_visitor_s_cookie_is_not_for_pages_of_other_sites(stack, secret, carrier):
-    """In open mode, where any page may read what anybody may have."""
-    doors = Doors(stack, f"--token-keys={secret}", "--access=x/=private")
+    """Where any page may read what anybody may have."""
+    doors = Doors(stack, f"--token-keys={secret}", "--access=x/=private", "--cors-origin=*")
     cookie = {"Cookie": f"zcast_token={token(secret, '--subscribe', 'x/*')}"}
     other, ours = {"Origin": "https://evil.example"}, {"Origin": f"http://127.0.0.1:{doors.ports[carrier]}"}
     assert doors.get(carrier, "/events?topic=x/1", cookie)[0] == 200
@@ -152,6 +191,32 @@ def test_rebinding(stack, host, good):
     stack.closers.append(connection.close)
     connection.send(request(host=host))
     assert connection.response()[0] == (200 if good else 403)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("host, options", [("evil.example", []), ("www.example.org", ["--hosts=www.example.org"]), ("any.example", ["--hosts=*"])])
+def test_rebinding_where_no_token_is_asked_for(stack, secret, carrier, host, options):
+    """Outside of open mode: what needs no token is for pages of our names only; a token shows that its page is good."""
+    doors = Doors(stack, "--tokens=publish", f"--token-keys={secret}", "--access=x/=private", *options)
+    known = bool(options)
+    status, _, body = doors.get(carrier, "/events?topic=a", host=host)
+    assert status == (200 if known else 403) and (known or "hosts" in body)
+    bearer = {"Authorization": f"Bearer {token(secret, '--subscribe', '*')}"}
+    assert doors.get(carrier, "/events?topic=a", bearer, host=host)[0] == 200
+    assert doors.get(carrier, "/events?topic=x/1", bearer, host=host)[0] == 200
+    assert doors.get(carrier, "/events?topic=x/1", host=host)[0] == 401, "a page has to learn that a token is needed"
+    if carrier == "http":
+        assert doors.get(carrier, "/metrics", host=host)[0] == (200 if known else 403)
+        assert doors.get(carrier, "/metrics")[0] == 200
+        assert doors.get(carrier, "/live", host=host)[0] == 200
+        with Raw(stack.ws_port) as raw:
+            raw.send(head("/ws?topic=a", Host=host))
+            assert raw.response()[0] == (101 if known else 403)
+        with Raw(stack.ws_port) as raw:  # it asks later
+            raw.open("/ws", Host=host, Sec_WebSocket_Protocol="zcast.v1")
+            raw.frame(FIN | TEXT, b'{"type":"subscribe","topics":["a"]}')
+            said = json.loads(raw.read_message()[1])
+            assert said["type"] == "subscribed" if known else said["code"] == "host"
 
 
 def test_with_tokens_any_host_will_do(closed, secret):
@@ -300,6 +365,24 @@ def test_open_only_on_loopback(secret):
     assert done.returncode == 2 and "tokens = all" in done.stderr
     assert subprocess.run([BUILD / "ws/zcast-ws", "-t", "--listen=0.0.0.0:8081", "--insecure"]).returncode == 0
     assert subprocess.run([BUILD / "ws/zcast-ws", "-t", "--listen=0.0.0.0:8081", "--tokens=all", f"--token-keys={secret}"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options, why",
+    [
+        ([], "tokens = all"),
+        (["--insecure"], "allow-peer"),
+        (["--tokens=all"], "allow-peer"),
+        (["--insecure", "--allow-peer=example.org"], "expected local"),
+        (["--insecure", "--allow-peer=192.0.2.0/24"], None),
+    ],
+)
+def test_fastcgi_only_for_those_that_are_named(secret, options, why):
+    """Whoever speaks FastCGI says whose request it is: beyond this machine the operator names who may."""
+    options = [*options, f"--token-keys={secret}"]
+    done = subprocess.run([BUILD / "fcgi/zcast-fcgi", "-t", "--socket=0.0.0.0:9000", *options], capture_output=True, text=True)
+    assert (done.returncode == 2 and why in done.stderr) if why else done.returncode == 0
+    assert subprocess.run([BUILD / "fcgi/zcast-fcgi", "-t", "--socket=:9000", f"--token-keys={secret}"]).returncode == 0
 
 
 def test_a_rule_for_tokens_only(stack, secret):

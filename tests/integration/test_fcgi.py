@@ -515,6 +515,22 @@ def test_tcp(stack):
         peer.wait("data: over TCP\n")
 
 
+@pytest.mark.parametrize("peers, good", [([], True), (["local"], True), (["127.0.0.0/8"], True), (["192.0.2.1", "local"], True), (["192.0.2.0/24"], False), (["never"], False)])
+def test_peers_over_tcp(stack, peers, good):
+    """Others are left before they have said a word, and counted."""
+    stack.broker()
+    port = free_port()
+    options = [f"--allow-peer={peer}" for peer in peers]
+    stack.start("zcast-fcgi", ["zcast-fcgi", *stack.endpoints(), f"--socket=:{port}", *options], ready=lambda: open_tcp(port))
+    with Peer(("127.0.0.1", port), request()) as peer:
+        if good:
+            peer.wait_open()
+        else:
+            peer.wait_closed()
+    strangers = lambda: stack.wait_report("fcgi.0")["strangers"]
+    wait_for(lambda: (strangers() == 0) == good, "they are counted")
+
+
 def open_tcp(port):
     try:
         socket.create_connection(("127.0.0.1", port)).close()

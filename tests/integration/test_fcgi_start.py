@@ -123,6 +123,16 @@ def test_spawn_fcgi_with_processes(stack):
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("options, why", [([], "tokens = all"), (["--insecure"], "allow-peer")])
+def test_a_socket_of_others_is_looked_at(stack, options, why):
+    """No option says where it is: it has to be asked. In a network of its own, where nobody is."""
+    program("zcast-fcgi")
+    alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    words = [*alone, "spawn-fcgi", "-n", "-a", "0.0.0.0", "-p", "9000", "--", FCGI, *stack.endpoints(), *options]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "handed over" in done.stderr and why in done.stderr
+
+
 def test_cgi_fcgi(stack):
     """The FastCGI project's own bridge, as the web server's side."""
     stack.broker()

@@ -10,7 +10,7 @@ from fastcgi import Peer, begin, params, record
 from http11 import Http, request
 from stack import BUILD, wait_for
 from test_metrics import lint
-from wsraw import FIN, TEXT, Raw, head
+from wsraw import FIN, TEXT, Closed, Raw, head
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +156,112 @@ def test_messages_of_a_websocket(stack, key, token, limit):
             pass
         assert made[1][:2] == (1008).to_bytes(2, "big") and b"too many messages" in made[1]
     door.counted(limit, 1)
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi", "v1", "raw"])
+def test_a_token_without_a_subject(stack, key, way):
+    """It is limited like a subject, by itself."""
+    words = ["token", "make", "--key", key, "--subscribe", "*"]
+    made = [subprocess.run([BUILD / "tools/zmq", *map(str, [*words, "--for", time])], capture_output=True, text=True, check=True).stdout.strip() for time in ("1h", "2h")]
+    door = Door(stack, way, "--tokens=all", f"--token-keys={key}", "--max-connections-per-subject=1", fields={"Authorization": f"Bearer {made[0]}"})
+    refused = {"http": "busy", "fcgi": "busy", "v1": 4429, "raw": 429}[way]
+    assert door.opens() is True
+    assert door.opens() == refused
+    door.fields["Authorization"] = f"Bearer {made[1]}"
+    assert door.opens() is True
+    door.counted("subject_connections", 1)
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi", "v1", "raw"])
+@pytest.mark.parametrize("path", ["/events?topic=a", "/publish?topic=a"])
+def test_bad_tokens(stack, key, token, way, path):
+    """Whoever tries many isn't answered any more, whatever the door; then the right one is no help either."""
+    door = Door(stack, way, "--tokens=all", f"--token-keys={key}", "--failure-rate=1", "--failure-burst=3")
+    method = "POST" if "publish" in path else "HEAD"
+    for number in range(10):  # a good one costs nothing
+        assert door.ask(path, method, Authorization=f"Bearer {token}")[0] == 200, number
+    found = []
+    while 429 not in found:
+        asked = f"Bearer {token[:-4]}{len(found):04}"
+        if method == "HEAD" and way in ("v1", "raw"):
+            door.fields["Authorization"] = asked
+            found.append({4401: 401, 4429: 429}.get(refused := refusal(door), refused))
+        else:
+            found.append(door.ask(path, method, Authorization=asked)[0])
+            found[-1] = 429 if found[-1] == 200 else found[-1]  # a stream says "come back"
+    assert found[:3] == [401] * 3 and set(found[:-1]) == {401}
+    door.fields = {"X_Forwarded_For": "192.0.2.2"}
+    assert door.ask(path, method, Authorization=f"Bearer {token}")[0] == 200
+    door.counted("address_failures", 1)
+
+
+def refusal(door):
+    """The status, or close code, with which a WebSocket is refused."""
+    with Raw(door.stack.ws_port) as raw:
+        raw.send(head(**door.fields, **({"Sec_WebSocket_Protocol": "zcast.v1"} if door.way == "v1" else {})))
+        status, _ = raw.response()
+        if status != 101:
+            return status
+        first, payload = raw.read_frame()
+        return int.from_bytes(payload[:2], "big") if first != FIN | TEXT else raw.read_close()[0]
+
+
+def is_closed(raw):
+    try:
+        raw.take(1)
+        return False
+    except Closed:
+        return True
+
+
+PROXIED = b"PROXY TCP4 192.0.2.1 192.0.2.9 4711 80\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\nHost: ", b"PROXY", request("/live")])
+@pytest.mark.parametrize("proxy", [False, True])
+def test_connections_that_ask_for_nothing(stack, sent, proxy):
+    """They are counted by their address from the beginning, but for a proxy's own, and the others are closed."""
+    trusted = ["--proxy-protocol"] if proxy else ["--trust-proxy=192.0.2.0/24"]
+    door = Door(stack, "http", *trusted, "--max-connections-per-address=3", "--metrics=all", "--head-timeout=600s")
+    before = PROXIED if proxy else b""
+    silent = [Raw(stack.ws_port, source="127.0.0.2") for _ in range(3)]
+    for raw in silent:
+        stack.closers.append(raw.close)
+        raw.send(before + sent)
+    wait_for(lambda: stack.wait_report("ws.0")["ws"]["sessions"] >= 3, "they are there")
+    with Raw(stack.ws_port, source="127.0.0.2") as more:
+        more.send(before + request("/live"))
+        assert is_closed(more)
+    other = Http(stack.ws_port, source="127.0.0.3")
+    stack.closers.append(other.close)
+    other.send(before.replace(b".1 ", b".2 "))
+    assert other.ask("/live")[0] == 200
+    limits = lambda: stack.wait_report("ws.0")["http"]["limits"]["address_connections"]
+    wait_for(lambda: limits() == 1, "the refusal is counted")
+    silent.pop().close()
+
+    def is_served():
+        with Http(stack.ws_port, source="127.0.0.2") as again:
+            again.send(before)
+            try:
+                return again.ask("/live")[0] == 200
+            except Closed:
+                return False
+
+    wait_for(is_served, "whoever leaves makes room")
+
+
+def test_clients_leave_room_for_those_that_ask(stack):
+    """Streams and WebSockets are counted as such: they don't take the place of what isn't one yet."""
+    Door(stack, "http", "--trust-proxy=192.0.2.0/24", "--max-connections-per-address=2")
+    for number in range(2):
+        raw = Raw(stack.ws_port)
+        stack.closers.append(raw.close)
+        raw.open()
+    for _ in range(3):
+        with Raw(stack.ws_port) as raw:
+            raw.send(head())
+            assert raw.response()[0] == 429
 
 
 SIZES = [

@@ -370,6 +370,28 @@ def test_publish_what_the_broker_would_hang_up_on(stack, limit):
     assert "connection lost" not in daemon.log()
 
 
+def test_publish_says_as_much_as_over_http(stack):
+    """A key makes it safe to send again; what POST takes is taken, and the rest refused."""
+    stack.broker()
+    publishing(stack)
+    heard = stack.sub("a")
+    with stack.websocket(**V1) as client:
+        client.wait_open()
+        one = {"type": "publish", "topic": "a", "data": "x", "key": "k 1", "ttl": 60, "retry": 4000, "private": True}
+        ids = []
+        for ref in (1, 2):
+            client.send_json({**one, "ref": ref})
+            ids.append(json.loads(client.wait_message(lambda text, ref=ref: json.loads(text).get("ref") == ref))["id"])
+        assert ids[0] == ids[1] and stack.stats()["duplicates"] == 1
+        meta = heard.recv_multipart()[2].decode()
+        assert all(f"\n{line}\n" in meta for line in ("key: k 1", "ttl: 60", "retry: 4000", "private: yes"))
+        for ref, wrong, code in [(3, {"data": "another"}, "conflict"), (4, {"retry": 600001}, "headers"), (5, {"ttl": -1}, "headers"), (6, {"event": "error"}, "headers")]:
+            client.send_json({**one, **wrong, "ref": ref})
+            said = json.loads(client.wait_message(lambda text, ref=ref: json.loads(text).get("ref") == ref))
+            assert said["type"] == "error" and said["code"] == code
+    assert stack.stats()["published"] == 1
+
+
 def test_publish_raw(stack):
     stack.broker()
     publishing(stack)

@@ -184,7 +184,7 @@ def test_origin(stack):
 
 
 def test_origin_of_who_may_publish(stack):
-    """Without allow-origin any page may read, but only the site's own may publish with what its visitor's browser may."""
+    """Without allow-origin only the site's own pages may do with it what its visitor's browser may."""
     stack.ws("--hosts=site.example", "--allow-publish")
     port = f":{stack.ws_port}"
     same = [{}, {"Origin": f"http://localhost{port}", "Host": f"localhost{port}"}, {"Origin": "https://Site.example", "Host": "site.example"}]
@@ -201,10 +201,14 @@ def test_origin_of_who_may_publish(stack):
 
 @pytest.mark.parametrize("options, origin, status", [
     (["--allow-publish", "--allow-origin=https://good.example"], "https://good.example", 101),
-    (["--allow-publish", "--allow-origin=https://good.example"], "http://localhost", 403),
+    (["--allow-publish", "--allow-origin=https://good.example"], "http://localhost", 101),
+    (["--allow-publish", "--allow-origin=https://good.example"], "http://localhost:1", 403),
     (["--allow-publish", "--allow-origin=*"], "https://any.example", 101),
+    (["--allow-publish", "--cors-origin=https://good.example"], "https://good.example", 101),
+    (["--allow-publish", "--cors-origin=*"], "https://any.example", 403),
     (["--allow-origin=*"], "null", 101),
-    ([], "https://any.example", 101),
+    (["--cors-origin=*"], "https://any.example", 101),
+    ([], "https://any.example", 403),
     (["--allow-publish", "--trust-proxy=never"], "https://site.example", 403),
 ])
 def test_origin_as_configured(stack, options, origin, status):

@@ -319,6 +319,41 @@ static void test_where_a_token_comes (void **state)
     zc_access_destroy (&access);
 }
 
+static void s_key_of (const zc_access_t *access, const char *token, char key[41])
+{
+    zc_credentials_t credentials = {.authorization = s_slice (s_with ("Bearer @", token))};
+    zc_identity_t *identity;
+    assert_true (zc_access_brings (access, &credentials));
+    assert_int_equal (zc_access_identify (access, &credentials, NOW_MS, &identity), ZC_TOKEN_OK);
+    memcpy (key, identity->key, sizeof identity->key);
+    zc_identity_destroy (&identity);
+}
+
+/*  Tokens of one subject share its limits; one without a subject has its own. */
+static void test_names_for_limits (void **state)
+{
+    (void)state;
+    zc_access_t *access = s_access_with_secret ("--tokens all");
+    char first[41], second[41];
+    static const struct {
+        const char *subject[2];
+        int later; /* ms by which the second one expires later */
+        bool same;
+    } rows[] = {
+        {{"ann", "ann"}, 1000, true}, {{"ann", "bob"}, 0, false}, {{"ann", ""}, 0, false},
+        {{"", ""}, 0, true},          {{"", ""}, 1000, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        s_key_of (access, s_token (rows[i].subject[0], NOW_MS + 60000), first);
+        s_key_of (access, s_token (rows[i].subject[1], NOW_MS + 60000 + rows[i].later), second);
+        assert_int_equal (strlen (first), 40);
+        assert_int_equal (strcmp (first, second) == 0, rows[i].same);
+    }
+    zc_credentials_t none = {.cookie = s_slice ("a=b")};
+    assert_false (zc_access_brings (access, &none));
+    zc_access_destroy (&access);
+}
+
 static void test_decisions (void **state)
 {
     (void)state;
@@ -411,10 +446,15 @@ static void test_api_key_as_token (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_modes_without_rules), cmocka_unit_test (test_rules),
-        cmocka_unit_test (test_bad_rules),           cmocka_unit_test (test_api_keys),
-        cmocka_unit_test (test_bad_api_key_files),   cmocka_unit_test (test_where_a_token_comes),
-        cmocka_unit_test (test_decisions),           cmocka_unit_test (test_files),
+        cmocka_unit_test (test_modes_without_rules),
+        cmocka_unit_test (test_rules),
+        cmocka_unit_test (test_bad_rules),
+        cmocka_unit_test (test_api_keys),
+        cmocka_unit_test (test_bad_api_key_files),
+        cmocka_unit_test (test_where_a_token_comes),
+        cmocka_unit_test (test_names_for_limits),
+        cmocka_unit_test (test_decisions),
+        cmocka_unit_test (test_files),
         cmocka_unit_test (test_api_key_as_token),
     };
     return cmocka_run_group_tests (tests, s_make_folder, s_remove_folder);

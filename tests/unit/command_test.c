@@ -11,7 +11,7 @@
 
 static int s_parse (zc_command_t *command, const char *text)
 {
-    return zc_command_parse (command, text, strlen (text), 3);
+    return zc_command_parse (command, text, strlen (text), (zc_command_limits_t){3, 16});
 }
 
 static void s_assert_slice (zc_slice_t slice, const char *text, size_t len)
@@ -48,18 +48,23 @@ static void test_topics (void **state)
 static const struct {
     const char *text, *payload;
     size_t len;
-    const char *event, *id, *ref;
+    const char *headers, *ref;
 } publishes[] = {
-    {"\"data\":\"hello\"", "hello", 5, "", "", NULL},
-    {"\"data\":\"\"", "", 0, "", "", NULL},
-    {"\"data\":\"a\\u0000b\",\"event\":\"tick\",\"id\":\"own-1\"", "a\0b", 3, "tick", "own-1",
-     "\"own-1\""},
-    {"\"data\":\"x\",\"base64\":null,\"id\":\"i\",\"ref\":-3", "x", 1, "", "i", "-3"},
-    {"\"base64\":\"\"", "", 0, "", "", NULL},
-    {"\"base64\":\"/w==\"", "\xff", 1, "", "", NULL},
-    {"\"base64\":\"AP8=\"", "\0\xff", 2, "", "", NULL},
-    {"\"base64\":\"AP+/\"", "\0\xff\xbf", 3, "", "", NULL},
-    {"\"base64\":\"AP+/AA==\"", "\0\xff\xbf\0", 4, "", "", NULL},
+    {"\"data\":\"hello\"", "hello", 5, "", NULL},
+    {"\"data\":\"0123456789abcdef\"", "0123456789abcdef", 16, "", NULL},
+    {"\"data\":\"\"", "", 0, "", NULL},
+    {"\"data\":\"a\\u0000b\",\"event\":\"tick\",\"id\":\"own-1\"", "a\0b", 3,
+     "event: tick\nid: own-1\n", "\"own-1\""},
+    {"\"data\":\"x\",\"base64\":null,\"id\":\"i\",\"ref\":-3", "x", 1, "id: i\n", "-3"},
+    {"\"data\":\"x\",\"key\":\"k 1\",\"ttl\":60,\"retry\":3000,\"private\":true,\"ref\":\"r\"", "x",
+     1, "key: k 1\nttl: 60\nretry: 3000\nprivate: yes\n", "\"r\""},
+    {"\"data\":\"x\",\"ttl\":\"60\",\"retry\":null,\"private\":false,\"event\":\"\"", "x", 1,
+     "ttl: 60\n", NULL},
+    {"\"base64\":\"\"", "", 0, "", NULL},
+    {"\"base64\":\"/w==\"", "\xff", 1, "", NULL},
+    {"\"base64\":\"AP8=\"", "\0\xff", 2, "", NULL},
+    {"\"base64\":\"AP+/\"", "\0\xff\xbf", 3, "", NULL},
+    {"\"base64\":\"AP+/AA==\"", "\0\xff\xbf\0", 4, "", NULL},
 };
 
 static void test_publish (void **state)
@@ -69,12 +74,12 @@ static void test_publish (void **state)
         zc_command_t command;
         zc_buf_t text = ZC_BUF_INIT;
         zc_buf_addf (&text, "{\"type\":\"publish\",\"topic\":\"t\",%s}", publishes[i].text);
-        assert_int_equal (zc_command_parse (&command, text.data, text.len, 1), 0);
+        assert_int_equal (s_parse (&command, zc_buf_str (&text)), 0);
         assert_int_equal (command.type, ZC_COMMAND_PUBLISH);
-        s_assert_slice (command.topic, "t", 1);
-        s_assert_slice (command.payload, publishes[i].payload, publishes[i].len);
-        s_assert_slice (command.event, publishes[i].event, strlen (publishes[i].event));
-        s_assert_slice (command.id, publishes[i].id, strlen (publishes[i].id));
+        zc_publication_t *publication = &command.publication;
+        s_assert_slice (publication->items[ZC_ITEM_TOPIC], "t", 1);
+        s_assert_slice (publication->items[ZC_ITEM_DATA], publishes[i].payload, publishes[i].len);
+        assert_string_equal (zc_buf_str (&publication->headers), publishes[i].headers);
         if (publishes[i].ref)
             assert_string_equal (command.ref, publishes[i].ref);
         else
@@ -113,7 +118,7 @@ static const struct {
     {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\\u0000\"]}"},
     {"topics", "{\"type\":\"unsubscribe\",\"topics\":[\"1\",\"2\",\"3\",\"4\"]}"},
     {"topic", "{\"type\":\"publish\",\"data\":\"\"}"},
-    {"topic", "{\"type\":\"publish\",\"topic\":1,\"data\":\"\"}"},
+    {"headers", "{\"type\":\"publish\",\"topic\":1,\"data\":\"\"}"},
     {"topic", "{\"type\":\"publish\",\"topic\":\"\\u0007\",\"data\":\"\"}"},
     {"payload", "{\"type\":\"publish\",\"topic\":\"t\"}"},
     {"payload", PUBLISH "\"data\":1}"},
@@ -123,6 +128,7 @@ static const struct {
     {"payload", PUBLISH "\"base64\":\"AP+\"}"},
     {"payload", PUBLISH "\"base64\":\"AP-_\"}"},
     {"payload", PUBLISH "\"base64\":\"A=AA\"}"},
+    {"payload", PUBLISH "\"data\":\"0123456789abcdefg\"}"},
     {"headers", PUBLISH "\"data\":\"\",\"event\":\"a\\nid: b\"}"},
     {"headers", PUBLISH "\"data\":\"\",\"event\":1}"},
     {"headers", PUBLISH "\"data\":\"\",\"id\":\"\\r\"}"},
@@ -133,6 +139,17 @@ static const struct {
     {"headers", PUBLISH "\"data\":\"\",\"id\":\"caf\\u00e9\"}"},
     {"headers", PUBLISH "\"data\":\"\",\"event\":\"zcast.continuity\"}"},
     {"headers", PUBLISH "\"data\":\"\",\"event\":\"mercure\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":\"error\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"event\":\"open\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"key\":\"\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"key\":\"a\\n\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"key\":1}"},
+    {"headers", PUBLISH "\"data\":\"\",\"ttl\":-1}"},
+    {"headers", PUBLISH "\"data\":\"\",\"ttl\":\"soon\"}"},
+    {"headers", PUBLISH "\"data\":\"\",\"retry\":600001}"},
+    {"headers", PUBLISH "\"data\":\"\",\"retry\":1.5}"},
+    {"headers", PUBLISH "\"data\":\"\",\"private\":1}"},
+    {"headers", PUBLISH "\"data\":\"\",\"private\":\"perhaps\"}"},
 };
 
 static void test_bad (void **state)
@@ -154,7 +171,8 @@ static void test_deep (void **state)
     static char text[65536];
     zc_command_t command;
     memset (text, '[', sizeof text);
-    assert_int_equal (zc_command_parse (&command, text, sizeof text, 3), -1);
+    assert_int_equal (zc_command_parse (&command, text, sizeof text, (zc_command_limits_t){3, 16}),
+                      -1);
     assert_string_equal (command.code, "json");
     zc_command_clear (&command);
 }

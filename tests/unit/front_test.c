@@ -374,11 +374,12 @@ static void test_cors (void **state)
     s_stop (&named);
 }
 
-/*  Pages of the site itself, or of a configured origin, may write. Every page may read a
- *  WebSocket, unless clients may publish. */
-static void test_who_may_write (void **state)
+/*  A page of the site itself, and one that is configured, may read and write; with "*" in
+ *  cors-origin every page may read, also on a WebSocket on which clients can't publish. */
+static void test_pages (void **state)
 {
     (void)state;
+    START (none);
     START (front, "--cors-origin=https://a.example", "--cors-origin=*");
     START (named, "--allow-origin=https://a.example");
     START (any, "--allow-origin=*");
@@ -410,12 +411,17 @@ static void test_who_may_write (void **state)
         zc_cors_t cors = zc_cors_check (front.options, &request, false);
         if (zc_cors_may_write (&cors) != rows[i].may)
             fail_msg ("row %zu", i);
-        assert_true (zc_cors_may_open (&cors, false));
-        assert_int_equal (zc_cors_may_open (&cors, true), rows[i].may && i != 1);
+        assert_true (zc_cors_may_ask (&cors) && zc_cors_may_open (&cors, false));
+        assert_int_equal (zc_cors_may_open (&cors, true), rows[i].may);
         cors = zc_cors_check (named.options, &request, false);
+        assert_int_equal (zc_cors_may_ask (&cors), rows[i].may);
         assert_int_equal (zc_cors_may_write (&cors), rows[i].may);
-        assert_int_equal (zc_cors_may_open (&cors, true), i < 2);
-        assert_int_equal (zc_cors_may_open (&cors, false), i < 2);
+        assert_int_equal (zc_cors_may_open (&cors, true), rows[i].may);
+        assert_int_equal (zc_cors_may_open (&cors, false), rows[i].may);
+        cors = zc_cors_check (none.options, &request, false);
+        assert_int_equal (zc_cors_may_ask (&cors), rows[i].may && i != 1);
+        assert_int_equal (zc_cors_may_write (&cors), rows[i].may && i != 1);
+        assert_int_equal (zc_cors_may_open (&cors, false), rows[i].may && i != 1);
         cors = zc_cors_check (any.options, &request, false);
         assert_true (zc_cors_may_write (&cors) && zc_cors_may_open (&cors, true));
         /*  The host that the proxy was asked for, if the proxy is trusted. */
@@ -423,6 +429,7 @@ static void test_who_may_write (void **state)
         cors = zc_cors_check (front.options, &request, true);
         assert_int_equal (zc_cors_may_write (&cors), rows[i].may || i == 2 || i == 6 || i == 8);
     }
+    s_stop (&none);
     s_stop (&front);
     s_stop (&named);
     s_stop (&any);
@@ -667,6 +674,39 @@ static void test_guard (void **state)
     s_stop (&front);
 }
 
+/*  What keeper.c does before and after it looks at a token. */
+static zc_denial_t s_look (void *arg, zc_exchange_t *exchange)
+{
+    (void)arg;
+    if (!zc_exchange_may_fail (exchange, 1))
+        return zc_front_limit (exchange->front, ZC_LIMIT_ADDRESS_FAILURES);
+    if (!zc_slice_is (exchange->request.fields[ZC_FIELD_AUTHORIZATION], "good"))
+        return (zc_denial_t){.status = 401, .code = "token", .text = "bad"};
+    zc_exchange_may_fail (exchange, -1);
+    return (zc_denial_t){0};
+}
+
+/*  Bad ones cost their address, good ones don't; whoever has spent all isn't looked at. */
+static void test_bad_tokens_of_an_address (void **state)
+{
+    (void)state;
+    START (front, "--failure-rate=1", "--failure-burst=2", "--address-rate=0");
+    front.front.guard = (zc_guard_t){s_asked, s_look, NULL, NULL, NULL, NULL};
+    const char *const *good = LIST ("peer", "192.0.2.1", "Authorization", "good");
+    const char *const *bad = LIST ("peer", "192.0.2.1", "Authorization", "bad");
+    for (int i = 0; i < 5; i++)
+        s_expect (&front, ZC_METHOD_HEAD, "/events", "topic=a", good, LIST ("Status: 200 "));
+    for (int i = 0; i < 2; i++)
+        s_expect (&front, ZC_METHOD_POST, "/gather", "", bad, LIST ("Status: 401 "));
+    s_expect (&front, ZC_METHOD_POST, "/gather", "", bad,
+              LIST ("Status: 429 ", "Retry-After: ", "bad tokens"));
+    s_expect (&front, ZC_METHOD_GET, "/events", "topic=a", good, LIST (": busy\nretry: "));
+    s_expect (&front, ZC_METHOD_HEAD, "/events", "topic=a",
+              LIST ("peer", "192.0.2.2", "Authorization", "good"), LIST ("Status: 200 "));
+    assert_int_equal (front.front.stats.limits[ZC_LIMIT_ADDRESS_FAILURES], 2);
+    s_stop (&front);
+}
+
 /*  ---------------------------------------------------------------- bodies and answers */
 
 static void test_bodies (void **state)
@@ -747,7 +787,7 @@ int main (void)
         cmocka_unit_test (test_streams),
         cmocka_unit_test (test_no_room_for_a_stream),
         cmocka_unit_test (test_cors),
-        cmocka_unit_test (test_who_may_write),
+        cmocka_unit_test (test_pages),
         cmocka_unit_test (test_addresses),
         cmocka_unit_test (test_whom_to_trust),
         cmocka_unit_test (test_a_malformed_address),
@@ -755,6 +795,7 @@ int main (void)
         cmocka_unit_test (test_room_for_clients),
         cmocka_unit_test (test_connects_of_an_address),
         cmocka_unit_test (test_guard),
+        cmocka_unit_test (test_bad_tokens_of_an_address),
         cmocka_unit_test (test_bodies),
         cmocka_unit_test (test_errors_in_json),
         cmocka_unit_test (test_response_fields),

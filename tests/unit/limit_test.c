@@ -140,6 +140,12 @@ static void test_buckets_are_shared (void **state)
     assert_false (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &s_slow, 1, 1000));
     assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_CONNECTS, &(zc_rate_t){0, 1},
                                     100, 1000));
+    /* What is put back can be taken again, and no more than the bucket holds. */
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_FAILURES, &s_slow, 10, 1000));
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_FAILURES, &s_slow, -1, 1000));
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_FAILURES, &s_slow, 1, 1000));
+    assert_true (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_FAILURES, &s_slow, -99, 1000));
+    assert_false (zc_addresses_take (addresses, "10.0.0.1", ZC_BUCKET_FAILURES, &s_slow, 11, 1000));
     zc_addresses_destroy (&addresses);
 }
 
