@@ -68,7 +68,7 @@ zc_http_pub_t *zc_http_pub_new (const zc_options_t *options, zc_slice_t topic, z
     int status = ZC_EXIT_OK;
     zc_slice_t name, value;
     zc_buf_adds (&self->type, "Content-Type: application/octet-stream");
-    self->http = zc_http_new (options);
+    self->http = zc_http_new (options, "--http", zc_options_text (options, "http"));
     if (!self->http)
         status = ZC_EXIT_USAGE;
     else {

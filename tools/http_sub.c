@@ -270,7 +270,7 @@ static int s_run (s_http_sub_t *self)
 int zc_http_sub (const zc_options_t *options, zc_printer_t *printer, const char *since)
 {
     s_http_sub_t self = {.options = options, .printer = printer, .since = since};
-    self.http = zc_http_new (options);
+    self.http = zc_http_new (options, "--http", zc_options_text (options, "http"));
     if (!self.http)
         return ZC_EXIT_USAGE;
     self.stream = zc_eventstream_new (S_EVENT_MAX, s_event, &self);

@@ -2,6 +2,11 @@
 # What has no I/O is a library, so that the tests link what the program runs.
 noinst_LIBRARIES += tools/libparts.a
 tools_libparts_a_SOURCES = \
+	tools/doctor.c tools/doctor.h \
+	tools/doctor_advice.c tools/doctor_advice.h \
+	tools/doctor_head.c tools/doctor_head.h \
+	tools/doctor_report.c tools/doctor_report.h \
+	tools/doctor_socket.c tools/doctor_socket.h \
 	tools/eventstream.c tools/eventstream.h \
 	tools/format.c tools/format.h \
 	tools/human.c tools/human.h \
@@ -12,6 +17,7 @@ tools_libparts_a_SOURCES = \
 bin_PROGRAMS += tools/zmq
 tools_zmq_SOURCES = \
 	tools/columns.c tools/columns.h \
+	tools/doctor_probe.c tools/doctor_probe.h \
 	tools/http.c tools/http.h \
 	tools/http_pub.c tools/http_pub.h \
 	tools/http_sub.c tools/http_sub.h \
@@ -23,6 +29,7 @@ tools_zmq_SOURCES = \
 	tools/zmq_bench.c \
 	tools/zmq_completion.c \
 	tools/zmq_history.c \
+	tools/zmq_doctor.c \
 	tools/zmq_keygen.c \
 	tools/zmq_latency.c \
 	tools/zmq_ping.c \

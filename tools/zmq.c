@@ -19,6 +19,7 @@ const zc_tool_entry_t zc_tool_entries[] = {
     {"ping", "whether the broker answers", &zc_tool_ping},
     {"latency", "how long the broker takes to answer", &zc_tool_latency},
     {"bench", "how much the broker takes and delivers", &zc_tool_bench},
+    {"doctor", "look at a public URL as a browser would; say what to change", &zc_tool_doctor},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},
     {"keygen", "make a CURVE certificate", &zc_tool_keygen},
     {"completion", "the completion of commands and options for a shell", &zc_tool_completion},

@@ -28,6 +28,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
 	tests/fuzz/eventstream_fuzz \
+	tests/fuzz/doctor_head_fuzz \
+	tests/fuzz/doctor_socket_fuzz \
 	tests/fuzz/since_fuzz \
 	tests/fuzz/format_fuzz \
 	tests/fuzz/ndjson_fuzz
@@ -123,6 +125,12 @@ tests_fuzz_certificate_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_eventstream_fuzz_SOURCES = tests/fuzz/eventstream_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_eventstream_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
+
+tests_fuzz_doctor_head_fuzz_SOURCES = tests/fuzz/doctor_head_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_doctor_head_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
+
+tests_fuzz_doctor_socket_fuzz_SOURCES = tests/fuzz/doctor_socket_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_doctor_socket_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_since_fuzz_SOURCES = tests/fuzz/since_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_since_fuzz_LDADD = tools/libparts.a $(FUZZ_LIBS)

@@ -231,6 +231,21 @@ TESTS += tests/unit/eventstream_test
 tests_unit_eventstream_test_SOURCES = tests/unit/eventstream_test.c tests/unit/unit.h
 tests_unit_eventstream_test_LDADD = tools/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/doctor_test
+TESTS += tests/unit/doctor_test
+tests_unit_doctor_test_SOURCES = tests/unit/doctor_test.c tests/unit/unit.h
+tests_unit_doctor_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/doctor_head_test
+TESTS += tests/unit/doctor_head_test
+tests_unit_doctor_head_test_SOURCES = tests/unit/doctor_head_test.c tests/unit/unit.h
+tests_unit_doctor_head_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/doctor_socket_test
+TESTS += tests/unit/doctor_socket_test
+tests_unit_doctor_socket_test_SOURCES = tests/unit/doctor_socket_test.c tests/unit/unit.h
+tests_unit_doctor_socket_test_LDADD = tools/libparts.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/since_test
 TESTS += tests/unit/since_test
 tests_unit_since_test_SOURCES = tests/unit/since_test.c
