@@ -18,6 +18,8 @@
 #include "ws/deflate.h"
 #include "ws/frame.h"
 
+#define MASK_SIZE 4
+
 struct zc_receiver {
     wslay_frame_context_ptr frames;
     /*  Of the call of zc_receiver_feed that is under way: */
@@ -26,8 +28,9 @@ struct zc_receiver {
     size_t max_message;
     bool deflate;
     /*  Of the frame that is being received: */
-    uint64_t unfinished; /* bytes taken after the last whole frame */
-    uint64_t left;       /* payload bytes still to come */
+    uint64_t unfinished;                           /* bytes taken after the last whole frame */
+    uint64_t left;                                 /* payload bytes still to come */
+    uint8_t head[ZC_FRAME_HEADER_MAX + MASK_SIZE]; /* the first of those that are unfinished */
     bool in_frame;
     uint8_t control[ZC_FRAME_CONTROL_MAX];
     size_t control_len;
@@ -216,7 +219,8 @@ static unsigned s_end_frame (zc_receiver_t *self, const struct wslay_frame_iocb 
     self->in_frame = false;
     /*  The length of its header: as a server would send it, and the mask. wslay refuses lengths
      *  that are longer than they need be. */
-    self->unfinished -= zc_frame_header_size (frame->payload_length) + 4 + frame->payload_length;
+    self->unfinished -=
+        zc_frame_header_size (frame->payload_length) + MASK_SIZE + frame->payload_length;
     if (s_is_control (frame->opcode))
         return s_end_control (self, frame->opcode, fn, arg);
     return frame->fin ? s_end_message (self, fn, arg) : 0;
@@ -231,6 +235,60 @@ static unsigned s_take (zc_receiver_t *self, const struct wslay_frame_iocb *fram
     if (code == 0 && self->left == 0)
         code = s_end_frame (self, frame, fn, arg);
     return code;
+}
+
+/*  Keeps the header of a frame that isn't whole: wslay doesn't tell the mask. */
+static void s_keep_head (zc_receiver_t *self, const uint8_t *bytes, size_t len)
+{
+    size_t had = self->unfinished > len ? (size_t)self->unfinished - len : 0;
+    size_t from = self->unfinished > len ? 0 : len - (size_t)self->unfinished;
+    for (; had < sizeof self->head && from < len; had++, from++)
+        self->head[had] = bytes[from];
+}
+
+/*  Writes a frame that isn't the last of its message; its mask is 0. */
+static void s_save_fragments (const zc_receiver_t *self, size_t len, zc_buf_t *out)
+{
+    zc_buf_t frame = ZC_BUF_INIT;
+    static const uint8_t mask[MASK_SIZE];
+    zc_frame_add (&frame, self->opcode, self->message.data, len);
+    size_t header = frame.len - len;
+    frame.data[0] = (uint8_t)(self->opcode | (self->deflated ? 0x40 : 0)); /* no FIN */
+    frame.data[1] |= 0x80;
+    zc_buf_add (out, frame.data, header);
+    zc_buf_add (out, mask, sizeof mask);
+    zc_buf_add (out, self->message.data, len);
+    zc_buf_clear (&frame);
+}
+
+/*  `data` is what has come of the frame's payload. */
+static void s_save_frame (const zc_receiver_t *self, const uint8_t *data, size_t len, zc_buf_t *out)
+{
+    size_t header = (size_t)self->unfinished - len;
+    const uint8_t *mask = self->head + header - MASK_SIZE;
+    zc_buf_add (out, self->head, header);
+    for (size_t i = 0; i < len; i++)
+        zc_buf_addc (out, (char)(data[i] ^ mask[i % MASK_SIZE]));
+}
+
+void zc_receiver_save (const zc_receiver_t *self, zc_buf_t *out)
+{
+    unsigned opcode = self->head[0] & 0x0f;
+    bool control = self->in_frame && s_is_control (opcode);
+    bool part = self->in_frame && !control; /* of the message */
+    size_t header = 2u + MASK_SIZE +
+                    ((self->head[1] & 0x7f) == 126   ? 2
+                     : (self->head[1] & 0x7f) == 127 ? 8
+                                                     : 0);
+    size_t got = self->in_frame ? (size_t)self->unfinished - header : 0;
+    if (self->open && !(part && opcode != ZC_FRAME_CONTINUATION))
+        s_save_fragments (self, self->message.len - (part ? got : 0), out);
+    if (control)
+        s_save_frame (self, self->control, got, out);
+    else if (part)
+        s_save_frame (self, self->message.data + self->message.len - got, got, out);
+    else
+        zc_buf_add (out, self->head, (size_t)self->unfinished);
 }
 
 unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len,
@@ -253,5 +311,7 @@ unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len
     }
     if (code == 0 && self->unfinished == 0 && !self->open)
         zc_receiver_destroy (self_p);
+    else if (code == 0)
+        s_keep_head (self, bytes, len);
     return code;
 }

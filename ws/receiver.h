@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
+
 typedef struct zc_receiver zc_receiver_t;
 
 /*  A whole message (opcode text or binary, fragments joined, inflated, text is valid UTF-8) or a
@@ -22,6 +24,9 @@ typedef unsigned (*zc_receiver_fn) (void *arg, unsigned opcode, const uint8_t *d
 unsigned zc_receiver_feed (zc_receiver_t **self_p, const void *bytes, size_t len,
                            size_t max_message, bool deflate, zc_receiver_fn fn, void *arg);
 void zc_receiver_destroy (zc_receiver_t **self_p);
+/*  Appends bytes that bring a new receiver, in this process or in another one, to where this one
+ * is: what has come of the message and of the frame that aren't whole. */
+void zc_receiver_save (const zc_receiver_t *self, zc_buf_t *out);
 
 /*  The code in a close frame's body; ZC_CLOSE_NO_STATUS if it is empty. */
 unsigned zc_close_code (const uint8_t *body, size_t len);

@@ -1,6 +1,7 @@
 /*  The bytes that a client sends after the handshake: frames, messages, and the commands of
  *  zcast.v1. The first byte says in how large pieces the rest comes, and the result must not
- *  depend on it. The highest bit of that byte says whether permessage-deflate was negotiated. */
+ *  depend on it. The highest bit of that byte says whether permessage-deflate was negotiated.
+ *  Between the pieces, another receiver takes over, as in an upgrade. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,19 @@ static unsigned s_on_frame (void *arg, unsigned opcode, const uint8_t *data, siz
     return opcode == ZC_FRAME_CLOSE ? zc_close_code (data, len) : 0;
 }
 
+static void s_move (zc_receiver_t **receiver, bool deflate)
+{
+    zc_buf_t saved = ZC_BUF_INIT, log = ZC_BUF_INIT;
+    if (!*receiver)
+        return;
+    zc_receiver_save (*receiver, &saved);
+    zc_receiver_destroy (receiver);
+    if (zc_receiver_feed (receiver, saved.data, saved.len, 1000, deflate, s_on_frame, &log) != 0 ||
+        log.len > 0 || !*receiver)
+        abort ();
+    zc_buf_clear (&saved);
+}
+
 static unsigned s_feed (zc_buf_t *log, const uint8_t *data, size_t size, size_t step, bool deflate)
 {
     zc_receiver_t *receiver = NULL;
@@ -48,6 +62,8 @@ static unsigned s_feed (zc_buf_t *log, const uint8_t *data, size_t size, size_t 
         memcpy (piece, data + at, len);
         code = zc_receiver_feed (&receiver, piece, len, 1000, deflate, s_on_frame, log);
         free (piece);
+        if (code == 0)
+            s_move (&receiver, deflate);
     }
     zc_receiver_destroy (&receiver);
     return code;

@@ -98,6 +98,21 @@ TESTS += tests/unit/head_test
 tests_unit_head_test_SOURCES = tests/unit/head_test.c tests/unit/unit.h
 tests_unit_head_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/handover_test
+TESTS += tests/unit/handover_test
+tests_unit_handover_test_SOURCES = tests/unit/handover_test.c tests/unit/unit.h
+tests_unit_handover_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/passage_test
+TESTS += tests/unit/passage_test
+tests_unit_passage_test_SOURCES = tests/unit/passage_test.c tests/unit/unit.h
+tests_unit_passage_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/succession_test
+TESTS += tests/unit/succession_test
+tests_unit_succession_test_SOURCES = tests/unit/succession_test.c tests/unit/unit.h
+tests_unit_succession_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/receiver_test
 TESTS += tests/unit/receiver_test
 tests_unit_receiver_test_SOURCES = tests/unit/receiver_test.c

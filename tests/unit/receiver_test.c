@@ -43,9 +43,24 @@ static unsigned s_on_message (void *arg, unsigned opcode, const uint8_t *data, s
     return len == 4 && memcmp (data, "stop", 4) == 0 ? 4000 : 0;
 }
 
-/*  Feeds `in` in pieces of `step` bytes, each in a block of its own. Returns the code; *idle
- *  tells whether no receiver was left. */
-static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idle)
+/*  As another process takes it over. */
+static void s_move (zc_receiver_t **receiver, zc_buf_t *log)
+{
+    zc_buf_t saved = ZC_BUF_INIT;
+    size_t said = log->len;
+    if (!*receiver)
+        return;
+    zc_receiver_save (*receiver, &saved);
+    zc_receiver_destroy (receiver);
+    assert_int_equal (
+        zc_receiver_feed (receiver, saved.data, saved.len, MAX, s_deflate, s_on_message, log), 0);
+    assert_int_equal (log->len, said);
+    zc_buf_clear (&saved);
+}
+
+/*  Feeds `in` in pieces of `step` bytes, each in a block of its own; `moves`: from one receiver to
+ *  another one after each. Returns the code; *idle tells whether no receiver was left. */
+static unsigned s_run (const zc_buf_t *in, size_t step, bool moves, zc_buf_t *log, bool *idle)
 {
     zc_receiver_t *receiver = NULL;
     unsigned code = 0;
@@ -55,6 +70,8 @@ static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idl
         memcpy (piece, in->data + at, len);
         code = zc_receiver_feed (&receiver, piece, len, MAX, s_deflate, s_on_message, log);
         free (piece);
+        if (moves && code == 0)
+            s_move (&receiver, log);
     }
     *idle = receiver == NULL;
     zc_receiver_destroy (&receiver);
@@ -66,10 +83,10 @@ static unsigned s_run (const zc_buf_t *in, size_t step, zc_buf_t *log, bool *idl
 static void s_assert (zc_buf_t *in, unsigned code, bool idle, const char *expected)
 {
     static const size_t steps[] = {1, 2, 3, 5, 7, 100, 4096, 1 << 20};
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    for (size_t i = 0; i < 2 * sizeof steps / sizeof *steps; i++) {
         zc_buf_t log = ZC_BUF_INIT;
-        bool was_idle;
-        assert_int_equal (s_run (in, steps[i], &log, &was_idle), code);
+        bool was_idle, moves = i % 2 && (steps[i / 2] >= 100 || in->len < 1000);
+        assert_int_equal (s_run (in, steps[i / 2], moves, &log, &was_idle), code);
         assert_string_equal (zc_buf_str (&log), expected);
         assert_int_equal (was_idle, idle);
         zc_buf_clear (&log);
@@ -187,7 +204,7 @@ static void test_close (void **state)
         zc_buf_t log = ZC_BUF_INIT;
         bool idle;
         s_frame (&in, 0x88, body, 4);
-        assert_int_equal (s_run (&in, 1, &log, &idle), 0);
+        assert_int_equal (s_run (&in, 1, false, &log, &idle), 0);
         assert_memory_equal (log.data, "8:4:", 4);
         zc_buf_clear (&log);
         zc_buf_clear (&in);

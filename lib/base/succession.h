@@ -1,0 +1,55 @@
+/*  succession.h - how a program is replaced by a new binary of itself (doc/upgrade.md): what it was
+ *  started with, the process that succeeds it, and what that one inherits.
+ *
+ *  What is inherited is told in an environment variable, which the successor removes at once. */
+#ifndef ZC_SUCCESSION_H
+#define ZC_SUCCESSION_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define ZC_SUCCESSION_MAX 256 /* processes of a program */
+
+/*  A worker process and the master's end of the socket by which the master reaches it. */
+typedef struct {
+    pid_t pid;
+    int channel;
+} zc_heir_t;
+
+typedef enum {
+    ZC_SUCCESSION_NONE,   /* started in the usual way */
+    ZC_SUCCESSION_WORKER, /* takes over from a worker */
+    ZC_SUCCESSION_MASTER, /* goes on with the workers of the binary that this process ran before */
+} zc_succession_role_t;
+
+/*  What this process has inherited. */
+typedef struct {
+    zc_succession_role_t role;
+    int listener; /* the listening socket */
+    /*  A worker's. */
+    unsigned index;
+    int predecessor; /* socket to the worker that it succeeds */
+    int channel;     /* socket to the master; -1: none */
+    /*  A master's. */
+    unsigned count;
+    zc_heir_t heirs[ZC_SUCCESSION_MAX];
+} zc_inheritance_t;
+
+/*  First of all in main: keeps a copy of the command line and of the environment, from which
+ *  secrets are wiped later, and reads what was inherited. SIGUSR2 does nothing from now on, unless
+ *  someone handles it. */
+void zc_succession_init (int argc, char **argv);
+/*  Borrowed. */
+const zc_inheritance_t *zc_succession_inherited (void);
+/*  Whether another file lies where this program was started from. */
+bool zc_succession_changed (void);
+
+/*  Starts the binary anew as the successor of the worker `index`. Returns its process id; -1 with
+ *  errno. *predecessor becomes this end of the socket to the successor; *channel, unless it is
+ * NULL, this end of the socket by which a master reaches it. `listener` stays open. */
+pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *channel);
+/*  Runs the binary anew in this process, as the master of these workers. Returns only where that
+ *  fails, with errno. */
+void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count);
+
+#endif
