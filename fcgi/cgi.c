@@ -315,7 +315,13 @@ static int s_write_all (const zc_buf_t *bytes)
 int zc_cgi_run (zc_options_t *options)
 {
     s_cgi_t self = {.options = options};
-    const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, NULL};
+    const zc_service_t service = {
+        .arg = &self,
+        .start = s_start,
+        .drain = s_drain,
+        .abort = s_abort,
+        .reload = s_reload,
+    };
     char name[32];
     snprintf (name, sizeof name, "cgi.%d", (int)getpid ());
     int status = zc_worker_run (options, name, &service);

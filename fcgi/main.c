@@ -122,7 +122,7 @@ static int s_serve (zc_options_t *options)
         return ZC_EXIT_FAILURE;
     if (!zc_server_may_serve (options, self.listener))
         return ZC_EXIT_USAGE;
-    const zc_work_t work = {&self, s_work, s_reload, s_release};
+    const zc_work_t work = {&self, s_work, s_reload, s_release, -1};
     int status = zc_processes (processes, &work);
     s_release (&self);
     if (!inherited)

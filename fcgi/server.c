@@ -242,7 +242,14 @@ static void s_stats (void *arg, json_t *report)
 int zc_fcgi_run (zc_options_t *options, int listener, unsigned index)
 {
     s_server_t self = {.options = options, .listener = listener};
-    const zc_service_t service = {&self, s_start, s_drain, s_abort, s_reload, s_stats};
+    const zc_service_t service = {
+        .arg = &self,
+        .start = s_start,
+        .drain = s_drain,
+        .abort = s_abort,
+        .reload = s_reload,
+        .stats = s_stats,
+    };
     char name[32];
     snprintf (name, sizeof name, "fcgi.%u", index);
     int status = zc_worker_run (options, name, &service);

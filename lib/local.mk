@@ -8,9 +8,11 @@ libzcast_a_SOURCES = \
 	lib/base/histogram.c lib/base/histogram.h \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/passage.c lib/base/passage.h \
 	lib/base/processes.c lib/base/processes.h \
 	lib/base/resolve.c lib/base/resolve.h \
 	lib/base/slots.c lib/base/slots.h \
+	lib/base/succession.c lib/base/succession.h \
 	lib/base/table.c lib/base/table.h \
 	lib/base/text.c lib/base/text.h \
 	lib/base/timeouts.c lib/base/timeouts.h \
@@ -35,6 +37,7 @@ libzcast_a_SOURCES = \
 	lib/wire/figures.c lib/wire/figures.h \
 	lib/wire/forwarded.c lib/wire/forwarded.h \
 	lib/wire/proxy.c lib/wire/proxy.h \
+	lib/wire/handover.c lib/wire/handover.h \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
 	lib/wire/line.c lib/wire/line.h \
@@ -64,6 +67,8 @@ libzcast_a_SOURCES = \
 	lib/engine/client.c lib/engine/client.h \
 	lib/engine/encoder.c lib/engine/encoder.h \
 	lib/engine/feed.c lib/engine/feed.h \
+	lib/engine/giver.c lib/engine/giver.h \
+	lib/engine/taker.c lib/engine/taker.h \
 	lib/engine/held.c lib/engine/held.h \
 	lib/engine/hub.c lib/engine/hub.h \
 	lib/engine/join.c lib/engine/join.h \
@@ -88,6 +93,7 @@ libzcast_a_SOURCES = \
 	lib/front/publication.c lib/front/publication.h \
 	lib/front/publish.c lib/front/publish.h \
 	lib/front/keeper.c lib/front/keeper.h \
+	lib/front/passport.c lib/front/passport.h \
 	lib/front/metrics.c lib/front/metrics.h \
 	lib/front/request.c lib/front/request.h \
 	lib/front/response.c lib/front/response.h

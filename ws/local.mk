@@ -20,6 +20,7 @@ ws_zcast_ws_SOURCES = \
 	ws/shared.h \
 	ws/stream.c ws/stream.h \
 	ws/talk.c ws/talk.h \
+	ws/travel.c ws/travel.h \
 	ws/websocket.c ws/websocket.h \
 	ws/zcast-ws.c
 ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \

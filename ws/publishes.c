@@ -66,6 +66,11 @@ static void s_on_posted (void *arg, const zc_receipt_t *receipt)
     free (ref);
 }
 
+unsigned zc_publishes_count (const zc_publishes_t *self)
+{
+    return self->count;
+}
+
 void zc_publishes_send (zc_publishes_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,
                         zc_slice_t headers)
 {

@@ -15,6 +15,9 @@ zc_publishes_t *zc_publishes_new (zc_front_t *front, zc_publishes_fn fn, void *a
 /*  Later answers are ignored. */
 void zc_publishes_destroy (zc_publishes_t **self_p);
 
+/*  How many wait. */
+unsigned zc_publishes_count (const zc_publishes_t *self);
+
 /*  Sends a message (copied); `ref` may be NULL. `fn` is called once for it; at once if it can't
  *  be sent, for example because 64 others wait. */
 void zc_publishes_send (zc_publishes_t *self, const char *ref, zc_slice_t topic, zc_slice_t payload,

@@ -19,6 +19,7 @@
 #include "ws/deflate.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
+#include "ws/travel.h"
 #include "lib/wire/figures.h"
 
 #define ACCEPT_MAX 16                /* connections accepted in one turn */
@@ -150,6 +151,55 @@ static void s_on_pause_over (uv_timer_t *timer)
 
 /*  The service. */
 
+static void s_begin (void *arg)
+{
+    zc_server_t *self = arg;
+    self->accepts = true;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
+}
+
+/*  A successor accepts from now on. */
+static void s_on_committed (void *arg)
+{
+    zc_server_t *self = arg;
+    self->accepts = false;
+    uv_poll_stop (&self->poll);
+    uv_timer_stop (&self->pause);
+    zc_travel_hold (self);
+}
+
+static size_t s_left_to_go (void *arg)
+{
+    return zc_travel_left (arg);
+}
+
+static void s_give (void *arg, zc_giver_t *giver)
+{
+    zc_travel_give (arg, giver);
+}
+
+static void s_given (void *arg, void *session)
+{
+    (void)arg;
+    zc_session_give (session);
+}
+
+static const zc_encoding_t *s_encoding (void *arg, zc_slice_t name)
+{
+    (void)arg;
+    return zc_travel_encoding (name);
+}
+
+static bool s_can_take (void *arg, const zc_handover_t *client)
+{
+    return zc_travel_can_take (arg, client);
+}
+
+static void s_take (void *arg, const zc_handover_t *client, int fd)
+{
+    zc_travel_take (arg, client, fd);
+}
+
 static int s_start (void *arg, zc_worker_t *worker)
 {
     zc_server_t *self = arg;
@@ -175,7 +225,8 @@ static int s_start (void *arg, zc_worker_t *worker)
     zc_worker_batch (worker);
     uv_timer_init (loop, &self->timer);
     uv_timer_init (loop, &self->pause);
-    uv_poll_start (&self->poll, UV_READABLE, s_on_poll);
+    if (!zc_worker_succeeds (worker))
+        s_begin (self);
     uv_timer_start (&self->timer, s_on_timer, TICK_MS, 0);
     return 0;
 }
@@ -196,7 +247,7 @@ static void s_left (zc_server_t *self)
 
 static void s_close_listener (zc_server_t *self)
 {
-    if (self->listener >= 0)
+    if (self->listener >= 0 && !zc_worker_has_handed_over (self->worker))
         close (self->listener);
     self->listener = -1;
 }
@@ -211,7 +262,8 @@ static void s_on_drain (void *arg)
     self->stats.sessions++;
     if (s_number (self, "head-timeout") > DRAIN_MS)
         zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);
-    s_accept (self, ZC_BACKLOG); /* peers in the backlog are told to come back, too */
+    if (self->accepts)
+        s_accept (self, ZC_BACKLOG); /* peers in the backlog are told to come back, too */
     if (self->waiting >= 0)
         close (self->waiting);
     uv_close ((uv_handle_t *)&self->poll, NULL);
@@ -267,6 +319,15 @@ int zc_ws_run (zc_options_t *options, int listener, unsigned index)
         .abort = s_on_abort,
         .reload = s_on_reload,
         .stats = s_on_stats,
+        .listener = listener,
+        .give = s_give,
+        .given = s_given,
+        .committed = s_on_committed,
+        .left = s_left_to_go,
+        .encoding = s_encoding,
+        .can_take = s_can_take,
+        .take = s_take,
+        .begin = s_begin,
     };
     char name[32];
     snprintf (name, sizeof name, "ws.%u", index);

@@ -121,12 +121,24 @@ bool zc_session_is_stuffed (const zc_session_t *self)
 static void s_update_watch (zc_session_t *self)
 {
     bool full = self->protocol->is_full && self->protocol->is_full (self);
-    bool read = self->deaf || (!zc_session_is_stuffed (self) && !full);
+    bool read = !self->leaves && (self->deaf || (!zc_session_is_stuffed (self) && !full));
     uint8_t events = (read ? UV_READABLE : 0) | (self->want_write ? UV_WRITABLE : 0);
     if (self->state == ZC_SESSION_CLOSED || events == self->events)
         return;
     self->events = events;
     zc_watch_change (self->server->watch, self->client.fd, events, self);
+}
+
+void zc_session_give (zc_session_t *self)
+{
+    zc_watch_remove (self->server->watch, self->client.fd);
+    zc_session_drop (self);
+}
+
+void zc_session_hold (zc_session_t *self)
+{
+    self->leaves = true;
+    s_update_watch (self);
 }
 
 /*  All bytes are with the kernel now. */

@@ -74,6 +74,7 @@ struct zc_session {
     bool stays : 1;      /* it is among the front's clients */
     bool proxied : 1;    /* it begins with the PROXY protocol */
     bool foreign : 1;    /* its client asked by a name that isn't ours */
+    bool leaves : 1;     /* for another process, so it isn't read any more */
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. Returns NULL if it can't be
@@ -85,6 +86,10 @@ void zc_session_release (void *session);
 /*  Closes its socket now. Its memory stays until it is released, so callers up the stack can still
  *  read its state. */
 void zc_session_drop (zc_session_t *self);
+/*  Closes its descriptor here, as another process has the connection now. */
+void zc_session_give (zc_session_t *self);
+/*  It isn't read any more, as another process will. */
+void zc_session_hold (zc_session_t *self);
 /*  Hands bytes that have come to its protocol. */
 void zc_session_take (zc_session_t *self, const uint8_t *bytes, size_t len);
 

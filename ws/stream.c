@@ -52,6 +52,14 @@ static const zc_protocol_t s_protocol = {
     .restart = s_end,
 };
 
+void zc_stream_adopt (zc_session_t *self, bool chunked, uint32_t unheard)
+{
+    self->protocol = &s_protocol;
+    self->chunked = chunked;
+    self->unheard = unheard;
+    zc_session_enter (self, ZC_SESSION_STREAM);
+}
+
 /*  There are no pings here: only the kernel notices that a client is gone, as nothing
  *  acknowledges the heartbeats. */
 void zc_stream_start (zc_session_t *self, zc_exchange_t *exchange)

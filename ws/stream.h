@@ -7,4 +7,7 @@
 /*  The session is a stream from now on. */
 void zc_stream_start (zc_session_t *session, zc_exchange_t *exchange);
 
+/*  The session is a stream that another process has begun. */
+void zc_stream_adopt (zc_session_t *session, bool chunked, uint32_t unheard);
+
 #endif

@@ -104,6 +104,14 @@ static const zc_option_t s_options[] = {
      .argument = "N",
      .help = "and how many at once",
      .reload = true},
+    {.name = "upgrade-timeout",
+     .type = ZC_OPT_SECONDS,
+     .preset = "30s",
+     .min = 100,
+     .max = 60000,
+     .argument = "TIME",
+     .help = "a new binary has so long to start, before the old one goes on alone",
+     .reload = true},
     {.name = "publish",
      .type = ZC_OPT_ENDPOINT,
      .preset = "tcp://127.0.0.1:5560",
@@ -171,23 +179,28 @@ static int s_serve (zc_options_t *options)
     const char *listen = zc_options_text (options, "listen");
     unsigned mode = zc_file_mode (zc_options_text (options, "socket-mode"));
     char error[256];
+    const zc_inheritance_t *inherited = zc_succession_inherited ();
+    bool first = inherited->role == ZC_SUCCESSION_NONE;
     zc_hold_signals ();
-    s_program_t self = {options, zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error)};
+    s_program_t self = {options, first ? zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error)
+                                       : inherited->listener};
     if (self.listener < 0) {
         zc_error ("%s", error);
         return ZC_EXIT_FAILURE;
     }
     zc_raise_descriptor_limit ();
-    const zc_work_t work = {&self, s_work, s_reload, s_release};
+    const zc_work_t work = {&self, s_work, s_reload, s_release, self.listener};
     int status = zc_processes ((unsigned)zc_options_number (options, "processes"), &work);
     s_release (&self);
-    zc_unlisten (listen);
+    if (inherited->role != ZC_SUCCESSION_WORKER) /* whose master goes on */
+        zc_unlisten (listen);
     return status;
 }
 
 int main (int argc, char **argv)
 {
     int status;
+    zc_succession_init (argc, argv);
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);

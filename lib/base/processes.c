@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,12 +24,17 @@
 #define S_BACKOFF_MS 100
 #define S_BACKOFF_MAX_MS 5000
 #define S_HEALTHY_MS 10000 /* one that lived so long starts again at the shortest backoff */
-#define S_BIRTH_MS 1000    /* a usage error within this time ends all, since it would occur again */
+#define S_UPGRADE_MS \
+    120000              /* for a worker to hand over to its successor: above the times of both */
+#define S_BIRTH_MS 1000 /* a usage error within this time ends all, since it would occur again */
 /*  A worker that hasn't stopped by then never will: longer than any drain-timeout. */
 #define S_WEDGED_MS 610000
 
 typedef struct {
-    pid_t pid; /* 0: not running */
+    pid_t pid;           /* 0: not running */
+    int channel;         /* to it; owned; -1: none */
+    zc_heir_t successor; /* takes over from it; pid 0: none */
+    uint64_t give_up_ms; /* when that must have happened */
     uint64_t started_ms, restart_ms;
     unsigned backoff_ms;
 } s_child_t;
@@ -39,9 +45,23 @@ typedef struct {
     const zc_work_t *work; /* borrowed */
     sigset_t signals, before;
     bool stopping;
+    bool upgrading;     /* successors were started */
+    bool failed;        /* one of them did not take over */
     uint64_t wedged_at; /* monotonic ms: when stopping, workers that are left then are killed */
     int status;         /* the worst exit status since stopping */
 } s_master_t;
+
+/*  Of this process, as a worker. */
+static int s_channel = -1;
+static zc_heir_t s_heir; /* of a process without a master */
+static bool s_stop_heir;
+
+static void s_close (int *fd)
+{
+    if (*fd >= 0)
+        close (*fd);
+    *fd = -1;
+}
 
 static void s_run_child (s_master_t *self, unsigned index, pid_t master)
 {
@@ -54,6 +74,8 @@ static void s_run_child (s_master_t *self, unsigned index, pid_t master)
     sigset_t mask = self->before;
     sigaddset (&mask, SIGHUP);
     sigprocmask (SIG_SETMASK, &mask, NULL);
+    for (unsigned i = 0; i < self->count; i++)
+        s_close (&self->children[i].channel);
     free (self->children);
     exit (self->work->work (self->work->arg, index));
 }
@@ -62,10 +84,19 @@ static void s_start (s_master_t *self, unsigned index)
 {
     s_child_t *child = &self->children[index];
     pid_t master = getpid ();
+    int pair[2] = {-1, -1};
+    if (self->work->listener >= 0 &&
+        socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        zc_warn ("worker %u: %s; it can't hand its clients over", index, strerror (errno));
     fflush (NULL);
     pid_t pid = fork ();
-    if (pid == 0)
+    if (pid == 0) {
+        s_close (&pair[0]);
+        s_channel = pair[1];
         s_run_child (self, index, master);
+    }
+    s_close (&pair[1]);
+    child->channel = pair[0];
     child->started_ms = zc_mono_ms ();
     child->pid = pid > 0 ? pid : 0;
     if (pid < 0) {
@@ -80,6 +111,9 @@ static void s_forward (s_master_t *self, int number)
     for (unsigned i = 0; i < self->count; i++)
         if (self->children[i].pid)
             kill (self->children[i].pid, number);
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->children[i].successor.pid)
+            kill (self->children[i].successor.pid, number);
 }
 
 static void s_stop (s_master_t *self, int number)
@@ -115,6 +149,127 @@ static int s_exit_status (int wait_status)
                                                                                  : ZC_EXIT_FAILURE;
 }
 
+/*  Upgrades. */
+
+/*  Tells a worker of its successor: the process id, and the socket to it. */
+static int s_tell (int channel, pid_t pid, int predecessor)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE (sizeof (int))];
+    } control;
+    struct iovec piece = {&pid, sizeof pid};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control.bytes};
+    memset (&control, 0, sizeof control);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN (sizeof predecessor);
+    memcpy (CMSG_DATA (&control.header), &predecessor, sizeof predecessor);
+    return sendmsg (channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof pid ? 0 : -1;
+}
+
+static bool s_start_successor (s_master_t *self, unsigned index)
+{
+    s_child_t *child = &self->children[index];
+    int predecessor;
+    pid_t pid =
+        zc_succession_start (index, self->work->listener, &predecessor, &child->successor.channel);
+    bool told = pid > 0 && s_tell (child->channel, pid, predecessor) == 0;
+    if (!told)
+        zc_error ("worker %u: no successor: %s", index, strerror (errno));
+    if (pid <= 0)
+        return false;
+    s_close (&predecessor);
+    if (!told)
+        kill (pid, SIGKILL);
+    child->successor.pid = pid;
+    child->give_up_ms = zc_mono_ms () + S_UPGRADE_MS;
+    return told;
+}
+
+static void s_upgrade (s_master_t *self)
+{
+    if (self->work->listener < 0 || self->stopping || self->upgrading)
+        return;
+    zc_info ("upgrade: starting the new binary");
+    self->upgrading = true;
+    self->failed = false;
+    for (unsigned i = 0; i < self->count; i++)
+        if (!self->children[i].pid || self->children[i].channel < 0 || !s_start_successor (self, i))
+            self->failed = true;
+}
+
+/*  A worker has ended: its successor is the worker now. One that didn't get the clients ends, and
+ *  is started again. */
+static void s_succeed (s_child_t *child)
+{
+    s_close (&child->channel);
+    child->pid = child->successor.pid;
+    child->channel = child->successor.channel;
+    child->successor = (zc_heir_t){0, -1};
+    child->started_ms = zc_mono_ms ();
+}
+
+/*  A successor has ended, or takes too long: its predecessor goes on. */
+static void s_forget_successor (s_master_t *self, s_child_t *child)
+{
+    s_close (&child->successor.channel);
+    child->successor.pid = 0;
+    self->failed = true;
+}
+
+static void s_reap_successors (s_master_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    int status;
+    for (unsigned i = 0; i < self->count; i++) {
+        s_child_t *child = &self->children[i];
+        if (child->successor.pid && now >= child->give_up_ms) {
+            kill (child->successor.pid, SIGKILL);
+            child->give_up_ms = UINT64_MAX;
+        }
+        if (child->successor.pid &&
+            waitpid (child->successor.pid, &status, WNOHANG) == child->successor.pid)
+            s_forget_successor (self, child);
+    }
+}
+
+static unsigned s_heirs (const s_master_t *self, zc_heir_t *heirs)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        heirs[i] = (zc_heir_t){self->children[i].pid, self->children[i].channel};
+    return self->count;
+}
+
+/*  All workers are of the new binary: this process becomes so, too. */
+static void s_become_new (s_master_t *self)
+{
+    zc_heir_t heirs[ZC_SUCCESSION_MAX];
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->children[i].channel < 0)
+            return;
+    zc_succession_become_master (self->work->listener, heirs, s_heirs (self, heirs));
+    zc_error ("upgrade: the new binary can't be run: %s; this process goes on as it is",
+              strerror (errno));
+}
+
+static void s_end_upgrade (s_master_t *self)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->children[i].successor.pid)
+            return;
+    if (!self->upgrading || self->stopping)
+        return;
+    self->upgrading = false;
+    if (self->failed)
+        zc_error ("upgrade: not every process was replaced; those that were not go on as they are");
+    else
+        s_become_new (self);
+}
+
 static void s_restart_later (s_child_t *child, uint64_t now)
 {
     unsigned next = child->backoff_ms * 2;
@@ -131,6 +286,13 @@ static void s_died (s_master_t *self, unsigned index, int wait_status)
     pid_t pid = child->pid;
     int status = s_exit_status (wait_status);
     bool early = now - child->started_ms < S_BIRTH_MS;
+    if (child->successor.pid) {
+        if (status != ZC_EXIT_OK)
+            zc_error ("worker %u (process %ld) ended while it handed over", index, (long)pid);
+        s_succeed (child);
+        return;
+    }
+    s_close (&child->channel);
     child->pid = 0;
     if (self->stopping || (status == ZC_EXIT_USAGE && early)) {
         if (status > self->status)
@@ -163,7 +325,7 @@ static unsigned s_alive (const s_master_t *self)
 {
     unsigned alive = 0;
     for (unsigned i = 0; i < self->count; i++)
-        alive += self->children[i].pid != 0;
+        alive += (self->children[i].pid != 0) + (self->children[i].successor.pid != 0);
     return alive;
 }
 
@@ -187,7 +349,14 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
     /* A terminal's Ctrl-C reaches the whole group; workers may take a second signal as urgent. */
     bool everyone_has_it = info->si_code == SI_KERNEL;
     switch (info->si_signo) {
+    case SIGUSR2:
+        s_upgrade (self);
+        break;
     case SIGHUP:
+        if (self->work->listener >= 0 && zc_succession_changed ()) {
+            s_upgrade (self);
+            break;
+        }
         zc_notify ("RELOADING=1");
         if (self->work->reload (self->work->arg) && !everyone_has_it)
             s_forward (self, SIGHUP);
@@ -212,31 +381,118 @@ static void s_supervise (s_master_t *self)
         struct timespec timeout = {(time_t)(wait / 1000), (long)(wait % 1000) * 1000000};
         if (sigtimedwait (&self->signals, &info, &timeout) > 0)
             s_signal (self, &info);
+        s_reap_successors (self);
         s_reap (self);
+        s_end_upgrade (self);
         s_kill_wedged (self);
     }
 }
 
-int zc_processes (unsigned count, const zc_work_t *work)
+static void s_take_signals (s_master_t *self)
 {
-    assert (count > 0);
-    if (count == 1)
-        return work->work (work->arg, 0);
+    sigemptyset (&self->signals);
+    sigaddset (&self->signals, SIGTERM);
+    sigaddset (&self->signals, SIGINT);
+    sigaddset (&self->signals, SIGHUP);
+    sigaddset (&self->signals, SIGUSR2);
+    sigaddset (&self->signals, SIGCHLD);
+    sigprocmask (SIG_BLOCK, &self->signals, &self->before);
+    signal (SIGCHLD, SIG_DFL); /* our parent may have it ignored, and then waitpid fails */
+}
+
+/*  Those of the heirs that are its children are its workers; it starts the others. */
+static int s_run_master (unsigned count, const zc_work_t *work, const zc_heir_t *heirs, bool stop)
+{
     s_master_t self = {.count = count, .work = work, .status = ZC_EXIT_OK};
     self.children = calloc (count, sizeof *self.children);
     if (!self.children)
         abort ();
-    sigemptyset (&self.signals);
-    sigaddset (&self.signals, SIGTERM);
-    sigaddset (&self.signals, SIGINT);
-    sigaddset (&self.signals, SIGHUP);
-    sigaddset (&self.signals, SIGCHLD);
-    sigprocmask (SIG_BLOCK, &self.signals, &self.before);
-    signal (SIGCHLD, SIG_DFL); /* our parent may have it ignored, and then waitpid fails */
+    s_take_signals (&self);
+    for (unsigned i = 0; i < count; i++) {
+        s_child_t *child = &self.children[i];
+        child->channel = heirs ? heirs[i].channel : -1;
+        child->successor.channel = -1;
+        child->pid =
+            heirs && heirs[i].pid && waitpid (heirs[i].pid, NULL, WNOHANG) == 0 ? heirs[i].pid : 0;
+        child->started_ms = zc_mono_ms ();
+        if (!child->pid)
+            s_close (&child->channel);
+    }
+    if (stop)
+        s_stop (&self, SIGTERM);
     s_start_due (&self);
-    zc_notify ("READY=1");
+    if (!stop)
+        zc_notify ("READY=1");
     s_supervise (&self);
+    for (unsigned i = 0; i < count; i++)
+        s_close (&self.children[i].channel);
     free (self.children);
     sigprocmask (SIG_SETMASK, &self.before, NULL);
     return self.status;
+}
+
+/*  Without a master. Where its clients were handed over, it becomes the master of who has them. */
+static int s_run_alone (const zc_work_t *work)
+{
+    int status = work->work (work->arg, 0);
+    if (!s_heir.pid)
+        return status;
+    if (!s_stop_heir) {
+        zc_succession_become_master (work->listener, &s_heir, 1);
+        zc_error ("upgrade: the new binary can't be run: %s; this process only looks after it",
+                  strerror (errno));
+    }
+    return s_run_master (1, work, &s_heir, s_stop_heir);
+}
+
+int zc_processes (unsigned count, const zc_work_t *work)
+{
+    const zc_inheritance_t *inherited = zc_succession_inherited ();
+    assert (count > 0);
+    if (work->listener >= 0 && inherited->role == ZC_SUCCESSION_WORKER) {
+        s_channel = inherited->channel;
+        return work->work (work->arg, inherited->index);
+    }
+    if (work->listener >= 0 && inherited->role == ZC_SUCCESSION_MASTER) {
+        if (count != inherited->count)
+            zc_warn ("processes: another number needs a restart: %u as before", inherited->count);
+        zc_info ("upgrade: complete");
+        return s_run_master (inherited->count, work, inherited->heirs, false);
+    }
+    return count == 1 ? s_run_alone (work) : s_run_master (count, work, NULL, false);
+}
+
+int zc_processes_channel (void)
+{
+    return s_channel;
+}
+
+pid_t zc_processes_successor (int *predecessor)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE (sizeof (int))];
+    } control;
+    pid_t pid = -1;
+    struct iovec piece = {&pid, sizeof pid};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t got = recvmsg (s_channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = got == sizeof pid ? CMSG_FIRSTHDR (&message) : NULL;
+    if (!header || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    memcpy (predecessor, CMSG_DATA (header), sizeof *predecessor);
+    return pid;
+}
+
+void zc_processes_hand_over (zc_heir_t heir)
+{
+    s_heir = heir;
+}
+
+void zc_processes_stop (void)
+{
+    s_stop_heir = true;
 }

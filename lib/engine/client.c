@@ -56,9 +56,14 @@ size_t zc_client_private_bytes (void)
     return s_private_bytes;
 }
 
+size_t zc_client_private (const zc_client_t *self)
+{
+    return self->private_ ? self->private_->len - self->private_sent : 0;
+}
+
 size_t zc_client_lag (const zc_client_t *self)
 {
-    size_t lag = self->private_ ? self->private_->len - self->private_sent : 0;
+    size_t lag = zc_client_private (self);
     const zc_feed_t *feed = self->feed;
     return feed ? lag + (size_t)(zc_feed_head (feed) - self->cursor) : lag;
 }

@@ -74,6 +74,8 @@ struct zc_client {
 void zc_client_add (zc_client_t *self, const void *bytes, size_t len);
 /*  Bytes that wait to be sent to the client: private ones and the feed's. */
 size_t zc_client_lag (const zc_client_t *self);
+/*  Of those, the private ones. */
+size_t zc_client_private (const zc_client_t *self);
 /*  Gives the next bytes to send as one or two runs (borrowed until the client or the feed changes).
  *  Returns the number of runs; 0 if there is nothing to send. */
 size_t zc_client_gather (const zc_client_t *self, struct iovec iov[2]);

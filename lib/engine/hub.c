@@ -304,6 +304,55 @@ zc_id_t zc_hub_last_id (zc_client_t *client)
     return zc_join_last_id (client);
 }
 
+bool zc_hub_portable (const zc_client_t *client)
+{
+    return !client->channel || zc_join_portable (client);
+}
+
+bool zc_hub_next_channel (const zc_hub_t *self, zc_table_cursor_t *at, const char **encoding,
+                          zc_slice_t *topics)
+{
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self->channels, at))) {
+        if (zc_channel_audience (channel)->count == 0)
+            continue;
+        *encoding = zc_channel_encoding (channel)->name;
+        *topics = zc_channel_topic_list (channel);
+        return true;
+    }
+    return false;
+}
+
+const zc_line_t *zc_hub_line (const zc_hub_t *self)
+{
+    return zc_questions_line (self->shared.questions);
+}
+
+void zc_hub_prepare (zc_hub_t *self, const zc_encoding_t *encoding, const zc_slice_t *topics,
+                     size_t count)
+{
+    zc_channel_unsettle (zc_channels_get (self->channels, encoding, topics, count));
+}
+
+bool zc_hub_prepared (const zc_hub_t *self)
+{
+    if (!zc_questions_trusted (self->shared.questions))
+        return false;
+    zc_table_cursor_t at = {0};
+    zc_channel_t *channel;
+    while ((channel = zc_channels_next (self->channels, &at)))
+        if (!zc_channel_feed (channel))
+            return false;
+    return true;
+}
+
+void zc_hub_adopt (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
+                   const zc_slice_t *topics, size_t count, zc_id_t position)
+{
+    zc_join_adopt (client, zc_channels_get (self->channels, encoding, topics, count), position);
+    zc_hub_settle (self);
+}
+
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client)
 {
     zc_join_leave (client);
@@ -316,6 +365,11 @@ size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics)
     size_t count = 0;
     *topics = client->channel ? zc_channel_topics (client->channel, &count) : NULL;
     return count;
+}
+
+const char *zc_hub_encoding (const zc_client_t *client)
+{
+    return client->channel ? zc_channel_encoding (client->channel)->name : NULL;
 }
 
 void zc_hub_client_drained (zc_hub_t *self, zc_client_t *client)

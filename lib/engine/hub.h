@@ -8,6 +8,7 @@
 #ifndef ZC_HUB_H
 #define ZC_HUB_H
 
+#include "lib/base/table.h"
 #include "lib/engine/ages.h"
 #include "lib/engine/client.h"
 #include "lib/engine/questions.h"
@@ -46,10 +47,34 @@ zc_id_t zc_hub_position (zc_client_t *client);
  *  position; or, if it has had no verdict yet, the position that it came with. ZC_ID_NONE if it has
  *  neither. */
 zc_id_t zc_hub_last_id (zc_client_t *client);
+/*  Upgrades: a client leaves this process for another one (doc/upgrade.md).
+ *
+ *  Whether another process can adopt the client at zc_hub_position. A client that has just come,
+ * and isn't served yet, has to wait. One without topics can always go. */
+bool zc_hub_portable (const zc_client_t *client);
+/*  Visits the channels that have clients: *at starts at 0. False at the end. The topics have LF
+ *  between them; all is borrowed. */
+bool zc_hub_next_channel (const zc_hub_t *self, zc_table_cursor_t *at, const char **encoding,
+                          zc_slice_t *topics);
+/*  The line of the positions; empty if it isn't known. */
+const zc_line_t *zc_hub_line (const zc_hub_t *self);
+/*  Follows topics for clients that are about to be adopted. */
+void zc_hub_prepare (zc_hub_t *self, const zc_encoding_t *encoding, const zc_slice_t *topics,
+                     size_t count);
+/*  Whether the broker has answered, and all channels have their feed. */
+bool zc_hub_prepared (const zc_hub_t *self);
+/*  The client joins. Another process has sent it everything up to `position`; private bytes that it
+ *  has been given go first. */
+void zc_hub_adopt (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
+                   const zc_slice_t *topics, size_t count, zc_id_t position);
+
 /*  Forgets the client. Safe if it never joined. */
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client);
 /*  The topics of a joined client (borrowed). */
 size_t zc_hub_topics (const zc_client_t *client, const zc_slice_t **topics);
+
+/*  The name of a joined client's encoding; NULL for another client. */
+const char *zc_hub_encoding (const zc_client_t *client);
 
 /*  Called by the link. `now_ms` is wall clock. */
 void zc_hub_message (zc_hub_t *self, const zc_message_t *message);

@@ -545,6 +545,25 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
         zc_channel_greet (channel, client, s_position (client->join));
 }
 
+void zc_join_adopt (zc_client_t *client, zc_channel_t *channel, zc_id_t at)
+{
+    zc_shared_t *shared = zc_channel_shared (channel);
+    zc_channel_add (channel, client);
+    shared->stats.clients++;
+    shared->stats.clients_total++;
+    zc_join_t *self = s_new (client, S_RESUME);
+    self->at = at;
+    self->known = self->checked = true;
+    zc_channel_unsettle (channel);
+    s_try (self);
+}
+
+bool zc_join_portable (const zc_client_t *client)
+{
+    const zc_join_t *self = client->join;
+    return !self || (self->checked && !self->verdict && !self->astray);
+}
+
 bool zc_join_opening (const zc_client_t *client)
 {
     const zc_channel_t *channel = client->channel;

@@ -11,6 +11,12 @@
 /*  The client joins the channel. `last_id` may be empty (from now on), "earliest", an id, or a
  *  publisher's own id. A client with a last id is sent the verdict first. */
 void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id);
+/*  The client joins the channel, and has had everything up to `at` from another process: it misses
+ * no message and gets none twice, and isn't told. */
+void zc_join_adopt (zc_client_t *client, zc_channel_t *channel, zc_id_t at);
+/*  Whether another process could adopt the client at zc_join_position: that is known, and counts.
+ */
+bool zc_join_portable (const zc_client_t *client);
 /*  Whether the client's first event is only a moment away: see zc_hub_opening. */
 bool zc_join_opening (const zc_client_t *client);
 /*  Moves the client to another channel. The client misses no message and gets none twice. */

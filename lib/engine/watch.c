@@ -129,6 +129,11 @@ void zc_watch_change (zc_watch_t *self, int fd, int events, void *item)
     epoll_ctl (self->fd, EPOLL_CTL_MOD, fd, &event);
 }
 
+void zc_watch_remove (zc_watch_t *self, int fd)
+{
+    epoll_ctl (self->fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 void zc_watch_release (zc_watch_t *self, void *item)
 {
     for (int i = 0; i < self->count; i++)

@@ -30,6 +30,8 @@ void zc_watch_destroy (zc_watch_t **self_p);
 /*  Watches a non-blocking socket for `events`. Returns 0, or -1 after saying why in the log. */
 int zc_watch_add (zc_watch_t *self, int fd, int events, void *item);
 void zc_watch_change (zc_watch_t *self, int fd, int events, void *item);
+/*  Ends the watching of a socket that another process has, too: closing it here wouldn't. */
+void zc_watch_remove (zc_watch_t *self, int fd);
 /*  The caller closes the item's socket, which ends the watching. Events that have come for it
  *  are passed over, and it is released before the loop's next turn. */
 void zc_watch_release (zc_watch_t *self, void *item);

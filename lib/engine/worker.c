@@ -6,12 +6,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/base/processes.h"
+#include "lib/engine/taker.h"
 #include "lib/peer/name.h"
 #include "lib/wire/figures.h"
 #include "lib/wire/message.h"
@@ -19,6 +22,7 @@
 
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
+#define S_SIGNALS 4        /* the last of them starts an upgrade */
 #define S_SLOW_MAX 10      /* slow clients named in a report */
 #define S_TRIM_CLIENTS 100 /* fewer clients than this hold too little memory to give back */
 
@@ -30,8 +34,15 @@ struct zc_worker {
     zc_hub_t *hub;   /* owned */
     zc_pump_t *pump; /* owned */
     zc_link_t *link; /* owned */
-    uv_signal_t signals[3];
+    uv_signal_t signals[S_SIGNALS];
     uv_timer_t tick, drain;
+    zc_giver_t *giver; /* owned; NULL while there is no successor */
+    zc_taker_t *taker; /* owned; NULL where this process succeeds none */
+    zc_heir_t heir;    /* the successor that this process has started; pid 0: none */
+    uv_poll_t channel; /* to the master, where there is one that says so */
+    bool has_channel;
+    bool handed_over; /* clients are the successor's */
+    bool began;       /* this process has what it takes over, if anything */
     uint64_t reported_ms;
     uint64_t peak;     /* most clients since memory was given back */
     uint64_t relieved; /* the hub's count `relieved` at that time */
@@ -255,8 +266,8 @@ static void s_reported (void *arg, const zc_answer_t *answer)
 
 static void s_report (zc_worker_t *self)
 {
-    if (!zc_link_connected (self->link))
-        return;
+    if (!zc_link_connected (self->link) || self->handed_over || !self->began)
+        return; /* two don't share a name */
     json_t *report = s_report_json (self);
     char *text = json_dumps (report, JSON_COMPACT);
     json_decref (report);
@@ -304,6 +315,156 @@ static void s_look_for_broker (zc_worker_t *self)
     zc_pump_kick (self->pump);
 }
 
+/*  Upgrades. */
+
+static bool s_is_alone (void)
+{
+    return zc_processes_channel () < 0;
+}
+
+static void s_give (void *arg, zc_giver_t *giver)
+{
+    zc_worker_t *self = arg;
+    self->service->give (self->service->arg, giver);
+}
+
+static void s_given (void *arg, void *item)
+{
+    zc_worker_t *self = arg;
+    self->service->given (self->service->arg, item);
+}
+
+static void s_committed (void *arg)
+{
+    zc_worker_t *self = arg;
+    self->handed_over = true;
+    if (s_is_alone ())
+        zc_processes_hand_over (self->heir);
+    self->service->committed (self->service->arg);
+}
+
+static size_t s_left (void *arg)
+{
+    zc_worker_t *self = arg;
+    return self->service->left (self->service->arg);
+}
+
+static void s_drain (zc_worker_t *self);
+
+static void s_given_over (void *arg, bool given)
+{
+    zc_worker_t *self = arg;
+    zc_giver_destroy (&self->giver);
+    if (given)
+        s_drain (self);
+}
+
+/*  A successor that has failed is nobody's child else. */
+static void s_reap_heir (zc_worker_t *self)
+{
+    if (!self->heir.pid || self->giver || self->handed_over ||
+        waitpid (self->heir.pid, NULL, WNOHANG) == 0)
+        return;
+    if (self->heir.channel >= 0)
+        close (self->heir.channel);
+    self->heir = (zc_heir_t){0, -1};
+}
+
+static void s_meet_successor (zc_worker_t *self, int fd, pid_t pid)
+{
+    const zc_giver_hooks_t hooks = {self, s_give, s_given, s_committed, s_left, s_given_over};
+    if (self->draining || self->giver || self->handed_over || !self->began) {
+        close (fd); /* which tells it to end */
+        return;
+    }
+    self->giver = zc_giver_new (&self->loop, self->hub, &hooks, fd, pid,
+                                (unsigned)zc_options_number (self->options, "upgrade-timeout"));
+}
+
+static void s_on_channel (uv_poll_t *poll, int status, int events)
+{
+    int fd;
+    pid_t pid = zc_processes_successor (&fd);
+    (void)events;
+    if (pid > 0)
+        s_meet_successor (poll->data, fd, pid);
+    else if (status < 0)
+        uv_poll_stop (poll);
+}
+
+static void s_upgrade (zc_worker_t *self)
+{
+    int fd;
+    if (self->draining || self->heir.pid || !self->began)
+        return;
+    zc_info ("upgrade: starting the new binary");
+    pid_t pid = zc_succession_start (0, self->service->listener, &fd, &self->heir.channel);
+    if (pid < 0) {
+        zc_error ("upgrade: %s", strerror (errno));
+        return;
+    }
+    self->heir.pid = pid;
+    s_meet_successor (self, fd, pid);
+}
+
+static const zc_encoding_t *s_encoding (void *arg, zc_slice_t name)
+{
+    zc_worker_t *self = arg;
+    return self->service->encoding (self->service->arg, name);
+}
+
+static bool s_can_take (void *arg, const zc_handover_t *client)
+{
+    zc_worker_t *self = arg;
+    return self->service->can_take (self->service->arg, client);
+}
+
+static void s_take (void *arg, const zc_handover_t *client, int fd)
+{
+    zc_worker_t *self = arg;
+    self->service->take (self->service->arg, client, fd);
+}
+
+static void s_begin (void *arg)
+{
+    zc_worker_t *self = arg;
+    self->began = true;
+    self->service->begin (self->service->arg);
+    zc_pump_kick (self->pump);
+}
+
+static void s_not_taken (void *arg)
+{
+    zc_worker_t *self = arg;
+    self->failed = true;
+    s_drain (self);
+}
+
+bool zc_worker_succeeds (const zc_worker_t *self)
+{
+    return self->service->give && zc_succession_inherited ()->role == ZC_SUCCESSION_WORKER;
+}
+
+bool zc_worker_has_handed_over (const zc_worker_t *self)
+{
+    return self->handed_over;
+}
+
+static void s_start_upgrades (zc_worker_t *self)
+{
+    const zc_taker_hooks_t hooks = {self, s_encoding, s_can_take, s_take, s_begin, s_not_taken};
+    self->began = !zc_worker_succeeds (self);
+    if (!self->began)
+        self->taker =
+            zc_taker_new (&self->loop, self->hub, &hooks, zc_succession_inherited ()->predecessor);
+    self->has_channel = self->service->give && !s_is_alone () &&
+                        uv_poll_init (&self->loop, &self->channel, zc_processes_channel ()) == 0;
+    if (!self->has_channel)
+        return;
+    self->channel.data = self;
+    uv_poll_start (&self->channel, UV_READABLE, s_on_channel);
+}
+
 static void s_tick (uv_timer_t *timer)
 {
     zc_worker_t *self = timer->data;
@@ -312,6 +473,7 @@ static void s_tick (uv_timer_t *timer)
     zc_link_tick (self->link);
     s_look_for_broker (self);
     s_give_back (self);
+    s_reap_heir (self);
     if (now - self->reported_ms >= S_REPORT_MS) {
         self->reported_ms = now;
         s_report (self);
@@ -327,27 +489,42 @@ static void s_drain_over (uv_timer_t *timer)
     zc_worker_stop (self);
 }
 
-static void s_start_drain (zc_worker_t *self)
+static void s_drain (zc_worker_t *self)
 {
     if (self->draining)
         return;
     self->draining = true;
-    zc_notify ("STOPPING=1");
-    zc_info ("stopping: %llu clients are told to come back",
-             (unsigned long long)zc_hub_stats (self->hub)->clients);
     uv_timer_start (&self->drain, s_drain_over,
                     (uint64_t)zc_options_number (self->options, "drain-timeout"), 0);
     self->service->drain (self->service->arg);
     zc_pump_kick (self->pump);
 }
 
+static void s_stop (zc_worker_t *self)
+{
+    if (self->handed_over && s_is_alone ())
+        zc_processes_stop ();
+    if (self->draining)
+        return;
+    if (!self->handed_over) {
+        zc_notify ("STOPPING=1");
+        zc_info ("stopping: %llu clients are told to come back",
+                 (unsigned long long)zc_hub_stats (self->hub)->clients);
+    }
+    zc_giver_destroy (&self->giver);
+    s_drain (self);
+}
+
 static void s_signal (uv_signal_t *signal, int number)
 {
     zc_worker_t *self = signal->data;
-    if (number == SIGHUP)
+    bool alone = self->service->give && s_is_alone ();
+    if (number == SIGUSR2 || (number == SIGHUP && alone && zc_succession_changed ()))
+        s_upgrade (self);
+    else if (number == SIGHUP)
         s_reload (self);
     else
-        s_start_drain (self);
+        s_stop (self);
 }
 
 void zc_worker_stop (zc_worker_t *self)
@@ -357,11 +534,13 @@ void zc_worker_stop (zc_worker_t *self)
 
 static void s_start_signals (zc_worker_t *self)
 {
-    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
-    for (size_t i = 0; i < 3; i++) {
+    static const int numbers[S_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
+    bool upgrades = self->service->give && s_is_alone ();
+    for (size_t i = 0; i < S_SIGNALS; i++) {
         uv_signal_init (&self->loop, &self->signals[i]);
         self->signals[i].data = self;
-        uv_signal_start (&self->signals[i], s_signal, numbers[i]);
+        if (upgrades || numbers[i] != SIGUSR2)
+            uv_signal_start (&self->signals[i], s_signal, numbers[i]);
     }
     zc_release_signals ();
 }
@@ -401,15 +580,19 @@ static void s_close (zc_worker_t *self)
     zc_pump_destroy (&self->pump);
     uv_close ((uv_handle_t *)&self->tick, NULL);
     uv_close ((uv_handle_t *)&self->drain, NULL);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < S_SIGNALS; i++)
         uv_close ((uv_handle_t *)&self->signals[i], NULL);
+    if (self->has_channel)
+        uv_close ((uv_handle_t *)&self->channel, NULL);
+    zc_giver_destroy (&self->giver);
+    zc_taker_destroy (&self->taker);
     uv_run (&self->loop, UV_RUN_DEFAULT); /* runs until the service's handles are closed, too */
     zc_hub_destroy (&self->hub);
 }
 
 int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service)
 {
-    zc_worker_t self = {.options = options, .service = service};
+    zc_worker_t self = {.options = options, .service = service, .heir = {0, -1}};
     zc_report_name_init (&self.name, name, zc_options_text (options, "name"),
                          zc_options_text (options, "control"));
     self.retry_ms = (unsigned)zc_options_number (options, "retry");
@@ -429,6 +612,7 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     }
     self.failed = service->start (service->arg, &self) != 0;
     if (!self.failed) {
+        s_start_upgrades (&self);
         zc_notify ("READY=1"); /* one of several processes has no supervisor to notify */
         uv_run (&self.loop, UV_RUN_DEFAULT);
     }

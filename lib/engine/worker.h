@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <uv.h>
+#include "lib/engine/giver.h"
 #include "lib/engine/hub.h"
 #include "lib/engine/link.h"
 #include "lib/config/options.h"
@@ -53,6 +54,17 @@ typedef struct {
     void (*reload) (void *arg);
     /*  Adds the transport's figures to a jansson object. May be NULL. */
     void (*stats) (void *arg, json_t *report);
+    /*  Upgrades: how clients are handed over to a successor, and taken over (giver.h, taker.h).
+     *  `give` is NULL where the service can't. */
+    int listener; /* that a successor inherits */
+    void (*give) (void *arg, zc_giver_t *giver);
+    void (*given) (void *arg, void *item);
+    void (*committed) (void *arg);
+    size_t (*left) (void *arg);
+    const zc_encoding_t *(*encoding) (void *arg, zc_slice_t name);
+    bool (*can_take) (void *arg, const zc_handover_t *client);
+    void (*take) (void *arg, const zc_handover_t *client, int fd);
+    void (*begin) (void *arg);
 } zc_service_t;
 
 /*  Runs until SIGTERM or SIGINT, and then until the drain is over. `name` distinguishes the
@@ -75,6 +87,11 @@ bool zc_worker_batch (zc_worker_t *self);
 
 /*  For a service's stats: adds a histogram to the report. */
 void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t *histogram);
+
+/*  Whether this process succeeds another one, so that a service accepts only after `begin`. */
+bool zc_worker_succeeds (const zc_worker_t *self);
+/*  Whether its clients are a successor's: the listening socket is left as it is. */
+bool zc_worker_has_handed_over (const zc_worker_t *self);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);

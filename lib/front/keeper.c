@@ -125,6 +125,19 @@ void zc_rights_release (zc_rights_t **self_p)
     *self_p = NULL;
 }
 
+const zc_identity_t *zc_rights_identity (const zc_rights_t *self)
+{
+    return self->identity;
+}
+
+zc_rights_t *zc_keeper_adopt (zc_front_t *front, zc_identity_t *identity)
+{
+    zc_keeper_t *keeper = front->guard.arg;
+    zc_rights_t *self = s_new_rights (keeper, identity);
+    self->counted = zc_addresses_enter (keeper->subjects, identity->key, 0);
+    return self;
+}
+
 /*  The guard's hooks, which the front calls. */
 
 static zc_denial_t s_deny (unsigned status, const char *code, const char *text)

@@ -57,6 +57,11 @@ zc_rights_t *zc_exchange_take_rights (zc_exchange_t *exchange);
 /*  When the rights end, the client's transport is told ZC_GONE_EXPIRED. Does nothing for NULL. */
 void zc_rights_watch (zc_rights_t *self, zc_client_t *client);
 void zc_rights_release (zc_rights_t **self_p);
+/*  The identity that the rights are of (borrowed). */
+const zc_identity_t *zc_rights_identity (const zc_rights_t *self);
+/*  The rights of an identity (taken) whose connection another process has accepted: its subject's
+ *  connections are counted, and not limited. */
+zc_rights_t *zc_keeper_adopt (zc_front_t *front, zc_identity_t *identity);
 /*  Like zc_exchange_granted and zc_exchange_take, on a connection that outlives its exchange;
  *  `foreign` is the exchange's. */
 zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool foreign,

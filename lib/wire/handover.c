@@ -66,7 +66,7 @@ static const s_field_t s_fields[] = {
            s_is_list, 0},
     [5] = {S_AT (protocol), S_CLIENT, S_CLIENT, NULL, ZC_HANDOVER_WEBSOCKET},
     [6] = {S_AT (mode), S_CLIENT, 0, NULL, UINT8_MAX},
-    [7] = {S_AT (flags), S_CLIENT, 0, NULL, 15},
+    [7] = {S_AT (flags), S_CLIENT, 0, NULL, 31},
     [8] = {S_AT (position), S_CLIENT, 0, NULL, UINT64_MAX},
     [9] = {S_AT (unsent), S_CLIENT, 0, s_is_bytes, 0},
     [10] = {S_AT (received), S_CLIENT, 0, s_is_bytes, 0},
@@ -81,6 +81,7 @@ static const s_field_t s_fields[] = {
     [19] = {S_AT (expires_ms), S_CLIENT, 0, NULL, UINT64_MAX},
     [20] = {S_AT (publish), S_CLIENT, 0, s_is_list, 0},
     [21] = {S_AT (subscribe), S_CLIENT, 0, s_is_list, 0},
+    [22] = {S_AT (limit_key), S_CLIENT, 0, s_is_address, 0},
 };
 #define S_FIELDS (sizeof s_fields / sizeof *s_fields)
 

@@ -39,6 +39,7 @@ enum {
     ZC_HANDOVER_CHUNKED = 2,  /* its stream goes in chunks */
     ZC_HANDOVER_IDENTITY = 4, /* it came with a token or an API key */
     ZC_HANDOVER_COOKIE = 8,   /* which was a cookie */
+    ZC_HANDOVER_FOREIGN = 16, /* it asked by a name that isn't ours */
 };
 
 /*  A frame. Slices are borrowed. Lists have LF between their items. */
@@ -63,6 +64,7 @@ typedef struct {
     zc_slice_t subject, token_id, key_id;
     uint64_t issued_ms, expires_ms; /* expires_ms: 0 for never */
     zc_slice_t publish, subscribe;  /* lists of what it may */
+    zc_slice_t limit_key;           /* names the subject to limits */
 } zc_handover_t;
 
 /*  Appends a frame. */

@@ -6,7 +6,7 @@
 /*  A client as version 1 writes it: a WebSocket of zcast.v1 that is deflated, with a token. It must
  *  be read like this for as long as the version is 1. */
 #define RECORDED                             \
-    "\0\0\0\x8c\x06"                         \
+    "\0\0\0\x93\x06"                         \
     "\3\0\0\0\x0fws+json+deflate"            \
     "\4\0\0\0\6a\nb/c1"                      \
     "\5\0\0\0\x08\0\0\0\0\0\0\0\2"           \
@@ -19,7 +19,8 @@
     "192.0.2.7"                              \
     "\x0f\0\0\0\3ann"                        \
     "\x13\0\0\0\x08\0\0\1\x8b\xcf\xe5\x68\0" \
-    "\x15\0\0\0\1*"
+    "\x15\0\0\0\1*"                          \
+    "\x16\0\0\0\2k1"
 
 static zc_handover_t s_client (void)
 {
@@ -37,6 +38,7 @@ static zc_handover_t s_client (void)
         .subject = SLICE ("ann"),
         .expires_ms = 1700000000000,
         .subscribe = SLICE ("*"),
+        .limit_key = SLICE ("k1"),
     };
 }
 
@@ -107,7 +109,7 @@ static void test_bad (void **state)
         {SLICE ("\0\0\0\6\2\2\0\0\0\1"), "a field is longer than its frame"},
         {SLICE ("\0\0\0\6\2\2\xff\xff\xff\xff"), "a field is longer than its frame"},
         {SLICE ("\0\0\0\7\2\0\0\0\0\1x"), "a field is unknown"},
-        {SLICE ("\0\0\0\7\2\x16\0\0\0\1x"), "a field is unknown"},
+        {SLICE ("\0\0\0\7\2\x17\0\0\0\1x"), "a field is unknown"},
         {SLICE ("\0\0\0\7\2\4\0\0\0\1x"), "a field is unknown"},
         {SLICE ("\0\0\0\x0d\2\2\0\0\0\1x\2\0\0\0\1x"), "a field is repeated"},
         {SLICE ("\0\0\0\6\2\2\0\0\0\0"), "a field's value is not what it may be"},
@@ -118,7 +120,7 @@ static void test_bad (void **state)
         {SLICE ("\0\0\0\7\1\1\0\0\0\1\1"), "a number has 8 bytes"},
         {SLICE ("\0\0\0\x0e\1\1\0\0\0\x08\0\0\0\0\0\0\0\0"), "a number is out of its range"},
         {SLICE ("\0\0\0\x0e\6\5\0\0\0\x08\0\0\0\0\0\0\0\3"), "a number is out of its range"},
-        {SLICE ("\0\0\0\x0e\6\7\0\0\0\x08\0\0\0\0\0\0\0\x10"), "a number is out of its range"},
+        {SLICE ("\0\0\0\x0e\6\7\0\0\0\x08\0\0\0\0\0\0\0\x20"), "a number is out of its range"},
         {SLICE ("\0\0\0\x08\6\4\0\0\0\2a\n"), "a field's value is not what it may be"},
         {SLICE ("\0\0\0\x08\6\4\0\0\0\2\na"), "a field's value is not what it may be"},
         {SLICE ("\0\0\0\x08\6\x0c\0\0\0\2a\0"), "a field's value is not what it may be"},
