@@ -832,7 +832,7 @@ function openLine(settings, sink, groups, last) {
  * behind, what it has missed. Rejected: a SharedWorker (it has no EventSource in some browsers, and is not there on Android).
  */
 const SHARED = 'zcast/3'; // what tabs say to each other; those that say something else have a name of their own
-const ASK = 4000; // ms that a leader may be silent before it is asked
+const ASK = 4000; // ms that a leader may be silent before it is asked; less where silence is to be noticed sooner
 const ASKED = 3; // times, before it loses its place
 const CENSUS = 15; // times that a leader looks at its watch, before it asks who is there
 
@@ -934,6 +934,7 @@ function join(settings, sink, groups, at, number, identity) {
   let count = NaN; // of the leader's last words; NaN: some are missing
   /** @type {Status} */
   let status = { state: 'connecting', transport: 'sse', attempt: 0 };
+  const ask = Math.min(ASK, settings.silence / 6);
   let turn = 0; // of the request for the lock that counts
   let stopped = false;
   let abort = new AbortController();
@@ -1117,13 +1118,13 @@ function join(settings, sink, groups, at, number, identity) {
         else if (++looked % CENSUS === 0) takeCensus();
         watch();
       },
-      ASK * (1 + Math.random() / 2),
+      ask * (1 + Math.random() / 2),
     );
   }
 
   function askLeader() {
     if (count !== count) hello();
-    if (Date.now() - heardAt < ASK) return;
+    if (Date.now() - heardAt < ask) return;
     if (asked === ASKED) queue(true);
     asked = (asked + 1) % (ASKED + 1);
     if (asked) post({ type: 'ask' });
@@ -1552,12 +1553,15 @@ function check(settings) {
 }
 
 /**
- * The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick.
+ * The browser shows the page, leaves it or freezes it, or somebody sees it or not: all subscriptions hear of it in one tick. A frozen
+ * page hears nothing more, but would go on answering tabs that ask it whether it leads.
  * @type {Record<string, () => void>}
  */
 const HEARS = {
   pagehide: () => look('page', true),
   pageshow: () => look('page', false),
+  freeze: () => look('page', true),
+  resume: () => look('page', false),
   visibilitychange: () => look('hidden', globalThis.document.visibilityState === 'hidden'),
 };
 
@@ -1602,7 +1606,7 @@ export class Subscription {
     signal?.addEventListener('abort', abort);
     this._forget = () => signal?.removeEventListener('abort', abort);
     page().subscriptions.add(this);
-    for (const type of Object.keys(HEARS)) (type === 'visibilitychange' ? globalThis.document : globalThis)?.addEventListener?.(type, HEARS[type]);
+    for (const type of Object.keys(HEARS)) (type.startsWith('page') ? globalThis : globalThis.document)?.addEventListener?.(type, HEARS[type]);
     this._sit(names, this._settings.since);
     if (this._settings.pauseWhenHidden && globalThis.document?.visibilityState === 'hidden') this._hold('hidden', true);
     else this._attach();

@@ -6,6 +6,7 @@ EXTRA_DIST += \
 	tests/browser/node.test.mjs \
 	tests/browser/test_page.py \
 	tests/browser/test_recipes.py \
+	tests/browser/test_renderer.py \
 	tests/browser/test_streams.py \
 	tests/browser/test_torture.py \
 	tests/browser/world.mjs \

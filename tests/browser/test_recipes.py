@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -220,6 +221,75 @@ def test_htmx(stack, browser, name):
         stack.publish("news", f"<li>{number}</li>")
     wait_for(lambda: browser.js(LIST)[-5:] == list("01234"), lambda: (count, browser.js(LIST)))
     assert set(browser.js(LIST)) == {"first", *"01234"}, "something of zcast's own was shown"
+
+
+def test_datastar(stack, browser, project):
+    (project / "datastar.js").write_text("import '@starfederation/datastar/bundles/datastar';")
+    worker, _ = start(stack)
+    browser.open(stack.url("/zcast.js"))
+    browser.js("document.body.innerHTML = arguments[0]", RECIPES["datastar"][1])
+    browser.js(bundle(project, "esbuild", "datastar.js"))
+    message = RECIPES["datastar_message"][1].strip()
+
+    def publish(text):
+        stack.publish("news", message.replace("Water is back", text), {"event": "datastar-merge-fragments"})
+
+    def arrives():
+        publish("first")
+        return browser.js(LIST)
+
+    wait_for(arrives, "a message")
+    for number in range(5):
+        publish(str(number))
+    wait_for(lambda: browser.js(LIST)[-5:] == list("01234"), lambda: browser.js(LIST))
+    worker.kill()
+    publish("missed")
+    stack.fcgi()
+    wait_for(lambda: browser.js(LIST)[-1] == "missed", lambda: browser.js(LIST))
+    publish("last")
+    wait_for(lambda: browser.js(LIST)[-7:] == [*"01234", "missed", "last"], lambda: browser.js(LIST))
+    assert set(browser.js(LIST)) == {"first", *"01234", "missed", "last"}, "something of zcast's own was shown"
+
+
+def test_under_deno(stack, project):
+    """Over either transport, with what was missed while the worker was away."""
+    deno = next(CLIENTS.glob("node_modules/@deno/*/deno"))
+    (project / "deno.mjs").write_text(
+        """import { subscribe } from 'zcast';
+        import { publish } from 'zcast/publish';
+        const base = Deno.args[0];
+        const all = ['sse', 'ws'].map((transport) => {
+          const heard = { transport, got: [], verdicts: [] };
+          const options = { base, transport, backoff: 100, onContinuity: ({ status }) => heard.verdicts.push(status) };
+          heard.sub = subscribe('a', ({ data }) => (heard.got.push(data), console.log(transport, data)), {
+            ...options, onState: ({ state }) => console.log(transport, state) });
+          return heard;
+        });
+        const until = async (condition) => { while (!all.every(condition)) await new Promise((done) => setTimeout(done, 10)); };
+        await until(({ sub }) => sub.state === 'open');
+        await publish('a', 'by deno', { base });
+        await until(({ got }) => got.length === 3);
+        for (const { sub } of all) sub.close();
+        console.log(JSON.stringify(all.map(({ got, verdicts }) => [got, verdicts])));"""
+    )
+    stack.broker()
+    worker = stack.ws("--allow-publish")
+    deno_env = {**os.environ, "DENO_NO_UPDATE_CHECK": "1", "DENO_DIR": str(project / "deno"), "NO_COLOR": "1"}
+    argv = [deno, "run", "--allow-net", "--allow-env", "--no-lock", "--node-modules-dir=manual", "deno.mjs", f"http://127.0.0.1:{stack.ws_port}"]
+    with subprocess.Popen(argv, cwd=project, env=deno_env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            seen = []
+            while not {"sse by deno", "ws by deno"} <= set(seen):
+                seen.append(process.stdout.readline().strip())
+                assert seen[-1], seen
+            worker.kill()
+            stack.publish("a", "missed")
+            stack.ws()
+            stack.publish("a", "last")
+            *_, made = (seen + process.stdout.read().strip().split("\n"))
+            assert json.loads(made) == [[["by deno", "missed", "last"], ["continued"]]] * 2
+        finally:
+            process.kill()
 
 
 def test_a_snapshot_then_the_stream(stack, browser, project):

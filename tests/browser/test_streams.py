@@ -21,7 +21,14 @@ EACH = pytest.mark.parametrize(
 PASS_THROUGH = b"""self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));"""
-SCRIPTS = {"/worker.js": PASS_THROUGH, "/zcast.js": (SOURCE / "www/zcast.js").read_bytes()}
+# A dedicated or a shared worker, which subscribes, and passes on what it hears.
+LISTENER = b"""import { subscribe } from '/zcast.js';
+const options = Object.fromEntries(new URL(location.href).searchParams);
+const serve = (port) => subscribe('a', ({ data }) => port.postMessage(JSON.parse(data).number), {
+  ...options, backoff: 100, onState: ({ state }) => port.postMessage(state), onContinuity: ({ status }) => port.postMessage(status) });
+if ('SharedWorkerGlobalScope' in globalThis) globalThis.onconnect = ({ ports: [port] }) => serve(port);
+else serve(globalThis);"""
+SCRIPTS = {"/worker.js": PASS_THROUGH, "/listener.js": LISTENER, "/zcast.js": (SOURCE / "www/zcast.js").read_bytes()}
 
 
 @contextlib.contextmanager
@@ -31,7 +38,7 @@ def another_origin():
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
-            script = SCRIPTS.get(self.path)
+            script = SCRIPTS.get(self.path.split("?")[0])
             self.send_header("Content-Type", "text/javascript" if script else "text/html")
             self.end_headers()
             self.wfile.write(script or b"<!doctype html><title>a page</title>")
@@ -151,3 +158,36 @@ def test_zcast_js_under_a_service_worker(stack, browser):
             browser.wait_js("return got.includes(arguments[0])", number + 1)
         assert browser.js("return got") == [1, 2, 3, 4, 5, 6, 7]
         assert browser.js("return verdicts") == ["continued"] * 3
+
+
+@BOTH
+def test_zcast_js_in_workers(stack, browser):
+    with another_origin() as origin:
+        options = [f"--cors-origin={origin}", f"--allow-origin={origin}"]
+        stack.broker()
+        worker = stack.ws(*options)
+        browser.open(origin)
+        browser.js(
+            """window.heard = {};
+            for (const kind of ['Worker', 'SharedWorker'])
+              for (const transport of ['sse', 'ws']) {
+                const [name, told] = [`${kind} ${transport}`, { got: [], said: [] }];
+                const where = new URLSearchParams({ transport, sse: arguments[0], ws: arguments[1] });
+                const made = new globalThis[kind](`/listener.js?${where}`, { type: 'module', name });
+                (made.port ?? made).onmessage = ({ data }) => (typeof data === 'number' ? told.got : told.said).push(data);
+                heard[name] = told;
+              }""",
+            f"http://127.0.0.1:{stack.ws_port}/events",
+            f"ws://127.0.0.1:{stack.ws_port}/ws",
+        )
+        every = "return Object.values(heard).every(({ got, said }) => %s)"
+        browser.wait_js(every % "said.includes('open')")
+        publish(stack, 1)
+        browser.wait_js(every % "got.length === 1")
+        worker.kill()
+        publish(stack, 2)
+        stack.ws(*options)
+        browser.wait_js(every % "said.includes('continued') && got.length === 2")
+        publish(stack, 3)
+        browser.wait_js(every % "got.length === 3")
+        assert browser.js("return Object.values(heard).map(({ got }) => got)") == [[1, 2, 3]] * 4

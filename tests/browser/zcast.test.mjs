@@ -1024,6 +1024,19 @@ describe('a page', () => {
       assert.deepEqual([heard.sub.state, world.connections.size], ['closed', 0]);
     });
 
+  test('that the browser freezes lets go, and comes back with what it missed', async () => {
+    globalThis.document = new EventTarget();
+    const heard = listen('a', { transport: 'ws', share: true });
+    await world.settle();
+    document.dispatchEvent(new Event('freeze'));
+    await world.settle();
+    assert.deepEqual([heard.sub.state, world.connections.size, world.timers.size, world.holders.size], ['paused', 0, 0, 0]);
+    world.publish('a', 'one');
+    document.dispatchEvent(new Event('resume'));
+    await world.pass(100);
+    assert.deepEqual([heard.sub.state, heard.data], ['open', ['one']]);
+  });
+
   test('that nobody sees has no connection, with pauseWhenHidden', async () => {
     globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
     const show = (state) => {

@@ -9,7 +9,7 @@ import { openLine } from './line.js';
 import { claimsOf, endOf } from './transports.js';
 
 const SHARED = 'zcast/3'; // what tabs say to each other; those that say something else have a name of their own
-const ASK = 4000; // ms that a leader may be silent before it is asked
+const ASK = 4000; // ms that a leader may be silent before it is asked; less where silence is to be noticed sooner
 const ASKED = 3; // times, before it loses its place
 const CENSUS = 15; // times that a leader looks at its watch, before it asks who is there
 
@@ -111,6 +111,7 @@ function join(settings, sink, groups, at, number, identity) {
   let count = NaN; // of the leader's last words; NaN: some are missing
   /** @type {Status} */
   let status = { state: 'connecting', transport: 'sse', attempt: 0 };
+  const ask = Math.min(ASK, settings.silence / 6);
   let turn = 0; // of the request for the lock that counts
   let stopped = false;
   let abort = new AbortController();
@@ -294,13 +295,13 @@ function join(settings, sink, groups, at, number, identity) {
         else if (++looked % CENSUS === 0) takeCensus();
         watch();
       },
-      ASK * (1 + Math.random() / 2),
+      ask * (1 + Math.random() / 2),
     );
   }
 
   function askLeader() {
     if (count !== count) hello();
-    if (Date.now() - heardAt < ASK) return;
+    if (Date.now() - heardAt < ask) return;
     if (asked === ASKED) queue(true);
     asked = (asked + 1) % (ASKED + 1);
     if (asked) post({ type: 'ask' });

@@ -26,12 +26,15 @@ function check(settings) {
 }
 
 /**
- * The browser shows the page or leaves it, or somebody sees it or not: all subscriptions hear of it in one tick.
+ * The browser shows the page, leaves it or freezes it, or somebody sees it or not: all subscriptions hear of it in one tick. A frozen
+ * page hears nothing more, but would go on answering tabs that ask it whether it leads.
  * @type {Record<string, () => void>}
  */
 const HEARS = {
   pagehide: () => look('page', true),
   pageshow: () => look('page', false),
+  freeze: () => look('page', true),
+  resume: () => look('page', false),
   visibilitychange: () => look('hidden', globalThis.document.visibilityState === 'hidden'),
 };
 
@@ -76,7 +79,7 @@ export class Subscription {
     signal?.addEventListener('abort', abort);
     this._forget = () => signal?.removeEventListener('abort', abort);
     page().subscriptions.add(this);
-    for (const type of Object.keys(HEARS)) (type === 'visibilitychange' ? globalThis.document : globalThis)?.addEventListener?.(type, HEARS[type]);
+    for (const type of Object.keys(HEARS)) (type.startsWith('page') ? globalThis : globalThis.document)?.addEventListener?.(type, HEARS[type]);
     this._sit(names, this._settings.since);
     if (this._settings.pauseWhenHidden && globalThis.document?.visibilityState === 'hidden') this._hold('hidden', true);
     else this._attach();
