@@ -389,10 +389,10 @@ static zc_topic_t *s_list_from (const zc_dialogue_t *self, const zc_ask_t *reque
     if (request->next.len == 0)
         return zc_topics_previous (self->flow->topics, NULL);
     topic = zc_topics_find (self->flow->topics, request->after);
-    if (topic && topic->sent == request->since)
+    if (topic && topic->last == request->since)
         return zc_topics_previous (self->flow->topics, topic);
     for (topic = NULL; (topic = zc_topics_previous (self->flow->topics, topic));)
-        if (topic->last < request->since)
+        if (topic->last <= request->since)
             break;
     return topic;
 }
@@ -407,7 +407,7 @@ static zc_topic_t *s_list_kept (zc_dialogue_t *self, const zc_ask_t *request, zc
             break;
         zc_topic_kept_t kept = {.last = topic->sent, .topic = {topic->name, topic->len}};
         next->len = 0;
-        zc_lasts_add (next, kept.last);
+        zc_lasts_add (next, topic->last);
         zc_buf_addc (next, ' ');
         zc_buf_add (next, topic->name, topic->len);
         if (!topic->published || !zc_slice_begins (kept.topic, request->prefix))

@@ -3,7 +3,7 @@ MANUALS = doc/zcast-broker.8 doc/zcast-fcgi.8 doc/zcast-ws.8 doc/zcast-redis.8 d
 OPTION_LISTS = doc/zcast-broker.options doc/zcast-fcgi.options doc/zcast-ws.options doc/zcast-redis.options
 FILL_IN = $(AWK) -v version=$(VERSION) -v sysconfdir="$(sysconfdir)" -v docdir="$(docdir)" -v tail="$(srcdir)/doc/zcast-tail.man" -f "$(srcdir)/doc/man.awk"
 
-COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-topics.options doc/zmq-history.options doc/zmq-purge.options doc/zmq-top.options doc/zmq-latency.options doc/zmq-bench.options doc/zmq-stat.options doc/zmq-ping.options doc/zmq-token.options doc/zmq-keygen.options doc/zmq-doctor.options
+COMMAND_LISTS = doc/zmq-pub.options doc/zmq-sub.options doc/zmq-topics.options doc/zmq-history.options doc/zmq-purge.options doc/zmq-top.options doc/zmq-latency.options doc/zmq-bench.options doc/zmq-context.options doc/zmq-stat.options doc/zmq-ping.options doc/zmq-token.options doc/zmq-keygen.options doc/zmq-doctor.options
 
 man_MANS += $(MANUALS) doc/zmq.1
 CLEANFILES += $(MANUALS) $(OPTION_LISTS) doc/zmq.1 $(COMMAND_LISTS)

@@ -24,6 +24,7 @@ libzcast_a_SOURCES = \
 	lib/config/option_value.c \
 	lib/config/options.c lib/config/options.h \
 	lib/config/options_environment.c \
+	lib/config/options_context.c \
 	lib/config/options_file.c \
 	lib/config/options_line.c \
 	lib/config/options_private.h \

@@ -17,7 +17,7 @@ typedef struct {
     zc_buf_t next;
     zc_id_t head;  /* of this page's answer */
     zc_id_t until; /* no topic is wanted that was published on at or before this */
-    bool beyond;   /* one came */
+    bool beyond;   /* all that is behind the page is so */
 } s_reading_t;
 
 static void s_add (zc_listing_t *self, const zc_topic_kept_t *kept)
@@ -42,12 +42,15 @@ static void s_page (void *arg, const zc_answer_t *answer)
     reading->head = answer->head;
     reading->next.len = 0;
     zc_buf_add (&reading->next, answer->next.at, answer->next.len);
-    while (zc_topic_kept_next (&list, &kept)) {
-        reading->beyond = reading->until && kept.last <= reading->until;
-        if (reading->beyond)
-            return;
+    while (zc_topic_kept_next (&list, &kept))
         s_add (reading->list, &kept);
-    }
+    /* what is behind was published on before the position that `next` begins with */
+    const char *space = memchr (zc_buf_str (&reading->next), ' ', reading->next.len);
+    zc_id_t upto = ZC_ID_NONE;
+    if (space)
+        zc_id_parse (zc_buf_str (&reading->next), (size_t)(space - zc_buf_str (&reading->next)),
+                     &upto);
+    reading->beyond = reading->until && upto <= reading->until;
 }
 
 static int s_by_topic (const void *left, const void *right)

@@ -28,6 +28,7 @@ tools_zmq_SOURCES = \
 	tools/zmq.c \
 	tools/zmq_bench.c \
 	tools/zmq_completion.c \
+	tools/zmq_context.c \
 	tools/zmq_history.c \
 	tools/zmq_doctor.c \
 	tools/zmq_keygen.c \

@@ -25,27 +25,31 @@ extern const zc_tool_entry_t zc_tool_entries[]; /* ends with a row without a nam
 
 extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
     zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge, zc_tool_top, zc_tool_latency,
-    zc_tool_bench, zc_tool_completion, zc_tool_doctor;
+    zc_tool_bench, zc_tool_completion, zc_tool_doctor, zc_tool_context;
 
 /*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
  *  all. */
-#define ZC_TOOL_ENDPOINTS                                   \
-    {.name = "publish",                                     \
-     .type = ZC_OPT_ENDPOINT,                               \
-     .preset = "tcp://127.0.0.1:5560",                      \
-     .argument = "ENDPOINT",                                \
-     .help = "where the broker takes messages"},            \
-        {.name = "subscribe",                               \
-         .type = ZC_OPT_ENDPOINT,                           \
-         .preset = "tcp://127.0.0.1:5561",                  \
-         .argument = "ENDPOINT",                            \
-         .help = "where the broker's subscribers connect"}, \
-        {.name = "control",                                 \
-         .type = ZC_OPT_ENDPOINT,                           \
-         .preset = "tcp://127.0.0.1:5562",                  \
-         .argument = "ENDPOINT",                            \
-         .help = "the broker's control endpoint"},          \
-        ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION
+#define ZC_TOOL_ENDPOINTS                                                                \
+    {.name = "publish",                                                                  \
+     .type = ZC_OPT_ENDPOINT,                                                            \
+     .preset = "tcp://127.0.0.1:5560",                                                   \
+     .argument = "ENDPOINT",                                                             \
+     .help = "where the broker takes messages"},                                         \
+        {.name = "subscribe",                                                            \
+         .type = ZC_OPT_ENDPOINT,                                                        \
+         .preset = "tcp://127.0.0.1:5561",                                               \
+         .argument = "ENDPOINT",                                                         \
+         .help = "where the broker's subscribers connect"},                              \
+        {.name = "control",                                                              \
+         .type = ZC_OPT_ENDPOINT,                                                        \
+         .preset = "tcp://127.0.0.1:5562",                                               \
+         .argument = "ENDPOINT",                                                         \
+         .help = "the broker's control endpoint"},                                       \
+        ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                     \
+    {                                                                                    \
+        .name = "context", .type = ZC_OPT_TEXT, .min = 1, .max = 64, .argument = "NAME", \
+        .help = "the broker of one of your contexts: see zmq context"                    \
+    }
 
 /*  The keys of the section `zmq`, the same for every subcommand. Other options of a subcommand are
  *  for its command line only. */

@@ -22,6 +22,7 @@ const zc_tool_entry_t zc_tool_entries[] = {
     {"doctor", "look at a public URL as a browser would; say what to change", &zc_tool_doctor},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},
     {"keygen", "make a CURVE certificate", &zc_tool_keygen},
+    {"context", "your contexts: the addresses and keys of several brokers", &zc_tool_context},
     {"completion", "the completion of commands and options for a shell", &zc_tool_completion},
     {"help", "this text, or with a command's name that one's", NULL},
     {"version", "the version", NULL},
@@ -36,7 +37,8 @@ static void s_help (FILE *to)
     for (size_t i = 0; i < S_COMMANDS; i++)
         fprintf (to, "  %-10s %s\n", zc_tool_entries[i].name, zc_tool_entries[i].summary);
     fprintf (to, "\n"
-                 "  zmq COMMAND --help     options and examples of a command\n"
+                 "  zmq COMMAND --help            options and examples of a command\n"
+                 "  zmq --context NAME COMMAND    with another broker: zmq context --help\n"
                  "  zmq --version\n\n"
                  "Exit status: 0 well, 1 failed, 2 wrong use.\n\n"
                  "Examples:\n"
@@ -124,6 +126,26 @@ static int s_help_on (int argc, char **argv)
     return zc_tool_flush () ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
 }
 
+/*  `zmq --context NAME COMMAND …` is `zmq COMMAND --context=NAME …`. Returns argv, or a new one,
+ *  which lives until the end; NULL: there is no command. */
+static char **s_context_first (int *argc, char **argv)
+{
+    bool joined = strncmp (argv[1], "--context=", 10) == 0;
+    int command = joined ? 2 : 3;
+    if (!joined && strcmp (argv[1], "--context") != 0)
+        return argv;
+    if (*argc <= command)
+        return NULL;
+    static char option[100];
+    snprintf (option, sizeof option, "--context=%s", joined ? argv[1] + 10 : argv[2]);
+    argv[1] = argv[command];
+    argv[2] = option;
+    for (int i = command + 1; !joined && i <= *argc; i++)
+        argv[i - 1] = argv[i];
+    *argc -= joined ? 0 : 1;
+    return argv;
+}
+
 int main (int argc, char **argv)
 {
     zc_hold_standard_descriptors ();
@@ -133,6 +155,8 @@ int main (int argc, char **argv)
         s_help (stderr);
         return ZC_EXIT_USAGE;
     }
+    if (!s_context_first (&argc, argv))
+        return zc_tool_misuse ("--context NAME comes before a command");
     if (s_is (argv[1], "-h", "--help", "help"))
         return s_help_on (argc, argv);
     if (s_is (argv[1], "-V", "--version", "version"))

@@ -117,58 +117,86 @@ static void s_bash_value (const char *command, const zc_option_t *option)
 
 /*  The word before the one that is completed may be an option with a value, also where bash takes
  *  the '=' between them for a word. */
-static void s_bash (void)
+static const char s_bash_head[] =
+    "# bash completion for zmq(1), made by `zmq completion bash` -*- shell-script -*-\n"
+    "_zmq()\n{\n"
+    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    local words='' options='' files='' command=1\n"
+    "    COMPREPLY=()\n"
+    "    if [ \"$word\" = = ]; then\n"
+    "        word=''\n"
+    "    elif [ \"$before\" = = ]; then\n"
+    "        before=${COMP_WORDS[COMP_CWORD-2]}\n"
+    "    fi\n"
+    "    # zmq --context NAME COMMAND; bash takes the = of --context=NAME for a word\n"
+    "    if [ \"${COMP_WORDS[1]}\" = --context ]; then\n"
+    "        command=3\n"
+    "        [ \"${COMP_WORDS[2]-}\" = = ] && command=4\n"
+    "    fi\n"
+    "    if [ \"$before\" = --context ] || { [ \"${COMP_WORDS[command]-}\" = context ] && "
+    "[[ $word != -* ]] && [ \"$COMP_CWORD\" -gt \"$command\" ]; }; then\n"
+    "        words=$(cd \"${XDG_CONFIG_HOME:-$HOME/.config}/zcast/contexts\" 2>/dev/null && "
+    "ls | sed -n 's/\\.conf$//p')\n"
+    "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+    "        return\n"
+    "    fi\n";
+
+static const char s_bash_tail[] =
+    "    if [ -n \"$files\" ]; then\n"
+    "        compopt -o filenames 2>/dev/null\n"
+    "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
+    "        return\n"
+    "    fi\n"
+    "    [[ $word == -* ]] && words=$options\n"
+    "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+    "    [[ ${COMPREPLY[0]-} == *[=:] ]] && compopt -o nospace 2>/dev/null\n"
+    "    return 0\n"
+    "}\n"
+    "complete -F _zmq zmq\n";
+
+static void s_bash_commands (void)
 {
-    puts ("# bash completion for zmq(1), made by `zmq completion bash` -*- shell-script -*-\n"
-          "_zmq()\n{\n"
-          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    local words='' options='' files=''\n"
-          "    COMPREPLY=()\n"
-          "    if [ \"$word\" = = ]; then\n"
-          "        word=''\n"
-          "    elif [ \"$before\" = = ]; then\n"
-          "        before=${COMP_WORDS[COMP_CWORD-2]}\n"
-          "    fi\n"
-          "    if [ \"$COMP_CWORD\" -eq 1 ]; then");
-    fputs ("        COMPREPLY=($(compgen -W '", stdout);
     for (size_t i = 0; zc_tool_entries[i].name; i++)
         printf ("%s ", zc_tool_entries[i].name);
-    puts ("--help --version' -- \"$word\"))\n"
-          "        return\n"
-          "    fi\n"
-          "    case \"${COMP_WORDS[1]} $before\" in");
+}
+
+/*  What a command takes: its options, or words of its own. */
+static void s_bash_command (const zc_tool_entry_t *entry)
+{
+    const char *words = s_words (entry->name);
+    printf ("    %s)\n        options='", entry->name);
+    s_each_option (entry, s_bash_option);
+    puts ("'");
+    if (words)
+        printf ("        words=${words:-'%s'}\n", words);
+    puts ("        ;;");
+}
+
+static void s_bash (void)
+{
+    fputs (s_bash_head, stdout);
+    fputs ("    if [ \"$COMP_CWORD\" -eq \"$command\" ]; then\n"
+           "        words='",
+           stdout);
+    s_bash_commands ();
+    puts ("' options='--context --help --version'\n"
+          "        [ -n \"$word\" ] || words=\"$words $options\"\n"
+          "    else\n"
+          "    case \"${COMP_WORDS[command]} $before\" in");
     for (size_t i = 0; zc_tool_entries[i].name; i++)
         if (zc_tool_entries[i].command)
             s_each_option (&zc_tool_entries[i], s_bash_value);
     puts ("    esac\n"
-          "    case ${COMP_WORDS[1]} in");
-    for (size_t i = 0; zc_tool_entries[i].name; i++) {
-        const char *words = s_words (zc_tool_entries[i].name);
-        if (!zc_tool_entries[i].command)
-            continue;
-        printf ("    %s)\n        options='", zc_tool_entries[i].name);
-        s_each_option (&zc_tool_entries[i], s_bash_option);
-        puts ("'");
-        if (words)
-            printf ("        words=${words:-'%s'}\n", words);
-        puts ("        ;;");
-    }
-    fputs ("    help) words='", stdout);
+          "    case ${COMP_WORDS[command]} in");
     for (size_t i = 0; zc_tool_entries[i].name; i++)
-        printf ("%s ", zc_tool_entries[i].name);
+        if (zc_tool_entries[i].command)
+            s_bash_command (&zc_tool_entries[i]);
+    fputs ("    help) words='", stdout);
+    s_bash_commands ();
     puts ("' ;;\n"
           "    esac\n"
-          "    if [ -n \"$files\" ]; then\n"
-          "        compopt -o filenames 2>/dev/null\n"
-          "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
-          "        return\n"
-          "    fi\n"
-          "    [[ $word == -* ]] && words=$options\n"
-          "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
-          "    [[ ${COMPREPLY[0]-} == *[=:] ]] && compopt -o nospace 2>/dev/null\n"
-          "    return 0\n"
-          "}\n"
-          "complete -F _zmq zmq");
+          "    fi");
+    fputs (s_bash_tail, stdout);
 }
 
 /*  zsh -------------------------------------------------------------------------------------------
@@ -215,6 +243,13 @@ static void s_zsh (void)
         puts ("'");
     }
     puts ("    )\n"
+          "    if [[ $words[2] == --context ]] && (( CURRENT > 3 )); then\n"
+          "        shift 2 words\n"
+          "        (( CURRENT -= 2 ))\n"
+          "    elif [[ $words[2] == --context=* ]] && (( CURRENT > 2 )); then\n"
+          "        shift words\n"
+          "        (( CURRENT-- ))\n"
+          "    fi\n"
           "    if (( CURRENT == 2 )); then\n"
           "        _describe command commands\n"
           "        return\n"

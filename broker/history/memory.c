@@ -43,7 +43,7 @@ typedef struct { /* a ring: the messages of a topic */
 } s_store_t;
 
 typedef struct s_purge { /* under way */
-    struct s_purge *next;
+    STAILQ_ENTRY (s_purge) link;
     zc_topic_t *topic; /* pinned */
     zc_id_t upto;
     uint64_t count; /* messages let go of so far */
@@ -56,7 +56,7 @@ typedef struct {
     zc_table_t events;          /* topic and name (own id or key) -> the newest entry */
     /* a heap: messages that expire before their age, the first to expire on top */
     s_entry_t **queue;
-    s_purge_t *purges; /* in the order of their requests */
+    STAILQ_HEAD (, s_purge) purges; /* in the order of their requests */
     size_t queue_len, queue_cap;
     zc_history_stats_t stats;
     zc_position_t *position; /* owned; may be NULL */
@@ -377,21 +377,18 @@ static void s_append (zc_history_t *base, zc_item_t *item)
 
 static void s_purge (zc_history_t *base, zc_topic_t *topic, zc_id_t upto, void *origin)
 {
-    s_purge_t **end = &((s_memory_t *)base)->purges;
     s_purge_t *purge = malloc (sizeof *purge);
     if (!purge)
         abort ();
     topic->pins++;
-    while (*end)
-        end = &(*end)->next;
     *purge = (s_purge_t){.topic = topic, .upto = upto, .origin = origin};
-    *end = purge;
+    STAILQ_INSERT_TAIL (&((s_memory_t *)base)->purges, purge, link);
 }
 
 static void s_end_purge (s_memory_t *self, bool done)
 {
-    s_purge_t *purge = self->purges;
-    self->purges = purge->next;
+    s_purge_t *purge = STAILQ_FIRST (&self->purges);
+    STAILQ_REMOVE_HEAD (&self->purges, link);
     purge->topic->pins--;
     self->base.purged (self->base.arg, purge->origin, purge->count, done);
     free (purge);
@@ -400,8 +397,8 @@ static void s_end_purge (s_memory_t *self, bool done)
 /*  Lets go of at most `most` messages; returns how many of these are left. */
 static int s_go_on_purging (s_memory_t *self, int most)
 {
-    while (self->purges && most > 0) {
-        s_purge_t *purge = self->purges;
+    while (!STAILQ_EMPTY (&self->purges) && most > 0) {
+        s_purge_t *purge = STAILQ_FIRST (&self->purges);
         const s_store_t *store = purge->topic->store;
         if (store && s_store_at (store, 0)->id <= purge->upto) {
             s_drop (self, s_store_at (store, 0));
@@ -500,7 +497,7 @@ static void s_stats (zc_history_t *base, zc_history_stats_t *stats)
 static void s_destroy (zc_history_t *base)
 {
     s_memory_t *self = (s_memory_t *)base;
-    while (self->purges)
+    while (!STAILQ_EMPTY (&self->purges))
         s_end_purge (self, false);
     while (!TAILQ_EMPTY (&self->all))
         s_drop (self, TAILQ_FIRST (&self->all));
@@ -554,6 +551,7 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
     if (!self)
         abort ();
     TAILQ_INIT (&self->all);
+    STAILQ_INIT (&self->purges);
     self->base.ops = &ops;
     self->base.fd = -1;
     zc_table_init (&self->events);

@@ -111,7 +111,8 @@ int zc_value_set (const zc_option_t *option, zc_value_t *value, const char *text
         return s_wrong_value (origin, option, text, expected, error, size);
     if (value->rank > origin->rank)
         return 0;
-    bool in_file = origin->rank == ZC_RANK_COMMON || origin->rank == ZC_RANK_SECTION;
+    bool in_file = origin->rank != ZC_RANK_PRESET && origin->rank != ZC_RANK_ENVIRONMENT &&
+                   origin->rank != ZC_RANK_COMMAND;
     if (value->rank == origin->rank && in_file && !s_repeatable (option)) {
         snprintf (expected, sizeof expected, "given twice, first on line %u", value->line);
         return zc_setter_wrong (origin, option->name, expected, error, size);

@@ -148,6 +148,7 @@ static int s_load_text (zc_options_t *self, const char *text, size_t len, bool a
     int kept = 0;
     if ((self->path &&
          zc_options_read_text (self, values, self->path, text, len, error, size) != 0) ||
+        zc_options_read_context (self, values, error, size) != 0 ||
         zc_options_read_environment (self, values, error, size) != 0 ||
         s_apply_given (self, values, error, size) != 0) {
         s_values_destroy (self, &values);
@@ -288,6 +289,7 @@ void zc_options_destroy (zc_options_t **self_p)
         free (self->given[i].own);
     free (self->given);
     free (self->words);
+    free (self->context_path);
     free (self->path);
     free (self);
     *self_p = NULL;
@@ -317,6 +319,11 @@ bool zc_options_item (const zc_options_t *self, const char *name, size_t index, 
     *key = from->items[index].key;
     *value = from->items[index].value;
     return true;
+}
+
+const char *zc_options_context (const zc_options_t *self)
+{
+    return self->context_path;
 }
 
 const char *zc_options_word (const zc_options_t *self, size_t index)

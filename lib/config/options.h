@@ -99,6 +99,19 @@ const char *zc_options_exposed (const zc_options_t *self, const char **path);
 /*  Whether every user of this machine can read the file. */
 bool zc_file_exposed (const char *path);
 
+/*  Contexts: a program with an option `context` takes the values of a file of the user's own, in
+ * the form of zcast.conf, too. A context that the command line names is above the environment, one
+ * that the environment names is below. */
+
+/*  Whether this is the name of a context: letters, digits, '.', '_' and '-'. */
+bool zc_context_name_valid (const char *name);
+/*  The folder of contexts, each a file NAME.conf: $XDG_CONFIG_HOME/zcast/contexts, or the same
+ * below
+ *  ~/.config. NULL: the user has no home. The caller frees it. */
+char *zc_context_folder (void);
+/*  The file of the context that was read; NULL: none was. Borrowed. */
+const char *zc_options_context (const zc_options_t *self);
+
 /*  Parsers of values. They return 0, or -1 where the text is no such value. */
 int zc_option_parse_size (const char *text, int64_t *bytes);
 int zc_option_parse_duration (const char *text, int64_t bare_unit_ms, int64_t *ms);

@@ -17,6 +17,7 @@ typedef struct {
     const zc_zpl_t *zpl;
     size_t item; /* index of the item, as in zpl's lines */
     zc_setter_t origin;
+    bool ranked;                     /* all sections have the rank of origin */
     bool own;                        /* the section is ours, or `common` */
     const zc_section_t *section;     /* another program's; NULL: ours, or `common` */
     zc_value_t *others[ZC_SECTIONS]; /* owned: values by section; NULL: not read */
@@ -58,7 +59,8 @@ static void s_read_section (s_reader_t *reader, const char *name, const char *va
     bool own = ours && strcmp (name, ours) == 0, common = strcmp (name, "common") == 0;
     reader->own = own || common;
     reader->section = reader->own ? NULL : zc_section_find (name);
-    reader->origin.rank = common ? ZC_RANK_COMMON : ZC_RANK_SECTION;
+    if (!reader->ranked)
+        reader->origin.rank = common ? ZC_RANK_COMMON : ZC_RANK_SECTION;
     if (*value)
         s_fail_line (reader, name,
                      zc_key_known (name) ? "a key is indented by 4 spaces, below its section"
@@ -260,8 +262,9 @@ static void s_clear_others (s_reader_t *reader)
     }
 }
 
-int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
-                          const char *text, size_t len, char *error, size_t size)
+/*  ZC_RANK_PRESET: each section has its own rank. */
+int zc_options_read_ranked (zc_options_t *self, zc_value_t *values, const char *path,
+                            const char *text, size_t len, zc_rank_t rank, char *error, size_t size)
 {
     zc_zpl_t zpl;
     unsigned line;
@@ -271,12 +274,20 @@ int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *pa
         return -1;
     }
     s_reader_t reader = {.self = self, .values = values, .zpl = &zpl, .origin = {.path = path}};
+    reader.origin.rank = rank;
+    reader.ranked = rank != ZC_RANK_PRESET;
     reader.error = error;
     reader.size = size;
     zconfig_execute (zpl.root, s_read_item, &reader);
     zc_zpl_clear (&zpl);
     s_clear_others (&reader);
     return reader.failed ? -1 : 0;
+}
+
+int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
+                          const char *text, size_t len, char *error, size_t size)
+{
+    return zc_options_read_ranked (self, values, path, text, len, ZC_RANK_PRESET, error, size);
 }
 
 /*  Reads the whole file. Returns 0, or -1 with a line in `error`. */

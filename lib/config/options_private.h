@@ -16,7 +16,9 @@ typedef enum {
     ZC_RANK_PRESET,
     ZC_RANK_COMMON,
     ZC_RANK_SECTION,
+    ZC_RANK_CONTEXT, /* a context that the environment names */
     ZC_RANK_ENVIRONMENT,
+    ZC_RANK_CHOSEN, /* a context that the command line names */
     ZC_RANK_COMMAND
 } zc_rank_t;
 
@@ -56,8 +58,9 @@ struct zc_options {
     char **secrets;     /* owned, and so is each; secrets taken out of the environment, by option */
     const char **words; /* owned; borrowed from argv */
     size_t words_count;
-    char *path; /* owned; of the file; NULL: none */
-    bool whole; /* -t: the sections of other programs are checked, too */
+    char *context_path; /* owned; of the context's file; NULL: none */
+    char *path;         /* owned; of the file; NULL: none */
+    bool whole;         /* -t: the sections of other programs are checked, too */
 };
 
 /*  The secret part of a value; empty where there is none. */
@@ -98,6 +101,12 @@ int zc_options_read_file (const char *path, zc_buf_t *text, char *error, size_t 
 /*  Sets `values` from the text of a file. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_text (zc_options_t *self, zc_value_t *values, const char *path,
                           const char *text, size_t len, char *error, size_t size);
+/*  The same, but all sections have this rank. */
+int zc_options_read_ranked (zc_options_t *self, zc_value_t *values, const char *path,
+                            const char *text, size_t len, zc_rank_t rank, char *error, size_t size);
+/*  Sets `values` from the file of the context that is wanted, if there is one. Returns 0, or -1
+ *  with a line in `error`. */
+int zc_options_read_context (zc_options_t *self, zc_value_t *values, char *error, size_t size);
 /*  Finds the environment variable that sets an option: ZCAST_SECTION_NAME, or else ZCAST_NAME.
  *  Writes its name into `name`, which holds ZC_VARIABLE_MAX bytes. Returns its value, or NULL
  *  where it is unset or empty. */

@@ -165,6 +165,8 @@ def test_installation(stack):
         unit = (place / f"usr/lib/systemd/system/{name}.service").read_text()
         assert f"ExecStart=/usr/sbin/{name} --config /etc/zcast/zcast.conf" in unit
     assert (place / "usr/bin/zmq").exists()
+    for path in ("bash-completion/completions/zmq", "zsh/site-functions/_zmq", "fish/vendor_completions.d/zmq.fish"):
+        assert "--ndjson" in (place / "usr/share" / path).read_text() or "-l ndjson" in (place / "usr/share" / path).read_text()
     for page in PAGES:
         path = place / f"usr/share/man/man{page[-1]}" / page
         done = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", path, env={"MANROFFSEQ": "", "MANWIDTH": "80"})

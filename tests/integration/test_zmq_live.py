@@ -121,7 +121,7 @@ def test_bench_is_bounded(stack):
 
 # -- completion
 
-COMMANDS = {"pub", "sub", "topics", "history", "purge", "top", "stat", "ping", "latency", "bench", "token", "keygen", "completion", "help", "version"}
+COMMANDS = {"pub", "sub", "topics", "history", "purge", "top", "stat", "ping", "latency", "bench", "token", "keygen", "context", "completion", "help", "version"}
 
 
 def in_bash(*words):
@@ -132,11 +132,11 @@ def in_bash(*words):
         _zmq
         printf '%s\\n' "${COMPREPLY[@]}"
     """
-    return set(run("/bin/bash", "-c", script, "bash", BUILD / "tools/completion/zmq", *words).stdout.split())
+    return {line.strip() for line in run("/bin/bash", "-c", script, "bash", BUILD / "tools/completion/zmq", *words).stdout.splitlines() if line.strip()}
 
 
 def test_bash():
-    assert COMMANDS | {"--help", "--version"} <= in_bash("zmq", "")
+    assert COMMANDS | {"--context", "--help", "--version"} <= in_bash("zmq", "")
     assert in_bash("zmq", "to") == {"token", "top", "topics"}
     assert {"--event", "--lines", "--help", "--control", "--config"} <= in_bash("zmq", "pub", "--")
     assert in_bash("zmq", "sub", "--pre") == {"--prefix"}
@@ -150,7 +150,7 @@ def test_bash():
 
 def test_bash_offers_files(tmp_path):
     (tmp_path / "a file").write_text("")
-    assert in_bash("zmq", "pub", "--file", f"{tmp_path}/a") == {f"{tmp_path}/a", "file"}
+    assert in_bash("zmq", "pub", "--file", f"{tmp_path}/a") == {f"{tmp_path}/a file"}
 
 
 class Typing:
@@ -204,6 +204,8 @@ def test_zsh(stack, tmp_path):
     shell.expect("--ndjson")
     shell.type("\x15zmq bench fan\t")
     shell.expect("fanout")
+    shell.type("\x15zmq --context north hist\t")
+    shell.expect("history")
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish isn't installed")

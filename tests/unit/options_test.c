@@ -957,6 +957,23 @@ static const struct {
     {"0123456789012345678901234567890123456789x", NULL},
 };
 
+static void test_names_of_contexts (void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "north", "N.1_2-x", "9"};
+    static const char *const bad[] = {"",    ".",   "..",       ".hidden", "-x",   "a/b",
+                                      "a b", "a\n", "\xc3\xa4", "../a",    "a\x1b"};
+    char text[66];
+    for (size_t i = 0; i < LENGTH (good); i++)
+        assert_true (zc_context_name_valid (good[i]));
+    for (size_t i = 0; i < LENGTH (bad); i++)
+        assert_false (zc_context_name_valid (bad[i]));
+    memset (text, 'x', sizeof text - 1);
+    text[65] = 0;
+    assert_false (zc_context_name_valid (text));
+    assert_true (zc_context_name_valid (text + 1));
+}
+
 static void test_nearest (void **state)
 {
     (void)state;
@@ -1415,6 +1432,7 @@ int main (void)
         cmocka_unit_test (test_environment_slips),
         cmocka_unit_test (test_environment_of_a_command),
         cmocka_unit_test (test_variables_are_unambiguous),
+        cmocka_unit_test (test_names_of_contexts),
         cmocka_unit_test (test_nearest),
         cmocka_unit_test (test_check),
         cmocka_unit_test (test_version),
