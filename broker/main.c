@@ -42,7 +42,8 @@ static const zc_option_t s_options[] = {
      .min = 1,
      .max = 4096,
      .argument = "FOLDER",
-     .help = "public certificates of those that may connect; what each may is in its metadata"},
+     .help =
+         "public certificates of the peers that may connect, each with its rights in its metadata"},
     {.name = "access",
      .type = ZC_OPT_MAP,
      .argument = "PREFIX=RULE",
@@ -61,8 +62,8 @@ static const zc_option_t s_options[] = {
      .min = 1,
      .max = 100000000,
      .argument = "N",
-     .help = "topics remembered beside those that are subscribed to; the least recently used make "
-             "room, and those of a publisher that has many",
+     .help = "topics remembered, besides those with subscribers; the least recently used one makes "
+             "room, or one of a publisher that has many",
      .reload = true},
     {.name = "max-subscriptions",
      .type = ZC_OPT_NUMBER,
@@ -85,14 +86,15 @@ static const zc_option_t s_options[] = {
      .min = 1,
      .max = 100000000,
      .argument = "N",
-     .help = "messages queued for each subscriber; beyond that it loses some, and is told"},
+     .help = "messages queued for each subscriber; beyond that the subscriber loses messages, and "
+             "is told"},
     {.name = "subscribe-bytes",
      .type = ZC_OPT_SIZE,
      .preset = "128M",
      .max = INT64_MAX,
      .argument = "SIZE",
-     .help = "what may wait for a subscriber that doesn't take it; beyond that it is disconnected, "
-             "and gets it from history when it is back; 0: any number",
+     .help = "bytes that may wait for a subscriber that doesn't take them; beyond that it is "
+             "disconnected, and gets the messages from history when it is back; 0: any number",
      .reload = true},
     {.name = "control-hwm",
      .type = ZC_OPT_NUMBER,

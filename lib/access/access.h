@@ -13,16 +13,31 @@
 /*  The options that zc_access_new reads; a program with doors puts them into its table. */
 /* clang-format off */
 #define ZC_ACCESS_OPTIONS                                                                         \
-    {.name = "tokens", .type = ZC_OPT_CHOICE, .preset = "open", .choices = "open|publish|all", .argument = "WHO", .help = "who needs a token: nobody (open), who publishes, or all", .reload = true},                            \
-    {.name = "access", .type = ZC_OPT_MAP, .argument = "PREFIX=RULE", .help = "topics that are public or private, and publish=anyone|token|zeromq|redis|nobody", .reload = true},    \
-    {.name = "token-keys", .type = ZC_OPT_LIST, .min = 1, .max = 4096, .argument = "[KID=]FILE", .help = "keys that tokens are checked with: PEM, a secret, or JSON Web Keys", .reload = true},                 \
-    {.name = "token-issuers", .type = ZC_OPT_LIST, .min = 1, .max = 1024, .argument = "TEXT", .help = "a token's iss must be one of these", .reload = true},                                                 \
-    {.name = "token-audiences", .type = ZC_OPT_LIST, .min = 1, .max = 1024, .argument = "TEXT", .help = "a token's aud must have one of these", .reload = true},                                               \
-    {.name = "token-leeway", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 300000, .argument = "TIME", .help = "how far the clock of who makes tokens may be off", .reload = true},                                   \
-    {.name = "token-expiry", .type = ZC_OPT_BOOL, .preset = "no", .help = "a token must say when it expires", .reload = true},                                                   \
-    {.name = "token-cookie", .type = ZC_OPT_TEXT, .preset = "zcast_token", .max = 128, .argument = "NAME", .help = "the cookie that a token may come in; empty: none", .reload = true},                                   \
-    {.name = "token-query", .type = ZC_OPT_BOOL, .preset = "no", .help = "a token may come as access_token in the query, where logs show it", .reload = true},                  \
-    {.name = "api-keys", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE", .help = "API keys of publishers", .reload = true}
+    {.name = "tokens", .type = ZC_OPT_CHOICE, .preset = "open", .choices = "open|publish|all",    \
+     .argument = "WHO",                                                                           \
+     .help = "who needs a token: nobody (open), publishers, or all", .reload = true},             \
+    {.name = "access", .type = ZC_OPT_MAP, .argument = "PREFIX=RULE",                             \
+     .help = "topics that are public or private, and publish=anyone|token|zeromq|redis|nobody",   \
+     .reload = true},                                                                             \
+    {.name = "token-keys", .type = ZC_OPT_LIST, .min = 1, .max = 4096, .argument = "[KID=]FILE",  \
+     .help = "keys that tokens are checked with: PEM, a secret, or JSON Web Keys",                \
+     .reload = true},                                                                             \
+    {.name = "token-issuers", .type = ZC_OPT_LIST, .min = 1, .max = 1024, .argument = "TEXT",     \
+     .help = "a token's iss must be one of these", .reload = true},                               \
+    {.name = "token-audiences", .type = ZC_OPT_LIST, .min = 1, .max = 1024, .argument = "TEXT",   \
+     .help = "a token's aud must have one of these", .reload = true},                             \
+    {.name = "token-leeway", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 300000,               \
+     .argument = "TIME",                                                                          \
+     .help = "how far the clock of the tokens' issuer may be off", .reload = true},               \
+    {.name = "token-expiry", .type = ZC_OPT_BOOL, .preset = "no",                                 \
+     .help = "a token must say when it expires", .reload = true},                                 \
+    {.name = "token-cookie", .type = ZC_OPT_TEXT, .preset = "zcast_token", .max = 128,            \
+     .argument = "NAME",                                                                          \
+     .help = "the cookie that a token may come in; empty: none", .reload = true},                 \
+    {.name = "token-query", .type = ZC_OPT_BOOL, .preset = "no",                                  \
+     .help = "a token may come as access_token in the query, where logs show it", .reload = true},\
+    {.name = "api-keys", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE",          \
+     .help = "API keys of publishers", .reload = true}
 /* clang-format on */
 
 typedef struct zc_access zc_access_t;

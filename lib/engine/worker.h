@@ -19,25 +19,61 @@ typedef struct zc_worker zc_worker_t;
  *  retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
 /* clang-format off */
 #define ZC_WORKER_OPTIONS                                                                         \
-    {.name = "subscribe", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5561", .argument = "ENDPOINT", .help = "where the broker's subscribers connect"},                                            \
-    {.name = "control", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5562", .argument = "ENDPOINT", .help = "the broker's control endpoint"},                                                     \
+    {.name = "subscribe", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5561",              \
+     .argument = "ENDPOINT",                                                                      \
+     .help = "where the broker's subscribers connect"},                                           \
+    {.name = "control", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5562",                \
+     .argument = "ENDPOINT",                                                                      \
+     .help = "the broker's control endpoint"},                                                    \
     ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
-    {.name = "name", .type = ZC_OPT_TEXT, .min = 1, .max = 64, .argument = "NAME", .help = "how zmq stat calls this instance, behind fcgi.0 and the like (default: the host's name, where the broker is on another machine)"},                                                                                      \
-    {.name = "stale-after", .type = ZC_OPT_SECONDS, .preset = "30s", .max = 86400000, .argument = "TIME", .help = "without an answer of the broker's for so long, clients are told, and new ones are sent elsewhere; 0: never", .reload = true},                                                                                       \
-    {.name = "max-payload", .type = ZC_OPT_SIZE, .preset = "1M", .min = 1, .max = 1 << 30, .argument = "SIZE", .help = "largest payload that a client may publish"},                                         \
-    {.name = "max-lag", .type = ZC_OPT_SIZE, .preset = "1M", .min = 4096, .max = 1 << 30, .argument = "SIZE", .help = "how far a slow client may fall behind", .reload = true},                                              \
-    {.name = "max-held", .type = ZC_OPT_SIZE, .preset = "256M", .min = 1 << 20, .max = 1LL << 40, .argument = "SIZE", .help = "bytes that a process holds for all its clients; beyond, those that lag most go", .reload = true},     \
-    {.name = "retain", .type = ZC_OPT_SECONDS, .preset = "60s", .max = 86400000, .argument = "TIME", .help = "how long sent messages stay for clients that come back", .reload = true},                             \
-    {.name = "linger", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 3600000, .argument = "TIME", .help = "how long a topic stays subscribed after its last client", .reload = true},                            \
-    {.name = "heartbeat", .type = ZC_OPT_SECONDS, .preset = "15s", .min = 100, .max = 3600000, .argument = "TIME", .help = "a quiet client hears something this often", .reload = true},                                          \
-    {.name = "max-delay", .type = ZC_OPT_MS, .preset = "50ms", .max = 10000, .argument = "TIME", .help = "longest wait for more messages before a flush under load", .reload = true},                           \
-    {.name = "io-uring", .type = ZC_OPT_BOOL, .preset = "yes", .help = "send to many clients in one system call, where the system has io_uring"},            \
-    {.name = "max-topics", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 10000, .argument = "N", .help = "topics that one client may ask for", .reload = true},                                                 \
-    {.name = "slow", .type = ZC_OPT_CHOICE, .preset = "disconnect", .choices = "disconnect|skip|latest", .argument = "POLICY", .help = "what happens to a client beyond max-lag: disconnect, skip or latest", .reload = true},                \
-    {.name = "slow-topics", .type = ZC_OPT_MAP, .choices = "disconnect|skip|latest", .argument = "PREFIX=POLICY", .help = "the policy for topics that start with a prefix", .reload = true},                                     \
-    {.name = "retry", .type = ZC_OPT_MS, .preset = "2s", .min = 100, .max = 600000, .argument = "TIME", .help = "clients reconnect after this, spread by half to one and a half", .reload = true},                     \
-    {.name = "drain-timeout", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 600000, .argument = "TIME", .help = "how long clients have to take what is left when stopping", .reload = true},                           \
-    {.name = "default-event", .type = ZC_OPT_TEXT, .preset = "", .max = 256, .argument = "NAME", .help = "event type of messages whose publisher gave none", .reload = true}
+    {.name = "name", .type = ZC_OPT_TEXT, .min = 1, .max = 64, .argument = "NAME",                \
+     .help = "the name of this instance in zmq stat, after fcgi.0 and the like (default: the "    \
+             "host's name, if the broker is on another machine)"},                                \
+    {.name = "stale-after", .type = ZC_OPT_SECONDS, .preset = "30s", .max = 86400000,             \
+     .argument = "TIME",                                                                          \
+     .help = "clients are told, and new ones sent elsewhere, when the broker hasn't answered "    \
+             "for so long; 0: never", .reload = true},                                            \
+    {.name = "max-payload", .type = ZC_OPT_SIZE, .preset = "1M", .min = 1, .max = 1 << 30,        \
+     .argument = "SIZE",                                                                          \
+     .help = "largest payload that a client may publish"},                                        \
+    {.name = "max-lag", .type = ZC_OPT_SIZE, .preset = "1M", .min = 4096, .max = 1 << 30,         \
+     .argument = "SIZE",                                                                          \
+     .help = "how far a slow client may fall behind", .reload = true},                            \
+    {.name = "max-held", .type = ZC_OPT_SIZE, .preset = "256M", .min = 1 << 20, .max = 1LL << 40, \
+     .argument = "SIZE",                                                                          \
+     .help = "bytes that a process holds for all its clients; beyond that, the clients that "     \
+             "lag most are disconnected", .reload = true},                                        \
+    {.name = "retain", .type = ZC_OPT_SECONDS, .preset = "60s", .max = 86400000,                  \
+     .argument = "TIME",                                                                          \
+     .help = "how long sent messages stay for clients that come back", .reload = true},           \
+    {.name = "linger", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 3600000,                    \
+     .argument = "TIME",                                                                          \
+     .help = "how long a topic stays subscribed after its last client", .reload = true},          \
+    {.name = "heartbeat", .type = ZC_OPT_SECONDS, .preset = "15s", .min = 100, .max = 3600000,    \
+     .argument = "TIME",                                                                          \
+     .help = "a quiet client hears something this often", .reload = true},                        \
+    {.name = "max-delay", .type = ZC_OPT_MS, .preset = "50ms", .max = 10000, .argument = "TIME",  \
+     .help = "longest wait for more messages before a flush under load", .reload = true},         \
+    {.name = "io-uring", .type = ZC_OPT_BOOL, .preset = "yes",                                    \
+     .help = "send to many clients in one system call, where the system has io_uring"},           \
+    {.name = "max-topics", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 10000,        \
+     .argument = "N",                                                                             \
+     .help = "topics that one client may ask for", .reload = true},                               \
+    {.name = "slow", .type = ZC_OPT_CHOICE, .preset = "disconnect",                               \
+     .choices = "disconnect|skip|latest", .argument = "POLICY",                                   \
+     .help = "what happens to a client beyond max-lag: disconnect, skip or latest",               \
+     .reload = true},                                                                             \
+    {.name = "slow-topics", .type = ZC_OPT_MAP, .choices = "disconnect|skip|latest",              \
+     .argument = "PREFIX=POLICY",                                                                 \
+     .help = "the policy for topics that start with a prefix", .reload = true},                   \
+    {.name = "retry", .type = ZC_OPT_MS, .preset = "2s", .min = 100, .max = 600000,               \
+     .argument = "TIME",                                                                          \
+     .help = "clients reconnect after this, spread by half to one and a half", .reload = true},   \
+    {.name = "drain-timeout", .type = ZC_OPT_SECONDS, .preset = "5s", .max = 600000,              \
+     .argument = "TIME",                                                                          \
+     .help = "when stopping: how long clients have to take their last messages", .reload = true}, \
+    {.name = "default-event", .type = ZC_OPT_TEXT, .preset = "", .max = 256, .argument = "NAME",  \
+     .help = "event type of messages whose publisher gave none", .reload = true}
 /* clang-format on */
 
 typedef struct {

@@ -123,24 +123,65 @@ typedef struct {
  *  `connects` are the defaults of max-connections-per-address and connect-rate. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
-    {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME", .help = "where no token is asked for: a name that this server is asked by, beside its addresses and localhost; * for any; repeatable", .reload = true}, \
-    {.name = "max-clients", .type = ZC_OPT_NUMBER, .preset = "100000", .max = 10000000, .argument = "N", .help = "streams and WebSockets of one process; further clients are told to come back; 0: as descriptors allow", .reload = true},                                                                  \
-    {.name = "cors-origin", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "ORIGIN", .help = "origin whose pages may read, or * for all; repeatable; those of the host that is asked always may", .reload = true},                          \
-    {.name = "allow-publish", .type = ZC_OPT_BOOL, .preset = "no", .help = "clients may publish; which pages, allow-origin says", .reload = true},                                             \
-    {.name = "allow-origin", .type = ZC_OPT_LIST, .argument = "ORIGIN", .help = "origin whose pages may read and publish, or * for all; repeatable", .reload = true},       \
-    {.name = "address-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one address; 0: no limit", .reload = true},                                      \
-    {.name = "address-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
-    {.name = "max-connections-per-address", .type = ZC_OPT_NUMBER, .preset = per_address, .max = 1000000, .argument = "N", .help = "connections of one address (IPv6: of a /64) to a process; 0: no limit", .reload = true},              \
-    {.name = "connect-rate", .type = ZC_OPT_NUMBER, .preset = connects, .max = 1000000, .argument = "N", .help = "streams and WebSockets that one address may open a second; 0: no limit", .reload = true},             \
-    {.name = "connect-burst", .type = ZC_OPT_NUMBER, .preset = "1000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
-    {.name = "failure-rate", .type = ZC_OPT_NUMBER, .preset = "10", .max = 1000000, .argument = "N", .help = "bad tokens that one address may bring a second; beyond, no token of its is looked at; 0: no limit", .reload = true}, \
-    {.name = "failure-burst", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true}, \
-    {.name = "trust-proxy", .type = ZC_OPT_LIST, .min = 1, .max = 64, .argument = "WHO", .help = "whose word on a client's address to take: local (loopback and Unix sockets; the default), an address, a network such as 192.0.2.0/24, always or never; repeatable", .reload = true},                                                                                       \
-    {.name = "forwarded", .type = ZC_OPT_CHOICE, .preset = "x-forwarded-for", .choices = "x-forwarded-for|forwarded", .argument = "FIELD", .help = "the field in which they name it; of the other one a client may send anything", .reload = true},                                                                                       \
-    {.name = "metrics", .type = ZC_OPT_CHOICE, .preset = "local", .choices = "local|all|off", .argument = "WHO", .help = "who may read /metrics: clients on this machine, all, or nobody", .reload = true},                     \
-    {.name = "max-head", .type = ZC_OPT_SIZE, .preset = "32K", .min = 256, .max = 1 << 20, .argument = "SIZE", .help = "largest request head: the URL and the fields, with their cookies", .reload = true},                   \
-    {.name = "max-body", .type = ZC_OPT_SIZE, .preset = "4M", .min = 1, .max = 1 << 30, .argument = "SIZE", .help = "largest request body; one message is at most max-payload", .reload = true},                           \
-    {.name = "max-bodies", .type = ZC_OPT_SIZE, .preset = "64M", .min = 1, .max = 1LL << 40, .argument = "SIZE", .help = "request bodies that are held at once; further ones are told to come back", .reload = true}
+    {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME",              \
+     .help = "if no token is needed: a name by which clients reach this server, besides its "     \
+             "addresses and localhost; * for any; repeatable", .reload = true},                   \
+    {.name = "max-clients", .type = ZC_OPT_NUMBER, .preset = "100000", .max = 10000000,           \
+     .argument = "N",                                                                             \
+     .help = "streams and WebSockets of one process; further clients are told to come back; "     \
+             "0: as descriptors allow", .reload = true},                                          \
+    {.name = "cors-origin", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "ORIGIN",      \
+     .help = "origin whose pages may read, or * for all; repeatable; pages of this server's "     \
+             "own host always may", .reload = true},                                              \
+    {.name = "allow-publish", .type = ZC_OPT_BOOL, .preset = "no",                                \
+     .help = "clients may publish; allow-origin names the pages that may", .reload = true},       \
+    {.name = "allow-origin", .type = ZC_OPT_LIST, .argument = "ORIGIN",                           \
+     .help = "origin whose pages may read and publish, or * for all; repeatable", .reload = true},\
+    {.name = "address-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000,             \
+     .argument = "N",                                                                             \
+     .help = "messages a second of one address; 0: no limit", .reload = true},                    \
+    {.name = "address-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000,  \
+     .argument = "N",                                                                             \
+     .help = "and how many at once", .reload = true},                                             \
+    {.name = "max-connections-per-address", .type = ZC_OPT_NUMBER, .preset = per_address,         \
+     .max = 1000000, .argument = "N",                                                             \
+     .help = "connections of one address (IPv6: of a /64) to a process; 0: no limit",             \
+     .reload = true},                                                                             \
+    {.name = "connect-rate", .type = ZC_OPT_NUMBER, .preset = connects, .max = 1000000,           \
+     .argument = "N",                                                                             \
+     .help = "streams and WebSockets that one address may open a second; 0: no limit",            \
+     .reload = true},                                                                             \
+    {.name = "connect-burst", .type = ZC_OPT_NUMBER, .preset = "1000", .min = 1, .max = 1000000,  \
+     .argument = "N",                                                                             \
+     .help = "and how many at once", .reload = true},                                             \
+    {.name = "failure-rate", .type = ZC_OPT_NUMBER, .preset = "10", .max = 1000000,               \
+     .argument = "N",                                                                             \
+     .help = "bad tokens that one address may send a second; beyond that, none of its tokens "    \
+             "is checked; 0: no limit", .reload = true},                                          \
+    {.name = "failure-burst", .type = ZC_OPT_NUMBER, .preset = "100", .min = 1, .max = 1000000,   \
+     .argument = "N",                                                                             \
+     .help = "and how many at once", .reload = true},                                             \
+    {.name = "trust-proxy", .type = ZC_OPT_LIST, .min = 1, .max = 64, .argument = "WHO",          \
+     .help = "proxies that are trusted to tell a client's address: local (loopback and Unix "     \
+             "sockets; the default), an address, a network such as 192.0.2.0/24, always or "      \
+             "never; repeatable", .reload = true},                                                \
+    {.name = "forwarded", .type = ZC_OPT_CHOICE, .preset = "x-forwarded-for",                     \
+     .choices = "x-forwarded-for|forwarded", .argument = "FIELD",                                 \
+     .help = "the header field in which proxies tell it; a client may send anything in the "      \
+             "other one", .reload = true},                                                        \
+    {.name = "metrics", .type = ZC_OPT_CHOICE, .preset = "local", .choices = "local|all|off",     \
+     .argument = "WHO",                                                                           \
+     .help = "who may read /metrics: clients on this machine, all, or nobody", .reload = true},   \
+    {.name = "max-head", .type = ZC_OPT_SIZE, .preset = "32K", .min = 256, .max = 1 << 20,        \
+     .argument = "SIZE",                                                                          \
+     .help = "largest request head: the URL and the fields, with their cookies", .reload = true}, \
+    {.name = "max-body", .type = ZC_OPT_SIZE, .preset = "4M", .min = 1, .max = 1 << 30,           \
+     .argument = "SIZE",                                                                          \
+     .help = "largest request body; one message is at most max-payload", .reload = true},         \
+    {.name = "max-bodies", .type = ZC_OPT_SIZE, .preset = "64M", .min = 1, .max = 1LL << 40,      \
+     .argument = "SIZE",                                                                          \
+     .help = "request bodies that are held at once; further ones are told to come back",          \
+     .reload = true}
 /* clang-format on */
 
 /*  The limits, each of which counts its refusals. */

@@ -12,12 +12,25 @@
 /* clang-format off */
 #define ZC_KEEPER_OPTIONS                                                                         \
     ZC_ACCESS_OPTIONS,                                                                            \
-    {.name = "insecure", .type = ZC_OPT_BOOL, .preset = "no", .help = "with tokens = open: listen where other machines can connect, and answer for any host"},                                                                                      \
-    {.name = "subject-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000, .argument = "N", .help = "messages a second of one token's subject; 0: no limit", .reload = true},                              \
-    {.name = "subject-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                                                       \
-    {.name = "subject-connect-rate", .type = ZC_OPT_NUMBER, .preset = "20", .max = 1000000, .argument = "N", .help = "streams and WebSockets that one token's subject may open a second; 0: no limit", .reload = true},     \
-    {.name = "subject-connect-burst", .type = ZC_OPT_NUMBER, .preset = "200", .min = 1, .max = 1000000, .argument = "N", .help = "and how many at once", .reload = true},                                                               \
-    {.name = "max-connections-per-subject", .type = ZC_OPT_NUMBER, .preset = "100", .max = 1000000, .argument = "N", .help = "connections of one token's subject to a process; 0: no limit", .reload = true}
+    {.name = "insecure", .type = ZC_OPT_BOOL, .preset = "no",                                     \
+     .help = "with tokens = open: listen where other machines can connect, and answer for any "   \
+             "host"},                                                                             \
+    {.name = "subject-rate", .type = ZC_OPT_NUMBER, .preset = "1000", .max = 1000000,             \
+     .argument = "N",                                                                             \
+     .help = "messages a second of one token's subject; 0: no limit", .reload = true},            \
+    {.name = "subject-burst", .type = ZC_OPT_NUMBER, .preset = "2000", .min = 1, .max = 1000000,  \
+     .argument = "N",                                                                             \
+     .help = "and how many at once", .reload = true},                                             \
+    {.name = "subject-connect-rate", .type = ZC_OPT_NUMBER, .preset = "20", .max = 1000000,       \
+     .argument = "N",                                                                             \
+     .help = "streams and WebSockets that one token's subject may open a second; 0: no limit",    \
+     .reload = true},                                                                             \
+    {.name = "subject-connect-burst", .type = ZC_OPT_NUMBER, .preset = "200", .min = 1,           \
+     .max = 1000000, .argument = "N",                                                             \
+     .help = "and how many at once", .reload = true},                                             \
+    {.name = "max-connections-per-subject", .type = ZC_OPT_NUMBER, .preset = "100",               \
+     .max = 1000000, .argument = "N",                                                             \
+     .help = "connections of one token's subject to a process; 0: no limit", .reload = true}
 /* clang-format on */
 
 /*  For a program's verify: checks that the files which the options name can be read, and that in

@@ -8,9 +8,12 @@
 
 /* clang-format off */
 #define ZC_CURVE_KEY_OPTION                                                                       \
-    {.name = "curve-key", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE", .help = "a CURVE certificate with its secret key (zmq keygen): encrypts all connections"}
+    {.name = "curve-key", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE",         \
+     .help = "a CURVE certificate with its secret key (zmq keygen): encrypts all connections"}
 #define ZC_CURVE_SERVER_OPTION                                                                    \
-    {.name = "curve-server", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "KEY|FILE", .help = "the broker's public key, or its public certificate; else the one that curve-key names"}
+    {.name = "curve-server", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "KEY|FILE",  \
+     .help = "the broker's public key, or its public certificate; else the one that curve-key "   \
+             "names"}
 /* clang-format on */
 
 /*  Reads a certificate's file. Returns 0, or -1 with a sentence in `error` that names the file.
