@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libzcast.a
 libzcast_a_SOURCES = \
+	lib/base/base64.c lib/base/base64.h \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/daemon.c lib/base/daemon.h \
@@ -48,7 +49,6 @@ libzcast_a_SOURCES = \
 	lib/wire/sse.c lib/wire/sse.h \
 	lib/access/access.c lib/access/access.h \
 	lib/access/apikeys.c lib/access/apikeys.h \
-	lib/access/base64url.c lib/access/base64url.h \
 	lib/access/certificate.c lib/access/certificate.h \
 	lib/access/grants.c lib/access/grants.h \
 	lib/access/keys.c lib/access/keys.h \

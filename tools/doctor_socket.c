@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "tools/doctor_head.h"
 
 #define S_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

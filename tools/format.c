@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/timestamp.h"
 
 #define S_LETTERS "tiTpIUeksb"

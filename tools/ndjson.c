@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/wire/encoding.h"
 #include "lib/wire/id.h"
 #include "lib/wire/message.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/wire/encoding.h"
 
 static int s_fail (zc_command_t *self, const char *code, const char *error)

@@ -4,6 +4,7 @@
 #include <czmq.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/wire/field.h"
 
 static unsigned s_refuse (zc_upgrade_t *self, unsigned status, const char *reason)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/access/base64url.h"
+#include "lib/base/base64.h"
 
 #define S_HASH 32 /* bytes of SHA-256 */
 #define S_RANDOM 32

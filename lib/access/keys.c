@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/access/base64url.h"
+#include "lib/base/base64.h"
 
 typedef enum { S_SECRET, S_RSA, S_P256, S_P384, S_ED25519, S_UNKNOWN } s_type_t;
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/access/base64url.h"
+#include "lib/base/base64.h"
 
 typedef struct {
     zc_slice_t header, claims, signature; /* encoded; borrowed from the token */

@@ -217,19 +217,3 @@ int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value)
     *value = sum;
     return 0;
 }
-
-void zc_base64 (const void *bytes, size_t len, char *out)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *in = bytes;
-    for (size_t i = 0; i < len; i += 3, out += 4) {
-        size_t left = len - i;
-        uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-                        (left > 2 ? in[i + 2] : 0u);
-        out[0] = alphabet[word >> 18];
-        out[1] = alphabet[word >> 12 & 63];
-        out[2] = left > 1 ? alphabet[word >> 6 & 63] : '=';
-        out[3] = left > 2 ? alphabet[word & 63] : '=';
-    }
-}

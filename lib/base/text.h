@@ -49,8 +49,5 @@ int zc_slice_compare (zc_slice_t left, zc_slice_t right);
 bool zc_query_next (zc_slice_t *query, zc_slice_t *name, zc_slice_t *value);
 /*  Parses decimal digits, without a sign, of a number that is at most `max`. Returns 0 or -1. */
 int zc_text_u64 (const char *text, size_t len, uint64_t max, uint64_t *value);
-/*  Writes base64 with padding (RFC 4648 §4) of `len` bytes: 4*((len+2)/3) characters, without a
- *  NUL. */
-void zc_base64 (const void *bytes, size_t len, char *out);
 
 #endif

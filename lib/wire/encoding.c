@@ -3,6 +3,7 @@
 #include "lib/wire/encoding.h"
 
 #include <string.h>
+#include "lib/base/base64.h"
 
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len)
 {
@@ -84,33 +85,4 @@ void zc_message_json (zc_buf_t *out, const zc_message_t *message)
         zc_buf_addc (out, '"');
     }
     zc_buf_addc (out, '}');
-}
-
-static int s_base64_value (char c)
-{
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
-bool zc_base64_decode (zc_buf_t *out, zc_slice_t text)
-{
-    if (text.len % 4 != 0)
-        return false;
-    size_t padding = 0;
-    while (padding < 2 && text.len > 0 && text.at[text.len - 1] == '=')
-        padding++, text.len--;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = s_base64_value (text.at[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 != 0)
-            zc_buf_addc (out, (char)(bits >> (6 - 2 * (i % 4))));
-    }
-    return true;
 }

@@ -45,8 +45,5 @@ const char *zc_stale_json (bool stale);
 void zc_message_json (zc_buf_t *out, const zc_message_t *message);
 /*  Appends a JSON string with its quotes. `bytes` is valid UTF-8. */
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len);
-/*  Decodes standard base64 with padding (RFC 4648 §4), and appends the bytes. False if the text is
- *  no base64. */
-bool zc_base64_decode (zc_buf_t *out, zc_slice_t text);
 
 #endif

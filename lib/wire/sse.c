@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/wire/chunked.h"
 
 static const char *s_default_event = "";

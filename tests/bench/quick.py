@@ -20,7 +20,7 @@ EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hot.expecte
 TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
-    "lib/base": ["buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
+    "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
     "lib/wire": ["ask", "chunked", "encoding", "field", "head", "id", "line", "message", "query", "sse"],
     "lib/order": ["losses", "order"],
     "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/wire/query.h"
+#include "lib/base/base64.h"
 #include "lib/base/text.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/access/apikeys.h"
-#include "lib/access/base64url.h"
+#include "lib/base/base64.h"
 #include "lib/access/rules.h"
 #include "lib/access/token.h"
 

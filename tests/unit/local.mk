@@ -152,7 +152,7 @@ tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
 if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
-	lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
+	lib/base/base64.c lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
 	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/message.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
@@ -220,6 +220,11 @@ check_PROGRAMS += tests/unit/held_test
 TESTS += tests/unit/held_test
 tests_unit_held_test_SOURCES = tests/unit/held_test.c tests/unit/unit.h
 tests_unit_held_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/base64_test
+TESTS += tests/unit/base64_test
+tests_unit_base64_test_SOURCES = tests/unit/base64_test.c tests/unit/unit.h
+tests_unit_base64_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/buf_test
 TESTS += tests/unit/buf_test

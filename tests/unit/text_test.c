@@ -1,4 +1,4 @@
-/*  Checks on text from outside: UTF-8, topics, escapes, queries, numbers, base64. */
+/*  Checks on text from outside: UTF-8, topics, escapes, queries, numbers. */
 #include "tests/unit/unit.h"
 
 #include "lib/base/text.h"
@@ -190,30 +190,6 @@ static void test_u64 (void **state)
     }
 }
 
-/*  RFC 4648 §10. */
-static void test_base64 (void **state)
-{
-    (void)state;
-    static const char *const pairs[][2] = {
-        {"", ""},
-        {"f", "Zg=="},
-        {"fo", "Zm8="},
-        {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="},
-        {"fooba", "Zm9vYmE="},
-        {"foobar", "Zm9vYmFy"},
-        {"\xfb\xff\xfe", "+//+"},
-    };
-    for (size_t i = 0; i < LENGTH (pairs); i++) {
-        size_t len = strlen (pairs[i][0]), out_len = 4 * ((len + 2) / 3);
-        char *out = malloc (out_len + 1);
-        out[out_len] = 0;
-        zc_base64 (pairs[i][0], len, out);
-        assert_string_equal (out, pairs[i][1]);
-        free (out);
-    }
-}
-
 static void test_slices (void **state)
 {
     (void)state;
@@ -279,7 +255,6 @@ int main (void)
         cmocka_unit_test (test_query),
         cmocka_unit_test (test_url_decode),
         cmocka_unit_test (test_u64),
-        cmocka_unit_test (test_base64),
         cmocka_unit_test (test_slices),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "lib/access/base64url.h"
+#include "lib/base/base64.h"
 #include "lib/access/token.h"
 #include "tests/unit/unit.h"
 
