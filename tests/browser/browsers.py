@@ -189,6 +189,8 @@ class Firefox(Browser):
     def quit(self):
         with contextlib.suppress(Exception):
             self.ask("browser.close")
+        with contextlib.suppress(Exception):
+            self.loop.run_until_complete(asyncio.wait_for(self.socket.close(), LIMIT))
         try:
             self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:

@@ -684,6 +684,40 @@ def test_refusals_are_heard(stack, browser, transport):
     assert browser.js("return got") == ["after", "and more"]
 
 
+@pytest.mark.parametrize("transport", ["sse", "ws"])
+def test_a_gap_is_told_to_whom_it_concerns(stack, browser, transport):
+    """Two subscriptions on one connection come back, and history has let go of messages of one's topic."""
+    stack.broker("--topic-messages=8")
+    workers = [stack.ws(), stack.fcgi()]
+    stack.nginx()
+    listen(browser, stack, "quiet", transport=transport)
+    browser.js(
+        """const [transport] = arguments;
+        import('/zcast.js').then(({ subscribe }) => {
+          window.told = [];
+          const options = { transport, backoff: 100, onContinuity: ({ status, replayed }) => told.push([status, replayed]) };
+          window.busy = subscribe('busy', ({ data }) => told.push(data), options);
+        });""",
+        transport,
+    )
+    browser.wait_js("return window.busy?.state === 'open'")
+    stack.publish("quiet", "q0")
+    stack.publish("busy", "b0")
+    browser.wait_js("return got.length === 1 && told.length === 1")
+    browser.js("sub.pause(); busy.pause()")
+    for worker in workers:
+        worker.kill()  # they would still have it all
+    stack.publish("quiet", "q1")
+    for number in range(1, 13):
+        stack.publish("busy", f"b{number}")
+    workers = [stack.ws(), stack.fcgi()]
+    browser.js("sub.resume(); busy.resume()")
+    browser.wait_js("return got.at(-1) === 'q1' && told.at(-1) === 'b12' && sub.state === 'open' && busy.state === 'open'")
+    assert browser.js("return [got, verdicts.map(({ status }) => status)]") == [["q0", "q1"], ["continued"]]
+    assert browser.js("return told") == ["b0", ["gap", 8], *(f"b{number}" for number in range(5, 13))]
+    stack.wait_report({"ws": "ws.0", "sse": "fcgi.0"}[transport], lambda report: report["clients"] == 1, "one connection")
+
+
 @BOTH
 def test_a_page_that_is_left_lets_go_and_comes_back(stack, browser):
     """The back/forward cache would keep the leader, its lock and its connection."""
