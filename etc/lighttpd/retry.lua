@@ -1,7 +1,7 @@
--- The answer where no worker can be reached: a stream that ends at once and says when to come back, not for all in the
--- same second. Other mistakes keep their status.
+-- The answer where no worker can be reached, or a limit is met (429): a stream that ends at once and says when to come
+-- back, not for all in the same second. Other mistakes keep their status.
 local status = tonumber(lighty.r.req_env["REDIRECT_STATUS"])
-if status and status < 500 then
+if status and status < 500 and status ~= 429 then
     return status
 end
 local header = lighty.r.resp_header

@@ -130,7 +130,7 @@ def test_lighttpd_s_own_worker_that_cannot_start(stack, events):
     check_cors(answer)
 
 
-@pytest.mark.parametrize("web", ["nginx", "lighttpd"])
+@pytest.mark.parametrize("web", WEB)
 def test_the_time_to_come_back_is_spread(stack, web):
     start_web(stack, web)
     wait_for(lambda: len({stack.get("/events?topic=a")[2] for _ in range(20)}) > 1, "different retry times")
@@ -184,6 +184,22 @@ def test_who_is_over_a_limit_of_nginx_comes_back(stack, limit, status):
         check_cors(answer)
         for _ in range(3):
             assert head(stack)[2] == b": zcast\n"
+
+
+@pytest.mark.parametrize("web", ["lighttpd", "apache"])
+def test_who_is_over_a_limit_of_a_module_comes_back(stack, web):
+    """Neither has such a limit without a module of others; a line that refuses all in its place."""
+    refuses = stack.folder / "refuses.lua"
+    refuses.write_text("return 429\n")
+    line = {
+        "lighttpd": ('$HTTP["url"] == "/events" {\n', f'magnet.attract-raw-url-to = ("{refuses}")\n'),
+        "apache": ('<Location "/events">\n', "Redirect 429\n"),
+    }[web]
+    start_web(stack, web, edit=lambda text: text.replace(line[0], "".join(line)))
+    answer = head(stack, Origin=ORIGIN)
+    check_later(answer)
+    check_cors(answer)
+    assert head(stack, "/publish", Origin=ORIGIN)[0] != 200
 
 
 @pytest.mark.parametrize("connections", [8, 9])
