@@ -196,7 +196,7 @@ static void s_message (void *arg, const zc_message_t *message)
     zc_outgoing_t *self = arg;
     zc_id_t before = self->followed;
     s_follow (self);
-    if (zc_envelope_is_from_redis (message)) {
+    if (zc_envelope_is_from_redis (message) || zc_topic_is_canary (message->topic)) {
         self->stats.skipped++;
         return;
     }

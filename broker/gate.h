@@ -37,7 +37,8 @@ bool zc_gate_turn (zc_gate_t *self, uint64_t mono_ms);
 /*  The certificate of a message's sender, found by one of the frames as received; NULL without
  *  CURVE, or if the certificate is gone. Borrowed until zc_gate_turn. */
 const zc_certificate_t *zc_gate_sender (const zc_gate_t *self, zmq_msg_t *frame);
-/*  Whether the sender may publish on this topic, with these headers. */
+/*  Whether the sender may publish on this topic, with these headers. A canary's topic is for
+ *  workers only. */
 bool zc_gate_publish (const zc_gate_t *self, const zc_certificate_t *sender, zc_slice_t topic,
                       zc_slice_t headers);
 /*  Whether the sender may make this request; PUBLISH is decided by zc_gate_publish. */

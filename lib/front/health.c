@@ -250,11 +250,6 @@ void zc_health_rest (zc_front_t *front)
     s_canary = NULL;
 }
 
-bool zc_topic_is_canary (zc_slice_t topic)
-{
-    return zc_slice_starts (topic, ZC_CANARY_TOPIC);
-}
-
 const zc_door_t zc_door_live = {
     .name = "live",
     .methods = ZC_METHOD_GET | ZC_METHOD_HEAD,

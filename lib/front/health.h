@@ -14,13 +14,9 @@
 
 #include "lib/front/front.h"
 
-#define ZC_CANARY_TOPIC "$zcast/"
-
 extern const zc_door_t zc_door_live, zc_door_ready;
 
 /*  For a drain, and for the end: the canary leaves, and clients that wait for it are told so. */
 void zc_health_rest (zc_front_t *front);
-/*  Whether a topic is zcast's own. */
-bool zc_topic_is_canary (zc_slice_t topic);
 
 #endif

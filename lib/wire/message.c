@@ -65,6 +65,11 @@ bool zc_event_id_valid (zc_slice_t id)
     return !zc_slice_is (id, "earliest") && !s_like_position (id);
 }
 
+bool zc_topic_is_canary (zc_slice_t topic)
+{
+    return zc_slice_starts (topic, ZC_CANARY_TOPIC);
+}
+
 bool zc_event_reserved (zc_slice_t event)
 {
     switch (event.len > 0 ? event.at[0] : 0) { /* every message has this checked */

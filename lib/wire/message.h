@@ -65,8 +65,13 @@ const char *zc_message_strerror (int code);
  *  of a position's form (digits, '-', digits, however large), which would be taken for a
  *  position. */
 bool zc_event_id_valid (zc_slice_t id);
+/*  Topics that begin so are zcast's own: the canaries of /ready. Only a worker publishes them. */
+#define ZC_CANARY_TOPIC "$zcast/"
+bool zc_topic_is_canary (zc_slice_t topic);
+
 /*  Whether zcast itself speaks to clients with this event type: types that begin with `zcast.`, and
- *  `mercure`. No publisher may use them. */
+ *  `mercure`; or whether an EventSource calls handlers of its own for it: `error` and `open`. No
+ *  publisher may use them. */
 bool zc_event_reserved (zc_slice_t event);
 
 /*  Splits one frame at its first space. Returns 0; or ZC_ETOPIC if there is no space. */

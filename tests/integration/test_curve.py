@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import pytest
+import redis
 import zmq
 from stack import BUILD, WsClient, wait_for
 
@@ -88,6 +89,44 @@ def test_end_to_end(secured):
         assert [event.data for event in sse.wait(3)] == ["m0", "m1", "m2"]
     done = secured.zmq("workers", "sub", "a", "--since", "earliest", "--count", "3")
     assert done.stdout.split() == ["m0", "m1", "m2"], done.stderr
+
+
+def test_the_bridge(stack, tmp_path):
+    """Redis to the broker, and back, with the certificate of a worker; rules tell its messages from others."""
+    stack.redis()
+    secured = Secured(stack, tmp_path, "--access=inside/=publish=zeromq")
+    words = ["-C", "news", "-C", "inside/1", "--outgoing=out", "--outgoing-format=payload", "--outgoing-prefix=from:"]
+    stack.bridge(secured.key("workers"), *words).wait_log("broker .*: connected")
+    heard = redis.Redis(host="127.0.0.1", port=stack.redis_port)
+    channel = heard.pubsub()
+    channel.subscribe("from:out")
+    channel.get_message(timeout=60)
+    heard.publish("inside/1", "refused")
+    heard.publish("news", "from Redis")
+    done = secured.zmq("workers", "sub", "news", "--since", "earliest", "--count", "1", timeout="60s")
+    assert done.stdout == "from Redis\n", done.stderr
+    assert secured.zmq("workers", "pub", "out", "to Redis").returncode == 0
+    while (message := channel.get_message(timeout=60))["type"] != "message":
+        pass
+    assert message["data"] == b"to Redis"
+    wait_for(lambda: secured.stats()["workers"]["redis"]["refused"] == 1, "what a rule refuses is counted")
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+def test_a_bridge_that_may_not(stack, tmp_path, admitted):
+    """A stranger's key, and one that may only read: neither publishes."""
+    stack.redis()
+    secured = Secured(stack, tmp_path)
+    secured.certify("bridge", "--subscribe", admit=admitted)
+    if admitted:
+        wait_for(lambda: secured.ping("bridge"), "the certificate is taken up")
+    daemon = stack.bridge(secured.key("bridge"), "-C", "news")
+    redis.Redis(host="127.0.0.1", port=stack.redis_port).publish("news", "x")
+    if admitted:
+        daemon.wait_log("not published: forbidden")
+    else:
+        wait_for(lambda: secured.stats()["unauthorized"] > 0, "it is refused")
+    assert secured.stats()["published"] == 0
 
 
 def test_roles(secured):

@@ -13,6 +13,7 @@ import pytest
 
 from fastcgi import Peer, request
 from stack import BUILD, PROGRAMS, can_connect, program, run, sanitizer_env, wait_for
+from test_access import make_token
 
 FCGI = str(BUILD / PROGRAMS["zcast-fcgi"])
 
@@ -211,6 +212,36 @@ def test_cgi_ends_when_told_to(stack):
     cgi.process.send_signal(signal.SIGTERM)
     assert b"retry: " in cgi.process.stdout.read()
     assert cgi.process.wait(20) == 0
+
+
+def test_cgi_asks_for_tokens(stack, key):
+    """As the other carriers do: for streams and for publishing, from the header or a cookie."""
+    stack.broker()
+    asks = [*stack.endpoints(), "--tokens=all", f"--token-keys={key}", "--access=wall/=public"]
+    reader = make_token("make", "--key", key, "--subscribe", "a")
+    writer = make_token("make", "--key", key, "--publish", "a")
+
+    def answer(**how):
+        return Cgi(stack, *asks, **how).process.stdout.read()
+
+    assert answer().startswith(b"Status: 401 ")
+    assert b"WWW-Authenticate: Bearer error" in answer(query="topic=wall/1", HTTP_AUTHORIZATION="Bearer x")
+    assert answer(HTTP_AUTHORIZATION=f"Bearer {writer}").startswith(b"Status: 403 ")
+    assert answer(HTTP_COOKIE=f"zcast_token={reader}", HTTP_ORIGIN="https://evil.example", HTTP_HOST="localhost").startswith(b"Status: 403 ")
+    for how in ({"query": "topic=wall/1"}, {"HTTP_AUTHORIZATION": f"Bearer {reader}"}, {"HTTP_COOKIE": f"zcast_token={reader}"}):
+        cgi = Cgi(stack, *asks, **how)
+        assert cgi.wait(b"retry: ").startswith(b"Status: 200 ")
+        cgi.close()
+    post = {"method": "POST", "CONTENT_LENGTH": "0", "SCRIPT_NAME": "/publish", "REQUEST_URI": "/publish?topic=a"}
+    assert answer(**post).startswith(b"Status: 401 ")
+    assert answer(**post, HTTP_AUTHORIZATION=f"Bearer {reader}").startswith(b"Status: 403 ")
+    assert stack.stats()["published"] == 0
+    assert answer(**post, HTTP_AUTHORIZATION=f"Bearer {writer}").startswith(b"Status: 200 ")
+    assert stack.stats()["published"] == 1
+    short = make_token("make", "--key", key, "--subscribe", "a", "--for", "3s")
+    cgi = Cgi(stack, *asks, "--token-leeway=0s", HTTP_AUTHORIZATION=f"Bearer {short}")
+    cgi.wait(b"event: zcast.end\n")
+    assert cgi.process.wait(60) == 0
 
 
 def test_cgi_over_a_socket(stack):
