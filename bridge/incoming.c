@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bridge/envelope.h"
-#include "bridge/redis.h"
+#include "lib/redis/redis.h"
 #include "bridge/subscriptions.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"

@@ -3,7 +3,7 @@
 #ifndef ZC_INCOMING_H
 #define ZC_INCOMING_H
 
-#include "bridge/address.h"
+#include "lib/redis/address.h"
 #include "bridge/mapping.h"
 #include "bridge/outlet.h"
 #include "lib/peer/publisher.h"

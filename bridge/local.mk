@@ -1,15 +1,12 @@
 # what bridge/ builds, installs and checks
 noinst_LIBRARIES += bridge/libbridge.a
 bridge_libbridge_a_SOURCES = \
-	bridge/address.c bridge/address.h \
 	bridge/envelope.c bridge/envelope.h \
 	bridge/incoming.c bridge/incoming.h \
 	bridge/mapping.c bridge/mapping.h \
 	bridge/outgoing.c bridge/outgoing.h \
 	bridge/outlet.c bridge/outlet.h \
 	bridge/pending.c bridge/pending.h \
-	bridge/redis.c bridge/redis.h \
-	bridge/reply.c bridge/reply.h \
 	bridge/subscriptions.c bridge/subscriptions.h
 
 sbin_PROGRAMS += bridge/zcast-redis

@@ -24,7 +24,6 @@
 
 #define S_REPORT_MS 5000
 #define S_NEWS_MS 250 /* after a change */
-#define S_PASSWORD_MAX 1024
 
 static const zc_option_t s_options[] = {
     {.name = "redis",
@@ -44,7 +43,7 @@ static const zc_option_t s_options[] = {
     {.name = "password",
      .type = ZC_OPT_SECRET,
      .min = 1,
-     .max = S_PASSWORD_MAX,
+     .max = ZC_PASSWORD_MAX,
      .argument = "TEXT",
      .help = "its password (password-file is safer: others may see a command line until it is "
              "wiped, and read zcast.conf)"},
@@ -184,24 +183,6 @@ static void s_setup_clear (s_setup_t *setup)
     zc_outlet_destroy (&setup->outlet);
 }
 
-/*  Reads the first line of a file. Returns 0, or -1 with a sentence in `error`. */
-static int s_read_password (const char *path, char *password, char *error, size_t size)
-{
-    FILE *file = fopen (path, "re");
-    if (!file) {
-        snprintf (error, size, "%s: %s", path, strerror (errno));
-        return -1;
-    }
-    bool good = fgets (password, S_PASSWORD_MAX, file) != NULL;
-    fclose (file);
-    if (good)
-        password[strcspn (password, "\r\n")] = 0;
-    if (good && password[0])
-        return 0;
-    snprintf (error, size, "%s: its first line is to be the password", path);
-    return -1;
-}
-
 /*  The path of the credential that the unit's LoadCredential= names, in systemd's folder. NULL
  *  if there is none. */
 static const char *s_credential (char *path, size_t size)
@@ -216,7 +197,7 @@ static const char *s_setup_address (const zc_options_t *options, zc_address_t *a
                                     size_t size)
 {
     const char *path = zc_options_text (options, "password-file");
-    char password[S_PASSWORD_MAX], credential[PATH_MAX];
+    char credential[PATH_MAX];
     if (zc_address_parse (zc_options_text (options, "redis"), address, error, size) != 0)
         return "redis";
     zc_address_set (&address->user, zc_options_text (options, "user"));
@@ -225,10 +206,8 @@ static const char *s_setup_address (const zc_options_t *options, zc_address_t *a
         address->database = (int)zc_options_number (options, "database");
     if (!path && !address->password)
         path = s_credential (credential, sizeof credential);
-    if (path && s_read_password (path, password, error, size) != 0)
+    if (path && zc_address_read_password (address, path, error, size) != 0)
         return "password-file";
-    if (path)
-        zc_address_set (&address->password, password);
     if (!address->user || address->password)
         return NULL;
     snprintf (error, size, "a user needs a password");

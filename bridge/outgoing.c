@@ -11,7 +11,7 @@
  *  waiting for redis.c -> asking (where we left off, what the node is, whether it keeps the
  *  position) -> flowing -> waiting …
  *
- *  bridge/reply.h says what each error stops. An error of the server's state or role stops all
+ *  lib/redis/reply.h says what each error stops. An error of the server's state or role stops all
  *  messages, in order, until it is over. A forbidden channel stops its own messages. Only a
  *  message that can never be sent is lost. When the connection breaks, all messages that may be
  *  missing are sent again; other sites recognise repeats by their key, and plain subscribers may
@@ -30,7 +30,7 @@
 #include <string.h>
 #include "bridge/envelope.h"
 #include "bridge/pending.h"
-#include "bridge/redis.h"
+#include "lib/redis/redis.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/peer/control.h"

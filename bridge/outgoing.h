@@ -3,7 +3,7 @@
 #ifndef ZC_OUTGOING_H
 #define ZC_OUTGOING_H
 
-#include "bridge/address.h"
+#include "lib/redis/address.h"
 #include "bridge/outlet.h"
 #include "lib/peer/subscriber.h"
 

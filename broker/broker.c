@@ -50,7 +50,9 @@ struct zc_broker {
     zmq_msg_t headers;
     zc_digest_t digest; /* of the message that s_seen checked last */
     zc_buf_t meta;
-    bool suspect; /* a subscriber may still lose messages in silence: see s_drop */
+    zc_sequencer_t *log; /* config.log, once the broker listens; NULL: none */
+    zc_id_t reached;     /* the log was read up to here, where that is no message */
+    bool suspect;        /* a subscriber may still lose messages in silence: see s_drop */
     uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` grows */
     uint64_t started_ms;                /* monotonic */
     /* messages a second, and the window in which it is measured */
@@ -104,7 +106,11 @@ static void s_suspect (zc_broker_t *self)
     if (!self->suspect || self->flow.mono_ms < self->suspect_at_ms ||
         self->flow.head < self->flow.dropped)
         return;
-    self->flow.dropped = self->flow.last = zc_id_next (self->flow.last, self->flow.wall_ms);
+    /*  The log leaves every other position free. */
+    self->flow.dropped =
+        self->log ? self->flow.head + 1 : zc_id_next (self->flow.last, self->flow.wall_ms);
+    if (!self->log)
+        self->flow.last = self->flow.dropped;
     if ((self->suspect_ms *= 2) > S_SUSPECT_MOST_MS)
         self->suspect_ms = S_SUSPECT_MOST_MS;
     self->suspect_at_ms = self->flow.mono_ms + self->suspect_ms;
@@ -189,10 +195,11 @@ static void s_find_event (zc_item_t *item)
     }
 }
 
+/*  item->id is set; a `ttl` counts from `now_ms` on. */
 static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *message,
-                     zc_slice_t headers)
+                     zc_slice_t headers, uint64_t now_ms)
 {
-    item->id = self->flow.last = zc_id_next (self->flow.last, self->flow.wall_ms);
+    self->flow.last = item->id;
     item->dropped = self->flow.dropped;
     self->meta.len = 0;
     zc_meta_write (&self->meta, item->id, item->where->last, self->flow.dropped, headers);
@@ -202,7 +209,7 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
     item->expires_ms = 0;
     item->event_len = 0;
     if (message->ttl.len && zc_text_u64 (message->ttl.at, message->ttl.len, UINT32_MAX, &ttl) == 0)
-        item->expires_ms = self->flow.wall_ms + ttl * 1000;
+        item->expires_ms = now_ms + ttl * 1000;
     if (message->key.len)
         s_find_event (item);
 }
@@ -224,7 +231,8 @@ static void s_publish (zc_broker_t *self, const zc_message_t *message, zc_slice_
     zc_item_t *item = &self->item;
     item->where = zc_topics_use_by (self->flow.topics, message->topic, s_publisher, self);
     item->origin = origin;
-    s_stamp (self, item, message, headers);
+    item->id = zc_id_next (self->flow.last, self->flow.wall_ms);
+    s_stamp (self, item, message, headers, self->flow.wall_ms);
     if (message->key.len)
         zc_dedup_add (self->flow.dedup, message->topic, message->key, self->digest, item->id,
                       self->flow.mono_ms);
@@ -243,6 +251,155 @@ static void s_publish_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload
     zc_message_t moved = *message;
     moved.topic = s_slice (&self->item.topic);
     s_publish (self, &moved, headers, origin);
+}
+
+/*  With a log: messages go there, and are stamped when they are read back. */
+
+static void s_to_log (zc_broker_t *self, zmq_msg_t *payload, const zc_message_t *message,
+                      zc_slice_t headers, void *origin)
+{
+    char name[ZC_LOG_NAME_SIZE];
+    bool named = message->key.len && self->config.dedup_window_ms > 0 && self->config.dedup_max > 0;
+    if (named)
+        zc_log_name (name, message->topic, message->key, message->event, message->payload);
+    zc_log_state_publish (zc_sequencer_state (self->log), message->topic, payload, headers,
+                          (zc_slice_t){name, named ? sizeof name : 0}, origin, self->flow.mono_ms);
+}
+
+static void s_to_log_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload,
+                          const zc_message_t *message, zc_slice_t headers, void *origin)
+{
+    (void)topic;
+    s_to_log ((zc_broker_t *)flow, payload, message, headers, origin);
+}
+
+/*  The log knows what was published before. */
+static zc_seen_t s_never_seen (zc_flow_t *flow, const zc_message_t *message, zc_id_t *id)
+{
+    (void)flow;
+    (void)message;
+    (void)id;
+    return ZC_SEEN_NEVER;
+}
+
+/*  What was read up to a position that no message has is complete once history has the messages. */
+static void s_reach (zc_broker_t *self)
+{
+    if (self->reached > self->flow.head && !zc_history_busy (self->flow.history))
+        self->flow.head = self->reached;
+}
+
+/*  Whoever published it may be at another broker. */
+static uint32_t s_nobody (void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void s_log_message (zc_broker_t *self, const zc_log_entry_t *entry, zmq_msg_t *payload,
+                           void *origin)
+{
+    zc_item_t *item = &self->item;
+    zc_message_t message;
+    zmq_msg_close (&item->topic);
+    zc_frame_set (&item->topic, entry->topic.at, entry->topic.len);
+    zmq_msg_move (&item->payload, payload);
+    zc_publish_parse (&message, s_slice (&item->topic), s_slice (&item->payload), entry->headers,
+                      SIZE_MAX); /* it is good: the state has looked */
+    item->where = zc_topics_use_by (self->flow.topics, message.topic, s_nobody, NULL);
+    item->origin = NULL; /* it is published, whether history keeps it or not */
+    item->id = entry->id;
+    s_stamp (self, item, &message, entry->headers, zc_id_ms (entry->id));
+    if (origin)
+        zc_dialogue_read_back (self->control, origin, item->id);
+    zc_history_append (self->flow.history, item);
+}
+
+static void s_log_read (void *arg, const zc_log_entry_t *entry, zmq_msg_t *payload, void *origin)
+{
+    zc_broker_t *self = arg;
+    if (entry->kind == ZC_ENTRY_MESSAGE)
+        s_log_message (self, entry, payload, origin);
+    else
+        self->reached = self->flow.last = entry->id;
+}
+
+static void s_log_told (void *arg, void *origin, zc_id_t id, bool conflict)
+{
+    zc_broker_t *self = arg;
+    self->flow.counters->duplicates += !conflict;
+    self->flow.counters->conflicts += conflict;
+    self->flow.counters->refused += conflict && !origin;
+    if (origin)
+        zc_dialogue_told (self->control, origin, id, conflict);
+}
+
+static void s_log_failed (void *arg, void *origin)
+{
+    zc_broker_t *self = arg;
+    self->flow.counters->failed++;
+    zc_dialogue_failed (self->control, origin);
+}
+
+static void s_log_lost (void *arg, zc_id_t upto)
+{
+    zc_broker_t *self = arg;
+    zc_history_lose (self->flow.history, upto);
+    zc_topics_lose (self->flow.topics, upto);
+    zc_topics_forget (self->flow.topics, upto);
+    if (self->flow.last < upto)
+        self->flow.last = upto;
+    if (self->reached < upto)
+        self->reached = upto;
+}
+
+static bool s_log_full (zc_flow_t *flow)
+{
+    return zc_log_state_full (zc_sequencer_state (((zc_broker_t *)flow)->log));
+}
+
+static void s_log_raise (zc_flow_t *flow, zc_id_t id, bool lost)
+{
+    zc_log_state_raise (zc_sequencer_state (((zc_broker_t *)flow)->log), id, lost);
+}
+
+static void s_log_tell (zc_flow_t *flow, json_t *json)
+{
+    zc_sequencer_json (((zc_broker_t *)flow)->log, json);
+}
+
+static void s_use_log (zc_broker_t *self)
+{
+    const zc_log_state_config_t hooks = {.arg = self,
+                                         .read = s_log_read,
+                                         .told = s_log_told,
+                                         .failed = s_log_failed,
+                                         .lost = s_log_lost};
+    self->log = self->config.log;
+    self->flow.behind = true;
+    self->flow.seen = s_never_seen;
+    self->flow.publish = s_to_log_for;
+    self->flow.full = s_log_full;
+    self->flow.raise = s_log_raise;
+    self->flow.tell = s_log_tell;
+    zc_sequencer_listen (self->log, &hooks);
+}
+
+/*  Whatever is on its way into history must fit there. */
+static void s_run_log (zc_broker_t *self)
+{
+    if (!self->log || zc_history_full (self->flow.history))
+        return;
+    zc_sequencer_run (self->log);
+    s_reach (self);
+    if (self->flow.behind && zc_log_state_caught_up (zc_sequencer_state (self->log)) &&
+        !zc_history_busy (self->flow.history))
+        self->flow.behind = false;
+}
+
+bool zc_broker_ready (const zc_broker_t *self)
+{
+    return !self->flow.behind;
 }
 
 /*  Splits a frame `topic payload` into two frames. */
@@ -328,6 +485,10 @@ static int s_take (zc_broker_t *self, int count)
         return rc;
     if (!zc_gate_publish (self->flow.gate, sender, message.topic, headers))
         return ZC_EFORBIDDEN;
+    if (self->log) {
+        s_to_log (self, &item->payload, &message, headers, NULL);
+        return 0;
+    }
     zc_id_t before;
     zc_seen_t seen = s_seen (&self->flow, &message, &before);
     if (seen == ZC_SEEN_NEVER)
@@ -360,11 +521,17 @@ static int s_receive (zc_broker_t *self)
     return count;
 }
 
+/*  No more is taken in for now. */
+static bool s_full (zc_broker_t *self)
+{
+    return zc_history_full (self->flow.history) || (self->log && s_log_full (&self->flow));
+}
+
 /*  Returns true if more messages may wait. */
 static bool s_take_in (zc_broker_t *self)
 {
     for (int i = 0; i < S_BATCH; i++) {
-        if (zc_history_full (self->flow.history))
+        if (s_full (self))
             return false;
         int count = s_receive (self);
         if (count == 0)
@@ -424,6 +591,7 @@ static bool s_settle (zc_broker_t *self)
 {
     zc_history_flush (self->flow.history);
     zc_history_settle (self->flow.history);
+    s_run_log (self);
     bool more = zc_history_trim (self->flow.history, self->flow.wall_ms);
     s_suspect (self);
     zc_dialogue_turn (self->control);
@@ -458,7 +626,7 @@ static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
     }
     struct timespec moment = {0, S_GATHER_US * 1000};
     if (items[1].revents && !items[0].revents && !items[2].revents && self->crowd > S_CROWD &&
-        self->crowd < S_FLOOD)
+        self->crowd < S_FLOOD && !self->log)
         nanosleep (&moment, NULL);
 }
 
@@ -467,16 +635,22 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
 {
     /*  While history is full, publishers wait, so their sockets aren't polled. */
     short in = reading && !zc_history_full (self->flow.history) ? ZMQ_POLLIN : 0;
-    zmq_pollitem_t items[6] = {{self->xpub, 0, ZMQ_POLLIN, 0},
-                               {self->xsub, 0, in, 0},
-                               {self->router, 0, in, 0},
-                               {NULL, signal_fd, ZMQ_POLLIN, 0}};
+    short publishes = in && !s_full (self) ? ZMQ_POLLIN : 0;
+    zmq_pollitem_t items[6 + ZC_SEQUENCER_ITEMS] = {{self->xpub, 0, ZMQ_POLLIN, 0},
+                                                    {self->xsub, 0, publishes, 0},
+                                                    {self->router, 0, in, 0},
+                                                    {NULL, signal_fd, ZMQ_POLLIN, 0}};
     int count = 4, timeout = zc_dialogue_wait_ms (self->control);
     if (self->flow.history->fd >= 0)
         items[count++] = (zmq_pollitem_t){NULL, self->flow.history->fd, ZMQ_POLLIN, 0};
     if (zc_gate_socket (self->flow.gate)) {
         items[count++] = (zmq_pollitem_t){zc_gate_socket (self->flow.gate), 0, ZMQ_POLLIN, 0};
         timeout = timeout < S_LOOK_MS ? timeout : S_LOOK_MS; /* certificates may change */
+    }
+    if (self->log) {
+        long due = zc_sequencer_timeout (self->log);
+        count += (int)zc_sequencer_pollitems (self->log, items + count);
+        timeout = timeout < due ? timeout : (int)due;
     }
     zmq_poll (items, count, timeout < most ? timeout : most);
     s_gather (self, items);
@@ -497,18 +671,22 @@ static void s_drain (zc_broker_t *self, int signal_fd)
         s_wait (self, signal_fd, true, more ? 0 : S_QUIET_MS / 4);
     } while (self->flow.mono_ms - quiet < S_QUIET_MS && self->flow.mono_ms - begin < S_LATE_MS);
     while (self->flow.mono_ms - begin < S_DRAIN_MS &&
-           (zc_history_busy (self->flow.history) || zc_dialogue_busy (self->control))) {
+           (zc_history_busy (self->flow.history) || zc_dialogue_busy (self->control) ||
+            (self->log && !zc_sequencer_idle (self->log)))) {
         s_wait (self, signal_fd, false, S_QUIET_MS / 4);
         s_read_clocks (self);
         s_settle (self);
     }
 }
 
-void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), void *arg)
+void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg),
+                    void (*became_ready) (void *arg), void *arg)
 {
     bool stopping = false;
     while (!stopping) {
-        bool more = s_turn (self);
+        bool behind = self->flow.behind, more = s_turn (self);
+        if (behind && !self->flow.behind)
+            became_ready (arg);
         if (s_wait (self, signal_fd, true, more ? 0 : INT_MAX))
             stopping = stop (arg);
     }
@@ -647,6 +825,8 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
         zc_broker_destroy (&self);
     else
         self->control = zc_dialogue_new (&self->flow, self->router);
+    if (self && config->log)
+        s_use_log (self);
     return self;
 }
 
@@ -656,6 +836,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     if (!self)
         return;
     zc_history_destroy (&self->flow.history); /* settles the messages on their way */
+    zc_sequencer_destroy (&self->config.log);
     zc_dialogue_destroy (&self->control);
     zc_topics_destroy (&self->flow.topics);
     zc_dedup_destroy (&self->flow.dedup);

@@ -4,6 +4,7 @@
 #define ZC_BROKER_H
 
 #include "broker/history/history.h"
+#include "broker/log/sequencer.h"
 #include "lib/config/options.h"
 
 typedef struct {
@@ -18,6 +19,7 @@ typedef struct {
     uint64_t dedup_window_ms;
     size_t dedup_max;
     zc_history_limits_t limits;
+    zc_sequencer_t *log; /* joined; taken; NULL: the broker gives positions */
 } zc_broker_config_t;
 
 typedef struct zc_broker zc_broker_t;
@@ -33,7 +35,11 @@ void zc_broker_destroy (zc_broker_t **self_p);
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config);
 
 /*  Runs until `stop`, which is called whenever `signal_fd` is readable, returns true; then
- *  finishes the work that is under way, within a few seconds. */
-void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg), void *arg);
+ *  finishes the work that is under way, within a few seconds. `became_ready` is called once
+ *  zc_broker_ready has become true, if it wasn't at the beginning. */
+void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg),
+                    void (*became_ready) (void *arg), void *arg);
+/*  Whether the broker has all that it can have: with a log, all that was in it. */
+bool zc_broker_ready (const zc_broker_t *self);
 
 #endif

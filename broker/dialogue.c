@@ -64,6 +64,9 @@ static void s_error (zc_dialogue_t *self, const zc_route_t *route, const char *c
 
 static const char s_unkept[] = "history can't take it now: try again";
 
+static const char s_unlogged[] =
+    "the log doesn't answer: it isn't known whether this was published";
+
 static s_origin_t *s_origin (const zc_route_t *route, zc_id_t id, bool conflict)
 {
     s_origin_t *origin = malloc (sizeof *origin);
@@ -101,6 +104,10 @@ static void s_duplicate (zc_dialogue_t *self, const zc_route_t *route, zc_id_t i
 
 static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
+    if (self->flow->full && self->flow->full (self->flow)) {
+        s_error (self, route, "log", "too much waits for the log: try again");
+        return;
+    }
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->flow->counters->received++;
@@ -171,6 +178,28 @@ void zc_dialogue_settled (zc_dialogue_t *self, zc_item_t *item, bool kept)
     free (origin);
 }
 
+/*  The same with a log. */
+
+void zc_dialogue_read_back (zc_dialogue_t *self, void *origin, zc_id_t id)
+{
+    s_origin_t *one = origin;
+    one->id = id;
+    zc_table_insert (&self->copies, &one->node, s_hash (id));
+}
+
+void zc_dialogue_told (zc_dialogue_t *self, void *origin, zc_id_t id, bool conflict)
+{
+    s_origin_t *one = origin;
+    s_duplicate (self, &one->route, id, conflict);
+    free (one);
+}
+
+void zc_dialogue_failed (zc_dialogue_t *self, void *origin)
+{
+    s_error (self, &((s_origin_t *)origin)->route, "log", s_unlogged);
+    free (origin);
+}
+
 /*  REPLAY and FETCH. */
 
 static void s_start_replay (void *arg, const zc_route_t *route, const zc_ask_t *request)
@@ -197,7 +226,9 @@ static void s_replay (zc_dialogue_t *self, const zc_route_t *asker, const zc_ask
 {
     zc_route_t route = *asker;
     route.fd = zmq_msg_get (&self->frames[1], ZMQ_SRCFD);
-    if (request->line.len && !s_is_our_line (self, request->line))
+    if (self->flow->behind)
+        s_behind (self, &route);
+    else if (request->line.len && !s_is_our_line (self, request->line))
         s_error (self, &route, "line", "positions here are of another line: SYNC tells which");
     else if (!request->line.len || request->since_kind != ZC_SINCE_POSITION ||
              request->since <= self->flow->head)
@@ -244,7 +275,9 @@ static bool s_raise (zc_dialogue_t *self, zc_id_t have)
 {
     if (zc_id_ms (have) > self->flow->wall_ms + S_AHEAD_MS)
         return false;
-    if (self->flow->last <= have)
+    if (self->flow->raise)
+        self->flow->raise (self->flow, have, false);
+    else if (self->flow->last <= have)
         self->flow->last = have + 1;
     return true;
 }
@@ -262,10 +295,23 @@ static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
                     "clients that come back are told a gap");
 }
 
+/*  The log may still bring it. */
+static void s_wait_for_log (zc_dialogue_t *self, zc_id_t have)
+{
+    if (have <= self->missed || zc_id_ms (have) > self->flow->wall_ms + S_AHEAD_MS)
+        return;
+    self->missed = have;
+    self->missed_at_ms = self->flow->mono_ms;
+}
+
 /*  A worker has more of our own line than history has: an older copy of history was put back, or
  *  the disk has lost messages that it had confirmed. Nobody can say on which topics. */
 static void s_miss (zc_dialogue_t *self, zc_id_t have)
 {
+    if (self->flow->raise) {
+        s_wait_for_log (self, have);
+        return;
+    }
     if (have < self->flow->last || !s_raise (self, have))
         return;
     self->missed = self->flow->last;
@@ -275,12 +321,17 @@ static void s_miss (zc_dialogue_t *self, zc_id_t have)
     zc_warn ("workers have positions that history doesn't have: all clients are told a gap");
 }
 
-/*  This broker gives the positions, so no other source can bring the missing messages. */
+/*  Without a log this broker gives the positions, so no other source can bring the missing
+ * messages. If the log was read and lacks them, nobody has them. */
 static void s_give_up_missed (zc_dialogue_t *self)
 {
     if (self->flow->head < self->missed && !zc_history_busy (self->flow->history) &&
-        self->flow->mono_ms - self->missed_at_ms >= S_MISSED_MS)
-        self->flow->head = self->missed;
+        self->flow->mono_ms - self->missed_at_ms >= S_MISSED_MS) {
+        if (!self->flow->raise)
+            self->flow->head = self->missed;
+        else if (!self->flow->behind)
+            self->flow->raise (self->flow, self->missed, true);
+    }
 }
 
 /*  Compares the position of a SYNC with ours. Returns true if we are behind it. */
@@ -300,7 +351,7 @@ static bool s_hear (zc_dialogue_t *self, const zc_ask_t *request)
 
 static void s_sync (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
-    if (s_hear (self, request))
+    if (s_hear (self, request) || self->flow->behind)
         s_behind (self, route);
     else if (request->nonce.len == 0)
         s_synced (self, route, request->list);
@@ -357,6 +408,10 @@ static void s_topics (zc_dialogue_t *self, const zc_route_t *route, const zc_ask
     size_t count = 0;
     zc_id_t upto = zc_topics_forgotten (self->flow->topics);
     s_prefixes_t prefixes;
+    if (self->flow->behind) {
+        s_behind (self, route);
+        return;
+    }
     s_set_prefixes (&prefixes, request);
     zc_topic_t *topic = NULL;
     while ((topic = zc_topics_previous (self->flow->topics, topic)) &&
@@ -471,6 +526,10 @@ static void s_purge (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_
 {
     size_t at = 0;
     zc_slice_t name;
+    if (self->flow->raise) {
+        s_error (self, route, "forbidden", "the log has the messages: they can't be purged");
+        return;
+    }
     if (self->purges >= S_PURGES_MAX) {
         s_error (self, route, "busy", "too many purges at once: try again");
         return;
@@ -549,6 +608,8 @@ static json_t *s_json (zc_dialogue_t *self)
     if (history.error)
         json_object_set_new (of_history, "error", json_string (history.error));
     s_json_position (of_history, "floor", history.floor);
+    if (self->flow->tell)
+        self->flow->tell (self->flow, json);
     json_object_set_new (json, "reported",
                          zc_stats_reported (self->flow->stats, self->flow->mono_ms));
     return json;

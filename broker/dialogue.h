@@ -27,6 +27,13 @@ void zc_dialogue_nonce (zc_dialogue_t *self, zc_slice_t nonce);
 void zc_dialogue_settled (zc_dialogue_t *self, zc_item_t *item, bool kept);
 /*  History is done with a purge, or, if `done` is false, ends before that. */
 void zc_dialogue_purged (zc_dialogue_t *self, void *origin, uint64_t count, bool done);
+/*  With a log, for the `origin` of a PUBLISH. Takes the origin. */
+/*  It was read back, and is about to go into history at this position. */
+void zc_dialogue_read_back (zc_dialogue_t *self, void *origin, zc_id_t id);
+/*  It, or (conflict) another message of its name, was published before, at this position. */
+void zc_dialogue_told (zc_dialogue_t *self, void *origin, zc_id_t id, bool conflict);
+/*  It has waited too long for the log. */
+void zc_dialogue_failed (zc_dialogue_t *self, void *origin);
 /*  Whether requests wait for messages of others. */
 bool zc_dialogue_awaits (const zc_dialogue_t *self);
 

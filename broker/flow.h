@@ -32,6 +32,15 @@ struct zc_flow {
      *  in zc_dialogue_settled. */
     void (*publish) (zc_flow_t *self, zmq_msg_t *topic, zmq_msg_t *payload,
                      const zc_message_t *message, zc_slice_t headers, void *origin);
+
+    /*  With a log; else false and NULL. */
+    bool behind;                    /* what was in the log when the broker started isn't here yet */
+    bool (*full) (zc_flow_t *self); /* so much waits for the log that no more is taken */
+    /*  Positions up to this one were given. From now on they are given after it. `lost`: messages
+     *  up to it are missing here. */
+    void (*raise) (zc_flow_t *self, zc_id_t id, bool lost);
+    /*  Adds to STATS. */
+    void (*tell) (zc_flow_t *self, json_t *json);
 };
 
 #endif

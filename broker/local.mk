@@ -30,7 +30,18 @@ broker_libbroker_a_SOURCES = \
 	broker/history/check.c broker/history/check.h \
 	broker/history/upgrade.c broker/history/upgrade.h \
 	broker/history/position.c broker/history/position.h \
+	broker/log/entry.c broker/log/entry.h \
+	broker/log/script.c broker/log/script.h \
+	broker/log/sequencer.c broker/log/sequencer.h \
+	broker/log/state.c broker/log/state.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h
 broker_zcast_broker_SOURCES = broker/main.c
-broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lpthread
+broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(HIREDIS_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lpthread
+
+# The script that runs in Redis, as a string.
+broker/log/script.$(OBJEXT): broker/log/script.inc
+broker/log/script.inc: broker/log/script.lua
+	$(AM_V_GEN)$(MKDIR_P) broker/log && sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' "$(srcdir)/broker/log/script.lua" > $@.new && mv $@.new $@
+CLEANFILES += broker/log/script.inc
+EXTRA_DIST += broker/log/script.lua

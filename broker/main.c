@@ -1,5 +1,6 @@
 /*  main.c - zcast-broker: options, history, signals. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,48 @@ static const zc_option_t s_options[] = {
      .argument = "N",
      .help = "how many of them are remembered",
      .reload = true},
+    {.name = "log",
+     .type = ZC_OPT_URL,
+     .preset = "none",
+     .min = 1,
+     .max = 4096,
+     .argument = "none|URL",
+     .help = "the Redis or Valkey whose Stream orders messages: redis://[USER:PASSWORD@]HOST[:PORT]"
+             "[/DATABASE] or unix:///PATH[?db=N]; none: the broker orders them"},
+    {.name = "log-name",
+     .type = ZC_OPT_TEXT,
+     .preset = "zcast",
+     .min = 1,
+     .max = ZC_LOG_KEY_MAX,
+     .argument = "NAME",
+     .help = "the log's name: its keys in Redis begin with {NAME}:"},
+    {.name = "log-password-file",
+     .type = ZC_OPT_TEXT,
+     .min = 1,
+     .max = 4096,
+     .argument = "FILE",
+     .help = "a file whose first line is the password for the log's Redis"},
+    {.name = "log-timeout",
+     .type = ZC_OPT_MS,
+     .preset = "5s",
+     .min = 100,
+     .max = 3600000,
+     .argument = "TIME",
+     .help = "how long a publish waits for the log before it is answered with an error"},
+    {.name = "log-bytes",
+     .type = ZC_OPT_SIZE,
+     .preset = "64M",
+     .min = 1 << 16,
+     .max = INT64_MAX,
+     .argument = "SIZE",
+     .help = "what may wait for the log; beyond that, publishes are refused"},
+    {.name = "log-kept",
+     .type = ZC_OPT_SIZE,
+     .preset = "64M",
+     .max = INT64_MAX,
+     .argument = "SIZE",
+     .help =
+         "the newest messages, kept so that they can be put back into a log that has lost them"},
     {.name = "history",
      .type = ZC_OPT_TEXT,
      .preset = "memory",
@@ -211,6 +254,23 @@ static const char *s_lmdb_path (const zc_options_t *options)
     return strncmp (history, "lmdb:", 5) == 0 && history[5] ? history + 5 : NULL;
 }
 
+/*  Whether there is a log. Returns 1, 0, or -1 with a sentence in `error`. */
+static int s_log_address (const zc_options_t *options, zc_address_t *address, char *error,
+                          size_t size)
+{
+    const char *url = zc_options_text (options, "log");
+    const char *path = zc_options_text (options, "log-password-file");
+    if (strcmp (url, "none") == 0)
+        return 0;
+    if (zc_address_parse (url, address, error, size) != 0)
+        return -1;
+    if (path && zc_address_read_password (address, path, error, size) != 0) {
+        zc_address_clear (address);
+        return -1;
+    }
+    return 1;
+}
+
 /*  Checks that the table of options can't express. */
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
 {
@@ -226,6 +286,12 @@ static const char *s_verify (const zc_options_t *options, char *error, size_t si
             return names[i];
         }
     }
+    zc_address_t address;
+    int log = s_log_address (options, &address, error, size);
+    if (log < 0)
+        return "log";
+    if (log)
+        zc_address_clear (&address);
     const char *history = zc_options_text (options, "history");
     if (strcmp (history, "memory") == 0 || s_lmdb_path (options))
         return zc_gate_verify (options, error, size);
@@ -249,6 +315,10 @@ static const zc_program_t s_program = {
 typedef struct {
     zc_options_t *options;
     zc_broker_t *broker;
+    zc_address_t log;
+    bool has_log;
+    zc_broker_config_t config; /* as the broker began */
+    char settings[512];        /* of the log */
     int signal_fd;
 } s_main_t;
 
@@ -279,6 +349,32 @@ static void s_configure (zc_broker_config_t *config, const zc_options_t *options
         }};
 }
 
+/*  What all brokers of a log have in common. */
+static void s_log_settings (char *text, size_t size, const zc_broker_config_t *config)
+{
+    const zc_history_limits_t *limits = &config->limits;
+    snprintf (text, size,
+              "max-payload %zu, dedup-window %" PRIu64
+              " ms, dedup-max %zu, history-messages %" PRIu64 ", history-bytes %" PRIu64
+              ", history-age %" PRIu64 " ms, topic-messages %" PRIu64 ", topic-bytes %" PRIu64
+              ", topic-age %" PRIu64 " ms",
+              config->max_payload, config->dedup_window_ms, config->dedup_max, limits->messages,
+              limits->bytes, limits->age_ms, limits->topic_messages, limits->topic_bytes,
+              limits->topic_age_ms);
+}
+
+/*  They can't change while the broker runs. */
+static void s_keep_log_settings (s_main_t *self, zc_broker_config_t *config)
+{
+    char settings[sizeof self->settings];
+    s_log_settings (settings, sizeof settings, config);
+    if (strcmp (settings, self->settings) != 0)
+        zc_warn ("the limits of the log's messages take effect with the next start");
+    config->dedup_window_ms = self->config.dedup_window_ms;
+    config->dedup_max = self->config.dedup_max;
+    config->limits = self->config.limits;
+}
+
 static void s_reload (s_main_t *self)
 {
     char error[512];
@@ -289,6 +385,8 @@ static void s_reload (s_main_t *self)
     } else {
         zc_broker_config_t config;
         s_configure (&config, self->options);
+        if (self->has_log)
+            s_keep_log_settings (self, &config);
         zc_broker_configure (self->broker, &config);
         zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
         zc_info ("reloaded");
@@ -305,10 +403,10 @@ static bool s_signals (void *arg)
     struct signalfd_siginfo info;
     bool stop = false;
     while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGHUP)
-            s_reload (self);
-        else
+        if (info.ssi_signo != SIGHUP)
             stop = true;
+        else if (self->broker)
+            s_reload (self);
     }
     if (stop) {
         zc_info ("stopping");
@@ -335,13 +433,16 @@ static void s_evict (void *history, zc_topic_t *topic)
     zc_history_evict (history, topic);
 }
 
-static zc_history_t *s_memory (const char *file, size_t max_topics, zc_topics_t **topics,
+/*  What a log has of the time before is read from there. */
+static zc_history_t *s_memory (const zc_options_t *options, size_t max_topics, zc_topics_t **topics,
                                zc_id_t *last)
 {
     char error[512];
+    const char *file = zc_options_text (options, "position-file");
+    bool log = strcmp (zc_options_text (options, "log"), "none") != 0;
     zc_history_t *history = zc_history_memory_new (file, last, error, sizeof error);
     if (history)
-        *topics = zc_topics_new (max_topics, *last, s_evict, history);
+        *topics = zc_topics_new (max_topics, log ? ZC_ID_NONE : *last, s_evict, history);
     else
         zc_error ("%s", error);
     return history;
@@ -351,7 +452,7 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
 {
     size_t max_topics = (size_t)zc_options_number (options, "max-topics");
     if (!s_lmdb_path (options))
-        return s_memory (zc_options_text (options, "position-file"), max_topics, topics, last);
+        return s_memory (options, max_topics, topics, last);
     const char *sync = zc_options_text (options, "sync");
     zc_history_lmdb_config_t config = {
         .path = s_lmdb_path (options),
@@ -368,24 +469,117 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
     return history;
 }
 
+/*  The log. */
+
+/*  The last position up to which history has everything: that of its newest message. */
+static zc_id_t s_complete (const zc_topics_t *topics)
+{
+    zc_id_t newest = ZC_ID_NONE;
+    for (zc_topic_t *topic = NULL; (topic = zc_topics_next (topics, topic));)
+        if (topic->last > newest)
+            newest = topic->last;
+    return newest;
+}
+
+/*  Where another broker has the log, it may have been killed a moment ago. */
+#define S_OWNER_MS 10000
+
+/*  Waits until the log is joined. False where it can't be, or it is time to stop. */
+static bool s_join_log (s_main_t *self, zc_sequencer_t *log)
+{
+    uint64_t begin = zc_mono_ms ();
+    while (!zc_log_state_joined (zc_sequencer_state (log))) {
+        zmq_pollitem_t items[1 + ZC_SEQUENCER_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
+        size_t count = 1 + zc_sequencer_pollitems (log, items + 1);
+        zmq_poll (items, (int)count, zc_sequencer_timeout (log));
+        zc_sequencer_run (log);
+        bool final;
+        zc_log_status_t status;
+        const char *complaint = zc_sequencer_complaint (log, &final);
+        zc_log_state_complaint (zc_sequencer_state (log), &status);
+        final |= status == ZC_LOG_OWNER && zc_mono_ms () - begin > S_OWNER_MS;
+        if (complaint && final) {
+            zc_error ("log: %s", complaint);
+            return false;
+        }
+        if (items[0].revents && s_signals (self))
+            return false;
+    }
+    return true;
+}
+
+/*  History and log must be of one line. A history that is empty takes over the log's. */
+static bool s_same_line (zc_sequencer_t *log, zc_history_t *history, const zc_topics_t *topics)
+{
+    zc_line_t line;
+    zc_slice_t text = zc_log_state_line (zc_sequencer_state (log));
+    if (zc_line_parse (&line, text) == 0 && zc_line_same (&line, &history->line))
+        return true;
+    if (zc_line_known (&line) && zc_topics_size (topics) == 0 &&
+        zc_history_adopt (history, &line) == 0)
+        return true;
+    zc_error ("log: its positions are of another order than those of the broker's history: it is "
+              "another installation's log (see log-name), or history is to be emptied");
+    return false;
+}
+
+static zc_sequencer_t *s_log (s_main_t *self, zc_history_t *history, const zc_topics_t *topics,
+                              zc_id_t last)
+{
+    const zc_broker_config_t *config = &self->config;
+    s_log_settings (self->settings, sizeof self->settings, config);
+    zc_sequencer_config_t setup = {
+        .address = &self->log,
+        .name = zc_options_text (self->options, "log-name"),
+        .state = {.settings = self->settings,
+                  .dedup_window_ms = config->dedup_window_ms,
+                  .dedup_max = config->dedup_max,
+                  .messages = config->limits.messages,
+                  .age_ms = config->limits.age_ms,
+                  .bytes = config->limits.bytes,
+                  .waiting_max = (size_t)zc_options_number (self->options, "log-bytes"),
+                  .kept_max = (size_t)zc_options_number (self->options, "log-kept"),
+                  .timeout_ms = (uint64_t)zc_options_number (self->options, "log-timeout")}};
+    zc_sequencer_t *log = zc_sequencer_new (&setup);
+    zc_log_state_begin (zc_sequencer_state (log), zc_line_slice (&history->line),
+                        s_complete (topics), last);
+    if (!s_join_log (self, log) || !s_same_line (log, history, topics))
+        zc_sequencer_destroy (&log);
+    return log;
+}
+
+static void s_ready (void *arg)
+{
+    (void)arg;
+    zc_info ("ready");
+    zc_notify ("READY=1");
+}
+
 static int s_run (s_main_t *self)
 {
-    zc_broker_config_t config;
     zc_topics_t *topics;
     zc_id_t last;
     char error[512];
-    s_configure (&config, self->options);
+    s_configure (&self->config, self->options);
+    zc_broker_config_t config = self->config;
     zc_history_t *history = s_history (self->options, &topics, &last);
     if (!history)
         return ZC_EXIT_FAILURE;
+    if (self->has_log && !(config.log = s_log (self, history, topics, last))) {
+        zc_history_destroy (&history);
+        zc_topics_destroy (&topics);
+        return ZC_EXIT_FAILURE;
+    }
+    if (self->has_log)
+        last = s_complete (topics);
     self->broker = zc_broker_new (&config, &history, &topics, last, error, sizeof error);
     if (!self->broker) {
         zc_error ("%s", error);
         return ZC_EXIT_FAILURE;
     }
-    zc_info ("ready");
-    zc_notify ("READY=1");
-    zc_broker_run (self->broker, self->signal_fd, s_signals, self);
+    if (zc_broker_ready (self->broker))
+        s_ready (self);
+    zc_broker_run (self->broker, self->signal_fd, s_signals, s_ready, self);
     zc_broker_destroy (&self->broker);
     zc_info ("stopped");
     return ZC_EXIT_OK;
@@ -404,7 +598,14 @@ int main (int argc, char **argv)
                  zc_options_bool (self.options, "syslog"));
     zc_raise_descriptor_limit ();
     self.signal_fd = s_signal_fd ();
-    status = s_run (&self);
+    char error[512];
+    int log = s_log_address (self.options, &self.log, error, sizeof error);
+    self.has_log = log > 0;
+    if (log < 0)
+        zc_error ("log: %s", error);
+    status = log < 0 ? ZC_EXIT_FAILURE : s_run (&self);
+    if (self.has_log)
+        zc_address_clear (&self.log);
     close (self.signal_fd);
     zc_options_destroy (&self.options);
     return status;

@@ -64,6 +64,9 @@ libzcast_a_SOURCES = \
 	lib/peer/redial.c lib/peer/redial.h \
 	lib/peer/name.c lib/peer/name.h \
 	lib/peer/subscriber.c lib/peer/subscriber.h \
+	lib/redis/address.c lib/redis/address.h \
+	lib/redis/redis.c lib/redis/redis.h \
+	lib/redis/reply.c lib/redis/reply.h \
 	lib/engine/channel.c lib/engine/channel.h \
 	lib/engine/client.c lib/engine/client.h \
 	lib/engine/encoder.c lib/engine/encoder.h \

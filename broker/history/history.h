@@ -71,6 +71,7 @@ typedef struct {
     void (*evict) (zc_history_t *self, zc_topic_t *topic);
     void (*purge) (zc_history_t *self, zc_topic_t *topic, zc_id_t upto, void *origin);
     void (*lose) (zc_history_t *self, zc_id_t upto);
+    int (*adopt) (zc_history_t *self, const zc_line_t *line);
     zc_id_t (*floor) (zc_history_t *self, zc_topic_t *topic);
     bool (*next) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored);
     uint64_t (*count) (zc_history_t *self, zc_topic_t *topic, zc_id_t after, zc_id_t upto);
@@ -161,6 +162,16 @@ static inline void zc_history_purge (zc_history_t *self, zc_topic_t *topic, zc_i
 static inline void zc_history_lose (zc_history_t *self, zc_id_t upto)
 {
     self->ops->lose (self, upto);
+}
+
+/*  Takes over the line of a log. The history is empty. Returns 0; or -1 if it can't keep the name.
+ */
+static inline int zc_history_adopt (zc_history_t *self, const zc_line_t *line)
+{
+    int rc = self->ops->adopt (self, line);
+    if (rc == 0)
+        self->line = *line;
+    return rc;
 }
 
 /*  History has all messages of the topic after the floor, except for those that have expired

@@ -475,6 +475,11 @@ static void s_lose_all (zc_history_t *base, zc_id_t upto)
     zc_position_lose (self->position, upto);
 }
 
+static int s_adopt (zc_history_t *base, const zc_line_t *line)
+{
+    return zc_position_adopt (((s_lmdb_t *)base)->position, line);
+}
+
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
     const s_lmdb_t *self = (s_lmdb_t *)base;
@@ -670,6 +675,7 @@ zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_to
                                          .evict = s_evict,
                                          .purge = s_purge,
                                          .lose = s_lose_all,
+                                         .adopt = s_adopt,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,

@@ -438,6 +438,12 @@ static void s_lose (zc_history_t *base, zc_id_t upto)
     ((s_memory_t *)base)->lost = upto;
 }
 
+static int s_adopt (zc_history_t *base, const zc_line_t *line)
+{
+    const s_memory_t *self = (s_memory_t *)base;
+    return self->position ? zc_position_adopt (self->position, line) : 0;
+}
+
 static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
 {
     const s_memory_t *self = (s_memory_t *)base;
@@ -539,6 +545,7 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
                                          .evict = s_evict,
                                          .purge = s_purge,
                                          .lose = s_lose,
+                                         .adopt = s_adopt,
                                          .floor = s_floor,
                                          .next = s_next,
                                          .count = s_count,

@@ -130,6 +130,24 @@ void zc_position_line (zc_position_t *self, zc_id_t begin, zc_line_t *line, bool
     zc_line_make (line, file->begin, file->random);
 }
 
+int zc_position_adopt (zc_position_t *self, const zc_line_t *line)
+{
+    zc_line_t again;
+    zc_id_t begin;
+    const char *dot = strchr (line->text, '.');
+    if (!dot || zc_id_parse (line->text, (size_t)(dot - line->text), &begin) != 0)
+        return -1;
+    uint64_t random = strtoull (dot + 1, NULL, 16);
+    zc_line_make (&again, begin, random);
+    if (!random || !zc_line_same (&again, line))
+        return -1;
+    self->file.begin = begin;
+    self->file.random = random;
+    self->file.line_check = s_line_check (&self->file);
+    s_write (self);
+    return 0;
+}
+
 void zc_position_reserve (zc_position_t *self, zc_id_t id)
 {
     zc_id_t ahead = zc_id_from_ms (ZC_POSITION_AHEAD_MS);

@@ -25,6 +25,10 @@ zc_id_t zc_position_lost (const zc_position_t *self);
  *  *made is set. */
 void zc_position_line (zc_position_t *self, zc_id_t begin, zc_line_t *line, bool *made);
 
+/*  Takes over another's line, as zc_line_make has named it. Returns 0; or -1 if the name has
+ * another form. */
+int zc_position_adopt (zc_position_t *self, const zc_line_t *line);
+
 /*  To be called with every position that is given. Writes only if the position comes near the
  *  reserved one. */
 void zc_position_reserve (zc_position_t *self, zc_id_t id);

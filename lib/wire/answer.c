@@ -360,7 +360,8 @@ bool zc_answer_is_error (const zc_answer_t *self, const char *code)
 bool zc_answer_is_passing (const zc_answer_t *self)
 {
     return zc_answer_is_error (self, "busy") || zc_answer_is_error (self, "history") ||
-           zc_answer_is_error (self, "internal") || zc_answer_is_error (self, "behind");
+           zc_answer_is_error (self, "internal") || zc_answer_is_error (self, "behind") ||
+           zc_answer_is_error (self, "log");
 }
 
 int zc_answer_limits (const zc_answer_t *self, size_t *max_payload)

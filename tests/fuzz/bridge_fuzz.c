@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bridge/address.h"
+#include "lib/redis/address.h"
 #include "bridge/envelope.h"
 #include "bridge/mapping.h"
 

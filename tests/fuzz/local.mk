@@ -26,6 +26,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/meter_fuzz \
 	tests/fuzz/bridge_fuzz \
 	tests/fuzz/reply_fuzz \
+	tests/fuzz/log_fuzz \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
 	tests/fuzz/eventstream_fuzz \
@@ -116,6 +117,9 @@ tests_fuzz_position_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 
 tests_fuzz_reply_fuzz_SOURCES = tests/fuzz/reply_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_reply_fuzz_LDADD = bridge/libbridge.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
+
+tests_fuzz_log_fuzz_SOURCES = tests/fuzz/log_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_log_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS) $(HIREDIS_LIBS)
 
 tests_fuzz_meter_fuzz_SOURCES = tests/fuzz/meter_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_meter_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)

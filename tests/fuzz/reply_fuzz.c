@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bridge/reply.h"
+#include "lib/redis/reply.h"
 #include "bridge/subscriptions.h"
 
 /*  A slice is within the reply, or empty. */

@@ -12,6 +12,7 @@ BELOW = {
     "base": [],
     "config": ["base"],
     "wire": ["base"],
+    "redis": ["base"],
     "order": ["base", "wire"],
     "access": ["base", "config", "wire"],
     "peer": ["base", "config", "wire", "access", "order"],

@@ -1,7 +1,7 @@
 /*  bridge_test.c - parts of the Redis bridge, without Redis: addresses, the mapping of channels
  *  to topics, the topics that go out, and the envelope between sites. */
 #include "unit.h"
-#include "bridge/address.h"
+#include "lib/redis/address.h"
 #include "bridge/envelope.h"
 #include "bridge/mapping.h"
 #include "bridge/outlet.h"

@@ -413,6 +413,16 @@ TESTS += tests/unit/reply_test
 tests_unit_reply_test_SOURCES = tests/unit/reply_test.c tests/unit/unit.h
 tests_unit_reply_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
 
+check_PROGRAMS += tests/unit/log_entry_test
+TESTS += tests/unit/log_entry_test
+tests_unit_log_entry_test_SOURCES = tests/unit/log_entry_test.c tests/unit/unit.h
+tests_unit_log_entry_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
+check_PROGRAMS += tests/unit/log_state_test
+TESTS += tests/unit/log_state_test
+tests_unit_log_state_test_SOURCES = tests/unit/log_state_test.c tests/unit/unit.h
+tests_unit_log_state_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
 check_PROGRAMS += tests/unit/pending_test
 TESTS += tests/unit/pending_test
 tests_unit_pending_test_SOURCES = tests/unit/pending_test.c tests/unit/unit.h

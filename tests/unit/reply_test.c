@@ -1,7 +1,7 @@
 /*  reply_test.c - the meaning of Redis' replies: tables of them as they come over the wire. */
 #include "tests/unit/unit.h"
 
-#include "bridge/reply.h"
+#include "lib/redis/reply.h"
 
 static redisReply *s_read (const char *wire)
 {

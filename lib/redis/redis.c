@@ -12,7 +12,7 @@
  *
  *  Redis answers in order, so the replies that it owes are a queue of tags. Messages of
  *  subscriptions come between the replies, and have no tag. */
-#include "bridge/redis.h"
+#include "lib/redis/redis.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -460,6 +460,13 @@ void zc_redis_run (zc_redis_t *self)
         s_transfer (self);
     if (self->state >= S_GREETING)
         s_keep_alive (self);
+}
+
+/*  Where that fails, the next run finds out. */
+void zc_redis_flush (zc_redis_t *self)
+{
+    if (self->state == S_READY && self->unsent)
+        s_write (self);
 }
 
 bool zc_redis_is_ready (const zc_redis_t *self)

@@ -1,4 +1,4 @@
-#include "bridge/reply.h"
+#include "lib/redis/reply.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <zmq.h>
-#include "bridge/address.h"
-#include "bridge/reply.h"
+#include "lib/redis/address.h"
+#include "lib/redis/reply.h"
 
 typedef struct zc_redis zc_redis_t;
 
@@ -53,5 +53,7 @@ void zc_redis_works (zc_redis_t *self);
 size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item);
 long zc_redis_timeout (const zc_redis_t *self);
 void zc_redis_run (zc_redis_t *self);
+/*  Sends commands that were queued since, as far as the connection takes them now. */
+void zc_redis_flush (zc_redis_t *self);
 
 #endif

@@ -1,6 +1,7 @@
 /*  address.c - the URL of a Redis, in the forms that redis-cli and the Redis clients share. */
-#include "bridge/address.h"
+#include "lib/redis/address.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,4 +212,24 @@ void zc_address_set (char **field, const char *value)
         return;
     free (*field);
     *field = strdup (value);
+}
+
+int zc_address_read_password (zc_address_t *self, const char *path, char *error, size_t size)
+{
+    char password[ZC_PASSWORD_MAX];
+    FILE *file = fopen (path, "re");
+    if (!file) {
+        snprintf (error, size, "%s: %s", path, strerror (errno));
+        return -1;
+    }
+    bool good = fgets (password, sizeof password, file) != NULL;
+    fclose (file);
+    if (good)
+        password[strcspn (password, "\r\n")] = 0;
+    if (good && password[0]) {
+        zc_address_set (&self->password, password);
+        return 0;
+    }
+    snprintf (error, size, "%s: its first line is to be the password", path);
+    return -1;
 }
