@@ -477,6 +477,10 @@ static zc_topic_t *s_list_kept (zc_dialogue_t *self, const zc_ask_t *request, zc
 static void s_list (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     zc_buf_t list = ZC_BUF_INIT, next = ZC_BUF_INIT;
+    if (self->flow->behind) {
+        s_behind (self, route);
+        return;
+    }
     if (zc_history_unreadable (self->flow->history)) {
         s_error (self, route, "history", "history can't be read now: try again");
         return;

@@ -246,6 +246,11 @@ static void s_print_broker (const json_t *stats, const char *endpoint)
             zc_human_bytes ((double)of.history_bytes, b));
     if (*s_string (history, "error"))
         s_line ("                 %s", s_string (history, "error"));
+    const json_t *log = json_object_get (stats, "log");
+    if (log)
+        s_line ("  log            %s: entry %.0f, %.0f messages wait%s%s", s_string (log, "state"),
+                s_number (log, "number"), s_number (log, "waiting"),
+                *s_string (log, "error") ? "; " : "", s_string (log, "error"));
     s_line ("  refused        %s on PUB, %s in conflict; %s repeated",
             zc_human_count ((double)of.refused, a), zc_human_count ((double)of.conflicts, b),
             zc_human_count ((double)of.duplicates, c));

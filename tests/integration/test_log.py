@@ -12,7 +12,7 @@ import pytest
 import redis
 import zmq
 
-from stack import LIMIT, Reply, free_port, position, run, wait_for
+from stack import LIMIT, SOURCE, Reply, free_port, position, run, wait_for
 
 LOG, STATE = "{zcast}:log", "{zcast}:state"
 
@@ -110,6 +110,7 @@ def test_the_way_of_a_message(logged):
     assert [number for _, number, _ in entries(stack)] == [1, 2, 3]
     assert stack.stats()["log"] | {"number": 3, "state": "ok", "waiting": 0} == stack.stats()["log"]
     assert client(stack).xinfo_stream(LOG)["length"] == 3
+    assert stack.request("PURGE", "t")[:2] == [b"ERR", b"forbidden"]  # it would come back with the next start
 
 
 def test_a_repeat_and_a_conflict(logged):
@@ -359,6 +360,7 @@ def test_behind_until_it_has_read_all(logged):
     assert stack.request("SYNC", "", "t")[:2] == [b"ERR", b"behind"]
     assert stack.request("REPLAY", "earliest", "t")[:2] == [b"ERR", b"behind"]
     assert stack.request("TOPICS", "0-0", "")[:2] == [b"ERR", b"behind"]
+    assert stack.request("LIST", 10, "")[:2] == [b"ERR", b"behind"]
     assert stack.stats()["log"]["state"] != "ok" and " ready" not in again.log()
     stack.redis_cli("acl", "setuser", "default", "+xread")
     again.wait_log(" ready")
@@ -573,3 +575,23 @@ def test_a_password_from_a_file(logged):
     broker = stack.broker(f"--log={url}", f"--log-password-file={stack.folder}/secret")
     assert stack.publish("t", "one")
     assert "wrong" not in broker.log() and "hush" not in broker.log()
+
+
+def test_the_documented_rights_are_enough(logged):
+    """Those of doc/scale.md: also for putting back, and for names."""
+    stack = logged
+    (line,) = re.findall("^user zcast on .*", (SOURCE / "doc/scale.md").read_text(), re.M)
+    words = [word.replace("PASSWORD", "hush") for word in line.split()[1:]]
+    client(stack).execute_command("ACL", "SETUSER", *words)
+    (stack.folder / "secret").write_text("hush\n")
+    url = stack.redis_url.replace("//", "//zcast:x@")
+    stack.broker(f"--log={url}", f"--log-password-file={stack.folder}/secret", "--dedup-max=2")
+    for i in range(10):
+        stack.publish("t", f"{i}", {"id": f"own{i}"})
+    for key in (LOG, STATE):
+        client(stack).delete(key)
+    for i in range(100):
+        stack.publish("t", f"{i}", {"id": f"more{i}"})
+    assert [text for text, _ in history(stack)[0]] == [f"{i}" for i in [*range(10), *range(100)]]
+    assert stack.stats()["log"]["restored"] == 10
+    assert "log            ok: entry" in stack.zmq("stat").stdout
