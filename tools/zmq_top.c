@@ -21,7 +21,8 @@
 
 #define S_TOPICS 50        /* that are shown at most */
 #define S_SNAPSHOT_ROWS 40 /* without a terminal */
-#define S_ANSWER_MS 2000
+#define S_ANSWER_MS 2000   /* live: keys wait for so long while the broker is away */
+#define S_PATIENCE_MS 5000 /* for a snapshot */
 #define S_ROWS_MIN 8
 
 static const zc_option_t s_options[] = {
@@ -424,9 +425,10 @@ static int s_snapshot (s_top_t *self)
 
 static int s_run (const zc_options_t *options)
 {
+    bool live = zc_tool_on_terminal () && isatty (STDIN_FILENO);
     s_top_t self = {.options = options,
-                    .live = zc_tool_on_terminal () && isatty (STDIN_FILENO),
-                    .link = zc_tool_link_new (options, S_ANSWER_MS)};
+                    .live = live,
+                    .link = zc_tool_link_new (options, live ? S_ANSWER_MS : S_PATIENCE_MS)};
     int status = !self.link ? ZC_EXIT_FAILURE : self.live ? s_live (&self) : s_snapshot (&self);
     for (size_t i = 0; i < self.worker_count; i++)
         free (self.workers[i].name);
