@@ -1,5 +1,5 @@
-/*  columns.h - a table for people. Its rows are gathered first, so that each column is as wide as
- *  what is in it. */
+/*  columns.h - a table for people. Its rows are gathered first, so that each column is as wide
+ *  as its contents. */
 #ifndef ZC_COLUMNS_H
 #define ZC_COLUMNS_H
 

@@ -1,5 +1,5 @@
 /*  doctor.c - see doctor.h. A check is a function that reads facts and writes one finding; the
- * table at the end has them in the order in which they are told. */
+ *  table at the end has the checks in their order. */
 #include "tools/doctor.h"
 
 #include <inttypes.h>
@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define S_SLOW_MS 3000        /* for the first byte */
-#define S_GATHERED_MS 150     /* of the fastest test event: HAProxy gathers for 200 */
-#define S_HEARTBEAT_MS 16000  /* within this a heartbeat comes, unless it is set higher */
-#define S_SILENCE_MS 900      /* what ends after this much silence has met a time-out */
-#define S_CERTIFICATE_DAYS 14 /* what is left when a certificate should have been renewed */
+#define S_SLOW_MS 3000    /* for the first byte */
+#define S_GATHERED_MS 150 /* of the fastest test event: HAProxy gathers for 200 */
+/* a heartbeat comes within this time, unless it is configured longer */
+#define S_HEARTBEAT_MS 16000
+#define S_SILENCE_MS 900      /* a connection that ends after so much silence has met a time-out */
+#define S_CERTIFICATE_DAYS 14 /* days left when a certificate should have been renewed */
 #define S_CLOCK_MS 5000       /* token-leeway */
 #define S_CLOCK_WRONG_MS 60000
 #define S_DAY 86400
@@ -46,7 +47,7 @@ static void s_skip (zc_finding_t *self, const char *text)
     s_say (self, ZC_DOCTOR_SKIPPED, ZC_ADVICE_NONE, "%s", text);
 }
 
-/*  "404: Not Found", or the reason why there is no status. The first line of HTML says nothing. */
+/*  "404: Not Found", or the reason why there is no status. A first line of HTML is useless. */
 static const char *s_said (const zc_doctor_try_t *attempt, char *out, size_t size)
 {
     bool plain = *attempt->text && *attempt->text != '<';
@@ -63,7 +64,7 @@ static bool s_is_stream (const zc_doctor_try_t *attempt)
     return attempt->head.status == 200 && strcmp (attempt->head.type, "text/event-stream") == 0;
 }
 
-/*  Whether there is a stream that can be looked at further. */
+/*  Whether there is a stream for further checks. */
 static bool s_flows (const s_facts_t *facts)
 {
     return s_is_stream (&facts->stream) && !facts->later && !facts->foreign;
@@ -469,8 +470,8 @@ static void s_socket (const s_facts_t *facts, zc_finding_t *self)
                *facts->socket.head.protocol ? facts->socket.head.protocol : "no sub-protocol");
 }
 
-/*  Tokens: a bad one is refused wherever tokens are checked, so that it shows whether the field
- * that it comes in arrives. */
+/*  Tokens: a bad one is refused wherever tokens are checked, so a refusal shows that its field
+ *  arrives. */
 static void s_token_given (const s_facts_t *facts, zc_finding_t *self)
 {
     char said[ZC_DOCTOR_TEXT + 16];

@@ -1,5 +1,5 @@
-/*  doctor.h - judges what `zmq doctor` and `zmq ping --through` have measured at a public URL:
- * facts in, findings out. No I/O and no clock. */
+/*  doctor.h - judges the measurements of `zmq doctor` and `zmq ping --through` at a public URL:
+ *  facts in, findings out. No I/O and no clock. */
 #ifndef ZC_DOCTOR_H
 #define ZC_DOCTOR_H
 
@@ -28,7 +28,7 @@ typedef struct {
     long silent_ms; /* how long nothing had come then */
 } zc_doctor_watch_t;
 
-/*  What came of Last-Event-ID. */
+/*  The result of Last-Event-ID. */
 typedef enum {
     ZC_RESUME_NOT_TRIED, /* the stream gave no id */
     ZC_RESUME_REFUSED,   /* no stream: `resume` says why */
@@ -40,7 +40,7 @@ typedef enum {
 } zc_doctor_resume_t;
 
 typedef struct {
-    /*  The URL, and what was asked for. */
+    /*  The URL, and the options. */
     char url[ZC_DOCTOR_TEXT];    /* without a slash at its end */
     char host[ZC_DOCTOR_TEXT];   /* HOST[:PORT] */
     char origin[ZC_DOCTOR_TEXT]; /* --origin; "": not given */
@@ -59,14 +59,14 @@ typedef struct {
     /*  The stream. */
     zc_doctor_try_t stream;
     long head_ms, first_ms; /* from the request to the head, to the first event */
-    bool foreign;           /* that event is no zcast's */
-    bool later;             /* it only said when to come back, and ended */
+    bool foreign;           /* the event isn't a zcast's */
+    bool later;             /* it only told when to come back, and ended */
     bool expired, stale;    /* zcast.end, zcast.stale */
-    bool flooded;           /* more came than is looked at */
+    bool flooded;           /* more bytes came than are read */
     zc_doctor_watch_t watch;
     unsigned together; /* heartbeats that came in one piece with the one before */
 
-    /*  What was tried beside it. */
+    /*  Further requests. */
     zc_doctor_resume_t resumed;
     zc_doctor_try_t resume;
     zc_doctor_try_t anonymous, wrong_token; /* the stream without a token, and with a bad one */

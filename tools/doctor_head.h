@@ -1,5 +1,6 @@
-/*  doctor_head.h - what `zmq doctor` looks at in the head of an answer (RFC 9110, RFC 9112 §4, §5).
- *  Bytes in, facts out; no I/O. All texts are escaped (zc_text_escape), and so fit to be shown. */
+/*  doctor_head.h - the facts that `zmq doctor` takes from the head of an answer (RFC 9110, RFC
+ *  9112 §4, §5). Bytes in, facts out; no I/O. All texts are escaped (zc_text_escape), and so fit
+ *  to be shown. */
 #ifndef ZC_DOCTOR_HEAD_H
 #define ZC_DOCTOR_HEAD_H
 
@@ -35,8 +36,8 @@ typedef struct {
 
 /*  Copies text from outside, escaped and cut, into `size` bytes with a NUL. */
 void zc_doctor_copy (char *out, size_t size, zc_slice_t text);
-/*  Reads one line of a head, with or without its end. A status line begins anew, since the answer
- *  after a 100 has a head of its own. */
+/*  Reads one line of a head, with or without its end. A status line starts over, since the
+ *  answer after a 100 has a head of its own. */
 void zc_doctor_head_line (zc_doctor_head_t *self, zc_slice_t line);
 /*  Reads a whole head. Returns its length, with the empty line; 0 if it isn't complete yet; or -1
  *  if it is longer than ZC_DOCTOR_HEAD_MAX, or not HTTP. */

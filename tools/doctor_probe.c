@@ -1,8 +1,8 @@
 /*  doctor_probe.c - see doctor_probe.h.
  *
- *  The stream and the WebSocket are opened first and stay open; what else is tried goes beside
- * them, one request after the other, so that their silence is measured meanwhile. A token that the
- *  server says back is taken out of every text before it is kept. */
+ *  The stream and the WebSocket are opened first and stay open. All other requests are made
+ *  beside them, one after the other, so that their silence is measured meanwhile. If the server
+ *  repeats the token, it is removed from every text before the text is kept. */
 #define _GNU_SOURCE /* memmem */
 #include "tools/doctor_probe.h"
 
@@ -23,9 +23,9 @@
 #define S_EVENT_MAX 65536
 #define S_BYTES_MAX (16 * 1024 * 1024) /* of one answer */
 #define S_WATCH_MS 40000               /* two heartbeats of 15 s */
-#define S_TOGETHER_US 20000            /* what comes within this came in one piece */
+#define S_TOGETHER_US 20000            /* bytes that come within this time came in one piece */
 
-/*  What is known of one request while it runs. */
+/*  The state of one request. */
 typedef struct s_probe s_probe_t;
 typedef struct {
     s_probe_t *probe;
@@ -49,7 +49,7 @@ struct s_probe {
     zc_buf_t opening; /* the head of the WebSocket's answer, as far as it is there */
     char key[ZC_SOCKET_KEY + 1];
     bool socket_open, socket_over;
-    uint64_t socket_us; /* when something last came there */
+    uint64_t socket_us; /* when bytes last came there */
     unsigned pings;
     char word[40]; /* the test event that is awaited; "": none */
     uint64_t word_us;
@@ -62,7 +62,7 @@ static long s_ms (uint64_t from_us, uint64_t to_us)
 
 /*  Texts from outside -------------------------------------------------------------------------- */
 
-/*  Takes the token out. */
+/*  Removes the token. */
 static void s_hide (const s_probe_t *self, char *text, size_t len)
 {
     const zc_buf_t *token = &self->token;
@@ -83,7 +83,7 @@ static void s_keep_text (const s_probe_t *self, zc_doctor_try_t *attempt, zc_buf
     zc_doctor_copy (attempt->text, sizeof attempt->text, line);
 }
 
-/*  Answers as they come ------------------------------------------------------------------------ */
+/*  Answers ------------------------------------------------------------------------------------- */
 
 static bool s_on_field (void *arg, const char *bytes, size_t len)
 {
@@ -119,7 +119,7 @@ static bool s_on_body (void *arg, const char *bytes, size_t len)
     return false;
 }
 
-/*  Something came; `beats`: how many heartbeats or pings it was. */
+/*  Bytes came; `beats` is how many heartbeats or pings they were. */
 static void s_note_beats (zc_doctor_watch_t *watch, uint64_t *last_us, unsigned beats)
 {
     uint64_t now = zc_mono_us ();
@@ -199,7 +199,7 @@ static bool s_begin (s_request_t *self, zc_doctor_try_t *attempt, const zc_http_
     return zc_http_begin (self->http, &request) == 0;
 }
 
-/*  Takes over what became of a request that is over. */
+/*  Takes over the result of a request that has ended. */
 static void s_finish (s_request_t *self)
 {
     zc_http_answer_t *answer = zc_http_answer (self->http);
@@ -286,8 +286,8 @@ static void s_serve_socket (s_probe_t *self)
     }
 }
 
-/*  One wait for whatever comes first, at most until `end_us`. False when that has come, or a
- *  signal. */
+/*  One wait for the first event of any kind, at most until `end_us`. Returns false at that time,
+ *  or after a signal. */
 static bool s_turn (s_probe_t *self, uint64_t end_us)
 {
     uint64_t now = zc_mono_us ();
@@ -310,8 +310,8 @@ static uint64_t s_deadline (const s_probe_t *self)
     return zc_mono_us () + (uint64_t)self->wish->timeout_ms * 1000;
 }
 
-/*  Waits for a request beside the stream: for its first event if `event`, else for the beginning of
- * a stream; or for its end. */
+/*  Waits for a request beside the stream: for its first event if `event`, or else for the
+ *  beginning of a stream; or for its end. */
 static void s_wait_side (s_probe_t *self, bool event)
 {
     s_request_t *side = &self->side;
@@ -448,7 +448,7 @@ static zc_doctor_resume_t s_verdict (const s_request_t *side)
     return continued ? ZC_RESUME_CONTINUED : ZC_RESUME_GAP;
 }
 
-/*  Comes back with the last id, in the field and, where that doesn't help, in the URL. */
+/*  Comes back with the last id: in the field and, if that has no effect, in the URL. */
 static void s_try_resume (s_probe_t *self)
 {
     char field[256];
@@ -544,8 +544,8 @@ static bool s_send_by_broker (s_probe_t *self, zc_tool_link_t *link)
     return false;
 }
 
-/*  One event after the other: the next one is published when the last one is there, so that what is
- *  gathered on the way shows. */
+/*  Events are published one after the other: the next one only once the last one is there, so
+ *  that gathering on the way shows. */
 static void s_try_events (s_probe_t *self)
 {
     zc_doctor_facts_t *facts = self->facts;
@@ -653,7 +653,7 @@ static void s_clear (s_probe_t *self)
 {
     s_clear_request (&self->side);
     s_clear_request (&self->socket);
-    s_clear_request (&self->main); /* last: the others use what it owns */
+    s_clear_request (&self->main); /* last: the others use parts of it */
     if (self->token.len > 0)
         memset (self->token.data, 0, self->token.len);
     zc_buf_clear (&self->token);

@@ -1,5 +1,5 @@
-/*  doctor_probe.h - measures the facts that doctor.h judges: asks a public URL as a browser would.
- *  Every wait and every byte that is kept is bounded, whatever the server does. */
+/*  doctor_probe.h - measures the facts that doctor.h judges: asks a public URL as a browser
+ *  would. Every wait, and the memory for every answer, is bounded, whatever the server does. */
 #ifndef ZC_DOCTOR_PROBE_H
 #define ZC_DOCTOR_PROBE_H
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*  The lines that are told: those of the server that answers, and of zcast.conf. */
+/*  The lines to be printed: those of the server that answers, and of zcast.conf. */
 static const char *s_line (const zc_finding_t *finding, zc_web_server_t server,
                            zc_web_server_t each)
 {

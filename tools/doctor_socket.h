@@ -34,8 +34,9 @@ void zc_doctor_socket_ask (zc_buf_t *out, const char *target, const char *host, 
 /*  Writes a key of 16 random bytes, and the answer that a server gives to it, each with a NUL. */
 void zc_doctor_socket_key (const uint8_t random[16], char key[ZC_SOCKET_KEY + 1]);
 void zc_doctor_socket_accept (const char *key, char accept[ZC_SOCKET_ACCEPT + 1]);
-/*  Reads frames; appends to `out` what has to be sent. Returns 0; or -1 if these bytes are no
- * frames of a server, and then nothing may follow. Ignores what follows a close frame. */
+/*  Reads frames, and appends the bytes to be sent to `out`. Returns 0; or -1 if these bytes
+ *  aren't frames of a server, and then nothing may follow. Bytes after a close frame are
+ *  ignored. */
 int zc_doctor_socket_read (zc_doctor_socket_t *self, const char *bytes, size_t len, zc_buf_t *out);
 
 #endif

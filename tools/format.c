@@ -44,7 +44,7 @@ static int s_hex (char c)
     return at && (c >= 'A' || c <= '9') ? (int)(at - digits) : -1;
 }
 
-/*  What follows a backslash. Returns its length; 0: none. */
+/*  The escape after a backslash. Returns its length; 0: there is none. */
 static size_t s_escape (zc_format_t *self, const char *text)
 {
     static const char letters[] = "ntr0\\", bytes[] = "\n\t\r\0\\";
@@ -60,7 +60,7 @@ static size_t s_escape (zc_format_t *self, const char *text)
     return 3;
 }
 
-/*  What follows a per cent sign. Returns its length; 0: none. */
+/*  The directive after a per cent sign. Returns its length; 0: there is none. */
 static size_t s_directive (zc_format_t *self, const char *text)
 {
     if (*text == '%') {

@@ -18,8 +18,8 @@ typedef struct zc_format zc_format_t;
 /*  NULL with a sentence in `error`, if the text is no format. */
 zc_format_t *zc_format_new (const char *text, char *error, size_t size);
 void zc_format_destroy (zc_format_t **self_p);
-/*  Appends a message. What isn't there is empty. `escape`: what comes from the message is made fit
- *  for a terminal (zc_text_escape); what the format itself says is written as it is. */
+/*  Appends a message; missing parts are empty. `escape`: text from the message is made fit for a
+ *  terminal (zc_text_escape); text of the format itself is written unchanged. */
 void zc_format_write (const zc_format_t *self, const zc_message_t *message, bool escape,
                       zc_buf_t *out);
 

@@ -1,9 +1,8 @@
 /*  listing.c - see listing.h.
  *
- *  While pages are read, a topic may be published on: it then leaves its place in the broker's
- * order for the front of it, which was read already. So the front is read again at the end, up to
- * the position at which the reading began, and of a topic that came twice the later entry counts.
- */
+ *  A topic may be published on while pages are read: in the broker's order it then moves to the
+ *  front, which was read already. So the front is read again at the end, up to the position at
+ *  which the reading began. If a topic came twice, the later entry counts. */
 #include "tools/listing.h"
 
 #include <stdlib.h>
@@ -16,8 +15,8 @@ typedef struct {
     zc_listing_t *list;
     zc_buf_t next;
     zc_id_t head;  /* of this page's answer */
-    zc_id_t until; /* no topic is wanted that was published on at or before this */
-    bool beyond;   /* all that is behind the page is so */
+    zc_id_t until; /* topics published on at or before this position aren't wanted */
+    bool beyond;   /* this is true of all topics after the page */
 } s_reading_t;
 
 static void s_add (zc_listing_t *self, const zc_topic_kept_t *kept)

@@ -1,4 +1,4 @@
-/*  listing.h - the broker's topics with what history keeps of them (LIST), all pages together. */
+/*  listing.h - the broker's topics with their part of history (LIST), all pages together. */
 #ifndef ZC_LISTING_H
 #define ZC_LISTING_H
 
@@ -15,9 +15,9 @@ typedef struct {
     size_t count, cap;
 } zc_listing_t;
 
-/*  Reads the topics that begin with `prefix`; but no more than the `most` that were published on
- *  last, if that isn't 0. Returns ZC_EXIT_OK; or the exit status, after saying why. The listing is
- *  to be cleared in either case. */
+/*  Reads the topics that begin with `prefix`, but only the `most` that were published on last,
+ *  unless `most` is 0. Returns ZC_EXIT_OK; or the exit status, after it has said why. The
+ *  listing is to be cleared in either case. */
 int zc_listing_read (zc_listing_t *self, zc_tool_link_t *link, zc_slice_t prefix, size_t most);
 void zc_listing_clear (zc_listing_t *self);
 

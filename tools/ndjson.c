@@ -23,7 +23,7 @@ static zc_slice_t s_slice (const json_t *text)
     return (zc_slice_t){json_string_value (text), json_string_length (text)};
 }
 
-/*  Whether a line `name: value` can be made of it. */
+/*  Whether it can become a line `name: value`. */
 static bool s_is_line (const char *name, zc_slice_t value)
 {
     return *name && !strpbrk (name, ": \n\r") && zc_text_plain (name, strlen (name)) &&
@@ -52,7 +52,7 @@ static const char *s_add_header (zc_ndjson_t *self, const char *name, const json
     return NULL;
 }
 
-/*  The object `headers`: one that came several times is a list. */
+/*  The object `headers`: a header that occurs several times is a list. */
 static const char *s_add_headers (zc_ndjson_t *self, json_t *headers)
 {
     const char *name, *wrong = json_is_object (headers) ? NULL : "headers is no object";
@@ -67,7 +67,7 @@ static const char *s_add_headers (zc_ndjson_t *self, json_t *headers)
     return wrong;
 }
 
-/*  `id`: what isn't of a position's form is the publisher's own. */
+/*  `id`: a text that doesn't have a position's form is the publisher's own id. */
 static const char *s_add_id (zc_ndjson_t *self, const json_t *value)
 {
     zc_id_t id;

@@ -1,9 +1,10 @@
-/*  ndjson.h - a line of NDJSON as a message to publish: what `zmq history --ndjson` and `zmq sub
- *  --json` print, or a line written by hand. No I/O.
+/*  ndjson.h - a line of NDJSON as a message to publish, as `zmq history --ndjson` and `zmq sub
+ *  --json` print it, or as written by hand. No I/O.
  *
- *  The members: topic; data, or base64; event; event-id (the publisher's own id); key, ttl, retry,
- *  private, content-type; and headers, an object with all others. `id` and `time` are what a broker
- *  gave before, and are passed over, unless `id` can't be a position: then it is an own id. */
+ *  The members: topic; data, or base64; event; event-id (the publisher's own id); key, ttl,
+ *  retry, private, content-type; and headers, an object with all others. `id` and `time` come
+ *  from an earlier broker, and are ignored, unless `id` can't be a position: then it is an own
+ *  id. */
 #ifndef ZC_NDJSON_H
 #define ZC_NDJSON_H
 

@@ -1,5 +1,5 @@
-/*  samples.c - see samples.h. A bucket's width grows with its values: each power of two has 32 of
- *  them. */
+/*  samples.c - see samples.h. The width of buckets grows with their values: each power of two
+ *  has 32 buckets. */
 #include "tools/samples.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/*  samples.h - how long things took, for percentiles: any number of samples in bounded memory, to
- *  within 3 %. No I/O. */
+/*  samples.h - samples of durations, for percentiles: any number of them in bounded memory,
+ *  exact to 3 %. No I/O. */
 #ifndef ZC_SAMPLES_H
 #define ZC_SAMPLES_H
 

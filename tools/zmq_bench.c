@@ -1,8 +1,9 @@
-/*  zmq_bench.c - `zmq bench`: how much a broker takes and delivers, and how long that takes.
+/*  zmq_bench.c - `zmq bench`: how many messages a broker accepts and delivers, and how long that
+ *  takes.
  *
- *  One publisher with acknowledgement, and a number of subscribers, all in this process. A message
- *  begins with the time when it was made, so that both its acknowledgement and its delivery can be
- *  timed. What is measured therefore includes this process, which shares the machine. */
+ *  One publisher with acknowledgement, and a number of subscribers, are in this process. A
+ *  message begins with the time when it was made, so that its acknowledgement and its delivery
+ *  can be timed. So the measurement includes this process, which shares the machine. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #define S_AHEAD 400             /* messages queued, acknowledged or not */
 #define S_AHEAD_BYTES (4 << 20) /* and bytes in them */
 #define S_START_MS 5000         /* for the broker to be there */
-#define S_LATE_MS 5000          /* for what is on its way when the time is up */
+#define S_LATE_MS 5000          /* for messages that are under way when the time is over */
 #define S_SUBSCRIBERS_MAX 100
 #define S_STAMP sizeof (uint64_t) /* bytes at the beginning of a payload */
 
@@ -369,7 +370,7 @@ static void s_purged (void *arg, const zc_answer_t *answer)
     (void)arg, (void)answer;
 }
 
-/*  Takes the messages out of history. */
+/*  Removes the messages from history. */
 static void s_clean_up (const s_bench_t *self)
 {
     zc_ask_t ask = {.verb = ZC_PURGE, .list = {self->topic, strlen (self->topic)}};

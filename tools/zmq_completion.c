@@ -1,5 +1,5 @@
-/*  zmq_completion.c - `zmq completion`: what bash, zsh and fish need to complete commands and
- *  options, written from the tables of options that the commands have. */
+/*  zmq_completion.c - `zmq completion`: completions of commands and options for bash, zsh and
+ *  fish, made from the commands' tables of options. */
 #include <stdio.h>
 #include <string.h>
 #include "lib/base/daemon.h"
@@ -115,8 +115,8 @@ static void s_bash_value (const char *command, const zc_option_t *option)
         puts (s_is_path (option) ? ") files=1 ;;" : ") return ;;");
 }
 
-/*  The word before the one that is completed may be an option with a value, also where bash takes
- *  the '=' between them for a word. */
+/*  The word before the completed one may be an option with a value, even where bash takes the '='
+ *  between them for a word. */
 static const char s_bash_head[] =
     "# bash completion for zmq(1), made by `zmq completion bash` -*- shell-script -*-\n"
     "_zmq()\n{\n"

@@ -1,5 +1,5 @@
-/*  zmq_doctor.c - `zmq doctor`: looks at a public URL as a browser would, and says which line to
- *  change. */
+/*  zmq_doctor.c - `zmq doctor`: checks a public URL as a browser would use it, and says which
+ *  line to change. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +110,7 @@ static bool s_skipped (const zc_options_t *options, const char *id)
     return false;
 }
 
-/*  Without those that were left out. */
+/*  Judges, and removes the checks that were left out. */
 static size_t s_judge (const zc_options_t *options, const zc_doctor_facts_t *facts,
                        zc_finding_t findings[ZC_DOCTOR_CHECKS])
 {

@@ -1,4 +1,4 @@
-/*  zmq_history.c - `zmq history`: what the broker keeps of topics, page by page (FETCH). */
+/*  zmq_history.c - `zmq history`: the stored messages of topics, page by page (FETCH). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ typedef struct {
     const zc_options_t *options;
     zc_tool_link_t *link;
     zc_printer_t printer;
-    zc_buf_t topics; /* with LF between */
+    zc_buf_t topics; /* separated by LF */
     size_t topic_count;
     char since[ZC_ID_SIZE]; /* a position, or "earliest" */
     zc_id_t until;          /* inclusive; at most the broker's head */
@@ -170,7 +170,7 @@ static int s_find_topics (s_history_t *self)
     return status;
 }
 
-/*  The first position, where only the broker knows that. */
+/*  The first position, if only the broker knows it. */
 static int s_find_since (s_history_t *self, const zc_since_t *since)
 {
     size_t at = 0, count = 0;
@@ -227,7 +227,7 @@ static int s_ask (s_history_t *self, uint64_t count, uint64_t bytes)
     return zc_tool_ask (self->link, &ask, s_part, self);
 }
 
-/*  Where history begins after the position that was asked for. */
+/*  Says where history begins, if that is after the position asked for. */
 static void s_say_where_it_begins (const s_history_t *self)
 {
     zc_id_t since;
@@ -287,7 +287,7 @@ static int s_check_words (const zc_options_t *options)
     return ZC_EXIT_OK;
 }
 
-/*  Whether it ends before it begins: a broker refuses what it hasn't reached. */
+/*  Whether the range is empty: a broker refuses positions that it hasn't reached. */
 static bool s_is_empty (const s_history_t *self)
 {
     zc_id_t since = ZC_ID_NONE;

@@ -1,4 +1,4 @@
-/*  zmq_latency.c - `zmq latency`: PING again and again, and how long the answers take. */
+/*  zmq_latency.c - `zmq latency`: sends PING again and again, and measures the answers. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

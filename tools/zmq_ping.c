@@ -1,5 +1,5 @@
-/*  zmq_ping.c - `zmq ping`: whether the broker answers, or, with --through, whether a public URL
- * gives events. */
+/*  zmq_ping.c - `zmq ping`: whether the broker answers, or with --through, whether a public URL
+ *  delivers events. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -221,7 +221,7 @@ static int s_headers (s_pub_t *self)
     return ZC_EXIT_OK;
 }
 
-/*  --key-field: the text as it is, but for "\t". */
+/*  --key-field: the text itself, or a tab for "\t". */
 static void s_separator (s_pub_t *self)
 {
     const char *text = zc_options_text (self->options, "key-field");
@@ -244,7 +244,7 @@ static void s_refused (s_pub_t *self, uint64_t line, zc_slice_t code, zc_slice_t
     zc_tool_say ("%srefused: %.*s: %.*s", which, (int)code.len, code.at, (int)text.len, text.at);
 }
 
-/*  The line of the next message that is reported: those that were no message are passed over. */
+/*  The line of the next message to be reported: lines without a message are skipped. */
 static uint64_t s_next_line (s_pub_t *self)
 {
     const uint64_t *skipped = (const uint64_t *)self->skipped.data;
@@ -431,7 +431,7 @@ static int s_send (s_pub_t *self, zc_slice_t payload)
     return s_send_as (self, self->topic, headers, payload);
 }
 
-/*  A line that is no message is said, and the others go on. */
+/*  Reports a line that is no message; the others go on. */
 static int s_skip_line (s_pub_t *self, const char *why)
 {
     zc_buf_add (&self->skipped, &self->line_number, sizeof self->line_number);
@@ -550,7 +550,7 @@ static int s_read (s_pub_t *self)
     return ZC_EXIT_OK;
 }
 
-/*  Whether there is something to publish that has been read already: it waits for the rate. */
+/*  Whether there is more to publish that has been read, and waits for the rate. */
 static bool s_has_more (const s_pub_t *self)
 {
     if (!self->lines)
@@ -558,7 +558,7 @@ static bool s_has_more (const s_pub_t *self)
     return self->line.len && (self->input < 0 || memchr (self->line.data, '\n', self->line.len));
 }
 
-/*  Publishes of that what the rate allows, and the queue has room for. */
+/*  Publishes as many of these as the rate allows and the queue has room for. */
 static int s_produce (s_pub_t *self)
 {
     int status = ZC_EXIT_OK;

@@ -1,4 +1,4 @@
-/*  zmq_purge.c - `zmq purge`: history lets go of all messages of a topic. */
+/*  zmq_purge.c - `zmq purge`: removes all messages of topics from history. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static const zc_program_t s_program = {
 };
 
 typedef struct {
-    zc_buf_t topics; /* with LF between */
+    zc_buf_t topics; /* separated by LF */
     size_t count;
     uint64_t messages, bytes;
 } s_plan_t;
@@ -59,7 +59,7 @@ static void s_plan_add (s_plan_t *self, const zc_listed_t *listed)
     self->bytes += listed->bytes;
 }
 
-/*  The topics that the words stand for; those without messages are nothing to purge. */
+/*  The topics that match the words and have messages. */
 static int s_find (const zc_options_t *options, zc_tool_link_t *link, s_plan_t *plan)
 {
     bool prefix = zc_options_bool (options, "prefix");
@@ -105,7 +105,7 @@ static void s_purged (void *arg, const zc_answer_t *answer)
     *count += answer->purged;
 }
 
-/*  In pieces that a request takes. */
+/*  Purges in pieces that fit into a request. */
 static int s_purge (zc_tool_link_t *link, const s_plan_t *plan, uint64_t *count)
 {
     zc_ask_t all = {.list = {(char *)plan->topics.data, plan->topics.len}};

@@ -1,4 +1,4 @@
-/*  zmq_top.c - `zmq top`: what the broker and its workers are doing, live on a terminal. */
+/*  zmq_top.c - `zmq top`: the activity of the broker and its workers, live on a terminal. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "tools/listing.h"
 #include "tools/tool.h"
 
-#define S_TOPICS 50        /* that are shown at most */
+#define S_TOPICS 50        /* shown at most */
 #define S_SNAPSHOT_ROWS 40 /* without a terminal */
 #define S_ANSWER_MS 2000   /* live: keys wait for so long while the broker is away */
 #define S_PATIENCE_MS 5000 /* for a snapshot */
@@ -86,8 +86,8 @@ static void s_restore (void)
     tcsetattr (STDIN_FILENO, TCSANOW, &s_before);
 }
 
-/*  Keys come one by one, and aren't echoed. Ctrl-C remains a signal; Ctrl-Z would leave the
- * terminal as it is here, and does nothing. */
+/*  Keys come one by one, and aren't echoed. Ctrl-C remains a signal. Ctrl-Z does nothing, since
+ *  it would leave the terminal in this state. */
 static void s_prepare (void)
 {
     struct termios raw;
@@ -142,7 +142,7 @@ static bool s_is_title (const char *line, size_t len)
                        memmem (line, len, "  TOPIC", 7));
 }
 
-/*  Shows as much of the frame as the terminal has lines for. */
+/*  Shows as much of the frame as fits on the terminal. */
 static void s_show (const s_top_t *self, const char *frame)
 {
     bool colours = self->live && s_has_colours ();
@@ -188,7 +188,7 @@ static s_worker_t *s_worker (s_top_t *self, const char *name)
     return &self->workers[self->worker_count++];
 }
 
-/*  Workers report every few seconds: the rate is the one between the last two reports. */
+/*  Workers report every few seconds: this is the rate between the last two reports. */
 static double s_delivered_per_second (s_top_t *self, const char *name, uint64_t delivered)
 {
     s_worker_t *worker = s_worker (self, name);
@@ -374,7 +374,8 @@ static int s_read (s_top_t *self)
     return status;
 }
 
-/*  Waits for the next turn; a window that changes its size wakes it, too. False: q. */
+/*  Waits for the next turn; a change of the window's size ends the wait, too. Returns false
+ *  after q. */
 static bool s_wait (const s_top_t *self, uint64_t until)
 {
     uint64_t now;

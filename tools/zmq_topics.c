@@ -1,4 +1,4 @@
-/*  zmq_topics.c - `zmq topics`: the broker's topics, and what history keeps of them. */
+/*  zmq_topics.c - `zmq topics`: the broker's topics, and their part of history. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>

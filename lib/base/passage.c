@@ -16,7 +16,7 @@
 struct zc_passage {
     int fd;      /* owned */
     zc_buf_t in; /* owned */
-    int *fds;    /* owned: they have come; the first `taken` were taken */
+    int *fds;    /* owned: descriptors that have come; the first `taken` were taken */
     size_t fd_count, fd_cap, taken;
 };
 
@@ -89,7 +89,7 @@ int zc_passage_send (zc_passage_t *self, const void *bytes, size_t len, int fd,
             fd = -1;
             at += sent;
             len -= (size_t)sent;
-        } else if (errno == ETOOMANYREFS) { /* many are under way: the other end takes them */
+        } else if (errno == ETOOMANYREFS) { /* many are under way: the other end has to take some */
             if (zc_mono_ms () >= deadline_ms)
                 return -1;
             poll (NULL, 0, 1);

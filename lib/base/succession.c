@@ -1,6 +1,6 @@
-/*  succession.c - see succession.h. The program is looked for as a shell would, by the word that it
- *  was started with: where that is a link, or a file that a package has replaced, the new one is
- *  found. */
+/*  succession.c - see succession.h. The program is found as a shell would find it, by the word
+ *  with which it was started. So if that is a link, or a file that a package has replaced, the
+ *  new file is found. */
 #define _GNU_SOURCE /* close_range, environ, execvpe */
 #include "lib/base/succession.h"
 
@@ -18,11 +18,11 @@
 #include "lib/base/daemon.h"
 
 #define S_VARIABLE "ZCAST_SUCCESSION"
-#define S_ROOM (ZC_SUCCESSION_MAX * 24 + 64) /* bytes of its longest value */
+#define S_ROOM (ZC_SUCCESSION_MAX * 24 + 64) /* bytes of the variable's longest value */
 
 static char **s_argv, **s_environ; /* owned copies */
 static zc_inheritance_t s_inherited;
-static char s_text[sizeof S_VARIABLE "=" + S_ROOM]; /* what a successor inherits */
+static char s_text[sizeof S_VARIABLE "=" + S_ROOM]; /* the variable, as a successor inherits it */
 
 static char **s_copy (char **texts, size_t room)
 {
@@ -38,9 +38,9 @@ static char **s_copy (char **texts, size_t room)
     return copy;
 }
 
-/*  What is inherited. */
+/*  Inheritance. */
 
-/*  Takes a number off the text; -1 where there is none up to `max`. */
+/*  Takes a number from the text; -1 if there is none up to `max`. */
 static long s_number (const char **text, long max)
 {
     char *end;
@@ -51,7 +51,7 @@ static long s_number (const char **text, long max)
     return good ? value : -1;
 }
 
-/*  An open descriptor, which isn't for those that this process starts. */
+/*  Takes the number of an open descriptor, which programs started later don't inherit. */
 static int s_descriptor (const char **text)
 {
     long fd = s_number (text, 1 << 30);
@@ -123,7 +123,7 @@ static bool s_stat_in (const char *folder, size_t len, struct stat *info)
     return size < (int)sizeof path && stat (path, info) == 0 && info->st_mode & S_IXUSR;
 }
 
-/*  The file that execvp would run. */
+/*  Finds the file that execvp would run. */
 static bool s_stat (struct stat *info)
 {
     const char *path = getenv ("PATH");
@@ -163,7 +163,7 @@ static void s_hold_signals (sigset_t *before)
     sigprocmask (SIG_SETMASK, &held, before);
 }
 
-/*  Only async-signal-safe functions: after a fork, other threads may have held any lock. */
+/*  Uses async-signal-safe functions only: after a fork, other threads may hold any lock. */
 static void s_exec (void)
 {
     size_t count = 0;
@@ -174,7 +174,7 @@ static void s_exec (void)
     s_environ[count] = NULL;
 }
 
-/*  The master speaks to systemd for all. */
+/*  Only the master notifies systemd. */
 static void s_leave_out_notify (void)
 {
     size_t kept = 0;

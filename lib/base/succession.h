@@ -1,7 +1,7 @@
-/*  succession.h - how a program is replaced by a new binary of itself (doc/upgrade.md): what it was
- *  started with, the process that succeeds it, and what that one inherits.
+/*  succession.h - replaces a program by a new binary of itself (doc/upgrade.md): its command
+ *  line, the process that succeeds it, and the inheritance of that process.
  *
- *  What is inherited is told in an environment variable, which the successor removes at once. */
+ *  The inheritance is told in an environment variable, which the successor removes at once. */
 #ifndef ZC_SUCCESSION_H
 #define ZC_SUCCESSION_H
 
@@ -19,10 +19,10 @@ typedef struct {
 typedef enum {
     ZC_SUCCESSION_NONE,   /* started in the usual way */
     ZC_SUCCESSION_WORKER, /* takes over from a worker */
-    ZC_SUCCESSION_MASTER, /* goes on with the workers of the binary that this process ran before */
+    ZC_SUCCESSION_MASTER, /* continues the workers of the binary that this process ran before */
 } zc_succession_role_t;
 
-/*  What this process has inherited. */
+/*  The inheritance of this process. */
 typedef struct {
     zc_succession_role_t role;
     int listener; /* the listening socket */
@@ -35,20 +35,20 @@ typedef struct {
     zc_heir_t heirs[ZC_SUCCESSION_MAX];
 } zc_inheritance_t;
 
-/*  First of all in main: keeps a copy of the command line and of the environment, from which
- *  secrets are wiped later, and reads what was inherited. SIGUSR2 does nothing from now on, unless
- *  someone handles it. */
+/*  To be called first in main: keeps a copy of the command line and of the environment, from
+ *  which secrets are wiped later, and reads the inheritance. From then on SIGUSR2 does nothing
+ *  unless it is handled. */
 void zc_succession_init (int argc, char **argv);
 /*  Borrowed. */
 const zc_inheritance_t *zc_succession_inherited (void);
-/*  Whether another file lies where this program was started from. */
+/*  Whether the program's path leads to another file now. */
 bool zc_succession_changed (void);
 
 /*  Starts the binary anew as the successor of the worker `index`. Returns its process id; -1 with
  *  errno. *predecessor becomes this end of the socket to the successor; *channel, unless it is
  * NULL, this end of the socket by which a master reaches it. `listener` stays open. */
 pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *channel);
-/*  Runs the binary anew in this process, as the master of these workers. Returns only where that
+/*  Runs the new binary in this process, as the master of these workers. Returns only if that
  *  fails, with errno. */
 void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count);
 

@@ -1,9 +1,9 @@
 /*  giver.c - see giver.h.
  *
- *  A batch of clients is sent, and answered, within one turn of the loop. So no client is sent
- *  anything and none is read meanwhile, nothing has to be stopped, and nothing has to be begun
- *  again if the batch fails. The successor reads as fast as it can, and the time for a batch is
- *  bounded. Sends by io_uring are complete at the end of each turn (ring.h). */
+ *  A batch of clients is sent, and answered, within one turn of the loop. Meanwhile no client is
+ *  sent bytes, and none is read. So nothing must be stopped before, and nothing started again if
+ *  the batch fails. The successor reads as fast as it can, and the time for a batch is bounded.
+ *  Sends by io_uring are complete at the end of each turn (ring.h). */
 #include "lib/engine/giver.h"
 
 #include <signal.h>
@@ -15,8 +15,8 @@
 #include "lib/base/passage.h"
 
 #define S_BATCH_MS 5000 /* for a batch */
-#define S_AGAIN_MS 20   /* to the next batch */
-#define S_REST_MS 5000  /* for clients that couldn't go with the first one */
+#define S_AGAIN_MS 20   /* until the next batch */
+#define S_REST_MS 5000  /* for clients that couldn't go with the first batch */
 
 typedef enum {
     S_HELLO,  /* the successor is starting */
@@ -32,15 +32,15 @@ struct zc_giver {
     zc_passage_t *passage; /* owned */
     pid_t pid;
     uv_poll_t poll;        /* of the passage */
-    uv_timer_t timer;      /* of the time for the state */
+    uv_timer_t timer;      /* ends the state when its time is over */
     unsigned open_handles; /* while it is destroyed */
     bool ended;            /* the successor has closed its end */
-    uint64_t rest_ms;      /* when those that are left have had their time */
+    uint64_t rest_ms;      /* when the time of the remaining clients is over */
     /*  The batch under way. */
     uint64_t deadline_ms;
     void **items; /* owned array */
     size_t count, cap;
-    bool broken; /* it can't be sent */
+    bool broken; /* the batch can't be sent */
     size_t given;
 };
 
@@ -77,8 +77,8 @@ static bool s_send (zc_giver_t *self, const zc_handover_t *frame, int fd)
     return sent;
 }
 
-/*  What the successor says next, in a frame of one of two kinds. Returns 0 where nothing whole has
- *  come; -1 where something else has. */
+/*  Reads the successor's next frame, which must be of this kind or REFUSED. Returns 0 if no
+ *  whole frame has come; -1 if it is another one. */
 static int s_next (zc_giver_t *self, zc_handover_kind_t kind, uint64_t *number)
 {
     zc_buf_t *in = zc_passage_bytes (self->passage);
@@ -116,7 +116,7 @@ bool zc_giver_add (zc_giver_t *self, const zc_handover_t *client, int fd, void *
     return true;
 }
 
-/*  Waits for the successor to say that it has the batch. */
+/*  Waits until the successor has confirmed the batch. */
 static bool s_wait_taken (zc_giver_t *self)
 {
     uint64_t taken = 0;
@@ -128,7 +128,7 @@ static bool s_wait_taken (zc_giver_t *self)
     return rc > 0 && taken == self->count;
 }
 
-/*  True where the clients that could go are the successor's. */
+/*  Returns true if the clients that could go are the successor's. */
 static bool s_batch (zc_giver_t *self)
 {
     const zc_handover_t commit = {.kind = ZC_HANDOVER_COMMIT};
@@ -174,7 +174,7 @@ static void s_later_batch (zc_giver_t *self)
 
 /*  The successor. */
 
-/*  Tells it what is coming. */
+/*  Announces the channels. */
 static void s_offer (zc_giver_t *self)
 {
     const zc_handover_t prepare = {.kind = ZC_HANDOVER_PREPARE};

@@ -1,4 +1,4 @@
-/*  giver.h - hands the clients of a worker over to its successor (doc/upgrade.md).
+/*  giver.h - hands a worker's clients over to its successor (doc/upgrade.md).
  *
  *  Nothing happens to a client before both sides have said that it is the successor's. If the
  *  successor isn't ready in time, refuses or ends, the worker goes on with all its clients. */
@@ -19,13 +19,13 @@ typedef struct {
     /*  The client of this zc_giver_add is the successor's: its descriptor is closed here, and
      *  nothing else is done to it. */
     void (*given) (void *arg, void *item);
-    /*  The first clients are the successor's, and so are all that connect from now on: clients that
-     *  couldn't go yet are brought to where they can. */
+    /*  The first clients are the successor's, and so are all that connect from now on. Clients
+     *  that couldn't go yet are to be brought to a state in which they can. */
     void (*committed) (void *arg);
     /*  How many clients are still to go. */
     size_t (*left) (void *arg);
-    /*  The end: `given` tells whether the successor has the clients, except those that were left.
-     *  The giver may be destroyed. */
+    /*  The end: `given` tells whether the successor has the clients, except for those that
+     *  remained. The giver may be destroyed. */
     void (*over) (void *arg, bool given);
 } zc_giver_hooks_t;
 
@@ -34,8 +34,8 @@ typedef struct {
 zc_giver_t *zc_giver_new (uv_loop_t *loop, zc_hub_t *hub, const zc_giver_hooks_t *hooks, int fd,
                           pid_t pid, unsigned timeout_ms);
 void zc_giver_destroy (zc_giver_t **self_p);
-/*  In `give`: sends a client. Nothing may be sent to the client until `given`. False where it
- *  couldn't be sent: then no further one can. */
+/*  In `give`: sends a client. Nothing may be sent to the client until `given`. Returns false if
+ *  it couldn't be sent; then no further one can be. */
 bool zc_giver_add (zc_giver_t *self, const zc_handover_t *client, int fd, void *item);
 
 #endif

@@ -1,5 +1,5 @@
-/*  taker.c - see taker.h. Clients of a batch are kept as they came until the predecessor says that
- *  they are ours. */
+/*  taker.c - see taker.h. Clients of a batch are kept as received until the predecessor says
+ *  that they are ours. */
 #include "lib/engine/taker.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/passage.h"
 
-#define S_LOOK_MS 5    /* how often it looks whether all topics are followed */
+#define S_LOOK_MS 5    /* how often to check whether all topics are followed */
 #define S_SEND_MS 5000 /* for a frame to be read */
 #define S_TOPICS_MAX 10000
 
@@ -52,7 +52,7 @@ static void s_let_go (zc_taker_t *self)
     self->count = 0;
 }
 
-/*  Once it has begun, whatever the predecessor says or doesn't say is nothing to its clients. */
+/*  Once this process serves, messages of the predecessor no longer concern its clients. */
 static void s_stop (zc_taker_t *self)
 {
     if (self->over)

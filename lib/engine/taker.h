@@ -1,4 +1,4 @@
-/*  taker.h - takes the clients over from the process that this one succeeds (doc/upgrade.md). */
+/*  taker.h - takes over the clients of the process that this one succeeds (doc/upgrade.md). */
 #ifndef ZC_TAKER_H
 #define ZC_TAKER_H
 
@@ -10,9 +10,9 @@ typedef struct zc_taker zc_taker_t;
 
 typedef struct {
     void *arg;
-    /*  The encoding with this name; NULL where the program has none such. */
+    /*  The encoding with this name; NULL if the program has none. */
     const zc_encoding_t *(*encoding) (void *arg, zc_slice_t name);
-    /*  Whether a client could be taken: nothing happens to it yet. */
+    /*  Whether the client can be taken over. Nothing happens to it yet. */
     bool (*can_take) (void *arg, const zc_handover_t *client);
     /*  The client is ours, and so is its descriptor. */
     void (*take) (void *arg, const zc_handover_t *client, int fd);

@@ -1,5 +1,5 @@
 /*  passport.c - see passport.h. The token itself doesn't travel: it was checked when the client
- *  came, as all that stays connected. */
+ *  came, as for every connection that stays. */
 #include "lib/front/passport.h"
 
 #include <stdio.h>

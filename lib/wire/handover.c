@@ -1,5 +1,5 @@
-/*  handover.c - see handover.h. One row a field says where it is, which kinds have it, and what it
- *  may be: what is written and what is read can't differ. */
+/*  handover.c - see handover.h. One row for each field tells its place, the kinds that have it,
+ *  and its valid values, so that writing and reading can't differ. */
 #include "lib/wire/handover.h"
 
 #include <stddef.h>
@@ -15,8 +15,8 @@ typedef bool (*s_check_fn) (zc_slice_t value);
 
 typedef struct {
     size_t offset;    /* in zc_handover_t */
-    unsigned kinds;   /* that may have it */
-    unsigned needs;   /* of those, the ones that must */
+    unsigned kinds;   /* kinds of frames that may have it */
+    unsigned needs;   /* kinds of frames that must have it */
     s_check_fn check; /* NULL: a number */
     uint64_t max;     /* of a number */
 } s_field_t;
@@ -141,7 +141,7 @@ static uint64_t s_get (const uint8_t *from, size_t size)
     return value;
 }
 
-/*  Returns what is wrong, or NULL. */
+/*  Returns the error, or NULL. */
 static const char *s_take_field (zc_handover_t *self, const s_field_t *field, zc_slice_t value)
 {
     void *at = (char *)self + field->offset;

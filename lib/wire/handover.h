@@ -1,9 +1,9 @@
-/*  handover.h - what a process says to its successor, which takes over its clients
- * (doc/upgrade.md).
+/*  handover.h - the dialogue of a process with its successor, which takes over its clients
+ *  (doc/upgrade.md).
  *
- *  Both say frames: a length (4 bytes, big-endian) of what follows, a kind (1 byte), and fields. A
- *  field is a tag (1 byte), a length (4 bytes, big-endian) and a value; a number's value has 8
- *  bytes, big-endian. A field that is 0 or empty is left out. No I/O. */
+ *  It is made of frames: a length (4 bytes, big-endian) of the rest, a kind (1 byte), and
+ *  fields. A field is a tag (1 byte), a length (4 bytes, big-endian) and a value; a number's
+ *  value has 8 bytes, big-endian. A field that is 0 or empty is left out. No I/O. */
 #ifndef ZC_HANDOVER_H
 #define ZC_HANDOVER_H
 
@@ -11,10 +11,10 @@
 #include "lib/base/text.h"
 #include "lib/wire/id.h"
 
-/*  The version of this format. A process hands its clients only to one that says the same version:
- *  any new field or kind is another version. */
+/*  The version of this format. A process hands its clients only to a successor with the same
+ *  version: any new field or kind makes another version. */
 #define ZC_HANDOVER_VERSION 1
-#define ZC_HANDOVER_FRAME_MAX (4u << 20) /* bytes behind the length */
+#define ZC_HANDOVER_FRAME_MAX (4u << 20) /* bytes after the length */
 #define ZC_HANDOVER_ADDRESS_MAX 64
 
 typedef enum {
@@ -31,7 +31,7 @@ typedef enum {
 } zc_handover_kind_t;
 #define ZC_HANDOVER_KINDS (ZC_HANDOVER_REFUSED + 1)
 
-/*  What a client's connection speaks. */
+/*  The protocol of a client's connection. */
 typedef enum { ZC_HANDOVER_STREAM = 1, ZC_HANDOVER_WEBSOCKET } zc_handover_protocol_t;
 
 enum {
@@ -39,7 +39,7 @@ enum {
     ZC_HANDOVER_CHUNKED = 2,  /* its stream goes in chunks */
     ZC_HANDOVER_IDENTITY = 4, /* it came with a token or an API key */
     ZC_HANDOVER_COOKIE = 8,   /* which was a cookie */
-    ZC_HANDOVER_FOREIGN = 16, /* it asked by a name that isn't ours */
+    ZC_HANDOVER_FOREIGN = 16, /* it reached us by a name that isn't ours */
 };
 
 /*  A frame. Slices are borrowed. Lists have LF between their items. */
@@ -53,26 +53,26 @@ typedef struct {
     uint64_t protocol;   /* zc_handover_protocol_t */
     uint64_t mode;       /* of a WebSocket; the program's */
     uint64_t flags;      /* ZC_HANDOVER_… */
-    uint64_t position;   /* it is complete up to there once it has `unsent` */
-    zc_slice_t unsent;   /* bytes that it is to be sent first */
-    zc_slice_t received; /* bytes that came from it, of what isn't whole */
-    uint64_t unheard;    /* bytes that came behind the request of a stream */
+    uint64_t position;   /* the client is complete up to here once it has `unsent` */
+    zc_slice_t unsent;   /* bytes to be sent to it first */
+    zc_slice_t received; /* bytes from it that aren't whole yet */
+    uint64_t unheard;    /* bytes that followed the request of a stream */
     zc_slice_t last_id;  /* with which its first subscription resumes */
     zc_slice_t address;  /* by which its connections are counted */
-    zc_slice_t peer;     /* for whom a proxy has made it */
+    zc_slice_t peer;     /* the client that a proxy names */
     /*  Of its identity. */
     zc_slice_t subject, token_id, key_id;
     uint64_t issued_ms, expires_ms; /* expires_ms: 0 for never */
-    zc_slice_t publish, subscribe;  /* lists of what it may */
+    zc_slice_t publish, subscribe;  /* lists of topics that it may use */
     zc_slice_t limit_key;           /* names the subject to limits */
 } zc_handover_t;
 
 /*  Appends a frame. */
 void zc_handover_write (zc_buf_t *out, const zc_handover_t *self);
-/*  Parses the frame at the beginning of `bytes`. Returns its length; 0 where more bytes are needed;
- *  -1 with one sentence in *error where it is malformed. Slices borrow from `bytes`. */
+/*  Parses the frame at the beginning of `bytes`. Returns its length; 0 if more bytes are needed;
+ *  -1 with one sentence in *error if it is malformed. Slices borrow from `bytes`. */
 long zc_handover_read (zc_handover_t *self, const void *bytes, size_t len, const char **error);
-/*  Takes the next item off a list. False at the end. */
+/*  Takes the next item from a list. Returns false at the end. */
 bool zc_handover_next (zc_slice_t *list, zc_slice_t *item);
 
 #endif
