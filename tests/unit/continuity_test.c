@@ -1,7 +1,7 @@
-/*  continuity_test.c - order, repair and resume without a socket: a broker, workers and clients in
- *  one process, driven by a random number generator through drops, lost links, restarts, trimmed
- *  history, a clock that is set back, a broker that is late, clients that come and go, move, and
- *  don't read.
+/*  continuity_test.c - order, repair and resume without a socket: a broker, workers and clients, or
+ *  subscribers and their owners, in one process, driven by a random number generator through drops,
+ *  lost links, restarts, trimmed history, a clock that is set back, a broker that is late, clients
+ *  that come and go, move, and don't read.
  *
  *  The broker is one that reads a log: what was published is in the log, and goes to subscribers
  *  and into answers once the broker has got there. As a rule that is at once; after a restart it
@@ -11,8 +11,11 @@
  *  of a gap that covers the hole; what history still has is never in a hole; and when all is quiet
  * a client has everything. It may be cut off after any byte, and comes back with the id of the last
  *  whole line: so at every line, whatever it is, all that it is owed up to the line's id has come.
+ *  The owner of a subscriber is such a client: its position is the id that it comes back with, and
+ *  messages after that may come again.
  *
- *  RUNS=n more runs; SEED=n exactly one, from a seed that a failure printed. */
+ *  TEST=s_random_subscribers only this test; RUNS=n more runs, from the seed FROM=n; SEED=n exactly
+ *  one, which a failure printed; TRACE=1 tells what happens. */
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +24,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "lib/engine/hub.h"
 #include "lib/base/table.h"
+#include "lib/engine/hub.h"
+#include "lib/peer/control.h"
+#include "lib/peer/monitor.h"
+#include "lib/peer/redial.h"
+#include "lib/peer/subscriber.h"
+#include "lib/wire/answer.h"
 
 #define TOPICS 5
 #define WORKERS 2
@@ -34,7 +42,10 @@
 #define MESSAGES_MAX 4096
 #define S_BEGIN_MS 1000000 /* the clock when a run begins */
 
-static const char *s_names[TOPICS] = {"a", "a1", "b", "c/d", "long topic é"};
+#define TEXTS (TOPICS + 3)
+
+/*  The topics, and behind them what prefixes may be, besides a topic. */
+static const char *s_names[TEXTS] = {"a", "a1", "b", "c/d", "long topic é", "", "c/", "l"};
 
 /*  Randomness: the same seed, the same run. */
 static uint64_t s_state;
@@ -61,7 +72,7 @@ static bool s_trace; /* TRACE=1: tell what happens */
 typedef struct {
     unsigned topic;
     uint64_t number;
-    zc_id_t id, prev, dropped;
+    zc_id_t id, prev;
     bool lost; /* no longer in history */
     unsigned past;
     bool own_id;
@@ -74,13 +85,17 @@ static zc_id_t s_given, s_newest[TOPICS]; /* the last positions in the log */
 static zc_id_t s_last[TOPICS], s_head;    /* and those that the broker has */
 static zc_id_t s_floor[TOPICS], s_boot, s_dropped;
 static uint64_t s_numbers[TOPICS], s_now;
+static zc_id_t s_forgotten; /* after this nothing was published on a topic it doesn't know */
+static bool s_heard_of[TOPICS];
 static unsigned s_past;   /* how often the clock was set back */
 static zc_line_t s_order; /* of the positions; not known: it is an older broker */
+static zc_id_t s_begun;   /* all of the line is after this */
 static unsigned s_lines;  /* there ever were */
 static zc_id_t s_doubt;   /* positions before this may be of another line as well */
 static bool s_believes;   /* what workers say that they have */
 
-static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_buf_t *meta)
+static void s_frame (const s_message_t *from, zc_id_t dropped, zc_message_t *to, char *text,
+                     zc_buf_t *meta)
 {
     snprintf (text, 32, "%llu", (unsigned long long)from->number);
     char headers[64] = "";
@@ -90,8 +105,7 @@ static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_b
         snprintf (headers, sizeof headers, "id: own-%u-%llu\n", from->topic,
                   (unsigned long long)from->number);
     meta->len = 0;
-    zc_meta_write (meta, from->id, from->prev, from->dropped,
-                   (zc_slice_t){headers, strlen (headers)});
+    zc_meta_write (meta, from->id, from->prev, dropped, (zc_slice_t){headers, strlen (headers)});
     zc_slice_t topic = {s_names[from->topic], strlen (s_names[from->topic])};
     int rc = zc_delivery_parse (to, topic, (zc_slice_t){text, strlen (text)},
                                 (zc_slice_t){(const char *)meta->data, meta->len});
@@ -99,7 +113,7 @@ static void s_frame (const s_message_t *from, zc_message_t *to, char *text, zc_b
 }
 
 /*  Workers. */
-typedef enum { REQUEST_SYNC, REQUEST_FETCH } s_request_kind_t;
+typedef enum { REQUEST_SYNC, REQUEST_FETCH, REQUEST_TOPICS } s_request_kind_t;
 typedef struct {
     s_request_kind_t kind;
     uint64_t token;
@@ -107,11 +121,17 @@ typedef struct {
     char topics[256];
     zc_mark_t place;   /* SYNC: what the worker has; FETCH: the line of `since` */
     size_t subscribed; /* SYNC: entries of `subscriptions` that must have arrived before */
+    unsigned mask;     /* TOPICS: what the prefixes may stand for */
+    bool modern;       /* it names a line */
 } s_request_t;
 typedef struct {
     bool on;
-    unsigned topic;
+    unsigned text; /* of s_names; a topic's is a prefix, too */
 } s_subscription_t;
+typedef struct {
+    size_t index;    /* in the log */
+    zc_id_t dropped; /* that it tells of */
+} s_copy_t;
 typedef struct {
     s_request_t request;
     size_t messages[PAGE];
@@ -119,19 +139,25 @@ typedef struct {
     zc_id_t head, floor, since, dropped, last[TOPICS];
     zc_mark_t doubt;
     size_t last_count;
-    bool unknown, refused;
+    bool unknown;
+    const char *refusal; /* the code of ERR; empty: it doesn't come; NULL: it is a good one */
     uint64_t remaining;
+    size_t got; /* the broker had that much of the log */
+    unsigned past;
 } s_answer_t;
 
+/*  Programs that follow topics: a worker with its hub, or the owner of a subscriber. */
 typedef struct {
     zc_hub_t *hub;
+    zc_subscriber_t *subscriber;
     bool connected;
     bool full;                            /* its queue: the broker passes over it in silence */
-    bool live[TOPICS];                    /* what the broker has of it */
-    bool wanted[TOPICS];                  /* what it has asked for */
+    bool live[TEXTS];                     /* what the broker has of it */
+    bool wanted[TEXTS];                   /* what it has asked for */
     s_subscription_t subscriptions[1024]; /* on their way */
     size_t subscription_count, subscription_done;
-    size_t pipe[MESSAGES_MAX], pipe_first, pipe_count; /* messages on their way */
+    s_copy_t pipe[MESSAGES_MAX]; /* messages on their way */
+    size_t pipe_first, pipe_count;
     s_request_t requests[REQUESTS];
     size_t request_count;
     s_answer_t answers[REQUESTS];
@@ -139,6 +165,16 @@ typedef struct {
     size_t heard;  /* messages of answers[0] that the hub has had */
     zc_id_t doubt; /* that it was told */
     unsigned past; /* that its positions are of */
+    /*  Of a subscriber: */
+    zc_control_fn answered; /* of the question that is out; NULL: none */
+    void *arg;
+    bool gives_up; /* its connection is gone */
+    bool useless;  /* it has given the connection up */
+    bool fresh;    /* it knows of a new connection, and may drop what is left of the one before */
+    zc_monitor_event_t news[64];
+    size_t news_count;
+    size_t parts, budget; /* of answers, and messages, that it may take now */
+    bool paused;
 } s_worker_t;
 
 static s_worker_t s_workers[WORKERS];
@@ -152,9 +188,8 @@ static unsigned s_topic_of (const char *name, size_t len)
     return 0;
 }
 
-static void s_subscription (s_worker_t *worker, const char *topic, size_t len, bool on)
+static void s_subscription (s_worker_t *worker, unsigned index, bool on)
 {
-    unsigned index = s_topic_of (topic, len);
     worker->wanted[index] = on;
     if (!worker->connected)
         return; /* all that is wanted is sent when the link is there */
@@ -164,12 +199,12 @@ static void s_subscription (s_worker_t *worker, const char *topic, size_t len, b
 
 static void s_subscribe (void *self, const char *topic, size_t len)
 {
-    s_subscription (self, topic, len, true);
+    s_subscription (self, s_topic_of (topic, len), true);
 }
 
 static void s_unsubscribe (void *self, const char *topic, size_t len)
 {
-    s_subscription (self, topic, len, false);
+    s_subscription (self, s_topic_of (topic, len), false);
 }
 
 static s_request_t *s_request (s_worker_t *worker, s_request_kind_t kind, uint64_t token,
@@ -265,7 +300,8 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 {
     unsigned topics[TOPICS];
     size_t count = s_split (request->topics, topics);
-    answer->refused = s_names_other (&request->place.line);
+    if (s_names_other (&request->place.line))
+        answer->refusal = "line";
     s_since (request, topics, count, answer);
     answer->head = s_head;
     if (!answer->unknown && !zc_line_known (&request->place.line) && answer->since < s_doubt &&
@@ -292,7 +328,8 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
 static void s_hear (const zc_mark_t *have, s_answer_t *answer)
 {
     if (!s_names_other (&have->line)) {
-        answer->refused = zc_line_known (&have->line) && have->position > s_head;
+        if (zc_line_known (&have->line) && have->position > s_head)
+            answer->refusal = "behind";
     } else if (!zc_line_follows (&s_order, have->position) && s_believes &&
                have->position >= s_doubt) {
         s_doubt = have->position + 1;
@@ -311,6 +348,30 @@ static void s_answer_sync (const s_request_t *request, s_answer_t *answer)
     answer->doubt = (zc_mark_t){s_order, s_doubt};
 }
 
+static zc_slice_t s_name (unsigned text)
+{
+    return (zc_slice_t){s_names[text], strlen (s_names[text])};
+}
+
+static unsigned s_mask (zc_slice_t prefix)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (zc_slice_begins (s_name (i), prefix))
+            mask |= 1u << i;
+    return mask;
+}
+
+static void s_answer_topics (const s_request_t *request, s_answer_t *answer)
+{
+    zc_id_parse (request->since, strlen (request->since), &answer->since);
+    answer->head = s_head;
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (request->mask & 1u << i && s_heard_of[i] && s_last[i] > answer->since)
+            answer->last[i] = s_last[i];
+    answer->floor = s_forgotten;
+}
+
 static void s_broker_answers (s_worker_t *worker)
 {
     if (worker->request_count == 0 || worker->answer_count == REQUESTS)
@@ -322,9 +383,13 @@ static void s_broker_answers (s_worker_t *worker)
     memmove (&worker->requests[index], &worker->requests[index + 1],
              (--worker->request_count - index) * sizeof request);
     s_answer_t *answer = &worker->answers[worker->answer_count++];
-    *answer = (s_answer_t){.request = request, .dropped = s_dropped};
-    if (request.kind == REQUEST_FETCH)
+    *answer = (s_answer_t){.request = request, .dropped = s_dropped, .got = s_got, .past = s_past};
+    if (request.modern && !zc_line_known (&s_order))
+        answer->refusal = "arguments";
+    else if (request.kind == REQUEST_FETCH)
         s_answer_fetch (&request, answer);
+    else if (request.kind == REQUEST_TOPICS)
+        s_answer_topics (&request, answer);
     else
         s_answer_sync (&request, answer);
 }
@@ -342,7 +407,7 @@ static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_
     for (; count > 0; count--) {
         zc_message_t message;
         char text[32];
-        s_frame (&s_log[answer->messages[worker->heard++]], &message, text, &meta);
+        s_frame (&s_log[answer->messages[worker->heard++]], ZC_ID_NONE, &message, text, &meta);
         zc_hub_fetched_message (worker->hub, answer->request.token, &message);
     }
     zc_buf_clear (&meta);
@@ -356,7 +421,7 @@ static void s_worker_hears (s_worker_t *worker)
     if (worker->answer_count == 0)
         return;
     s_answer_t answer = worker->answers[0];
-    if (answer.refused) {
+    if (answer.refusal) {
         s_answer_fails (worker);
         return;
     }
@@ -367,6 +432,11 @@ static void s_worker_hears (s_worker_t *worker)
         return;
     s_take_answer (worker);
     if (answer.request.kind == REQUEST_SYNC) {
+        if (s_trace)
+            print_message ("%llu: worker %d hears head %llu-%llu, past %u\n",
+                           (unsigned long long)s_now, (int)(worker - s_workers),
+                           (unsigned long long)zc_id_ms (answer.head),
+                           (unsigned long long)(answer.head & 0xfffff), answer.past);
         worker->doubt = answer.doubt.position;
         worker->past = s_past;
         if (zc_hub_synced (worker->hub, answer.request.token, &answer.doubt, answer.head,
@@ -397,7 +467,8 @@ static void s_worker_receives (s_worker_t *worker)
     zc_buf_t meta = ZC_BUF_INIT;
     zc_message_t message;
     char text[32];
-    s_frame (&s_log[worker->pipe[worker->pipe_first++]], &message, text, &meta);
+    const s_copy_t *copy = &worker->pipe[worker->pipe_first++];
+    s_frame (&s_log[copy->index], copy->dropped, &message, text, &meta);
     zc_hub_message (worker->hub, &message);
     zc_hub_settle (worker->hub);
     zc_buf_clear (&meta);
@@ -408,24 +479,47 @@ static void s_subscription_arrives (s_worker_t *worker)
     if (worker->subscription_done == worker->subscription_count)
         return;
     s_subscription_t *one = &worker->subscriptions[worker->subscription_done++];
-    worker->live[one->topic] = one->on;
+    worker->live[one->text] = one->on;
+}
+
+/*  What was with the worker already is read, or lost with the socket. */
+static void s_read_or_lose (s_worker_t *worker)
+{
+    if (s_chance (50) || !zc_hub_listens (worker->hub))
+        worker->pipe_count = worker->pipe_first;
+    while (worker->pipe_first < worker->pipe_count)
+        s_worker_receives (worker);
+}
+
+static void s_say (s_worker_t *worker, zc_monitor_event_t event)
+{
+    assert_true (worker->news_count < 64);
+    worker->news[worker->news_count++] = event;
+}
+
+/*  What is in a subscriber's queue stays there, and is read when the next connection stands. */
+static void s_lose_connection (s_worker_t *worker)
+{
+    if (worker->pipe_count > worker->pipe_first)
+        worker->pipe_count -= s_random ((unsigned)(worker->pipe_count - worker->pipe_first) + 1);
+    worker->gives_up = worker->answered != NULL;
+    s_say (worker, ZC_MONITOR_DOWN);
 }
 
 static void s_unplug (s_worker_t *worker)
 {
     if (!worker->connected)
         return;
-    if (s_chance (50) ||
-        !zc_hub_listens (
-            worker->hub)) /* what was with the worker already is read, or lost with the socket */
-        worker->pipe_count = worker->pipe_first;
-    while (worker->pipe_first < worker->pipe_count)
-        s_worker_receives (worker);
+    if (worker->subscriber)
+        s_lose_connection (worker);
+    else
+        s_read_or_lose (worker);
     worker->connected = worker->full = false;
     memset (worker->live, 0, sizeof worker->live);
     worker->subscription_count = worker->subscription_done = 0;
     worker->request_count = worker->answer_count = worker->heard = 0;
-    zc_hub_disconnected (worker->hub);
+    if (worker->hub)
+        zc_hub_disconnected (worker->hub);
 }
 
 static void s_plug (s_worker_t *worker)
@@ -433,10 +527,22 @@ static void s_plug (s_worker_t *worker)
     if (worker->connected)
         return;
     worker->connected = true;
-    for (unsigned i = 0; i < TOPICS; i++)
+    for (unsigned i = 0; i < TEXTS; i++)
         if (worker->wanted[i])
             worker->subscriptions[worker->subscription_count++] = (s_subscription_t){true, i};
-    zc_hub_connected (worker->hub);
+    if (worker->hub)
+        zc_hub_connected (worker->hub);
+    else
+        s_say (worker, ZC_MONITOR_UP);
+}
+
+/*  ZeroMQ goes by prefixes: a worker gets more than it has asked for. */
+static bool s_is_for (const s_worker_t *worker, unsigned topic)
+{
+    for (unsigned i = 0; i < TEXTS; i++)
+        if (worker->live[i] && zc_slice_begins (s_name (topic), s_name (i)))
+            return true;
+    return false;
 }
 
 /*  The broker gets one message further in the log, and hands it on. */
@@ -444,18 +550,19 @@ static void s_broker_reads (bool may_drop)
 {
     if (s_got == s_logged)
         return;
-    s_message_t *message = &s_log[s_got];
+    const s_message_t *message = &s_log[s_got];
+    zc_id_t dropped = s_dropped;
     s_head = s_last[message->topic] = message->id;
-    message->dropped = s_dropped;
+    s_heard_of[message->topic] = true;
     for (unsigned i = 0; i < WORKERS; i++) {
         s_worker_t *worker = &s_workers[i];
-        if (!worker->live[message->topic] || worker->full)
+        if (!s_is_for (worker, message->topic) || worker->full)
             continue;
         worker->full = may_drop && s_chance (6);
         if (worker->full)
             s_dropped = s_head; /* said once */
         else
-            worker->pipe[worker->pipe_count++] = s_got;
+            worker->pipe[worker->pipe_count++] = (s_copy_t){s_got, dropped};
     }
     s_got++;
 }
@@ -507,14 +614,17 @@ static void s_trim_history (void)
             left--;
         }
     }
-    if (all) /* and the topic is forgotten: to the broker, it is one that was never heard of */
-        s_last[topic] = s_newest[topic] = s_floor[topic] = s_head;
+    if (!all)
+        return;
+    /* and the topic is forgotten: to the broker, it is one that was never heard of */
+    s_last[topic] = s_newest[topic] = s_floor[topic] = s_forgotten = s_head;
+    s_heard_of[topic] = false;
 }
 
 /*  Clients. */
 typedef struct {
     zc_id_t since, from;
-    int topic; /* -1: all */
+    unsigned topics; /* a bit for each */
     unsigned past;
     bool brought; /* the client came back with a position of an earlier past */
 } s_gap_t;
@@ -540,6 +650,10 @@ typedef struct {
     unsigned heartbeats;
     s_gap_t gaps[512];
     size_t gap_count;
+    /*  Of the owner of a subscriber: */
+    bool texts[TEXTS], prefixes[TEXTS]; /* that it asks for */
+    bool begun;                         /* it has been told where it begins */
+    bool resuming;                      /* it came back, and nothing has come since */
 } s_client_t;
 
 static s_client_t s_clients[CLIENTS];
@@ -591,7 +705,7 @@ static zc_id_t s_id (const char *text)
 static bool s_covers (const s_gap_t *gap, const s_message_t *message)
 {
     bool back = gap->since > gap->from;
-    if (gap->topic >= 0 && gap->topic != (int)message->topic)
+    if (!(gap->topics & 1u << message->topic))
         return false;
     if (message->past < gap->past || (gap->brought && message->id <= gap->from))
         return true;
@@ -655,11 +769,29 @@ static unsigned s_past_of (unsigned topic, uint64_t number)
     return 0;
 }
 
-/*  What a worker has for a client may be from before it heard of another line. */
+/*  What a worker has for a client may be from before it heard of another line; a position before
+ * the line's first is. */
 static unsigned s_past_at (const s_client_t *client, zc_id_t position)
 {
     unsigned past = client->worker->past;
-    return past > 0 && position > s_head && position > s_boot ? past - 1 : past;
+    bool earlier = position < s_begun || (position > s_head && position > s_boot);
+    return past > 0 && earlier ? past - 1 : past;
+}
+
+/*  A message has come. */
+static void s_see (s_client_t *client, unsigned topic, uint64_t number)
+{
+    if (number <= client->seen[topic])
+        fail_msg ("client %d: topic %u: %llu again after %llu", (int)(client - s_clients), topic,
+                  (unsigned long long)number, (unsigned long long)client->seen[topic]);
+    s_check_hole (client, topic, number);
+    client->seen[topic] = number;
+}
+
+static void s_excuse (s_client_t *client, s_gap_t gap)
+{
+    assert_true (client->gap_count < 512);
+    client->gaps[client->gap_count++] = gap;
 }
 
 static void s_line (s_client_t *client)
@@ -675,11 +807,7 @@ static void s_line (s_client_t *client)
         assert_false (client->verdict_due);
         if (!client->topics[topic]) /* moved away from it; was on its way */
             return;
-        if (number <= client->seen[topic])
-            fail_msg ("client %d: topic %u: %llu again after %llu", (int)(client - s_clients),
-                      topic, number, (unsigned long long)client->seen[topic]);
-        s_check_hole (client, topic, number);
-        client->seen[topic] = number;
+        s_see (client, topic, number);
         client->past = s_past_of (topic, number);
         strcpy (client->last_id, id);
         strcpy (client->own_id, strcmp (shown, "-") == 0 ? "" : shown);
@@ -698,13 +826,12 @@ static void s_line (s_client_t *client)
                 memset (client->seen, 0, sizeof client->seen);
             if (!*client->last_id ? s_past > 0 : client->past < s_past)
                 since = ZC_ID_NONE; /* it is of another line */
-            assert_true (client->gap_count < 512);
-            client->gaps[client->gap_count++] =
-                (s_gap_t){since, s_id (from), about, s_past, brought};
+            s_excuse (client, (s_gap_t){since, s_id (from), about < 0 ? ~0u : 1u << about, s_past,
+                                        brought});
         } else if (brought && client->blind) {
             zc_id_t came = ZC_ID_NONE;
             zc_id_parse (client->came, strlen (client->came), &came);
-            client->gaps[client->gap_count++] = (s_gap_t){came, came, -1, s_past, true};
+            s_excuse (client, (s_gap_t){came, came, ~0u, s_past, true});
         }
         strcpy (client->last_id, position);
         client->past = s_past_at (client, s_id (position));
@@ -913,7 +1040,7 @@ static void s_set_clock_back (bool far)
     s_now = far ? S_BEGIN_MS / 2 : s_now - 1 - s_random (2000);
     s_given = far ? ZC_ID_NONE : zc_id_from_ms (s_now) - 1;
     for (unsigned i = 0; i < CLIENTS; i++)
-        if (!*s_clients[i].last_id)
+        if (!*s_clients[i].last_id && s_clients[i].worker && s_clients[i].worker->hub)
             s_leave (&s_clients[i]);
 }
 
@@ -924,13 +1051,15 @@ static void s_begin_history (bool keeps_position)
     bool older = !zc_line_known (&s_order);
     s_head = s_boot = s_given = zc_id_next (s_given, s_now);
     if (!keeps_position && !older)
-        zc_line_make (&s_order, s_boot, ++s_lines);
+        zc_line_make (&s_order, s_begun = s_boot, ++s_lines);
     s_doubt = keeps_position ? s_doubt : ZC_ID_NONE;
     s_got = s_logged;
     for (size_t i = 0; i < s_logged; i++)
         s_log[i].lost = true;
     for (unsigned i = 0; i < TOPICS; i++)
         s_last[i] = s_newest[i] = s_floor[i] = s_boot; /* nobody knows what was before */
+    s_forgotten = s_boot;
+    memset (s_heard_of, 0, sizeof s_heard_of);
 }
 
 static void s_lose_history (void)
@@ -949,12 +1078,19 @@ static void s_be_late (void)
     unsigned back = s_random (20);
     while (s_got > 0 && back-- > 0 && !s_log[s_got - 1].lost)
         s_got--;
-    for (unsigned i = 0; i < TOPICS; i++)
+    for (unsigned i = 0; i < TOPICS; i++) {
         s_last[i] = s_floor[i];
+        s_heard_of[i] = s_heard_of[i] && s_floor[i] > s_forgotten;
+    }
     s_head = s_boot;
-    for (size_t i = 0; i < s_got; i++)
-        if (!s_log[i].lost)
-            s_head = s_last[s_log[i].topic] = s_log[i].id;
+    for (size_t i = 0; i < s_got; i++) {
+        if (s_log[i].past == s_past && s_log[i].id > s_boot)
+            s_head = s_log[i].id;
+        if (!s_log[i].lost) {
+            s_last[s_log[i].topic] = s_log[i].id;
+            s_heard_of[s_log[i].topic] = true;
+        }
+    }
 }
 
 static void s_restart_broker (bool durable)
@@ -1028,6 +1164,656 @@ static void s_kill (s_worker_t *worker)
         if (s_clients[i].worker == worker)
             s_leave (&s_clients[i]);
     zc_hub_destroy (&worker->hub);
+}
+
+/*  A subscriber's sockets: lib/peer/control.h, monitor.h, redial.h, and of ZeroMQ what it uses.
+ * Each of them is its worker. */
+
+static uint64_t s_mono;
+
+uint64_t __wrap_zc_mono_ms (void);
+void *__wrap_zmq_socket (void *context, int type);
+int __wrap_zmq_close (void *socket);
+int __wrap_zmq_setsockopt (void *socket, int option, const void *value, size_t len);
+int __wrap_zmq_getsockopt (void *socket, int option, void *value, size_t *len);
+int __wrap_zmq_msg_recv (zmq_msg_t *message, void *socket, int flags);
+int __wrap_zmq_msg_more (const zmq_msg_t *message);
+
+uint64_t __wrap_zc_mono_ms (void)
+{
+    return s_mono;
+}
+
+void *__wrap_zmq_socket (void *context, int type)
+{
+    (void)type;
+    return context;
+}
+
+int __wrap_zmq_close (void *socket)
+{
+    (void)socket;
+    return 0;
+}
+
+int __wrap_zmq_setsockopt (void *socket, int option, const void *value, size_t len)
+{
+    const char *text = value;
+    if (option != ZMQ_SUBSCRIBE || (len > 0 && text[0] == 1)) /* a nonce comes behind the others */
+        return 0;
+    for (unsigned i = 0; i < TEXTS; i++)
+        if (zc_slice_compare (s_name (i), (zc_slice_t){text, len}) == 0)
+            s_subscription (socket, i, true);
+    return 0;
+}
+
+int __wrap_zmq_getsockopt (void *socket, int option, void *value, size_t *len)
+{
+    (void)socket, (void)option, (void)value, (void)len;
+    return 0;
+}
+
+static zc_slice_t s_frames[3]; /* of the message that is being read */
+static size_t s_frame_at;
+
+static bool s_next_message (s_worker_t *worker)
+{
+    static zc_buf_t meta;
+    static zc_message_t message;
+    static char text[32];
+    if ((worker->budget == 0 && !worker->fresh) || worker->pipe_first == worker->pipe_count)
+        return false;
+    worker->budget -= worker->budget > 0;
+    const s_copy_t *copy = &worker->pipe[worker->pipe_first++];
+    s_frame (&s_log[copy->index], copy->dropped, &message, text, &meta);
+    if (s_trace)
+        print_message ("%llu: subscriber %d reads M %u %s %llu-%llu, dropped %llu-%llu\n",
+                       (unsigned long long)s_now, (int)(worker - s_workers),
+                       s_log[copy->index].topic, text, (unsigned long long)zc_id_ms (message.id),
+                       (unsigned long long)(message.id & 0xfffff),
+                       (unsigned long long)zc_id_ms (copy->dropped),
+                       (unsigned long long)(copy->dropped & 0xfffff));
+    s_frames[0] = message.topic;
+    s_frames[1] = message.payload;
+    s_frames[2] = message.meta;
+    return true;
+}
+
+int __wrap_zmq_msg_recv (zmq_msg_t *message, void *socket, int flags)
+{
+    (void)flags;
+    if (s_frame_at == 0 && !s_next_message (socket))
+        return -1;
+    zc_slice_t frame = s_frames[s_frame_at];
+    s_frame_at = (s_frame_at + 1) % 3;
+    zmq_msg_close (message);
+    zmq_msg_init_size (message, frame.len);
+    memcpy (zmq_msg_data (message), frame.at, frame.len);
+    return (int)frame.len;
+}
+
+int __wrap_zmq_msg_more (const zmq_msg_t *message)
+{
+    (void)message;
+    return s_frame_at != 0;
+}
+
+zc_control_t *zc_control_new (void *context, const char *endpoint)
+{
+    (void)endpoint;
+    return context;
+}
+
+void zc_control_destroy (zc_control_t **self_p)
+{
+    *self_p = NULL;
+}
+
+bool zc_control_connected (zc_control_t *self)
+{
+    return ((s_worker_t *)(void *)self)->connected;
+}
+
+uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned timeout_ms,
+                             zc_control_fn fn, void *arg)
+{
+    static const s_request_kind_t kinds[ZC_VERBS] = {
+        [ZC_SYNC] = REQUEST_SYNC, [ZC_FETCH] = REQUEST_FETCH, [ZC_TOPICS] = REQUEST_TOPICS};
+    s_worker_t *worker = (s_worker_t *)(void *)self;
+    (void)timeout_ms;
+    assert_null (worker->answered); /* one at a time */
+    s_request_t *request =
+        s_request (worker, kinds[ask->verb], 0, ask->list.at ? ask->list.at : "", ask->list.len);
+    request->subscribed = ask->nonce.len ? worker->subscription_count : 0;
+    request->modern = ask->line.len > 0;
+    if (request->modern && !zc_slice_is (ask->line, "?"))
+        zc_line_parse (&request->place.line, ask->line);
+    request->place.position = ask->have;
+    if (ask->since_text.len)
+        memcpy (request->since, ask->since_text.at, ask->since_text.len);
+    else
+        zc_id_format (ask->since, request->since);
+    for (size_t i = 0; i < ask->frame_count; i++)
+        request->mask |= s_mask (ask->frames[i]);
+    worker->answered = fn;
+    worker->arg = arg;
+    worker->fresh = false;
+    if (s_trace)
+        print_message ("%llu: subscriber %d asks %s %s %.*s\n", (unsigned long long)s_now,
+                       (int)(worker - s_workers), zc_verb_name (ask->verb), request->since,
+                       (int)ask->list.len, ask->list.at ? ask->list.at : "");
+    return 1;
+}
+
+void zc_control_reset (zc_control_t *self)
+{
+    s_worker_t *worker = (s_worker_t *)(void *)self;
+    worker->answered = NULL;
+    worker->gives_up = false;
+    worker->request_count = worker->answer_count = worker->heard = 0;
+}
+
+uint64_t zc_control_moved_ms (zc_control_t *self)
+{
+    (void)self;
+    return s_mono;
+}
+
+size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2])
+{
+    (void)self, (void)items;
+    return 0;
+}
+
+long zc_control_timeout (const zc_control_t *self)
+{
+    (void)self;
+    return -1;
+}
+
+static void s_reply (s_worker_t *worker, const zc_answer_t *answer)
+{
+    if (s_trace)
+        print_message (
+            "%llu: subscriber %d hears %d %.*s head %llu-%llu dropped %llu-%llu floor %llu-%llu "
+            "line %.*s lasts %.*s%.*s\n",
+            (unsigned long long)s_now, (int)(worker - s_workers), answer->kind,
+            (int)answer->code.len, answer->code.at, (unsigned long long)zc_id_ms (answer->head),
+            (unsigned long long)(answer->head & 0xfffff),
+            (unsigned long long)zc_id_ms (answer->dropped),
+            (unsigned long long)(answer->dropped & 0xfffff),
+            (unsigned long long)zc_id_ms (answer->floor),
+            (unsigned long long)(answer->floor & 0xfffff), (int)answer->line.len, answer->line.at,
+            (int)answer->lasts.len, answer->lasts.at, (int)answer->listed.len, answer->listed.at);
+    zc_control_fn fn = worker->answered;
+    if (!answer->more)
+        worker->answered = NULL;
+    fn (worker->arg, answer);
+}
+
+static void s_reply_message (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_buf_t meta = ZC_BUF_INIT;
+    char text[32];
+    zc_answer_t part = {.verb = ZC_FETCH, .kind = ZC_MSG, .more = true};
+    s_frame (&s_log[answer->messages[worker->heard++]], ZC_ID_NONE, &part.message, text, &meta);
+    s_reply (worker, &part);
+    zc_buf_clear (&meta);
+}
+
+static void s_reply_refusal (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_answer_t part = {
+        .kind = ZC_ERR, .code = {answer->refusal, strlen (answer->refusal)}, .text = {"no", 2}};
+    s_reply (worker, part.code.len ? &part : &zc_answer_none);
+}
+
+static void s_tell_begin (s_client_t *client, const s_answer_t *answer);
+static void s_tell_blind (s_client_t *client, const s_answer_t *answer);
+
+static s_client_t *s_owner (const s_worker_t *worker)
+{
+    return &s_clients[worker - s_workers];
+}
+
+static void s_reply_sync (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_buf_t lasts = ZC_BUF_INIT;
+    zc_answer_t part = {.verb = ZC_SYNC, .kind = ZC_OK, .head = answer->head};
+    for (size_t i = 0; i < answer->last_count; i++)
+        zc_lasts_add (&lasts, answer->last[i]);
+    part.dropped = answer->dropped;
+    part.lasts = (zc_slice_t){(const char *)lasts.data, lasts.len};
+    part.line = zc_line_slice (&answer->doubt.line);
+    part.doubt = answer->doubt.position;
+    if (answer->request.subscribed) {
+        worker->past = answer->past;
+        s_tell_begin (s_owner (worker), answer);
+        s_tell_blind (s_owner (worker), answer);
+    }
+    s_reply (worker, &part);
+    zc_buf_clear (&lasts);
+}
+
+static void s_reply_topics (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_buf_t list = ZC_BUF_INIT;
+    zc_answer_t part = {.verb = ZC_TOPICS, .kind = ZC_OK, .head = answer->head};
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (answer->last[i])
+            zc_listed_add (&list, answer->last[i], s_name (i));
+    part.forgotten = answer->floor;
+    part.listed = (zc_slice_t){(const char *)list.data, list.len};
+    s_reply (worker, &part);
+    zc_buf_clear (&list);
+}
+
+static void s_reply_end (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_answer_t part = {.verb = ZC_FETCH,
+                        .kind = ZC_END,
+                        .head = answer->head,
+                        .floor = answer->floor,
+                        .since = answer->since,
+                        .unknown = answer->unknown,
+                        .remaining = answer->remaining};
+    s_reply (worker, &part);
+}
+
+/*  One part of an answer. */
+int zc_control_read (zc_control_t *self, int max)
+{
+    static void (*const ends[]) (s_worker_t * worker, const s_answer_t *answer) = {
+        s_reply_sync, s_reply_end, s_reply_topics};
+    s_worker_t *worker = (s_worker_t *)(void *)self;
+    (void)max;
+    if (worker->gives_up) {
+        worker->gives_up = false;
+        s_reply (worker, &zc_answer_none);
+        return 1;
+    }
+    if (worker->parts == 0 || worker->answer_count == 0)
+        return 0;
+    worker->parts--;
+    s_answer_t answer = worker->answers[0];
+    if (!answer.refusal && worker->heard < answer.count) {
+        s_reply_message (worker, &answer);
+        return 1;
+    }
+    s_take_answer (worker);
+    if (answer.refusal)
+        s_reply_refusal (worker, &answer);
+    else
+        ends[answer.request.kind](worker, &answer);
+    return 1;
+}
+
+zc_monitor_t *zc_monitor_new (void *context, void *socket)
+{
+    (void)socket;
+    return context;
+}
+
+void zc_monitor_destroy (zc_monitor_t **self_p)
+{
+    *self_p = NULL;
+}
+
+void *zc_monitor_socket (zc_monitor_t *self)
+{
+    return self;
+}
+
+zc_monitor_event_t zc_monitor_read (zc_monitor_t *self)
+{
+    s_worker_t *worker = (s_worker_t *)(void *)self;
+    if (worker->news_count == 0)
+        return ZC_MONITOR_NOTHING;
+    zc_monitor_event_t event = worker->news[0];
+    memmove (worker->news, worker->news + 1, --worker->news_count * sizeof *worker->news);
+    worker->fresh = event == ZC_MONITOR_UP;
+    if (s_trace)
+        print_message ("%llu: subscriber %d is %s\n", (unsigned long long)s_now,
+                       (int)(worker - s_workers), worker->fresh ? "up" : "down");
+    return event;
+}
+
+bool zc_monitor_is_sending (const zc_monitor_t *self)
+{
+    (void)self;
+    return false;
+}
+
+bool zc_monitor_is_over (const zc_monitor_t *self)
+{
+    (void)self;
+    return false;
+}
+
+void zc_give_up_sending (void *socket, int ms)
+{
+    (void)socket, (void)ms;
+}
+
+int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, unsigned attempt)
+{
+    (void)endpoint, (void)attempt;
+    self->socket = socket;
+    return 0;
+}
+
+void zc_redial_clear (zc_redial_t *self)
+{
+    (void)self;
+}
+
+void zc_redial_good (zc_redial_t *self)
+{
+    (void)self;
+}
+
+void zc_redial_now (zc_redial_t *self)
+{
+    ((s_worker_t *)self->socket)->useless = true;
+}
+
+void zc_redial_try (zc_redial_t *self)
+{
+    (void)self;
+}
+
+long zc_redial_timeout (const zc_redial_t *self)
+{
+    (void)self;
+    return -1;
+}
+
+/*  The owner of a subscriber. It may end after any message, and a new one goes on after the
+ * position that the old one had. */
+
+/*  Without a position, it begins where the first answer says that it takes. */
+static void s_tell_begin (s_client_t *client, const s_answer_t *answer)
+{
+    client->begun = client->begun || *client->last_id;
+    if (client->begun)
+        return;
+    memset (client->owed, 0, sizeof client->owed);
+    for (size_t i = 0; i < answer->got; i++)
+        client->owed[s_log[i].topic] = s_log[i].number;
+}
+
+/*  Who brings a position of an earlier past may be told nothing, where the broker knows of nothing:
+ *  then the position is taken for one of this past. */
+static void s_tell_blind (s_client_t *client, const s_answer_t *answer)
+{
+    zc_id_t came = ZC_ID_NONE;
+    zc_id_parse (client->came, strlen (client->came), &came);
+    if (client->resuming && client->came_past < answer->past && came >= answer->doubt.position)
+        s_excuse (client, (s_gap_t){came, came, ~0u, answer->past, true});
+}
+
+static void s_note_position (s_client_t *client)
+{
+    zc_id_t position = zc_subscriber_position (client->worker->subscriber);
+    char text[ZC_ID_SIZE];
+    zc_id_format (position, text);
+    if (position == ZC_ID_NONE || strcmp (text, client->last_id) == 0)
+        return;
+    strcpy (client->last_id, text);
+    client->past = client->worker->past;
+}
+
+/*  What is after the position may come again. */
+static void s_rewind (s_client_t *client, zc_id_t at, unsigned past)
+{
+    uint64_t newest[TOPICS] = {0};
+    for (size_t i = 0; i < s_logged; i++) {
+        const s_message_t *message = &s_log[i];
+        if (message->past < past || (message->past == past && message->id <= at))
+            newest[message->topic] = message->number;
+    }
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (client->seen[i] > newest[i])
+            client->seen[i] = newest[i];
+}
+
+static void s_owner_message (void *arg, const zc_message_t *message)
+{
+    s_client_t *client = arg;
+    unsigned topic = s_topic_of (message->topic.at, message->topic.len);
+    uint64_t number = 0;
+    if (client->cut)
+        return;
+    zc_text_u64 (message->payload.at, message->payload.len, UINT64_MAX, &number);
+    snprintf (client->line, sizeof client->line, "M %u %llu", topic, (unsigned long long)number);
+    if (s_trace)
+        print_message ("%llu: subscriber %d: %s\n", (unsigned long long)s_now,
+                       (int)(client - s_clients), client->line);
+    assert_true (client->topics[topic]);
+    client->resuming = false;
+    s_see (client, topic, number);
+    s_note_position (client);
+    s_check_cursor (client);
+    client->cut = s_cuts && s_random (60) == 0;
+}
+
+static void s_owner_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id_t to)
+{
+    s_client_t *client = arg;
+    unsigned past = client->worker->past;
+    if (client->cut)
+        return;
+    if (s_trace)
+        print_message ("%llu: subscriber %d: gap %.*s%s %llu-%llu %llu-%llu\n",
+                       (unsigned long long)s_now, (int)(client - s_clients), (int)topic.len,
+                       topic.at, prefix ? "*" : "", (unsigned long long)zc_id_ms (from),
+                       (unsigned long long)(from & 0xfffff), (unsigned long long)zc_id_ms (to),
+                       (unsigned long long)(to & 0xfffff));
+    /*  To a broker that is late, a position that it hasn't reached yet is one from the future. */
+    bool future = client->resuming && to < from;
+    if (s_lossless && !future)
+        fail_msg ("subscriber %d: a gap is stated where nothing was lost",
+                  (int)(client - s_clients));
+    unsigned topics = prefix ? s_mask (topic) : 1u << s_topic_of (topic.at, topic.len);
+    bool brought = future || (client->resuming && client->came_past < past);
+    if (future)
+        s_rewind (client, to, past);
+    if (client->past < past) /* it is of another line */
+        from = ZC_ID_NONE;
+    s_excuse (client, (s_gap_t){from, to, topics, past, brought});
+}
+
+static void s_owner_live (void *arg, bool live)
+{
+    s_client_t *client = arg;
+    if (live)
+        client->resuming = false;
+}
+
+static void s_owner_refused (void *arg, zc_slice_t code, zc_slice_t text)
+{
+    (void)arg, (void)text;
+    fail_msg ("refused: %.*s", (int)code.len, code.at);
+}
+
+static void s_choose_texts (s_client_t *client)
+{
+    memset (client->topics, 0, sizeof client->topics);
+    memset (client->texts, 0, sizeof client->texts);
+    memset (client->prefixes, 0, sizeof client->prefixes);
+    unsigned any = s_random (TEXTS);
+    for (unsigned i = 0; i < TEXTS; i++) {
+        client->texts[i] = i < TOPICS && (i == any || s_chance (30));
+        client->prefixes[i] = (i == any && i >= TOPICS) || s_chance (i == TOPICS ? 5 : 15);
+        unsigned mask = client->prefixes[i] ? s_mask (s_name (i)) : 0;
+        mask |= client->texts[i] ? 1u << i : 0;
+        for (unsigned topic = 0; topic < TOPICS; topic++)
+            client->topics[topic] |= mask >> topic & 1;
+    }
+}
+
+static void s_be_born (s_client_t *client)
+{
+    *client->last_id = 0;
+    client->gap_count = 0;
+    memset (client->seen, 0, sizeof client->seen);
+    for (unsigned i = 0; i < TOPICS; i++)
+        client->owed[i] = UINT64_MAX - 1; /* until it is told where it begins */
+    s_choose_texts (client);
+}
+
+static void s_subscribe_anew (s_worker_t *worker)
+{
+    s_client_t *client = s_owner (worker);
+    bool resumes = *client->last_id && s_chance (95);
+    memset (worker, 0, sizeof *worker);
+    client->worker = worker;
+    client->cut = false;
+    client->begun = client->resuming = resumes;
+    if (resumes)
+        s_rewind (client, s_id (client->last_id), client->past);
+    else
+        s_be_born (client);
+    worker->past = client->came_past = client->past;
+    strcpy (client->came, client->last_id);
+    zc_subscriber_config_t config = {.subscribe = "",
+                                     .control = "",
+                                     .since = resumes ? client->came : NULL,
+                                     .arg = client,
+                                     .message = s_owner_message,
+                                     .gap = s_owner_gap,
+                                     .live = s_owner_live,
+                                     .refused = s_owner_refused};
+    if (s_trace)
+        print_message ("%llu: subscriber %d begins after '%s'\n", (unsigned long long)s_now,
+                       (int)(client - s_clients), client->last_id);
+    worker->subscriber = zc_subscriber_new (worker, &config);
+    for (unsigned i = 0; i < TEXTS; i++) {
+        if (client->texts[i])
+            zc_subscriber_add (worker->subscriber, s_name (i), false);
+        if (client->prefixes[i])
+            zc_subscriber_add (worker->subscriber, s_name (i), true);
+    }
+    s_plug (worker);
+}
+
+static void s_end_subscriber (s_worker_t *worker)
+{
+    zc_subscriber_destroy (&worker->subscriber);
+}
+
+static void s_subscriber_runs (s_worker_t *worker, size_t parts, size_t messages)
+{
+    s_client_t *client = s_owner (worker);
+    if (s_chance (30))
+        worker->full = false;
+    worker->parts = parts;
+    worker->budget = messages;
+    zc_subscriber_run (worker->subscriber);
+    worker->parts = worker->budget = 0;
+    if (!client->cut) {
+        strcpy (client->line, "a run");
+        s_note_position (client);
+        s_check_cursor (client);
+    }
+    if (worker->useless) {
+        worker->useless = false;
+        s_unplug (worker);
+        s_plug (worker);
+    }
+}
+
+/*  ERR, or no answer. */
+static void s_subscriber_fails (s_worker_t *worker)
+{
+    static const char *const codes[] = {"", "busy", "history", "internal"};
+    if (worker->answer_count)
+        worker->answers[0].refusal = codes[s_random (4)];
+}
+
+static void s_subscriber_step (void)
+{
+    s_worker_t *worker = &s_workers[s_random (WORKERS)];
+    unsigned what = s_random (1000);
+    if (s_owner (worker)->cut && s_chance (50)) {
+        s_end_subscriber (worker);
+        s_subscribe_anew (worker);
+    }
+    if (what < 250) {
+        s_publish (true);
+    } else if (what < 560) {
+        s_subscriber_runs (worker, s_random (5), s_random (4));
+    } else if (what < 700) {
+        s_broker_answers (worker);
+    } else if (what < 800) {
+        s_subscription_arrives (worker);
+    } else if (what < 820) {
+        worker->paused = !worker->paused;
+        zc_subscriber_pause (worker->subscriber, worker->paused);
+    } else if (what < 910) {
+        unsigned ms = s_random (300);
+        s_now += ms;
+        s_mono += ms;
+    } else if (what < 950) {
+        s_plug (worker);
+    } else if (what < 960) {
+        if (s_trace)
+            print_message ("%llu: unplug subscriber %d\n", (unsigned long long)s_now,
+                           (int)(worker - s_workers));
+        s_unplug (worker);
+    } else if (what < 972) {
+        if (!s_lossless)
+            s_trim_history ();
+    } else if (what < 977) {
+        s_restart_broker (s_lossless || s_chance (70));
+    } else if (what < 980) {
+        s_end_subscriber (worker);
+        s_subscribe_anew (worker);
+    } else if (what < 990) {
+        s_subscriber_fails (worker);
+    } else {
+        s_move_dropped ();
+    }
+    if (s_chance (10))
+        s_broker_reads (true);
+}
+
+/*  Everything arrives; then nothing may be missing, and the position is behind it. */
+static void s_subscribers_quiesce (void)
+{
+    s_cuts = false;
+    while (s_got < s_logged)
+        s_broker_reads (false);
+    s_move_dropped ();
+    for (unsigned i = 0; i < WORKERS; i++) {
+        s_worker_t *worker = &s_workers[i];
+        worker->full = worker->paused = false;
+        zc_subscriber_pause (worker->subscriber, false);
+        if (s_owner (worker)->cut) {
+            s_end_subscriber (worker);
+            s_subscribe_anew (worker);
+        }
+        s_plug (worker);
+    }
+    for (unsigned turn = 0; turn < 400; turn++) {
+        s_now += 100;
+        s_mono += 100;
+        for (unsigned i = 0; i < WORKERS; i++) {
+            while (s_workers[i].subscription_done < s_workers[i].subscription_count)
+                s_subscription_arrives (&s_workers[i]);
+            s_broker_answers (&s_workers[i]);
+            s_subscriber_runs (&s_workers[i], 10, 10);
+        }
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        s_client_t *client = &s_clients[i];
+        for (unsigned topic = 0; topic < TOPICS; topic++)
+            if (client->topics[topic])
+                s_check_hole (client, topic, s_numbers[topic] + 1);
+        for (size_t k = 0; k < s_logged; k++)
+            if (client->topics[s_log[k].topic] && s_log[k].past == s_past)
+                assert_true (zc_subscriber_position (s_workers[i].subscriber) >= s_log[k].id);
+    }
 }
 
 /*  The run. */
@@ -1112,6 +1898,29 @@ static void s_turns (unsigned count)
     }
 }
 
+/*  A SYNC may be out at any time. */
+static bool s_is_idle (const s_worker_t *worker)
+{
+    for (size_t i = 0; i < worker->request_count; i++)
+        if (worker->requests[i].kind == REQUEST_FETCH)
+            return false;
+    for (size_t i = 0; i < worker->answer_count; i++)
+        if (worker->answers[i].request.kind == REQUEST_FETCH)
+            return false;
+    return worker->pipe_first == worker->pipe_count;
+}
+
+static bool s_is_under_way (void)
+{
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (s_clients[i].worker && !zc_client_drained (&s_clients[i].base))
+            return true;
+    for (unsigned i = 0; i < WORKERS; i++)
+        if (!s_is_idle (&s_workers[i]))
+            return true;
+    return false;
+}
+
 /*  Everything arrives; then nothing may be missing anywhere. */
 static void s_quiesce (void)
 {
@@ -1133,6 +1942,8 @@ static void s_quiesce (void)
         s_broker_reads (false);
     s_move_dropped ();
     s_turns (400);
+    for (unsigned i = 0; i < 20 && s_is_under_way (); i++) /* a long replay, in small pieces */
+        s_turns (100);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const s_client_t *client = &s_clients[i];
         if (!client->worker)
@@ -1156,14 +1967,24 @@ static void s_begin (uint64_t seed)
     s_cuts = false;
     s_logged = s_got = 0;
     s_dropped = s_doubt = ZC_ID_NONE;
+    s_forgotten = zc_id_from_ms (s_now) - 1;
+    memset (s_heard_of, 0, sizeof s_heard_of);
     s_head = s_given = s_boot = zc_id_from_ms (s_now) - 1;
     s_lines = 0;
-    zc_line_make (&s_order, s_boot, ++s_lines);
+    zc_line_make (&s_order, s_begun = s_boot, ++s_lines);
     for (unsigned i = 0; i < TOPICS; i++)
         s_last[i] = s_newest[i] = s_floor[i] = s_boot;
     memset (s_numbers, 0, sizeof s_numbers);
     memset (s_clients, 0, sizeof s_clients);
     memset (s_workers, 0, sizeof s_workers);
+    s_mono = 1000;
+    s_frame_at = 0;
+}
+
+static void s_be_older (void)
+{
+    s_order = (zc_line_t){""};
+    s_begun = ZC_ID_NONE;
 }
 
 static void s_run (uint64_t seed)
@@ -1173,7 +1994,7 @@ static void s_run (uint64_t seed)
     s_lossless = s_chance (40);
     s_cuts = s_chance (70);
     if (s_chance (20))
-        s_order = (zc_line_t){""}; /* an older broker */
+        s_be_older ();
     for (unsigned i = 0; i < WORKERS; i++)
         s_start (&s_workers[i]);
     for (unsigned i = 0; i < STEPS; i++)
@@ -1183,18 +2004,47 @@ static void s_run (uint64_t seed)
         s_kill (&s_workers[i]);
 }
 
-static void s_random_runs (void **state)
+static void s_run_subscribers (uint64_t seed)
 {
-    (void)state;
-    const char *seed = getenv ("SEED"), *runs = getenv ("RUNS");
+    s_begin (seed);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_lossless = s_chance (40);
+    s_cuts = s_chance (70);
+    if (s_chance (20))
+        s_be_older ();
+    for (unsigned i = 0; i < WORKERS; i++)
+        s_subscribe_anew (&s_workers[i]);
+    for (unsigned i = 0; i < STEPS; i++)
+        s_subscriber_step ();
+    s_subscribers_quiesce ();
+    for (unsigned i = 0; i < WORKERS; i++)
+        s_end_subscriber (&s_workers[i]);
+}
+
+static void s_run_all (void (*run) (uint64_t seed), uint64_t count)
+{
+    const char *seed = getenv ("SEED"), *runs = getenv ("RUNS"), *from = getenv ("FROM");
     s_trace = getenv ("TRACE") != NULL;
     if (seed) {
-        s_run (strtoull (seed, NULL, 10));
+        run (strtoull (seed, NULL, 10));
         return;
     }
-    uint64_t count = runs ? strtoull (runs, NULL, 10) : 20000;
-    for (uint64_t i = 1; i <= count; i++)
-        s_run (i);
+    uint64_t first = from ? strtoull (from, NULL, 10) : 1;
+    count = runs ? strtoull (runs, NULL, 10) : count;
+    for (uint64_t i = 0; i < count; i++)
+        run (first + i);
+}
+
+static void s_random_workers (void **state)
+{
+    (void)state;
+    s_run_all (s_run, 20000);
+}
+
+static void s_random_subscribers (void **state)
+{
+    (void)state;
+    s_run_all (s_run_subscribers, 10000);
 }
 
 /*  Comes with the last id and the topics that it has, by way of the channel of that encoding. */
@@ -1483,6 +2333,45 @@ static size_t s_fetches (const s_worker_t *worker, const char *newest)
     return count;
 }
 
+/*  A broker that has come back late has less than what the worker knows to be there: its page isn't
+ *  all that a new channel's clients have missed. */
+static void s_page_of_a_late_broker (void **state)
+{
+    (void)state;
+    s_begin (1);
+    s_policy = ZC_SLOW_DISCONNECT;
+    s_worker_t *worker = &s_workers[0];
+    s_start (worker);
+    s_publish_some (0, 3);
+    s_client_t *client = &s_clients[0];
+    client->topics[0] = true;
+    client->seen[0] = 1;
+    zc_id_format (s_log[0].id, client->last_id);
+    s_come_back (client, worker, &s_encodings[0]);
+    while (s_fetches (worker, NULL) == 0) {
+        s_subscription_arrives (worker);
+        s_broker_answers (worker);
+        s_worker_hears (worker);
+    }
+    s_unplug (worker);
+    s_got = 1;
+    s_head = s_last[0] = s_log[0].id;
+    s_plug (worker);
+    s_subscription_arrives (worker);
+    for (size_t i = 0; i < worker->request_count; i++) /* FETCH is answered before SYNC */
+        worker->requests[i].subscribed = worker->requests[i].kind == REQUEST_FETCH ? 0 : SIZE_MAX;
+    while (s_fetches (worker, NULL))
+        s_broker_answers (worker);
+    for (size_t i = 0; i < worker->request_count; i++)
+        worker->requests[i].subscribed = 0;
+    while (worker->answer_count)
+        s_worker_hears (worker);
+    s_quiesce ();
+    assert_int_equal (client->gap_count, 0);
+    assert_int_equal (client->seen[0], 3);
+    s_kill (worker);
+}
+
 static void s_answer_one_fetch (s_worker_t *worker)
 {
     size_t before = s_fetches (worker, NULL);
@@ -1653,6 +2542,7 @@ int main (void)
         cmocka_unit_test (s_replay_unread),
         cmocka_unit_test (s_channel_within_a_page),
         cmocka_unit_test (s_history_begins_later),
+        cmocka_unit_test (s_page_of_a_late_broker),
         cmocka_unit_test (s_position_of_another_line),
         cmocka_unit_test (s_many_resume_at_once),
         cmocka_unit_test (s_heartbeats_without_a_broker),
@@ -1661,7 +2551,9 @@ int main (void)
         cmocka_unit_test (s_own_ids_that_repeat),
         cmocka_unit_test (s_policy_is_reloaded),
         cmocka_unit_test (s_hold_is_bounded),
-        cmocka_unit_test_teardown (s_random_runs, s_print_seed),
+        cmocka_unit_test_teardown (s_random_workers, s_print_seed),
+        cmocka_unit_test_teardown (s_random_subscribers, s_print_seed),
     };
+    cmocka_set_test_filter (getenv ("TEST"));
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -147,6 +147,7 @@ check_PROGRAMS += tests/unit/continuity_test
 TESTS += tests/unit/continuity_test
 tests_unit_continuity_test_SOURCES = tests/unit/continuity_test.c
 tests_unit_continuity_test_LDADD = $(UNIT_LIBS)
+tests_unit_continuity_test_LDFLAGS = -Wl,--wrap=zc_mono_ms,--wrap=zmq_socket,--wrap=zmq_close,--wrap=zmq_setsockopt,--wrap=zmq_getsockopt,--wrap=zmq_msg_recv,--wrap=zmq_msg_more
 
 # The engine once more, counting its own basic blocks. libFuzzer's builds count for themselves.
 if !FUZZERS
