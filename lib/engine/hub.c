@@ -84,6 +84,7 @@ void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
 
 void zc_hub_fetched_message (zc_hub_t *self, uint64_t token, const zc_message_t *message)
 {
+    zc_losses_fetched (&self->shared.losses, message->id);
     zc_questions_message (self->shared.questions, token, message);
 }
 
@@ -91,6 +92,7 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
                      bool unknown, uint64_t remaining)
 {
     zc_page_end_t end = {head, floor, since, unknown, remaining};
+    zc_losses_fetched (&self->shared.losses, head);
     zc_questions_end (self->shared.questions, token, &end);
     zc_hub_settle (self);
 }
@@ -112,17 +114,6 @@ bool zc_hub_stale (const zc_hub_t *self)
 void zc_hub_allow_fetches (zc_hub_t *self, unsigned count)
 {
     zc_questions_allow (self->shared.questions, count);
-}
-
-/*  Whether the broker's positions have gone back, because it has lost its history and its clock
- *  was set back. Another line says so, unless that line begins after all positions that we have.
- *  An older broker names no line. */
-static bool s_went_back (const zc_hub_t *self, const zc_line_t *line, zc_id_t head, zc_id_t had)
-{
-    const zc_line_t *ours = zc_questions_line (self->shared.questions);
-    if (!zc_line_known (ours) || !zc_line_known (line))
-        return head < had;
-    return !zc_line_same (ours, line) && !zc_line_follows (line, had);
 }
 
 /*  On the new line, positions that are complete or have come mean nothing: the hub would take
@@ -169,7 +160,8 @@ bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_mark_t *doubt, zc_i
     zc_id_t asked_at;
     if (!zc_questions_synced (self->shared.questions, token, &subjects, &asked_at))
         return false;
-    bool back = s_went_back (self, &doubt->line, head, asked_at);
+    bool back = zc_losses_went_back (zc_questions_line (self->shared.questions), asked_at,
+                                     &doubt->line, head);
     zc_questions_set_line (self->shared.questions, &doubt->line);
     self->shared.doubt = doubt->position;
     if (back) {

@@ -54,8 +54,13 @@ void zc_losses_message (zc_losses_t *self, const zc_message_t *message)
     s_check_unproved (self);
     s_check_proof (self, message->id);
     self->received = message->id;
-    if (message->id > self->head)
-        self->head = message->id;
+    zc_losses_fetched (self, message->id);
+}
+
+void zc_losses_fetched (zc_losses_t *self, zc_id_t position)
+{
+    if (position > self->head)
+        self->head = position;
 }
 
 void zc_losses_begin_round (zc_losses_t *self)
@@ -98,14 +103,23 @@ bool zc_losses_end_round (zc_losses_t *self)
         self->dropped = self->round_dropped;
         self->open = ZC_ID_NONE; /* a message that comes after a drop tells of it */
     }
-    self->proof = self->round_last > self->received ? self->round_last : ZC_ID_NONE;
-    self->unproved = self->dropped != ZC_ID_NONE ? self->round_head : ZC_ID_NONE;
+    bool ever = self->dropped != ZC_ID_NONE;
+    self->proof = ever && self->round_last > self->received ? self->round_last : ZC_ID_NONE;
+    self->unproved = ever ? self->round_head : ZC_ID_NONE;
     self->reconciling = false;
     s_check_unproved (self); /* such a message may have come before the answers */
     if (!self->suspect || self->reconcile)
         return false;
     self->suspect = false;
     return true;
+}
+
+/*  Another line says so, unless it begins after all that we have. An older broker names no line. */
+bool zc_losses_went_back (const zc_line_t *ours, zc_id_t had, const zc_line_t *line, zc_id_t head)
+{
+    if (!zc_line_known (ours) || !zc_line_known (line))
+        return head < had;
+    return !zc_line_same (ours, line) && !zc_line_follows (line, had);
 }
 
 void zc_losses_begin_anew (zc_losses_t *self, zc_id_t head)

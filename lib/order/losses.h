@@ -7,7 +7,7 @@
 #ifndef ZC_LOSSES_H
 #define ZC_LOSSES_H
 
-#include "lib/wire/id.h"
+#include "lib/wire/line.h"
 #include "lib/wire/message.h"
 
 /*  Anyone may read it; only the functions below change it. All zero: nothing is suspected. */
@@ -32,6 +32,9 @@ typedef struct {
 void zc_losses_suspect (zc_losses_t *self);
 /*  A live message of any topic, before it is handed on. */
 void zc_losses_message (zc_losses_t *self, const zc_message_t *message);
+/*  History has told of this position: by a message, as the end of a page, or by a list of topics.
+ */
+void zc_losses_fetched (zc_losses_t *self, zc_id_t position);
 /*  SYNCs are being sent, about every topic where `reconcile` is set. */
 void zc_losses_begin_round (zc_losses_t *self);
 /*  A SYNC was answered: `last` has a position for each topic that it asked about. */
@@ -41,7 +44,11 @@ void zc_losses_answer (zc_losses_t *self, zc_id_t head, zc_id_t dropped, const z
 void zc_losses_failed (zc_losses_t *self);
 /*  The last SYNC of the round was answered, or failed. True where that ends the suspicion. */
 bool zc_losses_end_round (zc_losses_t *self);
-/*  The broker's positions have gone back to `head`. */
+/*  Whether the broker's positions have gone back: it has lost its history, and its clock was set
+ *  back. `had`: the newest position that we had when we asked, of the line `ours`. `line` and
+ * `head` are in the answer. */
+bool zc_losses_went_back (const zc_line_t *ours, zc_id_t had, const zc_line_t *line, zc_id_t head);
+/*  They have gone back to `head`. */
 void zc_losses_begin_anew (zc_losses_t *self, zc_id_t head);
 
 #endif

@@ -49,7 +49,7 @@ void zc_order_need_held (zc_order_t *self)
 
 bool zc_order_fetched (zc_order_t *self, zc_id_t id)
 {
-    if (id <= self->handed)
+    if (id <= self->complete || id <= self->handed)
         return false;
     self->handed = id;
     return true;

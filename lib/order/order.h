@@ -43,7 +43,8 @@ void zc_order_took (zc_order_t *self, zc_id_t id);
 bool zc_order_need (zc_order_t *self, zc_id_t need);
 /*  A new follower hasn't got the messages that are held back: they too must come from history. */
 void zc_order_need_held (zc_order_t *self);
-/*  A message of a repair's page. False where an earlier page, which broke off, had it already. */
+/*  A message of a repair's page. False if it isn't missing: the page began before `complete`, or an
+ *  earlier page, which broke off, had it already. */
 bool zc_order_fetched (zc_order_t *self, zc_id_t id);
 /*  All of history up to `upto` has been handed on. With the live messages, that may make the
  *  topic LIVE; where it doesn't, the next page is needed. */

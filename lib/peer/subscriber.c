@@ -27,6 +27,8 @@
 #include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
 #include "lib/peer/redial.h"
+#include "lib/order/losses.h"
+#include "lib/order/order.h"
 #include "lib/wire/line.h"
 
 #define S_HWM 300         /* they may be of any size; what the broker then drops is fetched */
@@ -43,11 +45,9 @@
 typedef struct {
     char *name; /* owned; not NUL-terminated */
     size_t len;
-    zc_id_t complete; /* all up to here has been handed over */
-    zc_id_t verified; /* a SYNC has said that nothing follows `complete` up to here */
-    zc_id_t left_at;  /* complete up to here on a line that is no more; else ZC_ID_NONE */
-    bool known;       /* complete is meant */
-    bool behind;      /* something after complete is to be fetched */
+    zc_order_t order;
+    zc_id_t left_at; /* complete up to here on a line that is no more; else ZC_ID_NONE */
+    bool paged;      /* it is in the FETCH that is out, or in the page that is kept */
 } s_topic_t;
 
 struct zc_subscriber {
@@ -59,33 +59,32 @@ struct zc_subscriber {
     zc_control_t *control;
     s_topic_t *topics; /* sorted by name */
     size_t count, room;
-    size_t behind;        /* topics that are */
+    size_t behind;        /* topics that aren't LIVE */
     zc_slice_t *prefixes; /* owned, with their bytes */
     size_t prefix_count;
 
     zc_id_t base; /* a topic not learned yet is complete up to here; ZC_ID_MAX: not known yet */
     bool up, live, paused;
-    bool resync;  /* ask SYNC for all topics */
-    bool listing; /* then ask TOPICS, for the prefixes from `listed` on */
+    bool mixed;         /* messages of the connection before may be in the queue */
+    zc_losses_t losses; /* where it is to reconcile: ask SYNC for all topics, */
+    bool listing;       /* then TOPICS, for the prefixes from `listed` on */
     size_t listed;
-    zc_id_t list_head;                /* no topic but those listed has anything up to here */
     unsigned unsynced, unsynced_most; /* SYNCs in a row */
     uint64_t request;                 /* the question that is out; 0: none */
     bool paging;                      /* it is a FETCH */
     uint64_t not_before;              /* monotonic ms: no question until then */
     uint64_t check_at;                /* monotonic ms: when to ask what was dropped */
     char nonce[S_NONCE_SIZE];         /* subscribed; empty: none */
-    zc_id_t dropped;                  /* the broker's last drop that has been looked into */
     zc_id_t page_since;               /* FETCH: where the present page begins */
     zc_message_t **page; /* what came of it; owned, also each message from page_at on */
     size_t page_count, page_room, page_at;
     bool page_ended; /* its END has come, with these: */
-    zc_id_t page_head;
+    zc_id_t page_upto;
     bool page_more;
-    zc_line_t line;     /* of the broker's positions, where it told */
-    zc_id_t heard;      /* the newest position had from it */
-    bool plain;         /* it is an older one, which knows nothing of lines */
-    bool anew;          /* the line began after the base: no more is stated of what was before */
+    zc_line_t line; /* of the broker's positions, where it told */
+    bool plain;     /* it is an older one, which knows nothing of lines */
+    bool anew;      /* all there is on the line `begun` comes after what came before */
+    zc_line_t begun;
     zc_id_t synced;     /* the broker's head at the last SYNC */
     zc_id_t position;   /* all up to here, on all topics, has been handed over */
     zc_message_t *held; /* the message before which something is missing */
@@ -212,9 +211,14 @@ static char *s_copy (zc_slice_t slice)
     return copy;
 }
 
+static zc_slice_t s_name (const s_topic_t *topic)
+{
+    return (zc_slice_t){topic->name, topic->len};
+}
+
 static int s_compare (const s_topic_t *topic, zc_slice_t name)
 {
-    return zc_slice_compare ((zc_slice_t){topic->name, topic->len}, name);
+    return zc_slice_compare (s_name (topic), name);
 }
 
 /*  Where the topic is, or belongs. */
@@ -238,6 +242,8 @@ static s_topic_t *s_find (const zc_subscriber_t *self, zc_slice_t name)
     return there ? &self->topics[at] : NULL;
 }
 
+/*  A topic is NEW until SYNC has told its last position; and while history is to be fetched from a
+ *  beginning that isn't a position on the topic: `since`, or the beginning of another line. */
 static s_topic_t *s_insert (zc_subscriber_t *self, zc_slice_t name)
 {
     size_t at = s_place (self, name);
@@ -252,6 +258,7 @@ static s_topic_t *s_insert (zc_subscriber_t *self, zc_slice_t name)
     s_topic_t *topic = &self->topics[at];
     memmove (topic + 1, topic, (self->count - at) * sizeof *topic);
     self->count++;
+    self->behind++;
     *topic = (s_topic_t){.name = s_copy (name), .len = name.len};
     return topic;
 }
@@ -270,6 +277,27 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix)
     zmq_setsockopt (self->socket, ZMQ_SUBSCRIBE, topic.at, topic.len);
 }
 
+static bool s_is_behind (const s_topic_t *topic)
+{
+    return topic->order.state != ZC_ORDER_LIVE;
+}
+
+/*  After the order of a topic has changed. */
+static void s_count (zc_subscriber_t *self, const s_topic_t *topic, bool was_behind)
+{
+    self->behind += s_is_behind (topic);
+    self->behind -= was_behind;
+}
+
+/*  The broker says that the topic's last position was `last` when everything up to `head` had been
+ *  published. */
+static void s_set_last (zc_subscriber_t *self, s_topic_t *topic, zc_id_t last, zc_id_t head)
+{
+    bool was = s_is_behind (topic);
+    zc_order_synced (&topic->order, last, head);
+    s_count (self, topic, was);
+}
+
 /*  What a prefix stands for, complete up to the base. NULL where more has been learned than can be
  *  kept. */
 static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
@@ -277,8 +305,7 @@ static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
     if (self->count >= ZC_TOPICS_MAX)
         return NULL;
     s_topic_t *topic = s_insert (self, name);
-    topic->known = true;
-    topic->complete = self->base;
+    s_set_last (self, topic, self->base, self->base);
     return topic;
 }
 
@@ -300,19 +327,12 @@ static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message
     return topic || !*wanted ? topic : s_learn (self, message->topic);
 }
 
-static void s_set_behind (zc_subscriber_t *self, s_topic_t *topic, bool behind)
-{
-    self->behind += behind;
-    self->behind -= topic->behind;
-    topic->behind = behind;
-}
-
-static void s_list (const zc_subscriber_t *self, bool only_behind, zc_buf_t *list)
+static void s_list (const zc_subscriber_t *self, bool only_paged, zc_buf_t *list)
 {
     for (size_t i = 0; i < self->count; i++) {
         const s_topic_t *topic = &self->topics[i];
-        if (topic->behind || !only_behind)
-            zc_ask_add_topic (list, (zc_slice_t){topic->name, topic->len});
+        if (topic->paged || !only_paged)
+            zc_ask_add_topic (list, s_name (topic));
     }
 }
 
@@ -336,7 +356,7 @@ static bool s_good (zc_subscriber_t *self, const zc_answer_t *answer)
         return true;
     s_later (self);
     if (zc_answer_is_error (answer, "line")) /* another broker is there, as a SYNC will tell */
-        self->resync = true;
+        zc_losses_suspect (&self->losses);
     else if (zc_answer_is_error (answer, "arguments") && !self->plain)
         self->plain = true;
     else if (answer->kind == ZC_ERR && !zc_answer_is_passing (answer))
@@ -359,14 +379,7 @@ static void s_ask (zc_subscriber_t *self, const zc_ask_t *ask, zc_control_fn ans
         s_later (self);
 }
 
-/*  Whether something has been dropped that is not looked into; then that is next. */
-static bool s_see_dropped (zc_subscriber_t *self, zc_id_t dropped)
-{
-    if (dropped > self->dropped)
-        self->resync = true;
-    return dropped > self->dropped;
-}
-
+/*  `control` may be connected to the next broker already, while SUB isn't. */
 static void s_checked (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
@@ -374,14 +387,23 @@ static void s_checked (void *arg, const zc_answer_t *answer)
         return;
     self->request = 0;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
-    if (s_good (self, answer))
-        s_see_dropped (self, answer->dropped);
+    if (!s_good (self, answer))
+        return;
+    zc_line_t line = {""};
+    zc_line_parse (&line, answer->line);
+    if (zc_line_same (&self->line, &line)) {
+        zc_losses_answer (&self->losses, answer->head, answer->dropped, NULL, 0);
+        zc_losses_end_round (&self->losses);
+    } else {
+        zc_losses_suspect (&self->losses);
+    }
 }
 
 /*  Asks what the broker has had to drop. */
 static void s_check (zc_subscriber_t *self)
 {
     static const zc_ask_t ask = {.verb = ZC_SYNC};
+    zc_losses_begin_round (&self->losses);
     s_ask (self, &ask, s_checked);
 }
 
@@ -406,54 +428,51 @@ static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, z
         self->config.gap (self->config.arg, topic, prefix, from, to);
 }
 
-static zc_id_t s_known (const s_topic_t *topic)
+/*  A topic that is fetched from a beginning that isn't its own isn't complete up to any position.
+ */
+static void s_told_last (zc_subscriber_t *self, s_topic_t *topic, zc_id_t last)
 {
-    return topic->complete > topic->verified ? topic->complete : topic->verified;
+    if (topic->order.state == ZC_ORDER_NEW && (self->since || self->anew))
+        zc_order_need (&topic->order, last);
+    else
+        s_set_last (self, topic, last, self->synced);
 }
 
-static void s_take_lasts (zc_subscriber_t *self, zc_slice_t lasts)
+/*  False where the answer has too few positions. */
+static bool s_take_lasts (zc_subscriber_t *self, const zc_answer_t *answer)
 {
-    bool from_history = self->since != NULL;
+    zc_slice_t lasts = answer->lasts;
+    zc_id_t last;
+    zc_losses_answer (&self->losses, answer->head, answer->dropped, NULL, 0);
     for (size_t i = 0; i < self->count; i++) {
-        s_topic_t *topic = &self->topics[i];
-        zc_id_t last;
         if (!zc_lasts_next (&lasts, &last))
-            break;
-        if (!topic->known && !from_history) {
-            topic->known = true;
-            topic->complete = last;
-        }
-        s_set_behind (self, topic, from_history || last > s_known (topic) || topic->left_at);
-        if (!topic->behind)
-            topic->verified = self->synced;
+            return false;
+        zc_losses_answer (&self->losses, answer->head, answer->dropped, &last, 1);
+        s_told_last (self, &self->topics[i], last);
     }
+    return true;
+}
+
+static void s_forget_since (zc_subscriber_t *self)
+{
+    free (self->since);
+    self->since = NULL;
 }
 
 /*  All that is behind is known. */
 static void s_reconciled (zc_subscriber_t *self)
 {
     self->listing = false;
-    if (self->prefix_count && self->list_head > self->base)
-        self->base = self->list_head;
-    if (self->behind == 0) {
-        free (self->since);
-        self->since = NULL;
-    }
+    if (self->prefix_count && self->synced > self->base)
+        self->base = self->synced;
+    if (self->behind == 0)
+        s_forget_since (self);
     s_settle (self);
+    zc_losses_end_round (&self->losses);
 }
 
-/*  Whether something has been seen, or asked for, that the broker hasn't given out yet. */
-static bool s_is_ahead (const zc_subscriber_t *self, zc_id_t head)
-{
-    bool ahead = self->base > head;
-    for (size_t i = 0; i < self->count && !ahead; i++)
-        ahead = self->topics[i].known && self->topics[i].complete > head;
-    return ahead;
-}
-
-/*  The broker's ids are behind: it had its history in memory and its clock was set back, or `since`
- *  is from the future. All that it gives out would be taken for old, and what its predecessor has
- *  left in the queue for new. States that, and begins again from where the broker is. */
+/*  What is of the connection before may be of another line, or beyond a broker that is late. SYNC
+ *  tells of all that was before it, so nothing is missed. */
 static void s_drop_queue (zc_subscriber_t *self)
 {
     zmq_msg_t frames[3];
@@ -462,58 +481,49 @@ static void s_drop_queue (zc_subscriber_t *self)
         s_close (frames, count);
     free (self->held);
     self->held = NULL;
+    self->mixed = false;
+}
+
+static void s_state_prefixes (zc_subscriber_t *self, zc_id_t to)
+{
+    for (size_t i = 0; i < self->prefix_count; i++)
+        s_state_gap (self, self->prefixes[i], true, self->base, to);
 }
 
 /*  The broker's positions are of another line, and some may be before those that came. All that
  *  there is on it comes after what came. */
-static void s_change_line (zc_subscriber_t *self, zc_id_t head)
+static void s_begin_anew (zc_subscriber_t *self, zc_id_t head)
 {
-    s_drop_queue (self);
-    for (size_t i = 0; i < self->prefix_count; i++)
-        s_state_gap (self, self->prefixes[i], true, self->base, head);
+    s_state_prefixes (self, head);
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        topic->left_at = topic->known ? topic->complete : self->base;
-        topic->complete = topic->verified = ZC_ID_NONE;
-        topic->known = true;
+        if (topic->order.state != ZC_ORDER_NEW)
+            topic->left_at = topic->order.complete;
+        else if (topic->left_at == ZC_ID_NONE)
+            topic->left_at = self->base;
+        self->behind += !s_is_behind (topic);
+        zc_order_begin_anew (&topic->order);
     }
+    s_forget_since (self);
     self->position = self->base = ZC_ID_NONE;
     self->anew = true;
-    self->heard = head;
+    self->begun = self->line;
+    zc_losses_begin_anew (&self->losses, head);
+    zc_losses_begin_round (&self->losses); /* with the answer that has said so */
 }
 
-/*  Whether that is so. An older broker names no line. */
-static bool s_is_another_line (const zc_subscriber_t *self, const zc_line_t *line)
+/*  `since` is from the future: it begins where the broker is. */
+static void s_begin_at_head (zc_subscriber_t *self, zc_id_t head)
 {
-    return zc_line_known (&self->line) && zc_line_known (line) &&
-           !zc_line_same (&self->line, line) && !zc_line_follows (line, self->heard);
-}
-
-static void s_begin_again (zc_subscriber_t *self, zc_id_t head)
-{
-    s_drop_queue (self);
-    bool all = self->base > head;
-    for (size_t i = 0; i < self->prefix_count && all; i++)
-        s_state_gap (self, self->prefixes[i], true, self->base, head);
+    s_state_prefixes (self, head);
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        zc_slice_t name = {topic->name, topic->len};
-        zc_id_t from = topic->known ? topic->complete : self->base;
-        if (topic->verified > head)
-            topic->verified = head;
-        if (from <= head)
-            continue;
-        if (!all || !s_is_prefixed (self, name))
-            s_state_gap (self, name, false, from, head);
-        topic->known = true;
-        topic->complete = head;
+        if (!s_is_prefixed (self, s_name (topic)))
+            s_state_gap (self, s_name (topic), false, self->base, head);
+        s_set_last (self, topic, head, head);
     }
-    self->position = head;
-    if (all) {
-        self->base = head;
-        free (self->since);
-        self->since = NULL;
-    }
+    s_forget_since (self);
+    self->position = self->base = head;
 }
 
 static void s_tell (zc_subscriber_t *self, bool live)
@@ -528,6 +538,7 @@ static void s_tell (zc_subscriber_t *self, bool live)
 static void s_down (zc_subscriber_t *self)
 {
     self->stats.losses += self->up;
+    self->mixed |= self->up;
     self->up = false;
     s_tell (self, false);
 }
@@ -552,10 +563,38 @@ static void s_is_synced (zc_subscriber_t *self)
     self->unsynced_most = S_UNSYNCED;
 }
 
+static void s_take_synced (zc_subscriber_t *self, const zc_answer_t *answer)
+{
+    zc_id_t head = answer->head;
+    zc_line_t line = {""};
+    zc_line_parse (&line, answer->line);
+    bool back = zc_losses_went_back (&self->line, self->losses.head, &line, head);
+    self->line = line;
+    if (self->base == ZC_ID_MAX)
+        self->base = head;
+    if (back)
+        s_begin_anew (self, head);
+    else if (self->base > head)
+        s_begin_at_head (self, head);
+    else if (self->since && self->base != ZC_ID_NONE && self->base < answer->doubt)
+        s_state_prefixes (self, answer->doubt); /* FETCH says so of topics */
+    self->synced = head;
+    self->check_at = zc_mono_ms () + S_CHECK_MS;
+    if (!s_take_lasts (self, answer)) {
+        self->stats.malformed++;
+        zc_losses_failed (&self->losses);
+        s_later (self);
+        return;
+    }
+    self->listing = self->prefix_count > 0;
+    self->listed = 0;
+    if (!self->listing)
+        s_reconciled (self);
+}
+
 static void s_synced (void *arg, const zc_answer_t *answer)
 {
     zc_subscriber_t *self = arg;
-    zc_id_t head = answer->head;
     bool none = answer->kind == ZC_NO_ANSWER;
     if (answer->more)
         return;
@@ -565,32 +604,11 @@ static void s_synced (void *arg, const zc_answer_t *answer)
         s_unsynced (self);
     else if (!none)
         s_is_synced (self);
-    if (!s_good (self, answer))
-        return;
-    if (self->base == ZC_ID_MAX)
-        self->base = head;
-    zc_line_t line = {""};
-    zc_line_parse (&line, answer->line);
-    bool another = s_is_another_line (self, &line), same = zc_line_same (&self->line, &line);
-    self->line = line;
-    if (another || ((!same || !zc_line_known (&line)) && s_is_ahead (self, head))) {
-        /* and asks again: new ones may have been in the queue too */
-        if (another)
-            s_change_line (self, head);
-        else
-            s_begin_again (self, head);
+    if (!s_good (self, answer)) {
+        zc_losses_failed (&self->losses);
         return;
     }
-    self->resync = false;
-    self->synced = head;
-    self->heard = self->heard > head ? self->heard : head;
-    self->dropped = answer->dropped;
-    self->check_at = zc_mono_ms () + S_CHECK_MS;
-    s_take_lasts (self, answer->lasts);
-    self->listing = self->prefix_count > 0;
-    self->listed = 0;
-    if (!self->listing)
-        s_reconciled (self);
+    s_take_synced (self, answer);
 }
 
 static void s_take_listed (zc_subscriber_t *self, zc_slice_t name, zc_id_t last)
@@ -598,15 +616,23 @@ static void s_take_listed (zc_subscriber_t *self, zc_slice_t name, zc_id_t last)
     s_topic_t *topic = s_find (self, name);
     if (!topic)
         topic = s_learn (self, name);
-    if (topic && last > topic->complete)
-        s_set_behind (self, topic, true);
+    if (topic)
+        s_told_last (self, topic, last);
+}
+
+/*  Whether something of this line may be gone between the two. */
+static bool s_may_miss (const zc_subscriber_t *self, zc_id_t from, zc_id_t to)
+{
+    return to > from && (from != ZC_ID_NONE || !zc_line_follows (&self->begun, to));
 }
 
 /*  On topics that the broker knows no more, or that were too many to be listed, something up to
  *  here may have been published. */
 static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
 {
-    for (size_t i = self->listed; upto > self->base && self->base != ZC_ID_NONE && i < end; i++)
+    if ((self->base == ZC_ID_NONE && !self->anew) || !s_may_miss (self, self->base, upto))
+        return;
+    for (size_t i = self->listed; i < end; i++)
         s_state_gap (self, self->prefixes[i], true, self->base, upto);
 }
 
@@ -627,13 +653,12 @@ static void s_listed (void *arg, const zc_answer_t *answer)
     self->request = 0;
     if (!s_good (self, answer))
         return;
+    zc_losses_fetched (&self->losses, answer->head);
     for (; zc_listed_next (&list, &last, &name); lines++)
         s_take_listed (self, name, last);
     if (lines >= ZC_TOPICS_MAX && last > forgotten)
         forgotten = last;
     s_state_unlisted (self, forgotten, end);
-    if (self->listed == 0)
-        self->list_head = answer->head;
     self->listed = end;
     if (end == self->prefix_count)
         s_reconciled (self);
@@ -661,6 +686,8 @@ static void s_renew_subscriptions (zc_subscriber_t *self)
 /*  Asks for the last position of every topic, once all subscriptions are live. */
 static void s_sync (zc_subscriber_t *self)
 {
+    if (self->mixed)
+        s_drop_queue (self);
     s_renew_subscriptions (self);
     uint64_t random =
         (uint64_t)zc_random_between (0, UINT32_MAX) << 32 | zc_random_between (0, UINT32_MAX);
@@ -673,23 +700,20 @@ static void s_sync (zc_subscriber_t *self)
                     .nonce = s_text (self->nonce + 1),
                     .list = {zc_buf_str (&list), list.len},
                     .line = known ? zc_line_slice (&self->line) : s_text ("?"),
-                    .have = known ? self->heard : ZC_ID_NONE};
+                    .have = known ? self->losses.head : ZC_ID_NONE};
     if (self->plain)
         ask.line.len = 0;
+    zc_losses_begin_round (&self->losses);
     s_ask (self, &ask, s_synced);
-    if (!self->request)
+    if (!self->request) {
         s_drop_nonce (self);
+        zc_losses_failed (&self->losses);
+    }
     zc_buf_clear (&list);
 }
 
-static void s_deliver (zc_subscriber_t *self, s_topic_t *topic, const zc_message_t *message)
+static void s_deliver (zc_subscriber_t *self, const zc_message_t *message)
 {
-    if (topic) {
-        topic->complete = message->id;
-        topic->known = true;
-    }
-    if (message->id > self->heard)
-        self->heard = message->id;
     self->stats.received++;
     self->config.message (self->config.arg, message);
 }
@@ -709,21 +733,20 @@ static void s_fetched_part (zc_subscriber_t *self, const zc_answer_t *answer)
     self->page[self->page_count++] = zc_message_copy (&answer->message);
 }
 
-/*  States what lies between where a topic was complete, or where this page began, and the floor. */
+/*  States what lies between what is known of a topic, or where this page began, and the floor. */
 static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
 {
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        zc_slice_t name = {topic->name, topic->len};
-        zc_id_t from = topic->known && !self->since && s_known (topic) > self->page_since
-                           ? s_known (topic)
-                           : self->page_since;
-        if (!topic->behind)
+        bool new = topic->order.state == ZC_ORDER_NEW;
+        zc_id_t from = new ? self->page_since : zc_order_known (&topic->order);
+        zc_id_t to = floor > self->page_since ? floor : self->page_since;
+        if (!topic->paged)
             continue;
         if (topic->left_at)
-            s_state_gap (self, name, false, topic->left_at, floor);
-        else if (floor > from && (from != ZC_ID_NONE || !self->anew))
-            s_state_gap (self, name, false, from, floor);
+            s_state_gap (self, s_name (topic), false, topic->left_at, to);
+        else if (s_may_miss (self, from, to))
+            s_state_gap (self, s_name (topic), false, from, to);
         topic->left_at = ZC_ID_NONE;
     }
 }
@@ -735,11 +758,12 @@ static void s_end_of_page (zc_subscriber_t *self, const zc_answer_t *end)
     else if (self->since && !end->unknown)
         self->page_since = end->since;
     s_state_gaps (self, end->floor);
-    free (self->since);
-    self->since = NULL;
+    s_forget_since (self);
+    zc_losses_fetched (&self->losses, end->head);
     self->page_ended = true;
-    self->page_head = end->head;
     self->page_more = end->remaining > 0;
+    /*  The floor is that of all topics: of some, more may follow below it. */
+    self->page_upto = self->page_more || end->head > end->floor ? end->head : end->floor;
 }
 
 /*  Hands over a page that has ended, as far as the owner takes it. */
@@ -752,9 +776,9 @@ static void s_hand_over (zc_subscriber_t *self)
         s_topic_t *topic = s_find (self, message->topic);
         /* What has been published since SYNC, on other topics too, is still to come. */
         s_advance (self, message->id < self->synced ? message->id : self->synced);
-        if (message->id > topic->complete) {
+        if (zc_order_fetched (&topic->order, message->id)) {
             self->stats.fetched++;
-            s_deliver (self, topic, message);
+            s_deliver (self, message);
         }
         free (message);
     }
@@ -762,12 +786,13 @@ static void s_hand_over (zc_subscriber_t *self)
         return;
     for (size_t i = 0; i < self->count; i++) {
         s_topic_t *topic = &self->topics[i];
-        if (!topic->behind)
+        bool was = s_is_behind (topic);
+        if (!topic->paged)
             continue;
-        topic->known = true;
-        if (self->page_head > topic->complete)
-            topic->complete = self->page_head;
-        s_set_behind (self, topic, self->page_more);
+        zc_order_reached (&topic->order, self->page_upto);
+        s_count (self, topic, was);
+        if (s_is_behind (topic) && !self->page_more)
+            s_later (self); /* the broker gave out what history doesn't have yet */
     }
     s_clear_page (self);
     s_settle (self);
@@ -790,13 +815,12 @@ static void s_fetched (void *arg, const zc_answer_t *answer)
 
 static void s_fetch (zc_subscriber_t *self)
 {
-    if (!self->since) {
-        self->page_since = ZC_ID_MAX;
-        for (size_t i = 0; i < self->count; i++)
-            if (self->topics[i].behind && self->topics[i].complete < self->page_since)
-                self->page_since = self->topics[i].complete;
-    } else {
-        self->page_since = ZC_ID_NONE;
+    self->page_since = self->since ? ZC_ID_NONE : ZC_ID_MAX;
+    for (size_t i = 0; i < self->count; i++) {
+        s_topic_t *topic = &self->topics[i];
+        topic->paged = s_is_behind (topic);
+        if (topic->paged && topic->order.complete < self->page_since)
+            self->page_since = topic->order.complete;
     }
     zc_buf_t list = ZC_BUF_INIT;
     s_list (self, true, &list);
@@ -817,29 +841,32 @@ static void s_fetch (zc_subscriber_t *self)
 
 /*  Live messages ------------------------------------------------------------------------------- */
 
-/*  Hands a message over, skips it, or notes what comes first: a hole before it, or something
- *  dropped that may be on any topic. True where it is done with. */
+/*  Hands a message over, skips it, or notes what comes first: a hole before it, or something lost
+ *  that may be on any topic. True where it is done with. */
 static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
 {
     bool wanted;
     s_topic_t *topic = s_topic_of (self, message, &wanted);
     if (!wanted)
         return true;
-    /*  A held one has been looked into, and may say more than a broker that has come since. */
-    if (message != self->held && s_see_dropped (self, message->dropped))
+    if (self->losses.suspect)
         return false;
-    if (topic && message->id <= topic->complete) {
-        s_advance (self, message->id);
-        self->stats.duplicates++;
-        return true;
-    }
-    if (topic && message->prev > s_known (topic)) {
+    zc_order_step_t step = ZC_ORDER_NEXT;
+    if (topic)
+        step = zc_order_message (&topic->order, message->id, message->prev);
+    if (step == ZC_ORDER_HOLE) {
         self->stats.holes += message != self->held;
-        s_set_behind (self, topic, true);
+        s_count (self, topic, false);
         return false;
     }
     s_advance (self, message->id);
-    s_deliver (self, topic, message);
+    if (step == ZC_ORDER_REPEAT) {
+        self->stats.duplicates++;
+        return true;
+    }
+    if (topic)
+        zc_order_took (&topic->order, message->id);
+    s_deliver (self, message);
     return true;
 }
 
@@ -865,9 +892,13 @@ static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t coun
     zc_message_t message;
     if (count != 3 || zc_delivery_parse (&message, slices[0], slices[1], slices[2]) != 0) {
         self->stats.malformed++;
-    } else if (self->resync || !s_take (self, &message)) {
-        self->held = zc_message_copy (&message);
+        return;
     }
+    if (self->losses.reconcile) /* another connection: SYNC tells of this one, whosever it is */
+        return;
+    zc_losses_message (&self->losses, &message);
+    if (!s_take (self, &message))
+        self->held = zc_message_copy (&message);
 }
 
 /*  Reads one message; false where there is none. */
@@ -898,8 +929,8 @@ static void s_read_monitor (zc_subscriber_t *self)
     while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
         if (event == ZC_MONITOR_UP) {
             self->up = true;
-            self->resync = true;
             self->plain = false;
+            zc_losses_suspect (&self->losses);
         } else {
             if (self->up)
                 zc_redial_good (&self->redial);
@@ -916,7 +947,7 @@ static bool s_question (zc_subscriber_t *self)
 {
     if (self->request || !self->up || zc_mono_ms () < self->not_before)
         return true;
-    if (self->resync)
+    if (self->losses.reconcile)
         s_sync (self);
     else if (self->listing)
         s_ask_topics (self);
@@ -1001,6 +1032,7 @@ long zc_subscriber_timeout (const zc_subscriber_t *self)
         return zc_redial_timeout (&self->redial);
     if (zc_mono_ms () < self->not_before)
         return s_until (self->not_before);
-    return self->held || self->resync || self->listing || self->behind ? 0
-                                                                       : s_until (self->check_at);
+    return self->held || self->losses.reconcile || self->listing || self->behind
+               ? 0
+               : s_until (self->check_at);
 }

@@ -231,9 +231,48 @@ static void test_failed_round (void **state)
     assert_true (losses.suspect && losses.reconcile);
 }
 
+/*  Whether an answer's positions have gone back from 20, which we had. */
+static bool s_back (const char *ours, const char *line, zc_id_t head)
+{
+    zc_line_t had = {""}, has = {""};
+    zc_line_parse (&had, (zc_slice_t){ours, strlen (ours)});
+    zc_line_parse (&has, (zc_slice_t){line, strlen (line)});
+    return zc_losses_went_back (&had, 20, &has, head);
+}
+
+static void test_went_back (void **state)
+{
+    (void)state;
+    assert_false (s_back ("x", "x", 10)); /* it is late */
+    assert_true (s_back ("x", "y", 30));
+    assert_true (s_back ("x", "0-15.y", 30));
+    assert_false (s_back ("x", "0-20.y", 30)); /* all of it comes after what we had */
+    assert_false (s_back ("", "", 20));        /* older brokers */
+    assert_true (s_back ("", "", 19));
+    assert_true (s_back ("x", "", 19));
+    assert_false (s_back ("", "y", 20));
+}
+
+/*  A broker that has never dropped anything has nothing to prove. */
+static void test_nothing_was_ever_dropped (void **state)
+{
+    (void)state;
+    zc_losses_t losses = {0};
+    zc_losses_suspect (&losses);
+    assert_true (s_round (&losses, 20, ZC_ID_NONE, 20));
+    s_message (&losses, 30, ZC_ID_NONE);
+    assert_false (losses.suspect);
+    zc_losses_fetched (&losses, 40);
+    assert_int_equal (losses.head, 40);
+    zc_losses_fetched (&losses, 35);
+    assert_int_equal (losses.head, 40);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test (test_went_back),
+        cmocka_unit_test (test_nothing_was_ever_dropped),
         cmocka_unit_test (test_next_and_again),
         cmocka_unit_test (test_hole),
         cmocka_unit_test (test_hole_while_repairing),
