@@ -648,7 +648,11 @@ static const zc_protocol_t s_protocol = {
 
 void zc_http_serve (zc_server_t *server, int fd)
 {
-    zc_session_new (server, fd, &s_protocol);
+    char address[INET6_ADDRSTRLEN];
+    zc_peer_address (fd, address);
+    zc_session_t *session = zc_session_new (server, fd, &s_protocol);
+    if (session && !zc_session_wait (session, address))
+        zc_session_drop (session);
 }
 
 void zc_http_upgrade (zc_session_t *session, const zc_response_t *response)

@@ -303,14 +303,12 @@ zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *
         abort ();
     self->server = server;
     self->events = UV_READABLE;
-    zc_peer_address (fd, address);
-    if (!zc_session_wait (self, address) ||
-        zc_watch_add (server->watch, fd, self->events, self) != 0) {
-        s_end_wait (self);
+    if (zc_watch_add (server->watch, fd, self->events, self) != 0) {
         close (fd);
         free (self);
         return NULL;
     }
+    zc_peer_address (fd, address);
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket */
     self->client.transport = &s_transport;
     self->client.fd = fd;

@@ -78,7 +78,7 @@ struct zc_session {
 };
 
 /*  Takes an accepted, non-blocking socket, and closes it in the end. Returns NULL if it can't be
- *  watched, or if its address has too many; it is closed then. */
+ *  watched; it is closed then. */
 zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol);
 /*  For the server's watch: the socket is ready; the session has ended, and is freed. */
 void zc_session_ready (void *session, int events);

@@ -380,6 +380,22 @@ def test_it_can_be_stopped_meanwhile(stack):
         wait_for(lambda: not can_connect(("127.0.0.1", stack.ws_port)), "nobody listens")
 
 
+def test_clients_take_no_place_of_those_that_ask(stack):
+    """Whoever came along is a client, and isn't counted as a connection that asks for nothing."""
+    stack.broker()
+    daemon = stack.ws("--trust-proxy=192.0.2.0/24", "--max-connections-per-address=3")
+    for _ in range(2):
+        raw = Raw(stack.ws_port)
+        stack.closers.append(raw.close)
+        raw.open()
+    upgrade(daemon)
+    silent = [Raw(stack.ws_port) for _ in range(2)]
+    with Http(stack.ws_port) as client:
+        assert client.ask("/live")[0] == 200
+    for raw in silent:
+        raw.close()
+
+
 def test_nothing_grows(stack):
     """Descriptors and memory over 20 upgrades."""
     stack.broker()
