@@ -283,7 +283,8 @@ def plainer(make, label, load):
 def beside_nchan(load, *more):
     """What SSE direct is held to at a rate."""
     return ([*plainer(direct, "zcast", load), Entry("Nchan", "nchan", "sse", load),
-             Entry("axum", "axum", "sse", load), *more],
+             Entry("axum", "axum", "sse", load), Entry("Centrifuge", "centrifuge", "sse", load),
+             *more],
             [cpu_ratio("zcast", "Nchan", 1.0), latency_ratio("zcast", "Nchan", "p50", 1.0),
              latency_ratio("zcast", "Nchan", "p99", 1.0), complete("zcast")])
 

@@ -58,9 +58,15 @@ typedef struct {
     bool resuming;
 } s_receiver_t;
 
+/*  A system may wrap the payload in JSON: there it begins behind a quotation mark. */
 static void s_message (s_receiver_t *self, s_client_t *client, const char *bytes, size_t len)
 {
     zl_stamp_t stamp;
+    const char *quoted = len > 0 && bytes[0] == '{' ? memmem (bytes, len, "\"zb", 3) : NULL;
+    if (quoted) {
+        len -= (size_t)(quoted + 1 - bytes);
+        bytes = quoted + 1;
+    }
     if (!zl_stamp_read (bytes, len, &stamp))
         return;
     uint32_t *last = &client->last[stamp.topic == ZL_TOPICS_MAX];

@@ -22,7 +22,9 @@ BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests
 	tests/bench/plot.py tests/bench/flame.py tests/bench/profile.py \
 	tests/bench/performance.template.md \
 	tests/bench/peers/axum/Cargo.toml tests/bench/peers/axum/src/main.rs \
-	tests/bench/systems/__init__.py tests/bench/systems/axum.py tests/bench/systems/floor.py tests/bench/systems/nchan.py \
+	tests/bench/peers/centrifuge/go.mod tests/bench/peers/centrifuge/go.sum tests/bench/peers/centrifuge/main.go \
+	tests/bench/systems/__init__.py tests/bench/systems/axum.py tests/bench/systems/centrifuge.py tests/bench/systems/floor.py \
+	tests/bench/systems/nchan.py \
 	tests/bench/systems/pushpin.py tests/bench/systems/threaded.py tests/bench/systems/ws_example.py \
 	tests/bench/systems/zcast_broker.py tests/bench/systems/zcast_fcgi.py \
 	tests/bench/systems/zcast_ws.py
