@@ -317,6 +317,7 @@ typedef struct {
     zc_broker_t *broker;
     zc_address_t log;
     bool has_log;
+    bool stopped;              /* before the broker ran */
     zc_broker_config_t config; /* as the broker began */
     char settings[512];        /* of the log */
     int signal_fd;
@@ -502,8 +503,11 @@ static bool s_join_log (s_main_t *self, zc_sequencer_t *log)
             zc_error ("log: %s", complaint);
             return false;
         }
-        if (items[0].revents && s_signals (self))
+        zc_notify ("EXTEND_TIMEOUT_USEC=60000000");
+        if (items[0].revents && s_signals (self)) {
+            self->stopped = true;
             return false;
+        }
     }
     return true;
 }
@@ -531,6 +535,7 @@ static zc_sequencer_t *s_log (s_main_t *self, zc_history_t *history, const zc_to
     zc_sequencer_config_t setup = {
         .address = &self->log,
         .name = zc_options_text (self->options, "log-name"),
+        .max_payload = config->max_payload,
         .state = {.settings = self->settings,
                   .dedup_window_ms = config->dedup_window_ms,
                   .dedup_max = config->dedup_max,
@@ -568,7 +573,7 @@ static int s_run (s_main_t *self)
     if (self->has_log && !(config.log = s_log (self, history, topics, last))) {
         zc_history_destroy (&history);
         zc_topics_destroy (&topics);
-        return ZC_EXIT_FAILURE;
+        return self->stopped ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
     }
     if (self->has_log)
         last = s_complete (topics);

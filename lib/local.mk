@@ -65,6 +65,7 @@ libzcast_a_SOURCES = \
 	lib/peer/name.c lib/peer/name.h \
 	lib/peer/subscriber.c lib/peer/subscriber.h \
 	lib/redis/address.c lib/redis/address.h \
+	lib/redis/arena.c lib/redis/arena.h \
 	lib/redis/redis.c lib/redis/redis.h \
 	lib/redis/reply.c lib/redis/reply.h \
 	lib/engine/channel.c lib/engine/channel.h \

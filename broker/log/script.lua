@@ -213,9 +213,9 @@ if verb == 'append' then
     if far(ms) then
         return {'future', ms .. '-' .. counter}
     end
-    local told, pcall, most = {}, redis.pcall, #ARGV
-    for i = 6, most, 3 do
-        local name, before = ARGV[i + 2], false
+    local told, pcall, arguments, prefix, prefix_ms = {}, redis.pcall, ARGV, nil, nil
+    for i = 6, #arguments, 3 do
+        local name, before = arguments[i + 2], false
         if name ~= '' then
             before = recall(string.sub(name, 1, 32))
         end
@@ -225,7 +225,10 @@ if verb == 'append' then
         else
             step()
             number = number + 1
-            local reply = pcall('XADD', stream, ms .. '-' .. counter, 'n', number, 'm', ARGV[i], 'p', ARGV[i + 1])
+            if prefix_ms ~= ms then
+                prefix, prefix_ms = ms .. '-', ms
+            end
+            local reply = pcall('XADD', stream, prefix .. counter, 'n', number, 'm', arguments[i], 'p', arguments[i + 1])
             if type(reply) == 'table' and reply.err then
                 local refusal = add('m', ARGV[i], 'p', ARGV[i + 1])
                 if refusal then

@@ -15,9 +15,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#define S_BLOCK "1000" /* ms for which a read waits */
-#define S_COUNT_MIN 16 /* entries of a read */
-#define S_COUNT_MAX 1000
+#define S_BLOCK "1000"                 /* ms for which a read waits */
+#define S_COUNT_MAX 1000               /* entries of a read */
 #define S_READ_BYTES ((size_t)2 << 20) /* of a read, about */
 #define S_READ_MAX ((size_t)256 << 20)
 #define S_PAUSE_MS 1000 /* after a read that brought nothing of use */
@@ -71,6 +70,7 @@ static void s_lost (void *arg)
         zc_log_state_connected (self->sequencer->state, (zc_slice_t){"", 0});
     } else {
         self->sequencer->reading = false;
+        self->sequencer->count = 1; /* perhaps too much was asked for */
     }
 }
 
@@ -111,9 +111,11 @@ static void s_written (void *arg, void *tag, const redisReply *reply)
     } else if (tag == &s_load) {
         s_loaded (self, reply);
     } else {
-        zc_log_answer_parse (&answer, zc_log_state_asked (self->state), reply);
+        zc_log_verb_t asked = zc_log_state_asked (self->state);
+        zc_log_answer_parse (&answer, asked, reply);
         zc_log_state_answered (self->state, &answer, zc_mono_ms ());
-        if (answer.status == ZC_LOG_OK)
+        /*  A join shows that Redis reads, and not that it takes messages. */
+        if (answer.status == ZC_LOG_OK && asked != ZC_LOG_JOIN)
             zc_redis_works (link->redis);
     }
 }
@@ -148,8 +150,8 @@ static void s_adapt (zc_sequencer_t *self, size_t entries, size_t bytes)
         self->count = (unsigned)(self->count * S_READ_BYTES / bytes);
     else if (entries == self->count && bytes < S_READ_BYTES / 2)
         self->count *= 2;
-    if (self->count < S_COUNT_MIN)
-        self->count = S_COUNT_MIN;
+    if (self->count < 1)
+        self->count = 1;
     if (self->count > S_COUNT_MAX)
         self->count = S_COUNT_MAX;
 }
@@ -312,18 +314,19 @@ void zc_sequencer_json (zc_sequencer_t *self, json_t *into)
 
 /*  Beginning and end. */
 
-static void s_open (zc_sequencer_t *self, s_link_t *link, const zc_address_t *address,
+static void s_open (zc_sequencer_t *self, s_link_t *link, const zc_sequencer_config_t *config,
                     const char *name, void (*reply) (void *, void *, const redisReply *))
 {
     *link = (s_link_t){.sequencer = self};
-    zc_redis_config_t config = {.address = address,
-                                .name = name,
-                                .reply_max = S_READ_MAX,
-                                .arg = link,
-                                .ready = s_ready,
-                                .reply = reply,
-                                .lost = s_lost};
-    link->redis = zc_redis_new (&config);
+    zc_redis_config_t setup = {.address = config->address,
+                               .name = name,
+                               .reply_max = S_READ_MAX + 2 * config->max_payload,
+                               .many = true,
+                               .arg = link,
+                               .ready = s_ready,
+                               .reply = reply,
+                               .lost = s_lost};
+    link->redis = zc_redis_new (&setup);
 }
 
 zc_sequencer_t *zc_sequencer_new (const zc_sequencer_config_t *config)
@@ -338,12 +341,12 @@ zc_sequencer_t *zc_sequencer_new (const zc_sequencer_config_t *config)
     snprintf (self->broker, sizeof self->broker, "%016" PRIx64, random);
     for (size_t i = 0; i < S_KEYS; i++)
         snprintf (self->keys[i], sizeof self->keys[i], "{%s}:%s", config->name, parts[i]);
-    self->count = S_COUNT_MIN;
+    self->count = 1;
     zc_log_state_config_t state = config->state;
     state.broker = self->broker;
     self->state = zc_log_state_new (&state);
-    s_open (self, &self->writer, config->address, "zcast-log", s_written);
-    s_open (self, &self->reader, config->address, "zcast-log-reader", s_was_read);
+    s_open (self, &self->writer, config, "zcast-log", s_written);
+    s_open (self, &self->reader, config, "zcast-log-reader", s_was_read);
     return self;
 }
 

@@ -15,6 +15,7 @@ typedef struct zc_sequencer zc_sequencer_t;
 typedef struct {
     const zc_address_t *address; /* borrowed for the sequencer's life */
     const char *name;            /* of the log: its keys begin with it */
+    size_t max_payload;          /* bytes of the largest message */
     zc_log_state_config_t state; /* `broker` is set by the sequencer */
 } zc_sequencer_config_t;
 

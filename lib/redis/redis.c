@@ -23,6 +23,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/resolve.h"
+#include "lib/redis/arena.h"
 
 #define S_CONNECT_MS 5000
 #define S_BACKOFF_MIN_MS 100
@@ -36,9 +37,10 @@ typedef enum { S_WAITING, S_LOOKING_UP, S_CONNECTING, S_GREETING, S_READY } s_st
 
 struct zc_redis {
     zc_redis_config_t config;
-    redisContext *context; /* NULL while waiting */
-    zc_resolve_t *names;   /* of this attempt; NULL: a Unix socket, or not looked up yet */
-    size_t tried;          /* addresses tried so far */
+    zc_reply_arena_t *arena; /* config.many; or NULL */
+    redisContext *context;   /* NULL while waiting */
+    zc_resolve_t *names;     /* of this attempt; NULL: a Unix socket, or not looked up yet */
+    size_t tried;            /* addresses tried so far */
     s_state_t state;
     uint64_t since_ms;   /* monotonic: when this state began, or when waiting ends */
     uint64_t heard_ms;   /* last byte from the peer */
@@ -62,6 +64,8 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
     self->config = *config;
     if (!self->config.reply_max)
         self->config.reply_max = S_REPLY_MAX;
+    if (config->many)
+        self->arena = zc_reply_arena_new ();
     self->backoff_ms = S_BACKOFF_MIN_MS;
     return self;
 }
@@ -75,6 +79,7 @@ void zc_redis_destroy (zc_redis_t **self_p)
     if (self->context)
         redisFree (self->context);
     zc_resolve_destroy (&self->names);
+    zc_reply_arena_destroy (&self->arena);
     free (self->owed);
     free (self);
 }
@@ -173,6 +178,8 @@ static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t siz
                                   : redisConnectNonBlock (host, address->port);
     if (self->context && !self->context->err) {
         zc_reply_bound (self->context->reader);
+        if (self->arena)
+            zc_reply_arena_serve (self->arena, self->context->reader);
         s_enter (self, S_CONNECTING);
         return true;
     }
@@ -361,7 +368,10 @@ static bool s_replies (zc_redis_t *self)
     void *reply = NULL;
     while (redisGetReplyFromReader (self->context, &reply) == REDIS_OK && reply) {
         bool goes_on = s_handle (self, reply);
-        freeReplyObject (reply);
+        if (self->arena)
+            zc_reply_arena_reset (self->arena);
+        else
+            freeReplyObject (reply);
         if (!goes_on)
             return false;
         reply = NULL;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/log/state.h"
-#include "lib/redis/reply.h"
+#include "lib/redis/arena.h"
 
 static void s_touch (zc_slice_t slice)
 {
@@ -112,7 +112,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     zc_log_state_connected (state, (zc_slice_t){"r", 1});
     size_t step = data[0] ? data[0] : size;
     redisReader *reader = redisReaderCreate ();
-    zc_reply_bound (reader);
+    zc_reply_arena_t *arena = zc_reply_arena_new ();
+    zc_reply_arena_serve (arena, reader);
     bool good = true;
     uint64_t now_ms = 0;
     for (size_t at = 1; at < size && good; at += step) {
@@ -122,11 +123,12 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         while (good && (good = redisReaderGetReply (reader, &reply) == REDIS_OK) && reply) {
             s_publish (state);
             s_reply (state, reply, now_ms += 1100);
-            freeReplyObject (reply);
+            zc_reply_arena_reset (arena);
             reply = NULL;
         }
     }
     redisReaderFree (reader);
+    zc_reply_arena_destroy (&arena);
     zc_log_state_destroy (&state);
     return 0;
 }
