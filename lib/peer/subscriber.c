@@ -1,19 +1,22 @@
-/*  subscriber.c - one SUB, one DEALER, and at most one question to the broker at a time.
+/*  subscriber.c - one SUB, one DEALER, and at most one request to the broker at a time.
  *
- *  While a question is out, the SUB socket is not read: what arrives waits in ZeroMQ, and where
- *  that overflows, `prev` shows it later. So there is no queue of our own, and order needs no
- *  thought.
+ *  While a request is under way, the SUB socket isn't read: messages wait in ZeroMQ, and if its
+ *  queue overflows, `prev` shows that later. So this file has no queue of its own.
  *
- *    connected      ask SYNC: subscriptions are live, and the last position of each topic
- *                   then TOPICS: what prefixes stand for and has news, so that a topic on which
- *                   nothing more comes is found too
- *    behind         a topic whose last position, or whose next message's prev, is beyond what it
- *                   is complete up to: FETCH pages for all such topics together, from the lowest.
- *                   A page is kept until its END says what is gone before it; that is stated first
- *    live           read messages; deliver where prev <= complete, skip what is not new; one that
- *                   says that something was dropped waits for a SYNC, since it may be on any topic
- *    now and then   ask SYNC whether the broker has had to drop, with nothing after it to show it
- */
+ *  connected: asks SYNC, which shows that the subscriptions are live, and tells the last
+ *  position of each topic. Then it asks TOPICS, which names the topics that match the prefixes
+ *  and have new messages, so that a topic without further messages is found, too.
+ *
+ *  behind: a topic is behind if its last position, or the `prev` of its next message, is beyond
+ *  the position up to which it is complete. FETCH gets pages for all such topics together, from
+ *  the lowest position on. A page is kept until its END tells which messages before it are gone;
+ *  that is told first.
+ *
+ *  live: reads messages. It hands over a message whose `prev` is complete, and skips a repeat. A
+ *  message that tells of a drop waits for a SYNC, since the drop may be on any topic.
+ *
+ *  now and then: asks SYNC whether the broker has dropped messages, with none after them to show
+ *  it. */
 #include "lib/peer/subscriber.h"
 
 #include <assert.h>
@@ -31,28 +34,28 @@
 #include "lib/order/order.h"
 #include "lib/wire/line.h"
 
-#define S_HWM 300         /* they may be of any size; what the broker then drops is fetched */
-#define S_ANSWER_MS 10000 /* for an answer that is no page, with nothing moving */
-#define S_UNSYNCED 2 /* SYNCs whose nonce hasn't come to the broker, then SUB is connected anew */
+#define S_HWM 300         /* payloads may be large; messages that the broker drops are fetched */
+#define S_ANSWER_MS 10000 /* for any answer but a page, while no byte moves */
+#define S_UNSYNCED 2      /* SYNCs whose nonce didn't reach the broker; then SUB connects anew */
 #define S_UNSYNCED_MOST 16
-#define S_AGAIN_MS 200  /* after no answer, or "not now" */
-#define S_CHECK_MS 2000 /* between questions whether something was dropped */
+#define S_AGAIN_MS 200  /* after a request without an answer, or "not now" */
+#define S_CHECK_MS 2000 /* between requests for the broker's last drop */
 #define S_PAGE_MESSAGES 500
 #define S_PAGE_BYTES 1048576
 #define S_NONCE_SIZE 18 /* \x01, 16 digits, NUL */
-#define S_BATCH 1000    /* messages read before the owner has its turn */
+#define S_BATCH 1000    /* messages read before the owner gets its turn */
 
 typedef struct {
     char *name; /* owned; not NUL-terminated */
     size_t len;
     zc_order_t order;
-    zc_id_t left_at; /* complete up to here on a line that is no more; else ZC_ID_NONE */
-    bool paged;      /* it is in the FETCH that is out, or in the page that is kept */
+    zc_id_t left_at; /* complete up to here on a line that has ended; or ZC_ID_NONE */
+    bool paged;      /* it is in the FETCH under way, or in the page that is kept */
 } s_topic_t;
 
 struct zc_subscriber {
     zc_subscriber_config_t config;
-    char *since; /* owned; NULL once it has been fetched, or where there is none */
+    char *since; /* owned; NULL once it was fetched, or if there is none */
     void *socket;
     zc_redial_t redial;
     zc_monitor_t *monitor;
@@ -63,31 +66,31 @@ struct zc_subscriber {
     zc_slice_t *prefixes; /* owned, with their bytes */
     size_t prefix_count;
 
-    zc_id_t base; /* a topic not learned yet is complete up to here; ZC_ID_MAX: not known yet */
+    zc_id_t base; /* a topic that was found later is complete up to here; ZC_ID_MAX: unknown */
     bool up, live, paused;
-    bool mixed;         /* messages of the connection before may be in the queue */
-    zc_losses_t losses; /* where it is to reconcile: ask SYNC for all topics, */
+    bool mixed;         /* messages of the previous connection may be in the queue */
+    zc_losses_t losses; /* with `reconcile`, SYNC is asked about all topics, */
     bool listing;       /* then TOPICS, for the prefixes from `listed` on */
     size_t listed;
-    unsigned unsynced, unsynced_most; /* SYNCs in a row */
-    uint64_t request;                 /* the question that is out; 0: none */
+    unsigned unsynced, unsynced_most; /* SYNCs in a row, and how many are tolerated */
+    uint64_t request;                 /* the request under way; 0: none */
     bool paging;                      /* it is a FETCH */
-    uint64_t not_before;              /* monotonic ms: no question until then */
-    uint64_t check_at;                /* monotonic ms: when to ask what was dropped */
-    char nonce[S_NONCE_SIZE];         /* subscribed; empty: none */
-    zc_id_t page_since;               /* FETCH: where the present page begins */
-    zc_message_t **page; /* what came of it; owned, also each message from page_at on */
+    uint64_t not_before;              /* monotonic ms: no request before then */
+    uint64_t check_at;                /* monotonic ms: when to ask for the last drop */
+    char nonce[S_NONCE_SIZE];         /* subscribed to; empty: none */
+    zc_id_t page_since;               /* FETCH: where the current page begins */
+    zc_message_t **page;              /* its messages; owned, as is each one from page_at on */
     size_t page_count, page_room, page_at;
     bool page_ended; /* its END has come, with these: */
     zc_id_t page_upto;
     bool page_more;
-    zc_line_t line; /* of the broker's positions, where it told */
-    bool plain;     /* it is an older one, which knows nothing of lines */
-    bool anew;      /* all there is on the line `begun` comes after what came before */
+    zc_line_t line; /* of the broker's positions, if it told */
+    bool plain;     /* an older broker, which knows nothing of lines */
+    bool anew;      /* all messages on the line `begun` come after the earlier ones */
     zc_line_t begun;
     zc_id_t synced;     /* the broker's head at the last SYNC */
-    zc_id_t position;   /* all up to here, on all topics, has been handed over */
-    zc_message_t *held; /* the message before which something is missing */
+    zc_id_t position;   /* all messages up to here, on all topics, have been handed over */
+    zc_message_t *held; /* messages before this one are missing */
     zc_subscriber_stats_t stats;
 };
 
@@ -105,7 +108,8 @@ static int s_connect (zc_subscriber_t *self, void *context)
         return -1;
     self->socket = zmq_socket (context, ZMQ_SUB);
     s_set (self->socket, ZMQ_LINGER, 0);
-    s_set (self->socket, ZMQ_SNDHWM, 0); /* what is beyond, of subscriptions, goes in silence */
+    /* no bound: beyond one, ZeroMQ would drop subscriptions in silence */
+    s_set (self->socket, ZMQ_SNDHWM, 0);
     s_set (self->socket, ZMQ_RCVHWM, self->config.hwm ? self->config.hwm : S_HWM);
     s_set (self->socket, ZMQ_HANDSHAKE_IVL, 5000);
     s_set (self->socket, ZMQ_RECONNECT_IVL, 100);
@@ -171,7 +175,7 @@ void zc_subscriber_destroy (zc_subscriber_t **self_p)
     free (self);
 }
 
-/*  Receives one message; returns how many frames it has. Those beyond the third are dropped. */
+/*  Receives one message; returns how many frames it has. Frames after the third are dropped. */
 static size_t s_receive (zc_subscriber_t *self, zmq_msg_t frames[3])
 {
     zmq_msg_t beyond;
@@ -221,7 +225,7 @@ static int s_compare (const s_topic_t *topic, zc_slice_t name)
     return zc_slice_compare (s_name (topic), name);
 }
 
-/*  Where the topic is, or belongs. */
+/*  The topic's index, or the index where it belongs. */
 static size_t s_place (const zc_subscriber_t *self, zc_slice_t name)
 {
     size_t low = 0, high = self->count;
@@ -242,8 +246,9 @@ static s_topic_t *s_find (const zc_subscriber_t *self, zc_slice_t name)
     return there ? &self->topics[at] : NULL;
 }
 
-/*  A topic is NEW until SYNC has told its last position; and while history is to be fetched from a
- *  beginning that isn't a position on the topic: `since`, or the beginning of another line. */
+/*  A topic is NEW until SYNC has told its last position. It also is NEW while history is fetched
+ *  from a beginning that isn't a position on the topic: from `since`, or from the beginning of
+ *  another line. */
 static s_topic_t *s_insert (zc_subscriber_t *self, zc_slice_t name)
 {
     size_t at = s_place (self, name);
@@ -282,7 +287,7 @@ static bool s_is_behind (const s_topic_t *topic)
     return topic->order.state != ZC_ORDER_LIVE;
 }
 
-/*  After the order of a topic has changed. */
+/*  To be called after the order of a topic has changed. */
 static void s_count (zc_subscriber_t *self, const s_topic_t *topic, bool was_behind)
 {
     self->behind += s_is_behind (topic);
@@ -298,8 +303,8 @@ static void s_set_last (zc_subscriber_t *self, s_topic_t *topic, zc_id_t last, z
     s_count (self, topic, was);
 }
 
-/*  What a prefix stands for, complete up to the base. NULL where more has been learned than can be
- *  kept. */
+/*  Adds a topic that matches a prefix; it is complete up to the base. Returns NULL if there are
+ *  too many. */
 static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
 {
     if (self->count >= ZC_TOPICS_MAX)
@@ -309,7 +314,7 @@ static s_topic_t *s_learn (zc_subscriber_t *self, zc_slice_t name)
     return topic;
 }
 
-/*  Whether a prefix stands for the topic. */
+/*  Whether the topic matches a prefix. */
 static bool s_is_prefixed (const zc_subscriber_t *self, zc_slice_t topic)
 {
     for (size_t i = 0; i < self->prefix_count; i++)
@@ -318,8 +323,8 @@ static bool s_is_prefixed (const zc_subscriber_t *self, zc_slice_t topic)
     return false;
 }
 
-/*  The topic of a message, which is learned where a prefix stands for it. NULL where nobody asked
- *  for it, or where it can't be learned. */
+/*  The topic of a message; if it matches a prefix, it is added. Returns NULL if nobody asked for
+ *  it, or if it can't be added. */
 static s_topic_t *s_topic_of (zc_subscriber_t *self, const zc_message_t *message, bool *wanted)
 {
     s_topic_t *topic = s_find (self, message->topic);
@@ -336,7 +341,7 @@ static void s_list (const zc_subscriber_t *self, bool only_paged, zc_buf_t *list
     }
 }
 
-/*  Questions ----------------------------------------------------------------------------------- */
+/*  Requests ------------------------------------------------------------------------------------ */
 
 static zc_slice_t s_text (const char *text)
 {
@@ -348,14 +353,14 @@ static void s_later (zc_subscriber_t *self)
     self->not_before = zc_mono_ms () + S_AGAIN_MS;
 }
 
-/*  Whether the answer is a good one. Otherwise it asks again later, or tells the owner that there
- * is no use in that. */
+/*  Whether the answer is a good one. If not, the request is repeated later, or the owner is told
+ *  that this would be useless. */
 static bool s_good (zc_subscriber_t *self, const zc_answer_t *answer)
 {
     if (answer->kind == ZC_OK || answer->kind == ZC_END)
         return true;
     s_later (self);
-    if (zc_answer_is_error (answer, "line")) /* another broker is there, as a SYNC will tell */
+    if (zc_answer_is_error (answer, "line")) /* another broker is there; a SYNC will tell */
         zc_losses_suspect (&self->losses);
     else if (zc_answer_is_error (answer, "arguments") && !self->plain)
         self->plain = true;
@@ -373,7 +378,8 @@ static void s_drop_nonce (zc_subscriber_t *self)
 
 static void s_ask (zc_subscriber_t *self, const zc_ask_t *ask, zc_control_fn answer)
 {
-    unsigned timeout_ms = self->paging ? 0 : S_ANSWER_MS; /* a page comes as fast as the link is */
+    /* the speed of a page is that of the link */
+    unsigned timeout_ms = self->paging ? 0 : S_ANSWER_MS;
     self->request = zc_control_request (self->control, ask, timeout_ms, answer, self);
     if (!self->request)
         s_later (self);
@@ -399,7 +405,7 @@ static void s_checked (void *arg, const zc_answer_t *answer)
     }
 }
 
-/*  Asks what the broker has had to drop. */
+/*  Asks for the broker's last drop. */
 static void s_check (zc_subscriber_t *self)
 {
     static const zc_ask_t ask = {.verb = ZC_SYNC};
@@ -413,7 +419,8 @@ static void s_advance (zc_subscriber_t *self, zc_id_t position)
         self->position = position;
 }
 
-/*  Once nothing is missing, all that the broker had at the last SYNC has been handed over. */
+/*  Once nothing is missing, all messages that the broker had at the last SYNC have been handed
+ *  over. */
 static void s_settle (zc_subscriber_t *self)
 {
     if (self->behind == 0)
@@ -428,8 +435,8 @@ static void s_state_gap (zc_subscriber_t *self, zc_slice_t topic, bool prefix, z
         self->config.gap (self->config.arg, topic, prefix, from, to);
 }
 
-/*  A topic that is fetched from a beginning that isn't its own isn't complete up to any position.
- */
+/*  A topic that is fetched from a beginning that isn't its own isn't complete up to any
+ *  position. */
 static void s_told_last (zc_subscriber_t *self, s_topic_t *topic, zc_id_t last)
 {
     if (topic->order.state == ZC_ORDER_NEW && (self->since || self->anew))
@@ -438,7 +445,7 @@ static void s_told_last (zc_subscriber_t *self, s_topic_t *topic, zc_id_t last)
         s_set_last (self, topic, last, self->synced);
 }
 
-/*  False where the answer has too few positions. */
+/*  Returns false if the answer has too few positions. */
 static bool s_take_lasts (zc_subscriber_t *self, const zc_answer_t *answer)
 {
     zc_slice_t lasts = answer->lasts;
@@ -459,7 +466,7 @@ static void s_forget_since (zc_subscriber_t *self)
     self->since = NULL;
 }
 
-/*  All that is behind is known. */
+/*  All topics that are behind are known. */
 static void s_reconciled (zc_subscriber_t *self)
 {
     self->listing = false;
@@ -471,8 +478,8 @@ static void s_reconciled (zc_subscriber_t *self)
     zc_losses_end_round (&self->losses);
 }
 
-/*  What is of the connection before may be of another line, or beyond a broker that is late. SYNC
- *  tells of all that was before it, so nothing is missed. */
+/*  Messages of the previous connection may be of another line, or beyond a broker that is late.
+ *  SYNC tells of all messages up to them, so none is missed. */
 static void s_drop_queue (zc_subscriber_t *self)
 {
     zmq_msg_t frames[3];
@@ -490,8 +497,8 @@ static void s_state_prefixes (zc_subscriber_t *self, zc_id_t to)
         s_state_gap (self, self->prefixes[i], true, self->base, to);
 }
 
-/*  The broker's positions are of another line, and some may be before those that came. All that
- *  there is on it comes after what came. */
+/*  The broker's positions are of another line, and some may be before positions that came
+ *  already. All messages on the new line come after those. */
 static void s_begin_anew (zc_subscriber_t *self, zc_id_t head)
 {
     s_state_prefixes (self, head);
@@ -509,10 +516,10 @@ static void s_begin_anew (zc_subscriber_t *self, zc_id_t head)
     self->anew = true;
     self->begun = self->line;
     zc_losses_begin_anew (&self->losses, head);
-    zc_losses_begin_round (&self->losses); /* with the answer that has said so */
+    zc_losses_begin_round (&self->losses); /* with the answer that has told so */
 }
 
-/*  `since` is from the future: it begins where the broker is. */
+/*  `since` is from the future: begins at the broker's position. */
 static void s_begin_at_head (zc_subscriber_t *self, zc_id_t head)
 {
     s_state_prefixes (self, head);
@@ -543,9 +550,10 @@ static void s_down (zc_subscriber_t *self)
     s_tell (self, false);
 }
 
-/*  The broker hasn't seen our subscriptions. They may take their time; or the connection has
- * broken: ZeroMQ says so only once its queue, which isn't read while a question is out, has room
- * again. Or it is of no use, as one that a proxy holds for a broker that is gone. */
+/*  The broker hasn't seen our subscriptions. They may take their time. Or the connection has
+ *  broken: ZeroMQ says so only once its queue has room again, and the queue isn't read while a
+ *  request is under way. Or the connection is useless, like one that a proxy holds for a broker
+ *  that is gone. */
 static void s_unsynced (zc_subscriber_t *self)
 {
     if (!zc_monitor_is_over (self->monitor) &&
@@ -577,7 +585,7 @@ static void s_take_synced (zc_subscriber_t *self, const zc_answer_t *answer)
     else if (self->base > head)
         s_begin_at_head (self, head);
     else if (self->since && self->base != ZC_ID_NONE && self->base < answer->doubt)
-        s_state_prefixes (self, answer->doubt); /* FETCH says so of topics */
+        s_state_prefixes (self, answer->doubt); /* FETCH tells this for topics */
     self->synced = head;
     self->check_at = zc_mono_ms () + S_CHECK_MS;
     if (!s_take_lasts (self, answer)) {
@@ -620,14 +628,14 @@ static void s_take_listed (zc_subscriber_t *self, zc_slice_t name, zc_id_t last)
         s_told_last (self, topic, last);
 }
 
-/*  Whether something of this line may be gone between the two. */
+/*  Whether messages of this line may be gone between the two positions. */
 static bool s_may_miss (const zc_subscriber_t *self, zc_id_t from, zc_id_t to)
 {
     return to > from && (from != ZC_ID_NONE || !zc_line_follows (&self->begun, to));
 }
 
-/*  On topics that the broker knows no more, or that were too many to be listed, something up to
- *  here may have been published. */
+/*  On topics that the broker has forgotten, or left out of a long list, messages may have been
+ *  published up to this position. */
 static void s_state_unlisted (zc_subscriber_t *self, zc_id_t upto, size_t end)
 {
     if ((self->base == ZC_ID_NONE && !self->anew) || !s_may_miss (self, self->base, upto))
@@ -664,7 +672,7 @@ static void s_listed (void *arg, const zc_answer_t *answer)
         s_reconciled (self);
 }
 
-/*  Asks which topics that the prefixes stand for have something after the base. */
+/*  Asks which topics that match the prefixes have messages after the base. */
 static void s_ask_topics (zc_subscriber_t *self)
 {
     zc_ask_t ask = {.verb = ZC_TOPICS,
@@ -674,8 +682,8 @@ static void s_ask_topics (zc_subscriber_t *self)
     s_ask (self, &ask, s_listed);
 }
 
-/*  After a reconnect ZeroMQ sends the subscriptions again only when our thread next looks at the
- *  socket, which isn't polled while a question is out. */
+/*  After a reconnect ZeroMQ sends the subscriptions only when our thread next calls into the
+ *  socket, which isn't polled while a request is under way. */
 static void s_renew_subscriptions (zc_subscriber_t *self)
 {
     int events;
@@ -733,7 +741,8 @@ static void s_fetched_part (zc_subscriber_t *self, const zc_answer_t *answer)
     self->page[self->page_count++] = zc_message_copy (&answer->message);
 }
 
-/*  States what lies between what is known of a topic, or where this page began, and the floor. */
+/*  Tells the messages that are gone between the known part of a topic, or the beginning of this
+ *  page, and the floor. */
 static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
 {
     for (size_t i = 0; i < self->count; i++) {
@@ -754,7 +763,7 @@ static void s_state_gaps (zc_subscriber_t *self, zc_id_t floor)
 static void s_end_of_page (zc_subscriber_t *self, const zc_answer_t *end)
 {
     if (self->since && strcmp (self->since, "earliest") == 0)
-        self->page_since = end->floor; /* asked for what there is */
+        self->page_since = end->floor; /* all messages that there are were asked for */
     else if (self->since && !end->unknown)
         self->page_since = end->since;
     s_state_gaps (self, end->floor);
@@ -762,11 +771,11 @@ static void s_end_of_page (zc_subscriber_t *self, const zc_answer_t *end)
     zc_losses_fetched (&self->losses, end->head);
     self->page_ended = true;
     self->page_more = end->remaining > 0;
-    /*  The floor is that of all topics: of some, more may follow below it. */
+    /*  The floor is that of all topics: some topics may have messages below it. */
     self->page_upto = self->page_more || end->head > end->floor ? end->head : end->floor;
 }
 
-/*  Hands over a page that has ended, as far as the owner takes it. */
+/*  Hands over a page that is complete, as far as the owner takes it. */
 static void s_hand_over (zc_subscriber_t *self)
 {
     if (!self->page_ended)
@@ -774,7 +783,7 @@ static void s_hand_over (zc_subscriber_t *self)
     while (self->page_at < self->page_count && !self->paused) {
         zc_message_t *message = self->page[self->page_at++];
         s_topic_t *topic = s_find (self, message->topic);
-        /* What has been published since SYNC, on other topics too, is still to come. */
+        /* Messages published since SYNC, on other topics, too, are still to come. */
         s_advance (self, message->id < self->synced ? message->id : self->synced);
         if (zc_order_fetched (&topic->order, message->id)) {
             self->stats.fetched++;
@@ -792,7 +801,7 @@ static void s_hand_over (zc_subscriber_t *self)
         zc_order_reached (&topic->order, self->page_upto);
         s_count (self, topic, was);
         if (s_is_behind (topic) && !self->page_more)
-            s_later (self); /* the broker gave out what history doesn't have yet */
+            s_later (self); /* the broker delivered a message that history doesn't have yet */
     }
     s_clear_page (self);
     s_settle (self);
@@ -841,8 +850,8 @@ static void s_fetch (zc_subscriber_t *self)
 
 /*  Live messages ------------------------------------------------------------------------------- */
 
-/*  Hands a message over, skips it, or notes what comes first: a hole before it, or something lost
- *  that may be on any topic. True where it is done with. */
+/*  Hands over a message, skips it, or notes the reason to wait: a hole before it, or a possible
+ *  loss on any topic. Returns true if it is finished with the message. */
 static bool s_take (zc_subscriber_t *self, const zc_message_t *message)
 {
     bool wanted;
@@ -877,7 +886,7 @@ static void s_take_held (zc_subscriber_t *self)
         self->held = NULL;
         return;
     }
-    /*  The broker gave the message out before it can be fetched. */
+    /*  The broker delivers a message before it can be fetched. */
     s_later (self);
 }
 
@@ -894,20 +903,21 @@ static void s_take_frames (zc_subscriber_t *self, zmq_msg_t *frames, size_t coun
         self->stats.malformed++;
         return;
     }
-    if (self->losses.reconcile) /* another connection: SYNC tells of this one, whosever it is */
+    if (self->losses.reconcile) /* this is another connection: SYNC tells about it */
         return;
     zc_losses_message (&self->losses, &message);
     if (!s_take (self, &message))
         self->held = zc_message_copy (&message);
 }
 
-/*  Reads one message; false where there is none. */
+/*  Reads one message. Returns false if there is none. */
 static bool s_read (zc_subscriber_t *self)
 {
     zmq_msg_t frames[3];
     size_t count = s_receive (self, frames);
     if (count) {
-        /*  Whether the broker is still the same is known before any message of the next one is. */
+        /*  It must be known whether the broker is still the same before a message of the next
+         *  one is read. */
         s_read_monitor (self);
         s_take_frames (self, frames, count);
     }
@@ -942,7 +952,7 @@ static void s_read_monitor (zc_subscriber_t *self)
     }
 }
 
-/*  Asks the next question that there is; false where there is none, and messages may flow. */
+/*  Makes the next request that is due. Returns false if there is none, and messages may flow. */
 static bool s_question (zc_subscriber_t *self)
 {
     if (self->request || !self->up || zc_mono_ms () < self->not_before)

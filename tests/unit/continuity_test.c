@@ -1,21 +1,21 @@
-/*  continuity_test.c - order, repair and resume without a socket: a broker, workers and clients, or
- *  subscribers and their owners, in one process, driven by a random number generator through drops,
- *  lost links, restarts, trimmed history, a clock that is set back, a broker that is late, clients
- *  that come and go, move, and don't read.
+/*  continuity_test.c - order, repair and resume without a socket: a broker, workers and clients,
+ *  or subscribers and their owners, in one process. A random number generator drives them
+ *  through drops, lost links, restarts, trimmed history, a clock that is set back, a broker that
+ *  is late, and clients that come and go, move, and don't read.
  *
- *  The broker is one that reads a log: what was published is in the log, and goes to subscribers
- *  and into answers once the broker has got there. As a rule that is at once; after a restart it
- *  may be behind what its workers have.
+ *  The broker reads a log: published messages are in the log, and go to subscribers and into
+ *  answers once the broker has read them. Usually that is at once; after a restart it may be
+ *  behind its workers.
  *
- *  The oracle: on each topic a client sees strictly increasing numbers without a hole, or was told
- *  of a gap that covers the hole; what history still has is never in a hole; and when all is quiet
- * a client has everything. It may be cut off after any byte, and comes back with the id of the last
- *  whole line: so at every line, whatever it is, all that it is owed up to the line's id has come.
- *  The owner of a subscriber is such a client: its position is the id that it comes back with, and
- *  messages after that may come again.
+ *  The oracle: on each topic a client sees strictly increasing numbers without a hole, or was
+ *  told a gap that covers the hole. Messages that history still has are never in a hole. When
+ *  all is quiet, a client has all messages. A client may be cut off after any byte, and comes
+ *  back with the id of its last whole line. So at every line, of whatever kind, it must have got
+ *  all that it is owed up to the line's id. The owner of a subscriber is such a client: it comes
+ *  back with its position as id, and messages after that may come again.
  *
- *  TEST=s_random_subscribers only this test; RUNS=n more runs, from the seed FROM=n; SEED=n exactly
- *  one, which a failure printed; TRACE=1 tells what happens. */
+ *  TEST=s_random_subscribers runs only this test; RUNS=n makes more runs, from the seed FROM=n;
+ *  SEED=n makes one run, whose seed a failure has printed; TRACE=1 tells what happens. */
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,13 +38,13 @@
 #define STEPS 400
 #define PAGE 5
 #define REQUESTS 128   /* of a worker, unanswered */
-#define FETCHES_MAX 64 /* of them; what lib/engine/questions.c holds itself to */
+#define FETCHES_MAX 64 /* of these; the limit of lib/engine/questions.c */
 #define MESSAGES_MAX 4096
 #define S_BEGIN_MS 1000000 /* the clock when a run begins */
 
 #define TEXTS (TOPICS + 3)
 
-/*  The topics, and behind them what prefixes may be, besides a topic. */
+/*  The topics, and after them the prefixes that aren't topics. */
 static const char *s_names[TEXTS] = {"a", "a1", "b", "c/d", "long topic é", "", "c/", "l"};
 
 /*  Randomness: the same seed, the same run. */
@@ -63,9 +63,9 @@ static bool s_chance (unsigned percent)
     return s_random (100) < percent;
 }
 
-static bool s_lossless; /* history keeps everything in this run: no gap may be stated */
+static bool s_lossless; /* history keeps all messages in this run: no gap may be told */
 static zc_slow_t s_policy = ZC_SLOW_DISCONNECT;
-static bool s_cuts;  /* clients are cut off in the middle of what they are sent */
+static bool s_cuts;  /* clients are cut off in the middle of their bytes */
 static bool s_trace; /* TRACE=1: tell what happens */
 
 /*  The broker. */
@@ -76,23 +76,23 @@ typedef struct {
     bool lost; /* no longer in history */
     unsigned past;
     bool own_id;
-    const char *shared; /* its own id, where other messages have it too; else NULL */
+    const char *shared; /* its own id, if other messages have it, too; or NULL */
 } s_message_t;
 
 static s_message_t s_log[MESSAGES_MAX];
-static size_t s_logged, s_got;            /* how many there are; how many the broker has */
+static size_t s_logged, s_got; /* messages in the log; messages that the broker has read */
 static zc_id_t s_given, s_newest[TOPICS]; /* the last positions in the log */
 static zc_id_t s_last[TOPICS], s_head;    /* and those that the broker has */
 static zc_id_t s_floor[TOPICS], s_boot, s_dropped;
 static uint64_t s_numbers[TOPICS], s_now;
-static zc_id_t s_forgotten; /* after this nothing was published on a topic it doesn't know */
+static zc_id_t s_forgotten; /* no message after this was on a topic that the broker doesn't know */
 static bool s_heard_of[TOPICS];
 static unsigned s_past;   /* how often the clock was set back */
-static zc_line_t s_order; /* of the positions; not known: it is an older broker */
-static zc_id_t s_begun;   /* all of the line is after this */
-static unsigned s_lines;  /* there ever were */
-static zc_id_t s_doubt;   /* positions before this may be of another line as well */
-static bool s_believes;   /* what workers say that they have */
+static zc_line_t s_order; /* of the positions; unknown: an older broker */
+static zc_id_t s_begun;   /* all positions of the line are after this */
+static unsigned s_lines;  /* lines so far */
+static zc_id_t s_doubt;   /* positions before this may belong to another line, too */
+static bool s_believes;   /* positions that workers say they have */
 
 static void s_frame (const s_message_t *from, zc_id_t dropped, zc_message_t *to, char *text,
                      zc_buf_t *meta)
@@ -119,9 +119,9 @@ typedef struct {
     uint64_t token;
     char since[300];
     char topics[256];
-    zc_mark_t place;   /* SYNC: what the worker has; FETCH: the line of `since` */
+    zc_mark_t place;   /* SYNC: the worker's position; FETCH: the line of `since` */
     size_t subscribed; /* SYNC: entries of `subscriptions` that must have arrived before */
-    unsigned mask;     /* TOPICS: what the prefixes may stand for */
+    unsigned mask;     /* TOPICS: topics that match the prefixes */
     bool modern;       /* it names a line */
 } s_request_t;
 typedef struct {
@@ -130,7 +130,7 @@ typedef struct {
 } s_subscription_t;
 typedef struct {
     size_t index;    /* in the log */
-    zc_id_t dropped; /* that it tells of */
+    zc_id_t dropped; /* its `dropped` */
 } s_copy_t;
 typedef struct {
     s_request_t request;
@@ -140,9 +140,9 @@ typedef struct {
     zc_mark_t doubt;
     size_t last_count;
     bool unknown;
-    const char *refusal; /* the code of ERR; empty: it doesn't come; NULL: it is a good one */
+    const char *refusal; /* the code of ERR; empty: no answer comes; NULL: a good answer */
     uint64_t remaining;
-    size_t got; /* the broker had that much of the log */
+    size_t got; /* how much of the log the broker had read */
     unsigned past;
 } s_answer_t;
 
@@ -151,9 +151,9 @@ typedef struct {
     zc_hub_t *hub;
     zc_subscriber_t *subscriber;
     bool connected;
-    bool full;                            /* its queue: the broker passes over it in silence */
-    bool live[TEXTS];                     /* what the broker has of it */
-    bool wanted[TEXTS];                   /* what it has asked for */
+    bool full;          /* its queue is full: the broker drops its messages in silence */
+    bool live[TEXTS];   /* subscriptions that the broker has */
+    bool wanted[TEXTS]; /* subscriptions that it has asked for */
     s_subscription_t subscriptions[1024]; /* on their way */
     size_t subscription_count, subscription_done;
     s_copy_t pipe[MESSAGES_MAX]; /* messages on their way */
@@ -163,17 +163,17 @@ typedef struct {
     s_answer_t answers[REQUESTS];
     size_t answer_count;
     size_t heard;  /* messages of answers[0] that the hub has had */
-    zc_id_t doubt; /* that it was told */
-    unsigned past; /* that its positions are of */
+    zc_id_t doubt; /* that it was told by the broker */
+    unsigned past; /* to which its positions belong */
     /*  Of a subscriber: */
-    zc_control_fn answered; /* of the question that is out; NULL: none */
+    zc_control_fn answered; /* for the request under way; NULL: none */
     void *arg;
     bool gives_up; /* its connection is gone */
     bool useless;  /* it has given the connection up */
-    bool fresh;    /* it knows of a new connection, and may drop what is left of the one before */
+    bool fresh;    /* it knows of a new connection, and may drop messages of the old one */
     zc_monitor_event_t news[64];
     size_t news_count;
-    size_t parts, budget; /* of answers, and messages, that it may take now */
+    size_t parts, budget; /* parts of answers, and messages, that it may take now */
     bool paused;
 } s_worker_t;
 
@@ -192,7 +192,7 @@ static void s_subscription (s_worker_t *worker, unsigned index, bool on)
 {
     worker->wanted[index] = on;
     if (!worker->connected)
-        return; /* all that is wanted is sent when the link is there */
+        return; /* all of it is sent once there is a link */
     assert_true (worker->subscription_count < 1024);
     worker->subscriptions[worker->subscription_count++] = (s_subscription_t){on, index};
 }
@@ -271,7 +271,7 @@ static void s_since (const s_request_t *request, const unsigned *topics, size_t 
             }
         }
     }
-    for (size_t i = 0; i < s_got && answer->unknown; i++) { /* the earliest */
+    for (size_t i = 0; i < s_got && answer->unknown; i++) { /* the earliest one */
         if (s_log[i].shared && s_has (topics, count, s_log[i].topic) &&
             strcmp (s_log[i].shared, request->since) == 0) {
             answer->since = s_log[i].id;
@@ -280,14 +280,14 @@ static void s_since (const s_request_t *request, const unsigned *topics, size_t 
     }
 }
 
-/*  A worker's place on a line: whether it is ours. An older worker names none. */
+/*  Whether a worker names another line than ours. An older worker names none. */
 static bool s_names_other (const zc_line_t *line)
 {
     return zc_line_known (line) && zc_line_known (&s_order) && !zc_line_same (line, &s_order);
 }
 
-/*  A FETCH after a position that isn't there yet waits for it; it is answered without it where
- *  nobody has given that position. */
+/*  A FETCH after a position that isn't there yet waits for it, unless no broker has given that
+ *  position. */
 static bool s_is_early (const s_request_t *request)
 {
     zc_id_t since;
@@ -324,7 +324,7 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
         answer->head = s_log[answer->messages[PAGE - 1]].id;
 }
 
-/*  What a worker has: what is given from now on comes after it. */
+/*  A worker's position: later positions come after it. */
 static void s_hear (const zc_mark_t *have, s_answer_t *answer)
 {
     if (!s_names_other (&have->line)) {
@@ -448,7 +448,7 @@ static void s_worker_hears (s_worker_t *worker)
     }
 }
 
-/*  ERR, or no more of an answer within its time. */
+/*  ERR, or no further part of an answer within its time. */
 static void s_answer_fails (s_worker_t *worker)
 {
     if (worker->answer_count == 0)
@@ -482,7 +482,7 @@ static void s_subscription_arrives (s_worker_t *worker)
     worker->live[one->text] = one->on;
 }
 
-/*  What was with the worker already is read, or lost with the socket. */
+/*  Messages at the worker are read, or lost with the socket. */
 static void s_read_or_lose (s_worker_t *worker)
 {
     if (s_chance (50) || !zc_hub_listens (worker->hub))
@@ -497,7 +497,7 @@ static void s_say (s_worker_t *worker, zc_monitor_event_t event)
     worker->news[worker->news_count++] = event;
 }
 
-/*  What is in a subscriber's queue stays there, and is read when the next connection stands. */
+/*  Messages in a subscriber's queue stay there, and are read once the next connection stands. */
 static void s_lose_connection (s_worker_t *worker)
 {
     if (worker->pipe_count > worker->pipe_first)
@@ -545,7 +545,7 @@ static bool s_is_for (const s_worker_t *worker, unsigned topic)
     return false;
 }
 
-/*  The broker gets one message further in the log, and hands it on. */
+/*  The broker reads one more message of the log, and passes it on. */
 static void s_broker_reads (bool may_drop)
 {
     if (s_got == s_logged)
@@ -560,7 +560,7 @@ static void s_broker_reads (bool may_drop)
             continue;
         worker->full = may_drop && s_chance (6);
         if (worker->full)
-            s_dropped = s_head; /* said once */
+            s_dropped = s_head; /* told once */
         else
             worker->pipe[worker->pipe_count++] = (s_copy_t){s_got, dropped};
     }
@@ -588,7 +588,7 @@ static void s_publish_on (unsigned topic, bool may_drop)
         s_broker_reads (may_drop);
 }
 
-/*  Now and then `dropped` moves on by itself, to a position of its own. */
+/*  Now and then `dropped` grows by itself, to a position that no message has. */
 static void s_move_dropped (void)
 {
     if (s_dropped != ZC_ID_NONE && s_head >= s_dropped && s_got == s_logged)
@@ -616,7 +616,7 @@ static void s_trim_history (void)
     }
     if (!all)
         return;
-    /* and the topic is forgotten: to the broker, it is one that was never heard of */
+    /* The topic is forgotten: the broker has never heard of it. */
     s_last[topic] = s_newest[topic] = s_floor[topic] = s_forgotten = s_head;
     s_heard_of[topic] = false;
 }
@@ -634,26 +634,26 @@ typedef struct {
     s_worker_t *worker; /* NULL: away */
     bool topics[TOPICS];
     uint64_t seen[TOPICS]; /* newest number */
-    uint64_t owed[TOPICS]; /* everything above this must come, or be in a gap */
+    uint64_t owed[TOPICS]; /* all messages above this must come, or be in a gap */
     char last_id[300];
     char
         own_id[300]; /* of the message that last_id is of; empty: it is of none, or none with one */
-    char came[300];  /* what it came back with */
-    unsigned past;   /* that last_id is of */
-    unsigned came_past; /* that `came` is of */
-    bool blind;         /* nobody can tell that it is */
+    char came[300];  /* the id that it came back with */
+    unsigned past;   /* to which last_id belongs */
+    unsigned came_past; /* to which `came` belongs */
+    bool blind;         /* nobody can tell that its position is of another past */
     char line[512];
     size_t line_len;
     bool reading;
-    bool cut; /* what it is sent from here on doesn't reach it; it will come back */
+    bool cut; /* later bytes don't reach it; it will come back */
     bool verdict_due;
     unsigned heartbeats;
     s_gap_t gaps[512];
     size_t gap_count;
     /*  Of the owner of a subscriber: */
-    bool texts[TEXTS], prefixes[TEXTS]; /* that it asks for */
-    bool begun;                         /* it has been told where it begins */
-    bool resuming;                      /* it came back, and nothing has come since */
+    bool texts[TEXTS], prefixes[TEXTS]; /* subscribed to */
+    bool begun;                         /* it knows where it begins */
+    bool resuming;                      /* it came back, and nothing has come yet */
 } s_client_t;
 
 static s_client_t s_clients[CLIENTS];
@@ -700,8 +700,9 @@ static zc_id_t s_id (const char *text)
     return id;
 }
 
-/*  A gap excuses what is gone from history. Only where a client was too slow for its policy, or
- * came back with a position of before the clock was set back, does it cover what is still there. */
+/*  A gap excuses messages that are gone from history. It covers messages that are still there
+ *  only if the client was too slow for its policy, or came back with a position from before the
+ *  clock was set back. */
 static bool s_covers (const s_gap_t *gap, const s_message_t *message)
 {
     bool back = gap->since > gap->from;
@@ -728,7 +729,7 @@ static uint64_t s_first_owed (const s_client_t *client, unsigned topic)
     return (seen > owed ? seen : owed) + 1;
 }
 
-/*  Everything in (seen, number) was owed to the client, unless a stated gap covers it. */
+/*  All messages in (seen, number) were owed to the client, unless a stated gap covers them. */
 static void s_check_hole (const s_client_t *client, unsigned topic, uint64_t number)
 {
     uint64_t first = s_first_owed (client, topic);
@@ -741,8 +742,8 @@ static void s_check_hole (const s_client_t *client, unsigned topic, uint64_t num
     }
 }
 
-/*  If the client were cut off here, and came back with the id that it has, all that it is owed
- * would follow. (Positions of before the clock was set back mean something else.) */
+/*  If the client were cut off here, and came back with its id, all messages that it is owed
+ *  would follow. (Positions from before the clock was set back have another meaning.) */
 static void s_check_cursor (const s_client_t *client)
 {
     zc_id_t at;
@@ -769,8 +770,8 @@ static unsigned s_past_of (unsigned topic, uint64_t number)
     return 0;
 }
 
-/*  What a worker has for a client may be from before it heard of another line; a position before
- * the line's first is. */
+/*  A worker's bytes for a client may be from before the worker heard of another line; those with
+ *  a position before the line's first are. */
 static unsigned s_past_at (const s_client_t *client, zc_id_t position)
 {
     unsigned past = client->worker->past;
@@ -805,7 +806,7 @@ static void s_line (s_client_t *client)
     int gap, about;
     if (sscanf (client->line, "M %u %llu %63s %299s", &topic, &number, id, shown) == 4) {
         assert_false (client->verdict_due);
-        if (!client->topics[topic]) /* moved away from it; was on its way */
+        if (!client->topics[topic]) /* it has moved away; the message was on its way */
             return;
         s_see (client, topic, number);
         client->past = s_past_of (topic, number);
@@ -822,7 +823,8 @@ static void s_line (s_client_t *client)
         if (gap) {
             zc_id_t since = ZC_ID_NONE;
             bool own = zc_id_parse (shown, strlen (shown), &since) != 0;
-            if (own && s_id (position) < s_id (client->last_id)) /* all there is follows */
+            /* all messages that there are follow */
+            if (own && s_id (position) < s_id (client->last_id))
                 memset (client->seen, 0, sizeof client->seen);
             if (!*client->last_id ? s_past > 0 : client->past < s_past)
                 since = ZC_ID_NONE; /* it is of another line */
@@ -850,7 +852,7 @@ static void s_line (s_client_t *client)
     s_check_cursor (client);
 }
 
-/*  Takes the byte; the client may be gone before it gets it. */
+/*  The client takes the byte, or is gone before it gets it. */
 static void s_byte (s_client_t *client, char byte)
 {
     client->cut = client->cut || (s_cuts && s_random (2000) == 0);
@@ -983,8 +985,8 @@ static void s_owe_from_now (s_client_t *client, unsigned topic)
     client->seen[topic] = 0;
 }
 
-/*  Who comes back with a position of before the clock was set back can be told so where that is
- *  known: workers that had that position have said so, and this one has heard of it. */
+/*  A client that comes back with a position from before the clock was set back can be told so if
+ *  that is known: workers with that position have said so, and this worker has heard of it. */
 static void s_note_past (s_client_t *client, const s_worker_t *worker)
 {
     zc_id_t at = ZC_ID_NONE;
@@ -1016,7 +1018,7 @@ static void s_join (s_client_t *client, s_worker_t *worker)
         for (unsigned i = 0; i < TOPICS; i++)
             s_owe_from_now (client, i);
     }
-    /*  A publisher's own id: as clients of earlier versions have it. */
+    /*  A publisher's own id, as clients of earlier versions have. */
     strcpy (client->came, *client->own_id && s_chance (50) ? client->own_id : client->last_id);
     s_note_past (client, worker);
     zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count,
@@ -1031,8 +1033,9 @@ static void s_leave (s_client_t *client)
     client->worker = NULL;
 }
 
-/*  To before all there ever was, or by a little: then some positions are given twice. A client that
- *  hasn't been told yet where it begins, begins where it is told: nothing is owed to it. */
+/*  Sets the clock back to before all positions, or by a little; then some positions are given
+ *  twice. A client that hasn't been told yet where it begins, begins where it is told: nothing
+ *  is owed to it. */
 static void s_set_clock_back (bool far)
 {
     s_past++;
@@ -1044,8 +1047,8 @@ static void s_set_clock_back (bool far)
             s_leave (&s_clients[i]);
 }
 
-/*  History is lost. Where the last position was kept, positions go on from there, on their line;
- *  else, by the clock, on another one. */
+/*  History is lost. If the last position was kept, positions go on from there, on their line;
+ *  otherwise, by the clock, on another one. */
 static void s_begin_history (bool keeps_position)
 {
     bool older = !zc_line_known (&s_order);
@@ -1072,7 +1075,7 @@ static void s_lose_history (void)
     s_begin_history (keeps_position);
 }
 
-/*  It has a part of the log only. */
+/*  The broker has read only a part of the log. */
 static void s_be_late (void)
 {
     unsigned back = s_random (20);
@@ -1166,8 +1169,8 @@ static void s_kill (s_worker_t *worker)
     zc_hub_destroy (&worker->hub);
 }
 
-/*  A subscriber's sockets: lib/peer/control.h, monitor.h, redial.h, and of ZeroMQ what it uses.
- * Each of them is its worker. */
+/*  A subscriber's sockets: lib/peer/control.h, monitor.h, redial.h, and the functions of ZeroMQ
+ *  that it uses. Each of them stands for its worker. */
 
 static uint64_t s_mono;
 
@@ -1199,7 +1202,7 @@ int __wrap_zmq_close (void *socket)
 int __wrap_zmq_setsockopt (void *socket, int option, const void *value, size_t len)
 {
     const char *text = value;
-    if (option != ZMQ_SUBSCRIBE || (len > 0 && text[0] == 1)) /* a nonce comes behind the others */
+    if (option != ZMQ_SUBSCRIBE || (len > 0 && text[0] == 1)) /* a nonce comes after the others */
         return 0;
     for (unsigned i = 0; i < TEXTS; i++)
         if (zc_slice_compare (s_name (i), (zc_slice_t){text, len}) == 0)
@@ -1281,7 +1284,7 @@ uint64_t zc_control_request (zc_control_t *self, const zc_ask_t *ask, unsigned t
         [ZC_SYNC] = REQUEST_SYNC, [ZC_FETCH] = REQUEST_FETCH, [ZC_TOPICS] = REQUEST_TOPICS};
     s_worker_t *worker = (s_worker_t *)(void *)self;
     (void)timeout_ms;
-    assert_null (worker->answered); /* one at a time */
+    assert_null (worker->answered); /* there is one request at a time */
     s_request_t *request =
         s_request (worker, kinds[ask->verb], 0, ask->list.at ? ask->list.at : "", ask->list.len);
     request->subscribed = ask->nonce.len ? worker->subscription_count : 0;
@@ -1528,10 +1531,10 @@ long zc_redial_timeout (const zc_redial_t *self)
     return -1;
 }
 
-/*  The owner of a subscriber. It may end after any message, and a new one goes on after the
- * position that the old one had. */
+/*  The owner of a subscriber. It may end after any message; a new one then goes on after the old
+ *  one's position. */
 
-/*  Without a position, it begins where the first answer says that it takes. */
+/*  Without a position, it begins where the first answer says. */
 static void s_tell_begin (s_client_t *client, const s_answer_t *answer)
 {
     client->begun = client->begun || *client->last_id;
@@ -1542,8 +1545,8 @@ static void s_tell_begin (s_client_t *client, const s_answer_t *answer)
         client->owed[s_log[i].topic] = s_log[i].number;
 }
 
-/*  Who brings a position of an earlier past may be told nothing, where the broker knows of nothing:
- *  then the position is taken for one of this past. */
+/*  A client with a position of an earlier past may be told nothing if the broker knows nothing
+ *  of it: then the position counts as one of this past. */
 static void s_tell_blind (s_client_t *client, const s_answer_t *answer)
 {
     zc_id_t came = ZC_ID_NONE;
@@ -1563,7 +1566,7 @@ static void s_note_position (s_client_t *client)
     client->past = client->worker->past;
 }
 
-/*  What is after the position may come again. */
+/*  Messages after the position may come again. */
 static void s_rewind (s_client_t *client, zc_id_t at, unsigned past)
 {
     uint64_t newest[TOPICS] = {0};
@@ -1609,7 +1612,7 @@ static void s_owner_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from,
                        topic.at, prefix ? "*" : "", (unsigned long long)zc_id_ms (from),
                        (unsigned long long)(from & 0xfffff), (unsigned long long)zc_id_ms (to),
                        (unsigned long long)(to & 0xfffff));
-    /*  To a broker that is late, a position that it hasn't reached yet is one from the future. */
+    /*  For a broker that is late, a position that it hasn't reached yet is from the future. */
     bool future = client->resuming && to < from;
     if (s_lossless && !future)
         fail_msg ("subscriber %d: a gap is stated where nothing was lost",
@@ -1778,7 +1781,7 @@ static void s_subscriber_step (void)
         s_broker_reads (true);
 }
 
-/*  Everything arrives; then nothing may be missing, and the position is behind it. */
+/*  All that is under way arrives; then nothing may be missing, and the position is after it. */
 static void s_subscribers_quiesce (void)
 {
     s_cuts = false;
@@ -1898,7 +1901,7 @@ static void s_turns (unsigned count)
     }
 }
 
-/*  A SYNC may be out at any time. */
+/*  A SYNC may be under way at any time. */
 static bool s_is_idle (const s_worker_t *worker)
 {
     for (size_t i = 0; i < worker->request_count; i++)
@@ -1921,7 +1924,7 @@ static bool s_is_under_way (void)
     return false;
 }
 
-/*  Everything arrives; then nothing may be missing anywhere. */
+/*  All that is under way arrives; then nothing may be missing anywhere. */
 static void s_quiesce (void)
 {
     for (unsigned i = 0; i < WORKERS; i++)
@@ -2047,7 +2050,7 @@ static void s_random_subscribers (void **state)
     s_run_all (s_run_subscribers, 10000);
 }
 
-/*  Comes with the last id and the topics that it has, by way of the channel of that encoding. */
+/*  Comes back with its last id and topics, on the channel of that encoding. */
 static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encoding_t *encoding)
 {
     zc_slice_t topics[TOPICS];
@@ -2080,8 +2083,8 @@ static void s_answer_all (s_worker_t *worker)
     }
 }
 
-/*  A channel that begins while another has had a part of a page doesn't get that part: its feed
- *  begins after it. */
+/*  A channel that begins after another one has had a part of a page doesn't get that part: its
+ *  feed begins after it. */
 static void s_channel_within_a_page (void **state)
 {
     (void)state;
@@ -2111,8 +2114,8 @@ static void s_channel_within_a_page (void **state)
     s_kill (worker);
 }
 
-/*  To a history that begins later than a topic's last message, something may have been before. The
- *  worker knows better: a SYNC has said that nothing was. */
+/*  For a history that begins after a topic's last message, there may have been messages before.
+ *  The worker knows from a SYNC that there were none. */
 static void s_history_begins_later (void **state)
 {
     (void)state;
@@ -2141,7 +2144,7 @@ static void s_history_begins_later (void **state)
     s_kill (worker);
 }
 
-/*  A position of the line before, which lies within what the feed has of the new one. */
+/*  A position of the previous line that lies within the feed of the new one. */
 static void s_position_of_another_line (void **state)
 {
     (void)state;
@@ -2158,7 +2161,7 @@ static void s_position_of_another_line (void **state)
     s_turns (50);
     assert_int_equal (leaves->seen[0], 3);
     s_leave (leaves);
-    zc_id_format (s_log[2].id, leaves->last_id); /* not what a heartbeat told */
+    zc_id_format (s_log[2].id, leaves->last_id); /* not the id of a heartbeat */
     s_unplug (worker);
     s_past++;
     s_believes = true;
@@ -2168,7 +2171,7 @@ static void s_position_of_another_line (void **state)
     s_publish_some (0, 2);
     assert_true (s_head < s_log[2].id);
     s_plug (worker);
-    s_turns (8); /* a feed keeps what it had for two seconds */
+    s_turns (8); /* a feed keeps its messages for two seconds */
     s_publish_some (0, 2);
     s_turns (6);
     assert_int_equal (stays->gap_count, 1);
@@ -2183,7 +2186,7 @@ static void s_position_of_another_line (void **state)
     s_kill (worker);
 }
 
-/*  Who came back while the broker is away hears that the stream lives, whether others have a feed
+/*  A client that came back while the broker is away gets heartbeats, whether others have a feed
  *  already or not. */
 static void s_heartbeats_without_a_broker (void **state)
 {
@@ -2212,7 +2215,7 @@ static void s_heartbeats_without_a_broker (void **state)
     s_kill (worker);
 }
 
-/*  What a stream's last event gives its client back. */
+/*  The id that a stream's last event gives its client. */
 static void s_last_ids (void **state)
 {
     (void)state;
@@ -2233,15 +2236,15 @@ static void s_last_ids (void **state)
     s_unplug (worker);
     strcpy (client->last_id, "1-0");
     s_come_back (client, worker, &s_encodings[1]);
-    client->verdict_due = false; /* the broker is away: it has what it came with */
+    client->verdict_due = false; /* the broker is away: it has the id that it came with */
     assert_int_equal (zc_hub_position (&client->base), ZC_ID_NONE);
     assert_int_equal (zc_hub_last_id (&client->base), s_id ("1-0"));
     s_leave (client);
     s_kill (worker);
 }
 
-/*  A transport keeps what it has for a client until its first event, which has its position: while
- *  the broker is there, and for a second at most. */
+/*  A transport keeps a client's bytes until its first event, which has its position: while the
+ *  broker is there, and for a second at most. */
 static void s_openings (void **state)
 {
     (void)state;
@@ -2261,7 +2264,7 @@ static void s_openings (void **state)
 
     s_come_back (second, worker, &s_encodings[0]);
     zc_client_add (&second->base, "H 0-0\n", 6); /* the head */
-    for (unsigned i = 0; i < 12; i++) {          /* the broker says nothing */
+    for (unsigned i = 0; i < 12; i++) {          /* the broker doesn't answer */
         assert_int_equal (second->heartbeats, i < 10 ? 0 : 1);
         s_now += 100;
         zc_hub_tick (worker->hub, s_now);
@@ -2275,7 +2278,7 @@ static void s_openings (void **state)
     assert_false (zc_hub_opening (&third->base));
     s_flush (worker);
     assert_int_equal (third->heartbeats, 1);
-    assert_string_equal (third->last_id, "5-0"); /* what it said: it doesn't lose its place */
+    assert_string_equal (third->last_id, "5-0"); /* its own id: it keeps its place */
     for (unsigned i = 0; i < 3; i++)
         s_leave (&s_clients[i]);
     s_kill (worker);
@@ -2287,8 +2290,8 @@ static void s_publish_shared (unsigned topic, const char *own_id)
     s_log[s_logged - 1].shared = own_id;
 }
 
-/*  An own id that several topics have is the earliest of them, whoever is asked: the later one may
- *  be after what the client has had. */
+/*  An own id that several topics have stands for the earliest message, whichever topic is asked:
+ *  the later one may be after messages that the client hasn't had. */
 static void s_own_ids_that_repeat (void **state)
 {
     (void)state;
@@ -2307,7 +2310,7 @@ static void s_own_ids_that_repeat (void **state)
     while (client->seen[0] < s_numbers[0])
         s_turns (1);
     s_leave (client);
-    strcpy (client->last_id, "2"); /* it doesn't heed heartbeats */
+    strcpy (client->last_id, "2"); /* it ignores heartbeats */
     s_publish_shared (1, "1");
     s_publish_shared (1, "2");
     s_publish_shared (0, "3");
@@ -2333,8 +2336,8 @@ static size_t s_fetches (const s_worker_t *worker, const char *newest)
     return count;
 }
 
-/*  A broker that has come back late has less than what the worker knows to be there: its page isn't
- *  all that a new channel's clients have missed. */
+/*  A broker that came back late has fewer messages than the worker knows of: its page isn't all
+ *  that the clients of a new channel have missed. */
 static void s_page_of_a_late_broker (void **state)
 {
     (void)state;
@@ -2381,8 +2384,8 @@ static void s_answer_one_fetch (s_worker_t *worker)
         s_worker_hears (worker);
 }
 
-/*  More clients come with an old id than may ask for their page at once: the others get their turn
- *  as they came, and none is forgotten when some leave, an answer fails, or the link is lost. */
+/*  More clients come with an old id than may fetch pages at once. The others get their turn in
+ *  their order, and none is forgotten when some leave, an answer fails, or the link is lost. */
 static void s_many_resume_at_once (void **state)
 {
     (void)state;
@@ -2431,8 +2434,8 @@ static void s_many_resume_at_once (void **state)
     s_kill (worker);
 }
 
-/*  What is held back while a topic waits for its repair has a bound: what is beyond it is asked for
- *  when there is room for it. */
+/*  The messages held back while a topic waits for its repair are bounded: further ones are
+ *  fetched once there is room for them. */
 static void s_hold_is_bounded (void **state)
 {
     (void)state;
@@ -2466,8 +2469,8 @@ static void s_hold_is_bounded (void **state)
     s_kill (worker);
 }
 
-/*  A client that doesn't take the page of history that it was given: the slow rule holds for it as
- *  for one that follows the feed. */
+/*  A client that doesn't take its page of history is slow by the same rule as one that follows
+ *  the feed. */
 static void s_replay_without_reading (zc_slow_t policy)
 {
     s_begin (1);
@@ -2502,7 +2505,7 @@ static void s_replay_unread (void **state)
     s_replay_without_reading (ZC_SLOW_LATEST);
 }
 
-/*  What the policy for slow clients is goes by the configuration of the moment. */
+/*  The policy for slow clients is that of the current configuration. */
 static void s_policy_is_reloaded (void **state)
 {
     (void)state;
@@ -2523,7 +2526,7 @@ static void s_policy_is_reloaded (void **state)
     assert_int_equal (zc_hub_stats (worker->hub)->slow_dropped, 0);
     s_quiesce ();
     assert_true (client->gap_count > 0);
-    assert_int_equal (client->seen[0], 100); /* the latest is kept from now on */
+    assert_int_equal (client->seen[0], 100); /* the latest message is kept from now on */
     s_kill (worker);
 }
 
