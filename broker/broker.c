@@ -51,7 +51,7 @@ struct zc_broker {
     zc_digest_t digest; /* of the message that s_seen checked last */
     zc_buf_t meta;
     zc_sequencer_t *log; /* config.log, once the broker listens; NULL: none */
-    zc_id_t reached;     /* the log was read up to here, where that is no message */
+    zc_id_t reached;     /* the log was read up to here, if no message has this position */
     bool suspect;        /* a subscriber may still lose messages in silence: see s_drop */
     uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` grows */
     uint64_t started_ms;                /* monotonic */
@@ -273,7 +273,7 @@ static void s_to_log_for (zc_flow_t *flow, zmq_msg_t *topic, zmq_msg_t *payload,
     s_to_log ((zc_broker_t *)flow, payload, message, headers, origin);
 }
 
-/*  The log knows what was published before. */
+/*  The log recognises a message that was published before. */
 static zc_seen_t s_never_seen (zc_flow_t *flow, const zc_message_t *message, zc_id_t *id)
 {
     (void)flow;
@@ -282,7 +282,8 @@ static zc_seen_t s_never_seen (zc_flow_t *flow, const zc_message_t *message, zc_
     return ZC_SEEN_NEVER;
 }
 
-/*  What was read up to a position that no message has is complete once history has the messages. */
+/*  If the log was read up to a position that no message has, the flow is complete up to it once
+ *  history has the messages before it. */
 static void s_reach (zc_broker_t *self)
 {
     if (self->reached > self->flow.head && !zc_history_busy (self->flow.history))
@@ -385,7 +386,7 @@ static void s_use_log (zc_broker_t *self)
     zc_sequencer_listen (self->log, &hooks);
 }
 
-/*  Whatever is on its way into history must fit there. */
+/*  Messages on their way into history must fit there. */
 static void s_run_log (zc_broker_t *self)
 {
     if (!self->log || zc_history_full (self->flow.history))

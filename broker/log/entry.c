@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define S_NUMBER_MAX ((uint64_t)1 << 53) /* what Lua's numbers hold */
+#define S_NUMBER_MAX ((uint64_t)1 << 53) /* the largest integer that Lua's numbers hold */
 
 void zc_log_head_write (zc_buf_t *out, const char *broker, uint64_t sequence, zc_slice_t topic,
                         zc_slice_t headers)
@@ -78,7 +78,7 @@ static bool s_number (zc_slice_t text, uint64_t *number)
     return zc_text_u64 (text.at, text.len, S_NUMBER_MAX, number) == 0;
 }
 
-/*  Takes what stands before a byte off the text. */
+/*  Takes the part of the text before the byte `end`, and the byte, off the text. */
 static bool s_take (zc_slice_t *text, char end, zc_slice_t *part)
 {
     const char *at = memchr (text->at, end, text->len);

@@ -1,9 +1,9 @@
 /*  sequencer.c - the connections to the log.
  *
- *  A server is asked for INFO at the beginning of each connection: its run_id is the same for as
- *  long as the connection stands. The connection that reads is made anew where it is with another
- *  server than the one for requests. Rejected: Pub/Sub, or one connection for both: Pub/Sub drops
- *  what a slow reader doesn't take, and a read that waits would make requests wait behind it. */
+ *  A server is asked for INFO at the beginning of each connection: its run_id stays the same while
+ *  the connection stands. If the connection for reads and the one for requests are with different
+ *  servers, the one for reads is made anew. Rejected: Pub/Sub, since it drops messages of a slow
+ *  reader; and one connection for both, since requests would wait behind a read that waits. */
 #include "broker/log/sequencer.h"
 
 #include <inttypes.h>

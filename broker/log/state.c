@@ -2,14 +2,15 @@
  *
  *    away -> joining -> mending -> open
  *
- *  Messages have sequence numbers, which are in their entries: so a message is known when it is
- *  read back, whichever batch brought it. A batch is sent again, with its number, until its answer
- *  comes; the script repeats the answer instead of appending it twice.
+ *  Messages have sequence numbers, which are in their entries: so the broker recognises a message
+ *  that it reads back, whichever batch brought it. A batch is sent again, with its number, until
+ *  its answer comes; the script repeats the answer instead of appending the batch twice.
  *
- *  Mending is needed where the log isn't what this broker knows: on another server, or with fewer
- *  entries than were read. What the log still has is read first. Then the entries that it lacks are
- *  put back from those that are kept, in order, and an epoch follows. Only then is it certain which
- *  of the messages that wait are in the log: the others are appended anew. */
+ *  Mending is needed if the log isn't the one that this broker knows: it is on another server, or
+ *  has fewer entries than were read. First the entries that the log still has are read. Then the
+ *  entries that it lacks are put back from those that are kept, in order, and an epoch follows.
+ *  Only then is it certain which of the waiting messages are in the log; the others are appended
+ *  anew. */
 #include "broker/log/state.h"
 
 #include <inttypes.h>
@@ -71,7 +72,7 @@ struct zc_log_state {
     bool unknown;    /* the log doesn't know that position: the next entry's number isn't known */
     uint64_t goal;   /* the log's last number and position at the last join */
     zc_id_t goal_id;
-    zc_id_t lost_before; /* what the log had no more at the first join */
+    zc_id_t lost_before; /* at the first join, entries before this were gone from the log */
     bool caught_up;
     zc_id_t given;       /* positions up to here may have been given */
     zc_id_t raise;       /* an epoch after this position is wanted; ZC_ID_NONE: none */
@@ -182,7 +183,7 @@ size_t zc_log_state_waiting (const zc_log_state_t *self)
     return self->waiting;
 }
 
-/*  A message that is in a batch is kept: the batch must stay what it was. */
+/*  A message that is in a batch is kept: the batch must be the same when it is sent again. */
 static void s_give_up (zc_log_state_t *self, uint64_t sequence)
 {
     s_message_t *message = s_at (self, sequence);
@@ -301,7 +302,7 @@ static void s_begin (zc_log_state_t *self, zc_log_verb_t verb, uint64_t now_ms)
     s_text (self, self->run);
 }
 
-/*  A log that has gone is made again from what is kept. */
+/*  A log that is gone is made anew from the entries that are kept. */
 static void s_join (zc_log_state_t *self)
 {
     const zc_log_state_config_t *config = &self->config;
@@ -536,7 +537,7 @@ static void s_place (zc_log_state_t *self, const zc_log_answer_t *answer)
     }
 }
 
-/*  Whether the log isn't what we know: see above. */
+/*  Whether the log isn't the one that this broker knows: see above. */
 static bool s_differs (const zc_log_state_t *self, const zc_log_answer_t *answer)
 {
     return zc_slice_compare (answer->run, (zc_slice_t){self->run, strlen (self->run)}) != 0 ||
@@ -566,9 +567,9 @@ static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
         return;
     self->phase = S_MENDING;
     self->unmended = true;
-    zc_warn ("the log is not as this broker left it: what it lacks is put back");
-    /*  Nobody knows whether the log has lost what the broker before had read, unless our own
-     * history ends where the log does. */
+    zc_warn ("the log is not as this broker left it: the entries that it lacks are put back");
+    /*  The log may have lost entries that the previous broker had read. That is ruled out only if
+     * our own history ends at the end of the log. */
     bool whole = answer->left || (answer->placed && answer->place == answer->number);
     if (first && self->from <= answer->last && !whole)
         self->raise_lost = self->lost_here = true;
@@ -611,7 +612,7 @@ static void s_appended (zc_log_state_t *self, zc_slice_t detail)
     s_heal (self);
 }
 
-/*  The log is ours again. All entries that it had were read: so what waits isn't in it. */
+/*  The log is ours again. All of its entries were read, so a waiting message isn't in it. */
 static void s_began_epoch (zc_log_state_t *self)
 {
     for (uint64_t i = self->first, end = self->sent; i < end; i++) {
@@ -757,7 +758,7 @@ void zc_log_state_entry (zc_log_state_t *self, const zc_log_entry_t *entry, uint
     s_look_whether_caught_up (self);
 }
 
-/*  All that there was has been read: what is still missing was deleted. */
+/*  All entries were read: those that are still missing were deleted. */
 void zc_log_state_nothing (zc_log_state_t *self, uint64_t asked)
 {
     if (asked != self->joins || self->number >= self->goal) {
