@@ -27,7 +27,9 @@
 #include "lib/front/events.h"
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
+#include "lib/front/passport.h"
 #include "lib/front/publish.h"
+#include "lib/wire/sse.h"
 
 #define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
 #define BODY_STEP 4096  /* least bytes of a body in request-timeout */
@@ -583,7 +585,8 @@ static void s_expired (zc_conn_t *self)
 
 /*  ---------------------------------------------------------------- all connections */
 
-void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
+/*  NULL where the socket can't be watched; it is closed then. */
+static zc_conn_t *s_new (zc_conns_t *all, int fd)
 {
     zc_conn_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -592,12 +595,20 @@ void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
     if (zc_watch_add (all->watch, fd, self->events, self) != 0) {
         close (fd);
         free (self);
-        return;
+        return NULL;
     }
     self->all = all;
     self->client.fd = fd;
-    self->refuse = refuse;
     zc_record_init (&self->record);
+    return self;
+}
+
+void zc_conns_add (zc_conns_t *all, int fd, bool refuse)
+{
+    zc_conn_t *self = s_new (all, fd);
+    if (!self)
+        return;
+    self->refuse = refuse;
     s_start_timeout (self, TIMEOUT_REQUEST);
     all->stats.connections++;
     s_readable (self); /* the request is usually there already */
@@ -645,6 +656,150 @@ static void s_on_tick (uv_timer_t *timer)
     uv_timer_stop (timer);
     if (all->front.draining)
         s_stop (all);
+}
+
+/*  ---------------------------------------------------------------- upgrades */
+
+static bool s_can_go (const zc_conn_t *self)
+{
+    return !self->client.leaving && !self->request && self->out.len == 0 &&
+           zc_record_whole (&self->record) && zc_hub_portable (&self->client) &&
+           zc_client_private (&self->client) <= ZC_HANDOVER_FRAME_MAX / 2;
+}
+
+static void s_list_topics (const zc_client_t *client, zc_buf_t *out)
+{
+    const zc_slice_t *topics;
+    size_t count = zc_hub_topics (client, &topics);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            zc_buf_addc (out, '\n');
+        zc_buf_add (out, topics[i].at, topics[i].len);
+    }
+}
+
+static void s_fill_record (zc_conn_t *self, zc_handover_t *client)
+{
+    const char *encoding = zc_hub_encoding (&self->client);
+    *client = (zc_handover_t){
+        .kind = ZC_HANDOVER_CLIENT,
+        .protocol = ZC_HANDOVER_FASTCGI,
+        .encoding = {encoding, strlen (encoding)},
+        .position = zc_hub_position (&self->client), /* the rest of its message is private now */
+        .port = self->port,
+        .request = self->record.request,
+        .request_flags = (self->record.body ? 1u : 0) | (self->record.keep ? 2u : 0),
+        .owed_header = self->framing.header,
+        .owed_content = self->framing.content,
+    };
+    if (self->counted)
+        client->address = (zc_slice_t){self->counted, strlen (self->counted)};
+    if (self->client.private_)
+        client->unsent =
+            (zc_slice_t){(const char *)self->client.private_->data + self->client.private_sent,
+                         zc_client_private (&self->client)};
+}
+
+static void s_give (zc_conn_t *self, zc_giver_t *giver)
+{
+    zc_handover_t client;
+    zc_buf_t topics = ZC_BUF_INIT, lists = ZC_BUF_INIT;
+    char peer[INET6_ADDRSTRLEN];
+    s_fill_record (self, &client);
+    s_list_topics (&self->client, &topics);
+    client.topics = (zc_slice_t){(const char *)topics.data, topics.len};
+    if (self->family)
+        client.peer = (zc_slice_t){s_address (self, peer), strlen (peer)};
+    zc_passport_write (&client, self->rights, &lists);
+    zc_giver_add (giver, &client, self->client.fd, self);
+    zc_buf_clear (&topics);
+    zc_buf_clear (&lists);
+}
+
+void zc_conns_give (zc_conns_t *all, zc_giver_t *giver)
+{
+    zc_conn_t *self;
+    LIST_FOREACH (self, &all->streaming, link)
+    if (s_can_go (self))
+        s_give (self, giver);
+}
+
+void zc_conn_given (void *conn)
+{
+    zc_conn_t *self = conn;
+    zc_watch_remove (self->all->watch, self->client.fd);
+    s_close (self);
+}
+
+size_t zc_conns_left (const zc_conns_t *all)
+{
+    const zc_conn_t *self;
+    size_t count = 0;
+    LIST_FOREACH (self, &all->streaming, link)
+    count++;
+    return count;
+}
+
+const zc_encoding_t *zc_conns_encoding (zc_slice_t name)
+{
+    return zc_slice_is (name, zc_encoding_sse.name)        ? &zc_encoding_sse
+           : zc_slice_is (name, zc_encoding_sse_json.name) ? &zc_encoding_sse_json
+                                                           : NULL;
+}
+
+bool zc_conns_can_take (const zc_handover_t *client)
+{
+    return client->protocol == ZC_HANDOVER_FASTCGI && client->request && client->topics.len > 0 &&
+           zc_conns_encoding (client->encoding) &&
+           (!(client->flags & ZC_HANDOVER_IDENTITY) || client->limit_key.len > 0);
+}
+
+/*  As s_stream and s_begin_request have left it in the other process. */
+static void s_adopt (zc_conn_t *self, const zc_handover_t *client)
+{
+    zc_front_t *front = &self->all->front;
+    zc_request_t request = {.peer = client->peer, .port = (uint16_t)client->port};
+    s_note_peer (self, &request);
+    self->client.transport = &s_transport;
+    zc_record_adopt (&self->record, (uint16_t)client->request, client->request_flags & 1,
+                     client->request_flags & 2);
+    self->framing.header = (uint8_t)client->owed_header;
+    self->framing.content = (uint16_t)client->owed_content;
+    if (client->address.len) {
+        if (!(self->counted = strndup (client->address.at, client->address.len)))
+            abort ();
+        zc_addresses_enter (front->addresses, self->counted, 0);
+    }
+    self->rights = zc_passport_read (client, front);
+    zc_rights_watch (self->rights, &self->client);
+    s_start_streaming (self);
+}
+
+static void s_join (zc_conn_t *self, const zc_handover_t *client)
+{
+    zc_slice_t list = client->topics, topic, *topics = NULL;
+    size_t count = 0;
+    while (zc_handover_next (&list, &topic)) {
+        if (count % 16 == 0 && !(topics = realloc (topics, (count + 16) * sizeof *topics)))
+            abort ();
+        topics[count++] = topic;
+    }
+    zc_hub_adopt (zc_worker_hub (self->all->worker), &self->client,
+                  zc_conns_encoding (client->encoding), topics, count, client->position);
+    free (topics);
+}
+
+void zc_conns_take (zc_conns_t *all, const zc_handover_t *client, int fd)
+{
+    zc_conn_t *self = s_new (all, fd);
+    if (!self)
+        return;
+    s_adopt (self, client);
+    if (client->unsent.len > 0)
+        zc_client_add (&self->client, client->unsent.at, client->unsent.len);
+    s_join (self, client);
+    s_update_watch (self);
+    zc_pump_send (zc_worker_pump (all->worker), &self->client);
 }
 
 int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)

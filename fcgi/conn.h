@@ -5,6 +5,7 @@
 
 #include "lib/base/timeouts.h"
 #include "lib/config/options.h"
+#include "lib/engine/giver.h"
 #include "lib/engine/watch.h"
 #include "lib/front/front.h"
 #include "lib/front/keeper.h"
@@ -41,6 +42,18 @@ void zc_conns_configure (zc_conns_t *self);
 /*  Takes an accepted, non-blocking socket, and closes it in the end. `refuse`: its request is
  *  answered by telling the client to come back. */
 void zc_conns_add (zc_conns_t *self, int fd, bool refuse);
+/*  Upgrades (doc/upgrade.md): streams are handed over to a successor, and requests are answered
+ *  here. Gives the streams that can go now. */
+void zc_conns_give (zc_conns_t *self, zc_giver_t *giver);
+/*  A stream that was given is the successor's. */
+void zc_conn_given (void *conn);
+/*  How many streams are left. */
+size_t zc_conns_left (const zc_conns_t *self);
+/*  NULL where there is none by this name. */
+const zc_encoding_t *zc_conns_encoding (zc_slice_t name);
+bool zc_conns_can_take (const zc_handover_t *client);
+/*  Takes the descriptor. */
+void zc_conns_take (zc_conns_t *self, const zc_handover_t *client, int fd);
 /*  Tells every client to come back and ends its request; calls zc_worker_stop when all is done. */
 void zc_conns_drain (zc_conns_t *self);
 /*  Closes all at once, and calls zc_worker_stop. */

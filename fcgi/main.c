@@ -113,19 +113,20 @@ static void s_release (void *arg)
 
 static int s_serve (zc_options_t *options)
 {
-    bool inherited = zc_server_inherited ();
+    const zc_inheritance_t *succeeds = zc_succession_inherited ();
+    bool first = succeeds->role == ZC_SUCCESSION_NONE, inherited = zc_server_inherited ();
     unsigned processes = (unsigned)zc_options_number (options, "processes");
     zc_hold_signals ();
     zc_raise_descriptor_limit ();
-    s_main_t self = {options, zc_server_listen (options)};
+    s_main_t self = {options, first ? zc_server_listen (options) : succeeds->listener};
     if (self.listener < 0)
         return ZC_EXIT_FAILURE;
     if (!zc_server_may_serve (options, self.listener))
         return ZC_EXIT_USAGE;
-    const zc_work_t work = {&self, s_work, s_reload, s_release, -1};
+    const zc_work_t work = {&self, s_work, s_reload, s_release, self.listener};
     int status = zc_processes (processes, &work);
     s_release (&self);
-    if (!inherited)
+    if (first && !inherited) /* else the socket may be another one's, such as systemd's */
         zc_server_unlisten (options);
     return status;
 }
@@ -133,6 +134,7 @@ static int s_serve (zc_options_t *options)
 int main (int argc, char **argv)
 {
     int status;
+    zc_succession_init (argc, argv);
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
     bool cgi = zc_cgi_wanted ();

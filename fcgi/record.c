@@ -18,6 +18,18 @@ void zc_record_init (zc_record_t *self)
     memset (self, 0, sizeof *self);
 }
 
+bool zc_record_whole (const zc_record_t *self)
+{
+    return self->part == PART_HEADER && self->have == 0 && !self->params && !self->values;
+}
+
+void zc_record_adopt (zc_record_t *self, uint16_t request, bool body, bool keep)
+{
+    self->request = request;
+    self->body = body;
+    self->keep = keep;
+}
+
 void zc_record_clear (zc_record_t *self)
 {
     zc_params_destroy (&self->params);

@@ -49,6 +49,11 @@ zc_record_event_t zc_record_read (zc_record_t *self, const uint8_t **bytes, size
                                   zc_buf_t *out, zc_slice_t *body);
 const char *zc_record_strerror (const zc_record_t *self);
 
+/*  Whether what was read ends with a whole record: only then can another process read on. */
+bool zc_record_whole (const zc_record_t *self);
+/*  A parser that another process has brought to where this request is active. */
+void zc_record_adopt (zc_record_t *self, uint16_t request, bool body, bool keep);
+
 /*  The parameters of the request that was just announced; caller owns the result. */
 zc_params_t *zc_record_take_params (zc_record_t *self);
 /*  Whether these bytes, which come next, are the end of the active request's body and nothing

@@ -34,6 +34,8 @@ typedef struct {
     zc_options_t *options; /* borrowed */
     zc_conns_t conns;
     int listener;
+    bool accepts;         /* connections on it are for this process */
+    bool handed_over;     /* they are for a successor; it stays open */
     bool tcp;             /* over which peers have addresses */
     zc_trust_t peers;     /* that may connect; owned */
     int descriptor_limit; /* connections with numbers from here on are told to come back */
@@ -168,6 +170,56 @@ static void s_on_pause_over (uv_timer_t *timer)
     uv_poll_start (&self->poll, UV_READABLE, s_on_accept);
 }
 
+static void s_begin (void *arg)
+{
+    s_server_t *self = arg;
+    self->accepts = true;
+    uv_poll_start (&self->poll, UV_READABLE, s_on_accept);
+}
+
+/*  A successor accepts from now on. */
+static void s_on_committed (void *arg)
+{
+    s_server_t *self = arg;
+    self->accepts = false;
+    self->handed_over = true;
+    uv_poll_stop (&self->poll);
+    uv_timer_stop (&self->pause);
+}
+
+static void s_give (void *arg, zc_giver_t *giver)
+{
+    zc_conns_give (&((s_server_t *)arg)->conns, giver);
+}
+
+static void s_given (void *arg, void *conn)
+{
+    (void)arg;
+    zc_conn_given (conn);
+}
+
+static size_t s_left (void *arg)
+{
+    return zc_conns_left (&((s_server_t *)arg)->conns);
+}
+
+static const zc_encoding_t *s_encoding (void *arg, zc_slice_t name)
+{
+    (void)arg;
+    return zc_conns_encoding (name);
+}
+
+static bool s_can_take (void *arg, const zc_handover_t *client)
+{
+    (void)arg;
+    return zc_conns_can_take (client);
+}
+
+static void s_take_client (void *arg, const zc_handover_t *client, int fd)
+{
+    zc_conns_take (&((s_server_t *)arg)->conns, client, fd);
+}
+
 static int s_start (void *arg, zc_worker_t *worker)
 {
     s_server_t *self = arg;
@@ -187,13 +239,14 @@ static int s_start (void *arg, zc_worker_t *worker)
         return -1;
     }
     self->poll.data = self;
-    uv_poll_start (&self->poll, UV_READABLE, s_on_accept);
+    if (!zc_worker_succeeds (worker))
+        s_begin (self);
     return 0;
 }
 
 static void s_close_listener (s_server_t *self)
 {
-    if (self->listener >= 0)
+    if (self->listener >= 0 && !self->handed_over)
         close (self->listener);
     self->listener = -1;
 }
@@ -202,7 +255,7 @@ static void s_close_listener (s_server_t *self)
 static void s_drain (void *arg)
 {
     s_server_t *self = arg;
-    for (int i = 0; i < ZC_BACKLOG && s_accept (self); i++)
+    for (int i = 0; self->accepts && i < ZC_BACKLOG && s_accept (self); i++)
         ;
     uv_close ((uv_handle_t *)&self->pause, NULL);
     uv_close ((uv_handle_t *)&self->poll, NULL);
@@ -249,6 +302,15 @@ int zc_fcgi_run (zc_options_t *options, int listener, unsigned index)
         .abort = s_abort,
         .reload = s_reload,
         .stats = s_stats,
+        .listener = listener,
+        .give = s_give,
+        .given = s_given,
+        .committed = s_on_committed,
+        .left = s_left,
+        .encoding = s_encoding,
+        .can_take = s_can_take,
+        .take = s_take_client,
+        .begin = s_begin,
     };
     char name[32];
     snprintf (name, sizeof name, "fcgi.%u", index);

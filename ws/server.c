@@ -163,6 +163,7 @@ static void s_on_committed (void *arg)
 {
     zc_server_t *self = arg;
     self->accepts = false;
+    self->handed_over = true;
     uv_poll_stop (&self->poll);
     uv_timer_stop (&self->pause);
     zc_travel_hold (self);
@@ -247,7 +248,7 @@ static void s_left (zc_server_t *self)
 
 static void s_close_listener (zc_server_t *self)
 {
-    if (self->listener >= 0 && !zc_worker_has_handed_over (self->worker))
+    if (self->listener >= 0 && !self->handed_over)
         close (self->listener);
     self->listener = -1;
 }

@@ -29,6 +29,7 @@ struct zc_server {
     zc_watch_t *watch;      /* owned; of the sessions' sockets */
     int listener;           /* owned; -1: closed */
     bool accepts;           /* connections on it are for this process */
+    bool handed_over;       /* they are for a successor; it stays open */
     int descriptors;        /* a connection with this number or a higher one waits */
     int waiting;            /* such a connection; owned; -1: there is none */
     uv_poll_t poll;         /* of listener */

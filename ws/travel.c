@@ -149,7 +149,7 @@ bool zc_travel_can_take (const zc_server_t *server, const zc_handover_t *client)
     bool joined = client->topics.len > 0;
     if (client->flags & ZC_HANDOVER_IDENTITY && client->limit_key.len == 0)
         return false;
-    return client->mode <= ZC_MODE_ECHO &&
+    return client->protocol != ZC_HANDOVER_FASTCGI && client->mode <= ZC_MODE_ECHO &&
            joined == (zc_travel_encoding (client->encoding) != NULL) && (joined || !stream) &&
            (!stream || client->received.len == 0);
 }

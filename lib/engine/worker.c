@@ -445,11 +445,6 @@ bool zc_worker_succeeds (const zc_worker_t *self)
     return self->service->give && zc_succession_inherited ()->role == ZC_SUCCESSION_WORKER;
 }
 
-bool zc_worker_has_handed_over (const zc_worker_t *self)
-{
-    return self->handed_over;
-}
-
 static void s_start_upgrades (zc_worker_t *self)
 {
     const zc_taker_hooks_t hooks = {self, s_encoding, s_can_take, s_take, s_begin, s_not_taken};

@@ -33,6 +33,10 @@ typedef struct zc_worker zc_worker_t;
      .argument = "TIME",                                                                          \
      .help = "clients are told, and new ones sent elsewhere, when the broker hasn't answered "    \
              "for so long; 0: never", .reload = true},                                            \
+    {.name = "upgrade-timeout", .type = ZC_OPT_SECONDS, .preset = "30s", .min = 100,              \
+     .max = 60000, .argument = "TIME",                                                            \
+     .help = "how long a new binary may take to start; then the old one goes on alone",           \
+     .reload = true},                                                                             \
     {.name = "max-payload", .type = ZC_OPT_SIZE, .preset = "1M", .min = 1, .max = 1 << 30,        \
      .argument = "SIZE",                                                                          \
      .help = "largest payload that a client may publish"},                                        \
@@ -95,6 +99,7 @@ typedef struct {
     int listener; /* that a successor inherits */
     void (*give) (void *arg, zc_giver_t *giver);
     void (*given) (void *arg, void *item);
+    /*  The listening socket stays open, as a master that becomes of this process needs it. */
     void (*committed) (void *arg);
     size_t (*left) (void *arg);
     const zc_encoding_t *(*encoding) (void *arg, zc_slice_t name);
@@ -126,8 +131,6 @@ void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t
 
 /*  Whether this process succeeds another one, so that a service accepts only after `begin`. */
 bool zc_worker_succeeds (const zc_worker_t *self);
-/*  Whether its clients are a successor's: the listening socket is left as it is. */
-bool zc_worker_has_handed_over (const zc_worker_t *self);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);

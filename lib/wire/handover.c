@@ -64,7 +64,7 @@ static const s_field_t s_fields[] = {
            s_is_plain, 0},
     [4] = {S_AT (topics), S_OF (ZC_HANDOVER_CHANNEL) | S_CLIENT, S_OF (ZC_HANDOVER_CHANNEL),
            s_is_list, 0},
-    [5] = {S_AT (protocol), S_CLIENT, S_CLIENT, NULL, ZC_HANDOVER_WEBSOCKET},
+    [5] = {S_AT (protocol), S_CLIENT, S_CLIENT, NULL, ZC_HANDOVER_FASTCGI},
     [6] = {S_AT (mode), S_CLIENT, 0, NULL, UINT8_MAX},
     [7] = {S_AT (flags), S_CLIENT, 0, NULL, 31},
     [8] = {S_AT (position), S_CLIENT, 0, NULL, UINT64_MAX},
@@ -82,6 +82,11 @@ static const s_field_t s_fields[] = {
     [20] = {S_AT (publish), S_CLIENT, 0, s_is_list, 0},
     [21] = {S_AT (subscribe), S_CLIENT, 0, s_is_list, 0},
     [22] = {S_AT (limit_key), S_CLIENT, 0, s_is_address, 0},
+    [23] = {S_AT (port), S_CLIENT, 0, NULL, UINT16_MAX},
+    [24] = {S_AT (request), S_CLIENT, 0, NULL, UINT16_MAX},
+    [25] = {S_AT (request_flags), S_CLIENT, 0, NULL, 3},
+    [26] = {S_AT (owed_header), S_CLIENT, 0, NULL, 8},
+    [27] = {S_AT (owed_content), S_CLIENT, 0, NULL, UINT16_MAX},
 };
 #define S_FIELDS (sizeof s_fields / sizeof *s_fields)
 

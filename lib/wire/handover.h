@@ -32,7 +32,11 @@ typedef enum {
 #define ZC_HANDOVER_KINDS (ZC_HANDOVER_REFUSED + 1)
 
 /*  The protocol of a client's connection. */
-typedef enum { ZC_HANDOVER_STREAM = 1, ZC_HANDOVER_WEBSOCKET } zc_handover_protocol_t;
+typedef enum {
+    ZC_HANDOVER_STREAM = 1,
+    ZC_HANDOVER_WEBSOCKET,
+    ZC_HANDOVER_FASTCGI
+} zc_handover_protocol_t;
 
 enum {
     ZC_HANDOVER_DEFLATE = 1,  /* permessage-deflate was negotiated */
@@ -60,6 +64,10 @@ typedef struct {
     zc_slice_t last_id;  /* with which its first subscription resumes */
     zc_slice_t address;  /* by which its connections are counted */
     zc_slice_t peer;     /* the client that a proxy names */
+    uint64_t port;       /* of that */
+    /*  Of a FastCGI request: its id, whether its body isn't complete (1) and its connection is to
+     *  be kept (2), and the bytes that a record still owes. */
+    uint64_t request, request_flags, owed_header, owed_content;
     /*  Of its identity. */
     zc_slice_t subject, token_id, key_id;
     uint64_t issued_ms, expires_ms; /* expires_ms: 0 for never */

@@ -12,6 +12,8 @@ import zlib
 
 import pytest
 
+from fastcgi import ABORT, KEEP_CONN, STDOUT, Peer, record
+from fastcgi import request as fastcgi_request
 from http11 import Http, request
 from stack import BUILD, LIMIT, PROGRAMS, can_connect, run, wait_for
 from wsraw import FIN, TEXT, CONTINUATION, Raw, encode
@@ -159,7 +161,7 @@ def test_what_is_half_sent(stack):
             client.send(request(path))
         slow.append(client)
     stack.wait_report("ws.0", lambda report: report["clients"] == 2)
-    with Publisher(stack, "t", pad=" " + "x" * 30000, pause=0.01) as publisher:
+    with Publisher(stack, "t", pad=" " + "x" * 30000, pause=0.02) as publisher:
         stack.wait_report("ws.0", lambda report: len(report["slow"]) == 2 and report["slow"][0]["lag"] > 1 << 20)
         for _ in range(2):
             upgrade(daemon)
@@ -410,3 +412,60 @@ def test_nothing_grows(stack):
         assert client.wait(1)[0].data == "there" and client.connections == 1
     assert daemon.fds() == descriptors
     assert daemon.pss() < 1.3 * memory + (4 << 20)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_fastcgi_streams_stay(stack, processes):
+    """Behind nginx: streams go on over several upgrades, and look cut when the last process is stopped, so that clients come back."""
+    stack.broker()
+    daemon = stack.fcgi(processes=processes)
+    stack.nginx()
+    streams = [stack.sse("t") for _ in range(30)] + [stack.sse("t", "other") for _ in range(10)]
+    json_streams = [stack.sse("t", format="zcast.v1") for _ in range(10)]
+    for client in streams + json_streams:
+        client.wait_open()
+    stack.publish("t", "-1")
+    for client in streams + json_streams:
+        client.wait(1)
+    with Publisher(stack, "t") as publisher:
+        for _ in range(4):
+            upgrade(daemon)
+    expected = [-1, *range(publisher.sent)]
+    for client in streams + json_streams:
+        client.wait(len(expected))
+    for client in streams:
+        assert numbers(client) == expected
+    for client in json_streams:
+        assert [int(event.json()["data"]) for event in client.messages()] == expected
+    for client in streams + json_streams:
+        assert client.connections == 1 and not client.closed
+        assert not [event for event in client.events if event.event == "zcast.continuity"]
+    fresh = stack.sse("t").wait_open()
+    assert daemon.stop() == 0
+    for client in [*streams, fresh]:
+        client.wait_closed()
+
+
+def test_fastcgi_what_is_half_sent(stack):
+    """A web server that doesn't read: the record that was begun is finished, and the text goes on without a hole."""
+    stack.broker()
+    daemon = stack.fcgi("--max-lag=64M")
+    peer = Peer(stack.fcgi_socket)
+    stack.closers.append(peer.socket.close)
+    peer.send(fastcgi_request("topic=t", flags=KEEP_CONN))
+    stack.wait_report("fcgi.0", lambda report: report["clients"] == 1)
+    with Publisher(stack, "t", pad=" " + "x" * 30000, pause=0.02) as publisher:
+        stack.wait_report("fcgi.0", lambda report: len(report["slow"]) == 1 and report["slow"][0]["lag"] > 1 << 20)
+        for _ in range(3):
+            upgrade(daemon)
+    stack.publish("t", "end")
+    while b"data: end\n" not in peer.text[-2000:]:
+        kind, _, content = peer.read()
+        assert kind == STDOUT and content
+    found = [int(line.split()[1]) for line in peer.text.split(b"\n") if line.startswith(b"data: ") and b"xxx" in line]
+    assert b"zcast.continuity" not in peer.text
+    assert found == list(range(publisher.sent))
+    peer.send(record(ABORT, 1))
+    peer.finish()
+    peer.text = b""
+    peer.send(fastcgi_request("topic=t", id=2)).wait("zcast.heartbeat")  # the connection was kept
