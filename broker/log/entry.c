@@ -208,6 +208,17 @@ int zc_log_told_next (zc_slice_t *detail, zc_log_told_t *told)
 
 /*  The server. */
 
+/*  Whether a version is 6.2 or later: XTRIM knows MINID since then. */
+static bool s_new_enough (zc_slice_t version)
+{
+    zc_slice_t major, minor;
+    uint64_t first, second;
+    if (!s_take (&version, '.', &major) || !s_take (&version, '.', &minor) ||
+        !s_number (major, &first) || !s_number (minor, &second))
+        return false;
+    return first > 6 || (first == 6 && second >= 2);
+}
+
 const char *zc_log_server_parse (zc_log_server_t *self, const redisReply *reply)
 {
     static const zc_slice_t none = {"", 0};
@@ -230,6 +241,8 @@ const char *zc_log_server_parse (zc_log_server_t *self, const redisReply *reply)
     }
     if (self->run.len == 0 || self->run.len > ZC_LOG_RUN_MAX)
         return "its answer to INFO has no run_id";
+    if (!s_new_enough (self->version))
+        return "it is too old for the log, which needs Redis 6.2 or Valkey";
     if (!zc_slice_is (self->role, "master"))
         return "it is a replica: give the master's address";
     if (!zc_slice_is (self->policy, "noeviction"))
