@@ -607,11 +607,36 @@ static void s_take_end (zc_session_t *session)
         zc_session_drop (session);
 }
 
+/*  Whether a request whose head isn't complete may be for a stream: an EventSource comes back after
+ *  a connection that was closed, and never again after a refusal. */
+static bool s_may_be_stream (const zc_http_t *self)
+{
+    static const char method[] = "GET ";
+    const zc_front_t *front = &self->session->server->front;
+    zc_slice_t line = {(const char *)self->in.data + self->head.begin,
+                       self->in.len - self->head.begin};
+    size_t len = line.len < sizeof method - 1 ? line.len : sizeof method - 1;
+    if (self->part != PART_HEAD || len == 0 || memcmp (line.at, method, len) != 0)
+        return false;
+    zc_slice_t path = {line.at + len, 0};
+    while (len + path.len < line.len && !strchr (" ?\r\n", path.at[path.len]))
+        path.len++;
+    bool whole = len + path.len < line.len;
+    for (size_t i = 0; i < front->door_count; i++) {
+        zc_slice_t of = {front->doors[i].path, strlen (front->doors[i].path)};
+        if (front->doors[i].door->streams &&
+            (zc_slice_compare (of, path) == 0 || (!whole && zc_slice_begins (of, path))))
+            return true;
+    }
+    return false;
+}
+
 static void s_expire (zc_session_t *session)
 {
     zc_http_t *self = session->http;
     bool draining = session->server->front.draining;
-    if (session->state >= ZC_SESSION_KEPT || (self && self->part >= PART_SKIP))
+    if (session->state >= ZC_SESSION_KEPT ||
+        (self && (self->part >= PART_SKIP || s_may_be_stream (self))))
         zc_session_drop (session);
     else if (self && self->part == PART_WAIT)
         s_refuse (session, 503, "no answer in time");

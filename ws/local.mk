@@ -11,8 +11,8 @@ ws_libparts_a_SOURCES = \
 	ws/receiver.c ws/receiver.h \
 	ws/upgrade.c ws/upgrade.h
 
-sbin_PROGRAMS += ws/zcast-ws
-ws_zcast_ws_SOURCES = \
+noinst_LIBRARIES += ws/libserver.a
+ws_libserver_a_SOURCES = \
 	ws/handshake.c ws/handshake.h \
 	ws/http.c ws/http.h \
 	ws/server.c ws/server.h \
@@ -21,7 +21,9 @@ ws_zcast_ws_SOURCES = \
 	ws/stream.c ws/stream.h \
 	ws/talk.c ws/talk.h \
 	ws/travel.c ws/travel.h \
-	ws/websocket.c ws/websocket.h \
-	ws/zcast-ws.c
-ws_zcast_ws_LDADD = ws/libparts.a libzcast.a \
+	ws/websocket.c ws/websocket.h
+
+sbin_PROGRAMS += ws/zcast-ws
+ws_zcast_ws_SOURCES = ws/zcast-ws.c
+ws_zcast_ws_LDADD = ws/libserver.a ws/libparts.a libzcast.a \
 	$(WSLAY_LIBS) $(ZLIB_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -182,6 +182,16 @@ TESTS += tests/unit/link_test
 tests_unit_link_test_SOURCES = tests/unit/link_test.c tests/unit/unit.h tests/unit/upstream.h
 tests_unit_link_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/worker_test
+TESTS += tests/unit/worker_test
+tests_unit_worker_test_SOURCES = tests/unit/worker_test.c tests/unit/unit.h tests/unit/upstream.h
+tests_unit_worker_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/session_test
+TESTS += tests/unit/session_test
+tests_unit_session_test_SOURCES = tests/unit/session_test.c tests/unit/unit.h tests/unit/upstream.h
+tests_unit_session_test_LDADD = ws/libserver.a ws/libparts.a $(UNIT_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/watch_test
 TESTS += tests/unit/watch_test
 tests_unit_watch_test_SOURCES = tests/unit/watch_test.c
