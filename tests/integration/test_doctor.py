@@ -1,18 +1,23 @@
 """`zmq doctor` and `zmq ping --through`: samples that are right, samples with one line that is wrong, and servers that are
 hostile. Cases run beside one another, in threads: most of their time is waiting."""
 
+import base64
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
+import zlib
 
 import pytest
 
-from stack import BUILD, LIMIT, PROGRAMS, SOURCE, Stack, free_port, run
+from stack import BUILD, LIMIT, PROGRAMS, SOURCE, Stack, environment, free_port, is_sanitized, run
 
 ORIGIN = "https://pages.example"
 DIRECT = {"no_proxy": "*"}  # whatever this runs in has a proxy for the world outside
@@ -100,7 +105,7 @@ class Workers:
         common = ["--heartbeat=2s", f"--cors-origin={ORIGIN}"]
         tokens = ["--tokens=all", f"--token-keys={stack.folder}/key"]
         started = [stack.ws("--allow-publish", *common), stack.fcgi("--allow-publish", "--socket-mode=0666", *common)]
-        started += [guarded.ws("--allow-origin=*", *common, *tokens), guarded.fcgi("--socket-mode=0666", *common, *tokens)]
+        started += [guarded.ws("--name=guarded", "--allow-origin=*", *common, *tokens), guarded.fcgi("--name=guarded", "--socket-mode=0666", *common, *tokens)]
         for each in started:
             each.wait_log("broker: connected")
 
@@ -241,3 +246,403 @@ def test_one_line_is_wrong_in_nginx(workers):
 
 def test_one_line_is_wrong_in_another_server(workers):
     check(workers, with_token(workers, OTHERS))
+
+
+# -- stubs: what no configuration of a proxy makes of it
+
+
+class Stub:
+    """A server on a socket: each connection goes to `serve (link, head)` in a thread of its own."""
+
+    def __init__(self, stack, serve, tls=None):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.serve, self.tls = serve, tls
+        stack.closers.append(self.listener.close)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def _accept(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._run, args=(link,), daemon=True).start()
+
+    def _run(self, link):
+        try:
+            link.settimeout(LIMIT)
+            with self.tls.wrap_socket(link, server_side=True) if self.tls else link as link:
+                head = b""
+                while b"\r\n\r\n" not in head and (more := link.recv(4096)):
+                    head += more
+                if head:
+                    self.serve(link, head.decode(errors="replace"))
+        except OSError:
+            pass  # the client has seen enough
+
+
+def head(status="200 OK", type="text/event-stream", **more):
+    fields = {"Content-Type": type, "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Connection": "close", **more}
+    return f"HTTP/1.1 {status}\r\n{''.join(f'{name}: {value}' + chr(13) + chr(10) for name, value in fields.items())}\r\n".encode()
+
+
+HEARTBEAT = b"event: zcast.heartbeat\ndata:{}\nid: 1795478400123-0\n\n"
+
+
+def answer(*parts, pause=0, hold=True, **more):
+    """A stream's head, then the parts; the connection is held then."""
+
+    def serve(link, asked):
+        link.sendall(head(**more))
+        for part in parts:
+            link.sendall(part)
+            time.sleep(pause)
+        if hold:
+            while link.recv(4096):
+                pass
+
+    return serve
+
+
+def date(seconds):
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + seconds))
+
+
+@pytest.mark.parametrize("off, verdict", [(0, "ok"), (-30, "warn"), (3600, "fail")])
+def test_a_clock_that_is_off(stack, off, verdict):
+    stub = Stub(stack, answer(HEARTBEAT, Date=date(off)))
+    found = finding(doctor(stub.url, "--timeout=2", "--seconds=1"), "clock")
+    assert found["verdict"] == verdict
+    assert off == 0 or ("timedatectl" in found["hint"] and "token-leeway" in found["lines"]["zcast.conf"])
+
+
+def test_nothing_listens():
+    report = doctor(f"http://127.0.0.1:{free_port()}", "--timeout=2")
+    found = finding(report, "connection")
+    assert found["verdict"] == "fail" and "refused" in found["fact"].lower() + "refused" and "ss -ltn" in found["hint"]
+    assert {each["verdict"] for each in report["checks"]} == {"fail", "skipped"}
+
+
+def test_no_such_host():
+    found = finding(doctor("http://no-such-host.invalid", "--timeout=5"), "connection")
+    assert found["verdict"] == "fail" and "no-such-host.invalid" in found["fact"]
+
+
+def test_events_are_gathered(workers):
+    """By what stands between: it hands on what has come once a second and a half only, and with it what came since."""
+    port = workers.stacks["open"].ws_port
+
+    def gather(link, asked):
+        with socket.create_connection(("127.0.0.1", port)) as worker:
+            worker.sendall(asked.encode())
+            threading.Thread(target=shovel, args=(link, worker, 0), daemon=True).start()
+            shovel(worker, link, 0.7 if "GET /events" in asked else 0)
+
+    def shovel(source, to, pause):
+        try:
+            while more := source.recv(65536):
+                time.sleep(pause)
+                to.sendall(more)
+        except OSError:
+            pass
+
+    stub = Stub(workers.stacks["open"], gather)
+    found = finding(doctor(stub.url, "--send=http", "--seconds=1", "--server=haproxy"), "buffering")
+    assert found["verdict"] == "warn" and "option http-no-delay" in found["lines"]["haproxy"]
+
+
+def test_events_stay_away(stack):
+    """The first one comes, and of those that are published none."""
+
+    def serve(link, asked):
+        if asked.startswith("POST"):
+            link.sendall(head(type="text/plain") + b"1795478400124-0\n")
+        else:
+            answer(HEARTBEAT)(link, asked)
+
+    found = finding(doctor(Stub(stack, serve).url, "--send=http", "--timeout=1", "--seconds=1", "--server=nginx"), "buffering")
+    assert found["verdict"] == "fail" and "fastcgi_buffering off;" in found["lines"]["nginx"]
+
+
+def test_publishing_is_refused(stack):
+    stack.broker()
+    stack.ws("--heartbeat=1s").wait_log("broker: connected")
+    found = finding(doctor(f"http://127.0.0.1:{stack.ws_port}", "--send=http", "--seconds=1"), "publish")
+    assert found["verdict"] == "fail" and "allow-publish = yes" in found["lines"]["zcast.conf"]
+
+
+def test_a_page_in_place_of_a_stream(stack):
+    """As single-page applications answer all paths."""
+    stub = Stub(stack, answer(b"<html>app</html>", hold=False, type="text/html"))
+    found = finding(doctor(stub.url, "--timeout=2", "--server=lighttpd"), "stream")
+    assert found["verdict"] == "fail" and 'include "zcast/zcast.conf"' in found["lines"]["lighttpd"]
+
+
+def test_another_s_stream(stack):
+    stub = Stub(stack, answer(b"data: x\nid: 1\n\n"))
+    assert "not one of zcast's" in finding(doctor(stub.url, "--timeout=2", "--seconds=1"), "stream")["fact"]
+
+
+def test_a_gap_at_once(stack):
+    """Of two brokers without a common history, for example."""
+
+    def serve(link, asked):
+        gap = b'event: zcast.continuity\ndata: {"status":"gap","since":"1795478400123-0","from":"1795478400125-0"}\nid: 1795478400125-0\n\n'
+        answer(gap if "Last-Event-ID" in asked else HEARTBEAT)(link, asked)
+
+    found = finding(doctor(Stub(stack, serve).url, "--timeout=2", "--seconds=1"), "resume")
+    assert found["verdict"] == "fail" and "history = lmdb" in found["lines"]["zcast.conf"]
+
+
+def test_a_cache_has_answered(stack):
+    stub = Stub(stack, answer(HEARTBEAT, Age="7"))
+    found = finding(doctor(stub.url, "--timeout=2", "--seconds=1"), "cache")
+    assert found["verdict"] == "fail" and "Age" in found["fact"]
+
+
+def test_heartbeats_in_bursts(stack):
+    stub = Stub(stack, answer(HEARTBEAT, HEARTBEAT * 3, HEARTBEAT * 3, pause=0.3))
+    found = finding(doctor(stub.url, "--timeout=2", "--seconds=2"), "buffering")
+    assert found["verdict"] == "fail" and "heartbeats came in one burst" in found["fact"]
+
+
+# -- hostile servers
+
+
+def endless(*begin, piece):
+    def serve(link, asked):
+        for part in begin:
+            link.sendall(part)
+        while True:
+            link.sendall(piece)
+
+    return serve
+
+
+def slowly(link, asked):
+    for byte in head() + HEARTBEAT * 100:
+        link.sendall(bytes([byte]))
+        time.sleep(0.05)
+
+
+def websocket(link, asked):
+    """Frames without an end, right after a good handshake; a stream else."""
+    if "Upgrade: websocket" in asked:
+        key = re.search(r"Sec-WebSocket-Key: (\S+)", asked)[1]
+        accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+        link.sendall(f"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+        while True:
+            link.sendall(b"\x89\x7d" + b"p" * 125)
+    answer(HEARTBEAT)(link, asked)
+
+
+HOSTILE = {
+    "an endless head": endless(b"HTTP/1.1 200 OK\r\n", piece=b"X-Field: " + b"x" * 1000 + b"\r\n"),
+    "an endless line of it": endless(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 65536),
+    "an endless event": endless(head() + b"data: ", piece=b"x" * 65536),
+    "endless events": endless(head(), piece=HEARTBEAT * 1000),
+    "an endless page": endless(head("404 Not Found", "text/html"), piece=b"<p>" * 20000),
+    "a byte at a time": slowly,
+    "nothing": lambda link, asked: link.recv(1),
+    "the end": lambda link, asked: None,
+    "no HTTP": lambda link, asked: link.sendall(b"SSH-2.0-OpenSSH\r\n" * 100),
+    "endless pings": websocket,
+    "deflated zeros": answer(zlib.compress(b"data: " + b"\0" * 200_000_000, 9), **{"Content-Encoding": "deflate"}),
+}
+
+
+def bounded(*words):
+    """A run with little memory and little time; its outputs."""
+    limits = ["prlimit", "--as=1000000000", "--", str(BUILD / PROGRAMS["zmq"])] if not is_sanitized("zmq") else [str(BUILD / PROGRAMS["zmq"])]
+    return run(limits[0], *limits[1:], *words, env=DIRECT, check=False, timeout=LIMIT)
+
+
+def test_hostile_servers(stack):
+    """They neither crash it, nor stall it, nor fill its memory."""
+
+    def look(kind):
+        stub = Stub(stack, HOSTILE[kind])
+        done = bounded("doctor", stub.url, "--timeout=1", "--seconds=1", "--origin=https://a.example", "--send=http", "--json")
+        ping = bounded("ping", "--through", stub.url, "--timeout=1")
+        good = done.returncode in (0, 1, 3) and bool(json.loads(done.stdout)["checks"])
+        good &= ping.returncode in (0, 1, 2) and ping.stdout.startswith("ZCAST ") and ping.stdout.count("\n") == 1
+        return "" if good else f"{kind}: {done} {ping}"
+
+    wrong = [text for text in together(look, HOSTILE) if text]
+    assert not wrong, "\n\n".join(wrong)
+
+
+SECRET = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LXNlY3JldA.c2lnbmF0dXJl"
+
+
+def test_a_token_that_is_said_back(stack):
+    """Wherever a server says it; and characters that a terminal would obey."""
+    escape = f"\x1b]0;{SECRET}\x07 | {SECRET}"
+
+    def serve(link, asked):
+        assert "Bearer" not in asked or SECRET in asked or "zmq-doctor" in asked
+        status = "404 " + SECRET if "/events" in asked else "403 no"
+        more = {"Server": escape, "Location": escape, "Set-Cookie": SECRET, "Access-Control-Allow-Origin": escape}
+        link.sendall(head(status, "text/plain", **more) + escape.encode() * 50)
+
+    stub = Stub(stack, serve)
+    for words in (["doctor", stub.url], ["doctor", stub.url, "--json"], ["ping", "--through", stub.url]):
+        done = run("zmq", *words, "--timeout=2", env={**DIRECT, "ZCAST_TOKEN": SECRET}, check=False)
+        assert done.stdout and "404" in done.stdout
+        assert SECRET not in done.stdout + done.stderr and SECRET[:20] not in done.stdout + done.stderr
+        assert "\x1b" not in done.stdout and "\x07" not in done.stdout
+
+
+# -- certificates
+
+
+def certificate(folder, days):
+    """A context with a certificate that ends in `days`."""
+    name = folder / f"cert{days}"
+    end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400 + 3600))
+    (folder / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca = x\n[x]\ndatabase = {folder}/index\nserial = {folder}/serial\nnew_certs_dir = {folder}\ndefault_md = sha256\n"
+        "policy = p\nx509_extensions = e\n[p]\ncommonName = supplied\n[e]\nsubjectAltName = IP:127.0.0.1\nbasicConstraints = CA:true\n"
+    )
+    (folder / "index").write_text("")
+    (folder / "serial").write_text("01\n")
+    new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=localhost"]
+    run("openssl", *new)
+    sign = ["ca", "-batch", "-notext", "-selfsign", "-config", folder / "ca.cnf", "-keyfile", f"{name}.key", "-in", f"{name}.csr", "-out", f"{name}.pem"]
+    run("openssl", *sign, "-startdate", "20200101000000Z", "-enddate", end)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(f"{name}.pem", f"{name}.key")
+    return tls, f"{name}.pem"
+
+
+def test_certificates(stack):
+    """One that lasts, one that ends soon, one that has ended, one that nobody trusts; and HTTP/1.1 over TLS."""
+    for days, verdict, status, said in ((60, "ok", 0, "in 60 days"), (5, "warn", 1, "in 5 days"), (-5, "fail", 2, "expired 4 days ago")):
+        tls, path = certificate(stack.folder, days)
+        stub = Stub(stack, answer(HEARTBEAT), tls=tls)
+        report = doctor(stub.url, f"--ca={path}", "--timeout=3", "--seconds=1", "--server=nginx")
+        found = finding(report, "tls")
+        assert found["verdict"] == verdict and said in found["fact"]
+        assert verdict == "ok" or "ssl_certificate" in found["lines"]["nginx"]
+        if verdict != "fail":
+            assert "listen 443 ssl http2;" in finding(report, "connections")["lines"]["nginx"]
+        done = run("zmq", "ping", "--through", stub.url, f"--ca={path}", env=DIRECT, check=False)
+        assert done.returncode == max(status, 1) and (verdict == "ok" or said in done.stdout)  # HTTP/1.1 is a warning
+    found = finding(doctor(stub.url, "--timeout=3"), "tls")
+    tls, path = certificate(stack.folder, 60)
+    found = finding(doctor(Stub(stack, answer(HEARTBEAT), tls=tls).url, "--timeout=3"), "tls")
+    assert found["verdict"] == "fail" and "self-signed" in found["fact"].replace("self signed", "self-signed")
+
+
+def test_http_2(workers):
+    """What browsers speak over TLS: nothing is wrong then."""
+    stack = Stack()
+    workers.lend(stack, "open")
+    try:
+        _, path = certificate(stack.folder, 60)
+        port = free_port()
+        key = path.replace(".pem", ".key")
+        tls = f"server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {path}; ssl_certificate_key {key}; include nginx-zcast.conf; }}\n    server {{\n        listen 127"
+        stack.nginx(edit=lambda text: text.replace("server {\n        listen 127", tls))
+        report = doctor(f"https://127.0.0.1:{port}", f"--ca={path}", "--send=http")
+        assert report["verdict"] == "ok" and "HTTP/2" in finding(report, "connections")["fact"]
+    finally:
+        wrong = stack.close()
+        print(stack.logs())
+        stack.remove()
+    assert not wrong
+
+
+# -- a monitoring system, and wrong use
+
+
+def test_ping_through(workers):
+    stack = workers.stacks["open"]
+    url = f"http://127.0.0.1:{stack.ws_port}"
+    done = run("zmq", "ping", "--through", url, env=DIRECT)
+    assert re.fullmatch(rf"ZCAST OK - {url} gives the first event after \d+ ms \| connect=[\d.]+s;;;0 first_event=[\d.]+s;1.000;5.000;0\n", done.stdout)
+    done = run("zmq", "ping", "--through", url, "--warning=0.001", env=DIRECT, check=False)
+    assert done.returncode in (0, 1)
+    done = run("zmq", "ping", "--through", f"http://127.0.0.1:{free_port()}", env=DIRECT, check=False)
+    assert done.returncode == 2 and done.stdout.startswith("ZCAST CRITICAL - connection: ") and done.stdout.endswith("|\n")
+    done = run("zmq", "ping", "--through", "ftp://example.org", env=DIRECT, check=False)
+    assert done.returncode == 3 and done.stdout == "ZCAST UNKNOWN - nothing was measured\n" and "expected http://" in done.stderr
+    done = run("zmq", "ping", "--through", url, "--token-file=/nowhere", env=DIRECT, check=False)
+    assert done.returncode == 3 and "/nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "which URL?"),
+        (["ftp://example.org"], "expected http://"),
+        (["http://ann:secret@example.org"], "expected http://"),
+        (["http://example.org/?a=b"], "expected http://"),
+        (["http://example.org", "--skip=nonsense"], "'nonsense' is no check"),
+        (["http://example.org", "--server=iis"], "--server"),
+        (["http://example.org", "--send=always"], "--send"),
+        (["http://example.org", "--topic=a\nb"], "topic"),
+        (["http://example.org", "--origin=https://a\r\nX: y"], "origin"),
+    ],
+)
+def test_wrong_use(words, said):
+    done = run("zmq", "doctor", *words, check=False, env=DIRECT)
+    assert done.returncode == 2 and said in done.stderr and "secret" not in done.stderr and not done.stdout
+
+
+def test_what_is_skipped_is_left_out(workers):
+    report = doctor(f"http://127.0.0.1:{workers.stacks['open'].ws_port}", "--seconds=1", "--skip=idle", "--skip=clock")
+    assert not {"idle", "clock"} & {each["id"] for each in report["checks"]}
+
+
+def test_a_signal_ends_it(stack):
+    asked = threading.Event()
+
+    def serve(link, head):
+        asked.set()
+        answer(HEARTBEAT)(link, head)
+
+    stub = Stub(stack, serve)
+    process = subprocess.Popen([BUILD / PROGRAMS["zmq"], "doctor", stub.url, "--seconds=60"], stdout=subprocess.PIPE, env=environment(**DIRECT))
+    assert asked.wait(LIMIT)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT) == 1 and not process.stdout.read()
+    process.stdout.close()
+
+
+def test_the_commands_of_the_troubleshooting_page(workers):
+    """Each of them finds nothing wrong here; and every finding that the page names is one."""
+    stack = workers.stacks["open"]
+    text = (SOURCE / "doc/troubleshooting.md").read_text()
+    url = f"http://127.0.0.1:{stack.ws_port}"
+    (stack.folder / "ann.token").write_text(workers.token.read_text())
+    lines = [line.split(" #")[0].strip() for block in re.findall(r"^```sh run\n(.*?)^```$", text, re.M | re.S) for line in block.splitlines()]
+    assert len(lines) == 8
+
+    def look(line):
+        line = line.replace("https://www.example.org", url).replace("https://app.example.org", ORIGIN).replace("--seconds 60", "--seconds 1")
+        words = [str(BUILD / PROGRAMS["zmq"]), *line.split()[1:], "--control", stack.control_endpoint]
+        # without token-keys, a token makes no difference, and without allow-origin no other page opens a WebSocket
+        words += ["--skip=token"] if "--token-file" in line else ["--skip=websocket"] if "--origin" in line else []
+        done = run(*words, env=DIRECT, cwd=stack.folder, check=False)
+        return "" if done.returncode == 0 and done.stdout else f"{line}: {done}"
+
+    wrong = [text for text in together(look, lines) if text]
+    assert not wrong, "\n".join(wrong)
+    known = {each["id"] for each in doctor(url, "--seconds=1")["checks"]}
+    rows = re.findall(r"^\| ([^|]*) \| ([^|]*) \|", text.split("## Nothing arrives")[0], re.M)
+    named = {id for row in rows for id in re.findall(r"`([a-z-]+)`", row[1])}
+    assert len(named) > 10 and named <= known
+
+
+def test_the_lines_that_the_page_names_are_those_of_the_samples():
+    """So that a line which is copied from it is right."""
+    text = (SOURCE / "doc/troubleshooting.md").read_text()
+    samples = "".join(path.read_text() for path in (SOURCE / "etc").rglob("*") if path.is_file())
+    for line in re.findall(r"`([a-z_]+ [^`]*;)`", text):
+        assert line in samples or line in ("listen 443 ssl http2;", "ssl_certificate …/fullchain.pem;", "include snippets/zcast.conf;", "proxy_buffering off;"), line
