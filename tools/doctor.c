@@ -85,9 +85,12 @@ static void s_connection (const s_facts_t *facts, zc_finding_t *self)
                facts->connect_ms);
     else if (facts->untrusted)
         s_ok (self, "something listens there");
-    else
+    else if (*facts->failure)
         s_say (self, ZC_DOCTOR_FAIL, ZC_ADVICE_LISTEN, "there is no connection: %s",
                facts->failure);
+    else
+        s_say (self, ZC_DOCTOR_FAIL, ZC_ADVICE_LISTEN, "there is no connection within %.1f s",
+               (double)facts->timeout_ms / 1000);
 }
 
 static void s_tls (const s_facts_t *facts, zc_finding_t *self)
@@ -117,11 +120,13 @@ static void s_first_byte (const s_facts_t *facts, zc_finding_t *self)
 {
     if (!facts->connected)
         s_skip (self, "there is no connection");
+    else if (facts->head_ms < 0 && *facts->failure)
+        s_say (self, ZC_DOCTOR_FAIL, ZC_ADVICE_WORKER, "there is no answer: %s", facts->failure);
     else if (facts->head_ms < 0)
         s_say (self, ZC_DOCTOR_FAIL, ZC_ADVICE_BUFFERING,
-               "no byte of an answer has come within %.1f s: %s", (double)facts->timeout_ms / 1000,
-               *facts->stream.text ? facts->stream.text
-                                   : "something gathers the answer, or the worker stands still");
+               "no byte of an answer has come within %.1f s: something gathers it, or the worker "
+               "stands still",
+               (double)facts->timeout_ms / 1000);
     else if (facts->head_ms > S_SLOW_MS)
         s_say (self, ZC_DOCTOR_WARN, ZC_ADVICE_WORKER, "the first byte took %.1f s",
                (double)facts->head_ms / 1000);

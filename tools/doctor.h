@@ -51,7 +51,7 @@ typedef struct {
     bool connected;
     bool untrusted;               /* TLS: the certificate was refused */
     char failure[ZC_DOCTOR_TEXT]; /* why there is no connection */
-    long connect_ms, tls_ms;
+    long connect_ms;
     int version; /* of HTTP: 10, 11, 20, 30; 0: not known */
     bool has_certificate;
     int64_t certificate_end_s, now_s; /* seconds since 1970 */

@@ -112,7 +112,7 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
         S_CADDY = "no `header_up -Last-Event-ID`",
         S_HAPROXY = "no `http-request del-header Last-Event-ID`"}},
     [ZC_ADVICE_HISTORY] = {"do all workers have the same broker?", {
-        S_ZCAST = "history = lmdb, and larger history-messages, history-bytes, history-age"}},
+        S_ZCAST = "history = lmdb:/var/lib/zcast, and larger topic-messages, topic-bytes, history-age"}},
     [ZC_ADVICE_UPGRADE] = {NULL, {
         S_NGINX = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $zcast_connection;",
         S_LIGHTTPD = "proxy.header = (\"upgrade\" => \"enable\")",

@@ -23,6 +23,7 @@
 #define S_EVENT_MAX 65536
 #define S_BYTES_MAX (16 * 1024 * 1024) /* of one answer */
 #define S_WATCH_MS 40000               /* two heartbeats of 15 s */
+#define S_TOKEN_BEGIN 16               /* bytes of a token by which it is recognised */
 #define S_TOGETHER_US 20000            /* bytes that come within this time came in one piece */
 
 /*  The state of one request. */
@@ -62,17 +63,14 @@ static long s_ms (uint64_t from_us, uint64_t to_us)
 
 /*  Texts from outside -------------------------------------------------------------------------- */
 
-/*  Removes the token. */
+/*  Takes the token out, and also its beginning where the rest was cut off. */
 static void s_hide (const s_probe_t *self, char *text, size_t len)
 {
-    const zc_buf_t *token = &self->token;
-    char *at;
-    while (token->len > 0 && len >= token->len &&
-           (at = memmem (text, len, token->data, token->len))) {
-        memset (at, '*', token->len);
-        len -= (size_t)(at + token->len - text);
-        text = at + token->len;
-    }
+    const char *token = (const char *)self->token.data, *end = text + len;
+    size_t begin = self->token.len < S_TOKEN_BEGIN ? self->token.len : S_TOKEN_BEGIN;
+    while (begin > 0 && (text = memmem (text, (size_t)(end - text), token, begin)))
+        for (size_t i = 0; i < self->token.len && text < end && *text == token[i]; i++)
+            *text++ = '*';
 }
 
 /*  The first line of a body. */
@@ -249,11 +247,11 @@ static void s_take_socket (s_probe_t *self, const char *bytes, size_t len)
         return;
     }
     zc_buf_add (&self->opening, bytes, len);
+    s_hide (self, (char *)self->opening.data, self->opening.len);
     zc_slice_t seen = {(char *)self->opening.data, self->opening.len};
     long head = zc_doctor_head_read (&attempt->head, seen);
     if (head == 0)
         return;
-    s_hide (self, attempt->head.location, strlen (attempt->head.location));
     zc_doctor_socket_accept (self->key, accept);
     self->facts->accepted =
         head > 0 && attempt->head.status == 101 && strcmp (attempt->head.accept, accept) == 0;
@@ -355,7 +353,6 @@ static void s_look_at_connection (s_probe_t *self)
     zc_http_look (self->main.http, &look);
     facts->connected = look.connected && !facts->untrusted;
     facts->connect_ms = look.connect_ms;
-    facts->tls_ms = look.tls_ms;
     facts->version = look.version;
     facts->has_certificate = look.has_certificate;
     facts->certificate_end_s = look.certificate_end_s;

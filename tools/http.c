@@ -392,7 +392,7 @@ static long s_ms (zc_http_client_t *self, CURLINFO info)
 {
     curl_off_t us = 0;
     curl_easy_getinfo (self->easy, info, &us);
-    return (long)((us + 500) / 1000);
+    return (long)((us + 999) / 1000);
 }
 
 void zc_http_look (zc_http_client_t *self, zc_http_look_t *look)
@@ -411,7 +411,6 @@ void zc_http_look (zc_http_client_t *self, zc_http_look_t *look)
     curl_easy_getinfo (self->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
     look->connected = connect_us > 0;
     look->connect_ms = s_ms (self, CURLINFO_CONNECT_TIME_T);
-    look->tls_ms = s_ms (self, CURLINFO_APPCONNECT_TIME_T);
     look->has_certificate = s_certificate_end (self, &look->certificate_end_s);
 }
 

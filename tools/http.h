@@ -71,8 +71,8 @@ typedef struct {
 /*  What is known of the connection that a request had made. */
 typedef struct {
     bool connected;
-    long connect_ms, tls_ms; /* from the beginning of the request; 0: it used one that was there */
-    int version;             /* of HTTP: 10, 11, 20, 30; 0: not known */
+    long connect_ms; /* from the beginning of the request; 0: it used one that was there */
+    int version;     /* of HTTP: 10, 11, 20, 30; 0: not known */
     bool has_certificate;
     int64_t certificate_end_s; /* seconds since 1970 */
 } zc_http_look_t;

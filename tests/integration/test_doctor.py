@@ -396,7 +396,7 @@ def test_a_gap_at_once(stack):
         answer(gap if "Last-Event-ID" in asked else HEARTBEAT)(link, asked)
 
     found = finding(doctor(Stub(stack, serve).url, "--timeout=2", "--seconds=1"), "resume")
-    assert found["verdict"] == "fail" and "history = lmdb" in found["lines"]["zcast.conf"]
+    assert found["verdict"] == "fail" and "history = lmdb:/var/lib/zcast" in found["lines"]["zcast.conf"]
 
 
 def test_a_cache_has_answered(stack):
@@ -496,6 +496,35 @@ def test_a_token_that_is_said_back(stack):
         assert done.stdout and "404" in done.stdout
         assert SECRET not in done.stdout + done.stderr and SECRET[:20] not in done.stdout + done.stderr
         assert "\x1b" not in done.stdout and "\x07" not in done.stdout
+
+
+def test_a_token_that_is_said_back_on_a_websocket(stack):
+    """As the sub-protocol, in a frame that closes, and cut within a long field."""
+    long = SECRET + "x" * 3000
+
+    def serve(link, asked):
+        if "Upgrade: websocket" in asked:
+            key = re.search(r"Sec-WebSocket-Key: (\S+)", asked)[1]
+            accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+            said = f"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: zcast.token.{long}\r\n\r\n"
+            reason = b"\x0f\xa1" + SECRET.encode()
+            link.sendall(said.encode() + b"\x88" + bytes([len(reason)]) + reason)
+        else:
+            link.sendall(head("301 Moved", "text/plain", Location=f"/{long}"))
+
+    stub = Stub(stack, serve)
+    for words in ([], ["--json"]):
+        done = run("zmq", "doctor", stub.url, "--timeout=2", *words, env={**DIRECT, "ZCAST_TOKEN": long}, check=False)
+        assert "301" in done.stdout and "****" in done.stdout and SECRET[:20] not in done.stdout + done.stderr
+
+
+def test_what_speaks_no_tls(stack):
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=lambda: listener.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), daemon=True).start()
+    stack.closers.append(listener.close)
+    report = doctor(f"https://127.0.0.1:{listener.getsockname()[1]}", "--timeout=5")
+    found = finding(report, "connection")
+    assert found["verdict"] == "fail" and "there is no connection: " in found["fact"] and finding(report, "first-byte")["verdict"] == "skipped"
 
 
 # -- certificates

@@ -104,6 +104,7 @@ static void test_the_way_there (void **state)
     (void)state;
     WITH ("connection", FAIL, LISTEN, "refused", facts.connected = false;
           strcpy (facts.failure, "connection refused"));
+    WITH ("connection", FAIL, LISTEN, "within 10.0 s", facts.connected = false);
     WITH ("tls", WARN, TLS, "plain", facts.tls = false);
     WITH ("tls", SKIPPED, NONE, "this machine", facts.tls = false; facts.loopback = true);
     WITH ("tls", WARN, CERTIFICATE, "in 13 days", facts.certificate_end_s = 54 * 86400 - 1);
@@ -125,6 +126,9 @@ static void test_the_stream (void **state)
     (void)state;
     zc_doctor_head_t none = {0};
     WITH ("first-byte", FAIL, BUFFERING, "within 10.0 s", facts.head_ms = ZC_DOCTOR_NEVER);
+    WITH ("first-byte", FAIL, WORKER, "no answer: reset", facts.head_ms = ZC_DOCTOR_NEVER;
+          strcpy (facts.failure, "reset"));
+    WITH ("first-byte", SKIPPED, NONE, "no connection", facts.connected = false);
     WITH ("first-byte", WARN, WORKER, "3.0 s", facts.head_ms = 3001);
     WITH ("stream", SKIPPED, NONE, "no answer", facts.stream.head = none);
     WITH ("stream", FAIL, PATH, "404: no such path", facts.stream.head.status = 404;
