@@ -171,6 +171,7 @@ static void s_close (zc_conn_t *self)
     self->state = STATE_CLOSED;
     zc_record_clear (&self->record);
     zc_buf_clear (&self->out);
+    zc_watch_remove (self->all->watch, self->client.fd); /* another process may have it, too */
     zc_watch_release (self->all->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
@@ -726,9 +727,7 @@ void zc_conns_give (zc_conns_t *all, zc_giver_t *giver)
 
 void zc_conn_given (void *conn)
 {
-    zc_conn_t *self = conn;
-    zc_watch_remove (self->all->watch, self->client.fd);
-    s_close (self);
+    s_close (conn);
 }
 
 size_t zc_conns_left (const zc_conns_t *all)

@@ -65,8 +65,8 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
     [ZC_ADVICE_COMPRESSION] = {"a compressor holds events back until its block is full", {
         S_NGINX = "gzip off;  (in location = /events; or text/event-stream not in gzip_types)",
         S_LIGHTTPD = "deflate.mimetypes = ( … )  without text/event-stream",
-        S_APACHE = "SetEnv no-gzip 1  (in <Location \"/events\">)",
-        S_CADDY = "encode { match not header Content-Type text/event-stream* }",
+        S_APACHE = "SetEnv no-gzip 1, SetEnv no-brotli 1  (in <Location \"/events\">)",
+        S_CADDY = "encode @compressed gzip  (with  @compressed not path /events)",
         S_HAPROXY = "compression type …  without text/event-stream"}},
     [ZC_ADVICE_CACHE] = {"Cache-Control has to be the worker's: no-cache, no-transform", {
         S_NGINX = "expires off;  (no proxy_cache or fastcgi_cache, no *_ignore_headers Cache-Control)",
@@ -78,7 +78,7 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
         S_NGINX = "fastcgi_read_timeout 75s;  (proxy_pass: proxy_read_timeout 75s;) and send_timeout 75s;",
         S_LIGHTTPD = "server.max-write-idle = 75, and no \"read-timeout\" below 75 in fastcgi.server",
         S_APACHE = "timeout=75  (in ProxyPass)",
-        S_CADDY = "transport http { read_timeout 75s }",
+        S_CADDY = "read_timeout 75s  (in transport http of reverse_proxy)",
         S_HAPROXY = "timeout server 75s, timeout client 75s",
         S_ZCAST = "heartbeat = 15s  (shorter than every time-out on the way)"}},
     [ZC_ADVICE_HEARTBEAT] = {"what is silent is cut by proxies; or something on the way holds heartbeats back", {
@@ -116,14 +116,14 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
     [ZC_ADVICE_UPGRADE] = {NULL, {
         S_NGINX = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $zcast_connection;",
         S_LIGHTTPD = "proxy.header = (\"upgrade\" => \"enable\")",
-        S_APACHE = "upgrade=websocket  (in ProxyPass; a2enmod proxy_wstunnel)",
-        S_CADDY = "handle /ws { reverse_proxy 127.0.0.1:8081 }  (and no `header_up Upgrade` or `header_up Connection`)",
+        S_APACHE = "upgrade=websocket  (in ProxyPass; a2enmod proxy_http)",
+        S_CADDY = "handle /ws, with reverse_proxy 127.0.0.1:8081 in it  (and no `header_up Upgrade` or `header_up Connection`)",
         S_HAPROXY = "no `http-request del-header Upgrade`, and no `option httpclose`"}},
     [ZC_ADVICE_SOCKET_PATH] = {"where no WebSocket is wanted: --skip websocket", {
         S_NGINX = "location = /ws { proxy_pass http://zcast_ws; … }",
         S_LIGHTTPD = "$HTTP[\"url\"] == \"/ws\" { proxy.server = … }",
         S_APACHE = "ProxyPass \"http://127.0.0.1:8081/ws\" upgrade=websocket timeout=75 retry=0  (in <Location \"/ws\">)",
-        S_CADDY = "handle /ws { reverse_proxy 127.0.0.1:8081 }",
+        S_CADDY = "handle /ws, with reverse_proxy 127.0.0.1:8081 in it",
         S_HAPROXY = "use_backend zcast_ws if { path /ws }"}},
     [ZC_ADVICE_SOCKET_IDLE] = {"every time-out on the way has to be longer than the time between two pings", {
         S_NGINX = "proxy_read_timeout 75s; proxy_send_timeout 75s;  (in location = /ws)",
@@ -140,7 +140,7 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
         S_APACHE = "ProxyPreserveHost On",
         S_CADDY = "no `header_up Host`",
         S_HAPROXY = "no `http-request set-header Host`",
-        S_ZCAST = "hosts = \"\1\"  (section ws)"}},
+        S_ZCAST = "hosts = \"\1\"  (section common)"}},
     [ZC_ADVICE_TOKEN_HEADER] = {"the field Authorization has to reach the worker", {
         S_NGINX = "no fastcgi_param HTTP_AUTHORIZATION, no proxy_set_header Authorization; fastcgi_pass_request_headers on; (proxy_…)",
         S_LIGHTTPD = "no \"Authorization\" in setenv.set-request-header, and no auth.require for /events",

@@ -251,10 +251,10 @@ static int s_unknown (const s_http_sub_t *self)
 static int s_run (s_http_sub_t *self)
 {
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
-    uint64_t patience = timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS;
+    uint64_t connect_ms = timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS;
     uint64_t now = zc_mono_ms ();
     self->end = timeout ? now + timeout : 0;
-    self->connect = now + patience;
+    self->connect = now + connect_ms;
     if (!s_follow (self) && !self->foreign)
         return zc_tool_stopped ? zc_printer_verdict (self->printer, false) : ZC_EXIT_FAILURE;
     if (self->unknown)
@@ -264,7 +264,7 @@ static int s_run (s_http_sub_t *self)
         return ZC_EXIT_FAILURE;
     }
     if (!self->ready && !zc_tool_stopped)
-        return s_no_stream (self, patience);
+        return s_no_stream (self, connect_ms);
     return zc_printer_verdict (self->printer, s_time_is_up (self));
 }
 

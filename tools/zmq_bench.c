@@ -370,12 +370,14 @@ static void s_purged (void *arg, const zc_answer_t *answer)
     (void)arg, (void)answer;
 }
 
-/*  Removes the messages from history. */
+/*  Removes the messages from history, also when a signal has ended the bench; another signal
+ *  ends the program at once. */
 static void s_clean_up (const s_bench_t *self)
 {
     zc_ask_t ask = {.verb = ZC_PURGE, .list = {self->topic, strlen (self->topic)}};
     zc_tool_link_t *link = zc_tool_link_new (self->options, S_LATE_MS);
-    if (link && !zc_tool_stopped)
+    zc_tool_stopped = false;
+    if (link)
         zc_tool_ask (link, &ask, s_purged, NULL);
     zc_tool_link_destroy (&link);
 }

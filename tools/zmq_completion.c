@@ -136,7 +136,7 @@ static const char s_bash_head[] =
     "    if [ \"$before\" = --context ] || { [ \"${COMP_WORDS[command]-}\" = context ] && "
     "[[ $word != -* ]] && [ \"$COMP_CWORD\" -gt \"$command\" ]; }; then\n"
     "        words=$(cd \"${XDG_CONFIG_HOME:-$HOME/.config}/zcast/contexts\" 2>/dev/null && "
-    "ls | sed -n 's/\\.conf$//p')\n"
+    "ls | sed -n 's/^\\([A-Za-z0-9._-]*\\)\\.conf$/\\1/p')\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
     "        return\n"
     "    fi\n";

@@ -99,6 +99,7 @@ typedef struct {
     char line[ZC_LINE_MAX + 1];
     zc_id_t at;         /* the page is complete up to here */
     zc_id_t floor;      /* of the first page */
+    bool holed;         /* history let go of messages between two pages */
     uint64_t remaining; /* messages after the page */
     uint64_t came;      /* messages in the page */
 } s_history_t;
@@ -208,6 +209,8 @@ static void s_part (void *arg, const zc_answer_t *answer)
     }
     if (self->at == ZC_ID_NONE)
         self->floor = answer->floor;
+    else if (answer->floor > self->at)
+        self->holed = true;
     self->at = answer->head;
     self->remaining = answer->remaining;
 }
@@ -252,6 +255,10 @@ static int s_list (s_history_t *self)
         if (!zc_tool_flush ())
             return ZC_EXIT_FAILURE;
     } while (status == ZC_EXIT_OK && self->remaining && self->at < self->until);
+    if (self->holed) {
+        zc_tool_say ("history let go of messages while it was read: some are missing here");
+        return ZC_EXIT_FAILURE;
+    }
     if (status == ZC_EXIT_OK && self->printer.seen < last)
         zc_tool_say ("there are no more than %" PRIu64 " of the last %" PRIu64, self->printer.seen,
                      last);

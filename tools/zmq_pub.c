@@ -310,7 +310,7 @@ static int s_open (s_pub_t *self, void *context)
     return ZC_EXIT_FAILURE;
 }
 
-static long s_patience (const s_pub_t *self, uint64_t since_ms)
+static long s_wait_ms (const s_pub_t *self, uint64_t since_ms)
 {
     if (self->timeout == 0)
         return 1000;
@@ -328,7 +328,7 @@ static void s_read_subscriptions (s_pub_t *self)
 /*  Waits for `events`. Returns false when the time is over. */
 static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
 {
-    long wait = s_patience (self, since_ms), most = wait;
+    long wait = s_wait_ms (self, since_ms), most = wait;
     if (!self->subscribed) {
         zc_redial_try (&self->redial);
         most = zc_redial_timeout (&self->redial);

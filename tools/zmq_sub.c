@@ -165,8 +165,8 @@ static int s_run (s_sub_t *self)
     uint64_t begun = zc_mono_ms ();
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
     uint64_t end = timeout ? begun + timeout : 0;
-    uint64_t patience = timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS;
-    uint64_t connect = begun + patience;
+    uint64_t connect_ms = timeout && timeout < S_CONNECT_MS ? timeout : S_CONNECT_MS;
+    uint64_t connect = begun + connect_ms;
     while (!zc_printer_full (&self->printer) && !zc_tool_stopped) {
         zmq_pollitem_t items[4 + ZC_TOOL_ITEMS];
         size_t count = zc_subscriber_pollitems (self->subscriber, items);
@@ -179,9 +179,9 @@ static int s_run (s_sub_t *self)
             return ZC_EXIT_FAILURE;
         if (!self->ready && zc_mono_ms () >= connect)
             connect =
-                zc_subscriber_moved_ms (self->subscriber) + patience; /* history may be long */
+                zc_subscriber_moved_ms (self->subscriber) + connect_ms; /* history may be long */
         if (!self->ready && zc_mono_ms () >= connect)
-            return s_no_broker (self, patience);
+            return s_no_broker (self, connect_ms);
         if (end && zc_mono_ms () >= end)
             return self->ready ? zc_printer_verdict (&self->printer, true)
                                : s_no_broker (self, timeout);
@@ -249,9 +249,9 @@ static int s_find_begin (s_sub_t *self)
     for (size_t i = 0; (topic = zc_options_word (self->options, i)); i++)
         topics[i] = (zc_slice_t){topic, strlen (topic)};
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
-    unsigned patience = timeout && timeout < S_CONNECT_MS ? (unsigned)timeout : S_CONNECT_MS;
-    int status =
-        zc_locate (self->options, &since, topics, count, prefix, ZC_ID_MAX, patience, self->since);
+    unsigned connect_ms = timeout && timeout < S_CONNECT_MS ? (unsigned)timeout : S_CONNECT_MS;
+    int status = zc_locate (self->options, &since, topics, count, prefix, ZC_ID_MAX, connect_ms,
+                            self->since);
     free (topics);
     return status;
 }

@@ -98,6 +98,7 @@ static void s_prepare (void)
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     raw.c_cc[VSUSP] = _POSIX_VDISABLE;
+    raw.c_cc[VQUIT] = _POSIX_VDISABLE;
     s_raw = true;
     atexit (s_restore);
     tcsetattr (STDIN_FILENO, TCSANOW, &raw);

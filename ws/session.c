@@ -99,6 +99,7 @@ void zc_session_drop (zc_session_t *self)
         zc_front_leave (&server->front, self->address);
     s_end_wait (self);
     server->front.clients -= self->stays;
+    zc_watch_remove (server->watch, self->client.fd); /* another process may have it, too */
     zc_watch_release (server->watch, self);
     close (self->client.fd);
     self->client.fd = -1;
@@ -131,7 +132,6 @@ static void s_update_watch (zc_session_t *self)
 
 void zc_session_give (zc_session_t *self)
 {
-    zc_watch_remove (self->server->watch, self->client.fd);
     zc_session_drop (self);
 }
 

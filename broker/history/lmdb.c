@@ -26,6 +26,7 @@
 
 #define S_FULL_ITEMS 20000
 #define S_FULL_BYTES (64u << 20)
+#define S_PURGES 1000  /* topics at a time that are purged in a batch */
 #define S_RETRY_MS 200 /* after a failure */
 #define S_AGE_MS 1000  /* how often old messages are removed while nothing else is committed */
 
@@ -315,7 +316,7 @@ static void s_count_purged (s_lmdb_t *self, const s_batch_t *batch)
 static void s_hand_over_purges (const s_lmdb_t *self, s_batch_t *batch)
 {
     const s_purge_t *purges = self->purges.at;
-    for (size_t i = 0; i < self->purges.count; i++)
+    for (size_t i = 0; i < self->purges.count && i < S_PURGES; i++)
         *(zc_store_purge_t *)s_list_add (&batch->purges, sizeof (zc_store_purge_t)) =
             (zc_store_purge_t){.number = purges[i].topic->number, .upto = purges[i].upto};
 }
@@ -614,10 +615,11 @@ static void s_topic_evicted (void *arg, zc_topic_t *topic)
     s_evict (arg, topic);
 }
 
-/*  Loads the state of the broker that ended before. */
-static int s_load (s_lmdb_t *self, size_t max_topics)
+/*  Loads the state of the broker that ended before. `restored`: it is that of a backup. */
+static int s_load (s_lmdb_t *self, size_t max_topics, bool restored)
 {
     const zc_store_totals_t *totals = zc_store_totals (self->store);
+    bool made;
     zc_id_t reserved = zc_position_reserved (self->position);
     self->last = reserved > totals->last ? reserved : totals->last;
     self->all_lost = zc_position_lost (self->position);
@@ -627,21 +629,27 @@ static int s_load (s_lmdb_t *self, size_t max_topics)
         zc_id_t now = zc_id_from_ms (zc_wall_ms ()) - 1;
         self->last = forgotten = now > self->last ? now : self->last;
     }
+    zc_position_line (self->position, self->last, &self->base.line, &made);
+    if (restored) {
+        /*  What came after the backup is missing. */
+        zc_id_t now = zc_id_from_ms (zc_wall_ms ()) - 1;
+        self->last = self->all_lost = now > self->last ? now : self->last;
+        zc_position_lose (self->position, self->all_lost);
+    }
     if (forgotten < self->all_lost)
         forgotten = self->all_lost;
     self->next_number = totals->next_number;
     self->totals = *totals;
     self->topics = zc_topics_new (max_topics, forgotten, s_topic_evicted, self);
-    bool made;
-    zc_position_line (self->position, self->last, &self->base.line, &made);
     return zc_store_each_topic (self->store, s_topic_loaded, self);
 }
 
 static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config, char *error,
                          size_t size)
 {
-    char path[4200];
+    char path[4200], mark[4200];
     snprintf (path, sizeof path, "%s/position", config->path);
+    snprintf (mark, sizeof mark, "%s/restored", config->path);
     if (mkdir (config->path, 0750) != 0 && errno != EEXIST) {
         snprintf (error, size, "history: can't make the folder %s: %s", config->path,
                   strerror (errno));
@@ -655,7 +663,8 @@ static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config,
     if (!self->store)
         return -1;
     self->reader = zc_store_reader (self->store);
-    int rc = s_load (self, config->max_topics);
+    bool restored = access (mark, F_OK) == 0;
+    int rc = s_load (self, config->max_topics, restored);
     if (rc != 0)
         snprintf (error, size, "history: can't read %s: %s", config->path, zc_store_strerror (rc));
     return rc;

@@ -273,7 +273,7 @@ static int s_write_purges (zc_commit_t *commit)
 {
     const zc_store_batch_t *batch = commit->batch;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < batch->purge_count; i++)
+    for (size_t i = 0; rc == 0 && commit->budget && i < batch->purge_count; i++)
         rc = zc_trim_purge (commit, &batch->purges[i]);
     return rc;
 }

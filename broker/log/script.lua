@@ -144,7 +144,7 @@ if verb == 'join' then
         if theirs and theirs ~= settings then
             return {'settings', theirs}
         end
-        if owner ~= broker and now - seen < LEASE_MS and now >= seen then
+        if owner ~= '' and owner ~= broker and now - seen < LEASE_MS and now >= seen then
             return {'owner', owner}
         end
         if owner ~= broker then

@@ -570,7 +570,8 @@ static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
     zc_warn ("the log is not as this broker left it: the entries that it lacks are put back");
     /*  The log may have lost entries that the previous broker had read. That is ruled out only if
      * our own history ends at the end of the log. */
-    bool whole = answer->left || (answer->placed && answer->place == answer->number);
+    bool whole = (answer->left && self->given <= answer->last) ||
+                 (answer->placed && answer->place == answer->number);
     if (first && self->from <= answer->last && !whole)
         self->raise_lost = self->lost_here = true;
     else if (first && self->from > answer->last)
@@ -612,18 +613,22 @@ static void s_appended (zc_log_state_t *self, zc_slice_t detail)
     s_heal (self);
 }
 
-/*  The log is ours again. All of its entries were read, so a waiting message isn't in it. */
+/*  The log is ours again. After mending, all of its entries were read, so a waiting message isn't
+ *  in it. An epoch of an open log says nothing of messages that wait to be read. */
 static void s_began_epoch (zc_log_state_t *self)
 {
-    for (uint64_t i = self->first, end = self->sent; i < end; i++) {
+    bool mended = self->phase == S_MENDING;
+    for (uint64_t i = self->first, end = self->sent; mended && i < end; i++) {
         if (s_waits (self, i) && s_at (self, i)->given_up)
             s_finish (self, i);
         else if (s_waits (self, i))
             s_at (self, i)->before = ZC_ID_NONE;
     }
-    self->repeats = 0;
-    self->sent = self->due = self->first;
-    self->flight = false;
+    if (mended) {
+        self->repeats = 0;
+        self->sent = self->due = self->first;
+        self->flight = false;
+    }
     self->raise = ZC_ID_NONE;
     self->phase = S_OPEN;
     self->unmended = false;
@@ -656,9 +661,10 @@ void zc_log_state_answered (zc_log_state_t *self, const zc_log_answer_t *answer,
 long zc_log_state_wait_ms (const zc_log_state_t *self, uint64_t now_ms)
 {
     uint64_t until = now_ms + S_AGAIN_MS;
-    if (self->phase == S_AWAY && *self->run && self->retry_ms < until)
+    bool idle = self->asked == ZC_LOG_NOTHING;
+    if (idle && self->phase == S_AWAY && *self->run && self->retry_ms < until)
         until = self->retry_ms;
-    if (self->phase == S_OPEN && self->spoke_ms + S_AGAIN_MS < until)
+    if (idle && self->phase == S_OPEN && self->spoke_ms + S_AGAIN_MS < until)
         until = self->spoke_ms + S_AGAIN_MS;
     if (self->due < self->next && s_at (self, self->due)->origin &&
         s_at (self, self->due)->until_ms < until)

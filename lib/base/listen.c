@@ -391,5 +391,6 @@ void zc_peer_name (int fd, char *text, size_t size)
 void zc_peer_address (int fd, char text[INET6_ADDRSTRLEN])
 {
     unsigned port;
-    s_peer (fd, text, INET6_ADDRSTRLEN, &port);
+    if (s_peer (fd, text, INET6_ADDRSTRLEN, &port) < 0)
+        snprintf (text, INET6_ADDRSTRLEN, "gone"); /* an empty text is this machine */
 }

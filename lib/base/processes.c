@@ -24,8 +24,8 @@
 #define S_BACKOFF_MS 100
 #define S_BACKOFF_MAX_MS 5000
 #define S_HEALTHY_MS 10000 /* one that lived so long starts again at the shortest backoff */
-#define S_UPGRADE_MS \
-    120000              /* for a worker to hand over to its successor: above the times of both */
+/*  For a worker to hand over and to end: longer than any upgrade-timeout and drain-timeout. */
+#define S_UPGRADE_MS 690000
 #define S_BIRTH_MS 1000 /* a usage error within this time ends all, since it would occur again */
 /*  A worker that hasn't stopped by then never will: longer than any drain-timeout. */
 #define S_WEDGED_MS 610000
@@ -480,6 +480,8 @@ pid_t zc_processes_successor (int *predecessor)
                              .msg_control = &control,
                              .msg_controllen = sizeof control.bytes};
     ssize_t got = recvmsg (s_channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got == 0)
+        return 0; /* the master is gone */
     struct cmsghdr *header = got == sizeof pid ? CMSG_FIRSTHDR (&message) : NULL;
     if (!header || header->cmsg_type != SCM_RIGHTS)
         return -1;

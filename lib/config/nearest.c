@@ -3,7 +3,6 @@
 #include "lib/config/nearest.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define S_BEGINNING 3 /* least bytes of a beginning */
@@ -52,11 +51,14 @@ void zc_nearest_try (zc_nearest_t *self, const char *name)
         return;
     size_t shorter = s_least (len, self->len);
     size_t distance = s_distance (self->word, self->len, name, len);
-    if (shorter >= S_BEGINNING && distance > 1 &&
-        s_distance (self->word, shorter, name, shorter) == 0)
+    bool beginning = shorter >= S_BEGINNING && distance > 1 &&
+                     s_distance (self->word, shorter, name, shorter) == 0;
+    if (beginning)
         distance = 1;
-    if (distance < self->distance) {
+    if (distance < self->distance ||
+        (distance == self->distance && self->beginning && !beginning)) {
         self->best = name;
         self->distance = distance;
+        self->beginning = beginning;
     }
 }

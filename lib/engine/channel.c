@@ -587,8 +587,8 @@ static void s_backfill_end (void *asker, const zc_page_end_t *end)
 {
     zc_channel_t *self = asker;
     self->fetch = 0;
-    /* otherwise there is more than a page, or a gap to state, or the broker is late; and each client
-     * resumes by itself */
+    /* otherwise there is more than a page, or a gap to state, or the broker is late; and each
+     * client resumes by itself */
     if (end->remaining == 0 && end->head >= self->start && end->floor <= self->backfill_since &&
         self->backfill_since < self->start)
         self->start = self->backfill_since;

@@ -100,8 +100,15 @@ static int s_next (zc_giver_t *self, zc_handover_kind_t kind, uint64_t *number)
 
 /*  Batches. */
 
+/*  Enough for what a record has besides the fields that grow with their client. */
+#define S_REST_BYTES (256u << 10)
+
 bool zc_giver_add (zc_giver_t *self, const zc_handover_t *client, int fd, void *item)
 {
+    size_t len = client->unsent.len + client->received.len + client->topics.len +
+                 client->publish.len + client->subscribe.len;
+    if (len > ZC_HANDOVER_FRAME_MAX - S_REST_BYTES)
+        return false; /* this client is told to come back */
     if (self->broken || !s_send (self, client, fd)) {
         self->broken = true;
         return false;

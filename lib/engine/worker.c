@@ -388,7 +388,7 @@ static void s_on_channel (uv_poll_t *poll, int status, int events)
     (void)events;
     if (pid > 0)
         s_meet_successor (poll->data, fd, pid);
-    else if (status < 0)
+    else if (status < 0 || pid == 0)
         uv_poll_stop (poll);
 }
 

@@ -42,3 +42,28 @@ def test_backup_and_restore(stack):
         assert position(again) > position(last) > position(first)
     with stack.sse("a", last_event_id="earliest") as client:
         assert [event.data for event in client.wait(2)] == ["kept", "new"]
+
+
+def test_a_restore_that_no_worker_lived_through(stack):
+    """No worker remembers which positions there were: a client that comes back is told nevertheless."""
+    section = (SOURCE / "doc/deployment.md").read_text().split("### Backup and restore\n")[1].split("\n#")[0]
+    backup, restore = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+    history = f"--history=lmdb:{stack.folder}/history"
+    broker = stack.broker(history)
+    first = stack.publish("a", "kept")
+    broker.stop()
+    subprocess.run(["bash", "-ec", commands(backup, stack)], check=True)
+    broker = stack.broker(history)
+    lost = [stack.publish("a", "lost") for _ in range(3)]
+    broker.stop()
+    subprocess.run(["bash", "-ec", commands(restore, stack)], check=True)
+    stack.broker(history)
+    stack.ws("--retry=200ms").wait_log("broker: connected")
+    stack.web_port = stack.ws_port
+    new = stack.publish("a", "new")
+    assert position(new) > position(lost[-1])
+    for id in (first, *lost):
+        with stack.sse("a", last_event_id=id) as client:
+            verdict = client.wait_event(lambda event: event.event == "zcast.continuity")
+            assert verdict.json()["status"] == "gap"
+            assert client.wait(1)[-1].data == "new"

@@ -97,7 +97,7 @@ def test_a_worker_without_room_answers_with_the_stream_s_headers(stack, door):
         stack.fcgi(f"--cors-origin={ORIGIN}", "--max-clients=1")
         stack.nginx()
     else:
-        stack.ws(f"--cors-origin={ORIGIN}", "--max-connections-per-address=1")
+        stack.ws(f"--cors-origin={ORIGIN}", "--max-clients=1")
         stack.web_port = stack.ws_port
     with stack.sse("a", headers=asked) as client:
         client.wait_open()

@@ -120,7 +120,7 @@ def test_it_says_what_is_missing(stack):
     stack.ws("--allow-publish")
     ids = [stack.publish("a", str(number)) for number in range(5)]
     done = zmq(stack, "sub", "a", "--since", ids[0], "--count", "2")
-    assert done.stdout == "3\n4\n" and f"after {ids[0]}, up to {ids[2]}, is gone" in done.stderr
+    assert done.stdout == "3\n4\n" and f"after {ids[0]}, up to {ids[2]}, are gone" in done.stderr
 
 
 def test_an_id_that_history_doesn_t_know(served):

@@ -977,7 +977,7 @@ static void test_names_of_contexts (void **state)
 static void test_nearest (void **state)
 {
     (void)state;
-    static const char *const names[] = {"pub", "sub", "stat", "ping", "long-word"};
+    static const char *const names[] = {"pub", "sub", "stat", "ping", "long", "long-word"};
     for (size_t i = 0; i < LENGTH (s_near); i++) {
         zc_nearest_t nearest;
         zc_nearest_init (&nearest, s_near[i].word, strlen (s_near[i].word));
