@@ -854,8 +854,11 @@ def test_tabs_with_a_past_share_on_a_quiet_topic(stack, browser):
 
 
 def test_a_sandboxed_frame_that_would_share_has_its_own_connection(stack, browser):
-    """Without allow-same-origin each request for a lock is refused."""
-    start(stack)
+    """Without allow-same-origin each request for a lock is refused, and the page's origin is null."""
+    stack.broker()
+    stack.fcgi()
+    stack.ws("--cors-origin=*")
+    stack.nginx()
     module = (SOURCE / "www/zcast.js").read_text().replace("export ", "")
     script = """
         let asked = 0;
