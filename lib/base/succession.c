@@ -38,6 +38,13 @@ static char **s_copy (char **texts, size_t room)
     return copy;
 }
 
+static void s_free (char **texts)
+{
+    for (size_t i = 0; texts && texts[i]; i++)
+        free (texts[i]);
+    free (texts);
+}
+
 /*  Inheritance. */
 
 /*  Takes a number from the text; -1 if there is none up to `max`. */
@@ -105,6 +112,8 @@ void zc_succession_init (int argc, char **argv)
     (void)argc;
     signal (SIGUSR2, SIG_IGN);
     s_inherit ();
+    s_free (s_argv);
+    s_free (s_environ);
     s_argv = s_copy (argv, 0);
     s_environ = s_copy (environ, 1);
 }
