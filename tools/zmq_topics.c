@@ -103,7 +103,8 @@ static int s_run (const zc_options_t *options)
         return ZC_EXIT_FAILURE;
     zc_listing_t list;
     int status = zc_listing_read (&list, link, (zc_slice_t){prefix, strlen (prefix)}, most);
-    list.count = most && list.count > most ? most : list.count;
+    while (most && list.count > most)
+        free (list.at[--list.count].topic);
     for (size_t i = 0; status == ZC_EXIT_OK && zc_options_bool (options, "json") && i < list.count;
          i++)
         s_print_json (&list.at[i]);
