@@ -286,6 +286,8 @@ static void test_commands (void **state)
     s_wait (self, client, "\"topics\":[\"a\",\"b\"]");
     while (upstream_count (self->upstream.asked, "SYNC:b") == 0)
         upstream_turn (&self->upstream);
+    upstream_publish (&self->upstream, "b", "news");
+    s_wait (self, client, "\"data\":\"news\"");
     client->len = 0;
     static const char ping[] = "{\"type\":\"ping\"}";
     s_send_frame (client, 0x81, true, ping, sizeof ping - 1);

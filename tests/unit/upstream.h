@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include <zmq.h>
+#include "lib/base/clock.h"
 #include "lib/wire/answer.h"
 #include "lib/wire/message.h"
 
@@ -189,14 +190,17 @@ static inline void upstream_turn (upstream_t *self)
     }
 }
 
-/*  Publishes a message at the next position, whose prev is the position before. While the broker is
- *  away, history alone gets it. */
+/*  Publishes a message, whose prev is the position before. Its own position is by the clock, as a
+ *  broker's is: a client that came before has a position before it. While the broker is away,
+ *  history alone gets it. */
 static inline void upstream_publish (upstream_t *self, const char *topic, const char *payload)
 {
     zc_buf_t meta = ZC_BUF_INIT;
+    zc_id_t now = zc_id_from_ms (zc_wall_ms ());
     assert_true (self->count < UPSTREAM_KEPT);
     upstream_message_t *kept = &self->kept[self->count++];
-    *kept = (upstream_message_t){.topic = topic, .payload = payload, .id = self->last + 1};
+    *kept = (upstream_message_t){
+        .topic = topic, .payload = payload, .id = now > self->last ? now : self->last + 1};
     zc_meta_write (&meta, kept->id, self->last, ZC_ID_NONE, (zc_slice_t){"", 0});
     self->last = kept->id;
     kept->meta_len = meta.len;
