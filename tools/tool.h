@@ -51,6 +51,13 @@ extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_p
         .help = "the broker of one of your contexts: see zmq context"                    \
     }
 
+/*  How long a subcommand waits for the broker. */
+#define ZC_TOOL_TIMEOUT(default_, help_)                                                        \
+    {                                                                                           \
+        .name = "timeout", .letter = 't', .type = ZC_OPT_SECONDS, .preset = default_, .min = 1, \
+        .max = 86400000, .argument = "TIME", .help = help_                                      \
+    }
+
 /*  The keys of the section `zmq`, the same for every subcommand. Other options of a subcommand are
  *  for its command line only. */
 #define ZC_TOOL_KEYS "publish subscribe control curve-key curve-server"

@@ -13,14 +13,7 @@
 
 static const zc_option_t s_options[] = {
     ZC_TOOL_ENDPOINTS,
-    {.name = "timeout",
-     .letter = 't',
-     .type = ZC_OPT_SECONDS,
-     .preset = "5s",
-     .min = 1,
-     .max = 86400000,
-     .argument = "TIME",
-     .help = "how long to wait for the broker, or for the first event"},
+    ZC_TOOL_TIMEOUT ("5s", "how long to wait for the broker, or for the first event"),
     {.name = "through",
      .type = ZC_OPT_TEXT,
      .min = 8,
