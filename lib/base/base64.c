@@ -4,34 +4,35 @@
 
 #define S_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void zc_base64 (const void *bytes, size_t len, char *out)
+/*  Encodes without padding. Returns how many characters there are, of at most (len + 2) / 3 * 4. */
+static size_t s_encode (char *out, const void *bytes, size_t len, const char alphabet[])
 {
-    static const char alphabet[] = S_LETTERS "+/";
     const uint8_t *in = bytes;
-    for (size_t i = 0; i < len; i += 3, out += 4) {
+    char *at = out;
+    for (size_t i = 0; i < len; i += 3) {
         size_t left = len - i;
         uint32_t word = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
                         (left > 2 ? in[i + 2] : 0u);
-        out[0] = alphabet[word >> 18];
-        out[1] = alphabet[word >> 12 & 63];
-        out[2] = left > 1 ? alphabet[word >> 6 & 63] : '=';
-        out[3] = left > 2 ? alphabet[word & 63] : '=';
+        *at++ = alphabet[word >> 18];
+        *at++ = alphabet[word >> 12 & 63];
+        if (left > 1)
+            *at++ = alphabet[word >> 6 & 63];
+        if (left > 2)
+            *at++ = alphabet[word & 63];
     }
+    return (size_t)(at - out);
+}
+
+void zc_base64 (const void *bytes, size_t len, char *out)
+{
+    for (size_t end = s_encode (out, bytes, len, S_LETTERS "+/"); end % 4 != 0;)
+        out[end++] = '=';
 }
 
 void zc_base64url_encode (zc_buf_t *out, const void *bytes, size_t len)
 {
-    static const char alphabet[] = S_LETTERS "-_";
-    const uint8_t *at = bytes;
-    uint32_t bits = 0;
-    unsigned held = 0;
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | at[i];
-        for (held += 8; held >= 6; held -= 6)
-            zc_buf_addc (out, alphabet[bits >> (held - 6) & 63]);
-    }
-    if (held)
-        zc_buf_addc (out, alphabet[bits << (6 - held) & 63]);
+    char *at = (char *)zc_buf_reserve (out, (len + 2) / 3 * 4);
+    out->len += s_encode (at, bytes, len, S_LETTERS "-_");
 }
 
 static int s_value (char c, const char last[2])
