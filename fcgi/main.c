@@ -1,12 +1,9 @@
 /*  main.c - zcast-fcgi: Server-Sent Events behind a web server, by FastCGI or as a CGI program. */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "fcgi/cgi.h"
 #include "fcgi/server.h"
 #include "lib/base/daemon.h"
-#include "lib/base/processes.h"
 #include "lib/base/log.h"
+#include "lib/base/succession.h"
 #include "lib/front/keeper.h"
 
 static const zc_option_t s_options[] = {
@@ -84,48 +81,18 @@ static const zc_program_t s_program = {
     .verify = s_verify,
 };
 
-typedef struct {
-    zc_options_t *options;
-    int listener;
-} s_main_t;
-
-static int s_work (void *arg, unsigned index)
-{
-    s_main_t *self = arg;
-    int listener = self->listener;
-    self->listener = -1;
-    return zc_fcgi_run (self->options, listener, index);
-}
-
-static bool s_reload (void *arg)
-{
-    return zc_worker_reload (((s_main_t *)arg)->options);
-}
-
-/*  No process accepts any more: another server may use the address. */
-static void s_release (void *arg)
-{
-    s_main_t *self = arg;
-    if (self->listener >= 0)
-        close (self->listener);
-    self->listener = -1;
-}
-
 static int s_serve (zc_options_t *options)
 {
     const zc_inheritance_t *succeeds = zc_succession_inherited ();
     bool first = succeeds->role == ZC_SUCCESSION_NONE, inherited = zc_server_inherited ();
-    unsigned processes = (unsigned)zc_options_number (options, "processes");
     zc_hold_signals ();
     zc_raise_descriptor_limit ();
-    s_main_t self = {options, first ? zc_server_listen (options) : succeeds->listener};
-    if (self.listener < 0)
+    int listener = first ? zc_server_listen (options) : succeeds->listener;
+    if (listener < 0)
         return ZC_EXIT_FAILURE;
-    if (!zc_server_may_serve (options, self.listener))
+    if (!zc_server_may_serve (options, listener))
         return ZC_EXIT_USAGE;
-    const zc_work_t work = {&self, s_work, s_reload, s_release, self.listener};
-    int status = zc_processes (processes, &work);
-    s_release (&self);
+    int status = zc_worker_processes (options, listener, zc_fcgi_run);
     if (first && !inherited) /* else the socket may be another one's, such as systemd's */
         zc_server_unlisten (options);
     return status;
@@ -134,7 +101,7 @@ static int s_serve (zc_options_t *options)
 int main (int argc, char **argv)
 {
     int status;
-    zc_succession_init (argc, argv);
+    zc_succession_init (argv);
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
     bool cgi = zc_cgi_wanted ();

@@ -182,7 +182,7 @@ static void s_give (void *arg, zc_giver_t *giver)
 static void s_given (void *arg, void *session)
 {
     (void)arg;
-    zc_session_give (session);
+    zc_session_drop (session);
 }
 
 static const zc_encoding_t *s_encoding (void *arg, zc_slice_t name)

@@ -130,11 +130,6 @@ static void s_update_watch (zc_session_t *self)
     zc_watch_change (self->server->watch, self->client.fd, events, self);
 }
 
-void zc_session_give (zc_session_t *self)
-{
-    zc_session_drop (self);
-}
-
 void zc_session_hold (zc_session_t *self)
 {
     self->leaves = true;
@@ -294,9 +289,15 @@ void zc_session_ready (void *session, int events)
         s_read (self);
 }
 
-zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol)
+static bool s_is_trusted (const zc_server_t *server, int fd)
 {
     char address[INET6_ADDRSTRLEN];
+    zc_peer_address (fd, address);
+    return zc_trust_has (&server->front.trust, address);
+}
+
+zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *protocol)
+{
     int on = 1;
     zc_session_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -308,12 +309,11 @@ zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *
         free (self);
         return NULL;
     }
-    zc_peer_address (fd, address);
     setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket */
     self->client.transport = &s_transport;
     self->client.fd = fd;
     self->protocol = protocol;
-    self->proxied = server->proxy_protocol && zc_trust_has (&server->front.trust, address);
+    self->proxied = server->proxy_protocol && s_is_trusted (server, fd);
     zc_session_enter (self, ZC_SESSION_HEAD);
     server->stats.sessions++;
     return self;

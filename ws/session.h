@@ -83,11 +83,9 @@ zc_session_t *zc_session_new (zc_server_t *server, int fd, const zc_protocol_t *
 /*  For the server's watch: the socket is ready; the session has ended, and is freed. */
 void zc_session_ready (void *session, int events);
 void zc_session_release (void *session);
-/*  Closes its socket now. Its memory stays until it is released, so callers up the stack can still
- *  read its state. */
+/*  Closes its socket here and now; another process may have the connection. Its memory stays until
+ * it is released, so callers up the stack can still read its state. */
 void zc_session_drop (zc_session_t *self);
-/*  Closes its descriptor here, as another process has the connection now. */
-void zc_session_give (zc_session_t *self);
 /*  It isn't read any more, as another process will. */
 void zc_session_hold (zc_session_t *self);
 /*  Hands bytes that have come to its protocol. */

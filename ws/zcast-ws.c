@@ -1,11 +1,10 @@
 /*  zcast-ws.c - serves topics by WebSocket and HTTP/1.1. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
-#include "lib/base/processes.h"
 #include "lib/base/log.h"
+#include "lib/base/succession.h"
 #include "ws/server.h"
 #include "ws/shared.h"
 
@@ -139,33 +138,6 @@ static const zc_program_t s_program = {
     .verify = s_verify,
 };
 
-typedef struct {
-    zc_options_t *options;
-    int listener;
-} s_program_t;
-
-static int s_work (void *arg, unsigned index)
-{
-    s_program_t *self = arg;
-    int listener = self->listener;
-    self->listener = -1;
-    return zc_ws_run (self->options, listener, index);
-}
-
-static bool s_reload (void *arg)
-{
-    return zc_worker_reload (((s_program_t *)arg)->options);
-}
-
-/*  No process accepts any more: another server may use the address. */
-static void s_release (void *arg)
-{
-    s_program_t *self = arg;
-    if (self->listener >= 0)
-        close (self->listener);
-    self->listener = -1;
-}
-
 static int s_serve (zc_options_t *options)
 {
     const char *listen = zc_options_text (options, "listen");
@@ -174,16 +146,14 @@ static int s_serve (zc_options_t *options)
     const zc_inheritance_t *inherited = zc_succession_inherited ();
     bool first = inherited->role == ZC_SUCCESSION_NONE;
     zc_hold_signals ();
-    s_program_t self = {options, first ? zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error)
-                                       : inherited->listener};
-    if (self.listener < 0) {
+    int listener =
+        first ? zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error) : inherited->listener;
+    if (listener < 0) {
         zc_error ("%s", error);
         return ZC_EXIT_FAILURE;
     }
     zc_raise_descriptor_limit ();
-    const zc_work_t work = {&self, s_work, s_reload, s_release, self.listener};
-    int status = zc_processes ((unsigned)zc_options_number (options, "processes"), &work);
-    s_release (&self);
+    int status = zc_worker_processes (options, listener, zc_ws_run);
     if (inherited->role != ZC_SUCCESSION_WORKER) /* whose master goes on */
         zc_unlisten (listen);
     return status;
@@ -192,7 +162,7 @@ static int s_serve (zc_options_t *options)
 int main (int argc, char **argv)
 {
     int status;
-    zc_succession_init (argc, argv);
+    zc_succession_init (argv);
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);

@@ -16,7 +16,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-/*  open returns the lowest free number, and the lower ones are taken. */
 /*  Secrets are also in memory that nobody can mark: in libzmq's options, in buffers of hiredis,
  *  in requests. So no memory goes into a dump, and only registers and signals are left.
  *  Rejected: PR_SET_DUMPABLE, which also takes /proc from the operator, and which can't be
@@ -31,6 +30,7 @@ void zc_keep_memory_out_of_dumps (void)
     close (fd);
 }
 
+/*  open returns the lowest free number, and the lower ones are taken. */
 void zc_hold_standard_descriptors (void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)

@@ -107,9 +107,8 @@ static void s_inherit (void)
     unsetenv (S_VARIABLE);
 }
 
-void zc_succession_init (int argc, char **argv)
+void zc_succession_init (char **argv)
 {
-    (void)argc;
     signal (SIGUSR2, SIG_IGN);
     s_inherit ();
     s_free (s_argv);

@@ -38,7 +38,7 @@ typedef struct {
 /*  To be called first in main: keeps a copy of the command line and of the environment, from
  *  which secrets are wiped later, and reads the inheritance. From then on SIGUSR2 does nothing
  *  unless it is handled. */
-void zc_succession_init (int argc, char **argv);
+void zc_succession_init (char **argv);
 /*  Borrowed. */
 const zc_inheritance_t *zc_succession_inherited (void);
 /*  Whether the program's path leads to another file now. */

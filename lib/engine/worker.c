@@ -152,6 +152,47 @@ bool zc_worker_reload (zc_options_t *options)
     return true;
 }
 
+/*  Processes. */
+
+typedef struct {
+    zc_options_t *options;
+    int listener;
+    zc_serve_t *serve;
+} s_serving_t;
+
+static int s_serve_one (void *arg, unsigned index)
+{
+    s_serving_t *self = arg;
+    int listener = self->listener;
+    self->listener = -1;
+    return self->serve (self->options, listener, index);
+}
+
+static bool s_reload_master (void *arg)
+{
+    return zc_worker_reload (((s_serving_t *)arg)->options);
+}
+
+/*  No process accepts any more: another server may use the address. */
+static void s_release (void *arg)
+{
+    s_serving_t *self = arg;
+    if (self->listener >= 0)
+        close (self->listener);
+    self->listener = -1;
+}
+
+int zc_worker_processes (zc_options_t *options, int listener, zc_serve_t *serve)
+{
+    s_serving_t self = {options, listener, serve};
+    const zc_work_t work = {&self, s_serve_one, s_reload_master, s_release, listener};
+    int status = zc_processes ((unsigned)zc_options_number (options, "processes"), &work);
+    s_release (&self);
+    return status;
+}
+
+/*  Reloading. */
+
 static void s_reload (zc_worker_t *self)
 {
     zc_notify ("RELOADING=1");

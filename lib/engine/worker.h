@@ -118,9 +118,16 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
                               size_t size);
 
 /*  Reads the options again, and sets the log's level. False if the file is wrong, after saying why;
- *  nothing was changed then. For the master of several processes; in a worker, zc_worker_run does
- *  it. */
+ *  nothing was changed then. */
 bool zc_worker_reload (zc_options_t *options);
+
+/*  The work of one process on its listening socket, which is its own to close. Returns its exit
+ *  status. */
+typedef int zc_serve_t (zc_options_t *options, int listener, unsigned index);
+
+/*  Runs `serve` in as many processes as the option `processes` says, until all have ended, and
+ *  closes `listener`. Returns the exit status. */
+int zc_worker_processes (zc_options_t *options, int listener, zc_serve_t *serve);
 
 /*  For a service's start: turns on sending to many clients in one system call, if the option
  *  io-uring and the system allow it. Returns whether they do. */

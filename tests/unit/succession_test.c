@@ -12,7 +12,7 @@ static const zc_inheritance_t *s_inherit (const char *text)
 {
     static char *words[] = {(char *)"zcast", NULL};
     setenv (VARIABLE, text, 1);
-    zc_succession_init (1, words);
+    zc_succession_init (words);
     assert_null (getenv (VARIABLE));
     return zc_succession_inherited ();
 }
@@ -22,7 +22,7 @@ static void test_nothing (void **state)
     (void)state;
     static char *words[] = {(char *)"zcast", NULL};
     unsetenv (VARIABLE);
-    zc_succession_init (1, words);
+    zc_succession_init (words);
     assert_int_equal (zc_succession_inherited ()->role, ZC_SUCCESSION_NONE);
 }
 
