@@ -476,7 +476,7 @@ static void s_trim (s_world_t *self)
 
 static void s_fault (s_world_t *self, bool crashes)
 {
-    unsigned fault = s_random (self, 8);
+    unsigned fault = s_random (self, 9);
     if (getenv ("SEED"))
         fprintf (stderr, "fault %u at %llu\n", fault, (unsigned long long)self->now_ms);
     switch (fault) {
@@ -505,6 +505,12 @@ static void s_fault (s_world_t *self, bool crashes)
             self->now_ms += 10;
             s_begin_broker (self);
         }
+        break;
+    case 7: /* A worker knows of a position that the log hasn't reached. A broker that begins anew
+             * would have to hear of it again, and this world has no workers that remember. */
+        if (self->listens && !crashes)
+            zc_log_state_raise (self->state, zc_id_from_ms (self->now_ms + s_random (self, 5000)),
+                                false);
         break;
     default:
         self->snapshot = self->server;
