@@ -182,6 +182,16 @@ def test_a_second_broker_is_refused_until_the_first_leaves(logged, tmp_path):
     assert "another broker uses it" in third.log()
 
 
+def test_a_broker_that_has_stopped_leaves_the_log_free(logged):
+    """The next one doesn't wait until its lease has passed."""
+    stack = logged
+    for number in range(3):
+        broker = stack.use_log()
+        stack.publish("t", f"{number}")
+        broker.stop()
+        assert "another broker uses it" not in broker.log()
+
+
 # -- Redis fails
 
 

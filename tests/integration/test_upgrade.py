@@ -1,11 +1,14 @@
 """A new binary takes the place of a running one, and no client notices (doc/upgrade.md)."""
 
+import fcntl
 import itertools
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
+import termios
 import threading
 import time
 import zlib
@@ -16,7 +19,7 @@ from fastcgi import ABORT, KEEP_CONN, STDOUT, Peer, record
 from fastcgi import request as fastcgi_request
 from http11 import Http, request
 from stack import BUILD, LIMIT, PROGRAMS, can_connect, run, wait_for
-from wsraw import FIN, TEXT, CONTINUATION, Raw, encode
+from wsraw import FIN, TEXT, CONTINUATION, Closed, Raw, encode
 
 RSV1 = 0x40
 
@@ -57,6 +60,11 @@ def upgrade(daemon, number=signal.SIGUSR2):
     wait_for(lambda: daemon.log().count("upgrade: complete") > complete, lambda: f"an upgrade of {before}:\n{daemon.log()[-3000:]}")
     now = set(workers(daemon))
     assert daemon.running() and len(now) == len(before) and not before & now and daemon.pid not in now, (before, now)
+
+
+def unread(peer):
+    """Bytes that the other end hasn't acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(peer, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
 def of(stack, daemon):
@@ -145,6 +153,27 @@ def test_what_is_half_received(stack):
             if b'"subscribed"' in text:
                 break
         assert json.loads(text)["ref"] == "half" and json.loads(text)["topics"] == ["a", "b"]
+
+
+def test_a_client_that_is_too_large_stays_behind(stack):
+    """Its record is beyond what a frame of the handover takes: it is told to come back, and the others go."""
+    stack.broker()
+    daemon = of(stack, stack.ws("--max-message=16M", "--drain-timeout=60s"))
+    large = Raw(stack.ws_port)
+    stack.closers.append(large.close)
+    large.open("/ws?topic=a", Sec_WebSocket_Protocol="zcast.v1")
+    whole = encode(FIN | TEXT, b"x" * (6 << 20))
+    large.send(whole[: 5 << 20])
+    other = stack.websocket("a", subprotocols=["zcast.v1"]).wait_open()
+    wait_for(lambda: unread(large.socket) == 0, "half of the message is there")
+    other.ping()
+    upgrade(daemon)
+    stack.publish("a", "after")
+    other.wait_message(lambda text: '"after"' in text)
+    assert not other.closed
+    with pytest.raises(Closed):
+        while True:
+            large.read_frame()
 
 
 def test_what_is_half_sent(stack):

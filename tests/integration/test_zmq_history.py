@@ -1,11 +1,12 @@
 """What `zmq` shows and removes of history: topics, history, purge; formats; and NDJSON, out and in."""
 
 import json
+import subprocess
 import time
 
 import pytest
 
-from stack import position, wait_for
+from stack import LIMIT, position, program, wait_for
 from test_zmq import ID, Terminal, live_sub, obeys
 
 EVERYWHERE = pytest.mark.parametrize("history", ["memory", "lmdb"])
@@ -90,6 +91,20 @@ def test_history_of_more_than_a_page(stack):
     assert done.stdout == "3000\n" and "complete after" in done.stderr
     done = stack.zmq("history", "n", "--last", "4000", "--format", "%p\\n")
     assert len(lines(done)) == 3000 and "no more than 3000 of the last 4000" in done.stderr
+
+
+def test_history_that_goes_while_it_is_read(stack):
+    """What is gone between two pages is said, and is no success."""
+    stack.broker("--topic-messages", "20000")
+    stack.zmq("pub", "n", "--lines", "--quiet", input="".join(f"{n:04}{'x' * 200}\n" for n in range(5000)))
+    words = [program("zmq"), "history", *stack.endpoints(), "n", "--format", "%p\\n"]
+    reader = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # nobody reads it yet
+    wait_for(lambda: stack.stats()["requests"]["FETCH"] >= 1, "the first page")
+    stack.zmq("purge", "n", "--yes")
+    out, err = reader.communicate(timeout=LIMIT)
+    assert reader.returncode == 1 and "some are missing" in err.decode()
+    found = out.decode().splitlines()
+    assert 0 < len(found) < 5000 and [int(line[:4]) for line in found] == list(range(len(found)))
 
 
 @EVERYWHERE

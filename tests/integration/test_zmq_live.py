@@ -43,6 +43,7 @@ def test_top_on_a_terminal(stack, how):
     assert not attributes(terminal)[3] & termios.ICANON
     terminal.resize(10, 40)
     wait_for(lambda: len(frame(terminal)) == 10 and max(map(len, frame(terminal))) <= 40, "the smaller size")
+    terminal.write(b"\x1c")  # Ctrl-\\ would leave the terminal as it is now
     if how == "q":
         terminal.write(b"q")
     elif how == "Ctrl-C":
@@ -86,7 +87,7 @@ def test_latency(stack):
     running = start(stack, "latency", "--seconds", "3600")
     running.wait_handlers()
     before = stack.stats()["requests"]["PING"]
-    wait_for(lambda: stack.stats()["requests"]["PING"] > before, "answers")
+    wait_for(lambda: stack.stats()["requests"]["PING"] > before + 2, "answers, besides that of the first request, which connects")
     assert running.end(signal.SIGINT) == 0 and "answers: min" in running.out[0]
 
 
@@ -105,6 +106,15 @@ def test_bench(stack, mode, subscribers):
     assert stack.zmq("history", "--prefix", "", "--format", "%i\\n").stdout == f"{kept}\n"  # its own are gone
     text = stack.zmq("bench", mode, "--count", "100").stdout
     assert "100 messages of 200 B" in text and ("latency" in text) == bool(subscribers)
+
+
+def test_a_bench_that_is_stopped_takes_its_messages_along(stack):
+    stack.broker()
+    kept = stack.publish("kept", "x")
+    running = start(stack, "bench", "publish", "--count", "100000000", "--seconds", "3600")
+    wait_for(lambda: stack.stats()["published"] > 1000, "messages")
+    running.end(signal.SIGINT)
+    wait_for(lambda: stack.zmq("history", "--prefix", "", "--format", "%i\\n").stdout == f"{kept}\n", "only the other message is left")
 
 
 def test_bench_is_bounded(stack):
@@ -179,6 +189,16 @@ class Typing:
         self.process.kill()
         self.process.wait()
         os.close(self.ours)
+
+
+def test_bash_runs_no_file_name(tmp_path, monkeypatch):
+    contexts = tmp_path / "zcast/contexts"
+    contexts.mkdir(parents=True)
+    for name in ("north", "$(touch came)", "`touch came`"):
+        (contexts / f"{name}.conf").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert in_bash("zmq", "--context", "") == {"north"} and not list(tmp_path.rglob("came"))
 
 
 def test_bash_by_hand(stack, tmp_path):

@@ -404,8 +404,15 @@ static void s_assert_peer (int fd, int family)
     snprintf (want, sizeof want, family == AF_INET6 ? "[::1]:%u" : "127.0.0.1:%u", s_port (peer));
     zc_peer_name (accepted, name, sizeof name);
     assert_string_equal (name, want);
-    close (accepted);
+    zc_peer_address (accepted, name);
+    assert_string_equal (name, family == AF_INET6 ? "::1" : "127.0.0.1");
+    /*  A peer that has reset its connection has no address, and isn't a process of this machine. */
+    struct linger reset = {1, 0};
+    setsockopt (peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close (peer);
+    zc_peer_address (accepted, name);
+    assert_string_equal (name, "gone");
+    close (accepted);
 }
 
 static void test_peers (void **state)

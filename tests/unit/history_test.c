@@ -438,6 +438,32 @@ static void s_a_purged_topic_is_empty (void **state)
     assert_true (told[2] >= 1000000 && told[2] < 3000000);
 }
 
+/*  More purges than one commit takes, most of them of topics that have nothing left. */
+static void s_many_purges_wait (void **state)
+{
+    enum { PURGES = 3000 };
+    zc_history_limits_t all = {UINT64_MAX, UINT64_MAX, 100000000,
+                               UINT64_MAX, UINT64_MAX, 100000000};
+    s_world_t *self = s_world (*state != NULL, 100, all);
+    static uint64_t told[PURGES];
+    uint64_t removed = 0;
+    memset (told, 0, sizeof told);
+    self->history->purged = s_purged;
+    for (unsigned i = 0; i < 300; i++)
+        s_publish (self, i % 3);
+    for (unsigned i = 0; i < PURGES; i++)
+        zc_history_purge (self->history, zc_topics_find (self->topics, s_name (i % 3)), self->last,
+                          &told[i]);
+    s_publish (self, 0);
+    s_quiet (self);
+    for (unsigned i = 0; i < PURGES; i++) {
+        assert_true (told[i] >= 1000000 && told[i] < 2000000);
+        removed += told[i] - 1000000;
+    }
+    assert_int_equal (removed, 300);
+    s_end (self);
+}
+
 static void s_bytes_are_bounded (void **state)
 {
     bool on_disk = *state != NULL;
@@ -999,6 +1025,7 @@ int main (void)
         cmocka_unit_test (s_memory_against_the_model),
         cmocka_unit_test (s_disk_against_the_model),
         BOTH (s_a_purged_topic_is_empty),
+        BOTH (s_many_purges_wait),
         BOTH (s_bytes_are_bounded),
         BOTH (s_lower_limits_are_met_in_steps),
         BOTH (s_an_evicted_topic_is_gone),
