@@ -43,7 +43,8 @@ def test_top_on_a_terminal(stack, how):
     assert not attributes(terminal)[3] & termios.ICANON
     terminal.resize(10, 40)
     wait_for(lambda: len(frame(terminal)) == 10 and max(map(len, frame(terminal))) <= 40, "the smaller size")
-    terminal.write(b"\x1c")  # Ctrl-\\ would leave the terminal as it is now
+    for key in (termios.VQUIT, termios.VSUSP):  # would leave the terminal as it is now
+        assert attributes(terminal)[6][key] == b"\0"
     if how == "q":
         terminal.write(b"q")
     elif how == "Ctrl-C":
