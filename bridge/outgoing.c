@@ -364,7 +364,7 @@ static void s_confirm (zc_outgoing_t *self)
 
 static void s_refuse_node (zc_outgoing_t *self, const zc_role_t *role)
 {
-    char reason[256], master[160] = "";
+    char reason[320], master[160] = "";
     if (role->host.len)
         snprintf (master, sizeof master, " of %.*s:%d",
                   (int)(role->host.len > 128 ? 128 : role->host.len), role->host.at, role->port);

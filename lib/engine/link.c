@@ -381,7 +381,7 @@ static void s_set_connected (zc_link_t *self, bool connected)
 static void s_read_monitor (zc_link_t *self)
 {
     zc_monitor_event_t event;
-    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING)
+    while ((event = zc_redial_event (&self->redial, self->monitor)) != ZC_MONITOR_NOTHING)
         s_set_connected (self, event == ZC_MONITOR_UP);
 }
 

@@ -334,7 +334,7 @@ size_t zc_control_pending (const zc_control_t *self)
 static void s_read_monitor (zc_control_t *self)
 {
     zc_monitor_event_t event;
-    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+    while ((event = zc_redial_event (&self->redial, self->monitor)) != ZC_MONITOR_NOTHING) {
         bool up = event == ZC_MONITOR_UP;
         self->lost |= !up && (self->connected || self->once);
         self->connected = up;

@@ -88,6 +88,15 @@ void zc_redial_clear (zc_redial_t *self)
     self->endpoint = NULL;
 }
 
+zc_monitor_event_t zc_redial_event (const zc_redial_t *self, zc_monitor_t *monitor)
+{
+    zc_monitor_event_t event;
+    do
+        event = zc_monitor_read (monitor);
+    while (event == ZC_MONITOR_UP && self->apart);
+    return event;
+}
+
 void zc_redial_good (zc_redial_t *self)
 {
     if (self->apart)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/peer/monitor.h"
+
 /*  Makes TCP notice within seconds that a peer's machine or network is gone. ZMTP's heartbeats
  *  must not be used: where one is due while the socket's queue is full, as a slow reader's is,
  *  libzmq 4.3.4 fails an assertion (libzmq's issues 3937, 4364). A peer that stands still shows
@@ -47,6 +49,9 @@ typedef struct {
 int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, unsigned attempt);
 void zc_redial_clear (zc_redial_t *self);
 
+/*  The next event of the socket's monitor. While the connection is about to be made anew, the one
+ *  before may still come up, and ends without an event: that it is up is passed over. */
+zc_monitor_event_t zc_redial_event (const zc_redial_t *self, zc_monitor_t *monitor);
 /*  A sign of life has come, or a connection has ended that worked until now. */
 void zc_redial_good (zc_redial_t *self);
 /*  The connection is useless, whatever ZeroMQ takes it for. */

@@ -936,7 +936,7 @@ static void s_forget_question (zc_subscriber_t *self)
 static void s_read_monitor (zc_subscriber_t *self)
 {
     zc_monitor_event_t event;
-    while ((event = zc_monitor_read (self->monitor)) != ZC_MONITOR_NOTHING) {
+    while ((event = zc_redial_event (&self->redial, self->monitor)) != ZC_MONITOR_NOTHING) {
         if (event == ZC_MONITOR_UP) {
             self->up = true;
             self->plain = false;

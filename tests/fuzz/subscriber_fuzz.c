@@ -247,6 +247,12 @@ void zc_redial_clear (zc_redial_t *self)
     (void)self;
 }
 
+zc_monitor_event_t zc_redial_event (const zc_redial_t *self, zc_monitor_t *monitor)
+{
+    (void)self;
+    return zc_monitor_read (monitor);
+}
+
 void zc_redial_good (zc_redial_t *self)
 {
     (void)self;

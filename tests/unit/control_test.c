@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include "lib/peer/control.h"
+#include "lib/peer/monitor.h"
 
 #define S_ENDPOINT "inproc://control_test"
 
@@ -15,6 +16,18 @@ uint64_t __wrap_zc_mono_ms (void);
 uint64_t __wrap_zc_mono_ms (void)
 {
     return __real_zc_mono_ms () + s_later_ms;
+}
+
+/*  An event that the monitor brings besides its own. */
+static bool s_comes_up;
+zc_monitor_event_t __real_zc_monitor_read (zc_monitor_t *self);
+zc_monitor_event_t __wrap_zc_monitor_read (zc_monitor_t *self);
+
+zc_monitor_event_t __wrap_zc_monitor_read (zc_monitor_t *self)
+{
+    bool comes = s_comes_up;
+    s_comes_up = false;
+    return comes ? ZC_MONITOR_UP : __real_zc_monitor_read (self);
 }
 
 typedef struct {
@@ -387,6 +400,33 @@ static void s_connections_come_and_go (void **state)
     zmq_close (tcp.router);
 }
 
+/*  ZeroMQ connects again by itself, and is told meanwhile to give that connection up: it may still
+ *  come up, and then it ends without an event. */
+static void s_a_connection_that_was_given_up_comes_up (void **state)
+{
+    s_bench_t tcp = {.context = ((s_bench_t *)*state)->context};
+    s_seen_t seen = {0};
+    s_request_t request;
+    char endpoint[64] = "";
+    tcp.router = s_tcp_router (tcp.context, endpoint);
+    tcp.control = zc_control_new (tcp.context, endpoint);
+    s_wait_connected (&tcp, true);
+    zmq_close (tcp.router);
+    s_wait_connected (&tcp, false);
+    s_comes_up = true;
+    assert_false (zc_control_connected (tcp.control));
+    assert_false (s_comes_up);
+    tcp.router = s_tcp_router (tcp.context, endpoint);
+    s_ask (&tcp, ZC_PING, 0, &seen);
+    s_wait_connected (&tcp, true);
+    s_broker_receive (&tcp, &request);
+    s_broker_send (&tcp, &request, request.tag, "OK", "5");
+    s_wait_pending (&tcp, 0);
+    assert_string_equal (seen.text, "OK 5;");
+    zc_control_destroy (&tcp.control);
+    zmq_close (tcp.router);
+}
+
 /*  A connection on which an answer is owed and no byte moves is replaced. Here the request has
  *  no timeout of its own. */
 static void s_silence_ends_a_connection (void **state)
@@ -461,6 +501,7 @@ int main (void)
         S_TEST (s_full_queue),
         S_TEST (s_lost_with_answers_unread),
         S_TEST (s_connections_come_and_go),
+        S_TEST (s_a_connection_that_was_given_up_comes_up),
         S_TEST (s_silence_ends_a_connection),
         S_TEST (s_bad_endpoint),
         S_TEST (s_descriptor),

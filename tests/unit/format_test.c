@@ -3,10 +3,12 @@
 
 #include "tools/format.h"
 
+#define S_META "id: 1795784880123-7\nprev: 0-0\nevent: greet\nevent-id: own\nkey: k1\nttl: 60\n"
+
 static const zc_message_t s_message = {
     .topic = {"a/b", 3},
     .payload = {"x\x1b[2J\n", 6},
-    .meta = {"id: 1795784880123-7\nprev: 0-0\nevent: greet\nevent-id: own\nkey: k1\nttl: 60\n", 75},
+    .meta = {S_META, sizeof S_META - 1},
     .id = (zc_id_t)1795784880123 << ZC_ID_COUNTER_BITS | 7,
     .event = {"greet", 5},
     .event_id = {"own", 3},

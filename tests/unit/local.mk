@@ -5,7 +5,7 @@ check_PROGRAMS += tests/unit/control_test
 TESTS += tests/unit/control_test
 tests_unit_control_test_SOURCES = tests/unit/control_test.c
 tests_unit_control_test_LDADD = $(UNIT_LIBS)
-tests_unit_control_test_LDFLAGS = -Wl,--wrap=zc_mono_ms
+tests_unit_control_test_LDFLAGS = -Wl,--wrap=zc_mono_ms,--wrap=zc_monitor_read
 
 check_PROGRAMS += tests/unit/subscriber_test
 TESTS += tests/unit/subscriber_test
