@@ -43,9 +43,11 @@ libzcast_a_SOURCES = \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
 	lib/wire/line.c lib/wire/line.h \
+	lib/wire/matcher.c lib/wire/matcher.h \
 	lib/wire/message.c lib/wire/message.h \
 	lib/wire/origin.c lib/wire/origin.h \
 	lib/wire/query.c lib/wire/query.h \
+	lib/wire/selector.c lib/wire/selector.h \
 	lib/wire/sse.c lib/wire/sse.h \
 	lib/access/access.c lib/access/access.h \
 	lib/access/apikeys.c lib/access/apikeys.h \

@@ -43,6 +43,11 @@ TESTS += tests/unit/origin_test
 tests_unit_origin_test_SOURCES = tests/unit/origin_test.c
 tests_unit_origin_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/selector_test
+TESTS += tests/unit/selector_test
+tests_unit_selector_test_SOURCES = tests/unit/selector_test.c
+tests_unit_selector_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/query_test
 TESTS += tests/unit/query_test
 tests_unit_query_test_SOURCES = tests/unit/query_test.c
