@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include "broker/peers.h"
+#include "lib/wire/selector.h"
 
 #define S_SLICE 100 /* messages of one replay in one turn */
 #define S_SLICE_BYTES (1u << 20)
@@ -213,20 +214,80 @@ static void *s_room_for (void *array, size_t count, size_t size)
     return room;
 }
 
+/*  The selectors of a request. */
+typedef struct {
+    zc_selector_t **at; /* owned */
+    size_t count;
+} s_selectors_t;
+
+static void s_add_selector (s_selectors_t *self, zc_slice_t name)
+{
+    const char *error;
+    self->at = s_room_for (self->at, self->count + 1, sizeof *self->at);
+    self->at[self->count] = zc_selector_of (name, &error);
+    self->count += self->at[self->count] != NULL; /* the request was checked */
+}
+
+static void s_clear_selectors (s_selectors_t *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        zc_selector_destroy (&self->at[i]);
+    free (self->at);
+}
+
+static bool s_select (const s_selectors_t *self, const zc_topic_t *topic)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (zc_selector_match (self->at[i], (zc_slice_t){topic->name, topic->len}))
+            return true;
+    return false;
+}
+
+/*  Adds, from `count` on, the topics that match and have messages after the request's position.
+ *  The topics published on last come first, so the loop ends at the first that is too old. */
+static size_t s_find_selected (zc_replays_t *self, s_replay_t *replay, const zc_ask_t *request,
+                               const s_selectors_t *selectors, size_t count)
+{
+    bool after = request->since_kind == ZC_SINCE_POSITION;
+    size_t room = count;
+    zc_topic_t *topic = NULL;
+    while ((topic = zc_topics_previous (self->known, topic)) &&
+           (!after || topic->last > request->since)) {
+        if (!topic->published || !s_select (selectors, topic))
+            continue;
+        if (count >= room) {
+            room = 2 * count + 64;
+            replay->topics = s_room_for (replay->topics, room, sizeof *replay->topics);
+        }
+        replay->topics[count++] = topic;
+    }
+    return count;
+}
+
 /*  Finds the topics that are known, each once, and pins them. An unknown topic has nothing in
- *  history; the position up to which topics were forgotten counts for the floor. */
+ *  history; the position up to which topics were forgotten counts for the floor. A selector may
+ *  match a topic that was forgotten. */
 static void s_find_topics (zc_replays_t *self, s_replay_t *replay, const zc_ask_t *request)
 {
     size_t at = 0, count = 0;
+    bool unknown = false;
     zc_slice_t name;
+    s_selectors_t selectors = {NULL, 0};
     replay->topics = s_room_for (NULL, s_topic_count (request), sizeof *replay->topics);
     while (zc_ask_topic (request, &at, &name)) {
-        zc_topic_t *topic = zc_topics_find (self->known, name);
+        bool selector = zc_names_selector (name);
+        zc_topic_t *topic = selector ? NULL : zc_topics_find (self->known, name);
+        if (selector)
+            s_add_selector (&selectors, name);
         if (topic)
             replay->topics[count++] = topic;
-        else if (replay->floor < zc_topics_forgotten (self->known))
-            replay->floor = zc_topics_forgotten (self->known);
+        unknown |= !topic;
     }
+    if (unknown && replay->floor < zc_topics_forgotten (self->known))
+        replay->floor = zc_topics_forgotten (self->known);
+    if (selectors.count)
+        count = s_find_selected (self, replay, request, &selectors, count);
+    s_clear_selectors (&selectors);
     qsort (replay->topics, count, sizeof *replay->topics, s_by_address);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || replay->topics[i] != replay->topics[i - 1]) {

@@ -85,6 +85,7 @@ libzcast_a_SOURCES = \
 	lib/engine/ring.c lib/engine/ring.h \
 	lib/engine/rounds.c lib/engine/rounds.h \
 	lib/engine/ages.c lib/engine/ages.h \
+	lib/engine/selection.c lib/engine/selection.h \
 	lib/engine/settings.h \
 	lib/engine/shared.h \
 	lib/engine/slow.c lib/engine/slow.h \

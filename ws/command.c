@@ -8,6 +8,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/wire/encoding.h"
+#include "lib/wire/selector.h"
 
 static int s_fail (zc_command_t *self, const char *code, const char *error)
 {
@@ -26,24 +27,81 @@ static void s_take_ref (zc_command_t *self)
         self->ref = json_dumps (ref, JSON_ENCODE_ANY);
 }
 
+/*  The members of a command that name topics. */
+static const struct {
+    const char *name;
+    zc_selector_form_t form; /* 0: topics */
+} s_lists[] = {{"topics", 0},
+               {"match", ZC_SELECTOR_FILTER},
+               {"template", ZC_SELECTOR_TEMPLATE},
+               {"pattern", ZC_SELECTOR_PATTERN}};
+#define S_LISTS (sizeof s_lists / sizeof *s_lists)
+
+static int s_take_topic (zc_command_t *self, zc_slice_t text)
+{
+    if (!text.at || !zc_topic_valid (text.at, text.len))
+        return s_fail (self, "topics",
+                       "a topic is 1 to 1024 bytes of text without control characters");
+    self->topics[self->count++] = text;
+    return 0;
+}
+
+/*  A selector that can match only one topic stands for that topic. There is room in `names`. */
+static int s_take_selector (zc_command_t *self, zc_selector_form_t form, zc_slice_t text)
+{
+    const char *error;
+    zc_selector_t *selector = zc_selector_new (form, text, &error);
+    if (!selector)
+        return s_fail (self, "selector", error);
+    zc_slice_t name = zc_selector_is_topic (selector) ? zc_selector_beginning (selector)
+                                                      : zc_selector_name (selector);
+    const char *at = (const char *)self->names.data + self->names.len;
+    zc_buf_add (&self->names, name.at, name.len);
+    self->topics[self->count++] = (zc_slice_t){at, name.len};
+    zc_selector_destroy (&selector);
+    return 0;
+}
+
+/*  How many topics and selectors the command names, and how much room their names need. Returns -1
+ *  if a list is none. */
+static long s_count_topics (zc_command_t *self, size_t *room)
+{
+    size_t count = 0;
+    *room = 1;
+    for (size_t i = 0; i < S_LISTS; i++) {
+        const json_t *list = json_object_get (self->root, s_lists[i].name), *item;
+        size_t k;
+        if (list && !json_is_array (list))
+            return -1;
+        json_array_foreach (list, k, item) *room += json_string_length (item) + ZC_SELECTOR_HEAD;
+        count += json_array_size (list);
+    }
+    return (long)count;
+}
+
 static int s_take_topics (zc_command_t *self, size_t max_topics)
 {
-    json_t *topics = json_object_get (self->root, "topics");
-    size_t count = json_array_size (topics);
-    if (!json_is_array (topics) || count == 0)
+    size_t room;
+    long count = s_count_topics (self, &room);
+    if (count <= 0)
         return s_fail (self, "topics", "topics is an array of at least one topic");
-    if (count > max_topics)
+    if ((size_t)count > max_topics)
         return s_fail (self, "topics", "too many topics");
-    self->topics = calloc (count, sizeof *self->topics);
+    self->topics = calloc ((size_t)count, sizeof *self->topics);
     if (!self->topics)
         abort ();
-    for (; self->count < count; self->count++) {
-        json_t *topic = json_array_get (topics, self->count);
-        zc_slice_t text = {json_string_value (topic), json_string_length (topic)};
-        if (!text.at || !zc_topic_valid (text.at, text.len))
-            return s_fail (self, "topics",
-                           "a topic is 1 to 1024 bytes of text without control characters");
-        self->topics[self->count] = text;
+    zc_buf_reserve (&self->names, room);
+    for (size_t i = 0; i < S_LISTS; i++) {
+        const json_t *item, *list = json_object_get (self->root, s_lists[i].name);
+        size_t k;
+        json_array_foreach (list, k, item)
+        {
+            zc_slice_t text = {json_string_value (item), json_string_length (item)};
+            zc_selector_form_t form = s_lists[i].form;
+            int rc = form ? s_take_selector (self, form, text) : s_take_topic (self, text);
+            if (rc != 0)
+                return rc;
+        }
     }
     return 0;
 }
@@ -92,6 +150,7 @@ void zc_command_clear (zc_command_t *self)
 {
     json_decref (self->root);
     free (self->topics);
+    zc_buf_clear (&self->names);
     free (self->ref);
     zc_publication_clear (&self->publication);
     memset (self, 0, sizeof *self);
@@ -108,16 +167,34 @@ static void s_begin_answer (zc_buf_t *out, const char *type, const char *ref)
     }
 }
 
+/*  Adds the topics, or the selectors of one form. A list of selectors is left out if it is empty.
+ */
+static void s_add_list (zc_buf_t *out, size_t list, const zc_slice_t *topics, size_t count)
+{
+    zc_selector_form_t form = s_lists[list].form;
+    bool any = !form;
+    if (any)
+        zc_buf_addf (out, ",\"%s\":[", s_lists[list].name);
+    for (size_t i = 0, added = 0; i < count; i++) {
+        bool selector = zc_names_selector (topics[i]);
+        if (selector != (form != 0) || (selector && (zc_selector_form_t)topics[i].at[1] != form))
+            continue;
+        if (!any)
+            zc_buf_addf (out, ",\"%s\":[", s_lists[list].name);
+        any = true;
+        zc_slice_t text = selector ? zc_selector_text (topics[i]) : topics[i];
+        zc_buf_adds (out, added++ ? "," : "");
+        zc_json_string (out, text.at, text.len);
+    }
+    if (any)
+        zc_buf_addc (out, ']');
+}
+
 void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count)
 {
     s_begin_answer (out, "subscribed", ref);
-    zc_buf_adds (out, ",\"topics\":[");
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            zc_buf_addc (out, ',');
-        zc_json_string (out, topics[i].at, topics[i].len);
-    }
-    zc_buf_addc (out, ']');
+    for (size_t i = 0; i < S_LISTS; i++)
+        s_add_list (out, i, topics, count);
 }
 
 void zc_answer_position (zc_buf_t *out, zc_id_t position)

@@ -2,6 +2,7 @@
  *
  *    {"type":"subscribe","topics":["a","b"]}      {"type":"subscribed","topics":["a","b"]}
  *    {"type":"unsubscribe","topics":["a"]}        {"type":"subscribed","topics":["b"]}
+ *    {"type":"subscribe","match":["a/#"]} {"type":"subscribed","topics":["b"],"match":["a/#"]}
  *    {"type":"ping"}                              {"type":"pong"}
  *    {"type":"publish","topic":"a","data":"…"}    {"type":"published","id":"…"}
  *    anything wrong                               {"type":"error","code":"…","message":"…"}
@@ -27,8 +28,9 @@ typedef enum {
 
 typedef struct {
     zc_command_type_t type;
-    zc_slice_t *topics; /* owned; of subscribe and unsubscribe; each is valid */
+    zc_slice_t *topics; /* owned; of subscribe and unsubscribe: topics and names of selectors */
     size_t count;
+    zc_buf_t names;               /* the bytes of the latter */
     zc_publication_t publication; /* of publish; valid and finished */
     char *ref;                    /* owned; JSON text, or NULL */
     const char *code, *error;     /* the mistake; NULL: there is none */
@@ -45,7 +47,7 @@ typedef struct {
 int zc_command_parse (zc_command_t *self, const void *text, size_t len, zc_command_limits_t max);
 void zc_command_clear (zc_command_t *self);
 
-/*  Answers, as JSON text. `ref` may be NULL. */
+/*  Answers, as JSON text. `ref` may be NULL. Names of selectors may be among the topics. */
 void zc_answer_subscribed (zc_buf_t *out, const char *ref, const zc_slice_t *topics, size_t count);
 /*  Ends the answer above: the messages of these topics after `position` follow; ZC_ID_NONE: it
  *  isn't known yet. */

@@ -131,7 +131,7 @@ static void s_open (zc_exchange_t *exchange)
     if (rc != 0) {
         if (rc == ZC_QUERY_MANY)
             zc_front_limit (exchange->front, ZC_LIMIT_TOPICS);
-        zc_exchange_refuse (exchange, 400, "topic", zc_query_strerror (rc));
+        zc_exchange_refuse (exchange, 400, zc_query_code (rc), zc_query_strerror (&query, rc));
         return;
     }
     s_open_stream (exchange, &upgrade, &query);

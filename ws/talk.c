@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/wire/selector.h"
 #include "ws/command.h"
 #include "ws/frame.h"
 #include "ws/websocket.h"
@@ -181,7 +182,7 @@ static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
     const zc_slice_t *topics;
     if (!self->server->front.allow_publish)
         zc_websocket_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
-    else if (zc_hub_topics (&self->client, &topics) != 1)
+    else if (zc_hub_topics (&self->client, &topics) != 1 || zc_names_selector (topics[0]))
         zc_websocket_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
     else
         s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));

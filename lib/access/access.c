@@ -36,6 +36,7 @@ typedef struct {
 struct zc_access {
     zc_mode_t mode;
     zc_rules_t *rules;      /* owned */
+    size_t selector_prefix; /* bytes */
     zc_keys_t *keys;        /* owned */
     zc_apikeys_t *api_keys; /* owned; NULL: none */
     s_texts_t issuers, audiences;
@@ -225,6 +226,7 @@ zc_access_t *zc_access_new (const zc_options_t *options, char *error, size_t siz
         abort ();
     self->mode = s_mode (options);
     self->rules = zc_rules_new (self->mode);
+    self->selector_prefix = (size_t)zc_options_number (options, "selector-prefix");
     self->keys = zc_keys_new ();
     self->issuers = s_load_texts (options, "token-issuers");
     self->audiences = s_load_texts (options, "token-audiences");
@@ -470,6 +472,45 @@ zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t 
                                    zc_slice_t topic)
 {
     return s_decide (zc_rules_subscribe (self->rules, topic), identity, ZC_GRANT_SUBSCRIBE, topic);
+}
+
+/*  Whether all topics that begin with this text may be had without a token. */
+static bool s_all_public (const zc_access_t *self, const zc_identity_t *identity, zc_slice_t prefix)
+{
+    size_t at = 0;
+    zc_slice_t private_;
+    if (prefix.len < self->selector_prefix || zc_rules_subscribe (self->rules, prefix) != ZC_MAY)
+        return false;
+    while (zc_rules_next_private (self->rules, prefix, &at, &private_))
+        if (!identity || !zc_grants_allow_all (identity->grants, ZC_GRANT_SUBSCRIBE, private_))
+            return false;
+    return true;
+}
+
+static zc_decision_t s_select_all (const zc_access_t *self, const zc_identity_t *identity,
+                                   zc_slice_t prefix)
+{
+    if (s_all_public (self, identity, prefix))
+        return ZC_ACCESS_GRANTED;
+    if (!identity)
+        return ZC_ACCESS_UNAUTHORIZED;
+    return zc_grants_allow_all (identity->grants, ZC_GRANT_SUBSCRIBE, prefix) ? ZC_ACCESS_GRANTED
+                                                                              : ZC_ACCESS_FORBIDDEN;
+}
+
+zc_decision_t zc_access_select (const zc_access_t *self, const zc_identity_t *identity,
+                                const zc_selector_t *selector)
+{
+    zc_slice_t beginning = zc_selector_beginning (selector);
+    char text[ZC_TOPIC_MAX + 1];
+    if (!zc_selector_is_tree (selector))
+        return s_select_all (self, identity, beginning);
+    memcpy (text, beginning.at, beginning.len);
+    text[beginning.len] = '/';
+    zc_decision_t top = zc_access_subscribe (self, identity, beginning);
+    return top == ZC_ACCESS_GRANTED
+               ? s_select_all (self, identity, (zc_slice_t){text, beginning.len + 1})
+               : top;
 }
 
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,

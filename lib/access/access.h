@@ -9,6 +9,7 @@
 #include "lib/access/rules.h"
 #include "lib/access/token.h"
 #include "lib/config/options.h"
+#include "lib/wire/selector.h"
 
 /*  The options that zc_access_new reads; a program with doors puts them into its table. */
 /* clang-format off */
@@ -36,6 +37,10 @@
      .help = "the cookie that a token may come in; empty: none", .reload = true},                 \
     {.name = "token-query", .type = ZC_OPT_BOOL, .preset = "no",                                  \
      .help = "a token may come as access_token in the query, where logs show it", .reload = true},\
+    {.name = "selector-prefix", .type = ZC_OPT_NUMBER, .preset = "1", .max = 1024,                \
+     .argument = "BYTES",                                                                         \
+     .help = "how much text a selector begins with, unless a token grants all that it may match", \
+     .reload = true},                                                                             \
     {.name = "api-keys", .type = ZC_OPT_TEXT, .min = 1, .max = 4096, .argument = "FILE",          \
      .help = "API keys of publishers", .reload = true}
 /* clang-format on */
@@ -91,6 +96,10 @@ void zc_identity_destroy (zc_identity_t **self_p);
 /*  `identity` may be NULL: an anonymous request. */
 zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t *identity,
                                    zc_slice_t topic);
+/*  Whether the subject may have every topic that the selector may match. A selector that begins
+ * with less text than `selector-prefix` is for subjects whose token grants all of them. */
+zc_decision_t zc_access_select (const zc_access_t *self, const zc_identity_t *identity,
+                                const zc_selector_t *selector);
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
                                  zc_slice_t topic);
 

@@ -116,6 +116,17 @@ bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic
     return false;
 }
 
+bool zc_grants_allow_all (const zc_grants_t *self, zc_grant_t kind, zc_slice_t prefix)
+{
+    const s_list_t *list = &self->lists[kind];
+    for (size_t i = 0; i < list->count; i++) {
+        zc_slice_t grant = list->topics[i];
+        if (s_is_prefix (grant) && zc_slice_begins (prefix, (zc_slice_t){grant.at, grant.len - 1}))
+            return true;
+    }
+    return false;
+}
+
 bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind)
 {
     return self->lists[kind].count > 0;

@@ -29,6 +29,8 @@ int zc_grants_add_claim (zc_grants_t *self, const json_t *object);
 void zc_grants_add_all (zc_grants_t *self, const zc_grants_t *others);
 
 bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
+/*  Whether every topic that begins with this text, which may be empty, is allowed. */
+bool zc_grants_allow_all (const zc_grants_t *self, zc_grant_t kind, zc_slice_t prefix);
 /*  Whether anything at all is granted. */
 bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind);
 /*  The topics of one kind, as they were added, for showing them. False past the end. */

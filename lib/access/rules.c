@@ -162,6 +162,20 @@ zc_may_t zc_rules_subscribe (const zc_rules_t *self, zc_slice_t topic)
     return self->mode == ZC_MODE_ALL ? ZC_MAY_WITH_TOKEN : ZC_MAY;
 }
 
+bool zc_rules_next_private (const zc_rules_t *self, zc_slice_t prefix, size_t *at,
+                            zc_slice_t *private_)
+{
+    while (*at < self->count) {
+        const s_rule_t *rule = &self->rules[(*at)++];
+        if (rule->subscribe == (int)ZC_MAY_WITH_TOKEN && rule->prefix.len > prefix.len &&
+            zc_slice_begins (rule->prefix, prefix)) {
+            *private_ = rule->prefix;
+            return true;
+        }
+    }
+    return false;
+}
+
 static unsigned s_said_of_publishing (const zc_rules_t *self, zc_slice_t topic)
 {
     for (size_t i = 0; i < self->count; i++)

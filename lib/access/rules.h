@@ -34,6 +34,10 @@ void zc_rules_destroy (zc_rules_t **self_p);
 const char *zc_rules_add (zc_rules_t *self, const char *prefix, const char *words);
 
 zc_may_t zc_rules_subscribe (const zc_rules_t *self, zc_slice_t topic);
+/*  Visits the prefixes that are private, and that begin with `prefix` and are longer: *at begins at
+ * 0. False at the end. */
+bool zc_rules_next_private (const zc_rules_t *self, zc_slice_t prefix, size_t *at,
+                            zc_slice_t *private_);
 /*  For ZeroMQ and Redis the result is ZC_MAY or ZC_MAY_NOT. */
 zc_may_t zc_rules_publish (const zc_rules_t *self, zc_source_t source, zc_slice_t topic);
 

@@ -14,6 +14,7 @@
 
 #include "lib/base/table.h"
 #include "lib/base/timeouts.h"
+#include "lib/wire/selector.h"
 
 #define S_HOLD_MIN (1024 * 1024)
 
@@ -102,12 +103,26 @@ static size_t s_normalise (zc_slice_t *topics, size_t count)
     return kept;
 }
 
+/*  The topics of a selector are those that begin as it does, and more; no newest message of each is
+ *  kept. */
+static zc_slow_t s_policy_of (const zc_hub_config_t *config, zc_slice_t name)
+{
+    if (!config->slow_policy)
+        return ZC_SLOW_DISCONNECT;
+    if (!zc_names_selector (name))
+        return config->slow_policy (config->slow_arg, name);
+    const char *error;
+    zc_selector_t *selector = zc_selector_of (name, &error);
+    zc_slow_t policy = config->slow_policy (config->slow_arg, zc_selector_beginning (selector));
+    zc_selector_destroy (&selector);
+    return policy == ZC_SLOW_LATEST ? ZC_SLOW_SKIP : policy;
+}
+
 static zc_slow_t s_policy (const zc_hub_config_t *config, const zc_slice_t *topics, size_t count)
 {
     zc_slow_t policy = ZC_SLOW_LATEST;
     for (size_t i = 0; i < count; i++) {
-        zc_slow_t one = config->slow_policy ? config->slow_policy (config->slow_arg, topics[i])
-                                            : ZC_SLOW_DISCONNECT;
+        zc_slow_t one = s_policy_of (config, topics[i]);
         policy = one < policy ? one : policy;
     }
     return policy;

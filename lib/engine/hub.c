@@ -19,6 +19,7 @@ struct zc_hub {
     zc_channels_t *channels;
     zc_subscriptions_t *subscriptions; /* the channels' */
     uint64_t position_ms;              /* when the broker's head was last asked for */
+    bool doubted;                      /* the subscriptions know that a loss is suspected */
     bool stale;
 };
 
@@ -71,14 +72,23 @@ void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config)
 
 /*  Messages and answers. */
 
+/*  To be called after anything that may begin or end the suspicion of a loss. */
+static void s_pass_on_doubt (zc_hub_t *self)
+{
+    bool suspect = self->shared.losses.suspect;
+    if (suspect == self->doubted)
+        return;
+    self->doubted = suspect;
+    if (suspect)
+        zc_subscriptions_doubt (self->subscriptions);
+}
+
 void zc_hub_message (zc_hub_t *self, const zc_message_t *message)
 {
     self->shared.stats.received++;
     zc_losses_message (&self->shared.losses, message);
-    zc_subscription_t *subscription = zc_subscriptions_find (self->subscriptions, message->topic);
-    if (subscription)
-        zc_subscription_message (subscription, message);
-    else
+    s_pass_on_doubt (self);
+    if (!zc_subscriptions_message (self->subscriptions, message))
         self->shared.stats.unmatched++;
 }
 
@@ -137,9 +147,11 @@ static void s_begin_anew (zc_hub_t *self, zc_id_t head)
 /*  To be called when a SYNC was answered or failed: ends the round after its last one. */
 static void s_check_round (zc_hub_t *self)
 {
-    if (!zc_questions_syncing (self->shared.questions) &&
-        zc_losses_end_round (&self->shared.losses))
+    if (zc_questions_syncing (self->shared.questions))
+        return;
+    if (zc_losses_end_round (&self->shared.losses))
         zc_channels_unsettle_held (self->channels);
+    s_pass_on_doubt (self);
 }
 
 static void s_synced (zc_slots_t *subjects, zc_id_t head, const zc_id_t *last, size_t count)
@@ -178,6 +190,16 @@ bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_mark_t *doubt, zc_i
     return back;
 }
 
+void zc_hub_listed (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t forgotten,
+                    zc_slice_t listed)
+{
+    if (!zc_questions_listed (self->shared.questions, token))
+        return;
+    zc_losses_fetched (&self->shared.losses, head);
+    zc_subscriptions_listed (self->subscriptions, head, forgotten, listed);
+    zc_hub_settle (self);
+}
+
 bool zc_hub_listens (const zc_hub_t *self)
 {
     const zc_questions_t *questions = self->shared.questions;
@@ -191,7 +213,10 @@ void zc_hub_failed (zc_hub_t *self, uint64_t token)
     if (zc_questions_synced (self->shared.questions, token, &subjects, &asked_at)) {
         zc_slots_clear (&subjects);
         zc_losses_failed (&self->shared.losses);
+        s_pass_on_doubt (self);
         s_check_round (self);
+    } else if (zc_questions_listed (self->shared.questions, token)) {
+        zc_subscriptions_unlisted (self->subscriptions);
     } else {
         zc_questions_fetch_failed (self->shared.questions, token);
     }
@@ -204,6 +229,7 @@ void zc_hub_connected (zc_hub_t *self)
 {
     zc_questions_connected (self->shared.questions, true);
     zc_losses_suspect (&self->shared.losses);
+    s_pass_on_doubt (self);
     self->shared.stats.reconnects++;
     zc_table_cursor_t at = {0};
     zc_channel_t *channel;
@@ -222,6 +248,7 @@ void zc_hub_disconnected (zc_hub_t *self)
         zc_join_disconnected (channel);
     /* until the link is connected again, no message that comes is taken for gapless */
     zc_losses_suspect (&self->shared.losses);
+    s_pass_on_doubt (self);
 }
 
 /*  There is one round of SYNCs at a time; topics that are wanted meanwhile wait and go out
@@ -260,6 +287,7 @@ void zc_hub_settle (zc_hub_t *self)
         zc_join_settle (channel);
     zc_questions_send (self->shared.questions);
     s_send_syncs (self);
+    zc_subscriptions_list (self->subscriptions);
 }
 
 /*  Clients. */

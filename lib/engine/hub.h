@@ -25,10 +25,10 @@ void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config);
 
 /*  Clients.
  *
- *  The client joins. `topics` are `count` (1 to max_topics) valid topics, in any order; repeats are
- *  folded. `last_id` may be empty (from now on), "earliest", an id, or a publisher's own id. A
- *  client with a last id is sent the verdict first. Never fails: a client joins at once, and is
- *  served as soon as the broker has answered. */
+ *  The client joins. `topics` are `count` (1 to max_topics) valid topics or names of selectors
+ *  (lib/wire/selector.h), in any order; repeats are folded. `last_id` may be empty (from now on),
+ * "earliest", an id, or a publisher's own id. A client with a last id is sent the verdict first.
+ * Never fails: a client joins at once, and is served as soon as the broker has answered. */
 void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
                   const zc_slice_t *topics, size_t count, zc_slice_t last_id);
 /*  After zc_hub_join: whether the first event, which has the id with which the client can come
@@ -90,6 +90,10 @@ void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor
  *  thrown away. */
 bool zc_hub_synced (zc_hub_t *self, uint64_t token, const zc_mark_t *doubt, zc_id_t head,
                     zc_id_t dropped, const zc_id_t *last, size_t count);
+/*  `listed` has lines for zc_listed_next; on all other topics that the question meant, nothing was
+ *  published up to `head`, unless it was before `forgotten`. */
+void zc_hub_listed (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t forgotten,
+                    zc_slice_t listed);
 /*  Whether live messages may be handed to the hub. They may not between connecting and the first
  *  answer, which tells whether positions still mean the same. */
 bool zc_hub_listens (const zc_hub_t *self);

@@ -36,6 +36,7 @@ struct zc_join {
     bool paged;  /* until a page has shown the broker's position */
     zc_id_t clock;      /* our clock when the client came */
     bool verdict;       /* the client is still owed its verdict */
+    zc_id_t told;       /* the end of the last gap that it was told */
     bool checked;       /* the broker knows positions up to `at` */
     uint64_t fetch;     /* token of the page under way, or 0 */
     zc_buf_t page;      /* encoded messages of that page */
@@ -151,8 +152,10 @@ static zc_id_t s_position (const zc_join_t *self)
 static void s_add_verdict (zc_join_t *self, const zc_verdict_t *verdict, zc_buf_t *bytes)
 {
     zc_channel_encoding (self->client->channel)->verdict (bytes, verdict);
-    if (verdict->gap)
+    if (verdict->gap) {
         s_shared (self)->stats.gaps++;
+        self->told = verdict->from > self->told ? verdict->from : self->told;
+    }
     self->verdict = false;
 }
 
@@ -343,7 +346,7 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
         s_first_verdict (self, end, &bytes);
     else if (self->astray)
         s_from_another_line (self, end->floor, &bytes);
-    else if (end->floor > self->at && !self->fresh)
+    else if (end->floor > self->at && end->floor > self->told && !self->fresh)
         s_later_gap (self, end->floor, s_before_page (self, end->floor), &bytes);
     else if (self->at > end->head && !self->guess)
         s_later_gap (self, end->head, end->head,
@@ -743,6 +746,7 @@ void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
         else if (!told)
             self->at = self->clock;
         self->checked = self->paged = false;
+        self->told = ZC_ID_NONE;
         s_mark (self);
         s_try (self);
     }

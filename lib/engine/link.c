@@ -327,6 +327,35 @@ static void s_fetch (void *arg, uint64_t token, zc_slice_t since, const char *to
         s_fail (question);
 }
 
+static void s_list_answer (void *arg, const zc_answer_t *answer)
+{
+    s_question_t *question = arg;
+    zc_link_t *self = question->link;
+    uint64_t token = question->token;
+    if (answer->more) {
+        self->malformed++;
+    } else if (answer->kind == ZC_OK) {
+        s_question_end (question);
+        zc_hub_listed (self->hub, token, answer->head, answer->forgotten, answer->listed);
+        s_make_room (self);
+    } else {
+        s_failed (question, "TOPICS", answer);
+    }
+}
+
+static void s_list (void *arg, uint64_t token, zc_id_t since, const zc_slice_t *prefixes,
+                    size_t count)
+{
+    zc_link_t *self = arg;
+    s_question_t *question = s_question_new (self, self->control, token);
+    zc_ask_t ask = {.verb = ZC_TOPICS, .since = since, .frames = prefixes, .frame_count = count};
+    s_want_again (self);
+    question->request =
+        zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_list_answer, question);
+    if (!question->request)
+        s_fail (question);
+}
+
 static void s_subscribe (void *arg, const char *topic, size_t len)
 {
     zc_link_t *self = arg;
@@ -627,7 +656,7 @@ zc_link_t *zc_link_new (uv_loop_t *loop, const zc_link_config_t *config)
     self->pages_allowed = S_PAGES_FIRST;
     self->unsynced_most = S_UNSYNCED;
     self->context = zmq_ctx_new ();
-    self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch};
+    self->upstream = (zc_upstream_t){self, s_subscribe, s_unsubscribe, s_sync, s_fetch, s_list};
     uint64_t random = (uint64_t)(uintptr_t)self;
     if (getrandom (&random, sizeof random, GRND_NONBLOCK) < 0)
         random ^= uv_hrtime ();

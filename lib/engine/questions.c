@@ -1,4 +1,4 @@
-/*  questions.c - requests to the broker: tokens, queues of FETCHes, rounds of SYNCs. */
+/*  questions.c - requests to the broker: tokens, queues of FETCHes, rounds of SYNCs, a TOPICS. */
 #include "lib/engine/questions.h"
 
 #include <stdlib.h>
@@ -43,6 +43,7 @@ struct zc_questions {
     size_t fetches_max;               /* bound of `fetching`, by the memory that pages take */
     size_t allowed;                   /* and its bound by the speed of the link */
     zc_slots_t wanted;                /* of zc_subject_t */
+    uint64_t listing;                 /* token of the TOPICS under way, or 0 */
 };
 
 static void s_free (s_question_t *question)
@@ -63,6 +64,7 @@ static void s_forget_all (zc_questions_t *self)
         TAILQ_INIT (&self->queues[i]);
     zc_slots_clear (&self->wanted);
     self->fetching = self->syncing = 0;
+    self->listing = 0;
 }
 
 zc_questions_t *zc_questions_new (const zc_upstream_t *upstream, zc_hub_stats_t *stats)
@@ -312,5 +314,28 @@ bool zc_questions_synced (zc_questions_t *self, uint64_t token, zc_slots_t *subj
     zc_table_remove (&self->all, &question->node);
     s_free (question);
     self->syncing--;
+    return true;
+}
+
+/*  TOPICS. */
+
+void zc_questions_list (zc_questions_t *self, zc_id_t since, const zc_slice_t *prefixes,
+                        size_t count)
+{
+    self->listing = ++self->last_token;
+    self->stats->lists++;
+    self->upstream.list (self->upstream.self, self->listing, since, prefixes, count);
+}
+
+bool zc_questions_listing (const zc_questions_t *self)
+{
+    return self->listing != 0;
+}
+
+bool zc_questions_listed (zc_questions_t *self, uint64_t token)
+{
+    if (!self->listing || token != self->listing)
+        return false;
+    self->listing = 0;
     return true;
 }

@@ -1,9 +1,9 @@
 /*  questions.h - a hub's questions to the broker: those that are out, those that wait for their
  *  turn, and who gets the answers.
  *
- *  There are two kinds. FETCH asks for a page of history: for a topic's repair, for a channel's
+ *  There are three kinds. FETCH asks for a page of history: for a topic's repair, for a channel's
  *  beginning, or for a client that comes back. SYNC asks for the last positions of topics; all
- *  topics that want one go out together. */
+ *  topics that want one go out together. TOPICS asks on which topics something was published. */
 #ifndef ZC_QUESTIONS_H
 #define ZC_QUESTIONS_H
 
@@ -31,6 +31,10 @@ typedef struct {
      *  repeated, then zc_hub_fetched. */
     void (*fetch) (void *self, uint64_t token, zc_slice_t since, const char *topics, size_t len,
                    const zc_line_t *line);
+    /*  Asks on which topics that begin with one of these texts (1 to ZC_PREFIXES_MAX, borrowed)
+     *  something was published after `since`. Answer: zc_hub_listed. */
+    void (*list) (void *self, uint64_t token, zc_id_t since, const zc_slice_t *prefixes,
+                  size_t count);
 } zc_upstream_t;
 
 /*  `stats` is borrowed, and counts fetches and syncs. Not connected at first. */
@@ -81,9 +85,10 @@ typedef struct {
     void (*failed) (void *asker);
 } zc_fetcher_t;
 
-/*  Asks for a page; zc_questions_send sends the question in its turn. `since` is copied. `ours`:
- *  `since` is of the broker's line, and doesn't come from a client. `topics` (separated by LF) is
- *  borrowed until the question is forgotten. Returns the question's token. */
+/*  Asks for a page of these topics, of which some may be selectors; zc_questions_send sends the
+ * question in its turn. `since` is copied. `ours`: `since` is of the broker's line, and doesn't
+ * come from a client. `topics` (separated by LF) is borrowed until the question is forgotten.
+ * Returns the question's token. */
 uint64_t zc_questions_fetch (zc_questions_t *self, const zc_fetcher_t *fetcher, void *asker,
                              zc_slice_t since, bool ours, zc_slice_t topics);
 /*  Forgets a question. Does nothing if the token is 0, or its question is already forgotten. */
@@ -121,5 +126,13 @@ void zc_questions_sync (zc_questions_t *self, zc_id_t head);
  *  and sets *head to the head of the question. False if the token isn't that of a SYNC. */
 bool zc_questions_synced (zc_questions_t *self, uint64_t token, zc_slots_t *subjects,
                           zc_id_t *head);
+
+/*  TOPICS. One is asked at a time. */
+
+void zc_questions_list (zc_questions_t *self, zc_id_t since, const zc_slice_t *prefixes,
+                        size_t count);
+bool zc_questions_listing (const zc_questions_t *self);
+/*  The answer came, or won't come. False if the token isn't that of a TOPICS. */
+bool zc_questions_listed (zc_questions_t *self, uint64_t token);
 
 #endif

@@ -25,12 +25,12 @@ typedef struct {
 
 typedef struct {
     uint64_t received, duplicates, unmatched, delivered, late;
-    uint64_t holes, repaired, gaps, fetches, syncs, reconnects;
+    uint64_t holes, repaired, gaps, fetches, syncs, lists, reconnects;
     uint64_t wanted; /* sends that flushing every message at once would have taken */
     uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, held_dropped;
     uint64_t relieved; /* times that bytes were freed because too many were held */
     uint64_t clients_total;
-    uint64_t clients, channels, topics, feed_bytes, held_bytes;
+    uint64_t clients, channels, topics, selectors, feed_bytes, held_bytes;
 } zc_hub_stats_t;
 
 #endif

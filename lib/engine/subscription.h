@@ -1,6 +1,13 @@
-/*  subscription.h - one topic of a worker. It is subscribed at the broker as long as a channel
- *  follows it. The subscription knows which messages are complete, asks history for missing
- *  ones, and hands messages to the channels, its followers, by six hooks. */
+/*  subscription.h - one topic of a worker, or one selector. It is subscribed at the broker as long
+ * as a channel follows it. The subscription knows which messages are complete, asks history for
+ *  missing ones, and hands messages to the channels, its followers, by six hooks.
+ *
+ *  A selector has one order for all its topics, as their positions have one order. So nothing is
+ * kept of a single topic, and a topic that nobody has seen before is complete because the selector
+ * is. Only one thing is harder to see: the next message of one topic doesn't show the hole of
+ * another. So a selector isn't LIVE from the moment at which a loss is suspected (losses.h) until
+ * the broker has listed the topics on which something was published since, and each of these
+ * messages is known to have come. */
 #ifndef ZC_SUBSCRIPTION_H
 #define ZC_SUBSCRIPTION_H
 
@@ -19,7 +26,8 @@ typedef struct {
     void (*history) (void *follower, const zc_message_t *message);
     /*  Whether the next page of history can be held back, or released at once. */
     bool (*takes_page) (const void *follower, const zc_order_t *order);
-    /*  Messages between the two positions are gone from history. */
+    /*  Messages between the two positions are gone from history. `topic` is empty for a
+     *  selector. */
     void (*gap) (void *follower, zc_slice_t topic, zc_id_t since, zc_id_t from);
     /*  The topic has become LIVE, or has ceased to be LIVE. */
     void (*live) (void *follower, bool live);
@@ -34,6 +42,19 @@ zc_subscriptions_t *zc_subscriptions_new (zc_shared_t *shared, const zc_upstream
 void zc_subscriptions_close (zc_subscriptions_t *self);
 /*  There are no followers any more. */
 void zc_subscriptions_destroy (zc_subscriptions_t **self_p);
+/*  Hands a live message to the subscriptions of its topic. False where there is none. */
+bool zc_subscriptions_message (zc_subscriptions_t *self, const zc_message_t *message);
+/*  A message may have been lost. To be called each time that a suspicion begins, before another
+ *  message is handed on. */
+void zc_subscriptions_doubt (zc_subscriptions_t *self);
+/*  Asks the broker for the topics of the selectors that want it, unless a loss is suspected. */
+void zc_subscriptions_list (zc_subscriptions_t *self);
+/*  The answer: on the topics in `listed` something was published; on others, up to `head`, at most
+ *  before `forgotten`. */
+void zc_subscriptions_listed (zc_subscriptions_t *self, zc_id_t head, zc_id_t forgotten,
+                              zc_slice_t listed);
+/*  No answer comes. */
+void zc_subscriptions_unlisted (zc_subscriptions_t *self);
 /*  NULL where the topic has no follower. */
 zc_subscription_t *zc_subscriptions_find (const zc_subscriptions_t *self, zc_slice_t topic);
 /*  Wants a SYNC about every topic. */
@@ -50,23 +71,23 @@ void zc_subscriptions_disconnected (zc_subscriptions_t *self);
 /*  The broker's positions went back: nothing is known of any topic. */
 void zc_subscriptions_begin_anew (zc_subscriptions_t *self);
 
-/*  Adds a follower, and subscribes to the topic where it is the first one. *slot is the
+/*  Adds a follower, and subscribes to the topic, or to the beginning of the selector with this name
+ *  (which is valid), where it is the first one. *slot is the
  *  follower's place. */
 zc_subscription_t *zc_subscription_follow (zc_subscriptions_t *set, zc_slice_t topic,
                                            void *follower, size_t *slot);
 /*  Removes a follower. After the last one the topic is unsubscribed, and the subscription is
  *  gone. */
 void zc_subscription_leave (zc_subscription_t *self, size_t *slot);
-/*  A live message of this topic. */
-void zc_subscription_message (zc_subscription_t *self, const zc_message_t *message);
 /*  A SYNC was answered: `last` was the topic's last position when everything up to `head` had
  *  been published. */
 void zc_subscription_synced (zc_subscription_t *self, zc_id_t last, zc_id_t head);
 /*  Wants a SYNC about this topic. */
 void zc_subscription_want_sync (zc_subscription_t *self);
 zc_slice_t zc_subscription_topic (const zc_subscription_t *self);
+bool zc_subscription_is_selector (const zc_subscription_t *self);
 const zc_order_t *zc_subscription_order (const zc_subscription_t *self);
-/*  Keeps the topic's newest message from now on, for policy `latest`. */
+/*  Keeps the topic's newest message from now on, for policy `latest`. Not for selectors. */
 void zc_subscription_keep_latest (zc_subscription_t *self);
 /*  NULL where no message is kept. */
 const zc_message_t *zc_subscription_latest (const zc_subscription_t *self);

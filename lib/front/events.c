@@ -51,7 +51,8 @@ static bool s_parse (zc_exchange_t *exchange, s_wish_t *wish)
         refusal.text = text;
         zc_exchange_refuse_by (exchange, &refusal);
     } else if (rc < 0) {
-        zc_exchange_refuse (exchange, 400, "topic", zc_query_strerror (rc));
+        zc_exchange_refuse (exchange, 400, zc_query_code (rc),
+                            zc_query_strerror (&wish->query, rc));
     } else if (wish->query.count == 0) {
         zc_exchange_refuse (exchange, 400, "topic",
                             "no topic: ask for at least one, as in ?topic=NAME");

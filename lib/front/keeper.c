@@ -204,21 +204,33 @@ static zc_denial_t s_subject (void *arg, zc_exchange_t *exchange)
     return (zc_denial_t){0};
 }
 
+static zc_decision_t s_decide (const zc_keeper_t *self, const zc_identity_t *identity,
+                               zc_action_t action, zc_slice_t topic, const zc_selector_t *selector)
+{
+    if (selector)
+        return zc_access_select (self->access, identity, selector);
+    return action == ZC_ACTION_PUBLISH ? zc_access_publish (self->access, identity, topic)
+                                       : zc_access_subscribe (self->access, identity, topic);
+}
+
 static zc_denial_t s_may (const zc_keeper_t *self, const zc_rights_t *rights, zc_action_t action,
-                          zc_slice_t topic)
+                          zc_slice_t topic, const zc_selector_t *selector)
 {
     const zc_identity_t *identity = rights ? rights->identity : NULL;
-    zc_decision_t decision = action == ZC_ACTION_PUBLISH
-                                 ? zc_access_publish (self->access, identity, topic)
-                                 : zc_access_subscribe (self->access, identity, topic);
+    zc_decision_t decision = s_decide (self, identity, action, topic, selector);
     zc_denial_t denial = {0};
     if (decision == ZC_ACCESS_UNAUTHORIZED) {
-        denial = s_deny (401, "token", "a token is needed");
+        denial = s_deny (401, "token",
+                         selector ? "a token is needed: this selector may match topics that aren't "
+                                    "for everyone, or begins with too little text"
+                                  : "a token is needed");
         denial.value = zc_access_challenge (ZC_TOKEN_OK);
     } else if (decision == ZC_ACCESS_FORBIDDEN) {
-        denial = s_deny (403, "forbidden",
-                         identity ? "the token doesn't allow this topic"
-                                  : "nobody may do this with this topic here");
+        denial =
+            s_deny (403, "forbidden",
+                    selector   ? "the token doesn't allow all topics that this selector may match"
+                    : identity ? "the token doesn't allow this topic"
+                               : "nobody may do this with this topic here");
         denial.value = identity ? "Bearer error=\"insufficient_scope\"" : NULL;
     }
     denial.field = denial.value ? "WWW-Authenticate" : NULL;
@@ -230,10 +242,14 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool fo
 {
     zc_denial_t denial = {0};
     for (size_t i = 0; i < count && !denial.status; i++) {
-        if (zc_topic_is_canary (topics[i]))
+        const char *error;
+        zc_selector_t *selector =
+            zc_names_selector (topics[i]) ? zc_selector_of (topics[i], &error) : NULL;
+        if (zc_topic_is_canary (selector ? zc_selector_beginning (selector) : topics[i]))
             denial = s_deny (403, "forbidden", "topics that begin with $zcast/ are zcast's own");
         else if (front->guard.arg)
-            denial = s_may (front->guard.arg, rights, action, topics[i]);
+            denial = s_may (front->guard.arg, rights, action, topics[i], selector);
+        zc_selector_destroy (&selector);
     }
     /*  Nothing shows that the page which asks isn't somebody else's, under a name that leads here.
      */

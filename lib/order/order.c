@@ -58,7 +58,7 @@ bool zc_order_fetched (zc_order_t *self, zc_id_t id)
 void zc_order_reached (zc_order_t *self, zc_id_t upto)
 {
     s_raise (&self->complete, upto);
-    if (self->need > zc_order_known (self)) {
+    if (self->need > zc_order_known (self) || self->doubted) {
         self->state = ZC_ORDER_REPAIR;
         return;
     }
@@ -84,6 +84,23 @@ bool zc_order_synced (zc_order_t *self, zc_id_t last, zc_id_t head)
         break;
     }
     return false;
+}
+
+bool zc_order_doubt (zc_order_t *self)
+{
+    self->doubted = true;
+    return zc_order_need (self, ZC_ID_NONE);
+}
+
+void zc_order_is_sure (zc_order_t *self, zc_id_t last, zc_id_t head)
+{
+    self->doubted = false;
+    if (self->state == ZC_ORDER_NEW)
+        return;
+    s_raise (&self->need, last);
+    zc_order_reached (self, self->complete);
+    if (self->state == ZC_ORDER_LIVE)
+        s_raise (&self->verified, head);
 }
 
 void zc_order_begin_anew (zc_order_t *self)

@@ -25,6 +25,8 @@ typedef struct {
     zc_id_t verified; /* the broker said that nothing follows `complete` up to here */
     zc_id_t need;     /* NEW, REPAIR: history must reach this far before the topic is LIVE */
     zc_id_t seen;     /* NEW, REPAIR: the newest live message that is held back */
+    bool doubted;     /* of a selector: messages may be missing that no later one will show, so the
+                         order     isn't LIVE until zc_order_is_sure */
     zc_id_t handed; /* REPAIR: all messages of the page under way up to here have been handed on */
 } zc_order_t;
 
@@ -52,6 +54,13 @@ void zc_order_reached (zc_order_t *self, zc_id_t upto);
 /*  The broker says that the topic's last position was `last` when everything up to `head` had
  *  been published. True where that begins a repair. */
 bool zc_order_synced (zc_order_t *self, zc_id_t last, zc_id_t head);
+/*  Messages of any topic may be missing after the known part: for the order of a selector, whose
+ *  topics have a `prev` each, so that none of its messages shows the hole of another topic. True
+ *  where that ends LIVE. */
+bool zc_order_doubt (zc_order_t *self);
+/*  All messages up to `head` are known, but for those up to `last` (ZC_ID_NONE: none is missing).
+ */
+void zc_order_is_sure (zc_order_t *self, zc_id_t last, zc_id_t head);
 /*  The broker has forgotten the topic's past: it begins anew. */
 void zc_order_begin_anew (zc_order_t *self);
 /*  The position up to which nothing is missing: all messages were handed on, or there are none. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/wire/line.h"
+#include "lib/wire/selector.h"
 
 static const zc_refusal_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                       size_t max_payload)
@@ -39,7 +40,7 @@ static const zc_refusal_t *s_since (zc_ask_t *self, zc_slice_t since)
 
 static const zc_refusal_t s_no_topic = {"topic", "at least one topic"};
 
-static const zc_refusal_t *s_topics (const zc_ask_t *self)
+static const zc_refusal_t *s_names (const zc_ask_t *self, bool (*valid) (zc_slice_t name))
 {
     static const zc_refusal_t bad = {"topic", "a topic is 1 to 1024 bytes of UTF-8 without control "
                                               "characters"};
@@ -47,12 +48,22 @@ static const zc_refusal_t *s_topics (const zc_ask_t *self)
     size_t at = 0, count = 0;
     zc_slice_t topic;
     while (zc_ask_topic (self, &at, &topic)) {
-        if (!zc_topic_valid (topic.at, topic.len))
+        if (!valid (topic))
             return &bad;
         if (++count > ZC_TOPICS_MAX)
             return &many;
     }
     return NULL;
+}
+
+static bool s_is_topic (zc_slice_t name)
+{
+    return zc_topic_valid (name.at, name.len);
+}
+
+static const zc_refusal_t *s_topics (const zc_ask_t *self)
+{
+    return s_names (self, s_is_topic);
 }
 
 static const zc_refusal_t *s_replay (zc_ask_t *self, const zc_slice_t *args, size_t count,
@@ -88,7 +99,7 @@ static const zc_refusal_t *s_fetch (zc_ask_t *self, const zc_slice_t *args, size
         zc_text_u64 (args[2].at, args[2].len, UINT64_MAX, &self->bytes) != 0)
         return &number;
     self->list = args[3];
-    return self->list.len == 0 ? &s_no_topic : s_topics (self);
+    return self->list.len == 0 ? &s_no_topic : s_names (self, zc_is_topic_or_selector);
 }
 
 static const zc_refusal_t *s_sync (zc_ask_t *self, const zc_slice_t *args, size_t count,

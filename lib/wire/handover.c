@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "lib/wire/selector.h"
+
 #define S_HEAD 5 /* bytes of a frame's head, and of a field's */
 #define S_LENGTH 4
 #define S_NUMBER 8
@@ -51,6 +53,15 @@ static bool s_is_list (zc_slice_t value)
     return true;
 }
 
+static bool s_is_list_of_names (zc_slice_t value)
+{
+    zc_slice_t item;
+    while (zc_handover_next (&value, &item))
+        if (!zc_is_topic_or_selector (item))
+            return false;
+    return true;
+}
+
 #define S_AT(name) offsetof (zc_handover_t, name)
 
 /*  The index is the tag; a tag is never given to another field. */
@@ -63,7 +74,7 @@ static const s_field_t s_fields[] = {
     [3] = {S_AT (encoding), S_OF (ZC_HANDOVER_CHANNEL) | S_CLIENT, S_OF (ZC_HANDOVER_CHANNEL),
            s_is_plain, 0},
     [4] = {S_AT (topics), S_OF (ZC_HANDOVER_CHANNEL) | S_CLIENT, S_OF (ZC_HANDOVER_CHANNEL),
-           s_is_list, 0},
+           s_is_list_of_names, 0},
     [5] = {S_AT (protocol), S_CLIENT, S_CLIENT, NULL, ZC_HANDOVER_FASTCGI},
     [6] = {S_AT (mode), S_CLIENT, 0, NULL, UINT8_MAX},
     [7] = {S_AT (flags), S_CLIENT, 0, NULL, 31},

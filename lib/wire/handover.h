@@ -52,7 +52,7 @@ typedef struct {
     uint64_t number;
     zc_slice_t text;
     zc_slice_t encoding; /* zc_encoding_t's name */
-    zc_slice_t topics;   /* a list; a client may have none */
+    zc_slice_t topics;   /* a list, with names of selectors; a client may have none */
     /*  Of a client. */
     uint64_t protocol;   /* zc_handover_protocol_t */
     uint64_t mode;       /* of a WebSocket; the program's */

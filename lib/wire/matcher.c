@@ -22,7 +22,6 @@ typedef struct {
 struct zc_matcher {
     s_step_t *steps; /* owned */
     size_t count, cap;
-    bool full;
     /*  For matching. */
     uint16_t *room; /* owned: the two sets and the stack */
     uint32_t *seen; /* owned: for each step, the round in which it was last added */
@@ -92,8 +91,7 @@ void zc_matcher_destroy (zc_matcher_t **self_p)
 static size_t s_add (zc_matcher_t *self, s_op_t op, uint8_t arg)
 {
     if (self->count == ZC_MATCHER_MAX - 1 && op != S_END) {
-        self->full = true;
-        return self->count - 1;
+        return self->count - 1; /* the program is useless, and refused for its length */
     }
     if (self->count == self->cap) {
         self->cap = self->cap ? 2 * self->cap : 32;
@@ -152,15 +150,11 @@ void zc_matcher_end (zc_matcher_t *self)
 {
     s_add (self, S_END, 0);
     self->steps = realloc (self->steps, self->count * sizeof *self->steps);
-    self->room = malloc ((4 * self->count + 2) * sizeof *self->room); /* a branch leaves two on the stack */
+    self->room =
+        malloc ((4 * self->count + 2) * sizeof *self->room); /* a branch leaves two on the stack */
     self->seen = calloc (self->count, sizeof *self->seen);
     if (!self->steps || !self->room || !self->seen)
         abort ();
-}
-
-bool zc_matcher_full (const zc_matcher_t *self)
-{
-    return self->full;
 }
 
 size_t zc_matcher_literal (const zc_matcher_t *self, char *out, size_t max)

@@ -11,22 +11,22 @@ typedef struct zc_matcher zc_matcher_t;
 /*  Which bytes one step takes. */
 typedef enum {
     ZC_BYTE_ANY,
-    ZC_BYTE_LEVEL, /* all but '/' */
-    ZC_BYTE_HOST, /* part of a host's label: all but . / : ? # */
-    ZC_BYTE_HOSTS, /* all but / ? # */
-    ZC_BYTE_PATH, /* part of a path's segment: all but / ? # */
-    ZC_BYTE_PATHS, /* all but ? # */
+    ZC_BYTE_LEVEL,  /* all but '/' */
+    ZC_BYTE_HOST,   /* part of a host's label: all but . / : ? # */
+    ZC_BYTE_HOSTS,  /* all but / ? # */
+    ZC_BYTE_PATH,   /* part of a path's segment: all but / ? # */
+    ZC_BYTE_PATHS,  /* all but ? # */
     ZC_BYTE_SEARCH, /* all but # */
     ZC_BYTE_HEX,
-    ZC_BYTE_VALUE, /* RFC 6570: unreserved, and the comma between values */
-    ZC_BYTE_PAIR, /* the same, and = between name and value */
+    ZC_BYTE_VALUE,    /* RFC 6570: unreserved, and the comma between values */
+    ZC_BYTE_PAIR,     /* the same, and = between name and value */
     ZC_BYTE_RESERVED, /* unreserved and reserved */
     ZC_BYTE_KINDS
 } zc_byte_t;
 
 /*  Building. A program begins at its first step and goes on step by step; a branch may also go on
- *  elsewhere. Beyond ZC_MATCHER_MAX steps, further ones are left out and zc_matcher_full says so. */
-#define ZC_MATCHER_MAX 8192
+ *  elsewhere. Beyond ZC_MATCHER_MAX steps, further ones are left out. */
+#define ZC_MATCHER_MAX 4096
 zc_matcher_t *zc_matcher_new (void);
 void zc_matcher_destroy (zc_matcher_t **self_p);
 void zc_matcher_take (zc_matcher_t *self, char byte);
@@ -43,7 +43,6 @@ void zc_matcher_take_many (zc_matcher_t *self, zc_byte_t kind);
 void zc_matcher_take_rest (zc_matcher_t *self);
 /*  The program ends, and the text has to. */
 void zc_matcher_end (zc_matcher_t *self);
-bool zc_matcher_full (const zc_matcher_t *self);
 
 /*  How many of the steps that the program begins with take one certain byte each. These bytes are
  *  written to `out`, which has room for `max`. */

@@ -7,6 +7,9 @@
 #include "lib/wire/matcher.h"
 #include "lib/wire/message.h"
 
+/*  A match takes at most so many steps for each byte of a topic. */
+#define S_STEPS_MAX 512
+
 struct zc_selector {
     zc_matcher_t *matcher; /* owned */
     bool tree;
@@ -40,7 +43,7 @@ static const char *s_compile_filter (zc_selector_t *self, zc_slice_t text)
             zc_matcher_take (matcher, c);
     }
     self->tree = text.len > 2 && text.at[text.len - 1] == '#'; /* behind a '/' */
-    if (self->tree) { /* the level above is part of it */
+    if (self->tree) {                                          /* the level above is part of it */
         size_t branch = zc_matcher_branch (matcher);
         zc_matcher_take (matcher, '/');
         zc_matcher_take_rest (matcher);
@@ -61,12 +64,12 @@ typedef struct {
 static const s_expression_t *s_expression (char operator)
 {
     static const s_expression_t all[] = {
-        {0, 0, ',', false, false},     {'+', 0, ',', false, true},   {'#', '#', ',', false, true},
+        {0, 0, ',', false, false},     {'+', 0, ',', false, true},    {'#', '#', ',', false, true},
         {'.', '.', '.', false, false}, {'/', '/', '/', false, false}, {';', ';', ';', true, false},
         {'?', '?', '&', true, false},  {'&', '&', '&', true, false},
     };
     for (size_t i = 1; i < sizeof all / sizeof *all; i++)
-        if (all[i].operator == operator)
+        if (all[i].operator== operator)
             return &all[i];
     return &all[0];
 }
@@ -128,7 +131,7 @@ static void s_take_value (zc_matcher_t *matcher, zc_byte_t kind)
 static void s_take_values (zc_matcher_t *matcher, char separator, zc_byte_t kind, size_t most,
                            bool explodes)
 {
-    for (size_t i = 0; i < (explodes ? 1 : most) && !zc_matcher_full (matcher); i++) {
+    for (size_t i = 0; i < (explodes ? 1 : most); i++) {
         size_t branch = zc_matcher_branch (matcher);
         zc_matcher_take (matcher, separator);
         s_take_value (matcher, kind);
@@ -144,7 +147,7 @@ static const char *s_compile_expression (zc_matcher_t *matcher, const char *at, 
                                 "(RFC 6570)";
     const s_expression_t *expression = s_expression (at < end ? *at : 0);
     bool explodes = false;
-    at += expression->operator != 0;
+    at += expression->operator!= 0;
     size_t count = s_variables (at, end, &explodes);
     if (count == 0)
         return wrong;
@@ -269,12 +272,12 @@ static void s_move_on (s_pattern_t *self, const s_token_t *token)
 
 static void s_take_wildcard (const s_pattern_t *self, const s_token_t *token)
 {
-    static const zc_byte_t names[] = {[S_TEXT] = ZC_BYTE_LEVEL,    [S_SCHEME] = ZC_BYTE_HOST,
-                                      [S_HOST] = ZC_BYTE_HOST,     [S_PATH] = ZC_BYTE_PATH,
-                                      [S_SEARCH] = ZC_BYTE_SEARCH, [S_HASH] = ZC_BYTE_ANY};
-    static const zc_byte_t stars[] = {[S_TEXT] = ZC_BYTE_ANY,      [S_SCHEME] = ZC_BYTE_HOST,
-                                      [S_HOST] = ZC_BYTE_HOSTS,    [S_PATH] = ZC_BYTE_PATHS,
-                                      [S_SEARCH] = ZC_BYTE_SEARCH, [S_HASH] = ZC_BYTE_ANY};
+    static const zc_byte_t names[] = {
+        [S_TEXT] = ZC_BYTE_LEVEL, [S_SCHEME] = ZC_BYTE_HOST,   [S_HOST] = ZC_BYTE_HOST,
+        [S_PATH] = ZC_BYTE_PATH,  [S_SEARCH] = ZC_BYTE_SEARCH, [S_HASH] = ZC_BYTE_ANY};
+    static const zc_byte_t stars[] = {
+        [S_TEXT] = ZC_BYTE_ANY,   [S_SCHEME] = ZC_BYTE_HOST,   [S_HOST] = ZC_BYTE_HOSTS,
+        [S_PATH] = ZC_BYTE_PATHS, [S_SEARCH] = ZC_BYTE_SEARCH, [S_HASH] = ZC_BYTE_ANY};
     bool name = token->kind == S_NAME;
     zc_byte_t kind = name ? names[self->part] : stars[self->part];
     if (!name && kind == ZC_BYTE_ANY && token[1].kind == S_STOP && !token->modifier) {
@@ -406,7 +409,11 @@ static const char *s_compile (zc_selector_t *self, zc_selector_form_t form, zc_s
     else
         wrong = "a selector is a filter, a template or a pattern";
     zc_matcher_end (self->matcher);
-    return wrong || !zc_matcher_full (self->matcher) ? wrong : "a selector is too long";
+    self->beginning_len =
+        zc_matcher_literal (self->matcher, self->bytes + self->name_len, text.len);
+    if (!wrong && zc_matcher_here (self->matcher) - self->beginning_len > S_STEPS_MAX)
+        wrong = "a selector has too many wildcards, or goes on too long behind the first one";
+    return wrong;
 }
 
 zc_selector_t *zc_selector_new (zc_selector_form_t form, zc_slice_t text, const char **error)
@@ -428,7 +435,6 @@ zc_selector_t *zc_selector_new (zc_selector_form_t form, zc_slice_t text, const 
         zc_selector_destroy (&self);
         return NULL;
     }
-    self->beginning_len = zc_matcher_literal (self->matcher, self->bytes + name_len, text.len);
     /*  `news/+/#` is no tree: its beginning is no topic of it. */
     self->tree &= self->beginning_len + 2 == text.len;
     return self;
@@ -447,11 +453,13 @@ void zc_selector_destroy (zc_selector_t **self_p)
 bool zc_selector_match (zc_selector_t *self, zc_slice_t topic)
 {
     size_t begun = self->beginning_len;
-    if (!zc_slice_begins (topic, zc_selector_beginning (self)) || zc_topic_is_canary (topic) || (self->wild && topic.len && topic.at[0] == '$'))
+    if (!zc_slice_begins (topic, zc_selector_beginning (self)) || zc_topic_is_canary (topic) ||
+        (self->wild && topic.len && topic.at[0] == '$'))
         return false;
     const zc_slice_t rest = {topic.at + begun, topic.len - begun};
     return zc_matcher_matches (self->matcher, begun, rest) ||
-           (self->named && zc_slice_compare (topic, zc_selector_text (zc_selector_name (self))) == 0);
+           (self->named &&
+            zc_slice_compare (topic, zc_selector_text (zc_selector_name (self))) == 0);
 }
 
 zc_slice_t zc_selector_beginning (const zc_selector_t *self)
@@ -494,7 +502,7 @@ zc_selector_t *zc_selector_of (zc_slice_t name, const char **error)
     return zc_selector_new ((zc_selector_form_t)name.at[1], zc_selector_text (name), error);
 }
 
-bool zc_name_valid (zc_slice_t name)
+bool zc_is_topic_or_selector (zc_slice_t name)
 {
     const char *error;
     if (!zc_names_selector (name))

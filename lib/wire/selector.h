@@ -54,7 +54,7 @@ bool zc_names_selector (zc_slice_t name);
 /*  The selector of a name. NULL with one sentence in *error. */
 zc_selector_t *zc_selector_of (zc_slice_t name, const char **error);
 /*  Whether this is a topic, or the name of a selector. */
-bool zc_name_valid (zc_slice_t name);
+bool zc_is_topic_or_selector (zc_slice_t name);
 /*  The text in the name of a selector. */
 zc_slice_t zc_selector_text (zc_slice_t name);
 

@@ -337,7 +337,7 @@ static const zc_transport_t s_transport = {
 
 static void s_make_hub (void)
 {
-    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch};
+    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
     zc_hub_config_t config = {.max_lag = 1 << 20,
                               .retain = 1 << 20,
                               .retain_ms = 60000,

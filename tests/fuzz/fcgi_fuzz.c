@@ -27,7 +27,7 @@ static void s_answer (zc_record_t *record, zc_buf_t *out)
         response.status = 400;
     int rc = zc_query_parse (&query, request.query, 5);
     if (rc < 0)
-        zc_response_text (&response, zc_query_strerror (rc));
+        zc_response_text (&response, zc_query_strerror (&query, rc));
     else if (query.count > 0)
         zc_response_field (&response, "Topic", query.topics[0]);
     zc_address_of (&request, &trust, address);

@@ -253,7 +253,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     s_at = data;
     s_left = size;
     zc_hub_config_t config = {.max_held = 4000, .max_lag = 1000, .retain = 500};
-    zc_upstream_t upstream = {&worker, s_subscribe, s_subscribe, s_sync, s_fetch};
+    zc_upstream_t upstream = {&worker, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
     worker.hub = zc_hub_new (&config, &upstream);
     zc_hub_connected (worker.hub);
     for (int i = 0; i < STEPS && s_left; i++)

@@ -31,6 +31,7 @@
 #include "lib/peer/redial.h"
 #include "lib/peer/subscriber.h"
 #include "lib/wire/answer.h"
+#include "lib/wire/selector.h"
 
 #define TOPICS 5
 #define WORKERS 2
@@ -43,9 +44,42 @@
 #define S_BEGIN_MS 1000000 /* the clock when a run begins */
 
 #define TEXTS (TOPICS + 3)
+#define SELECTORS 6
+#define NAMES (TOPICS + SELECTORS) /* that a client may have at once */
 
 /*  The topics, and after them the prefixes that aren't topics. */
 static const char *s_names[TEXTS] = {"a", "a1", "b", "c/d", "long topic é", "", "c/", "l"};
+
+/*  Selectors, the topics that match (a bit for each), and their names. The text that each begins
+ * with is one of s_names. */
+static const struct {
+    zc_selector_form_t form;
+    const char *text;
+    unsigned topics;
+} s_selectors[SELECTORS] = {
+    {ZC_SELECTOR_FILTER, "#", 0x1f},  {ZC_SELECTOR_FILTER, "c/+", 0x8},
+    {ZC_SELECTOR_PATTERN, "a*", 0x3}, {ZC_SELECTOR_TEMPLATE, "a{x}", 0x3},
+    {ZC_SELECTOR_FILTER, "+", 0x17},  {ZC_SELECTOR_PATTERN, "l*", 0x10},
+};
+static char s_selector_names[SELECTORS][8];
+
+static void s_name_selectors (void)
+{
+    for (unsigned i = 0; i < SELECTORS; i++) {
+        const char *error;
+        zc_selector_t *selector = zc_selector_new (
+            s_selectors[i].form, (zc_slice_t){s_selectors[i].text, strlen (s_selectors[i].text)},
+            &error);
+        assert_non_null (selector);
+        zc_slice_t name = zc_selector_name (selector);
+        memcpy (s_selector_names[i], name.at, name.len);
+        for (unsigned k = 0; k < TOPICS; k++)
+            assert_int_equal (
+                zc_selector_match (selector, (zc_slice_t){s_names[k], strlen (s_names[k])}),
+                s_selectors[i].topics >> k & 1);
+        zc_selector_destroy (&selector);
+    }
+}
 
 /*  Randomness: the same seed, the same run. */
 static uint64_t s_state;
@@ -65,8 +99,9 @@ static bool s_chance (unsigned percent)
 
 static bool s_lossless; /* history keeps all messages in this run: no gap may be told */
 static zc_slow_t s_policy = ZC_SLOW_DISCONNECT;
-static bool s_cuts;  /* clients are cut off in the middle of their bytes */
-static bool s_trace; /* TRACE=1: tell what happens */
+static bool s_selects; /* clients have selectors */
+static bool s_cuts;    /* clients are cut off in the middle of their bytes */
+static bool s_trace;   /* TRACE=1: tell what happens */
 
 /*  The broker. */
 typedef struct {
@@ -136,7 +171,7 @@ typedef struct {
     s_request_t request;
     size_t messages[PAGE];
     size_t count;
-    zc_id_t head, floor, since, dropped, last[TOPICS];
+    zc_id_t head, floor, since, dropped, last[NAMES];
     zc_mark_t doubt;
     size_t last_count;
     bool unknown;
@@ -197,14 +232,28 @@ static void s_subscription (s_worker_t *worker, unsigned index, bool on)
     worker->subscriptions[worker->subscription_count++] = (s_subscription_t){on, index};
 }
 
+/*  The index of a topic, or of the text that selectors begin with. */
+static unsigned s_text_of (const char *text, size_t len)
+{
+    for (unsigned i = TOPICS; i < TEXTS; i++)
+        if (strlen (s_names[i]) == len && memcmp (s_names[i], text, len) == 0)
+            return i;
+    return s_topic_of (text, len);
+}
+
+/*  The broker counts the subscriptions of a connection, so none is made twice. */
 static void s_subscribe (void *self, const char *topic, size_t len)
 {
-    s_subscription (self, s_topic_of (topic, len), true);
+    unsigned text = s_text_of (topic, len);
+    assert_false (((s_worker_t *)self)->wanted[text]);
+    s_subscription (self, text, true);
 }
 
 static void s_unsubscribe (void *self, const char *topic, size_t len)
 {
-    s_subscription (self, s_topic_of (topic, len), false);
+    unsigned text = s_text_of (topic, len);
+    assert_true (((s_worker_t *)self)->wanted[text]);
+    s_subscription (self, text, false);
 }
 
 static s_request_t *s_request (s_worker_t *worker, s_request_kind_t kind, uint64_t token,
@@ -234,14 +283,54 @@ static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *t
     memcpy (request->since, since.at, since.len);
 }
 
+static zc_slice_t s_name (unsigned text)
+{
+    return (zc_slice_t){s_names[text], strlen (s_names[text])};
+}
+
+static unsigned s_mask (zc_slice_t prefix)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (zc_slice_begins (s_name (i), prefix))
+            mask |= 1u << i;
+    return mask;
+}
+
+static void s_list (void *self, uint64_t token, zc_id_t since, const zc_slice_t *prefixes,
+                    size_t count)
+{
+    s_request_t *request = s_request (self, REQUEST_TOPICS, token, "", 0);
+    zc_id_format (since, request->since);
+    for (size_t i = 0; i < count; i++)
+        request->mask |= s_mask (prefixes[i]);
+}
+
+/*  The topics that a name stands for, a bit for each; none for a text that is no topic. */
+static unsigned s_meant (zc_slice_t name)
+{
+    for (unsigned i = 0; i < SELECTORS; i++)
+        if (zc_slice_is (name, s_selector_names[i]))
+            return s_selectors[i].topics;
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (zc_slice_is (name, s_names[i]))
+            return 1u << i;
+    return 0;
+}
+
+/*  The topics that a list names, each once. */
 static size_t s_split (const char *list, unsigned topics[TOPICS])
 {
     size_t count = 0;
+    unsigned mask = 0;
     while (*list) {
         size_t len = strcspn (list, "\n");
-        topics[count++] = s_topic_of (list, len);
+        mask |= s_meant ((zc_slice_t){list, len});
         list += len + (list[len] == '\n');
     }
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (mask & 1u << i)
+            topics[count++] = i;
     return count;
 }
 
@@ -311,6 +400,8 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
         zc_id_t floor = s_floor[topics[i]];
         answer->floor = floor > answer->floor ? floor : answer->floor;
     }
+    if (strchr (request->topics, ZC_SELECTOR_MARK) && answer->floor < s_forgotten)
+        answer->floor = s_forgotten; /* a topic that was forgotten may match */
     zc_id_t after = answer->unknown ? ZC_ID_NONE : answer->since;
     for (size_t i = 0; i < s_got; i++) {
         if (s_log[i].lost || s_log[i].id <= after || !s_has (topics, count, s_log[i].topic))
@@ -322,6 +413,10 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
     }
     if (answer->remaining)
         answer->head = s_log[answer->messages[PAGE - 1]].id;
+    if (s_trace)
+        print_message ("%llu: page after %s of %s: %zu, %llu remain\n", (unsigned long long)s_now,
+                       request->since, request->topics, answer->count,
+                       (unsigned long long)answer->remaining);
 }
 
 /*  A worker's position: later positions come after it. */
@@ -339,27 +434,17 @@ static void s_hear (const zc_mark_t *have, s_answer_t *answer)
 
 static void s_answer_sync (const s_request_t *request, s_answer_t *answer)
 {
-    unsigned topics[TOPICS];
     s_hear (&request->place, answer);
-    answer->last_count = s_split (request->topics, topics);
-    for (size_t i = 0; i < answer->last_count; i++)
-        answer->last[i] = s_last[topics[i]];
+    for (const char *list = request->topics; *list; answer->last_count++) {
+        size_t len = strcspn (list, "\n");
+        unsigned topic = 0, meant = s_meant ((zc_slice_t){list, len});
+        while (meant && !(meant & 1u << topic))
+            topic++;
+        answer->last[answer->last_count] = meant ? s_last[topic] : s_forgotten;
+        list += len + (list[len] == '\n');
+    }
     answer->head = s_head;
     answer->doubt = (zc_mark_t){s_order, s_doubt};
-}
-
-static zc_slice_t s_name (unsigned text)
-{
-    return (zc_slice_t){s_names[text], strlen (s_names[text])};
-}
-
-static unsigned s_mask (zc_slice_t prefix)
-{
-    unsigned mask = 0;
-    for (unsigned i = 0; i < TOPICS; i++)
-        if (zc_slice_begins (s_name (i), prefix))
-            mask |= 1u << i;
-    return mask;
 }
 
 static void s_answer_topics (const s_request_t *request, s_answer_t *answer)
@@ -370,6 +455,12 @@ static void s_answer_topics (const s_request_t *request, s_answer_t *answer)
         if (request->mask & 1u << i && s_heard_of[i] && s_last[i] > answer->since)
             answer->last[i] = s_last[i];
     answer->floor = s_forgotten;
+    if (request->token && s_chance (10)) /* the list is cut: it has no room for some topic */
+        for (unsigned i = 0, cut = s_random (TOPICS); i < TOPICS; i++)
+            if (answer->last[i] != ZC_ID_NONE && answer->last[i] <= answer->last[cut]) {
+                answer->floor = answer->last[i] > answer->floor ? answer->last[i] : answer->floor;
+                answer->last[i] = i == cut ? answer->last[i] : ZC_ID_NONE;
+            }
 }
 
 static void s_broker_answers (s_worker_t *worker)
@@ -415,6 +506,17 @@ static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_
 
 static void s_answer_fails (s_worker_t *worker);
 
+static void s_hear_topics (s_worker_t *worker, const s_answer_t *answer)
+{
+    zc_buf_t list = ZC_BUF_INIT;
+    for (unsigned i = 0; i < TOPICS; i++)
+        if (answer->last[i] != ZC_ID_NONE)
+            zc_listed_add (&list, answer->last[i], s_name (i));
+    zc_hub_listed (worker->hub, answer->request.token, answer->head, answer->floor,
+                   (zc_slice_t){(const char *)list.data, list.len});
+    zc_buf_clear (&list);
+}
+
 /*  A page comes message by message, and anything may happen in between. */
 static void s_worker_hears (s_worker_t *worker)
 {
@@ -442,6 +544,8 @@ static void s_worker_hears (s_worker_t *worker)
         if (zc_hub_synced (worker->hub, answer.request.token, &answer.doubt, answer.head,
                            answer.dropped, answer.last, answer.last_count))
             worker->pipe_first = worker->pipe_count;
+    } else if (answer.request.kind == REQUEST_TOPICS) {
+        s_hear_topics (worker, &answer);
     } else {
         zc_hub_fetched (worker->hub, answer.request.token, answer.head, answer.floor, answer.since,
                         answer.unknown, answer.remaining);
@@ -631,10 +735,11 @@ typedef struct {
 
 typedef struct {
     zc_client_t base;
-    s_worker_t *worker; /* NULL: away */
-    bool topics[TOPICS];
-    uint64_t seen[TOPICS]; /* newest number */
-    uint64_t owed[TOPICS]; /* all messages above this must come, or be in a gap */
+    s_worker_t *worker;        /* NULL: away */
+    bool topics[TOPICS];       /* that it gets */
+    bool selectors[SELECTORS]; /* by some of these; it names the others */
+    uint64_t seen[TOPICS];     /* newest number */
+    uint64_t owed[TOPICS];     /* all messages above this must come, or be in a gap */
     char last_id[300];
     char
         own_id[300]; /* of the message that last_id is of; empty: it is of none, or none with one */
@@ -960,8 +1065,19 @@ static size_t s_choose (s_client_t *client, zc_slice_t *topics)
     size_t count = 0;
     unsigned first = s_random (TOPICS);
     memset (client->topics, 0, sizeof client->topics);
+    memset (client->selectors, 0, sizeof client->selectors);
+    unsigned mask = 0;
+    for (unsigned i = 0; i < SELECTORS && s_selects; i++) {
+        if (s_chance (20)) {
+            client->selectors[i] = true;
+            mask |= s_selectors[i].topics;
+            topics[count++] = (zc_slice_t){s_selector_names[i], strlen (s_selector_names[i])};
+        }
+    }
+    for (unsigned i = 0; i < TOPICS; i++)
+        client->topics[i] = mask >> i & 1;
     for (unsigned i = 0; i < TOPICS; i++) {
-        if (i == 0 || s_chance (30)) {
+        if ((i == 0 && !mask) || s_chance (30)) {
             unsigned topic = (first + i) % TOPICS;
             client->topics[topic] = true;
             topics[count++] = (zc_slice_t){s_names[topic], strlen (s_names[topic])};
@@ -973,8 +1089,14 @@ static size_t s_choose (s_client_t *client, zc_slice_t *topics)
 static size_t s_current (const s_client_t *client, zc_slice_t *topics)
 {
     size_t count = 0;
+    unsigned mask = 0;
+    for (unsigned i = 0; i < SELECTORS; i++)
+        if (client->selectors[i]) {
+            mask |= s_selectors[i].topics;
+            topics[count++] = (zc_slice_t){s_selector_names[i], strlen (s_selector_names[i])};
+        }
     for (unsigned i = 0; i < TOPICS; i++)
-        if (client->topics[i])
+        if (client->topics[i] && !(mask & 1u << i))
             topics[count++] = (zc_slice_t){s_names[i], strlen (s_names[i])};
     return count;
 }
@@ -997,7 +1119,7 @@ static void s_note_past (s_client_t *client, const s_worker_t *worker)
 
 static void s_join (s_client_t *client, s_worker_t *worker)
 {
-    zc_slice_t topics[TOPICS];
+    zc_slice_t topics[NAMES];
     size_t count;
     client->line_len = 0;
     client->worker = worker;
@@ -1112,7 +1234,7 @@ static void s_restart_broker (bool durable)
 
 static void s_move (s_client_t *client)
 {
-    zc_slice_t topics[TOPICS];
+    zc_slice_t topics[NAMES];
     bool had[TOPICS];
     if (!client->worker || client->verdict_due || client->cut)
         return;
@@ -1154,7 +1276,7 @@ static zc_hub_config_t s_config (void)
 static void s_start (s_worker_t *worker)
 {
     zc_hub_config_t config = s_config ();
-    zc_upstream_t upstream = {worker, s_subscribe, s_unsubscribe, s_sync, s_fetch};
+    zc_upstream_t upstream = {worker, s_subscribe, s_unsubscribe, s_sync, s_fetch, s_list};
     memset (worker, 0, sizeof *worker);
     worker->hub = zc_hub_new (&config, &upstream);
     zc_hub_tick (worker->hub, s_now);
@@ -1973,7 +2095,7 @@ static void s_begin (uint64_t seed)
     s_state = seed * 0x9e3779b97f4a7c15u + 1;
     s_now = S_BEGIN_MS;
     s_past = 0;
-    s_cuts = false;
+    s_cuts = s_selects = false;
     s_logged = s_got = 0;
     s_dropped = s_doubt = ZC_ID_NONE;
     s_forgotten = zc_id_from_ms (s_now) - 1;
@@ -2001,6 +2123,7 @@ static void s_run (uint64_t seed)
     s_begin (seed);
     s_policy = s_chance (60) ? ZC_SLOW_DISCONNECT : s_chance (50) ? ZC_SLOW_SKIP : ZC_SLOW_LATEST;
     s_lossless = s_chance (40);
+    s_selects = seed % 2;
     s_cuts = s_chance (70);
     if (s_chance (20))
         s_be_older ();
@@ -2059,7 +2182,7 @@ static void s_random_subscribers (void **state)
 /*  Comes back with its last id and topics, on the channel of that encoding. */
 static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encoding_t *encoding)
 {
-    zc_slice_t topics[TOPICS];
+    zc_slice_t topics[NAMES];
     client->base = (zc_client_t){.transport = &s_transport, .fd = -1};
     client->worker = worker;
     client->reading = true;
@@ -2546,6 +2669,7 @@ static int s_print_seed (void **state)
 
 int main (void)
 {
+    s_name_selectors ();
     zc_hash_repeatable = true;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_replay_unread),

@@ -223,7 +223,7 @@ static void s_publish (size_t len)
 
 static void s_begin (size_t max_held)
 {
-    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch};
+    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
     zc_hub_config_t config = {.max_held = max_held,
                               .max_lag = 8 * MIB,
                               .retain = MIB,

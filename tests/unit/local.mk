@@ -159,10 +159,10 @@ if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
 	lib/base/base64.c lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
-	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/message.c \
+	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/matcher.c lib/wire/message.c lib/wire/selector.c lib/wire/answer.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
-	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/slow.c lib/engine/subscription.c
+	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/selection.c lib/engine/slow.c lib/engine/subscription.c
 tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
 
 check_PROGRAMS += tests/unit/scale_test

@@ -186,7 +186,7 @@ static void s_same_for_all (size_t least)
 
 static void s_open (bool batch)
 {
-    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch};
+    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
     zc_hub_config_t config = {.max_lag = 64 << 20,
                               .retain = 1 << 20,
                               .retain_ms = 60000,

@@ -84,7 +84,7 @@ static void test_bad (void **state)
         assert_int_equal (s_parse (&query, bad[i].query, 3), bad[i].code);
         assert_null (query.topics);
         assert_null (query.text);
-        assert_true (strlen (zc_query_strerror (bad[i].code)) > 10);
+        assert_true (strlen (zc_query_strerror (&query, bad[i].code)) > 10);
     }
 }
 

@@ -496,7 +496,7 @@ static const s_chapter_t s_chapters[] = {
 
 static void s_lead_a_life (size_t count, uint64_t work[CHAPTERS])
 {
-    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch};
+    static const zc_upstream_t upstream = {NULL, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
     zc_hub_config_t config = {.max_lag = 1 << 20,
                               .retain = 1 << 18,
                               .retain_ms = 60000,

@@ -60,8 +60,14 @@ static void s_filters (void **state)
          "sport/tennis/",
          {"sport/tennis/player1", "sport/tennis/"},
          {"sport/tennis/player1/ranking", "sport/tennis"}},
-        {"sport/+/player1", "sport/", {"sport/tennis/player1"}, {"sport/a/b/player1", "sport/player1"}},
-        {"+/tennis/#", "", {"sport/tennis", "sport/tennis/a", "/tennis/a"}, {"tennis/a", "$a/tennis"}},
+        {"sport/+/player1",
+         "sport/",
+         {"sport/tennis/player1"},
+         {"sport/a/b/player1", "sport/player1"}},
+        {"+/tennis/#",
+         "",
+         {"sport/tennis", "sport/tennis/a", "/tennis/a"},
+         {"tennis/a", "$a/tennis"}},
         {"a/+/#", "a/", {"a/b", "a/b/c", "a/"}, {"a", "ab/c"}},
         {"$SYS/#", "$SYS", {"$SYS/a", "$SYS"}, {"SYS"}},
         {"$zcast/#", "$zcast", {"$zcast"}, {"$zcast/ready"}},
@@ -81,7 +87,10 @@ static void s_templates (void **state)
          "https://x/",
          {"https://x/1", "https://x/", "https://x/a%2Fb", "https://x/a,b", "https://x/{id}"},
          {"https://x/1/2", "https://x/é", "https://x/a%2", "https://x/a b", "https://x/a=b"}},
-        {"https://x/{+path}/here", "https://x/", {"https://x/a/b?c/here", "https://x//here"}, {"https://x/a"}},
+        {"https://x/{+path}/here",
+         "https://x/",
+         {"https://x/a/b?c/here", "https://x//here"},
+         {"https://x/a"}},
         {"x{#frag}", "x", {"x", "x#", "x#a,b/c"}, {"xa"}},
         {"x{.ext}", "x", {"x.json", "x"}, {"xjson", "x/json"}},
         {"/a{/x,y}", "/a", {"/a", "/a/1", "/a/1/2", "/a/"}, {"/a/1/2/3", "/b"}},
@@ -110,16 +119,34 @@ static void s_patterns (void **state)
          "https://x.org/",
          {"https://x.org/", "https://x.org/a/b", "https://x.org/a?b#c"},
          {"https://x.orga/b"}},
-        {"https://*.x.org/a", "https://", {"https://b.c.x.org/a"}, {"https://b/x.org/a", "https://x.org/a"}},
-        {"https://:host.org:8080/a", "https://", {"https://b.org:8080/a"}, {"https://a.b.org:8080/a"}},
+        {"https://*.x.org/a",
+         "https://",
+         {"https://b.c.x.org/a"},
+         {"https://b/x.org/a", "https://x.org/a"}},
+        {"https://:host.org:8080/a",
+         "https://",
+         {"https://b.org:8080/a"},
+         {"https://a.b.org:8080/a"}},
         {"https://x.org/books{/:id}?",
          "https://x.org/books",
          {"https://x.org/books", "https://x.org/books/1"},
          {"https://x.org/books/", "https://x.org/books/1/2"}},
-        {"https://x.org/a/:b?", "https://x.org/a", {"https://x.org/a", "https://x.org/a/1"}, {"https://x.org/a/"}},
-        {"https://x.org/a/:b+", "https://x.org/a/", {"https://x.org/a/1", "https://x.org/a/1/2"}, {"https://x.org/a"}},
-        {"https://x.org/a/:b*", "https://x.org/a", {"https://x.org/a", "https://x.org/a/1/2"}, {"https://x.org/a/1/"}},
-        {"https://x.org/a?q=:q", "https://x.org/a?q=", {"https://x.org/a?q=1", "https://x.org/a?q=1#h"}, {"https://x.org/a?q="}},
+        {"https://x.org/a/:b?",
+         "https://x.org/a",
+         {"https://x.org/a", "https://x.org/a/1"},
+         {"https://x.org/a/"}},
+        {"https://x.org/a/:b+",
+         "https://x.org/a/",
+         {"https://x.org/a/1", "https://x.org/a/1/2"},
+         {"https://x.org/a"}},
+        {"https://x.org/a/:b*",
+         "https://x.org/a",
+         {"https://x.org/a", "https://x.org/a/1/2"},
+         {"https://x.org/a/1/"}},
+        {"https://x.org/a?q=:q",
+         "https://x.org/a?q=",
+         {"https://x.org/a?q=1", "https://x.org/a?q=1#h"},
+         {"https://x.org/a?q="}},
         {"https://x.org/a#:h", "https://x.org/a#", {"https://x.org/a#b"}, {"https://x.org/a"}},
         {"books/:id", "books/", {"books/1", "books/a?b"}, {"books/1/2", "books/"}},
         {"books/*", "books/", {"books/1/2", "books/"}, {"book"}},
@@ -143,13 +170,13 @@ static void s_refusals (void **state)
         zc_selector_form_t form;
         const char *text;
     } rows[] = {
-        {'m', ""},         {'m', "a\n"},      {'m', "a/#/b"},     {'m', "a#"},      {'m', "a+"},
-        {'m', "+a"},       {'m', "a/+b/c"},   {'m', "##"},        {'m', "a/#b"},    {'m', "\xff"},
-        {'t', "{"},        {'t', "}"},        {'t', "{}"},        {'t', "{a"},      {'t', "{a,}"},
-        {'t', "{,a}"},     {'t', "{=a}"},     {'t', "{|a}"},      {'t', "{a:0}"},   {'t', "{a:12345}"},
-        {'t', "{a:}"},     {'t', "{a b}"},    {'t', "{{a}}"},     {'t', "{.}"},     {'t', "{a..}"},
-        {'t', "{a*b}"},    {'p', "(a)"},      {'p', ":id(\\d+)"}, {'p', "{a"},      {'p', "a}"},
-        {'p', "{a{b}}"},   {'p', "a\\"},      {'p', "{/:a?}"},    {'p', ")"},       {'x', "a"},
+        {'m', ""},       {'m', "a\n"},    {'m', "a/#/b"},     {'m', "a#"},    {'m', "a+"},
+        {'m', "+a"},     {'m', "a/+b/c"}, {'m', "##"},        {'m', "a/#b"},  {'m', "\xff"},
+        {'t', "{"},      {'t', "}"},      {'t', "{}"},        {'t', "{a"},    {'t', "{a,}"},
+        {'t', "{,a}"},   {'t', "{=a}"},   {'t', "{|a}"},      {'t', "{a:0}"}, {'t', "{a:12345}"},
+        {'t', "{a:}"},   {'t', "{a b}"},  {'t', "{{a}}"},     {'t', "{.}"},   {'t', "{a..}"},
+        {'t', "{a*b}"},  {'p', "(a)"},    {'p', ":id(\\d+)"}, {'p', "{a"},    {'p', "a}"},
+        {'p', "{a{b}}"}, {'p', "a\\"},    {'p', "{/:a?}"},    {'p', ")"},     {'x', "a"},
         {'t', "\x01"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -162,13 +189,13 @@ static void s_refusals (void **state)
     const char *error;
     memset (large, 'a', sizeof large);
     assert_null (zc_selector_new (ZC_SELECTOR_FILTER, (zc_slice_t){large, sizeof large}, &error));
-    assert_null (zc_selector_new (ZC_SELECTOR_FILTER, (zc_slice_t){large, ZC_TOPIC_MAX + 1}, &error));
+    assert_null (
+        zc_selector_new (ZC_SELECTOR_FILTER, (zc_slice_t){large, ZC_TOPIC_MAX + 1}, &error));
     for (size_t i = 0; i < ZC_TOPIC_MAX - 1; i++)
         large[i] = i == 0 ? '{' : i == ZC_TOPIC_MAX - 2 ? '}' : i % 2 ? 'a' : ',';
-    zc_selector_t *self =
-        zc_selector_new (ZC_SELECTOR_TEMPLATE, (zc_slice_t){large, ZC_TOPIC_MAX - 1}, &error);
-    assert_non_null (self); /* 511 variables */
-    zc_selector_destroy (&self);
+    assert_null (
+        zc_selector_new (ZC_SELECTOR_TEMPLATE, (zc_slice_t){large, ZC_TOPIC_MAX - 1}, &error));
+    assert_non_null (strstr (error, "too many")); /* 511 variables */
 }
 
 static void s_names (void **state)
@@ -180,30 +207,33 @@ static void s_names (void **state)
     assert_false (zc_selector_is_topic (self));
     zc_slice_t name = zc_selector_name (self);
     assert_true (zc_names_selector (name));
-    assert_true (zc_name_valid (name));
+    assert_true (zc_is_topic_or_selector (name));
     assert_false (zc_topic_valid (name.at, name.len));
     assert_true (zc_slice_is (zc_selector_text (name), "news/#"));
     same = zc_selector_of (name, &error);
     assert_true (zc_selector_match (same, s_slice ("news/a")));
     zc_selector_destroy (&same);
     zc_selector_destroy (&self);
-    assert_true (zc_name_valid (s_slice ("news")));
-    assert_false (zc_name_valid (s_slice ("\x01m")));
-    assert_false (zc_name_valid (s_slice ("\x01x" "a")));
-    assert_false (zc_name_valid (s_slice ("\x01mnews/#/a")));
-    assert_false (zc_name_valid (s_slice ("")));
+    assert_true (zc_is_topic_or_selector (s_slice ("news")));
+    assert_false (zc_is_topic_or_selector (s_slice ("\x01m")));
+    assert_false (zc_is_topic_or_selector (s_slice ("\x01x"
+                                                    "a")));
+    assert_false (zc_is_topic_or_selector (s_slice ("\x01mnews/#/a")));
+    assert_false (zc_is_topic_or_selector (s_slice ("")));
     assert_null (zc_selector_of (s_slice ("news"), &error));
     static const struct {
         zc_selector_form_t form;
         const char *text;
         bool topic, tree;
-    } rows[] = {{'m', "a/b", true, false}, {'m', "a/+", false, false}, {'m', "a/+/#", false, false},
-                {'m', "a/b/#", false, true}, {'t', "a", true, false},  {'t', "a{b}", false, false},
-                {'p', "a\\*", true, false},  {'p', "a*", false, false}, {'m', "#", false, false},
-                {'m', "/#", false, false}};
+    } rows[] = {{'m', "a/b", true, false},    {'m', "a/+", false, false},
+                {'m', "a/+/#", false, false}, {'m', "a/b/#", false, true},
+                {'t', "a", true, false},      {'t', "a{b}", false, false},
+                {'p', "a\\*", true, false},   {'p', "a*", false, false},
+                {'m', "#", false, false},     {'m', "/#", false, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         self = zc_selector_new (rows[i].form, s_slice (rows[i].text), &error);
-        if (zc_selector_is_topic (self) != rows[i].topic || zc_selector_is_tree (self) != rows[i].tree)
+        if (zc_selector_is_topic (self) != rows[i].topic ||
+            zc_selector_is_tree (self) != rows[i].tree)
             fail_msg ("%s", rows[i].text);
         zc_selector_destroy (&self);
     }
@@ -219,7 +249,7 @@ static void s_blow_up (void **state)
         const char *error;
         static const char *const parts[] = {"+/", "{a}", "{a*}*"}, forms[] = {'m', 't', 'p'};
         size_t len = 0;
-        while (len + 8 < sizeof text) {
+        while (len < 100) {
             memcpy (text + len, parts[form], strlen (parts[form]));
             len += strlen (parts[form]);
         }
@@ -236,8 +266,9 @@ static void s_blow_up (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_filters),  cmocka_unit_test (s_templates), cmocka_unit_test (s_patterns),
-        cmocka_unit_test (s_refusals), cmocka_unit_test (s_names),     cmocka_unit_test (s_blow_up),
+        cmocka_unit_test (s_filters),  cmocka_unit_test (s_templates),
+        cmocka_unit_test (s_patterns), cmocka_unit_test (s_refusals),
+        cmocka_unit_test (s_names),    cmocka_unit_test (s_blow_up),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
