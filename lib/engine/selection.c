@@ -1,8 +1,8 @@
 /*  selection.c - tables of beginnings and of routes.
  *
- *  A change of the selectors changes the version, and a route of an earlier version is made anew when
- *  its topic is next used. Rejected: mending the routes that a change concerns at once, for which
- *  they would have to be found by their beginnings. */
+ *  A change of the selectors changes the version, and a route of an earlier version is made anew
+ * when its topic is next used. Rejected: mending the routes that a change concerns at once, for
+ * which they would have to be found by their beginnings. */
 #include "lib/engine/selection.h"
 
 #include <stdlib.h>
@@ -18,12 +18,12 @@ typedef struct {
 } s_beginning_t;
 
 struct zc_selection {
-    zc_table_t beginnings; /* owns s_beginning_t */
+    zc_table_t beginnings;            /* owns s_beginning_t */
     size_t lengths[ZC_TOPIC_MAX + 1]; /* how many beginnings have this length */
     size_t size;
     uint64_t version;
-    zc_table_t routes; /* owns zc_route_t */
-    TAILQ_HEAD (, zc_route) turns;
+    zc_table_t routes; /* owns zc_topic_route_t */
+    TAILQ_HEAD (, zc_topic_route) turns;
     void *(*named) (void *arg, zc_slice_t topic);
     void *arg;
     void **found; /* owned: room for what matches a topic */
@@ -142,7 +142,7 @@ size_t zc_selection_beginnings (const zc_slots_t *among, zc_slice_t (*beginning)
 
 /*  Routes. */
 
-static void s_free_route (zc_selection_t *self, zc_route_t *route)
+static void s_free_route (zc_selection_t *self, zc_topic_route_t *route)
 {
     zc_table_remove (&self->routes, &route->node);
     TAILQ_REMOVE (&self->turns, route, turn);
@@ -153,7 +153,7 @@ static void s_free_route (zc_selection_t *self, zc_route_t *route)
 
 void zc_selection_forget (zc_selection_t *self)
 {
-    zc_route_t *route;
+    zc_topic_route_t *route;
     while ((route = TAILQ_FIRST (&self->turns)))
         s_free_route (self, route);
     zc_table_clear (&self->routes);
@@ -162,7 +162,7 @@ void zc_selection_forget (zc_selection_t *self)
 /*  Among the first ones, a route that wasn't used since its last turn goes. */
 static void s_make_room (zc_selection_t *self)
 {
-    zc_route_t *route = TAILQ_FIRST (&self->turns);
+    zc_topic_route_t *route = TAILQ_FIRST (&self->turns);
     for (int i = 0; i < S_TURNS && route->used; i++) {
         route->used = false;
         TAILQ_REMOVE (&self->turns, route, turn);
@@ -172,9 +172,9 @@ static void s_make_room (zc_selection_t *self)
     s_free_route (self, route);
 }
 
-static zc_route_t *s_new_route (zc_selection_t *self, zc_slice_t topic)
+static zc_topic_route_t *s_new_route (zc_selection_t *self, zc_slice_t topic)
 {
-    zc_route_t *route = calloc (1, sizeof *route);
+    zc_topic_route_t *route = calloc (1, sizeof *route);
     if (!route)
         abort ();
     if (self->routes.size >= S_ROUTES)
@@ -206,7 +206,7 @@ static size_t s_find_in (zc_selection_t *self, const zc_slots_t *items, zc_slice
     return count;
 }
 
-static void s_make_route (zc_selection_t *self, zc_route_t *route)
+static void s_make_route (zc_selection_t *self, zc_topic_route_t *route)
 {
     size_t count = 0;
     for (size_t len = 0; len <= route->topic.len; len++) {
@@ -226,9 +226,9 @@ static void s_make_route (zc_selection_t *self, zc_route_t *route)
     route->version = self->version;
 }
 
-zc_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic)
+zc_topic_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic)
 {
-    zc_route_t *route = zc_table_get (&self->routes, topic);
+    zc_topic_route_t *route = zc_table_get (&self->routes, topic);
     if (!route)
         route = s_new_route (self, topic);
     if (route->version != self->version)
@@ -239,7 +239,7 @@ zc_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic)
 
 void zc_selection_name (zc_selection_t *self, zc_slice_t topic, void *named)
 {
-    zc_route_t *route = zc_table_get (&self->routes, topic);
+    zc_topic_route_t *route = zc_table_get (&self->routes, topic);
     if (route)
         route->named = named;
 }

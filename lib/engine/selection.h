@@ -1,9 +1,9 @@
 /*  selection.h - the selectors that match a topic.
  *
- *  Selectors are found by the text that they begin with. What was found for a topic is a route, which
- *  is kept, so a message on a topic that was seen lately costs one look-up, however many selectors
- *  there are. The number of routes is bounded, and a route may go at any time: nothing is lost with it
- *  but time. No I/O. */
+ *  Selectors are found by the text that they begin with. What was found for a topic is a route,
+ * which is kept, so a message on a topic that was seen lately costs one look-up, however many
+ * selectors there are. The number of routes is bounded, and a route may go at any time: nothing is
+ * lost with it but time. No I/O. */
 #ifndef ZC_SELECTION_H
 #define ZC_SELECTION_H
 
@@ -15,18 +15,18 @@
 
 typedef struct zc_selection zc_selection_t;
 
-typedef struct zc_route {
+typedef struct zc_topic_route {
     zc_node_t node;
-    zc_slice_t topic;            /* key; owned */
-    TAILQ_ENTRY (zc_route) turn; /* in the order in which routes are to go */
-    uint64_t version;            /* of the selectors that it was made with */
-    bool used;                   /* since it last had its turn */
-    void *named;                 /* what `named` returned for the topic */
-    void **items;                /* owned: those of the selectors that match */
+    zc_slice_t topic;                  /* key; owned */
+    TAILQ_ENTRY (zc_topic_route) turn; /* in the order in which routes are to go */
+    uint64_t version;                  /* of the selectors that it was made with */
+    bool used;                         /* since it last had its turn */
+    void *named;                       /* what `named` returned for the topic */
+    void **items;                      /* owned: those of the selectors that match */
     size_t count;
     /*  Of the topic's messages: all in (since, last] came live. The owner fills these in. */
     zc_id_t since, last;
-} zc_route_t;
+} zc_topic_route_t;
 
 /*  A selector among the others. Its owner embeds it. */
 typedef struct {
@@ -45,7 +45,7 @@ bool zc_selection_remove (zc_selection_t *self, zc_selected_t *selected);
 /*  Whether a selector begins with just this text. */
 bool zc_selection_begins (const zc_selection_t *self, zc_slice_t text);
 /*  The topic's route, valid until the next call. */
-zc_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic);
+zc_topic_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic);
 /*  `named` would return something else now. */
 void zc_selection_name (zc_selection_t *self, zc_slice_t topic, void *named);
 /*  Drops all routes. */

@@ -350,7 +350,7 @@ static void s_message (zc_subscription_t *self, const zc_message_t *message)
 }
 
 /*  Notes which of the topic's messages came without a hole. */
-static void s_note (zc_route_t *route, const zc_message_t *message)
+static void s_note (zc_topic_route_t *route, const zc_message_t *message)
 {
     if (message->id <= route->last)
         return;
@@ -367,7 +367,7 @@ bool zc_subscriptions_message (zc_subscriptions_t *self, const zc_message_t *mes
             s_message (named, message);
         return named != NULL;
     }
-    zc_route_t *route = zc_selection_route (self->selection, message->topic);
+    zc_topic_route_t *route = zc_selection_route (self->selection, message->topic);
     s_note (route, message);
     if (route->named)
         s_message (route->named, message);
@@ -526,7 +526,7 @@ void zc_subscriptions_unlisted (zc_subscriptions_t *self)
 }
 
 /*  Whether all messages of the topic between the two positions came live. */
-static bool s_came (const zc_route_t *route, zc_id_t after, zc_id_t last)
+static bool s_came (const zc_topic_route_t *route, zc_id_t after, zc_id_t last)
 {
     return route->since <= after && route->last >= last;
 }
@@ -534,7 +534,7 @@ static bool s_came (const zc_route_t *route, zc_id_t after, zc_id_t last)
 /*  Something was published on the topic at `last`. */
 static void s_listed (zc_subscriptions_t *self, zc_slice_t topic, zc_id_t last)
 {
-    const zc_route_t *route = zc_selection_route (self->selection, topic);
+    const zc_topic_route_t *route = zc_selection_route (self->selection, topic);
     for (size_t i = 0; i < route->count; i++) {
         zc_subscription_t *one = route->items[i];
         zc_id_t known = zc_order_known (&one->order);

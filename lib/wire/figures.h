@@ -99,6 +99,7 @@ typedef struct {
     X (clients_total, "clients_total", "clients_joined", ZC_COUNTER, ZC_ONE,                       \
        "Clients that have joined.")                                                                \
     X (topics, "topics", "topics", ZC_GAUGE, ZC_ONE, "Topics that some client follows.")           \
+    X (selectors, "selectors", "selectors", ZC_GAUGE, ZC_ONE, "Selectors that some client has.")   \
     X (channels, "channels", "channels", ZC_GAUGE, ZC_ONE,                                         \
        "Sets of topics that some client follows.")                                                 \
     X (received, "received", "received", ZC_COUNTER, ZC_ONE,                                       \
@@ -118,6 +119,8 @@ typedef struct {
     X (fetches, "fetches", "fetches", ZC_COUNTER, ZC_ONE, "Pages of history that were asked for.") \
     X (syncs, "syncs", "syncs", ZC_COUNTER, ZC_ONE,                                                \
        "Times that the broker was asked for positions.")                                           \
+    X (lists, "lists", "lists", ZC_COUNTER, ZC_ONE,                                                \
+       "Times that the broker was asked for lists of topics.")                                     \
     X (reconnects, "reconnects", "reconnects", ZC_COUNTER, ZC_ONE,                                 \
        "Connections to the broker that were made.")                                                \
     X (resumed_feed, "resumed_feed", "resumed_from_feed", ZC_COUNTER, ZC_ONE,                      \

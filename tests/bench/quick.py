@@ -21,9 +21,9 @@ TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
     "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
-    "lib/wire": ["ask", "chunked", "encoding", "field", "head", "id", "line", "message", "query", "sse"],
+    "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse"],
     "lib/order": ["losses", "order"],
-    "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring",
+    "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring", "selection",
                    "rounds", "slow", "subscription"],
     "lib/front": ["request", "response"],
     "fcgi": ["framing", "params", "record"],
