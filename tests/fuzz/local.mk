@@ -4,6 +4,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/id_fuzz \
 	tests/fuzz/line_fuzz \
 	tests/fuzz/text_fuzz \
+	tests/fuzz/selector_fuzz \
 	tests/fuzz/message_fuzz \
 	tests/fuzz/options_fuzz \
 	tests/fuzz/fcgi_fuzz \
@@ -52,6 +53,9 @@ tests_fuzz_id_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_line_fuzz_SOURCES = tests/fuzz/line_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_line_fuzz_LDADD = $(FUZZ_LIBS)
+
+tests_fuzz_selector_fuzz_SOURCES = tests/fuzz/selector_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_selector_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_text_fuzz_SOURCES = tests/fuzz/text_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_text_fuzz_LDADD = $(FUZZ_LIBS)
