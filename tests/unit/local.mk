@@ -170,6 +170,11 @@ TESTS += tests/unit/scale_test
 tests_unit_scale_test_SOURCES = tests/unit/scale_test.c
 tests_unit_scale_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
 tests_unit_scale_test_LDFLAGS = -Wl,--wrap=memmove
+
+check_PROGRAMS += tests/unit/selection_test
+TESTS += tests/unit/selection_test
+tests_unit_selection_test_SOURCES = tests/unit/selection_test.c
+tests_unit_selection_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
 endif
 
 check_PROGRAMS += tests/unit/ring_test
