@@ -1,5 +1,5 @@
-/*  A selector, and a topic behind a LF. The first byte chooses the form. A filter matches what another
- *  reading of MQTT's rules says. */
+/*  A selector, and a topic behind a LF. The first byte chooses the form. A filter matches what
+ * another reading of MQTT's rules says. */
 #include <stdlib.h>
 #include <string.h>
 

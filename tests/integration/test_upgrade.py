@@ -83,6 +83,7 @@ def test_clients_stay(stack, processes):
     stack.broker()
     daemon = of(stack, stack.ws(f"--processes={processes}"))
     streams = [stack.sse("t") for _ in range(30)] + [stack.sse("t", "other") for _ in range(10)]
+    streams += [stack.sse(match="t/#") for _ in range(5)] + [stack.sse("t", pattern="{t}+") for _ in range(5)]
     json_streams = [stack.sse("t", format="zcast.v1") for _ in range(10)]
     sockets = [stack.websocket("t", subprotocols=["zcast.v1"]) for _ in range(20)]
     sockets += [stack.websocket("t", compression="deflate") for _ in range(10)]

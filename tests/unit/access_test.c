@@ -354,6 +354,48 @@ static void test_names_for_limits (void **state)
     zc_access_destroy (&access);
 }
 
+static void test_selectors (void **state)
+{
+    (void)state;
+    zc_access_t *access = s_access_with_secret (
+        "--tokens publish --access secret/=private --access secret/wall/=public "
+        "--access a/b=private --access mine/=private --access mine/c/=private --selector-prefix 3");
+    zc_credentials_t credentials = {
+        .authorization = s_slice (s_with ("Bearer @", s_token ("ann", NOW_MS + 60000)))};
+    zc_identity_t *ann;
+    assert_int_equal (zc_access_identify (access, &credentials, NOW_MS, &ann), ZC_TOKEN_OK);
+    static const struct {
+        const char *text;
+        zc_decision_t anyone, ann;
+    } rows[] = {
+        {"open/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
+        {"open/+/x", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
+        {"a/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN}, /* too short, and a/b is private */
+        {"ac/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},       /* ac, and all that begins with ac/ */
+        {"a/b/#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
+        {"a/c/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
+        {"#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
+        {"+/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
+        {"secret/#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
+        {"secret/wall/+", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
+        {"mine/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED},
+        {"mine/#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED}, /* `mine` itself is public */
+        {"mine/c/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *error;
+        zc_selector_t *selector =
+            zc_selector_new (ZC_SELECTOR_FILTER, s_slice (rows[i].text), &error);
+        assert_non_null (selector);
+        if (zc_access_select (access, NULL, selector) != rows[i].anyone ||
+            zc_access_select (access, ann, selector) != rows[i].ann)
+            fail_msg ("%s", rows[i].text);
+        zc_selector_destroy (&selector);
+    }
+    zc_identity_destroy (&ann);
+    zc_access_destroy (&access);
+}
+
 static void test_decisions (void **state)
 {
     (void)state;
@@ -446,15 +488,11 @@ static void test_api_key_as_token (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_modes_without_rules),
-        cmocka_unit_test (test_rules),
-        cmocka_unit_test (test_bad_rules),
-        cmocka_unit_test (test_api_keys),
-        cmocka_unit_test (test_bad_api_key_files),
-        cmocka_unit_test (test_where_a_token_comes),
-        cmocka_unit_test (test_names_for_limits),
-        cmocka_unit_test (test_decisions),
-        cmocka_unit_test (test_files),
+        cmocka_unit_test (test_modes_without_rules), cmocka_unit_test (test_rules),
+        cmocka_unit_test (test_bad_rules),           cmocka_unit_test (test_api_keys),
+        cmocka_unit_test (test_bad_api_key_files),   cmocka_unit_test (test_where_a_token_comes),
+        cmocka_unit_test (test_names_for_limits),    cmocka_unit_test (test_decisions),
+        cmocka_unit_test (test_selectors),           cmocka_unit_test (test_files),
         cmocka_unit_test (test_api_key_as_token),
     };
     return cmocka_run_group_tests (tests, s_make_folder, s_remove_folder);

@@ -38,6 +38,14 @@ static void test_topics (void **state)
     assert_int_equal (command.type, ZC_COMMAND_UNSUBSCRIBE);
     assert_null (command.ref);
     zc_command_clear (&command);
+    assert_int_equal (s_parse (&command, "{\"type\":\"subscribe\",\"pattern\":[\":a\"],"
+                                         "\"topics\":[\"x\"],\"match\":[\"plain\"]}"),
+                      0);
+    assert_int_equal (command.count, 3);
+    s_assert_slice (command.topics[0], "x", 1);
+    s_assert_slice (command.topics[1], "plain", 5);
+    s_assert_slice (command.topics[2], "\x01p:a", 4);
+    zc_command_clear (&command);
     assert_int_equal (s_parse (&command, "{\"type\":\"ping\",\"ref\":\"\\\"\"}"), 0);
     assert_int_equal (command.type, ZC_COMMAND_PING);
     assert_string_equal (command.ref, "\"\\\"\"");
@@ -117,6 +125,14 @@ static const struct {
     {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\\n\"]}"},
     {"topics", "{\"type\":\"subscribe\",\"topics\":[\"a\\u0000\"]}"},
     {"topics", "{\"type\":\"unsubscribe\",\"topics\":[\"1\",\"2\",\"3\",\"4\"]}"},
+    {"topics", "{\"type\":\"subscribe\",\"match\":\"a/#\"}"},
+    {"topics", "{\"type\":\"subscribe\",\"match\":[],\"pattern\":[]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"1\",\"2\"],\"match\":[\"3\",\"4\"]}"},
+    {"topics", "{\"type\":\"subscribe\",\"topics\":[\"\\u0001m#\"]}"},
+    {"selector", "{\"type\":\"subscribe\",\"match\":[\"a/#\",1]}"},
+    {"selector", "{\"type\":\"subscribe\",\"match\":[\"a#\"]}"},
+    {"selector", "{\"type\":\"subscribe\",\"template\":[\"{\"]}"},
+    {"selector", "{\"type\":\"subscribe\",\"pattern\":[\"(a)\"]}"},
     {"topic", "{\"type\":\"publish\",\"data\":\"\"}"},
     {"headers", "{\"type\":\"publish\",\"topic\":1,\"data\":\"\"}"},
     {"topic", "{\"type\":\"publish\",\"topic\":\"\\u0007\",\"data\":\"\"}"},
@@ -197,6 +213,13 @@ static void test_answers (void **state)
     zc_answer_position (&out, zc_id_from_ms (17) + 2);
     s_assert_text (&out,
                    "{\"type\":\"subscribed\",\"topics\":[\"a\",\"\\\"b\\\"\"],\"id\":\"17-2\"}");
+    zc_slice_t mixed[] = {s_slice ("\x01m"
+                                   "a/#"),
+                          s_slice ("b"), s_slice ("\x01p:c"), s_slice ("\x01m\"")};
+    zc_answer_subscribed (&out, NULL, mixed, 4);
+    zc_answer_position (&out, ZC_ID_NONE);
+    s_assert_text (&out, "{\"type\":\"subscribed\",\"topics\":[\"b\"],\"match\":[\"a/#\","
+                         "\"\\\"\"],\"pattern\":[\":c\"]}");
     zc_answer_subscribed (&out, "7", NULL, 0);
     zc_answer_position (&out, ZC_ID_NONE);
     s_assert_text (&out, "{\"type\":\"subscribed\",\"ref\":7,\"topics\":[]}");

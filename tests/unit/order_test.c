@@ -121,6 +121,42 @@ static void test_synced (void **state)
     assert_int_equal (zc_order_known (&order), ZC_ID_NONE);
 }
 
+/*  Of a selector: the hole of one topic isn't seen at a message of another. */
+static void test_doubt (void **state)
+{
+    (void)state;
+    zc_order_t order = s_live (10);
+    assert_true (zc_order_doubt (&order));
+    assert_false (zc_order_doubt (&order));
+    assert_int_equal (zc_order_message (&order, 20, 5), ZC_ORDER_NEXT);
+    zc_order_took (&order, 20);
+    zc_order_reached (&order, 12);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR); /* 15 may be missing */
+    assert_int_equal (order.complete, 12);
+    zc_order_is_sure (&order, ZC_ID_NONE, 30); /* it wasn't */
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, 20);
+    assert_int_equal (zc_order_known (&order), 30);
+    zc_order_doubt (&order);
+    assert_int_equal (zc_order_message (&order, 40, 5), ZC_ORDER_NEXT);
+    zc_order_took (&order, 40);
+    zc_order_is_sure (&order, 35, 50); /* 35 didn't come */
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    assert_int_equal (zc_order_known (&order), 30);
+    zc_order_reached (&order, 35);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+    assert_int_equal (order.complete, 40);
+    order = (zc_order_t){0};
+    assert_false (zc_order_doubt (&order));
+    zc_order_is_sure (&order, 5, 9);
+    assert_int_equal (order.state, ZC_ORDER_NEW);
+    zc_order_doubt (&order);
+    zc_order_synced (&order, 10, 10);
+    assert_int_equal (order.state, ZC_ORDER_REPAIR);
+    zc_order_is_sure (&order, ZC_ID_NONE, 10);
+    assert_int_equal (order.state, ZC_ORDER_LIVE);
+}
+
 /*  A history that begins at 25 doesn't know what was before. But the topic does: up to 30 there
  *  was nothing. */
 static void test_history_that_begins_later (void **state)
@@ -279,6 +315,7 @@ int main (void)
         cmocka_unit_test (test_no_room),
         cmocka_unit_test (test_new),
         cmocka_unit_test (test_synced),
+        cmocka_unit_test (test_doubt),
         cmocka_unit_test (test_history_that_begins_later),
         cmocka_unit_test (test_dropped),
         cmocka_unit_test (test_proof),

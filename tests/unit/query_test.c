@@ -33,6 +33,11 @@ static const struct {
     {"last-event-id=", 0, NULL, NULL, ""},
     {"topic=a&last-event-id=%0A%FF", 1, "a", "a", "\n\xff"},
     {"bad=%zz&topic=a", 1, "a", "a", NULL},
+    {"match=news/%2B/a&match=news/%23", 2, "\x01mnews/+/a", "\x01mnews/#", NULL},
+    {"match=news/local&topic=b", 2, "news/local", "b", NULL},
+    {"template=x%7Bid%7D&last_event_id=1-3&pattern=/:a", 2, "\x01tx{id}", "\x01p/:a", "1-3"},
+    {"pattern=a%5C*&template=*", 2, "a*", "\x01t*", NULL},
+    {"Match=a&matches=b", 0, NULL, NULL, NULL},
 };
 
 static const struct {
@@ -50,6 +55,15 @@ static const struct {
     {"topic=%4x", ZC_QUERY_ESCAPE},
     {"topic=1&topic=2&topic=3&topic=4", ZC_QUERY_MANY},
     {"topic=a&last-event-id=%zz", ZC_QUERY_ESCAPE},
+    {"topic=%01ma/%23", ZC_QUERY_TOPIC},
+    {"match=", ZC_QUERY_SELECTOR},
+    {"match", ZC_QUERY_SELECTOR},
+    {"match=a%0Ab", ZC_QUERY_SELECTOR},
+    {"match=a/%23/b", ZC_QUERY_SELECTOR},
+    {"match=%F", ZC_QUERY_ESCAPE},
+    {"template=%7B", ZC_QUERY_SELECTOR},
+    {"pattern=(a)", ZC_QUERY_SELECTOR},
+    {"topic=1&match=2&template=3&pattern=*", ZC_QUERY_MANY},
 };
 
 static void s_assert_slice (zc_slice_t slice, const char *text)
@@ -85,6 +99,8 @@ static void test_bad (void **state)
         assert_null (query.topics);
         assert_null (query.text);
         assert_true (strlen (zc_query_strerror (&query, bad[i].code)) > 10);
+        assert_string_equal (zc_query_code (bad[i].code),
+                             bad[i].code == ZC_QUERY_SELECTOR ? "selector" : "topic");
     }
 }
 

@@ -1,8 +1,9 @@
 /*  selection_test.c - which selectors match a topic, and what that costs: the engine is compiled so
  *  that every basic block counts itself (as for scale_test), and no clock is read.
  *
- *  A message on a topic that was seen before costs what it costs on a topic that a client has named;
- *  the first one on a topic at most ten times as much, with 1,000 and with 10,000 selectors. */
+ *  A message on a topic that was seen before costs what it costs on a topic that a client has
+ * named; the first one on a topic at most ten times as much, with 1,000 and with 10,000 selectors.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,8 @@ static void *s_named (void *arg, zc_slice_t topic)
 static void s_select (zc_selected_t *self, zc_selector_form_t form, const char *text)
 {
     const char *error;
-    *self = (zc_selected_t){.selector = zc_selector_new (form, s_slice (text), &error), .item = self};
+    *self =
+        (zc_selected_t){.selector = zc_selector_new (form, s_slice (text), &error), .item = self};
     assert_non_null (self->selector);
 }
 
@@ -119,7 +121,8 @@ static void s_bounded (void **state)
         assert_int_equal (zc_selection_route (self, s_slice ("busy"))->last, 7);
     }
     assert_int_equal (zc_selection_route (self, s_slice ("topic 0"))->last, ZC_ID_NONE);
-    assert_in_range (most, 1, 20000); /* blocks for one topic, its part in the table's growth included */
+    assert_in_range (most, 1,
+                     20000); /* blocks for one topic, its part in the table's growth included */
     zc_selection_remove (self, &all);
     zc_selection_destroy (&self);
     zc_selector_destroy (&all.selector);
@@ -329,12 +332,12 @@ static void s_cost (void **state)
     static const size_t counts[] = {1000, 10000};
     for (size_t i = 0; i < 2; i++) {
         s_cost_t cost = s_measure (counts[i]);
-        print_message ("%zu selectors: %llu blocks on a named topic, %llu on a known one, %llu on a "
-                       "new one, %llu if none matches\n",
-                       counts[i], (unsigned long long)cost.named / MESSAGES,
-                       (unsigned long long)cost.known / MESSAGES,
-                       (unsigned long long)cost.first / MESSAGES,
-                       (unsigned long long)cost.nobody / MESSAGES);
+        print_message (
+            "%zu selectors: %llu blocks on a named topic, %llu on a known one, %llu on a "
+            "new one, %llu if none matches\n",
+            counts[i], (unsigned long long)cost.named / MESSAGES,
+            (unsigned long long)cost.known / MESSAGES, (unsigned long long)cost.first / MESSAGES,
+            (unsigned long long)cost.nobody / MESSAGES);
         assert_in_range (cost.known, 1, cost.named * 3 / 2);
         assert_in_range (cost.first, 1, cost.named * 10);
         assert_in_range (cost.nobody, 1, cost.named * 10);
