@@ -648,7 +648,7 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
         items[count++] = (zmq_pollitem_t){zc_gate_socket (self->flow.gate), 0, ZMQ_POLLIN, 0};
         timeout = timeout < S_LOOK_MS ? timeout : S_LOOK_MS; /* certificates may change */
     }
-    if (self->log) {
+    if (self->log && !zc_history_full (self->flow.history)) { /* else it isn't run, either */
         long due = zc_sequencer_timeout (self->log);
         count += (int)zc_sequencer_pollitems (self->log, items + count);
         timeout = timeout < due ? timeout : (int)due;

@@ -482,23 +482,16 @@ static zc_id_t s_complete (const zc_topics_t *topics)
     return newest;
 }
 
-/*  Where another broker has the log, it may have been killed a moment ago. */
-#define S_OWNER_MS 10000
-
 /*  Waits until the log is joined. False where it can't be, or it is time to stop. */
 static bool s_join_log (s_main_t *self, zc_sequencer_t *log)
 {
-    uint64_t begin = zc_mono_ms ();
     while (!zc_log_state_joined (zc_sequencer_state (log))) {
         zmq_pollitem_t items[1 + ZC_SEQUENCER_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
         size_t count = 1 + zc_sequencer_pollitems (log, items + 1);
         zmq_poll (items, (int)count, zc_sequencer_timeout (log));
         zc_sequencer_run (log);
         bool final;
-        zc_log_status_t status;
         const char *complaint = zc_sequencer_complaint (log, &final);
-        zc_log_state_complaint (zc_sequencer_state (log), &status);
-        final |= status == ZC_LOG_OWNER && zc_mono_ms () - begin > S_OWNER_MS;
         if (complaint && final) {
             zc_error ("log: %s", complaint);
             return false;

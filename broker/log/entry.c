@@ -1,8 +1,8 @@
 /*  entry.c - replies of Redis about the log.
  *
  *  A message's entry is `n` number `m` head `p` payload; an epoch's is `n` number `e`
- *  lost and broker. The head is one field, because each field of an entry costs Redis as much as
- * the entry itself. */
+ *  lost, broker and tail. The head is one field, because each field of an entry costs Redis as much
+ * as the entry itself. */
 #include "broker/log/entry.h"
 
 #include <inttypes.h>
@@ -100,18 +100,31 @@ static bool s_head (zc_log_entry_t *self)
     return true;
 }
 
+static bool s_id (zc_slice_t text, zc_id_t *id)
+{
+    return zc_id_parse (text.at, text.len, id) == 0;
+}
+
+static bool s_epoch (zc_log_entry_t *self)
+{
+    zc_slice_t rest = self->head, lost;
+    if (!s_take (&rest, ' ', &lost) || !s_take (&rest, ' ', &self->broker) ||
+        !s_id (rest, &self->tail))
+        return false;
+    self->lost = !zc_slice_is (lost, "0");
+    if (!zc_slice_is (lost, "2"))
+        self->tail = ZC_ID_NONE;
+    return true;
+}
+
 static zc_entry_kind_t s_kind (zc_log_entry_t *self, const redisReply *fields)
 {
     if (!zc_slice_is (s_text (fields, 0), "n") || !s_number (s_text (fields, 1), &self->number) ||
         self->number == 0)
         return ZC_ENTRY_FOREIGN;
     if (fields->elements == 4 && zc_slice_is (s_text (fields, 2), "e")) {
-        zc_slice_t rest = s_text (fields, 3), lost;
-        if (!s_take (&rest, ' ', &lost))
-            return ZC_ENTRY_FOREIGN;
-        self->lost = zc_slice_is (lost, "1");
-        self->broker = rest;
-        return ZC_ENTRY_EPOCH;
+        self->head = s_text (fields, 3);
+        return s_epoch (self) ? ZC_ENTRY_EPOCH : ZC_ENTRY_FOREIGN;
     }
     self->head = s_text (fields, 3);
     self->payload = s_text (fields, 5);
@@ -121,7 +134,21 @@ static zc_entry_kind_t s_kind (zc_log_entry_t *self, const redisReply *fields)
                : ZC_ENTRY_FOREIGN;
 }
 
-int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t index)
+/*  Redis' counters have 64 bits, those of positions 20. */
+static int s_beyond (zc_slice_t text, zc_id_t *id)
+{
+    zc_slice_t ms;
+    uint64_t counter, number;
+    if (!s_take (&text, '-', &ms) || zc_text_u64 (ms.at, ms.len, UINT64_MAX, &number) != 0 ||
+        zc_text_u64 (text.at, text.len, UINT64_MAX, &counter) != 0)
+        return -1;
+    *id = number > zc_id_ms (ZC_ID_MAX) ? ZC_ID_MAX
+                                        : zc_id_from_ms (number) + ((1u << ZC_ID_COUNTER_BITS) - 1);
+    return 0;
+}
+
+int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t index,
+                        zc_slice_t *raw)
 {
     static const zc_slice_t none = {"", 0};
     *self = (zc_log_entry_t){
@@ -129,9 +156,9 @@ int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t 
     const redisReply *entry = index < entries->elements ? entries->element[index] : NULL;
     if (!s_is_array (entry, 2) || !s_is_array (entry->element[1], 0))
         return -1;
-    zc_slice_t id = s_text (entry, 0);
-    if (zc_id_parse (id.at, id.len, &self->id) != 0)
-        return -1;
+    *raw = s_text (entry, 0);
+    if (!s_id (*raw, &self->id))
+        return s_beyond (*raw, &self->id);
     self->kind = s_kind (self, entry->element[1]);
     return 0;
 }
@@ -141,23 +168,17 @@ int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t 
 static const char *const s_statuses[ZC_LOG_STATUSES] = {
     [ZC_LOG_OK] = "ok",           [ZC_LOG_GONE] = "gone",
     [ZC_LOG_RUN] = "run",         [ZC_LOG_LOST] = "lost",
-    [ZC_LOG_BATCH] = "batch",     [ZC_LOG_OWNER] = "owner",
+    [ZC_LOG_BATCH] = "batch",     [ZC_LOG_WAIT] = "wait",
     [ZC_LOG_TYPE] = "type",       [ZC_LOG_STRANGE] = "strange",
     [ZC_LOG_VERSION] = "version", [ZC_LOG_SETTINGS] = "settings",
     [ZC_LOG_FUTURE] = "future",   [ZC_LOG_NONSENSE] = "",
 };
-
-static bool s_id (zc_slice_t text, zc_id_t *id)
-{
-    return zc_id_parse (text.at, text.len, id) == 0;
-}
 
 static bool s_join (zc_log_answer_t *self, const redisReply *reply)
 {
     zc_slice_t place = s_text (reply, 5);
     self->line = s_text (reply, 1);
     self->run = s_text (reply, 2);
-    self->left = s_text (reply, 9).len == 0;
     self->placed = !zc_slice_is (place, "-1");
     return self->line.len && self->run.len && s_number (s_text (reply, 3), &self->number) &&
            s_id (s_text (reply, 4), &self->last) &&
@@ -178,11 +199,14 @@ void zc_log_answer_parse (zc_log_answer_t *self, zc_log_verb_t verb, const redis
         if (zc_slice_is (word, s_statuses[i]))
             self->status = i;
     self->detail = s_text (reply, 1);
+    if (self->status == ZC_LOG_WAIT && !s_number (self->detail, &self->wait_ms))
+        self->status = ZC_LOG_NONSENSE;
     if (self->status != ZC_LOG_OK)
         return;
-    bool good = verb == ZC_LOG_JOIN     ? s_join (self, reply)
-                : verb == ZC_LOG_APPEND ? reply->elements == 2
-                                        : s_number (self->detail, &self->number);
+    bool good = verb == ZC_LOG_JOIN ? s_join (self, reply)
+                : verb == ZC_LOG_APPEND
+                    ? reply->elements == 3 && s_number (s_text (reply, 2), &self->number)
+                    : s_number (self->detail, &self->number);
     if (!good)
         self->status = ZC_LOG_NONSENSE;
 }

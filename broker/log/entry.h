@@ -24,8 +24,10 @@ typedef struct {
     zc_entry_kind_t kind;
     zc_id_t id;
     uint64_t number;    /* one more than that of the entry before */
-    bool lost;          /* EPOCH: positions before it were given to messages that are lost */
-    zc_slice_t head;    /* MESSAGE: broker, sequence, topic and headers: zc_log_head_write */
+    bool lost;          /* EPOCH: messages before it may be lost, ... */
+    zc_id_t tail;       /* ... but not for brokers that had read up to here; or ZC_ID_NONE */
+    zc_slice_t head;    /* MESSAGE: broker, sequence, topic and headers: zc_log_head_write;
+                           EPOCH: what the script wrote */
     zc_slice_t broker;  /* the name of the broker that has added it */
     uint64_t sequence;  /* that broker's number of the message */
     zc_slice_t topic;   /* not checked */
@@ -44,9 +46,10 @@ void zc_log_name (char out[ZC_LOG_NAME_SIZE], zc_slice_t topic, zc_slice_t key, 
 /*  The entries of a reply to XREAD of one Stream; *count is 0 if there are none. NULL if the reply
  *  is no such reply. */
 const redisReply *zc_log_entries (const redisReply *reply, size_t *count);
-/*  The entry of that index. Returns 0; or -1 if it is no entry of a Stream, or its id can't be a
- *  position. */
-int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t index);
+/*  The entry of that index. Returns 0; or -1 if it is no entry of a Stream. An id that can't be a
+ *  position is FOREIGN, and `id` is the last position before it. `*raw`: the id as it is. */
+int zc_log_entry_parse (zc_log_entry_t *self, const redisReply *entries, size_t index,
+                        zc_slice_t *raw);
 
 /*  Requests to the script. */
 typedef enum {
@@ -65,7 +68,7 @@ typedef enum {
     ZC_LOG_RUN,      /* the log was on another server */
     ZC_LOG_LOST,     /* the log lacks what the broker has read */
     ZC_LOG_BATCH,    /* the batch isn't the next one */
-    ZC_LOG_OWNER,    /* another broker uses the log */
+    ZC_LOG_WAIT,     /* other brokers may still put entries back */
     ZC_LOG_TYPE,     /* a key is of another type */
     ZC_LOG_STRANGE,  /* the Stream isn't a log of zcast */
     ZC_LOG_VERSION,  /* another version's log */
@@ -79,14 +82,14 @@ typedef struct {
     zc_log_status_t status;
     zc_slice_t detail; /* a refusal: the other's value; APPEND: see zc_log_told_next */
     zc_slice_t line, run;
-    uint64_t number; /* of the last entry */
+    uint64_t number; /* of the last entry; APPEND: after the batch */
     zc_id_t last;    /* the last position */
     bool placed;     /* JOIN: the log has the broker's last entry: `place` is its number */
     uint64_t place;
     zc_id_t before; /* JOIN: the position and number before the log's first entry */
     uint64_t before_number;
-    uint64_t batch; /* JOIN: this broker's last batch */
-    bool left;      /* JOIN: the broker before has ended in peace */
+    uint64_t batch;   /* JOIN: this broker's last batch */
+    uint64_t wait_ms; /* WAIT */
 } zc_log_answer_t;
 
 void zc_log_answer_parse (zc_log_answer_t *self, zc_log_verb_t verb, const redisReply *reply);

@@ -19,9 +19,10 @@
 #define S_COUNT_MAX 1000               /* entries of a read */
 #define S_READ_BYTES ((size_t)2 << 20) /* of a read, about */
 #define S_READ_MAX ((size_t)256 << 20)
-#define S_PAUSE_MS 1000 /* after a read that brought nothing of use */
+#define S_BACKOFF_MS 1000 /* between attempts to connect: the log stays closed for two seconds */
+#define S_PAUSE_MS 1000   /* after a read that brought nothing of use */
 
-enum { S_STREAM, S_STATE, S_NAMES, S_OLDER, S_KEYS };
+enum { S_STREAM, S_STATE, S_NAMES, S_OLDER, S_BROKERS, S_KEYS };
 
 /*  The tags of replies. */
 static char s_info, s_load, s_request, s_read;
@@ -43,6 +44,8 @@ struct zc_sequencer {
     unsigned count;     /* entries of the next read */
     uint64_t resume_ms; /* when to read next */
     char after[ZC_ID_SIZE], count_text[16];
+    char beyond[48];   /* the last entry read, if its id is no position; or "" */
+    zc_id_t beyond_id; /* and the last position before it */
     char complaint[512];
 };
 
@@ -86,6 +89,14 @@ static void s_informed (s_link_t *self, const redisReply *reply)
         snprintf (self->run, sizeof self->run, "%.*s", (int)server.run.len, server.run.at);
 }
 
+/*  Both are to be with one server: a name may lead to several, or to another one by now. */
+static void s_compare (zc_sequencer_t *self)
+{
+    if (self->reader.run[0] && self->writer.run[0] &&
+        strcmp (self->reader.run, self->writer.run) != 0)
+        zc_redis_give_up (self->reader.redis, "it is with another server than the writer");
+}
+
 static void s_loaded (zc_sequencer_t *self, const redisReply *reply)
 {
     zc_slice_t sha = zc_reply_text (reply);
@@ -95,8 +106,7 @@ static void s_loaded (zc_sequencer_t *self, const redisReply *reply)
     }
     snprintf (self->sha, sizeof self->sha, "%.*s", (int)sha.len, sha.at);
     zc_log_state_connected (self->state, (zc_slice_t){self->writer.run, strlen (self->writer.run)});
-    if (self->reader.run[0] && strcmp (self->reader.run, self->writer.run) != 0)
-        zc_redis_give_up (self->reader.redis, "it is with another server than the writer");
+    s_compare (self);
 }
 
 static void s_written (void *arg, void *tag, const redisReply *reply)
@@ -122,7 +132,7 @@ static void s_written (void *arg, void *tag, const redisReply *reply)
 
 static void s_send (zc_sequencer_t *self, const zc_log_request_t *request)
 {
-    const char *first[ZC_LOG_WORDS_BEFORE] = {"EVALSHA", self->sha, "4"};
+    const char *first[ZC_LOG_WORDS_BEFORE] = {"EVALSHA", self->sha, "5"};
     for (size_t i = 0; i < S_KEYS; i++)
         first[3 + i] = self->keys[i];
     for (size_t i = 0; i < ZC_LOG_WORDS_BEFORE; i++) {
@@ -156,9 +166,20 @@ static void s_adapt (zc_sequencer_t *self, size_t entries, size_t bytes)
         self->count = S_COUNT_MAX;
 }
 
+/*  After an entry whose id is no position, reading goes on from that id. */
+static void s_look_beyond (zc_sequencer_t *self, zc_slice_t raw, zc_id_t after)
+{
+    zc_id_t id;
+    self->beyond[0] = 0;
+    self->beyond_id = after;
+    if (raw.len && zc_id_parse (raw.at, raw.len, &id) != 0)
+        snprintf (self->beyond, sizeof self->beyond, "%.*s", (int)raw.len, raw.at);
+}
+
 static void s_take_entries (zc_sequencer_t *self, const redisReply *entries, size_t count)
 {
     zc_log_entry_t entry;
+    zc_slice_t raw = {"", 0};
     size_t bytes = 0;
     zc_id_t before, after;
     zc_slice_t run = {self->reader.run, strlen (self->reader.run)};
@@ -166,7 +187,7 @@ static void s_take_entries (zc_sequencer_t *self, const redisReply *entries, siz
     if (!zc_log_state_reads (self->state, run, &before))
         return; /* of a log that is another one by now */
     for (size_t i = 0; i < count; i++) {
-        if (zc_log_entry_parse (&entry, entries, i) != 0) {
+        if (zc_log_entry_parse (&entry, entries, i, &raw) != 0) {
             zc_redis_give_up (self->reader.redis, "it sends an entry that makes no sense");
             return;
         }
@@ -174,7 +195,8 @@ static void s_take_entries (zc_sequencer_t *self, const redisReply *entries, siz
         zc_log_state_entry (self->state, &entry, wall_ms);
     }
     zc_log_state_reads (self->state, run, &after);
-    if (after == before)
+    s_look_beyond (self, raw, after);
+    if (after == before && !self->beyond[0])
         self->resume_ms = zc_mono_ms () + S_PAUSE_MS;
     s_adapt (self, count, bytes);
 }
@@ -190,6 +212,7 @@ static void s_was_read (void *arg, void *tag, const redisReply *reply)
     }
     if (tag == &s_info) {
         s_informed (link, reply);
+        s_compare (self);
         return;
     }
     self->reading = false;
@@ -214,8 +237,9 @@ static void s_read_on (zc_sequencer_t *self)
         return;
     zc_id_format (after, self->after);
     snprintf (self->count_text, sizeof self->count_text, "%u", self->count);
+    const char *from = self->beyond[0] && after == self->beyond_id ? self->beyond : self->after;
     const char *words[] = {"XREAD", "COUNT",   self->count_text,     "BLOCK",
-                           S_BLOCK, "STREAMS", self->keys[S_STREAM], self->after};
+                           S_BLOCK, "STREAMS", self->keys[S_STREAM], from};
     s_command (&self->reader, &s_read, 8, words);
     self->asked = zc_log_state_joins (self->state);
     self->reading = true;
@@ -322,6 +346,7 @@ static void s_open (zc_sequencer_t *self, s_link_t *link, const zc_sequencer_con
                                .name = name,
                                .reply_max = S_READ_MAX + 2 * config->max_payload,
                                .many = true,
+                               .backoff_ms = S_BACKOFF_MS,
                                .arg = link,
                                .ready = s_ready,
                                .reply = reply,
@@ -331,7 +356,7 @@ static void s_open (zc_sequencer_t *self, s_link_t *link, const zc_sequencer_con
 
 zc_sequencer_t *zc_sequencer_new (const zc_sequencer_config_t *config)
 {
-    static const char *const parts[S_KEYS] = {"log", "state", "names", "older"};
+    static const char *const parts[S_KEYS] = {"log", "state", "names", "older", "brokers"};
     zc_sequencer_t *self = calloc (1, sizeof *self);
     uint64_t random;
     if (!self)

@@ -1,16 +1,19 @@
 /*  state.c - see state.h.
  *
- *    away -> joining -> mending -> open
+ *    away -> joining -> mending -> checking -> open
  *
  *  Messages have sequence numbers, which are in their entries: so the broker recognises a message
  *  that it reads back, whichever batch brought it. A batch is sent again, with its number, until
  *  its answer comes; the script repeats the answer instead of appending the batch twice.
  *
- *  Mending is needed if the log isn't the one that this broker knows: it is on another server, or
- *  has fewer entries than were read. First the entries that the log still has are read. Then the
- *  entries that it lacks are put back from those that are kept, in order, and an epoch follows.
- *  Only then is it certain which of the waiting messages are in the log; the others are appended
- *  anew. */
+ *  The log is closed if it is on another server than it was, or a broker finds that it has fewer
+ *  entries than were read. Then every broker reads what the log still has, and puts back, in order,
+ *  what the log lacks of the entries that the broker has kept. After a while one of them adds an
+ *  epoch, which opens the log for all.
+ *
+ *  If the log doesn't know this broker's last batch, or knows a batch that it shouldn't, then the
+ *  broker checks: all that the log has is read, and messages that weren't in it are appended anew.
+ *  That is certain, since the log takes no earlier batch once the broker has joined. */
 #include "broker/log/state.h"
 
 #include <inttypes.h>
@@ -24,6 +27,7 @@
 #define S_BATCH 500 /* messages of a request */
 #define S_BATCH_BYTES ((size_t)1 << 20)
 #define S_RESTORE 200        /* entries of a request */
+#define S_LOOK_MS 100        /* while the log is closed */
 #define S_AGAIN_MS 1000      /* after a refusal; and at least so often the log is asked */
 #define S_AHEAD_MS 86400000  /* no clock is so far ahead */
 #define S_TEXT 24            /* bytes of a number or a position */
@@ -31,7 +35,7 @@
 #define S_AGE_MIN_MS 60000   /* for so long, ... */
 #define S_BYTES_MIN ((uint64_t)64 << 20) /* of so many bytes: brokers have to read them */
 
-typedef enum { S_AWAY, S_MENDING, S_OPEN } s_phase_t;
+typedef enum { S_AWAY, S_MENDING, S_CHECKING, S_OPEN } s_phase_t;
 
 typedef struct { /* a message that waits; head NULL: it waits no more */
     char *head;  /* owned */
@@ -44,6 +48,8 @@ typedef struct { /* a message that waits; head NULL: it waits no more */
     bool given_up;  /* its origin was told that it failed */
     zc_id_t before; /* it wasn't appended: the message at this position has its name; or 0 */
     bool conflict;
+    bool missing;  /* entries were missing after it was sent: it may be among them */
+    uint64_t upto; /* it was appended, and its number is at most this; 0: not known */
 } s_message_t;
 
 typedef struct { /* an entry that was read lately */
@@ -52,6 +58,7 @@ typedef struct { /* an entry that was read lately */
     char *head; /* owned */
     size_t head_len;
     zmq_msg_t payload;
+    bool epoch;
 } s_kept_t;
 
 struct zc_log_state {
@@ -59,27 +66,31 @@ struct zc_log_state {
     zc_line_t line;
     char run[ZC_LOG_RUN_MAX + 1]; /* of the server that requests go to; "": none */
     s_phase_t phase;
-    bool unmended;       /* mending has begun, and no answer has said that it is done */
+    bool doubt;          /* messages that were sent may not be in the log, whatever it answered */
     zc_log_verb_t asked; /* the request under way */
-    uint64_t retry_ms;   /* AWAY: when to join */
+    uint64_t retry_ms;   /* AWAY, MENDING: when to ask again */
     uint64_t spoke_ms;   /* when the last request was made */
     uint64_t joins;      /* how often it has joined */
     zc_log_status_t status;
     char complaint[512]; /* why the script refuses; "": it doesn't */
     /*  reading */
     zc_id_t from;    /* the last position read */
-    uint64_t number; /* and its number */
+    zc_id_t last;    /* that of the last entry that has a number, */
+    uint64_t number; /* and the number */
+    zc_id_t had;     /* `last` when the log was found closed */
     bool unknown;    /* the log doesn't know that position: the next entry's number isn't known */
     uint64_t goal;   /* the log's last number and position at the last join */
     zc_id_t goal_id;
-    zc_id_t lost_before; /* at the first join, entries before this were gone from the log */
+    zc_id_t owed;         /* an earlier goal that wasn't reached before the log lost it, */
+    uint64_t owed_number; /* and its number */
+    zc_id_t lost_before;  /* at the first join, entries before this were gone from the log */
     bool caught_up;
     zc_id_t given;       /* positions up to here may have been given */
     zc_id_t raise;       /* an epoch after this position is wanted; ZC_ID_NONE: none */
-    bool raise_lost;     /* that epoch tells other brokers of a loss, ... */
-    bool lost_here;      /* and this one */
+    bool raise_lost;     /* that epoch tells of a loss */
     uint64_t log_number; /* MENDING: the log has the entries up to this number */
-    uint64_t restored;   /* the last number of the request under way */
+    uint64_t restored;   /* the last number of the request under way, */
+    size_t restoring;    /* and how many entries it has */
     /*  messages that wait: a ring, by sequence */
     s_message_t *at;
     uint64_t first, next, sent, due; /* sequences: the first one; the next one; not in a batch yet;
@@ -96,11 +107,10 @@ struct zc_log_state {
     s_kept_t *kept;
     size_t kept_first, kept_count, kept_room, kept_bytes;
     /*  the request */
-    const char *words[ZC_LOG_WORDS_BEFORE + 16 + 5 * S_BATCH];
-    size_t lengths[ZC_LOG_WORDS_BEFORE + 16 + 5 * S_BATCH];
-    char texts[16 + 2 * S_RESTORE][S_TEXT];
+    const char *words[ZC_LOG_WORDS_BEFORE + 24 + 5 * S_BATCH];
+    size_t lengths[ZC_LOG_WORDS_BEFORE + 24 + 5 * S_BATCH];
+    char texts[24 + 2 * S_RESTORE][S_TEXT];
     char names[S_RESTORE][ZC_LOG_NAME_SIZE];
-    char flag[96];
     size_t word_count, text_count;
     zc_log_state_figures_t figures;
 };
@@ -249,12 +259,17 @@ static void s_keep (zc_log_state_t *self, const zc_log_entry_t *entry, zmq_msg_t
     if (self->kept_count == self->kept_room)
         s_make_room (self);
     s_kept_t *kept = s_kept_at (self, self->kept_count++);
-    *kept = (s_kept_t){entry->number, entry->id, malloc (entry->head.len), entry->head.len, {{0}}};
+    *kept = (s_kept_t){.number = entry->number,
+                       .id = entry->id,
+                       .head = malloc (entry->head.len),
+                       .head_len = entry->head.len,
+                       .epoch = entry->kind == ZC_ENTRY_EPOCH};
     if (!kept->head)
         abort ();
     memcpy (kept->head, entry->head.at, entry->head.len);
     zmq_msg_init (&kept->payload);
-    zmq_msg_copy (&kept->payload, payload);
+    if (payload)
+        zmq_msg_copy (&kept->payload, payload);
     self->kept_bytes += s_kept_size (kept);
     while (self->kept_bytes > self->config.kept_max)
         s_drop_kept (self);
@@ -302,6 +317,23 @@ static void s_begin (zc_log_state_t *self, zc_log_verb_t verb, uint64_t now_ms)
     s_text (self, self->run);
 }
 
+/*  Whether the log may not know the last batch: it has no answer, and none of it was read. */
+static bool s_is_on_its_way (const zc_log_state_t *self)
+{
+    bool all = self->flight;
+    for (size_t i = 0; all && i < self->count; i++)
+        all = s_waits (self, self->members[i]);
+    return all;
+}
+
+static void s_owe (zc_log_state_t *self)
+{
+    if (self->joins == 0 || self->number >= self->goal || self->goal_id <= self->owed)
+        return;
+    self->owed = self->goal_id;
+    self->owed_number = self->goal;
+}
+
 /*  A log that is gone is made anew from the entries that are kept. */
 static void s_join (zc_log_state_t *self)
 {
@@ -311,7 +343,7 @@ static void s_join (zc_log_state_t *self)
     s_text (self, ZC_LOG_VERSION_TEXT);
     s_text (self, config->settings);
     s_text (self, self->line.text);
-    s_position (self, self->from);
+    s_position (self, self->last);
     s_position (self, first ? first->id - 1 : given);
     s_number (self, first ? first->number - 1 : self->number);
     s_number (self, config->dedup_window_ms);
@@ -320,6 +352,13 @@ static void s_join (zc_log_state_t *self)
     s_number (self, config->age_ms < S_AGE_MIN_MS ? S_AGE_MIN_MS : config->age_ms);
     s_number (self, config->bytes < S_BYTES_MIN ? S_BYTES_MIN : config->bytes);
     s_number (self, self->joins > 0);
+    s_number (self, self->batch);
+    s_number (self, s_is_on_its_way (self));
+    /*  What the log had at a join, and was never read here, is missed, too. */
+    s_owe (self);
+    bool owes = self->owed > self->from;
+    s_number (self, owes ? self->owed_number : self->joins ? self->number : 0);
+    s_position (self, owes ? self->owed : self->last);
 }
 
 static void s_gather (zc_log_state_t *self)
@@ -364,13 +403,16 @@ static void s_kept_name (zc_log_state_t *self, const s_kept_t *kept, size_t plac
     zc_slice_t payload = {zmq_msg_data ((zmq_msg_t *)&kept->payload),
                           zmq_msg_size (&kept->payload)};
     bool named =
-        headers &&
+        headers && !kept->epoch &&
         zc_publish_parse (&message, (zc_slice_t){topic, (size_t)(headers - topic)}, payload,
                           (zc_slice_t){headers + 1, (size_t)(end - headers - 1)}, SIZE_MAX) == 0 &&
         message.key.len;
     if (named)
         zc_log_name (self->names[place], message.topic, message.key, message.event, payload);
-    s_word (self, self->names[place], named ? ZC_LOG_NAME_SIZE : 0);
+    if (kept->epoch)
+        s_text (self, "e");
+    else
+        s_word (self, self->names[place], named ? ZC_LOG_NAME_SIZE : 0);
 }
 
 /*  Puts the next of the entries that the log lacks into the request. False if there is none. */
@@ -379,7 +421,7 @@ static bool s_restore (zc_log_state_t *self, uint64_t now_ms)
     size_t count = 0, bytes = 0;
     for (size_t i = 0; i < self->kept_count && count < S_RESTORE && bytes < S_BATCH_BYTES; i++) {
         const s_kept_t *kept = s_kept_at (self, i);
-        if (kept->number <= self->log_number || kept->id <= self->goal_id)
+        if (kept->number <= self->log_number)
             continue;
         if (count == 0)
             s_begin (self, ZC_LOG_RESTORE, now_ms);
@@ -391,7 +433,7 @@ static bool s_restore (zc_log_state_t *self, uint64_t now_ms)
         s_kept_name (self, kept, count++);
         bytes += s_kept_size (kept);
     }
-    self->figures.restored += count;
+    self->restoring = count;
     return count > 0;
 }
 
@@ -401,14 +443,43 @@ static void s_epoch (zc_log_state_t *self, uint64_t now_ms)
     s_begin (self, ZC_LOG_EPOCH, now_ms);
     s_position (self, self->raise > above ? self->raise : above);
     s_number (self, self->number);
-    s_number (self, self->batch);
-    snprintf (self->flag, sizeof self->flag, "%d %s", self->raise_lost, self->config.broker);
-    s_text (self, self->flag);
+    s_number (self, self->raise_lost);
+    s_number (self, self->phase == S_OPEN);
+}
+
+static void s_fail (zc_log_state_t *self, uint64_t sequence)
+{
+    self->figures.failed++;
+    if (s_at (self, sequence)->origin)
+        self->config.failed (self->config.arg, s_at (self, sequence)->origin);
+    s_finish (self, sequence);
+}
+
+/*  All that the log has was read: what still waits isn't in it. But what may have been there, and
+ *  was trimmed, isn't appended again: another broker may have read it. */
+static void s_append_anew (zc_log_state_t *self)
+{
+    for (uint64_t i = self->first, end = self->sent; i < end; i++) {
+        if (s_waits (self, i) && s_at (self, i)->given_up) {
+            s_finish (self, i);
+        } else if (s_waits (self, i) && s_at (self, i)->missing) {
+            s_fail (self, i);
+        } else if (s_waits (self, i)) {
+            s_at (self, i)->before = ZC_ID_NONE;
+            s_at (self, i)->upto = 0;
+        }
+    }
+    self->repeats = 0;
+    self->sent = self->due = self->first;
+    self->flight = self->doubt = false;
+    self->phase = S_OPEN;
 }
 
 static bool s_next_of_open (zc_log_state_t *self, uint64_t now_ms)
 {
-    if (!self->flight && self->raise && self->caught_up) {
+    if (self->raise <= self->from && !self->raise_lost)
+        self->raise = ZC_ID_NONE;
+    if (!self->flight && self->raise && self->number >= self->goal) {
         s_epoch (self, now_ms);
         return true;
     }
@@ -423,7 +494,7 @@ static bool s_next_of_open (zc_log_state_t *self, uint64_t now_ms)
 
 static bool s_next_of_mending (zc_log_state_t *self, uint64_t now_ms)
 {
-    if (self->number < self->goal)
+    if (self->number < self->goal || now_ms < self->retry_ms)
         return false;
     if (!s_restore (self, now_ms))
         s_epoch (self, now_ms);
@@ -435,7 +506,11 @@ bool zc_log_state_next (zc_log_state_t *self, uint64_t now_ms, zc_log_request_t 
     bool any = false;
     if (self->asked != ZC_LOG_NOTHING || !*self->run)
         return false;
-    if (self->phase == S_OPEN) {
+    if (self->phase == S_CHECKING && self->number >= self->goal)
+        s_append_anew (self);
+    if (self->phase == S_CHECKING) {
+        any = false;
+    } else if (self->phase == S_OPEN) {
         any = s_next_of_open (self, now_ms);
     } else if (self->phase == S_MENDING) {
         any = s_next_of_mending (self, now_ms);
@@ -471,7 +546,6 @@ void zc_log_state_raise (zc_log_state_t *self, zc_id_t id, bool lost)
         return;
     self->raise = id;
     self->raise_lost |= lost;
-    self->lost_here |= lost;
 }
 
 /*  Answers. */
@@ -479,7 +553,6 @@ void zc_log_state_raise (zc_log_state_t *self, zc_id_t id, bool lost)
 static void s_explain (zc_log_state_t *self, const zc_log_answer_t *answer)
 {
     static const char *const texts[ZC_LOG_STATUSES] = {
-        [ZC_LOG_OWNER] = "another broker uses it",
         [ZC_LOG_TYPE] = "one of its keys is another program's, of another type",
         [ZC_LOG_STRANGE] = "its Stream is another program's: zcast keeps no state beside it",
         [ZC_LOG_VERSION] =
@@ -510,7 +583,8 @@ static void s_heal (zc_log_state_t *self)
 static void s_refused (zc_log_state_t *self, const zc_log_answer_t *answer, uint64_t now_ms)
 {
     bool stale = answer->status == ZC_LOG_GONE || answer->status == ZC_LOG_RUN ||
-                 answer->status == ZC_LOG_LOST || answer->status == ZC_LOG_BATCH;
+                 answer->status == ZC_LOG_LOST || answer->status == ZC_LOG_BATCH ||
+                 answer->status == ZC_LOG_WAIT;
     self->phase = S_AWAY;
     self->retry_ms = now_ms + (stale ? S_AGAIN_MS / 10 : S_AGAIN_MS);
     if (!stale)
@@ -532,50 +606,68 @@ static void s_place (zc_log_state_t *self, const zc_log_answer_t *answer)
     } else if (!answer->placed && self->from > answer->before) {
         self->unknown = true; /* the log lost our last entry, and went on */
     } else if (!answer->placed) {
-        self->from = answer->before;
+        self->from = self->last = answer->before;
         self->lost_before = answer->before;
     }
 }
 
-/*  Whether the log isn't the one that this broker knows: see above. */
-static bool s_differs (const zc_log_state_t *self, const zc_log_answer_t *answer)
+/*  Whether the log's last entry is another one than that which we have read with this number. */
+static bool s_ends_differently (const zc_log_state_t *self, const zc_log_answer_t *answer)
 {
-    return zc_slice_compare (answer->run, (zc_slice_t){self->run, strlen (self->run)}) != 0 ||
-           answer->number < self->number || self->from > answer->last ||
-           answer->batch + self->flight < self->batch || answer->batch > self->batch;
+    uint64_t first = self->kept_count ? s_kept_at (self, 0)->number : self->number;
+    if (answer->number + 1 < first)
+        return true; /* nobody knows */
+    for (size_t i = 0; i < self->kept_count; i++)
+        if (s_kept_at (self, i)->number == answer->number)
+            return s_kept_at (self, i)->id != answer->last;
+    return false;
+}
+
+/*  Whether the log went on without our last entry, with others in its place. */
+static bool s_forked (const zc_log_state_t *self, const zc_log_answer_t *answer)
+{
+    if (answer->placed)
+        return answer->place != self->number;
+    if (self->last > answer->last)
+        return answer->number >= self->number || s_ends_differently (self, answer);
+    return self->last > answer->before && self->last < answer->last;
+}
+
+/*  What was read beyond the fork is nothing that the log lacks. It is lost, and nobody else may
+ *  know: an epoch tells all. */
+static void s_leave_fork (zc_log_state_t *self, const zc_log_answer_t *answer)
+{
+    self->raise_lost = true;
+    if (self->raise <= answer->last)
+        self->raise = answer->last + 1;
+    self->unknown = true;
+    self->number = 0;
+    while (self->kept_count)
+        s_drop_kept (self);
 }
 
 static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
 {
     bool first = self->joins++ == 0;
+    bool closed = zc_slice_compare (answer->run, (zc_slice_t){self->run, strlen (self->run)}) != 0;
     if (self->status != ZC_LOG_FUTURE)
         s_heal (self);
     zc_line_parse (&self->line, answer->line);
     if (first)
         s_place (self, answer);
-    else if (!answer->placed && self->from > answer->before && self->from < answer->last)
-        self->unknown = true;
-    /*  It had entries at the last join that nobody has read. */
-    if (!first && answer->number < self->goal && self->number < self->goal)
-        self->raise_lost = self->lost_here = true;
-    self->goal = answer->number;
+    else if (s_forked (self, answer))
+        s_leave_fork (self, answer);
+    self->goal = self->log_number = answer->number;
     self->goal_id = answer->last;
-    self->log_number = answer->number;
     s_look_whether_caught_up (self);
-    self->phase = S_OPEN;
-    if (!s_differs (self, answer) && !self->unmended)
+    self->doubt |= closed || answer->batch + s_is_on_its_way (self) < self->batch ||
+                   answer->batch > self->batch;
+    self->phase = closed ? S_MENDING : self->doubt ? S_CHECKING : S_OPEN;
+    if (!closed)
         return;
-    self->phase = S_MENDING;
-    self->unmended = true;
-    zc_warn ("the log is not as this broker left it: the entries that it lacks are put back");
-    /*  The log may have lost entries that the previous broker had read. That is ruled out only if
-     * our own history ends at the end of the log. */
-    bool whole = (answer->left && self->given <= answer->last) ||
-                 (answer->placed && answer->place == answer->number);
-    if (first && self->from <= answer->last && !whole)
-        self->raise_lost = self->lost_here = true;
-    else if (first && self->from > answer->last)
-        self->raise_lost = true;
+    self->had = self->last;
+    self->retry_ms = 0;
+    zc_warn ("the log is not as brokers left it: the entries that it lacks are put back");
 }
 
 /*  What is said of a repeat is true once the first one was read: until then the log may lose it. */
@@ -594,15 +686,41 @@ static void s_tell_repeats (zc_log_state_t *self)
     }
 }
 
-static void s_appended (zc_log_state_t *self, zc_slice_t detail)
+/*  Messages that were appended, and that reading has passed, were trimmed or deleted before they
+ *  were read here. The loss is told on all topics; whoever waits for an answer gets that of a
+ *  message of which nothing is known. */
+static void s_give_up_passed (zc_log_state_t *self)
+{
+    for (uint64_t i = self->first, end = self->sent; !self->doubt && i < end; i++) {
+        if (!s_waits (self, i) || !s_at (self, i)->upto || s_at (self, i)->upto > self->number)
+            continue;
+        s_fail (self, i);
+    }
+}
+
+/*  Entries are missing. Each message that was sent may be among them. */
+static void s_give_up_missing (zc_log_state_t *self)
+{
+    s_give_up_passed (self);
+    for (uint64_t i = self->first, end = self->sent; i < end; i++)
+        if (s_waits (self, i))
+            s_at (self, i)->missing = true;
+}
+
+static void s_appended (zc_log_state_t *self, const zc_log_answer_t *answer)
 {
     zc_log_told_t told;
+    zc_slice_t detail = answer->detail;
     int rc = 0;
+    for (size_t i = 0; self->flight && i < self->count; i++)
+        if (s_waits (self, self->members[i]))
+            s_at (self, self->members[i])->upto = answer->number;
     while (self->flight && (rc = zc_log_told_next (&detail, &told)) > 0) {
         if (told.index >= self->count || !s_waits (self, self->members[told.index]))
             continue;
         s_message_t *message = s_at (self, self->members[told.index]);
         message->before = told.id;
+        message->upto = 0;
         message->conflict = told.conflict;
         self->repeats++;
     }
@@ -610,31 +728,29 @@ static void s_appended (zc_log_state_t *self, zc_slice_t detail)
         zc_error ("the log's answer to a batch is malformed");
     self->flight = false;
     s_tell_repeats (self);
+    s_give_up_passed (self);
     s_heal (self);
 }
 
-/*  The log is ours again. After mending, all of its entries were read, so a waiting message isn't
- *  in it. An epoch of an open log says nothing of messages that wait to be read. */
-static void s_began_epoch (zc_log_state_t *self)
+/*  The log is open. After mending, others may have put back messages of this broker. */
+static void s_began_epoch (zc_log_state_t *self, const zc_log_answer_t *answer)
 {
-    bool mended = self->phase == S_MENDING;
-    for (uint64_t i = self->first, end = self->sent; mended && i < end; i++) {
-        if (s_waits (self, i) && s_at (self, i)->given_up)
-            s_finish (self, i);
-        else if (s_waits (self, i))
-            s_at (self, i)->before = ZC_ID_NONE;
+    if (self->phase == S_MENDING) {
+        self->goal = answer->number;
+        self->phase = self->doubt ? S_CHECKING : S_OPEN;
+    } else {
+        self->raise = ZC_ID_NONE;
+        self->raise_lost = false;
     }
-    if (mended) {
-        self->repeats = 0;
-        self->sent = self->due = self->first;
-        self->flight = false;
-    }
-    self->raise = ZC_ID_NONE;
-    self->phase = S_OPEN;
-    self->unmended = false;
     self->figures.epochs++;
     s_heal (self);
     zc_info ("the log goes on with a new epoch");
+}
+
+static void s_restored (zc_log_state_t *self)
+{
+    self->log_number = self->restored;
+    self->figures.restored += self->restoring;
 }
 
 zc_log_verb_t zc_log_state_asked (const zc_log_state_t *self)
@@ -646,23 +762,25 @@ void zc_log_state_answered (zc_log_state_t *self, const zc_log_answer_t *answer,
 {
     zc_log_verb_t asked = self->asked;
     self->asked = ZC_LOG_NOTHING;
-    if (answer->status != ZC_LOG_OK)
+    if (answer->status == ZC_LOG_WAIT && self->phase == S_MENDING)
+        self->retry_ms = now_ms + (answer->wait_ms < S_LOOK_MS ? answer->wait_ms : S_LOOK_MS);
+    else if (answer->status != ZC_LOG_OK)
         s_refused (self, answer, now_ms);
     else if (asked == ZC_LOG_JOIN)
         s_joined (self, answer);
     else if (asked == ZC_LOG_APPEND)
-        s_appended (self, answer->detail);
+        s_appended (self, answer);
     else if (asked == ZC_LOG_RESTORE)
-        self->log_number = self->restored;
+        s_restored (self);
     else if (asked == ZC_LOG_EPOCH)
-        s_began_epoch (self);
+        s_began_epoch (self, answer);
 }
 
 long zc_log_state_wait_ms (const zc_log_state_t *self, uint64_t now_ms)
 {
     uint64_t until = now_ms + S_AGAIN_MS;
     bool idle = self->asked == ZC_LOG_NOTHING;
-    if (idle && self->phase == S_AWAY && *self->run && self->retry_ms < until)
+    if (idle && self->phase <= S_MENDING && *self->run && self->retry_ms < until)
         until = self->retry_ms;
     if (idle && self->phase == S_OPEN && self->spoke_ms + S_AGAIN_MS < until)
         until = self->spoke_ms + S_AGAIN_MS;
@@ -703,6 +821,9 @@ static bool s_follows (zc_log_state_t *self, const zc_log_entry_t *entry)
     zc_warn ("the log lacks entries before number %" PRIu64 ": a gap is told on all topics",
              entry->number);
     self->figures.jumps++;
+    self->number = entry->number - 1;
+    if (!self->unknown)
+        s_give_up_missing (self);
     self->unknown = false;
     self->config.lost (self->config.arg, entry->id - 1);
     return true;
@@ -727,11 +848,9 @@ static void s_message (zc_log_state_t *self, const zc_log_entry_t *entry)
 
 static void s_read_epoch (zc_log_state_t *self, const zc_log_entry_t *entry)
 {
-    bool ours = zc_slice_is (entry->broker, self->config.broker);
-    if (entry->lost && (self->lost_here || !ours))
+    s_keep (self, entry, NULL);
+    if (entry->lost && (!entry->tail || self->had < entry->tail))
         self->config.lost (self->config.arg, entry->id - 1);
-    if (ours)
-        self->raise_lost = self->lost_here = false;
     self->config.read (self->config.arg, entry, NULL, NULL);
 }
 
@@ -751,6 +870,7 @@ void zc_log_state_entry (zc_log_state_t *self, const zc_log_entry_t *entry, uint
     }
     if (!s_follows (self, entry))
         return;
+    self->last = entry->id;
     self->number = self->figures.number = entry->number;
     if (entry->kind == ZC_ENTRY_EPOCH)
         s_read_epoch (self, entry);
@@ -775,6 +895,7 @@ void zc_log_state_nothing (zc_log_state_t *self, uint64_t asked)
     self->figures.jumps++;
     self->config.lost (self->config.arg, self->goal_id);
     self->number = self->goal;
+    s_give_up_missing (self);
     s_look_whether_caught_up (self);
 }
 
@@ -820,7 +941,7 @@ zc_log_state_figures_t zc_log_state_figures (const zc_log_state_t *self)
 void zc_log_state_begin (zc_log_state_t *self, zc_slice_t line, zc_id_t complete, zc_id_t given)
 {
     zc_line_parse (&self->line, line);
-    self->from = complete;
+    self->from = self->last = complete;
     self->given = given;
 }
 

@@ -10,9 +10,9 @@
 #include <zmq.h>
 #include "broker/log/entry.h"
 
-#define ZC_LOG_VERSION_TEXT "1" /* of the form of the log's state */
-/*  Words of a request that its sender sets: EVALSHA, the script's hash, 4 and four keys. */
-#define ZC_LOG_WORDS_BEFORE 7
+#define ZC_LOG_VERSION_TEXT "2" /* of the form of the log's state */
+/*  Words of a request that its sender sets: EVALSHA, the script's hash, 5 and five keys. */
+#define ZC_LOG_WORDS_BEFORE 8
 
 typedef struct zc_log_state zc_log_state_t;
 

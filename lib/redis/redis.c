@@ -50,6 +50,7 @@ struct zc_redis {
     char complaint[256]; /* the present failure, which has been logged */
     unsigned backoff_ms;
     unsigned greetings; /* replies still owed to the greeting */
+    size_t unfinished;  /* bytes of the reply under way, with those that were parsed */
     void **owed;        /* owned; a ring: tags of the commands without a reply */
     size_t first, count, room;
 };
@@ -64,6 +65,8 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
     self->config = *config;
     if (!self->config.reply_max)
         self->config.reply_max = S_REPLY_MAX;
+    if (!self->config.backoff_ms)
+        self->config.backoff_ms = S_BACKOFF_MAX_MS;
     if (config->many)
         self->arena = zc_reply_arena_new ();
     self->backoff_ms = S_BACKOFF_MIN_MS;
@@ -132,7 +135,7 @@ static void s_disconnect (zc_redis_t *self)
         redisFree (self->context);
     self->context = NULL;
     self->unsent = false;
-    self->count = 0;
+    self->count = self->unfinished = 0;
 }
 
 /*  Ends the connection, or the attempt. */
@@ -144,8 +147,8 @@ static void s_fail_for (zc_redis_t *self, const char *what, const char *reason)
     zc_resolve_destroy (&self->names);
     self->state = S_WAITING;
     self->since_ms = zc_mono_ms () + zc_random_between (10, self->backoff_ms);
-    self->backoff_ms =
-        self->backoff_ms * 2 > S_BACKOFF_MAX_MS ? S_BACKOFF_MAX_MS : self->backoff_ms * 2;
+    self->backoff_ms = self->backoff_ms * 2 > self->config.backoff_ms ? self->config.backoff_ms
+                                                                      : self->backoff_ms * 2;
     if (was_ready)
         self->config.lost (self->config.arg);
 }
@@ -367,6 +370,7 @@ static bool s_replies (zc_redis_t *self)
 {
     void *reply = NULL;
     while (redisGetReplyFromReader (self->context, &reply) == REDIS_OK && reply) {
+        self->unfinished = self->context->reader->len - self->context->reader->pos;
         bool goes_on = s_handle (self, reply);
         if (self->arena)
             zc_reply_arena_reset (self->arena);
@@ -388,11 +392,13 @@ static bool s_read (zc_redis_t *self)
             return true;
         self->heard_ms = zc_mono_ms ();
         self->pinged_ms = 0;
-        if (redisBufferRead (self->context) != REDIS_OK || !s_replies (self))
+        size_t had = self->context->reader->len;
+        if (redisBufferRead (self->context) != REDIS_OK)
             return false;
-        if (self->context->err)
+        self->unfinished += self->context->reader->len - had;
+        if (!s_replies (self) || self->context->err)
             return false;
-        if (self->context->reader->len > self->config.reply_max) {
+        if (self->unfinished > self->config.reply_max) {
             s_fail (self, "a reply is larger than all that can wait here");
             return false;
         }

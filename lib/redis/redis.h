@@ -15,6 +15,7 @@ typedef struct {
     const zc_address_t *address; /* borrowed, for as long as the connection lives */
     const char *name;            /* CLIENT SETNAME, and in logs */
     size_t reply_max;            /* bytes; a larger reply ends the connection; 0: 64 MiB */
+    unsigned backoff_ms;         /* between attempts to connect, at most; 0: 5 s */
     bool many;                   /* replies have many elements: they are made as arena.h says */
     void *arg;
     /*  Connected, logged in, database chosen: commands can be sent. */

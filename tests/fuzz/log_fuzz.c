@@ -72,14 +72,16 @@ static void s_reply (zc_log_state_t *state, const redisReply *reply, uint64_t no
 {
     zc_log_server_t server;
     zc_log_entry_t entry;
+    zc_slice_t raw;
     size_t count;
     zc_log_server_parse (&server, reply);
     s_touch (server.run);
     s_answer (state, reply, now_ms);
     const redisReply *entries = zc_log_entries (reply, &count);
     for (size_t i = 0; entries && i < count; i++) {
-        if (zc_log_entry_parse (&entry, entries, i) != 0)
+        if (zc_log_entry_parse (&entry, entries, i, &raw) != 0)
             continue;
+        s_touch (raw);
         s_touch (entry.head);
         s_touch (entry.topic);
         s_touch (entry.headers);

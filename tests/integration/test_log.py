@@ -1,5 +1,6 @@
 """The log in Redis (doc/scale.md): messages get their order from a Stream, and outlive the broker, Redis, and both."""
 
+import copy
 import os
 import re
 import shutil
@@ -54,8 +55,9 @@ def metas(sub, count):
 class Publisher(threading.Thread):
     """Publishes numbers, each until it is acknowledged, with a key, as publishers do."""
 
-    def __init__(self, stack, name="p"):
+    def __init__(self, stack, name="p", limit=20):
         super().__init__()
+        self.limit = limit
         self.stack, self.name_, self.acknowledged, self.errors, self.more = stack, name, [], set(), True
         self.start()
 
@@ -64,7 +66,7 @@ class Publisher(threading.Thread):
         while self.more:
             text = f"{self.name_}{count}"
             try:
-                self.acknowledged.append((text, self.stack.publish("t", text, {"key": text}, limit=20)))
+                self.acknowledged.append((text, self.stack.publish("t", text, {"key": text}, limit=self.limit)))
                 count += 1
             except (Reply, TimeoutError) as error:
                 self.errors.add(str(error)[:12])
@@ -164,22 +166,98 @@ def test_a_broker_that_is_killed(logged, kept):
     assert history(stack, since=ids[-1])[0] == [("more", later)]
 
 
-def test_a_second_broker_is_refused_until_the_first_leaves(logged, tmp_path):
-    stack = logged
-    first = stack.use_log()
-    stack.publish("t", "one")
-    ours, stack.control_endpoint = stack.control_endpoint, f"ipc://{stack.folder}/control2"
-    options = [f"--publish=ipc://{stack.folder}/p2", f"--subscribe=ipc://{stack.folder}/s2", f"--control={stack.control_endpoint}"]
-    second = stack.start("zcast-broker", ["zcast-broker", *options, f"--log={stack.redis_url}"])
-    second.wait_log("another broker uses it")
-    first.stop()
-    wait_for(stack.broker_answers, "the second one answers")
-    caught_up(stack)
-    assert [text for text, _ in history(stack)[0]] == ["one"]
-    stack.control_endpoint = ours
-    third = stack.start("zcast-broker", ["zcast-broker", *stack.endpoints(), f"--log={stack.redis_url}"], clean=False)
-    assert third.wait(LIMIT * 2) == 1
-    assert "another broker uses it" in third.log()
+# -- two brokers
+
+
+def second(stack):
+    """The same stack, seen from another broker."""
+    other = copy.copy(stack)
+    other.publish_endpoint, other.subscribe_endpoint, other.control_endpoint = (
+        f"ipc://{stack.folder}/{name}2" for name in ("publish", "subscribe", "control")
+    )
+    other.use_log = lambda *options, **how: other.broker(f"--log={other.redis_url}", *options, **how)
+    return other
+
+
+@pytest.fixture
+def both(logged):
+    """Two brokers on one log."""
+    return logged, second(logged)
+
+
+def check_both(both, subs, acknowledged):
+    """Everything acknowledged is there once, and all see it in one order, with the same positions."""
+    kept, _ = history(both[0])
+    wait_for(lambda: history(both[1])[0] == history(both[0])[0], "both have the same history")
+    kept, _ = history(both[0])
+    assert sorted(set(acknowledged) ^ set(kept)) == []
+    assert [(p.decode(), id.decode()) for id, _, p in entries(both[0])] == kept
+    for sub in subs:
+        got = metas(sub, len(kept))
+        assert [(payload, meta["id"]) for payload, meta in got] == kept
+
+
+def test_two_brokers_give_one_order(both):
+    for each in both:
+        each.use_log()
+    subs = [each.sub("t") for each in both]
+    publishers = [Publisher(each, name) for each, name in zip(both, "ab")]
+    for publisher in publishers:
+        publisher.wait(300)
+    check_both(both, subs, [pair for publisher in publishers for pair in publisher.stop()])
+    assert both[0].stats()["line"] == both[1].stats()["line"]
+    first = both[0].publish("t", "one", {"id": "own"})
+    assert both[1].publish("t", "one", {"id": "own"}) == first  # recognised everywhere
+    with pytest.raises(Reply, match="conflict"):
+        both[1].publish("t", "two", {"id": "own"})
+    with pytest.raises(Reply, match="conflict"):
+        both[0].publish("t", "two", {"id": "own"})
+
+
+def test_one_of_two_brokers_is_killed_and_comes_back(both):
+    first, other = both[0].use_log(), both[1].use_log()
+    sub = both[1].sub("t")
+    publishers = [Publisher(each, name, 1) for each, name in zip(both, "ab")]  # a request to the one that was killed has no answer
+    for _ in range(2):
+        for publisher in publishers:
+            publisher.wait(50)
+        first.kill()
+        publishers[1].wait(50)
+        first = both[0].use_log()
+        caught_up(both[0])
+    for publisher in publishers:
+        publisher.wait(50)
+    acknowledged = [pair for publisher in publishers for pair in publisher.stop()]
+    assert "closed" not in other.log()
+    check_both(both, [sub], acknowledged)
+    assert both[1].stats()["log"]["jumps"] == both[1].stats()["log"]["epochs"] == 0
+
+
+def test_redis_comes_back_empty_under_two_brokers(both):
+    server = both[0].daemons[-1]
+    for each in both:
+        each.use_log("--log-timeout=1s")
+    subs = [each.sub("t") for each in both]
+    publishers = [Publisher(each, name) for each, name in zip(both, "ab")]
+    for _ in range(2):
+        for publisher in publishers:
+            publisher.wait(50)
+        server.kill()
+        server = restart_redis(both[0])
+    for publisher in publishers:
+        publisher.wait(50)
+    check_both(both, subs, [pair for publisher in publishers for pair in publisher.stop()])
+    logs = [each.stats()["log"] for each in both]
+    assert all(log["jumps"] == 0 for log in logs) and sum(log["epochs"] for log in logs) == 2
+    for each in both:  # nothing is lost, so nobody is told of a gap
+        *_, end = each.requests("FETCH", "1-0", 1, 100000, "t", each.stats()["line"])
+        assert position(end[2]) < position(history(each)[0][0][1])
+
+
+def test_a_broker_with_other_limits_is_refused(both):
+    both[0].use_log()
+    refused(both[1], "other limits than this broker", "--topic-messages=10")
+    assert both[0].publish("t", "one")
 
 
 def test_a_broker_that_has_stopped_leaves_the_log_free(logged):
@@ -440,9 +518,9 @@ def test_logs_that_are_refused(logged):
     stack.use_log().stop()
     refused(stack, "other limits than this broker: .*max-payload 1048576", "--max-payload=1000")
     refused(stack, "other limits than this broker", "--dedup-window=1h")
-    server.hset(STATE, "version", "2")
-    refused(stack, "another version of zcast")
     server.hset(STATE, "version", "1")
+    refused(stack, "another version of zcast")
+    server.hset(STATE, "version", "2")
     server.config_set("maxmemory-policy", "allkeys-lru")
     refused(stack, "noeviction")
     server.config_set("maxmemory-policy", "noeviction")
@@ -474,9 +552,12 @@ def test_entries_of_others(logged):
     second = stack.publish("t", "two")
     assert [payload for payload, _ in metas(sub, 2)] == ["one", "two"]
     assert position(second)[0] >= ms
-    assert stack.stats()["log"]["foreign"] == 5
+    client(stack).xadd(LOG, {"a": "b"}, id=f"{position(second)[0]}-{1 << 20}")  # no position, but an id of Redis
+    third = stack.publish("t", "three")
+    assert [payload for payload, _ in metas(sub, 1)] == ["three"] and position(third) > position(second)
+    assert stack.stats()["log"]["foreign"] == 6
     broker.wait_log("isn't passed on")
-    assert [text for text, _ in history(stack)[0]] == ["one", "two"]
+    assert [text for text, _ in history(stack)[0]] == ["one", "two", "three"]
 
 
 def test_an_id_in_the_far_future(logged):

@@ -28,7 +28,9 @@ static void test_entries (void **state)
         zc_entry_kind_t kind;
     } cases[] = {
         {ENTRY ("*6\r\n" N M P), ZC_ENTRY_MESSAGE},
-        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$4\r\n1 ab\r\n"), ZC_ENTRY_EPOCH},
+        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$8\r\n1 ab 4-2\r\n"), ZC_ENTRY_EPOCH},
+        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$6\r\n1 ab 4\r\n"), ZC_ENTRY_FOREIGN}, /* no position */
+        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$4\r\n1 ab\r\n"), ZC_ENTRY_FOREIGN},
         {ENTRY ("*4\r\n" N "$1\r\ne\r\n$1\r\n1\r\n"), ZC_ENTRY_FOREIGN}, /* no broker */
         {ENTRY ("*2\r\n$1\r\na\r\n$1\r\nb\r\n"), ZC_ENTRY_FOREIGN},
         {ENTRY ("*0\r\n"), ZC_ENTRY_FOREIGN},
@@ -48,14 +50,15 @@ static void test_entries (void **state)
         char wire[512];
         size_t count;
         zc_log_entry_t entry;
+        zc_slice_t raw;
         snprintf (wire, sizeof wire, ENTRIES ("1", "%s"), cases[i].wire);
         redisReply *reply = s_read (wire);
         const redisReply *entries = zc_log_entries (reply, &count);
         assert_non_null (entries);
         assert_int_equal (count, 1);
-        assert_int_equal (zc_log_entry_parse (&entry, entries, 0), 0);
-        assert_int_equal (zc_log_entry_parse (&entry, entries, 1), -1);
-        zc_log_entry_parse (&entry, entries, 0);
+        assert_int_equal (zc_log_entry_parse (&entry, entries, 0, &raw), 0);
+        assert_int_equal (zc_log_entry_parse (&entry, entries, 1, &raw), -1);
+        zc_log_entry_parse (&entry, entries, 0, &raw);
         if (entry.kind != cases[i].kind)
             fail_msg ("case %zu: kind %d", i, entry.kind);
         assert_int_equal (entry.id, (5 << ZC_ID_COUNTER_BITS) + 2);
@@ -70,6 +73,22 @@ static void test_entries (void **state)
         }
         freeReplyObject (reply);
     }
+}
+
+/*  Redis' counters are larger than those of positions; reading must go on behind such an entry. */
+static void test_ids_beyond_positions (void **state)
+{
+    (void)state;
+    size_t count;
+    zc_log_entry_t entry;
+    zc_slice_t raw;
+    redisReply *reply = s_read (ENTRIES ("1", "*2\r\n$9\r\n5-1048576\r\n*6\r\n" N M P));
+    const redisReply *entries = zc_log_entries (reply, &count);
+    assert_int_equal (zc_log_entry_parse (&entry, entries, 0, &raw), 0);
+    assert_int_equal (entry.kind, ZC_ENTRY_FOREIGN);
+    assert_int_equal (entry.id, zc_id_from_ms (6) - 1);
+    assert_slice (raw, "5-1048576");
+    freeReplyObject (reply);
 }
 
 static void test_no_entries (void **state)
@@ -92,19 +111,23 @@ static void test_no_entries (void **state)
         {ENTRIES ("1", ":1\r\n"), true, false},
         {ENTRIES ("1", "*1\r\n$3\r\n1-1\r\n"), true, false},
         {ENTRIES ("1", "*2\r\n$1\r\n1\r\n*0\r\n"), true, false},
-        {ENTRIES ("1", "*2\r\n$17\r\n99999999999999-99\r\n*0\r\n"), true, false},
+        {ENTRIES ("1", "*2\r\n$17\r\n99999999999999-99\r\n*0\r\n"), true, true},
+        {ENTRIES ("1", "*2\r\n$3\r\n1-x\r\n*0\r\n"), true, false},
+        {ENTRIES ("1", "*2\r\n$2\r\n1-\r\n*0\r\n"), true, false},
         {ENTRIES ("1", "*2\r\n$3\r\n1-1\r\n:1\r\n"), true, false},
         {ENTRIES ("1", "*2\r\n$3\r\n1-1\r\n*0\r\n"), true, true},
     };
     for (size_t i = 0; i < LENGTH (cases); i++) {
         size_t count;
         zc_log_entry_t entry;
+        zc_slice_t raw;
         redisReply *reply = s_read (cases[i].wire);
         const redisReply *entries = zc_log_entries (reply, &count);
         if ((entries != NULL) != cases[i].good)
             fail_msg ("case %zu", i);
         if (entries && count)
-            assert_int_equal (zc_log_entry_parse (&entry, entries, 0), cases[i].entry ? 0 : -1);
+            assert_int_equal (zc_log_entry_parse (&entry, entries, 0, &raw),
+                              cases[i].entry ? 0 : -1);
         freeReplyObject (reply);
     }
 }
@@ -121,14 +144,16 @@ static void test_answers (void **state)
         const char *wire;
         zc_log_status_t status;
     } cases[] = {
-        {ZC_LOG_JOIN, "*10\r\n" JOINED S ("3", "1") BEFORE S ("", "0"), ZC_LOG_OK},
-        {ZC_LOG_JOIN, "*10\r\n" JOINED S ("-1", "2") BEFORE S ("b", "1"), ZC_LOG_OK},
-        {ZC_LOG_JOIN, "*10\r\n" JOINED S ("-2", "2") BEFORE S ("b", "1"), ZC_LOG_NONSENSE},
+        {ZC_LOG_JOIN, "*9\r\n" JOINED S ("3", "1") BEFORE, ZC_LOG_OK},
+        {ZC_LOG_JOIN, "*9\r\n" JOINED S ("-1", "2") BEFORE, ZC_LOG_OK},
+        {ZC_LOG_JOIN, "*9\r\n" JOINED S ("-2", "2") BEFORE, ZC_LOG_NONSENSE},
         {ZC_LOG_JOIN, "*5\r\n" JOINED, ZC_LOG_NONSENSE},
         {ZC_LOG_JOIN, "*2\r\n" S ("settings", "8") S ("a b", "3"), ZC_LOG_SETTINGS},
-        {ZC_LOG_JOIN, "*2\r\n" S ("owner", "5") S ("x", "1"), ZC_LOG_OWNER},
+        {ZC_LOG_JOIN, "*2\r\n" S ("wait", "4") S ("17", "2"), ZC_LOG_WAIT},
+        {ZC_LOG_JOIN, "*2\r\n" S ("wait", "4") S ("x", "1"), ZC_LOG_NONSENSE},
         {ZC_LOG_JOIN, "*1\r\n" S ("strange", "7"), ZC_LOG_STRANGE},
-        {ZC_LOG_APPEND, "*2\r\n" S ("ok", "2") S ("", "0"), ZC_LOG_OK},
+        {ZC_LOG_APPEND, "*3\r\n" S ("ok", "2") S ("", "0") S ("7", "1"), ZC_LOG_OK},
+        {ZC_LOG_APPEND, "*2\r\n" S ("ok", "2") S ("", "0"), ZC_LOG_NONSENSE},
         {ZC_LOG_APPEND, "*1\r\n" S ("ok", "2"), ZC_LOG_NONSENSE},
         {ZC_LOG_APPEND, "*1\r\n" S ("gone", "4"), ZC_LOG_GONE},
         {ZC_LOG_APPEND, "*2\r\n" S ("run", "3") S ("x", "1"), ZC_LOG_RUN},
@@ -228,9 +253,10 @@ static void test_names (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_entries), cmocka_unit_test (test_no_entries),
-        cmocka_unit_test (test_answers), cmocka_unit_test (test_told),
-        cmocka_unit_test (test_server),  cmocka_unit_test (test_names),
+        cmocka_unit_test (test_entries),    cmocka_unit_test (test_ids_beyond_positions),
+        cmocka_unit_test (test_no_entries), cmocka_unit_test (test_answers),
+        cmocka_unit_test (test_told),       cmocka_unit_test (test_server),
+        cmocka_unit_test (test_names),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
