@@ -39,3 +39,17 @@ EXTRA_DIST += \
 	clients/js/vue.d.ts \
 	clients/js/vue.js \
 	clients/js/zcast.d.ts
+
+# The Python package: README.md says how to build it.
+EXTRA_DIST += \
+	clients/python/README.md \
+	clients/python/pyproject.toml \
+	clients/python/src/zcast/__init__.py \
+	clients/python/src/zcast/connection.py \
+	clients/python/src/zcast/errors.py \
+	clients/python/src/zcast/events.py \
+	clients/python/src/zcast/frames.py \
+	clients/python/src/zcast/publish.py \
+	clients/python/src/zcast/py.typed \
+	clients/python/src/zcast/stream.py \
+	clients/python/src/zcast/tokens.py

@@ -22,7 +22,7 @@ check-clients:
 	  echo "The clients of others can't be installed: tests that need them will fail" >&2
 
 clean-clients:
-	rm -rf tests/clients/node_modules tests/clients/python tests/clients/.installed
+	rm -rf tests/clients/node_modules tests/clients/python tests/clients/wheel tests/clients/.wheel.lock tests/clients/.installed
 	test "$(srcdir)" -ef . || rm -f tests/clients/package.json tests/clients/package-lock.json
 
 clean-local: clean-clients
