@@ -45,10 +45,12 @@ static void s_published (void *arg, const zc_published_t *published)
     (void)arg;
     if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0)
         return;
-    zc_log_limited (
-        &s_limit, ZC_LOG_WARN, "topic %.*s: message of %zu bytes not published: %.*s: %.*s",
-        (int)published->topic.len, published->topic.at, published->size, (int)published->code.len,
-        published->code.at, (int)published->text.len, published->text.at);
+    zc_log_limited (&s_limit, ZC_LOG_WARN,
+                    ZC_EVENT ("message.refused topic bytes code error",
+                              "topic %.*s: message of %zu bytes not published: %.*s: %.*s"),
+                    (int)published->topic.len, published->topic.at, published->size,
+                    (int)published->code.len, published->code.at, (int)published->text.len,
+                    published->text.at);
 }
 
 static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
@@ -57,7 +59,9 @@ static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
     zc_incoming_t *self = arg;
     zc_log_limited (
         &s_limit, ZC_LOG_WARN,
-        "broker %s: refuses messages for now: %.*s: %.*s; trying again, %llu messages wait",
+        ZC_EVENT (
+            "publish.postponed broker code error waiting",
+            "broker %s: refuses messages for now: %.*s: %.*s; trying again, %llu messages wait"),
         self->control, (int)code.len, code.at, (int)text.len, text.at,
         (unsigned long long)zc_publisher_stats (self->publisher)->waiting);
 }
@@ -67,10 +71,13 @@ static void s_connected (void *arg, bool connected)
     zc_incoming_t *self = arg;
     unsigned long long waiting = zc_publisher_stats (self->publisher)->waiting;
     if (connected)
-        zc_info ("broker %s: connected, %llu messages wait", self->control, waiting);
+        zc_info (ZC_EVENT ("broker.publishing broker waiting",
+                           "broker %s: connected, %llu messages wait"),
+                 self->control, waiting);
     else
-        zc_warn ("broker %s: no connection; trying again, %llu messages wait", self->control,
-                 waiting);
+        zc_warn (ZC_EVENT ("broker.unpublished broker waiting",
+                           "broker %s: no connection; trying again, %llu messages wait"),
+                 self->control, waiting);
 }
 
 /*  The loss is told before the first message that came after it. */
@@ -80,8 +87,10 @@ static void s_tell_missed (zc_incoming_t *self)
         return;
     self->missed = false;
     self->stats.gaps++;
-    zc_warn ("redis %s: gap: messages published there while the connection was down are lost",
-             self->config.address->shown);
+    zc_warn (
+        ZC_EVENT ("redis.gap redis",
+                  "redis %s: gap: messages published there while the connection was down are lost"),
+        self->config.address->shown);
 }
 
 static void s_publish (zc_incoming_t *self, zc_slice_t topic, zc_slice_t payload,
@@ -99,8 +108,10 @@ static void s_invalid (zc_incoming_t *self, zc_slice_t channel, const char *why)
 {
     static zc_log_limit_t s_limit;
     self->stats.invalid++;
-    zc_log_limited (&s_limit, ZC_LOG_WARN, "channel %.*s: message dropped: %s",
-                    (int)(channel.len > 200 ? 200 : channel.len), channel.at, why);
+    zc_log_limited (
+        &s_limit, ZC_LOG_WARN,
+        ZC_EVENT ("message.dropped channel reason", "channel %.*s: message dropped: %s"),
+        (int)(channel.len > 200 ? 200 : channel.len), channel.at, why);
 }
 
 /*  A message that another site's bridge relayed, or our own. */
@@ -231,7 +242,9 @@ static void s_refused (zc_incoming_t *self, zc_redis_subscription_t *subscriptio
               advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
     bool news =
         zc_redis_subscriptions_refused (self->subscriptions, subscription, reason, zc_mono_ms ());
-    zc_log (news ? ZC_LOG_ERROR : ZC_LOG_DEBUG, "redis %s: not subscribed to %s; trying again",
+    zc_log (news ? ZC_LOG_ERROR : ZC_LOG_DEBUG,
+            ZC_EVENT ("subscription.refused redis error",
+                      "redis %s: not subscribed to %s; trying again"),
             self->config.address->shown, reason);
 }
 
@@ -240,8 +253,9 @@ static void s_confirmed (zc_incoming_t *self, zc_redis_subscription_t *subscript
     zc_slice_t name = zc_redis_subscription_name (subscription);
     zc_redis_works (self->redis);
     if (zc_redis_subscription_was_refused (subscription))
-        zc_info ("redis %s: subscribed to %s %.*s", self->config.address->shown,
-                 s_kind (subscription), (int)name.len, name.at);
+        zc_info (
+            ZC_EVENT ("subscription.confirmed redis kind name", "redis %s: subscribed to %s %.*s"),
+            self->config.address->shown, s_kind (subscription), (int)name.len, name.at);
     if (zc_redis_subscriptions_confirmed (self->subscriptions, subscription))
         self->missed = true;
 }
@@ -250,7 +264,8 @@ static void s_confirmed (zc_incoming_t *self, zc_redis_subscription_t *subscript
 static void s_gone (zc_incoming_t *self, const zc_redis_event_t *event)
 {
     if (zc_redis_subscriptions_gone (self->subscriptions, event->name, event->pattern))
-        zc_warn ("redis %s: has ended the subscription to %.*s; asking again",
+        zc_warn (ZC_EVENT ("subscription.ended redis name",
+                           "redis %s: has ended the subscription to %.*s; asking again"),
                  self->config.address->shown, (int)event->name.len, event->name.at);
 }
 

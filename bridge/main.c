@@ -19,6 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
+#include "lib/config/logging.h"
 #include "lib/config/options.h"
 #include "lib/wire/figures.h"
 
@@ -406,17 +407,18 @@ static void s_reload (s_bridge_t *self)
     zc_notify ("RELOADING=1");
     int rc = zc_options_reload (self->options, error, sizeof error);
     if (rc < 0) {
-        zc_error ("not reloaded: %s", error);
+        zc_error (ZC_EVENT ("reload.refused error", "not reloaded: %s"), error);
     } else {
         zc_mapping_t *mapping;
         char unused[512]; /* already verified */
         if (s_setup_mapping (self->options, &mapping, unused, sizeof unused) == NULL)
             zc_incoming_remap (self->incoming, &mapping);
         zc_mapping_destroy (&mapping);
-        zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
-        zc_info ("reloaded");
+        zc_logging_reload (self->options);
+        zc_info (ZC_EVENT ("reload.done", "reloaded"));
         if (rc > 0)
-            zc_warn ("takes effect with the next start: %s", error);
+            zc_warn (ZC_EVENT ("reload.restart options", "takes effect with the next start: %s"),
+                     error);
     }
     zc_notify ("READY=1");
 }
@@ -427,7 +429,7 @@ static void s_drain (s_bridge_t *self)
         self->end_at = 1;
         return;
     }
-    zc_info ("stopping");
+    zc_info (ZC_EVENT ("program.stopping", "stopping"));
     zc_notify ("STOPPING=1");
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "drain-timeout");
     self->end_at = zc_mono_ms () + timeout;
@@ -481,7 +483,9 @@ static bool s_is_drained (const s_bridge_t *self)
         return true;
     if (zc_mono_ms () < self->end_at)
         return false;
-    zc_warn ("time is up: %" PRIu64 " messages have not reached the broker, %" PRIu64 " not Redis",
+    zc_warn (ZC_EVENT ("messages.left publishing relaying",
+                       "time is up: %" PRIu64 " messages have not reached the broker, %" PRIu64
+                       " not Redis"),
              waiting, relay);
     return true;
 }
@@ -539,7 +543,7 @@ static int s_open (s_bridge_t *self, void *context)
     self->control = zc_control_new (context, control);
     self->incoming = zc_incoming_new (context, &incoming, &setup->mapping);
     if (!self->control || !self->incoming) {
-        zc_error ("%s: %s", control, zmq_strerror (errno));
+        zc_error (ZC_EVENT ("start.failed - error", "%s: %s"), control, zmq_strerror (errno));
         return -1;
     }
     if (setup->outlet)
@@ -552,8 +556,8 @@ static int s_run (s_bridge_t *self)
     void *context = zmq_ctx_new ();
     int status = ZC_EXIT_FAILURE;
     if (s_open (self, context) == 0) {
-        zc_info ("from redis %s to broker %s%s%s", self->setup.address.shown,
-                 zc_options_text (self->options, "control"),
+        zc_info (ZC_EVENT ("program.ready redis broker - site", "from redis %s to broker %s%s%s"),
+                 self->setup.address.shown, zc_options_text (self->options, "control"),
                  self->outgoing ? ", and back as site " : "",
                  self->outgoing ? self->setup.site : "");
         zc_notify ("READY=1");
@@ -569,7 +573,7 @@ static int s_run (s_bridge_t *self)
     zc_control_destroy (&self->control);
     zc_context_end (&context, ZC_CONTEXT_END_MS);
     if (status == ZC_EXIT_OK)
-        zc_info ("stopped");
+        zc_info (ZC_EVENT ("program.stopped", "stopped"));
     return status;
 }
 
@@ -579,11 +583,13 @@ static void s_warn_exposed (const zc_options_t *options)
     const char *path, *name = zc_options_exposed (options, &path);
     const char *file = zc_options_text (options, "password-file");
     if (name)
-        zc_warn ("%s: %s: everyone on this machine can read this password: rather use "
-                 "password-file, or the credential redis-password",
+        zc_warn (ZC_EVENT ("password.exposed path option",
+                           "%s: %s: everyone on this machine can read this password: rather use "
+                           "password-file, or the credential redis-password"),
                  path, name);
     if (file && zc_file_exposed (file))
-        zc_warn ("password-file: everyone on this machine can read it: chmod 600");
+        zc_warn (ZC_EVENT ("password.exposed",
+                           "password-file: everyone on this machine can read it: chmod 600"));
 }
 
 int main (int argc, char **argv)
@@ -594,14 +600,13 @@ int main (int argc, char **argv)
     s_bridge_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
     if (!self.options)
         return status;
-    zc_log_open ("zcast-redis", zc_log_parse_level (zc_options_text (self.options, "log-level")),
-                 zc_options_bool (self.options, "syslog"));
+    zc_logging_open (self.options);
     s_warn_exposed (self.options);
     char unused[512]; /* already verified */
     status = ZC_EXIT_USAGE;
     self.signal_fd = s_signal_fd ();
     if (zc_curve_start (self.options, unused, sizeof unused) != 0)
-        zc_error ("%s", unused);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), unused);
     else if (!s_set_up (self.options, &self.setup, unused, sizeof unused))
         status = s_run (&self);
     close (self.signal_fd);

@@ -112,11 +112,12 @@ static void s_check_full (zc_outgoing_t *self)
     if (self->phase != S_FLOWING || self->full == before)
         return;
     if (self->full)
-        zc_error ("redis %s: stopped: %llu messages held for channels that this user may not "
-                  "publish to fill queue-bytes, and nothing else goes out: %s",
+        zc_error (ZC_EVENT ("relay.stopped redis held error",
+                            "redis %s: stopped: %llu messages held for channels that this user may "
+                            "not publish to fill queue-bytes, and nothing else goes out: %s"),
                   s_shown (self), (unsigned long long)self->stats.held, self->complaint);
     else
-        zc_info ("redis %s: going on", s_shown (self));
+        zc_info (ZC_EVENT ("relay.resumed redis", "redis %s: going on"), s_shown (self));
 }
 
 /*  All messages up to here are in Redis, or aren't meant for it. */
@@ -227,32 +228,39 @@ static void s_gap (void *arg, zc_slice_t topic, bool prefix, zc_id_t from, zc_id
     self->stats.gaps++;
     const char *all = prefix ? "*" : "";
     if (to < from)
+        zc_log_limited (&s_limit, ZC_LOG_WARN,
+                        ZC_EVENT ("relay.gap topic - since floor",
+                                  "topic %.*s%s: gap: %s is after the broker's last position; "
+                                  "going on after %s, earlier messages may be missing"),
+                        (int)topic.len, topic.at, all, since, floor);
+    else
         zc_log_limited (
             &s_limit, ZC_LOG_WARN,
-            "topic %.*s%s: gap: %s is after the broker's last position; going on after %s, "
-            "earlier messages may be missing",
+            ZC_EVENT ("relay.gap topic - since floor",
+                      "topic %.*s%s: gap: messages after %s, up to %s, are gone from history"),
             (int)topic.len, topic.at, all, since, floor);
-    else
-        zc_log_limited (&s_limit, ZC_LOG_WARN,
-                        "topic %.*s%s: gap: messages after %s, up to %s, are gone from history",
-                        (int)topic.len, topic.at, all, since, floor);
 }
 
 static void s_live (void *arg, bool live)
 {
     zc_outgoing_t *self = arg;
     if (live)
-        zc_info ("broker %s: connected, relaying messages to Redis", self->subscribe);
+        zc_info (
+            ZC_EVENT ("relay.connected broker", "broker %s: connected, relaying messages to Redis"),
+            self->subscribe);
     else
-        zc_warn ("broker %s: lost the connection; trying again", self->subscribe);
+        zc_warn (
+            ZC_EVENT ("relay.disconnected broker", "broker %s: lost the connection; trying again"),
+            self->subscribe);
 }
 
 static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
 {
     static zc_log_limit_t s_limit;
     zc_outgoing_t *self = arg;
-    zc_log_limited (&s_limit, ZC_LOG_ERROR, "broker %s: %.*s: %.*s", self->control, (int)code.len,
-                    code.at, (int)text.len, text.at);
+    zc_log_limited (&s_limit, ZC_LOG_ERROR,
+                    ZC_EVENT ("relay.refused broker code error", "broker %s: %.*s: %.*s"),
+                    self->control, (int)code.len, code.at, (int)text.len, text.at);
 }
 
 /*  Subscribes, once the beginning is known. */
@@ -260,7 +268,8 @@ static void s_subscribe (zc_outgoing_t *self)
 {
     if (self->subscriber || self->closed || !self->got || !self->since[0])
         return;
-    zc_info ("redis %s: going on after %s%s", s_shown (self), self->since,
+    zc_info (ZC_EVENT ("relay.begun redis since", "redis %s: going on after %s%s"), s_shown (self),
+             self->since,
              self->kept == ZC_ID_NONE ? ", the broker's position: Redis has none of ours" : "");
     zc_subscriber_config_t config = {.subscribe = self->subscribe,
                                      .control = self->control,
@@ -272,7 +281,8 @@ static void s_subscribe (zc_outgoing_t *self)
                                      .refused = s_refused};
     self->subscriber = zc_subscriber_new (self->context, &config);
     if (!self->subscriber) { /* the endpoints are valid: out of descriptors */
-        zc_error ("broker %s: %s", self->subscribe, zmq_strerror (errno));
+        zc_error (ZC_EVENT ("relay.failed broker error", "broker %s: %s"), self->subscribe,
+                  zmq_strerror (errno));
         return;
     }
     for (size_t i = 0; i < zc_outlet_count (self->config.outlet); i++) {
@@ -291,7 +301,8 @@ static void s_told_head (void *arg, const zc_answer_t *answer)
         return;
     zc_id_format (answer->head, self->since);
     if (!self->got)
-        zc_info ("broker %s: messages after %s go to Redis, unless Redis has a position",
+        zc_info (ZC_EVENT ("relay.waiting broker since",
+                           "broker %s: messages after %s go to Redis, unless Redis has a position"),
                  self->control, self->since);
 }
 
@@ -346,8 +357,9 @@ static void s_got (zc_outgoing_t *self, const redisReply *reply)
         zc_id_format (position, self->since);
         self->kept = self->followed = position;
     } else if (text.len) {
-        zc_warn ("redis %s: key %s has no position: '%.*s'", s_shown (self), self->key,
-                 (int)(text.len > 64 ? 64 : text.len), text.at);
+        zc_warn (ZC_EVENT ("position.malformed redis key text",
+                           "redis %s: key %s has no position: '%.*s'"),
+                 s_shown (self), self->key, (int)(text.len > 64 ? 64 : text.len), text.at);
     }
     self->got = true;
     s_subscribe (self);
@@ -405,8 +417,8 @@ static void s_say_unkept (zc_outgoing_t *self, const redisReply *error)
               "the position is not kept: %.*s%s%s%s; a bridge that starts again would send again "
               "what was sent since",
               (int)text.len, text.at, advice ? " (" : "", advice ? advice : "", advice ? ")" : "");
-    zc_log (strcmp (complaint, self->complaint) == 0 ? ZC_LOG_DEBUG : ZC_LOG_ERROR, "redis %s: %s",
-            s_shown (self), complaint);
+    zc_log (strcmp (complaint, self->complaint) == 0 ? ZC_LOG_DEBUG : ZC_LOG_ERROR,
+            ZC_EVENT ("position.unkept redis error", "redis %s: %s"), s_shown (self), complaint);
     strcpy (self->complaint, complaint);
 }
 
@@ -443,7 +455,8 @@ static void s_told_set (zc_outgoing_t *self, const redisReply *reply)
     }
     self->kept = keeping;
     if (self->unkept) {
-        zc_info ("redis %s: the position is kept", s_shown (self));
+        zc_info (ZC_EVENT ("position.kept redis", "redis %s: the position is kept"),
+                 s_shown (self));
         self->complaint[0] = 0;
     }
     self->unkept = false;
@@ -463,8 +476,9 @@ static void s_hold (zc_outgoing_t *self, zc_parcel_t *parcel, const redisReply *
     if (count == 1) {
         self->stats.forbidden++;
         zc_log_limited (&s_limit, ZC_LOG_ERROR,
-                        "redis %s: %s; its messages wait, and are tried again", s_shown (self),
-                        self->complaint);
+                        ZC_EVENT ("relay.postponed redis error",
+                                  "redis %s: %s; its messages wait, and are tried again"),
+                        s_shown (self), self->complaint);
     }
     if (self->try_at == 0) {
         self->try_ms = S_TRY_MIN_MS;
@@ -478,10 +492,12 @@ static void s_refused_message (zc_outgoing_t *self, zc_parcel_t *parcel, const r
     zc_slice_t text = zc_reply_error (error), channel = zc_parcel_channel (parcel);
     const char *advice = zc_fault_advice (text);
     self->stats.refused++;
-    zc_log_limited (&s_limit, ZC_LOG_ERROR,
-                    "redis %s: channel %.*s: message of %zu bytes not sent, and lost: %.*s (%s)",
-                    s_shown (self), (int)channel.len, channel.at, zc_parcel_payload (parcel).len,
-                    (int)text.len, text.at, advice ? advice : "");
+    zc_log_limited (
+        &s_limit, ZC_LOG_ERROR,
+        ZC_EVENT ("relay.lost redis channel bytes error advice",
+                  "redis %s: channel %.*s: message of %zu bytes not sent, and lost: %.*s (%s)"),
+        s_shown (self), (int)channel.len, channel.at, zc_parcel_payload (parcel).len, (int)text.len,
+        text.at, advice ? advice : "");
     zc_pending_remove (self->pending, parcel);
 }
 

@@ -259,8 +259,9 @@ static void s_cut (zc_backlog_t *self, s_reader_t *reader, uint64_t bytes)
     char name[64];
     s_name (reader, name, sizeof name);
     zc_log_limited (&limit, ZC_LOG_WARN,
-                    "subscriber %s: disconnected, since it doesn't take what it is sent, and up to "
-                    "%llu MiB may wait for it (subscribe-bytes)",
+                    ZC_EVENT ("subscriber.slow subscriber mib",
+                              "subscriber %s: disconnected, since it doesn't take what it is sent, "
+                              "and up to %llu MiB may wait for it (subscribe-bytes)"),
                     name, (unsigned long long)(bytes >> 20));
     setsockopt (reader->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     shutdown (reader->fd, SHUT_RDWR);

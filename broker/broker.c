@@ -66,7 +66,9 @@ static void s_say_full (zc_broker_t *self)
     static zc_log_limit_t limit;
     char names[256];
     zc_backlog_names (self->flow.backlog, names, sizeof names);
-    zc_log_limited (&limit, ZC_LOG_WARN, "a subscriber's queue is full: it misses messages%s%s",
+    zc_log_limited (&limit, ZC_LOG_WARN,
+                    ZC_EVENT ("subscriber.dropped - subscribers",
+                              "a subscriber's queue is full: it misses messages%s%s"),
                     *names ? "; subscribers that take nothing now: " : "", names);
 }
 
@@ -180,9 +182,11 @@ static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
     const char *peer = zmq_msg_gets (frame, "Peer-Address");
     bool named = code != ZC_EFRAMES && code != ZC_ETOPIC;
     zc_slice_t topic = named ? s_slice (frame) : (zc_slice_t){"", 0};
-    zc_log_limited (&limit, ZC_LOG_WARN, "%s: refused a message: %s%s%.*s",
-                    peer ? peer : "publisher", zc_message_strerror (code), named ? "; topic " : "",
-                    (int)topic.len, topic.at);
+    zc_log_limited (
+        &limit, ZC_LOG_WARN,
+        ZC_EVENT ("publish.refused peer error - topic", "%s: refused a message: %s%s%.*s"),
+        peer ? peer : "publisher", zc_message_strerror (code), named ? "; topic " : "",
+        (int)topic.len, topic.at);
 }
 
 /*  Finds the publisher's own id, or else its key, in meta. */

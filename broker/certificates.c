@@ -62,7 +62,8 @@ static bool s_visit (const char *path, s_visit_fn visit, void *arg)
         count++;
     }
     if (count == S_FILES_MAX)
-        zc_error ("%s: only %d certificates are read", path, S_FILES_MAX);
+        zc_error (ZC_EVENT ("certificates.many path most", "%s: only %d certificates are read"),
+                  path, S_FILES_MAX);
     closedir (folder);
     return true;
 }
@@ -148,7 +149,9 @@ static void s_read_file (void *arg, int folder, const char *name, const struct s
                 : s_add (arg, entry, (zc_slice_t){bytes, (size_t)len}, error, sizeof error);
     if (!wrong)
         return;
-    zc_error ("certificate %s: %s: it lets nobody in", name, wrong);
+    zc_error (ZC_EVENT ("certificate.malformed certificate error",
+                        "certificate %s: %s: it lets nobody in"),
+              name, wrong);
     s_free_entry (entry);
 }
 
@@ -157,9 +160,12 @@ static zc_table_t s_load (const char *folder)
     zc_table_t table;
     zc_table_init (&table);
     if (!s_visit (folder, s_read_file, &table))
-        zc_error ("certificates %s: %s: no peer is let in", folder, strerror (errno));
+        zc_error (ZC_EVENT ("certificates.unreadable path error",
+                            "certificates %s: %s: no peer is let in"),
+                  folder, strerror (errno));
     else
-        zc_info ("certificates %s: %zu are valid", folder, table.size);
+        zc_info (ZC_EVENT ("certificates.read path count", "certificates %s: %zu are valid"),
+                 folder, table.size);
     return table;
 }
 

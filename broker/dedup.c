@@ -49,7 +49,8 @@ static void s_open_digest (zc_dedup_t *self)
     self->mac = self->library ? EVP_MAC_fetch (self->library, "SIPHASH", NULL) : NULL;
     self->digest = self->mac ? EVP_MAC_CTX_new (self->mac) : NULL;
     if (!self->digest) {
-        zc_error ("OpenSSL has no SIPHASH: repeats can't be told from conflicts");
+        zc_error (ZC_EVENT ("openssl.incomplete",
+                            "OpenSSL has no SIPHASH: repeats can't be told from conflicts"));
         abort ();
     }
     while (getrandom (self->secret, sizeof self->secret, 0) != sizeof self->secret)

@@ -290,9 +290,10 @@ static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
         !s_raise (self, have))
         return;
     self->doubt = have + 1;
-    zc_log_limited (&limit, ZC_LOG_WARN,
-                    "positions were given twice: the clock was set back, and history was lost; "
-                    "clients that come back are told a gap");
+    zc_log_limited (
+        &limit, ZC_LOG_WARN,
+        ZC_EVENT ("positions.repeated", "positions were given twice: the clock was set back, and "
+                                        "history was lost; clients that come back are told a gap"));
 }
 
 /*  The log may still bring it. */
@@ -318,7 +319,9 @@ static void s_miss (zc_dialogue_t *self, zc_id_t have)
     self->missed_at_ms = self->flow->mono_ms;
     zc_history_lose (self->flow->history, self->missed);
     zc_topics_lose (self->flow->topics, self->missed);
-    zc_warn ("workers have positions that history doesn't have: all clients are told a gap");
+    zc_warn (
+        ZC_EVENT ("positions.unknown",
+                  "workers have positions that history doesn't have: all clients are told a gap"));
 }
 
 /*  Without a log this broker gives the positions, so no other source can bring the missing
@@ -680,7 +683,9 @@ static bool s_handle (zc_dialogue_t *self, size_t count)
     zc_route_set (&route, &self->frames[0], &request);
     if (code) {
         static zc_log_limit_t limit;
-        zc_log_limited (&limit, ZC_LOG_DEBUG, "refused a request: %s: %s", code, text);
+        zc_log_limited (&limit, ZC_LOG_DEBUG,
+                        ZC_EVENT ("request.refused code error", "refused a request: %s: %s"), code,
+                        text);
         s_error (self, &route, code, text);
     } else if (!zc_gate_ask (self->flow->gate, zc_gate_sender (self->flow->gate, &self->frames[1]),
                              request.verb)) {

@@ -186,7 +186,8 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role
     if (!endpoint->name)
         abort ();
     self->count++;
-    zc_info ("%s endpoint %s", s_role (role), endpoint->name);
+    zc_info (ZC_EVENT ("endpoint.bound role endpoint", "%s endpoint %s"), s_role (role),
+             endpoint->name);
     return 0;
 }
 
@@ -203,7 +204,8 @@ static void s_stranger (zc_endpoints_t *self, const s_endpoint_t *endpoint)
     static zc_log_limit_t limit;
     self->counters->strangers++;
     zc_log_limited (&limit, ZC_LOG_WARN,
-                    "%s endpoint: a connection ended without having spoken ZeroMQ",
+                    ZC_EVENT ("endpoint.foreign role",
+                              "%s endpoint: a connection ended without having spoken ZeroMQ"),
                     s_role (endpoint->role));
 }
 
@@ -243,7 +245,8 @@ static void s_tell_cut (zc_endpoints_t *self)
     if (!zc_intake_cut (&self->cut, text, sizeof text))
         return;
     self->counters->cut += self->cut - before;
-    zc_log_limited (&limit, ZC_LOG_WARN, "%s: its connection is cut", text);
+    zc_log_limited (&limit, ZC_LOG_WARN,
+                    ZC_EVENT ("connection.cut peer", "%s: its connection is cut"), text);
 }
 
 /*  Descriptors. */
@@ -267,9 +270,10 @@ static void s_watch_descriptors (zc_endpoints_t *self)
     if (scarce && !self->scarce) {
         zc_acceptors_pause (self->acceptors);
         self->counters->out_of_files++;
-        zc_log_limited (&limit, ZC_LOG_WARN,
-                        "out of descriptors: new connections wait (raise the limit: LimitNOFILE, "
-                        "ulimit -n)");
+        zc_log_limited (
+            &limit, ZC_LOG_WARN,
+            ZC_EVENT ("descriptors.scarce", "out of descriptors: new connections wait (raise the "
+                                            "limit: LimitNOFILE, ulimit -n)"));
     }
     self->scarce = scarce;
 }
@@ -298,7 +302,8 @@ static void s_rebind (s_endpoint_t *endpoint)
     zmq_unbind (endpoint->socket, endpoint->name);
     for (int left = 400; zmq_bind (endpoint->socket, endpoint->name) != 0; left--) {
         if (left == 0) {
-            zc_error ("%s endpoint %s: can't be bound again: %s; nobody can connect",
+            zc_error (ZC_EVENT ("endpoint.lost role endpoint error",
+                                "%s endpoint %s: can't be bound again: %s; nobody can connect"),
                       s_role (endpoint->role), endpoint->name, zmq_strerror (errno));
             break;
         }
@@ -309,7 +314,9 @@ static void s_rebind (s_endpoint_t *endpoint)
 
 void zc_endpoints_rebind (zc_endpoints_t *self)
 {
-    zc_info ("a certificate was removed or changed: all connections are ended, and come back");
+    zc_info (ZC_EVENT (
+        "certificates.changed",
+        "a certificate was removed or changed: all connections are ended, and come back"));
     zc_acceptors_resume (self->acceptors);
     self->scarce = false; /* it is determined anew */
     for (size_t i = 0; i < self->count; i++)

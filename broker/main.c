@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
+#include "lib/config/logging.h"
 #include "lib/config/options.h"
 #include "lib/peer/curve.h"
 
@@ -370,7 +371,8 @@ static void s_keep_log_settings (s_main_t *self, zc_broker_config_t *config)
     char settings[sizeof self->settings];
     s_log_settings (settings, sizeof settings, config);
     if (strcmp (settings, self->settings) != 0)
-        zc_warn ("the limits of the log's messages take effect with the next start");
+        zc_warn (ZC_EVENT ("log.limits",
+                           "the limits of the log's messages take effect with the next start"));
     config->dedup_window_ms = self->config.dedup_window_ms;
     config->dedup_max = self->config.dedup_max;
     config->limits = self->config.limits;
@@ -382,17 +384,18 @@ static void s_reload (s_main_t *self)
     zc_notify ("RELOADING=1");
     int rc = zc_options_reload (self->options, error, sizeof error);
     if (rc < 0) {
-        zc_error ("not reloaded: %s", error);
+        zc_error (ZC_EVENT ("reload.refused error", "not reloaded: %s"), error);
     } else {
         zc_broker_config_t config;
         s_configure (&config, self->options);
         if (self->has_log)
             s_keep_log_settings (self, &config);
         zc_broker_configure (self->broker, &config);
-        zc_log_level (zc_log_parse_level (zc_options_text (self->options, "log-level")));
-        zc_info ("reloaded");
+        zc_logging_reload (self->options);
+        zc_info (ZC_EVENT ("reload.done", "reloaded"));
         if (rc > 0)
-            zc_warn ("takes effect with the next start: %s", error);
+            zc_warn (ZC_EVENT ("reload.restart options", "takes effect with the next start: %s"),
+                     error);
     }
     zc_notify ("READY=1");
 }
@@ -410,7 +413,7 @@ static bool s_signals (void *arg)
             s_reload (self);
     }
     if (stop) {
-        zc_info ("stopping");
+        zc_info (ZC_EVENT ("program.stopping", "stopping"));
         zc_notify ("STOPPING=1");
     }
     return stop;
@@ -445,7 +448,7 @@ static zc_history_t *s_memory (const zc_options_t *options, size_t max_topics, z
     if (history)
         *topics = zc_topics_new (max_topics, log ? ZC_ID_NONE : *last, s_evict, history);
     else
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
     return history;
 }
 
@@ -466,7 +469,7 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
     char error[512];
     zc_history_t *history = zc_history_lmdb_new (&config, topics, last, error, sizeof error);
     if (!history)
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
     return history;
 }
 
@@ -493,7 +496,7 @@ static bool s_join_log (s_main_t *self, zc_sequencer_t *log)
         bool final;
         const char *complaint = zc_sequencer_complaint (log, &final);
         if (complaint && final) {
-            zc_error ("log: %s", complaint);
+            zc_error (ZC_EVENT ("start.failed error", "log: %s"), complaint);
             return false;
         }
         zc_notify ("EXTEND_TIMEOUT_USEC=60000000");
@@ -515,8 +518,10 @@ static bool s_same_line (zc_sequencer_t *log, zc_history_t *history, const zc_to
     if (zc_line_known (&line) && zc_topics_size (topics) == 0 &&
         zc_history_adopt (history, &line) == 0)
         return true;
-    zc_error ("log: its positions are of another order than those of the broker's history: it is "
-              "another installation's log (see log-name), or history is to be emptied");
+    zc_error (
+        ZC_EVENT ("log.foreign",
+                  "log: its positions are of another order than those of the broker's history: it "
+                  "is another installation's log (see log-name), or history is to be emptied"));
     return false;
 }
 
@@ -549,7 +554,7 @@ static zc_sequencer_t *s_log (s_main_t *self, zc_history_t *history, const zc_to
 static void s_ready (void *arg)
 {
     (void)arg;
-    zc_info ("ready");
+    zc_info (ZC_EVENT ("program.ready", "ready"));
     zc_notify ("READY=1");
 }
 
@@ -572,14 +577,14 @@ static int s_run (s_main_t *self)
         last = s_complete (topics);
     self->broker = zc_broker_new (&config, &history, &topics, last, error, sizeof error);
     if (!self->broker) {
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
         return ZC_EXIT_FAILURE;
     }
     if (zc_broker_ready (self->broker))
         s_ready (self);
     zc_broker_run (self->broker, self->signal_fd, s_signals, s_ready, self);
     zc_broker_destroy (&self->broker);
-    zc_info ("stopped");
+    zc_info (ZC_EVENT ("program.stopped", "stopped"));
     return ZC_EXIT_OK;
 }
 
@@ -591,16 +596,14 @@ int main (int argc, char **argv)
     s_main_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
     if (!self.options)
         return status;
-    zc_log_open (s_program.program,
-                 zc_log_parse_level (zc_options_text (self.options, "log-level")),
-                 zc_options_bool (self.options, "syslog"));
+    zc_logging_open (self.options);
     zc_raise_descriptor_limit ();
     self.signal_fd = s_signal_fd ();
     char error[512];
     int log = s_log_address (self.options, &self.log, error, sizeof error);
     self.has_log = log > 0;
     if (log < 0)
-        zc_error ("log: %s", error);
+        zc_error (ZC_EVENT ("start.failed error", "log: %s"), error);
     status = log < 0 ? ZC_EXIT_FAILURE : s_run (&self);
     if (self.has_log)
         zc_address_clear (&self.log);

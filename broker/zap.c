@@ -103,7 +103,9 @@ static bool s_decide (const zc_zap_t *self, const zc_slice_t *frames, size_t cou
         return true;
     const char *who = certificate ? certificate->name : "a stranger";
     zc_log_limited (
-        &limit, ZC_LOG_WARN, "%.*s endpoint: refused %s from %.*s, %s (its key is %s)",
+        &limit, ZC_LOG_WARN,
+        ZC_EVENT ("peer.refused role what address reason key",
+                  "%.*s endpoint: refused %s from %.*s, %s (its key is %s)"),
         (int)frames[2].len, frames[2].at, *who ? who : "somebody", (int)frames[3].len, frames[3].at,
         certificate ? "whose certificate doesn't allow it" : "who has no certificate", key);
     return false;

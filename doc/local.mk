@@ -12,7 +12,7 @@ EXTRA_DIST += doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
 # The documents, laid out as here, so that their links lead somewhere.
 nobase_dist_doc_DATA = \
 	README.md ARCHITECTURE.md CONTRIBUTING.md NEWS.md LICENSE \
-	doc/access.md doc/browser.md doc/observe.md doc/dashboard.png doc/deployment.md doc/protocol.md doc/publishing.md doc/recipes.md doc/scale.md doc/upgrade.md \
+	doc/access.md doc/browser.md doc/logs.md doc/observe.md doc/dashboard.png doc/deployment.md doc/protocol.md doc/publishing.md doc/recipes.md doc/scale.md doc/upgrade.md \
 	doc/troubleshooting.md \
 	doc/performance.md doc/performance-cpu.svg doc/performance-growth.svg doc/performance-latency.svg \
 	doc/profile-case-1.svg doc/profile-case-4.svg \

@@ -113,7 +113,8 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
         zc_pump_send (zc_worker_pump (self->worker), client);
     }
     if (zc_gone_reason (why))
-        zc_warn ("the client is dropped: %s", zc_gone_reason (why));
+        zc_warn (ZC_EVENT ("client.dropped reason", "the client is dropped: %s"),
+                 zc_gone_reason (why));
     s_leave (self);
 }
 

@@ -287,7 +287,8 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
         return;
     }
     s_describe (client, text, sizeof text);
-    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: closed: %s", text,
+    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG,
+                    ZC_EVENT ("client.closed client reason", "%s: closed: %s"), text,
                     reason ? reason : "its connection failed");
     s_close ((zc_conn_t *)client);
 }
@@ -479,8 +480,9 @@ static void s_take_body (zc_conn_t *self, const zc_slice_t *body)
 static void s_malformed (zc_conn_t *self, const char *what)
 {
     self->all->stats.malformed++;
-    zc_log_limited (&s_limit_malformed, ZC_LOG_WARN, "a web server's connection is closed: %s",
-                    what);
+    zc_log_limited (
+        &s_limit_malformed, ZC_LOG_WARN,
+        ZC_EVENT ("webserver.malformed error", "a web server's connection is closed: %s"), what);
     s_close (self);
 }
 
@@ -619,8 +621,10 @@ static void s_expire (zc_conn_t *self)
 {
     if (self->state == STATE_READING && !(self->kept && zc_record_idle (&self->record))) {
         self->all->stats.timeouts++;
-        zc_log_limited (&s_limit_timeout, ZC_LOG_WARN,
-                        "a web server's connection is closed: its request stayed incomplete");
+        zc_log_limited (
+            &s_limit_timeout, ZC_LOG_WARN,
+            ZC_EVENT ("webserver.silent",
+                      "a web server's connection is closed: its request stayed incomplete"));
     }
     s_close (self);
 }

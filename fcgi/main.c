@@ -2,8 +2,8 @@
 #include "fcgi/cgi.h"
 #include "fcgi/server.h"
 #include "lib/base/daemon.h"
-#include "lib/base/log.h"
 #include "lib/base/succession.h"
+#include "lib/config/logging.h"
 #include "lib/front/keeper.h"
 
 static const zc_option_t s_options[] = {
@@ -110,8 +110,7 @@ int main (int argc, char **argv)
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
     if (!options)
         return status;
-    zc_log_open (s_program.program, zc_log_parse_level (zc_options_text (options, "log-level")),
-                 zc_options_bool (options, "syslog"));
+    zc_logging_open (options);
     status = cgi ? zc_cgi_run (options) : s_serve (options);
     zc_options_destroy (&options);
     return status;

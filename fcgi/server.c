@@ -64,7 +64,8 @@ static int s_take_inherited (void)
     int fd = fcntl (0, F_DUPFD_CLOEXEC, 3);
     int null = open ("/dev/null", O_RDONLY);
     if (fd < 0 || null < 0 || dup2 (null, 0) < 0 || fcntl (fd, F_SETFL, O_NONBLOCK) < 0) {
-        zc_error ("the socket on descriptor 0 cannot be used: %s", strerror (errno));
+        zc_error (ZC_EVENT ("start.failed error", "the socket on descriptor 0 cannot be used: %s"),
+                  strerror (errno));
         return -1;
     }
     close (null);
@@ -80,7 +81,7 @@ int zc_server_listen (const zc_options_t *options)
                         zc_file_mode (zc_options_text (options, "socket-mode")), ZC_BACKLOG, error,
                         sizeof error);
     if (fd < 0)
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
     return fd;
 }
 
@@ -113,7 +114,10 @@ bool zc_server_may_serve (const zc_options_t *options, int listener)
 {
     const char *why = zc_listens_to_others (listener) ? s_objection (options) : NULL;
     if (why)
-        zc_error ("the socket that was handed over can be reached from other machines, %s", why);
+        zc_error (
+            ZC_EVENT ("listener.exposed reason",
+                      "the socket that was handed over can be reached from other machines, %s"),
+            why);
     return !why;
 }
 
@@ -133,7 +137,9 @@ static void s_take (s_server_t *self, int fd)
         return;
     }
     self->strangers++;
-    zc_log_limited (&limit, ZC_LOG_WARN, "%s: closed: allow-peer doesn't name it", peer);
+    zc_log_limited (
+        &limit, ZC_LOG_WARN,
+        ZC_EVENT ("webserver.refused address", "%s: closed: allow-peer doesn't name it"), peer);
     close (fd);
 }
 
@@ -148,8 +154,10 @@ static bool s_accept (s_server_t *self)
     }
     if (errno != EMFILE && errno != ENFILE)
         return false;
-    zc_log_limited (&limit, ZC_LOG_WARN, "out of descriptors: accepting rests for %d ms",
-                    ZC_ACCEPT_PAUSE_MS);
+    zc_log_limited (
+        &limit, ZC_LOG_WARN,
+        ZC_EVENT ("descriptors.scarce ms", "out of descriptors: accepting rests for %d ms"),
+        ZC_ACCEPT_PAUSE_MS);
     self->pauses++;
     uv_poll_stop (&self->poll);
     uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
@@ -229,13 +237,13 @@ static int s_start (void *arg, zc_worker_t *worker)
     bool batched = zc_worker_batch (worker);
     zc_pump_weigh (zc_worker_pump (worker), batched ? BATCHED_WEIGHT : SEND_WEIGHT);
     if (zc_conns_init (&self->conns, worker, self->options) != 0) {
-        zc_error ("clients can't be served");
+        zc_error (ZC_EVENT ("start.failed", "clients can't be served"));
         return -1;
     }
     uv_timer_init (zc_worker_loop (worker), &self->pause);
     self->pause.data = self;
     if (uv_poll_init (zc_worker_loop (worker), &self->poll, self->listener) != 0) {
-        zc_error ("the listening socket cannot be polled");
+        zc_error (ZC_EVENT ("start.failed", "the listening socket cannot be polled"));
         return -1;
     }
     self->poll.data = self;

@@ -9,6 +9,7 @@ libzcast_a_SOURCES = \
 	lib/base/histogram.c lib/base/histogram.h \
 	lib/base/listen.c lib/base/listen.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/log_line.c lib/base/log_line.h \
 	lib/base/passage.c lib/base/passage.h \
 	lib/base/processes.c lib/base/processes.h \
 	lib/base/resolve.c lib/base/resolve.h \
@@ -18,6 +19,7 @@ libzcast_a_SOURCES = \
 	lib/base/text.c lib/base/text.h \
 	lib/base/timeouts.c lib/base/timeouts.h \
 	lib/base/timestamp.c lib/base/timestamp.h \
+	lib/config/logging.c lib/config/logging.h \
 	lib/config/nearest.c lib/config/nearest.h \
 	lib/config/option_help.c \
 	lib/config/option_table.c \
@@ -28,6 +30,7 @@ libzcast_a_SOURCES = \
 	lib/config/options_context.c \
 	lib/config/options_file.c \
 	lib/config/options_line.c \
+	lib/config/options_mistake.c \
 	lib/config/options_private.h \
 	lib/config/sections.c lib/config/sections.h lib/config/sections.inc \
 	lib/config/zpl.c lib/config/zpl.h \

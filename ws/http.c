@@ -152,8 +152,9 @@ static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
     stats->refused++;
     stats->limited += response->status == 429;
     zc_session_name (session, name, sizeof name);
-    zc_log_limited (&s_limit_refuse, ZC_LOG_INFO, "%s: refused %u %.*s", name, response->status,
-                    len > 0 ? len : 0, (const char *)response->body.data);
+    zc_log_limited (&s_limit_refuse, ZC_LOG_INFO,
+                    ZC_EVENT ("request.denied client status error", "%s: refused %u %.*s"), name,
+                    response->status, len > 0 ? len : 0, (const char *)response->body.data);
 }
 
 /*  HEAD is answered without a body (RFC 9110 §9.3.2), even if the head can't be read to its end. */

@@ -98,8 +98,8 @@ static void s_on_pause_over (uv_timer_t *timer);
 static void s_pause (zc_server_t *self)
 {
     zc_log_limited (&s_limit_files, ZC_LOG_WARN,
-                    "out of file descriptors: new connections wait (raise the limit: LimitNOFILE, "
-                    "ulimit -n)");
+                    ZC_EVENT ("descriptors.scarce", "out of file descriptors: new connections wait "
+                                                    "(raise the limit: LimitNOFILE, ulimit -n)"));
     self->stats.out_of_files++;
     uv_poll_stop (&self->poll);
     uv_timer_start (&self->pause, s_on_pause_over, ZC_ACCEPT_PAUSE_MS, 0);
@@ -215,12 +215,12 @@ static int s_start (void *arg, zc_worker_t *worker)
     self->descriptors = zc_descriptor_limit () - ZC_DESCRIPTORS_RESERVE;
     self->timer.data = self->pause.data = self->poll.data = self;
     if (uv_poll_init (loop, &self->poll, self->listener) != 0) {
-        zc_error ("the listening socket can't be watched");
+        zc_error (ZC_EVENT ("start.failed", "the listening socket can't be watched"));
         return -1;
     }
     self->watch = zc_watch_new (loop, zc_session_ready, zc_session_release);
     if (!self->watch) {
-        zc_error ("epoll: %s", strerror (errno));
+        zc_error (ZC_EVENT ("start.failed error", "epoll: %s"), strerror (errno));
         return -1;
     }
     zc_worker_batch (worker);

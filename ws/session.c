@@ -52,9 +52,11 @@ bool zc_session_wait (zc_session_t *self, const char *address)
         return true;
     if (!zc_addresses_enter (server->waits, address, front->max_per_address)) {
         zc_front_limit (front, ZC_LIMIT_ADDRESS_CONNECTIONS);
-        zc_log_limited (&s_limit_waits, ZC_LOG_INFO,
-                        "%s: closed: too many connections from this address ask for nothing",
-                        address);
+        zc_log_limited (
+            &s_limit_waits, ZC_LOG_INFO,
+            ZC_EVENT ("client.idle address",
+                      "%s: closed: too many connections from this address ask for nothing"),
+            address);
         return false;
     }
     self->waits = strdup (address);
@@ -190,7 +192,8 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
     }
     zc_session_name (self, name, sizeof name);
     self->server->stats.slow += reason != NULL;
-    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG, "%s: dropped: %s", name,
+    zc_log_limited (&s_limit_gone, reason ? ZC_LOG_WARN : ZC_LOG_DEBUG,
+                    ZC_EVENT ("client.dropped client reason", "%s: dropped: %s"), name,
                     reason ? reason : strerror (errno));
     zc_session_drop (self);
 }

@@ -209,7 +209,8 @@ static bool s_is_within_limits (zc_session_t *self)
     if (!denial.status)
         return true;
     zc_session_name (self, name, sizeof name);
-    zc_log_limited (&s_limit_rate, ZC_LOG_INFO, "%s: more messages than allowed", name);
+    zc_log_limited (&s_limit_rate, ZC_LOG_INFO,
+                    ZC_EVENT ("client.limited client", "%s: more messages than allowed"), name);
     self->server->stats.limited++;
     zc_websocket_close (self, ZC_CLOSE_POLICY, denial.text);
     return false;

@@ -53,8 +53,9 @@ static void s_log_close (zc_session_t *self, unsigned code, const char *reason)
     bool usual = code == ZC_CLOSE_NORMAL || code == ZC_CLOSE_AWAY || code == ZC_CLOSE_NO_STATUS ||
                  code == ZC_CLOSE_RESTART;
     zc_session_name (self, name, sizeof name);
-    zc_log_limited (&s_limit_close, usual ? ZC_LOG_DEBUG : ZC_LOG_INFO, "%s: closed %u %s", name,
-                    code, reason);
+    zc_log_limited (&s_limit_close, usual ? ZC_LOG_DEBUG : ZC_LOG_INFO,
+                    ZC_EVENT ("client.closed client code reason", "%s: closed %u %s"), name, code,
+                    reason);
 }
 
 void zc_websocket_close (zc_session_t *self, unsigned code, const char *reason)
@@ -95,7 +96,8 @@ void zc_websocket_expire (zc_session_t *self)
     case ZC_SESSION_PINGED:
         self->server->stats.silent++;
         zc_session_name (self, name, sizeof name);
-        zc_log_limited (&s_limit_silent, ZC_LOG_INFO, "%s: dropped: no sign of life", name);
+        zc_log_limited (&s_limit_silent, ZC_LOG_INFO,
+                        ZC_EVENT ("client.silent client", "%s: dropped: no sign of life"), name);
         zc_session_drop (self);
         break;
     default:

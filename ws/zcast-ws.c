@@ -5,6 +5,7 @@
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/base/succession.h"
+#include "lib/config/logging.h"
 #include "ws/server.h"
 #include "ws/shared.h"
 
@@ -149,7 +150,7 @@ static int s_serve (zc_options_t *options)
     int listener =
         first ? zc_listen (listen, mode, ZC_BACKLOG, error, sizeof error) : inherited->listener;
     if (listener < 0) {
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
         return ZC_EXIT_FAILURE;
     }
     zc_raise_descriptor_limit ();
@@ -168,8 +169,7 @@ int main (int argc, char **argv)
     zc_options_t *options = zc_options_new (&s_program, argc, argv, &status);
     if (!options)
         return status;
-    zc_log_open (s_program.program, zc_log_parse_level (zc_options_text (options, "log-level")),
-                 zc_options_bool (options, "syslog"));
+    zc_logging_open (options);
     status = s_serve (options);
     zc_options_destroy (&options);
     return status;

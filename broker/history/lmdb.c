@@ -153,11 +153,14 @@ static void s_log_sync (int code, int before)
 {
     static zc_log_limit_t limit;
     if (code != 0 && before == 0)
-        zc_log_limited (&limit, ZC_LOG_ERROR,
-                        "history can't be synced: %s: a power cut would lose the latest messages",
-                        zc_store_strerror (code));
+        zc_log_limited (
+            &limit, ZC_LOG_ERROR,
+            ZC_EVENT ("history.unsynced error",
+                      "history can't be synced: %s: a power cut would lose the latest messages"),
+            zc_store_strerror (code));
     else if (code == 0 && before != 0)
-        zc_log_limited (&limit, ZC_LOG_WARN, "history is synced again");
+        zc_log_limited (&limit, ZC_LOG_WARN,
+                        ZC_EVENT ("history.synced", "history is synced again"));
 }
 
 static void *s_syncer (void *arg)
@@ -327,8 +330,9 @@ static void s_fail (s_lmdb_t *self, int code)
     snprintf (self->error, sizeof self->error, "%s", zc_store_strerror (code));
     if (!self->failed)
         zc_log_limited (&limit, ZC_LOG_ERROR,
-                        "history can't be written: %s: publishes are refused, or delivered without "
-                        "being kept, until it can",
+                        ZC_EVENT ("history.failed error",
+                                  "history can't be written: %s: publishes are refused, or "
+                                  "delivered without being kept, until it can"),
                         self->error);
     self->failed = true;
     self->retry_ms = zc_mono_ms () + S_RETRY_MS;
@@ -338,8 +342,10 @@ static void s_heal (s_lmdb_t *self)
 {
     static zc_log_limit_t limit;
     if (self->failed)
-        zc_log_limited (&limit, ZC_LOG_WARN, "history is written again: it lacks %llu messages",
-                        (unsigned long long)self->stats.lost);
+        zc_log_limited (
+            &limit, ZC_LOG_WARN,
+            ZC_EVENT ("history.recovered lost", "history is written again: it lacks %llu messages"),
+            (unsigned long long)self->stats.lost);
     self->failed = false;
 }
 

@@ -45,7 +45,8 @@ static void s_write (zc_position_t *self)
     self->file.check = s_check (&self->file);
     s_file_t file = self->file;
     if (pwrite (self->fd, &file, sizeof file, 0) != sizeof file)
-        zc_log_limited (&limit, ZC_LOG_ERROR, "history: can't note positions: %s",
+        zc_log_limited (&limit, ZC_LOG_ERROR,
+                        ZC_EVENT ("positions.unkept error", "history: can't note positions: %s"),
                         strerror (errno));
 }
 

@@ -39,7 +39,8 @@ const char *zc_store_strerror (int code)
 static void s_assertion (MDB_env *env, const char *text)
 {
     (void)env;
-    zc_error ("history: LMDB found an inconsistency: %s", text);
+    zc_error (ZC_EVENT ("history.inconsistent error", "history: LMDB found an inconsistency: %s"),
+              text);
 }
 
 static void s_env_close (zc_store_t *self)
@@ -166,7 +167,9 @@ static int s_upgrade (zc_store_t *self)
         rc = zc_store_upgrade (self->env, self->db, &done);
     while (rc == MDB_MAP_FULL && s_grow (self) == 0);
     if (rc == 0 && done)
-        zc_info ("history: %s: brought to this version's format", self->path);
+        zc_info (
+            ZC_EVENT ("history.converted path", "history: %s: brought to this version's format"),
+            self->path);
     return rc;
 }
 

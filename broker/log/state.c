@@ -569,13 +569,13 @@ static void s_explain (zc_log_state_t *self, const zc_log_answer_t *answer)
     snprintf (self->complaint, sizeof self->complaint, "%s%s%.*s", texts[answer->status],
               answer->detail.len ? ": " : "", (int)answer->detail.len, answer->detail.at);
     if (strcmp (before, self->complaint) != 0)
-        zc_error ("the log refuses us: %s", self->complaint);
+        zc_error (ZC_EVENT ("log.failed error", "the log refuses us: %s"), self->complaint);
 }
 
 static void s_heal (zc_log_state_t *self)
 {
     if (self->complaint[0])
-        zc_info ("the log takes messages again");
+        zc_info (ZC_EVENT ("log.recovered", "the log takes messages again"));
     self->complaint[0] = 0;
     self->status = ZC_LOG_OK;
 }
@@ -667,7 +667,9 @@ static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
         return;
     self->had = self->last;
     self->retry_ms = 0;
-    zc_warn ("the log is not as brokers left it: the entries that it lacks are put back");
+    zc_warn (
+        ZC_EVENT ("log.restored",
+                  "the log is not as brokers left it: the entries that it lacks are put back"));
 }
 
 /*  What is said of a repeat is true once the first one was read: until then the log may lose it. */
@@ -725,7 +727,7 @@ static void s_appended (zc_log_state_t *self, const zc_log_answer_t *answer)
         self->repeats++;
     }
     if (rc < 0)
-        zc_error ("the log's answer to a batch is malformed");
+        zc_error (ZC_EVENT ("log.malformed", "the log's answer to a batch is malformed"));
     self->flight = false;
     s_tell_repeats (self);
     s_give_up_passed (self);
@@ -744,7 +746,7 @@ static void s_began_epoch (zc_log_state_t *self, const zc_log_answer_t *answer)
     }
     self->figures.epochs++;
     s_heal (self);
-    zc_info ("the log goes on with a new epoch");
+    zc_info (ZC_EVENT ("log.epoch", "the log goes on with a new epoch"));
 }
 
 static void s_restored (zc_log_state_t *self)
@@ -804,7 +806,10 @@ static void s_foreign (zc_log_state_t *self, const zc_log_entry_t *entry, const 
     char id[ZC_ID_SIZE];
     zc_id_format (entry->id, id);
     self->figures.foreign++;
-    zc_log_limited (&limit, ZC_LOG_ERROR, "an entry of the log isn't passed on: %s: %s", id, why);
+    zc_log_limited (
+        &limit, ZC_LOG_ERROR,
+        ZC_EVENT ("entry.malformed entry error", "an entry of the log isn't passed on: %s: %s"), id,
+        why);
 }
 
 /*  Whether the entry is the next one; a loss is told. */
@@ -818,7 +823,8 @@ static bool s_follows (zc_log_state_t *self, const zc_log_entry_t *entry)
         self->config.lost (self->config.arg, entry->id);
         return false;
     }
-    zc_warn ("the log lacks entries before number %" PRIu64 ": a gap is told on all topics",
+    zc_warn (ZC_EVENT ("log.gap number", "the log lacks entries before number %" PRIu64
+                                         ": a gap is told on all topics"),
              entry->number);
     self->figures.jumps++;
     self->number = entry->number - 1;
@@ -891,7 +897,8 @@ void zc_log_state_nothing (zc_log_state_t *self, uint64_t asked)
         s_look_whether_caught_up (self);
         return;
     }
-    zc_warn ("the log lacks its last entries: a gap is told on all topics");
+    zc_warn (
+        ZC_EVENT ("log.truncated", "the log lacks its last entries: a gap is told on all topics"));
     self->figures.jumps++;
     self->config.lost (self->config.arg, self->goal_id);
     self->number = self->goal;

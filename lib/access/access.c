@@ -125,8 +125,11 @@ static void s_warn_of_readers (const zc_access_t *self, size_t before)
     const zc_key_t *key;
     for (size_t i = before; (key = zc_keys_item (self->keys, i)); i++) {
         if (zc_key_signs (key) && file->mode & S_IROTH) {
-            zc_warn ("token-keys %s: every user of this machine can read this secret; chmod o-r",
-                     file->path);
+            zc_warn (
+                ZC_EVENT (
+                    "secret.exposed path",
+                    "token-keys %s: every user of this machine can read this secret; chmod o-r"),
+                file->path);
             return;
         }
     }

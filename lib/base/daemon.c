@@ -91,7 +91,8 @@ void zc_notify (const char *state)
         state = text;
     }
     if (s_notify (path, state) != 0)
-        zc_warn ("NOTIFY_SOCKET %s: %s", path, strerror (errno));
+        zc_warn (ZC_EVENT ("notify.failed path error", "NOTIFY_SOCKET %s: %s"), path,
+                 strerror (errno));
 }
 
 static void s_mask_signals (int how)

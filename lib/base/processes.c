@@ -87,7 +87,9 @@ static void s_start (s_master_t *self, unsigned index)
     int pair[2] = {-1, -1};
     if (self->work->listener >= 0 &&
         socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        zc_warn ("worker %u: %s; it can't hand its clients over", index, strerror (errno));
+        zc_warn (
+            ZC_EVENT ("worker.alone worker error", "worker %u: %s; it can't hand its clients over"),
+            index, strerror (errno));
     fflush (NULL);
     pid_t pid = fork ();
     if (pid == 0) {
@@ -100,8 +102,9 @@ static void s_start (s_master_t *self, unsigned index)
     child->started_ms = zc_mono_ms ();
     child->pid = pid > 0 ? pid : 0;
     if (pid < 0) {
-        zc_error ("worker %u: fork: %s; starting it again in %u s", index, strerror (errno),
-                  S_BACKOFF_MAX_MS / 1000);
+        zc_error (ZC_EVENT ("worker.unstarted worker error seconds",
+                            "worker %u: fork: %s; starting it again in %u s"),
+                  index, strerror (errno), S_BACKOFF_MAX_MS / 1000);
         child->restart_ms = child->started_ms + S_BACKOFF_MAX_MS;
     }
 }
@@ -134,8 +137,9 @@ static void s_kill_wedged (s_master_t *self)
         return;
     for (unsigned i = 0; i < self->count; i++)
         if (self->children[i].pid)
-            zc_error ("worker %u (process %ld) does not stop: killed", i,
-                      (long)self->children[i].pid);
+            zc_error (ZC_EVENT ("worker.killed worker process",
+                                "worker %u (process %ld) does not stop: killed"),
+                      i, (long)self->children[i].pid);
     s_forward (self, SIGKILL);
     self->wedged_at = UINT64_MAX;
 }
@@ -179,7 +183,8 @@ static bool s_start_successor (s_master_t *self, unsigned index)
         zc_succession_start (index, self->work->listener, &predecessor, &child->successor.channel);
     bool told = pid > 0 && s_tell (child->channel, pid, predecessor) == 0;
     if (!told)
-        zc_error ("worker %u: no successor: %s", index, strerror (errno));
+        zc_error (ZC_EVENT ("upgrade.failed worker error", "worker %u: no successor: %s"), index,
+                  strerror (errno));
     if (pid <= 0)
         return false;
     s_close (&predecessor);
@@ -194,7 +199,7 @@ static void s_upgrade (s_master_t *self)
 {
     if (self->work->listener < 0 || self->stopping || self->upgrading)
         return;
-    zc_info ("upgrade: starting the new binary");
+    zc_info (ZC_EVENT ("upgrade.begun", "upgrade: starting the new binary"));
     self->upgrading = true;
     self->failed = false;
     for (unsigned i = 0; i < self->count; i++)
@@ -252,7 +257,8 @@ static void s_become_new (s_master_t *self)
         if (self->children[i].channel < 0)
             return;
     zc_succession_become_master (self->work->listener, heirs, s_heirs (self, heirs));
-    zc_error ("upgrade: the new binary can't be run: %s; this process goes on as it is",
+    zc_error (ZC_EVENT ("upgrade.failed error",
+                        "upgrade: the new binary can't be run: %s; this process goes on as it is"),
               strerror (errno));
 }
 
@@ -265,7 +271,9 @@ static void s_end_upgrade (s_master_t *self)
         return;
     self->upgrading = false;
     if (self->failed)
-        zc_error ("upgrade: not every process was replaced; those that were not go on as they are");
+        zc_error (ZC_EVENT (
+            "upgrade.incomplete",
+            "upgrade: not every process was replaced; those that were not go on as they are"));
     else
         s_become_new (self);
 }
@@ -288,7 +296,9 @@ static void s_died (s_master_t *self, unsigned index, int wait_status)
     bool early = now - child->started_ms < S_BIRTH_MS;
     if (child->successor.pid) {
         if (status != ZC_EXIT_OK)
-            zc_error ("worker %u (process %ld) ended while it handed over", index, (long)pid);
+            zc_error (ZC_EVENT ("worker.ended worker process",
+                                "worker %u (process %ld) ended while it handed over"),
+                      index, (long)pid);
         s_succeed (child);
         return;
     }
@@ -303,12 +313,17 @@ static void s_died (s_master_t *self, unsigned index, int wait_status)
     }
     s_restart_later (child, now);
     if (WIFSIGNALED (wait_status))
-        zc_error ("worker %u (process %ld) was ended by signal %d (%s); starting it again in %u ms",
-                  index, (long)pid, WTERMSIG (wait_status), strsignal (WTERMSIG (wait_status)),
-                  child->backoff_ms);
+        zc_error (
+            ZC_EVENT (
+                "worker.ended worker process signal reason ms",
+                "worker %u (process %ld) was ended by signal %d (%s); starting it again in %u ms"),
+            index, (long)pid, WTERMSIG (wait_status), strsignal (WTERMSIG (wait_status)),
+            child->backoff_ms);
     else
-        zc_error ("worker %u (process %ld) ended with status %d; starting it again in %u ms", index,
-                  (long)pid, status, child->backoff_ms);
+        zc_error (
+            ZC_EVENT ("worker.ended worker process status ms",
+                      "worker %u (process %ld) ended with status %d; starting it again in %u ms"),
+            index, (long)pid, status, child->backoff_ms);
 }
 
 static void s_reap (s_master_t *self)
@@ -439,8 +454,10 @@ static int s_run_alone (const zc_work_t *work)
         return status;
     if (!s_stop_heir) {
         zc_succession_become_master (work->listener, &s_heir, 1);
-        zc_error ("upgrade: the new binary can't be run: %s; this process only looks after it",
-                  strerror (errno));
+        zc_error (
+            ZC_EVENT ("upgrade.failed error",
+                      "upgrade: the new binary can't be run: %s; this process only looks after it"),
+            strerror (errno));
     }
     return s_run_master (1, work, &s_heir, s_stop_heir);
 }
@@ -455,8 +472,10 @@ int zc_processes (unsigned count, const zc_work_t *work)
     }
     if (work->listener >= 0 && inherited->role == ZC_SUCCESSION_MASTER) {
         if (count != inherited->count)
-            zc_warn ("processes: another number needs a restart: %u as before", inherited->count);
-        zc_info ("upgrade: complete");
+            zc_warn (ZC_EVENT ("processes.kept processes",
+                               "processes: another number needs a restart: %u as before"),
+                     inherited->count);
+        zc_info (ZC_EVENT ("upgrade.done", "upgrade: complete"));
         return s_run_master (inherited->count, work, inherited->heirs, false);
     }
     return count == 1 ? s_run_alone (work) : s_run_master (count, work, NULL, false);

@@ -8,6 +8,9 @@
 
 #define ZC_TOPIC_MAX 1024 /* bytes */
 
+/*  The length of the character of UTF-8 that `bytes`, of which at least one is left, begin with,
+ * and its code point; 0 if they begin with none. */
+size_t zc_utf8_next (const void *bytes, size_t left, uint32_t *code);
 /*  Whether the bytes are UTF-8 (RFC 3629 §3): whole characters in their shortest form, without
  *  surrogates. The empty string is valid. */
 bool zc_utf8_valid (const void *bytes, size_t len);

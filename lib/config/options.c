@@ -235,6 +235,14 @@ static int s_written (const zc_program_t *program)
     return error ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
 }
 
+/*  The format in which mistakes are told. */
+static void s_choose_format (const zc_program_t *program, int argc, char **argv)
+{
+    static const zc_option_t log_format = {.name = "log-format"};
+    char variable[ZC_VARIABLE_MAX];
+    zc_options_mistakes_as (program, argc, argv, zc_variable_find (program, &log_format, variable));
+}
+
 zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv, int *status)
 {
     zc_options_t *self = calloc (1, sizeof *self);
@@ -254,13 +262,14 @@ zc_options_t *zc_options_new (const zc_program_t *program, int argc, char **argv
     if (!self->secrets || !self->given || !self->words)
         abort ();
     char error[ZC_OPTIONS_ERROR_MAX];
+    s_choose_format (program, argc, argv);
     *status = zc_options_read_line (self, argc, argv);
     if (*status < 0) {
         s_find_file (self);
         self->whole = s_given_text (self, "check") != NULL;
         zc_options_warn_environment (self);
         if (s_load (self, false, error, sizeof error) != 0) {
-            fprintf (stderr, "%s: %s\n", program->program, error);
+            zc_options_mistake (program, error);
             *status = ZC_EXIT_USAGE;
         } else {
             *status = s_checked (self);
@@ -324,6 +333,11 @@ bool zc_options_item (const zc_options_t *self, const char *name, size_t index, 
 const char *zc_options_context (const zc_options_t *self)
 {
     return self->context_path;
+}
+
+const char *zc_options_program (const zc_options_t *self)
+{
+    return self->program->program;
 }
 
 const char *zc_options_word (const zc_options_t *self, size_t index)

@@ -54,7 +54,7 @@ typedef struct {
     const char *epilog;  /* examples; may be NULL */
     const zc_option_t *options; /* ends with ZC_OPTION_END; zc_common_options are added */
     /*  For a command: the options, with spaces between, that are also keys of the file. A
-     *  command has no check, log-level and syslog. NULL: the program is a daemon. */
+     *  command has no check, log-level, log-format and syslog. NULL: the program is a daemon. */
     const char *keys;
     unsigned words; /* how many words that aren't options the program takes; more are a mistake */
     /*  Checks what the table can't say, such as values that exclude each other. Returns NULL, or
@@ -63,10 +63,10 @@ typedef struct {
     const char *(*verify) (const zc_options_t *options, char *error, size_t size);
 } zc_program_t;
 
-/*  Options of every program: config, check (-t), log-level, syslog, help, version; the first two
- *  only for a program that has a section. -t checks the keys of all programs in the file, as far
- *  as types and ranges can tell (lib/config/sections.h). --help=conf and --help=man print what
- *  zc_options_write_conf and zc_options_write_man do; --help=keys prints the program's part of
+/*  Options of every program: config, check (-t), log-level, log-format, syslog, help, version; the
+ * first two only for a program that has a section. -t checks the keys of all programs in the file,
+ * as far as types and ranges can tell (lib/config/sections.h). --help=conf and --help=man print
+ * what zc_options_write_conf and zc_options_write_man do; --help=keys prints the program's part of
  *  lib/config/sections.inc. */
 extern const zc_option_t zc_common_options[];
 
@@ -91,6 +91,8 @@ bool zc_options_bool (const zc_options_t *self, const char *name);
  *  False past the end. */
 bool zc_options_item (const zc_options_t *self, const char *name, size_t index, const char **key,
                       const char **value);
+/*  The program's name. */
+const char *zc_options_program (const zc_options_t *self);
 const char *zc_options_word (const zc_options_t *self, size_t index); /* NULL past the end */
 
 /*  The name of an option whose secret stands in the file, where every user of this machine can

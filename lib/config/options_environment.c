@@ -174,7 +174,9 @@ void zc_options_warn_environment (const zc_options_t *self)
         memcpy (word, nearest.word, len);
         word[len] = 0;
         zc_options_quote (word, quoted, sizeof quoted);
-        fprintf (stderr, "%s: %s%s is no option's variable; did you mean %s?\n",
-                 self->program->program, S_PREFIX, quoted, best);
+        char text[2 * ZC_NEAREST_MAX + ZC_VARIABLE_MAX + 64];
+        snprintf (text, sizeof text, "%s%s is no option's variable; did you mean %s?", S_PREFIX,
+                  quoted, best);
+        zc_options_doubt (self->program, text);
     }
 }

@@ -17,7 +17,7 @@ typedef struct {
 
 static void s_mistake (s_line_t *line, const char *text)
 {
-    fprintf (stderr, "%s: %s\n", line->self->program->program, text);
+    zc_options_mistake (line->self->program, text);
     line->status = ZC_EXIT_USAGE;
 }
 

@@ -114,7 +114,15 @@ const char *zc_variable_find (const zc_program_t *program, const zc_option_t *op
 /*  Sets `values` from the environment. Secrets are taken out of it, so that no child inherits them,
  * and are kept for the next time. Returns 0, or -1 with a line in `error`. */
 int zc_options_read_environment (zc_options_t *self, zc_value_t *values, char *error, size_t size);
-/*  Prints to stderr the names of variables that look like misspelt ones. */
+/*  Says how mistakes are told: as the command line wants the log, or else as the environment does,
+ *  whose value of log-format may be NULL. */
+void zc_options_mistakes_as (const zc_program_t *program, int argc, char **argv,
+                             const char *environment);
+/*  Tells of a mistake, by which the program ends, or of what looks like one: a line for people on
+ *  stderr, or of the log in JSON. */
+void zc_options_mistake (const zc_program_t *program, const char *text);
+void zc_options_doubt (const zc_program_t *program, const char *text);
+/*  Tells of the names of variables that look like misspelt ones. */
 void zc_options_warn_environment (const zc_options_t *self);
 /*  Fills `given` and `words`, which have room. Returns -1, or the exit status where the program
  *  should end. */

@@ -53,15 +53,18 @@ static void s_fail (zc_giver_t *self, const char *why)
     self->state = S_FAILED;
     if (!self->ended)
         kill (self->pid, SIGKILL);
-    zc_error ("upgrade: process %ld %s; this one goes on", (long)self->pid, why);
+    zc_error (
+        ZC_EVENT ("upgrade.failed process error", "upgrade: process %ld %s; this one goes on"),
+        (long)self->pid, why);
     self->hooks.over (self->hooks.arg, false);
 }
 
 static void s_end (zc_giver_t *self)
 {
     size_t left = self->hooks.left (self->hooks.arg);
-    zc_info ("upgrade: process %ld has %zu clients; %zu are told to come back", (long)self->pid,
-             self->given, left);
+    zc_info (ZC_EVENT ("clients.left process given left",
+                       "upgrade: process %ld has %zu clients; %zu are told to come back"),
+             (long)self->pid, self->given, left);
     self->hooks.over (self->hooks.arg, true);
 }
 
@@ -88,8 +91,8 @@ static int s_next (zc_giver_t *self, zc_handover_kind_t kind, uint64_t *number)
     if (len == 0)
         return 0;
     if (len > 0 && frame.kind == ZC_HANDOVER_REFUSED)
-        zc_error ("upgrade: process %ld: %.*s", (long)self->pid, (int)frame.text.len,
-                  frame.text.at);
+        zc_error (ZC_EVENT ("upgrade.refused process error", "upgrade: process %ld: %.*s"),
+                  (long)self->pid, (int)frame.text.len, frame.text.at);
     bool good = len > 0 && frame.kind == kind;
     if (good) {
         *number = frame.number;
@@ -164,8 +167,9 @@ static void s_first_batch (zc_giver_t *self)
     }
     self->state = S_AFTER;
     self->rest_ms = zc_mono_ms () + S_REST_MS;
-    zc_info ("upgrade: %zu clients handed over to process %ld in %llu ms", self->given,
-             (long)self->pid, (unsigned long long)(zc_mono_ms () - began));
+    zc_info (ZC_EVENT ("clients.given clients process ms",
+                       "upgrade: %zu clients handed over to process %ld in %llu ms"),
+             self->given, (long)self->pid, (unsigned long long)(zc_mono_ms () - began));
     self->hooks.committed (self->hooks.arg);
     uv_timer_start (&self->timer, s_on_timer, S_AGAIN_MS, S_AGAIN_MS);
 }

@@ -164,11 +164,14 @@ static void s_failed (s_question_t *question, const char *what, const zc_answer_
 {
     zc_link_t *self = question->link;
     if (answer->kind != ZC_NO_ANSWER)
-        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: %.*s: %.*s", what,
-                        (int)answer->code.len, answer->code.at, (int)answer->text.len,
+        zc_log_limited (&self->limit, ZC_LOG_WARN,
+                        ZC_EVENT ("request.failed request code error", "broker: %s: %.*s: %.*s"),
+                        what, (int)answer->code.len, answer->code.at, (int)answer->text.len,
                         answer->text.at);
     else
-        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: %s: no answer; asking again", what);
+        zc_log_limited (&self->limit, ZC_LOG_WARN,
+                        ZC_EVENT ("request.failed request", "broker: %s: no answer; asking again"),
+                        what);
     s_fail (question);
 }
 
@@ -202,7 +205,8 @@ static void s_unsynced (zc_link_t *self)
         (zc_monitor_is_sending (self->monitor) || ++self->unsynced < self->unsynced_most))
         return;
     zc_log_limited (&self->limit, ZC_LOG_WARN,
-                    "broker: subscriptions don't reach it; connecting to %s again",
+                    ZC_EVENT ("subscriptions.lost broker",
+                              "broker: subscriptions don't reach it; connecting to %s again"),
                     self->redial.endpoint);
     self->unsynced = 0;
     self->unsynced_most *= self->unsynced_most < S_UNSYNCED * 8 ? 2 : 1;
@@ -393,11 +397,12 @@ static void s_ask_limits (zc_link_t *self)
 static void s_set_connected (zc_link_t *self, bool connected)
 {
     if (self->connected && !connected) {
-        zc_warn ("broker: connection lost; clients are kept, retrying");
+        zc_warn (ZC_EVENT ("broker.lost", "broker: connection lost; clients are kept, retrying"));
         zc_redial_good (&self->redial);
         s_lost (self);
     } else if (!self->connected && connected) {
-        zc_info ("broker: %s", self->ever_connected ? "connected again" : "connected");
+        zc_info (ZC_EVENT ("broker.connected -", "broker: %s"),
+                 self->ever_connected ? "connected again" : "connected");
         self->ever_connected = true;
         self->connected = true;
         self->plain = false;
@@ -478,8 +483,10 @@ static void s_handle (zc_link_t *self, size_t index)
         zc_hub_message (self->hub, &message);
     } else {
         self->malformed++;
-        zc_log_limited (&self->limit, ZC_LOG_WARN, "broker: a malformed message of %u frames",
-                        count);
+        zc_log_limited (
+            &self->limit, ZC_LOG_WARN,
+            ZC_EVENT ("broker.malformed frames", "broker: a malformed message of %u frames"),
+            count);
     }
     s_close_frames (self, index);
 }
@@ -750,7 +757,9 @@ static void s_say_if_alone (zc_link_t *self)
         uv_now (self->loop) - self->started_ms < S_ALONE_MS)
         return;
     self->said_alone = true;
-    zc_warn ("broker: nobody answers at %s; clients are kept, retrying", self->redial.endpoint);
+    zc_warn (ZC_EVENT ("broker.unreachable broker",
+                       "broker: nobody answers at %s; clients are kept, retrying"),
+             self->redial.endpoint);
 }
 
 void zc_link_tick (zc_link_t *self)

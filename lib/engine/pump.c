@@ -147,7 +147,8 @@ static void s_submit (zc_pump_t *self)
         return;
     self->stats.batches++;
     if (!zc_ring_submit (self->ring, s_batched, self)) {
-        zc_warn ("io_uring: %s; going on without", strerror (errno));
+        zc_warn (ZC_EVENT ("uring.failed error", "io_uring: %s; going on without"),
+                 strerror (errno));
         zc_ring_destroy (&self->ring);
     }
 }

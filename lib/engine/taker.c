@@ -68,7 +68,7 @@ static void s_stop (zc_taker_t *self)
 static void s_refuse (zc_taker_t *self, const char *why)
 {
     const zc_handover_t frame = {.kind = ZC_HANDOVER_REFUSED, .text = {why, strlen (why)}};
-    zc_error ("upgrade: refused: %s", why);
+    zc_error (ZC_EVENT ("upgrade.refused error", "upgrade: refused: %s"), why);
     s_send (self, &frame);
     s_stop (self);
 }
@@ -154,7 +154,7 @@ static void s_take (zc_taker_t *self)
     }
     self->count = 0;
     if (first) {
-        zc_info ("upgrade: took %zu clients over", count);
+        zc_info (ZC_EVENT ("clients.taken clients", "upgrade: took %zu clients over"), count);
         self->hooks.begin (self->hooks.arg);
     }
 }

@@ -117,7 +117,9 @@ int zc_watch_add (zc_watch_t *self, int fd, int events, void *item)
     struct epoll_event event = {.events = s_epoll_events (events), .data.ptr = item};
     int rc = epoll_ctl (self->fd, EPOLL_CTL_ADD, fd, &event);
     if (rc != 0)
-        zc_log_limited (&limit, ZC_LOG_WARN, "a connection can't be watched, and is closed: %s",
+        zc_log_limited (&limit, ZC_LOG_WARN,
+                        ZC_EVENT ("connection.unwatched error",
+                                  "a connection can't be watched, and is closed: %s"),
                         strerror (errno));
     return rc;
 }

@@ -14,6 +14,7 @@
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
 #include "lib/base/processes.h"
+#include "lib/config/logging.h"
 #include "lib/engine/taker.h"
 #include "lib/peer/name.h"
 #include "lib/wire/figures.h"
@@ -82,8 +83,11 @@ static int s_check_policies (const zc_options_t *options)
     const char *prefix, *value;
     for (size_t i = 0; zc_options_item (options, "slow-topics", i, &prefix, &value); i++) {
         if (strcmp (value, "disconnect") && strcmp (value, "skip") && strcmp (value, "latest")) {
-            zc_error ("slow-topics: %s: '%s' is not a policy: expected disconnect, skip or latest",
-                      prefix, value);
+            zc_error (
+                ZC_EVENT (
+                    "policy.unknown topics policy",
+                    "slow-topics: %s: '%s' is not a policy: expected disconnect, skip or latest"),
+                prefix, value);
             return -1;
         }
     }
@@ -143,12 +147,13 @@ bool zc_worker_reload (zc_options_t *options)
     char error[512];
     int rc = zc_options_reload (options, error, sizeof error);
     if (rc < 0 || s_check_policies (options) != 0) {
-        zc_error ("reload: %s; nothing was changed", rc < 0 ? error : "a bad policy");
+        zc_error (ZC_EVENT ("reload.refused error", "reload: %s; nothing was changed"),
+                  rc < 0 ? error : "a bad policy");
         return false;
     }
     if (rc > 0)
-        zc_warn ("reload: %s", error);
-    zc_log_level (zc_log_parse_level (zc_options_text (options, "log-level")));
+        zc_warn (ZC_EVENT ("reload.restart options", "reload: %s"), error);
+    zc_logging_reload (options);
     return true;
 }
 
@@ -204,7 +209,7 @@ static void s_reload (zc_worker_t *self)
         zc_sse_default_event (zc_options_text (self->options, "default-event"));
         if (self->service->reload)
             self->service->reload (self->service->arg);
-        zc_info ("configuration read again");
+        zc_info (ZC_EVENT ("reload.done", "configuration read again"));
     }
     zc_notify ("READY=1");
 }
@@ -350,10 +355,12 @@ static void s_look_for_broker (zc_worker_t *self)
         return;
     self->stale = stale;
     if (stale)
-        zc_warn ("broker: no answer for %llu s; clients are told, and new ones sent elsewhere",
+        zc_warn (ZC_EVENT (
+                     "broker.silent seconds",
+                     "broker: no answer for %llu s; clients are told, and new ones sent elsewhere"),
                  (unsigned long long)synced_ms / 1000);
     else
-        zc_info ("broker: it answers again; clients are told");
+        zc_info (ZC_EVENT ("broker.back", "broker: it answers again; clients are told"));
     zc_hub_set_stale (self->hub, stale);
     zc_pump_kick (self->pump);
 }
@@ -440,10 +447,10 @@ static void s_upgrade (zc_worker_t *self)
     int fd;
     if (self->draining || self->heir.pid || !self->began)
         return;
-    zc_info ("upgrade: starting the new binary");
+    zc_info (ZC_EVENT ("upgrade.begun", "upgrade: starting the new binary"));
     pid_t pid = zc_succession_start (0, self->service->listener, &fd, &self->heir.channel);
     if (pid < 0) {
-        zc_error ("upgrade: %s", strerror (errno));
+        zc_error (ZC_EVENT ("upgrade.failed error", "upgrade: %s"), strerror (errno));
         return;
     }
     self->heir.pid = pid;
@@ -521,7 +528,7 @@ static void s_tick (uv_timer_t *timer)
 static void s_drain_over (uv_timer_t *timer)
 {
     zc_worker_t *self = timer->data;
-    zc_info ("drain: time is over, closing %llu clients",
+    zc_info (ZC_EVENT ("drain.over clients", "drain: time is over, closing %llu clients"),
              (unsigned long long)zc_hub_stats (self->hub)->clients);
     self->service->abort (self->service->arg);
     zc_worker_stop (self);
@@ -546,8 +553,9 @@ static void s_stop (zc_worker_t *self)
         return;
     if (!self->handed_over) {
         zc_notify ("STOPPING=1");
-        zc_info ("stopping: %llu clients are told to come back",
-                 (unsigned long long)zc_hub_stats (self->hub)->clients);
+        zc_info (
+            ZC_EVENT ("program.stopping clients", "stopping: %llu clients are told to come back"),
+            (unsigned long long)zc_hub_stats (self->hub)->clients);
     }
     zc_giver_destroy (&self->giver);
     s_drain (self);
@@ -593,8 +601,9 @@ static int s_open (zc_worker_t *self)
     };
     self->link = zc_link_new (&self->loop, &link);
     if (!self->link) {
-        zc_error ("broker: can't connect to %s and %s: %s; check the endpoints", link.subscribe,
-                  link.control, strerror (errno));
+        zc_error (ZC_EVENT ("start.failed - - error",
+                            "broker: can't connect to %s and %s: %s; check the endpoints"),
+                  link.subscribe, link.control, strerror (errno));
         return -1;
     }
     zc_hub_config_t config = s_hub_config (self);
@@ -639,7 +648,7 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     if (s_check_policies (options) != 0)
         return ZC_EXIT_USAGE;
     if (zc_curve_start (options, error, sizeof error) != 0) {
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
         return ZC_EXIT_FAILURE;
     }
     uv_loop_init (&self.loop);
@@ -656,7 +665,7 @@ int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *
     }
     s_close (&self);
     if (uv_loop_close (&self.loop) != 0)
-        zc_warn ("stopping: a handle was left open");
+        zc_warn (ZC_EVENT ("handle.left", "stopping: a handle was left open"));
     return self.failed ? ZC_EXIT_FAILURE : ZC_EXIT_OK;
 }
 
@@ -666,7 +675,9 @@ bool zc_worker_batch (zc_worker_t *self)
         return false;
     bool can = zc_pump_batch (self->pump);
     if (!can)
-        zc_info ("io_uring: %s; each send is a system call of its own", strerror (errno));
+        zc_info (
+            ZC_EVENT ("uring.failed error", "io_uring: %s; each send is a system call of its own"),
+            strerror (errno));
     return can;
 }
 

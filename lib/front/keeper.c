@@ -304,7 +304,8 @@ static void s_read_again (zc_keeper_t *self)
     char error[512];
     zc_access_t *access = zc_access_new (self->front->options, error, sizeof error);
     if (!access) {
-        zc_error ("%s; the keys and rules read before stay in use", error);
+        zc_error (ZC_EVENT ("keys.refused error", "%s; the keys and rules read before stay in use"),
+                  error);
         return;
     }
     zc_access_destroy (&self->access);
@@ -317,7 +318,7 @@ void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms)
     if (mono_ms - self->looked_ms >= S_LOOK_MS) {
         self->looked_ms = mono_ms;
         if (zc_access_changed (self->access)) {
-            zc_info ("a file of keys has changed: reading them again");
+            zc_info (ZC_EVENT ("keys.changed", "a file of keys has changed: reading them again"));
             s_read_again (self);
         }
     }
@@ -374,7 +375,7 @@ zc_keeper_t *zc_keeper_new (zc_front_t *front)
     char error[512];
     zc_access_t *access = zc_access_new (front->options, error, sizeof error);
     if (!access) {
-        zc_error ("%s", error);
+        zc_error (ZC_EVENT ("start.failed error", "%s"), error);
         return NULL;
     }
     zc_keeper_t *self = calloc (1, sizeof *self);

@@ -41,8 +41,11 @@ int zc_curve_read (zc_certificate_t *certificate, const char *path, bool secret,
     if (rc != 0)
         snprintf (error, size, "certificate %s: %s", path, why);
     else if (secret && info.st_mode & (S_IRWXO))
-        zc_warn ("certificate %s: every user of this machine can read its secret key; chmod o=",
-                 path);
+        zc_warn (
+            ZC_EVENT (
+                "certificate.exposed path",
+                "certificate %s: every user of this machine can read its secret key; chmod o="),
+            path);
     return rc;
 }
 

@@ -55,8 +55,8 @@ bool zc_report_name_answer (zc_report_name_t *self, const zc_answer_t *answer)
         snprintf (self->text, sizeof self->text, "%s@%s", self->base, host);
     else
         snprintf (self->text, sizeof self->text, "%s@%s-%d", self->base, host, (int)getpid ());
-    zc_warn ("another program reports to the broker as %s: from now on this one is %s (name gives "
-             "another)",
+    zc_warn (ZC_EVENT ("name.taken before name", "another program reports to the broker as %s: "
+                                                 "from now on this one is %s (name gives another)"),
              before, self->text);
     return true;
 }

@@ -124,8 +124,10 @@ static void s_complain (zc_redis_t *self, const char *what, const char *reason)
 {
     bool was_good = self->state == S_READY && !self->given_up;
     bool said = !was_good && strcmp (self->complaint, reason) == 0;
-    zc_log (said ? ZC_LOG_DEBUG : ZC_LOG_WARN, "redis %s (%s): %s: %s; trying again",
-            self->config.address->shown, self->config.name, what, reason);
+    zc_log (
+        said ? ZC_LOG_DEBUG : ZC_LOG_WARN,
+        ZC_EVENT ("redis.lost redis connection what error", "redis %s (%s): %s: %s; trying again"),
+        self->config.address->shown, self->config.name, what, reason);
     snprintf (self->complaint, sizeof self->complaint, "%s", reason);
 }
 
@@ -282,7 +284,8 @@ void zc_redis_works (zc_redis_t *self)
     self->given_up = false;
     self->backoff_ms = S_BACKOFF_MIN_MS;
     if (self->complaint[0])
-        zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+        zc_info (ZC_EVENT ("redis.connected redis connection", "redis %s (%s): connected"),
+                 self->config.address->shown, self->config.name);
     self->complaint[0] = 0;
 }
 
@@ -305,7 +308,8 @@ static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
     if (!self->given_up) {
         self->complaint[0] = 0;
         self->backoff_ms = S_BACKOFF_MIN_MS;
-        zc_info ("redis %s (%s): connected", self->config.address->shown, self->config.name);
+        zc_info (ZC_EVENT ("redis.connected redis connection", "redis %s (%s): connected"),
+                 self->config.address->shown, self->config.name);
     }
     self->config.ready (self->config.arg);
     return self->state == S_READY;
@@ -349,7 +353,9 @@ static void s_reply (zc_redis_t *self, const redisReply *reply)
         /* a push, which belongs to no command */
         self->config.reply (self->config.arg, NULL, reply);
     else if (!s_pay (self, &tag))
-        zc_log_limited (&s_limit, ZC_LOG_WARN, "redis %s (%s): a reply to no command: %.*s",
+        zc_log_limited (&s_limit, ZC_LOG_WARN,
+                        ZC_EVENT ("redis.unexpected redis connection error",
+                                  "redis %s (%s): a reply to no command: %.*s"),
                         self->config.address->shown, self->config.name,
                         (int)zc_reply_error (reply).len, zc_reply_error (reply).at);
     else if (tag != &s_ping)

@@ -241,3 +241,53 @@ def test_commands_of_the_documents_can_be_run_twice(path):
         assert not re.search(r">>|tee -a", line), f"{line}: appended twice"
         into_etc = re.search(r"\b(cp|install)\b.* /etc/", line)
         assert not into_etc or "cp -n" in line or "--update=none" in line, f"{line}: what was edited is gone"
+
+
+# -- the log
+
+CALL = re.compile(r"\bzc_(?:error|warn|info|debug|log|log_limited) \(")
+LOGGED = re.compile(r'ZC_EVENT \(\s*"([^"]*)",\s*((?:"(?:\\.|[^"\\])*"|PRI[a-z]\d+|\s)+)\)')
+RESERVED = {"time", "level", "program", "pid", "event", "message", "trace_id", "span_id", "left_out"}
+
+
+def log_calls():
+    """(place, the call's text) of every call that logs."""
+    for path in sorted(path for folder in ("lib", "broker", "fcgi", "ws", "bridge", "tools") for path in (SOURCE / folder).rglob("*.c")):
+        text = path.read_text()
+        if path.relative_to(SOURCE).as_posix() != "lib/base/log.c":
+            for match in CALL.finditer(text):
+                yield f"{path.relative_to(SOURCE)}:{text.count(chr(10), 0, match.start()) + 1}", text[match.end() : text.index(";\n", match.end())]
+
+
+def test_every_line_of_the_log_has_an_event():
+    unnamed = [place for place, call in log_calls() if not LOGGED.search(call)]
+    assert not unnamed, 'name what is logged: zc_warn (ZC_EVENT ("noun.verb field field", "text %s %d"), …); and a row in doc/logs.md'
+    for place, call in log_calls():
+        names, text = LOGGED.search(call).groups()
+        event, *fields = names.split(" ")
+        assert re.fullmatch(r"[a-z]+\.[a-z]+", event), place
+        given = [field for field in fields if field != "-"]
+        assert len(set(given)) == len(given) and not RESERVED & set(given), place
+        assert all(re.fullmatch(r"[a-z]+", field) for field in given), place
+        conversions = re.findall(r"%(?!%)[-+ #0]*\d*(?:\.(?:\*|\d*))?(?:hh?|ll?|z)?(.)", re.sub(r'"\s*PRI(.)\d+\s*"?', r"\1", text).replace("%%", ""))
+        assert all(letter in "cdiuxs" for letter in conversions), f"{place}: lib/base/log_line.c knows no such conversion: {conversions}"
+        assert len(fields) <= len(conversions), f"{place}: more fields than conversions"
+
+
+def test_every_event_is_documented():
+    """With its fields and levels, and no other one."""
+    told = {}
+    for event, levels, fields in re.findall(r"^\| `([a-z]+\.[a-z]+)` \| ([a-z, ]*) \| ([^|]*) \| [^|]+ \|$", (SOURCE / "doc/logs.md").read_text(), re.MULTILINE):
+        assert event not in told, event
+        told[event] = (set(levels.split(", ")), set(re.findall(r"`(\w+)`", fields)))
+    assert list(told) == sorted(told)
+    logged = {}
+    for place, call in log_calls():
+        if not LOGGED.search(call):  # the test above tells of it
+            continue
+        event, *fields = LOGGED.search(call).group(1).split(" ")
+        levels, known = logged.setdefault(event, (set(), set()))
+        known |= set(fields) - {"-"}
+        line = (SOURCE / place.split(":")[0]).read_text().split("\n")[int(place.split(":")[1]) - 1]
+        levels |= {level.lower() for level in re.findall(r"ZC_LOG_(ERROR|WARN|INFO|DEBUG)", call)} or set(re.findall(r"\bzc_(error|warn|info|debug) \(", line))
+    assert told == logged

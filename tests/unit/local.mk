@@ -322,6 +322,11 @@ TESTS += tests/unit/limit_test
 tests_unit_limit_test_SOURCES = tests/unit/limit_test.c tests/unit/unit.h
 tests_unit_limit_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/log_line_test
+TESTS += tests/unit/log_line_test
+tests_unit_log_line_test_SOURCES = tests/unit/log_line_test.c tests/unit/unit.h
+tests_unit_log_line_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/log_test
 TESTS += tests/unit/log_test
 tests_unit_log_test_SOURCES = tests/unit/log_test.c tests/unit/unit.h tests/unit/capture.h

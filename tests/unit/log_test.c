@@ -158,6 +158,76 @@ static void test_limited_below_level (void **state)
     assert_int_equal (limit.left_out, 0);
 }
 
+/*  The line that zc_warn makes of this, in JSON, without the time, which has the usual form. */
+static const char *s_json (void)
+{
+    char *rest = strstr (s_capture.text, "\"level\":");
+    assert_non_null (rest);
+    assert_int_equal (rest - s_capture.text, strlen ("{'time':'2026-11-28T04:20:00.123Z',"));
+    assert_string_equal (rest + strlen (rest) - 2, "}\n");
+    return rest;
+}
+
+static void test_json (void **state)
+{
+    (void)state;
+    char expected[400];
+    zc_log_format (ZC_LOG_JSON);
+    capture_begin (&s_capture, STDERR_FILENO);
+    zc_warn (ZC_EVENT ("client.closed client code", "%s: closed %u \"so\""), "[::1]:5\n", 1009u);
+    capture_end (&s_capture);
+    snprintf (expected, sizeof expected,
+              "\"level\":\"warn\",\"program\":\"zcast-test\",\"pid\":%ld,"
+              "\"event\":\"client.closed\",\"message\":\"[::1]:5\\n: closed 1009 \\\"so\\\"\","
+              "\"client\":\"[::1]:5\\n\",\"code\":1009}\n",
+              (long)getpid ());
+    assert_string_equal (s_json (), expected);
+    zc_log_limit_t limit = {.left_out = 7};
+    zc_log_trace ((zc_slice_t){"4bf92f3577b34da6a3ce929d0e0e4736", 32},
+                  (zc_slice_t){"00f067aa0ba902b7", 16});
+    capture_begin (&s_capture, STDERR_FILENO);
+    zc_log_limited (&limit, ZC_LOG_ERROR, "no name");
+    capture_end (&s_capture);
+    zc_log_no_trace ();
+    assert_non_null (strstr (s_json (), ",\"event\":\"other\",\"message\":\"no name\","
+                                        "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
+                                        "\"span_id\":\"00f067aa0ba902b7\",\"left_out\":7}\n"));
+    zc_log_format (ZC_LOG_TEXT);
+}
+
+/*  A message of any length leaves room for the fields. */
+static void test_json_cut (void **state)
+{
+    (void)state;
+    char text[5000];
+    memset (text, 1, sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    zc_log_format (ZC_LOG_JSON);
+    capture_begin (&s_capture, STDERR_FILENO);
+    zc_info (ZC_EVENT ("a.b error count", "%s %u"), text, 12345u);
+    capture_end (&s_capture);
+    zc_log_format (ZC_LOG_TEXT);
+    assert_in_range (strlen (s_capture.text), 2048, ZC_LOG_LINE_MAX);
+    assert_non_null (strstr (s_json (), "\\u0001...\",\"error\":\"\\u0001"));
+    assert_non_null (strstr (s_json (), "\\u0001...\",\"count\":12345}\n"));
+}
+
+/*  For people, the event's name isn't shown, and a trace is. */
+static void test_text_of_events (void **state)
+{
+    (void)state;
+    zc_log_trace ((zc_slice_t){"4bf92f3577b34da6a3ce929d0e0e4736", 32},
+                  (zc_slice_t){"00f067aa0ba902b7", 16});
+    capture_begin (&s_capture, STDERR_FILENO);
+    zc_warn (ZC_EVENT ("client.closed client", "%s: closed"), "x");
+    zc_log_no_trace ();
+    zc_warn (ZC_EVENT ("client.closed client", "%s: closed"), "y");
+    capture_end (&s_capture);
+    assert_non_null (
+        strstr (s_capture.text, "]: x: closed (trace 4bf92f3577b34da6a3ce929d0e0e4736)\n"));
+    assert_non_null (strstr (s_capture.text, "]: y: closed\n"));
+}
+
 static int s_open (void **state)
 {
     (void)state;
@@ -168,13 +238,11 @@ static int s_open (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_form),
-        cmocka_unit_test (test_escapes),
-        cmocka_unit_test (test_cut),
-        cmocka_unit_test (test_levels),
-        cmocka_unit_test (test_errno_is_kept),
-        cmocka_unit_test (test_limited),
-        cmocka_unit_test (test_limited_below_level),
+        cmocka_unit_test (test_form),          cmocka_unit_test (test_escapes),
+        cmocka_unit_test (test_cut),           cmocka_unit_test (test_levels),
+        cmocka_unit_test (test_errno_is_kept), cmocka_unit_test (test_json),
+        cmocka_unit_test (test_json_cut),      cmocka_unit_test (test_text_of_events),
+        cmocka_unit_test (test_limited),       cmocka_unit_test (test_limited_below_level),
     };
     return cmocka_run_group_tests (tests, s_open, NULL);
 }

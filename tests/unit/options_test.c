@@ -1214,7 +1214,7 @@ static void test_sample (void **state)
         keys += key;
         to += sprintf (to, "%s%s\n", key ? "    " : line, key ? line + 5 : "");
     }
-    assert_int_equal (keys, LENGTH (s_options) - 1 - 2 + 2);
+    assert_int_equal (keys, LENGTH (s_options) - 1 - 2 + 3);
     assert_int_equal (sections, 1);
     options = s_new_file (live, "");
     assert_int_equal (zc_options_number (options, "max-lag"), 1 << 20);
