@@ -7,6 +7,7 @@ import pytest
 
 from stack import wait_for
 from test_access import CARRIERS, Doors, secret, token  # noqa: F401: secret is a fixture
+from test_broker import control, receive
 from test_topics import verdicts
 from test_ws import V1, events, of_type, wait_events
 
@@ -95,6 +96,38 @@ def test_a_selector_s_subscription_goes_with_its_last_client(stack):
     for client in clients:
         client.close()
     wait_for(lambda: stack.stats()["subscriptions"] == before, "none is left")
+
+
+def test_what_a_worker_loses(stack):
+    """The worker stands still, and the broker drops messages for it: nothing but the broker's lists tells it of topics that
+    it has never seen. There are more than a list has room for."""
+    stack.broker("--subscribe-hwm=100", "--max-topics=200000", "--history-messages=100000")
+    daemon = stack.ws()
+    stack.web_port = stack.ws_port
+    clients = [stack.sse(match="many/#"), stack.sse("many/7", match="many/+"), stack.sse(pattern="many/1*")]
+    for client in clients:
+        client.wait_open()
+        wait_for(lambda: client.last_id, "the first event")
+    stack.publish("many/7", "first")
+    wait_data(clients[0], ["first"])
+    daemon.pause()
+    count = 12_000
+    dealer, padding = control(stack), "." * 1000
+    for block in range(0, count, 100):
+        for i in range(block, block + 100):
+            dealer.send_multipart([b"PUBLISH", f"many/{i}".encode(), f"{i}{padding}".encode()])
+        receive(dealer, 100)
+    assert stack.stats()["dropped"]["episodes"] > 0
+    daemon.resume()
+    every = [f"{i}{padding}" for i in range(count)]
+    wait_data(clients[0], ["first", *every])
+    wait_data(clients[1], ["first", *every])
+    wait_data(clients[2], [one for i, one in enumerate(every) if str(i)[0] == "1"])
+    for client in clients:
+        assert verdicts(client) == []
+    workers = stack.stats()["workers"].values()
+    wait_for(lambda: sum(worker["lists"] for worker in stack.stats()["workers"].values()) > 0, "a list was asked for")
+    assert all(worker["late"] == 0 for worker in workers)
 
 
 @pytest.mark.parametrize("durable", [False, True])
