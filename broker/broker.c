@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/peer/redial.h"
+#include "lib/wire/selector.h"
 
 #define S_GATHER_US 2000 /* how long messages gather */
 #define S_CROWD 400      /* messages a second from which on they gather */
@@ -770,7 +771,7 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
 static void s_limit_intake (const zc_broker_config_t *config)
 {
     uint64_t message = config->max_payload + 2 * ZC_HEADERS_MAX;
-    uint64_t topics = (uint64_t)ZC_TOPICS_MAX * (ZC_TOPIC_MAX + 1);
+    uint64_t topics = (uint64_t)ZC_TOPICS_MAX * (ZC_SELECTOR_MAX + 1);
     const zc_meter_limits_t publish = {S_FRAMES_MAX, message, 0};
     const zc_meter_limits_t control = {ZC_ASK_FRAMES + S_FRAMES_MAX,
                                        message > topics ? message : topics, 0};

@@ -276,9 +276,10 @@ int zc_http_sub (const zc_options_t *options, zc_printer_t *printer, const char 
         return ZC_EXIT_USAGE;
     self.stream = zc_eventstream_new (S_EVENT_MAX, s_event, &self);
     zc_buf_adds (&self.path, "/events?format=zcast.v1");
+    bool match = zc_options_bool (options, "match");
     const char *topic;
     for (size_t i = 0; (topic = zc_options_word (options, i)); i++) {
-        zc_buf_adds (&self.path, "&topic=");
+        zc_buf_adds (&self.path, match ? "&match=" : "&topic=");
         zc_http_encode (self.http, &self.path, (zc_slice_t){topic, strlen (topic)});
     }
     int status = s_run (&self);

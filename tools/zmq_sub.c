@@ -7,6 +7,7 @@
 #include "lib/base/daemon.h"
 #include "lib/peer/context.h"
 #include "lib/peer/subscriber.h"
+#include "lib/wire/selector.h"
 #include "tools/http.h"
 #include "tools/http_sub.h"
 #include "tools/locate.h"
@@ -49,6 +50,12 @@ static const zc_option_t s_options[] = {
      .type = ZC_OPT_BOOL,
      .preset = "no",
      .help = "TOPIC stands for all topics that begin with it; an empty one for all there are"},
+    {.name = "match",
+     .letter = 'm',
+     .type = ZC_OPT_BOOL,
+     .preset = "no",
+     .help = "TOPIC is a filter as in MQTT: + stands for one level between slashes, # at the end "
+             "for all further ones"},
     ZC_FORMAT_OPTION,
     ZC_HTTP_OPTIONS,
     ZC_TOOL_ENDPOINTS,
@@ -63,7 +70,7 @@ static const zc_program_t s_program = {
     .words = 10000,
     .summary =
         "Prints the messages of the topics as they come: the payload, a line each; with several "
-        "topics, or --prefix, the topic and a tab before it. What is missed on the way is "
+        "topics, --prefix or --match, the topic and a tab before it. What is missed on the way is "
         "fetched from history; what is gone from there is said on standard error.",
     .epilog =
         "Exit status: 0 when --count is reached, or, without it, when a signal ends it or at\n"
@@ -75,6 +82,7 @@ static const zc_program_t s_program = {
         "  zmq sub news --since last:10\n"
         "  zmq sub reply/42 --count 1 --timeout 10\n"
         "  zmq sub --prefix host/\n"
+        "  zmq sub --match host/+/load\n"
         "  zmq sub news --format '%T %i %p\\n'\n"
         "  zmq sub news --http https://www.example.org --token-file ann.token\n",
     .options = s_options,
@@ -84,14 +92,29 @@ typedef struct {
     const zc_options_t *options;
     zc_subscriber_t *subscriber;
     zc_printer_t printer;
-    char since[ZC_ID_SIZE]; /* the position of --since; empty: none */
-    bool ready;             /* it has been live */
+    char since[ZC_ID_SIZE];  /* the position of --since; empty: none */
+    zc_selector_t **filters; /* owned, of --match: a filter for each TOPIC; or NULL */
+    zc_slice_t *topics;      /* owned: each TOPIC, or the text that its filter begins with */
+    size_t count;
+    bool prefix; /* topics stand for all that begin with them */
+    bool ready;  /* it has been live */
     bool refused;
 } s_sub_t;
+
+/*  The broker gives us all topics that begin as a filter does. */
+static bool s_is_wanted (const s_sub_t *self, zc_slice_t topic)
+{
+    for (size_t i = 0; self->filters && i < self->count; i++)
+        if (zc_selector_match (self->filters[i], topic))
+            return true;
+    return !self->filters;
+}
 
 static void s_message (void *arg, const zc_message_t *message)
 {
     s_sub_t *self = arg;
+    if (!s_is_wanted (self, message->topic))
+        return;
     zc_printer_message (&self->printer, message);
     if (zc_printer_full (&self->printer))
         zc_subscriber_pause (self->subscriber, true);
@@ -122,7 +145,6 @@ static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
 
 static int s_open (s_sub_t *self, void *context)
 {
-    bool prefix = zc_options_bool (self->options, "prefix");
     zc_subscriber_config_t config = {.subscribe = zc_options_text (self->options, "subscribe"),
                                      .control = zc_options_text (self->options, "control"),
                                      .since = *self->since ? self->since : NULL,
@@ -136,10 +158,9 @@ static int s_open (s_sub_t *self, void *context)
         zc_tool_say ("%s or %s: %s", config.subscribe, config.control, zmq_strerror (errno));
         return ZC_EXIT_FAILURE;
     }
-    const char *topic;
-    for (size_t i = 0; (topic = zc_options_word (self->options, i)); i++)
-        zc_subscriber_add (self->subscriber, (zc_slice_t){topic, strlen (topic)}, prefix);
-    self->printer.topics = prefix || zc_options_word (self->options, 1);
+    for (size_t i = 0; i < self->count; i++)
+        zc_subscriber_add (self->subscriber, self->topics[i], self->prefix);
+    self->printer.topics = self->prefix || self->count > 1;
     return ZC_EXIT_OK;
 }
 
@@ -189,18 +210,52 @@ static int s_run (s_sub_t *self)
     return zc_printer_verdict (&self->printer, false);
 }
 
-static int s_check_words (const zc_options_t *options)
+/*  Takes one TOPIC. Returns NULL, or what is wrong with it. */
+static const char *s_take_word (s_sub_t *self, zc_slice_t topic)
 {
-    if (!zc_options_word (options, 0))
+    bool prefix = zc_options_bool (self->options, "prefix");
+    const char *wrong = "a topic is 1 to 1024 bytes of UTF-8 without control characters";
+    if (self->filters) {
+        zc_selector_t *filter = zc_selector_new (ZC_SELECTOR_FILTER, topic, &wrong);
+        if (!filter)
+            return wrong;
+        self->filters[self->count] = filter;
+        topic = zc_selector_beginning (filter);
+    } else if (!zc_topic_valid (topic.at, topic.len) && !(prefix && topic.len == 0)) {
+        return wrong;
+    }
+    self->topics[self->count++] = topic;
+    return NULL;
+}
+
+static int s_take_words (s_sub_t *self)
+{
+    bool match = zc_options_bool (self->options, "match");
+    const char *word, *wrong;
+    size_t count = 0;
+    if (!zc_options_word (self->options, 0))
         return zc_tool_misuse ("which topic?");
-    const char *topic;
-    bool prefix = zc_options_bool (options, "prefix");
-    for (size_t i = 0; (topic = zc_options_word (options, i)); i++)
-        if (!zc_topic_valid (topic, strlen (topic)) && !(prefix && !*topic))
-            return zc_tool_misuse ("topic %zu: a topic is 1 to 1024 bytes of UTF-8 without control "
-                                   "characters",
-                                   i + 1);
+    if (match && zc_options_bool (self->options, "prefix"))
+        return zc_tool_misuse ("--prefix and --match don't go together");
+    while (zc_options_word (self->options, count))
+        count++;
+    self->prefix = match || zc_options_bool (self->options, "prefix");
+    self->topics = calloc (count, sizeof *self->topics);
+    self->filters = match ? calloc (count, sizeof *self->filters) : NULL;
+    if (!self->topics || (match && !self->filters))
+        abort ();
+    for (size_t i = 0; (word = zc_options_word (self->options, i)); i++)
+        if ((wrong = s_take_word (self, (zc_slice_t){word, strlen (word)})))
+            return zc_tool_misuse ("topic %zu: %s", i + 1, wrong);
     return ZC_EXIT_OK;
+}
+
+static void s_clear_words (s_sub_t *self)
+{
+    for (size_t i = 0; self->filters && i < self->count; i++)
+        zc_selector_destroy (&self->filters[i]);
+    free (self->filters);
+    free (self->topics);
 }
 
 /*  --http: what a browser could see. */
@@ -221,39 +276,30 @@ static int s_sub_http (s_sub_t *self)
     } else if (text) {
         begin = since.from == ZC_FROM_EARLIEST ? "earliest" : since.own_id;
     }
-    self->printer.topics = zc_options_word (self->options, 1);
+    self->printer.topics = self->prefix || self->count > 1;
     return zc_http_sub (self->options, &self->printer, begin);
 }
 
 /*  Reads --since, and asks the broker for the part that only the broker knows. */
 static int s_find_begin (s_sub_t *self)
 {
-    const char *text = zc_options_text (self->options, "since"), *topic;
+    const char *text = zc_options_text (self->options, "since");
     if (!text)
         return ZC_EXIT_OK;
-    bool prefix = zc_options_bool (self->options, "prefix");
     zc_since_t since;
     const char *wrong = zc_since_parse (&since, text, zc_wall_ms ());
     if (wrong)
         return zc_tool_misuse ("--since %s: %s", text, wrong);
-    if (prefix && since.from == ZC_FROM_OWN_ID)
+    if (self->prefix && since.from == ZC_FROM_OWN_ID)
         return zc_tool_misuse ("--since %s: a publisher's own id belongs to one topic, and not to "
-                               "all of a --prefix (what it takes: " ZC_SINCE_FORMS ")",
+                               "all of a --prefix or --match (what it takes: " ZC_SINCE_FORMS ")",
                                text);
-    size_t count = 0;
-    while (zc_options_word (self->options, count))
-        count++;
-    zc_slice_t *topics = calloc (count, sizeof *topics);
-    if (!topics)
-        abort ();
-    for (size_t i = 0; (topic = zc_options_word (self->options, i)); i++)
-        topics[i] = (zc_slice_t){topic, strlen (topic)};
+    if (self->filters && since.from == ZC_FROM_LAST)
+        return zc_tool_misuse ("--since %s: the last messages can't be counted with --match", text);
     uint64_t timeout = (uint64_t)zc_options_number (self->options, "timeout");
     unsigned connect_ms = timeout && timeout < S_CONNECT_MS ? (unsigned)timeout : S_CONNECT_MS;
-    int status = zc_locate (self->options, &since, topics, count, prefix, ZC_ID_MAX, connect_ms,
-                            self->since);
-    free (topics);
-    return status;
+    return zc_locate (self->options, &since, self->topics, self->count, self->prefix, ZC_ID_MAX,
+                      connect_ms, self->since);
 }
 
 static int s_sub_broker (s_sub_t *self)
@@ -272,14 +318,15 @@ static int s_sub_broker (s_sub_t *self)
 
 static int s_sub (const zc_options_t *options)
 {
-    int status = s_check_words (options);
     s_sub_t self = {.options = options};
+    int status = s_take_words (&self);
     if (status == ZC_EXIT_OK)
         status = zc_printer_init (&self.printer, options, zc_options_bool (options, "json"), NULL);
     self.printer.want = (uint64_t)zc_options_number (options, "count");
     if (status == ZC_EXIT_OK)
         status = zc_options_text (options, "http") ? s_sub_http (&self) : s_sub_broker (&self);
     zc_printer_clear (&self.printer);
+    s_clear_words (&self);
     return status;
 }
 

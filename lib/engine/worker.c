@@ -19,6 +19,7 @@
 #include "lib/peer/name.h"
 #include "lib/wire/figures.h"
 #include "lib/wire/message.h"
+#include "lib/wire/selector.h"
 #include "lib/wire/sse.h"
 
 #define S_TICK_MS 200
@@ -230,8 +231,12 @@ static void s_add_slow (zc_worker_t *self, json_t *report)
         json_object_set_new (row, "lag", json_integer ((json_int_t)zc_client_lag (clients[i])));
         json_object_set_new (row, "blocked", json_boolean (clients[i]->blocked));
         json_object_set_new (row, "topics", json_integer ((json_int_t)topic_count));
-        json_object_set_new (
-            row, "topic", topic_count ? json_stringn (topics[0].at, topics[0].len) : json_null ());
+        zc_slice_t topic = topic_count && zc_names_selector (topics[0])
+                               ? zc_selector_text (topics[0])
+                           : topic_count ? topics[0]
+                                         : (zc_slice_t){0};
+        json_object_set_new (row, "topic",
+                             topic.at ? json_stringn (topic.at, topic.len) : json_null ());
         json_array_append_new (list, row);
     }
     json_object_set_new (report, "slow", list);

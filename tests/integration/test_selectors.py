@@ -148,6 +148,18 @@ def test_a_broker_that_restarts(stack, tmp_path, durable):
     assert verdicts(client) == [] if durable else set(verdicts(client)) <= {"gap"}
 
 
+@pytest.mark.parametrize("http", [False, True])
+def test_zmq_sub(ws, http):
+    where = ["--http", f"http://127.0.0.1:{ws.ws_port}"] if http else []
+    for topic in ["shop/1/price", "shop/1", "shops", "shop/2/price"]:
+        ws.publish(topic, f"of {topic}")
+    found = ws.zmq("sub", "--match", "shop/+/price", "shops", "--since", "earliest", "--count", "3", *where)
+    assert found.stdout.splitlines() == ["shop/1/price\tof shop/1/price", "shops\tof shops", "shop/2/price\tof shop/2/price"]
+    for words, why in [(["a/#/b"], "+ stands for"), (["a", "--prefix"], "go together"), ([""], "1 to 1024"), (["a/#", "--since", "last:2"], "last:2")]:
+        done = ws.zmq("sub", "--match", *words, *where, check=False)
+        assert done.returncode == 2 and why in done.stderr
+
+
 REFUSED = [
     ("match", "a/#/b", "+ stands for a whole level"),
     ("match", "a" * 1025, "1 to 1024 bytes"),
