@@ -290,10 +290,10 @@ static void s_meet_line (zc_dialogue_t *self, zc_id_t have)
         !s_raise (self, have))
         return;
     self->doubt = have + 1;
-    zc_log_limited (
-        &limit, ZC_LOG_WARN,
-        ZC_EVENT ("positions.repeated", "positions were given twice: the clock was set back, and "
-                                        "history was lost; clients that come back are told a gap"));
+    zc_log_limited (&limit, ZC_LOG_WARN,
+                    ZC_EVENT ("positions.repeated",
+                              "positions were given twice: the clock was set back, and "
+                              "history was lost; clients that come back are told a gap"));
 }
 
 /*  The log may still bring it. */

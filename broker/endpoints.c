@@ -270,10 +270,10 @@ static void s_watch_descriptors (zc_endpoints_t *self)
     if (scarce && !self->scarce) {
         zc_acceptors_pause (self->acceptors);
         self->counters->out_of_files++;
-        zc_log_limited (
-            &limit, ZC_LOG_WARN,
-            ZC_EVENT ("descriptors.scarce", "out of descriptors: new connections wait (raise the "
-                                            "limit: LimitNOFILE, ulimit -n)"));
+        zc_log_limited (&limit, ZC_LOG_WARN,
+                        ZC_EVENT ("descriptors.scarce",
+                                  "out of descriptors: new connections wait (raise the "
+                                  "limit: LimitNOFILE, ulimit -n)"));
     }
     self->scarce = scarce;
 }

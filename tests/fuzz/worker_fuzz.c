@@ -17,6 +17,8 @@
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 static const zc_slice_t s_names[TOPICS] = {{"a", 1}, {"b", 1}, {"ab", 2}};
+#define SELECTORS 2
+static const zc_slice_t s_selectors[SELECTORS] = {{"\x01pa*", 4}, {"\x01m+", 3}};
 
 typedef struct {
     zc_hub_t *hub;
@@ -71,7 +73,7 @@ static void s_note (s_worker_t *worker, uint64_t token)
 static void s_subscribe (void *self, const char *topic, size_t len)
 {
     (void)self;
-    if (!zc_topic_valid (topic, len))
+    if (len > 0 && !zc_topic_valid (topic, len))
         abort ();
 }
 
@@ -87,6 +89,15 @@ static void s_fetch (void *self, uint64_t token, zc_slice_t since, const char *t
 {
     (void)topics, (void)line;
     if (since.len == 0 || len == 0)
+        abort ();
+    s_note (self, token);
+}
+
+static void s_list (void *self, uint64_t token, zc_id_t since, const zc_slice_t *prefixes,
+                    size_t count)
+{
+    (void)since, (void)prefixes;
+    if (count == 0)
         abort ();
     s_note (self, token);
 }
@@ -141,15 +152,30 @@ static void s_hear_end (s_worker_t *worker)
     zc_hub_fetched (worker->hub, token, head, floor, since, byte & 1, byte >> 1);
 }
 
+static void s_hear_list (s_worker_t *worker)
+{
+    zc_buf_t list = ZC_BUF_INIT;
+    uint64_t token = s_token (worker);
+    zc_id_t head = s_id (), forgotten = s_id ();
+    for (unsigned count = s_byte () % (TOPICS + 2); count > 0; count--)
+        zc_listed_add (&list, s_id (), s_names[s_byte () % TOPICS]);
+    zc_hub_listed (worker->hub, token, head, forgotten,
+                   (zc_slice_t){(const char *)list.data, list.len});
+    zc_buf_clear (&list);
+}
+
 /*  Clients. */
 
-static size_t s_topics (zc_slice_t topics[TOPICS])
+static size_t s_topics (zc_slice_t topics[TOPICS + SELECTORS])
 {
-    unsigned mask = s_byte () % 7 + 1;
+    unsigned byte = s_byte (), mask = byte % 7 + 1, selectors = byte / 7;
     size_t count = 0;
     for (unsigned i = 0; i < TOPICS; i++)
         if (mask & 1u << i)
             topics[count++] = s_names[i];
+    for (unsigned i = 0; i < SELECTORS; i++)
+        if (selectors & 1u << i)
+            topics[count++] = s_selectors[i];
     return count;
 }
 
@@ -157,7 +183,7 @@ static void s_come_or_go (s_worker_t *worker, unsigned index)
 {
     static const zc_slice_t own[] = {{NULL, 0}, {"earliest", 8}, {"own", 3}, {"", 0}};
     zc_client_t *client = &worker->clients[index];
-    zc_slice_t topics[TOPICS], last_id;
+    zc_slice_t topics[TOPICS + SELECTORS], last_id;
     char position[ZC_ID_SIZE];
     if (worker->joined[index]) {
         zc_hub_leave (worker->hub, client);
@@ -175,7 +201,7 @@ static void s_come_or_go (s_worker_t *worker, unsigned index)
 
 static void s_move (s_worker_t *worker, unsigned index)
 {
-    zc_slice_t topics[TOPICS];
+    zc_slice_t topics[TOPICS + SELECTORS];
     size_t count = s_topics (topics);
     if (worker->joined[index])
         zc_hub_move (worker->hub, &worker->clients[index], topics, count);
@@ -224,7 +250,10 @@ static void s_step (s_worker_t *worker)
         s_hear (worker, false);
         break;
     case 6:
-        s_hear_end (worker);
+        if (what < 128)
+            s_hear_end (worker);
+        else
+            s_hear_list (worker);
         break;
     case 7:
         s_hear_lasts (worker);
@@ -253,7 +282,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     s_at = data;
     s_left = size;
     zc_hub_config_t config = {.max_held = 4000, .max_lag = 1000, .retain = 500};
-    zc_upstream_t upstream = {&worker, s_subscribe, s_subscribe, s_sync, s_fetch, NULL};
+    zc_upstream_t upstream = {&worker, s_subscribe, s_subscribe, s_sync, s_fetch, s_list};
     worker.hub = zc_hub_new (&config, &upstream);
     zc_hub_connected (worker.hub);
     for (int i = 0; i < STEPS && s_left; i++)

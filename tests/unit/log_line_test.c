@@ -16,7 +16,8 @@ static zc_slice_t s_slice (const char *text)
 
 static json_t *s_loads (void)
 {
-    json_t *root = json_loadb (s_line.text, s_line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    json_t *root =
+        json_loadb (s_line.text, s_line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     assert_non_null (root);
     assert_true (s_line.len < ZC_LOG_LINE_MAX);
     assert_int_equal (s_line.text[s_line.len], 0);
