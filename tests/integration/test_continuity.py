@@ -94,8 +94,8 @@ class RedisPublisher:
 def crowd(stack, per_transport, **how):
     watchers = []
     for i in range(per_transport):
-        watchers.append(SseWatcher(("127.0.0.1", stack.web_port), "/events", f"t{i % TOPICS}", **how))
-        watchers.append(WsWatcher(("127.0.0.1", stack.ws_port), "/ws", f"t{i % TOPICS}", **how))
+        watchers.append(SseWatcher(("127.0.0.1", stack.web_port), "/events", f"t{i % TOPICS}", selects=i % 3 == 0, **how))
+        watchers.append(WsWatcher(("127.0.0.1", stack.ws_port), "/ws", f"t{i % TOPICS}", selects=i % 3 == 1, **how))
     return Watchers(watchers)
 
 

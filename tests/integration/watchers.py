@@ -16,8 +16,9 @@ import time
 class Watcher:
     """One client. `faults` lists the messages that it should not have seen."""
 
-    def __init__(self, address, path, topic, gaps_allowed=False, holes_allowed=False):
+    def __init__(self, address, path, topic, gaps_allowed=False, holes_allowed=False, selects=False):
         self.address, self.path, self.topic = address, path, topic
+        self.wish = f"match={topic}/%23" if selects else f"topic={topic}"  # the topic, and what is below it: nothing
         self.gaps_allowed = gaps_allowed
         self.holes_allowed = holes_allowed  # what came before the broker may lose some; nothing may come twice
         self.last_id = None
@@ -71,7 +72,7 @@ class Watcher:
 class SseWatcher(Watcher):
     def request(self):
         last = f"Last-Event-ID: {self.last_id}\r\n" if self.last_id else ""
-        return f"GET {self.path}?topic={self.topic} HTTP/1.0\r\nHost: localhost\r\n{last}\r\n".encode()
+        return f"GET {self.path}?{self.wish} HTTP/1.0\r\nHost: localhost\r\n{last}\r\n".encode()
 
     def feed(self, data):
         self.buffer += data
@@ -104,7 +105,7 @@ class WsWatcher(Watcher):
         last = f"&last-event-id={self.last_id}" if self.last_id else ""
         key = base64.b64encode(os.urandom(16)).decode()
         return (
-            f"GET {self.path}?topic={self.topic}{last} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            f"GET {self.path}?{self.wish}{last} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: zcast.v1\r\n\r\n"
         ).encode()
