@@ -32,6 +32,7 @@ STREAMS = [
     (b"data: a\n\n", [("message", "a", "")]),
     (b"data: a\r\rdata: b\r\n\r\n", [("message", "a", ""), ("message", "b", "")]),
     (b"data: a\n\r\ndata: b\r\n\n", [("message", "a", ""), ("message", "b", "")]),
+    (b"data: a\r\ndata: b\r\n\r\n", [("message", "a\nb", "")]),
     (b"\xef\xbb\xbfdata: a\n\n", [("message", "a", "")]),
     (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),  # one mark only
     (b"\n\xef\xbb\xbfdata: a\n\n", []),  # at the beginning only
