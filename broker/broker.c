@@ -19,6 +19,7 @@
 #include "lib/base/log.h"
 #include "lib/peer/redial.h"
 #include "lib/wire/selector.h"
+#include "lib/wire/traceparent.h"
 
 #define S_GATHER_US 2000 /* how long messages gather */
 #define S_CROWD 400      /* messages a second from which on they gather */
@@ -176,18 +177,22 @@ static void s_purged (void *arg, void *origin, uint64_t count, bool done)
 
 /*  Receiving. */
 
-static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int code)
+static void s_refused (zc_broker_t *self, zmq_msg_t *frame, int count, int code)
 {
     static zc_log_limit_t limit;
     self->flow.counters->refused++;
     const char *peer = zmq_msg_gets (frame, "Peer-Address");
     bool named = code != ZC_EFRAMES && code != ZC_ETOPIC;
+    zc_slice_t trace;
+    if (count == 3 && zc_header_find (s_slice (&self->headers), "traceparent", &trace))
+        zc_traceparent_log (trace);
     zc_slice_t topic = named ? s_slice (frame) : (zc_slice_t){"", 0};
     zc_log_limited (
         &limit, ZC_LOG_WARN,
         ZC_EVENT ("publish.refused peer error - topic", "%s: refused a message: %s%s%.*s"),
         peer ? peer : "publisher", zc_message_strerror (code), named ? "; topic " : "",
         (int)topic.len, topic.at);
+    zc_log_no_trace ();
 }
 
 /*  Finds the publisher's own id, or else its key, in meta. */
@@ -545,7 +550,7 @@ static bool s_take_in (zc_broker_t *self)
         self->flow.counters->received++;
         int rc = s_take (self, count);
         if (rc != 0)
-            s_refused (self, &self->item.topic, rc);
+            s_refused (self, &self->item.topic, count, rc);
     }
     return true;
 }

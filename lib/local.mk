@@ -52,6 +52,7 @@ libzcast_a_SOURCES = \
 	lib/wire/query.c lib/wire/query.h \
 	lib/wire/selector.c lib/wire/selector.h \
 	lib/wire/sse.c lib/wire/sse.h \
+	lib/wire/traceparent.c lib/wire/traceparent.h \
 	lib/access/access.c lib/access/access.h \
 	lib/access/apikeys.c lib/access/apikeys.h \
 	lib/access/certificate.c lib/access/certificate.h \

@@ -23,7 +23,8 @@ struct zc_http_pub {
 };
 
 /*  Headers that a request can carry; the query has the rest. */
-static const char *const s_names[] = {"event", "id", "key", "ttl", "retry", "private"};
+static const char *const s_names[] = {"event", "id",      "key",        "ttl",
+                                      "retry", "private", "traceparent"};
 
 static void s_add_query (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)
 {
@@ -54,10 +55,9 @@ static int s_add_header (zc_http_pub_t *self, zc_slice_t name, zc_slice_t value)
             s_add_query (self, name, value);
             return ZC_EXIT_OK;
         }
-    return zc_tool_misuse (
-        "--http carries no header '%.*s': event, id, key, ttl, retry, private and "
-        "content-type are all",
-        (int)name.len, name.at);
+    return zc_tool_misuse ("--http carries no header '%.*s': event, id, key, ttl, retry, private, "
+                           "traceparent and content-type are all",
+                           (int)name.len, name.at);
 }
 
 zc_http_pub_t *zc_http_pub_new (const zc_options_t *options, zc_slice_t topic, zc_slice_t headers)

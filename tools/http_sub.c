@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/encoding.h"
+#include "lib/wire/traceparent.h"
 #include "tools/eventstream.h"
 #include "tools/http.h"
 #include "tools/locate.h"
@@ -95,7 +96,13 @@ static bool s_message (s_http_sub_t *self, json_t *object)
                             .payload = s_text (object, "data"),
                             .event = s_text (object, "event"),
                             .event_id = s_text (object, "eventId")};
-    zc_slice_t encoded = s_text (object, "base64");
+    zc_slice_t encoded = s_text (object, "base64"), trace = s_text (object, "traceparent");
+    char meta[ZC_TRACEPARENT_LEN + 16];
+    zc_trace_t parsed;
+    if (trace.len == ZC_TRACEPARENT_LEN && zc_traceparent_parse (trace, &parsed) == 0)
+        message.meta =
+            (zc_slice_t){meta, (size_t)snprintf (meta, sizeof meta, "traceparent: %.*s\n",
+                                                 (int)trace.len, trace.at)};
     zc_buf_t decoded = ZC_BUF_INIT;
     bool good = zc_topic_valid (message.topic.at, message.topic.len) &&
                 s_id (object, "id", &message.id) && (message.payload.at || encoded.at) &&

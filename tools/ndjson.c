@@ -97,7 +97,8 @@ static const char *s_set_base64 (zc_ndjson_t *self, const json_t *value)
 
 static const char *s_member (zc_ndjson_t *self, const char *name, json_t *value)
 {
-    static const char *const plain[] = {"event", "key", "ttl", "retry", "private", "content-type"};
+    static const char *const plain[] = {"event",   "key",          "ttl",        "retry",
+                                        "private", "content-type", "traceparent"};
     if (strcmp (name, "topic") == 0)
         return s_set_text (&self->topic, value, "topic is no string");
     if (strcmp (name, "data") == 0)

@@ -19,6 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/wire/message.h"
+#include "lib/wire/traceparent.h"
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/peer/publisher.h"
@@ -64,6 +65,12 @@ static const zc_option_t s_options[] = {
      .argument = "ID",
      .help =
          "your own id of the event: a repeat is published once, another message under it refused"},
+    {.name = "traceparent",
+     .type = ZC_OPT_TEXT,
+     .min = 1,
+     .max = 512,
+     .argument = "VALUE",
+     .help = "the trace that the message belongs to, as W3C Trace Context has it"},
     {.name = "header",
      .letter = 'H',
      .type = ZC_OPT_LIST,
@@ -198,9 +205,9 @@ static int s_header_option (s_pub_t *self, const char *text)
 
 static int s_headers (s_pub_t *self)
 {
-    const char *names[] = {"event", "id"};
+    const char *names[] = {"event", "id", "traceparent"};
     const char *key, *value;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         if (zc_options_text (self->options, names[i]))
             s_header (self, names[i], strlen (names[i]), zc_options_text (self->options, names[i]));
     for (size_t i = 0; zc_options_item (self->options, "header", i, &key, &value); i++)
@@ -208,14 +215,22 @@ static int s_headers (s_pub_t *self)
             return ZC_EXIT_USAGE;
     zc_message_t message;
     if (self->ndjson && self->headers.len)
-        return zc_tool_misuse ("--event, --id and --header are none for --ndjson, whose lines have "
-                               "their own");
+        return zc_tool_misuse (
+            "--event, --id, --traceparent and --header are none for --ndjson, whose lines have "
+            "their own");
     if (self->ndjson && !self->topic.len)
         return ZC_EXIT_OK;
     zc_slice_t headers = {zc_buf_str (&self->headers), self->headers.len};
     int rc = zc_publish_parse (&message, self->topic, (zc_slice_t){"", 0}, headers, 0);
     if (rc != 0)
         return zc_tool_misuse ("%s", zc_message_strerror (rc));
+    zc_slice_t text;
+    zc_trace_t trace;
+    if (zc_header_find (headers, "traceparent", &text) && zc_traceparent_parse (text, &trace) != 0)
+        return zc_tool_misuse (
+            "'%.*s' is no traceparent: expected 00-, 32 digits, -, 16 digits, -, 2 "
+            "digits, in lower-case hexadecimal",
+            (int)text.len, text.at);
     if (message.key.len && (self->lines || zc_options_number (self->options, "repeat") != 1))
         return zc_tool_misuse ("an id or key is for one message, not with --lines or --repeat");
     return ZC_EXIT_OK;

@@ -24,6 +24,7 @@
 #include "lib/wire/field.h"
 #include "lib/wire/head.h"
 #include "lib/wire/proxy.h"
+#include "lib/wire/traceparent.h"
 #include "ws/stream.h"
 
 #define SKIP_MAX \
@@ -142,8 +143,9 @@ static void s_send_head (zc_session_t *session, const zc_response_t *response, c
     zc_buf_clear (&head);
 }
 
-static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
+static void s_log_refusal (const zc_http_t *self, const zc_response_t *response)
 {
+    zc_session_t *session = self->session;
     char name[128];
     int len = (int)response->body.len - 1; /* without its LF */
     zc_ws_figures_t *stats = &session->server->stats;
@@ -152,9 +154,11 @@ static void s_log_refusal (zc_session_t *session, const zc_response_t *response)
     stats->refused++;
     stats->limited += response->status == 429;
     zc_session_name (session, name, sizeof name);
+    zc_traceparent_log (self->exchange.request.fields[ZC_FIELD_TRACEPARENT]);
     zc_log_limited (&s_limit_refuse, ZC_LOG_INFO,
                     ZC_EVENT ("request.denied client status error", "%s: refused %u %.*s"), name,
                     response->status, len > 0 ? len : 0, (const char *)response->body.data);
+    zc_log_no_trace ();
 }
 
 /*  HEAD is answered without a body (RFC 9110 §9.3.2), even if the head can't be read to its end. */
@@ -196,7 +200,7 @@ static void s_send_answer (zc_http_t *self, const zc_response_t *response, bool 
 {
     zc_session_t *session = self->session;
     zc_buf_t bytes = ZC_BUF_INIT;
-    s_log_refusal (session, response);
+    s_log_refusal (self, response);
     s_write_answer (self, response, keep, &bytes);
     zc_client_add (&session->client, bytes.data, bytes.len);
     zc_buf_clear (&bytes);

@@ -87,6 +87,7 @@ static void s_publish (zc_session_t *self, const char *ref, zc_slice_t topic, zc
 static void s_publish_command (zc_session_t *self, const zc_command_t *command)
 {
     const zc_publication_t *publication = &command->publication;
+    self->server->front.stats.untraced += publication->untraced;
     if (!self->server->front.allow_publish)
         s_answer_error (self, command->ref, s_slice ("forbidden"),
                         s_slice ("publishing by clients is switched off"));

@@ -127,6 +127,7 @@ void zc_front_stats (const zc_front_t *self, json_t *report)
         .limited = self->stats.limited,
         .published = self->stats.published,
         .conflicts = self->stats.conflicts,
+        .untraced = self->stats.untraced,
         .proxies = self->stats.proxies,
         .bodies = self->bodies,
         .clients = self->clients,

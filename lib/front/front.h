@@ -209,6 +209,7 @@ typedef struct {
     uint64_t limited;   /* 429: an address or subject asked too much */
     uint64_t published; /* messages that the broker has taken */
     uint64_t conflicts; /* messages refused with 409 */
+    uint64_t untraced;  /* publishes whose traceparent was ignored */
     uint64_t proxies;   /* refused: a proxy's word on the client's address was bad or missing */
     uint64_t limits[ZC_LIMIT_COUNT]; /* times that each was reached */
 } zc_front_stats_t;

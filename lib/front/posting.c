@@ -8,14 +8,17 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/wire/traceparent.h"
 
 #define S_TIMEOUT_MS 10000 /* for the broker's answer */
 
 struct zc_posting {
     zc_front_t *front; /* borrowed; NULL once nobody waits */
     zc_posting_fn fn;
-    void *arg;        /* borrowed */
-    uint64_t sent_us; /* on the monotonic clock */
+    void *arg;                                /* borrowed */
+    uint64_t sent_us;                         /* on the monotonic clock */
+    char traceparent[ZC_TRACEPARENT_LEN + 1]; /* "": none */
 };
 
 static zc_slice_t s_slice (const char *text)
@@ -43,6 +46,19 @@ static unsigned s_status (zc_slice_t code)
     return 503;
 }
 
+static void s_log (const zc_posting_t *self, const zc_receipt_t *receipt)
+{
+    zc_traceparent_log (s_slice (self->traceparent));
+    if (receipt->status == 200)
+        zc_debug (ZC_EVENT ("publish.acknowledged id", "published as %.*s"), (int)receipt->text.len,
+                  receipt->text.at);
+    else
+        zc_debug (ZC_EVENT ("publish.failed code error", "not published: %.*s: %.*s"),
+                  (int)receipt->code.len, receipt->code.at, (int)receipt->text.len,
+                  receipt->text.at);
+    zc_log_no_trace ();
+}
+
 static void s_on_answer (void *arg, const zc_answer_t *answer)
 {
     zc_posting_t *self = arg;
@@ -55,6 +71,7 @@ static void s_on_answer (void *arg, const zc_answer_t *answer)
         receipt = s_receipt (503, "internal", "the broker's answer makes no sense");
     if (answer->kind == ZC_OK)
         receipt = (zc_receipt_t){200, s_slice (""), {id, zc_id_format (answer->id, id)}};
+    s_log (self, &receipt);
     if (front) {
         if (receipt.status == 200) {
             front->stats.published++;
@@ -84,6 +101,7 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
 {
     zc_link_t *link = zc_worker_link (front->worker);
     zc_buf_t marked = ZC_BUF_INIT;
+    zc_slice_t trace;
     *refused = s_receipt (413, "payload", "the payload is too large");
     if (payload.len > front->max_payload || payload.len > zc_link_max_payload (link))
         return NULL;
@@ -93,7 +111,9 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
     zc_posting_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    *self = (zc_posting_t){front, fn, arg, zc_mono_us ()};
+    *self = (zc_posting_t){front, fn, arg, zc_mono_us (), ""};
+    if (zc_header_find (headers, "traceparent", &trace) && trace.len == ZC_TRACEPARENT_LEN)
+        memcpy (self->traceparent, trace.at, trace.len);
     zc_ask_t ask = {.verb = ZC_PUBLISH,
                     .message = {.topic = topic, .payload = payload},
                     .headers = s_mark (front, headers, &marked)};

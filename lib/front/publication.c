@@ -7,6 +7,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/wire/encoding.h"
+#include "lib/wire/traceparent.h"
 
 static const struct {
     const char *name;
@@ -20,6 +21,7 @@ static const struct {
     [ZC_ITEM_TTL] = {"ttl", ZC_FIELD_ZCAST_TTL},
     [ZC_ITEM_RETRY] = {"retry", ZC_FIELD_ZCAST_RETRY},
     [ZC_ITEM_PRIVATE] = {"private", ZC_FIELD_ZCAST_PRIVATE},
+    [ZC_ITEM_TRACEPARENT] = {"traceparent", ZC_FIELD_TRACEPARENT},
     [ZC_ITEM_CONTENT_TYPE] = {"content-type", -1},
 };
 
@@ -56,7 +58,7 @@ void zc_publication_clear (zc_publication_t *self)
 
 static int s_find (zc_slice_t name)
 {
-    for (int i = 0; i <= ZC_ITEM_PRIVATE; i++)
+    for (int i = 0; i < ZC_ITEM_CONTENT_TYPE; i++)
         if (zc_slice_is (name, s_items[i].name))
             return i;
     return -1;
@@ -64,7 +66,7 @@ static int s_find (zc_slice_t name)
 
 static bool s_give (zc_publication_t *self, zc_publication_item_t item, zc_slice_t value)
 {
-    bool first = self->items[item].at == NULL;
+    bool first = self->items[item].at == NULL || item == ZC_ITEM_TRACEPARENT;
     self->items[item] = value;
     return first;
 }
@@ -127,6 +129,8 @@ const zc_refusal_t *zc_publication_take_request (zc_publication_t *self,
     for (int i = 0; i < ZC_ITEM_COUNT && !wrong; i++) {
         zc_slice_t value =
             s_items[i].field < 0 ? (zc_slice_t){NULL, 0} : request->fields[s_items[i].field];
+        if (i == ZC_ITEM_TRACEPARENT && self->items[i].at)
+            continue;
         if (value.at && !s_give (self, (zc_publication_item_t)i, value))
             wrong = &s_twice;
     }
@@ -158,6 +162,10 @@ static const zc_refusal_t *s_take_member (zc_publication_t *self, zc_publication
     }
     if (item == ZC_ITEM_PRIVATE && json_is_boolean (member)) {
         s_give (self, item, json_is_true (member) ? (zc_slice_t){"yes", 3} : (zc_slice_t){"no", 2});
+        return NULL;
+    }
+    if (item == ZC_ITEM_TRACEPARENT) {
+        s_give (self, item, (zc_slice_t){"", 0});
         return NULL;
     }
     return item == ZC_ITEM_DATA ? &s_data : &s_kind;
@@ -198,7 +206,7 @@ const zc_refusal_t *zc_publication_take_object (zc_publication_t *self, void *ob
 {
     const zc_refusal_t *wrong = NULL;
     self->root = json_incref (object);
-    for (int i = 0; i <= ZC_ITEM_PRIVATE && !wrong; i++)
+    for (int i = 0; i < ZC_ITEM_CONTENT_TYPE && !wrong; i++)
         wrong = s_take_member (self, (zc_publication_item_t)i);
     return wrong ? wrong : s_take_base64 (self);
 }
@@ -241,6 +249,18 @@ static void s_add_header (zc_publication_t *self, zc_publication_item_t item, zc
     zc_buf_addc (&self->headers, '\n');
 }
 
+static void s_add_traceparent (zc_publication_t *self)
+{
+    zc_slice_t value = self->items[ZC_ITEM_TRACEPARENT];
+    zc_trace_t trace;
+    char text[ZC_TRACEPARENT_LEN];
+    self->untraced = value.at && zc_traceparent_parse (value, &trace) != 0;
+    if (!value.at || self->untraced)
+        return;
+    zc_traceparent_write (&trace, text);
+    s_add_header (self, ZC_ITEM_TRACEPARENT, (zc_slice_t){text, sizeof text});
+}
+
 /*  A value with an LF would begin another header, so it is refused. */
 static const zc_refusal_t *s_add_headers (zc_publication_t *self)
 {
@@ -249,6 +269,8 @@ static const zc_refusal_t *s_add_headers (zc_publication_t *self)
         return &s_private;
     for (int i = ZC_ITEM_EVENT; i < ZC_ITEM_COUNT; i++) {
         zc_slice_t value = self->items[i];
+        if (i == ZC_ITEM_TRACEPARENT)
+            continue;
         if (!zc_text_plain (value.at, value.len))
             return &s_control;
         if (value.at && value.len == 0 && (i == ZC_ITEM_ID || i == ZC_ITEM_KEY))
@@ -258,6 +280,7 @@ static const zc_refusal_t *s_add_headers (zc_publication_t *self)
     }
     if (private_)
         s_add_header (self, ZC_ITEM_PRIVATE, (zc_slice_t){"yes", 3});
+    s_add_traceparent (self);
     return NULL;
 }
 

@@ -1,9 +1,12 @@
 /*  publication.h - the message that a request wants to publish: from the query, from header fields,
  *  from a form, or from a line of JSON. Bytes in, a message out; no I/O.
  *
- *  The names are the same everywhere: topic, event, id, key, ttl, retry, private; and data (or
- *  base64, in JSON) for the payload if the payload isn't the body itself. Header fields are called
- *  Zcast-Topic and so on; Idempotency-Key stands for key. Each name may be given once. */
+ *  The names are the same everywhere: topic, event, id, key, ttl, retry, private, traceparent; and
+ * data (or base64, in JSON) for the payload if the payload isn't the body itself. Header fields are
+ * called Zcast-Topic and so on; Idempotency-Key stands for key. Each name may be given once.
+ *
+ *  A traceparent may come from a proxy that knows nothing of the message: one that isn't valid is
+ *  left out, and the others count before the field. */
 #ifndef ZC_PUBLICATION_H
 #define ZC_PUBLICATION_H
 
@@ -20,6 +23,7 @@ typedef enum {
     ZC_ITEM_TTL,
     ZC_ITEM_RETRY,
     ZC_ITEM_PRIVATE,
+    ZC_ITEM_TRACEPARENT,
     ZC_ITEM_CONTENT_TYPE, /* of the payload; from Content-Type only */
     ZC_ITEM_COUNT
 } zc_publication_item_t;
@@ -31,6 +35,7 @@ typedef struct {
     void *root;       /* owned: the bytes of items from JSON */
     zc_buf_t decoded; /* owned: base64, decoded */
     char *line_key;   /* owned */
+    bool untraced;    /* a traceparent wasn't valid */
 } zc_publication_t;
 
 void zc_publication_init (zc_publication_t *self);

@@ -173,6 +173,7 @@ static void s_publish_one (s_publish_t *self)
     }
     if (!wrong)
         wrong = zc_publication_finish (given, body, self->exchange->front->max_payload);
+    self->exchange->front->stats.untraced += given->untraced;
     if (wrong) {
         s_refuse (self, s_status_of (wrong), wrong);
         return;
@@ -300,6 +301,7 @@ static bool s_publish_line (s_publish_t *self, zc_slice_t text)
         else
             free (self->lines[--self->count]);
     }
+    self->exchange->front->stats.untraced += sent && publication.untraced;
     zc_publication_clear (&publication);
     return sent;
 }

@@ -26,7 +26,7 @@ static const struct {
     [ZC_FIELD_SEC_WEBSOCKET_KEY] = {"Sec-WebSocket-Key", false},
     [ZC_FIELD_SEC_WEBSOCKET_PROTOCOL] = {"Sec-WebSocket-Protocol", true},
     [ZC_FIELD_SEC_WEBSOCKET_VERSION] = {"Sec-WebSocket-Version", false},
-    [ZC_FIELD_TRACEPARENT] = {"traceparent", false},
+    [ZC_FIELD_TRACEPARENT] = {"traceparent", true},
     [ZC_FIELD_X_FORWARDED_FOR] = {"X-Forwarded-For", true},
     [ZC_FIELD_X_FORWARDED_HOST] = {"X-Forwarded-Host", true},
     [ZC_FIELD_ZCAST_EVENT] = {"Zcast-Event", false},

@@ -73,6 +73,10 @@ void zc_message_json (zc_buf_t *out, const zc_message_t *message)
         zc_json_string (out, message->event.at, message->event.len);
     else
         zc_buf_adds (out, "\"message\"");
+    if (message->traceparent.len) {
+        zc_buf_adds (out, ",\"traceparent\":");
+        zc_json_string (out, message->traceparent.at, message->traceparent.len);
+    }
     zc_slice_t data = message->payload;
     if (zc_utf8_valid (data.at, data.len)) {
         zc_buf_adds (out, ",\"data\":");

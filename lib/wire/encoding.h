@@ -41,7 +41,8 @@ void zc_verdict_json (zc_buf_t *out, const zc_verdict_t *verdict);
 /*  {"status":"stale"|"live"}. */
 const char *zc_stale_json (bool stale);
 /*  {"id","topic","event","data"|"base64"}, with "eventId" behind the id if the publisher gave an id
- *  of its own. This is the text of zcast.v1 on both transports. */
+ *  of its own, and "traceparent" behind the event if it gave one. This is the text of zcast.v1 on
+ * both transports. */
 void zc_message_json (zc_buf_t *out, const zc_message_t *message);
 /*  Appends a JSON string with its quotes. `bytes` is valid UTF-8. */
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len);

@@ -164,6 +164,8 @@ typedef struct {
        "Messages published over HTTP.")                                          \
     X (conflicts, "http.conflicts", "http_conflicts", ZC_COUNTER, ZC_ONE,        \
        "Publishes refused as conflicts.")                                        \
+    X (untraced, "http.untraced", "http_untraced", ZC_COUNTER, ZC_ONE,           \
+       "Publishes whose traceparent was malformed, and ignored.")                \
     X (proxies, "http.proxies", "http_proxies_refused", ZC_COUNTER, ZC_ONE,      \
        "Requests refused for what was said of the client's address, or wasn't.") \
     X (bodies, "http.bodies", "http_bodies_bytes", ZC_GAUGE, ZC_ONE,             \

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/wire/traceparent.h"
+
 const zc_refusal_t *zc_message_refusal (int code)
 {
     static const zc_refusal_t refusals[] = {
@@ -291,6 +293,10 @@ static int s_delivery_header (zc_message_t *message, const s_header_t *header)
         message->retry = value;
     } else if (s_is (header->name, "private")) {
         message->private_ = true;
+    } else if (s_is (header->name, "traceparent")) {
+        zc_trace_t trace;
+        if (zc_traceparent_parse (value, &trace) == 0)
+            message->traceparent = value;
     }
     return 0;
 }
@@ -351,8 +357,8 @@ zc_message_t *zc_message_copy (const zc_message_t *message)
         whole[i]->at = at;
         at += whole[i]->len;
     }
-    zc_slice_t *inside[] = {&copy->event, &copy->event_id, &copy->retry};
-    for (size_t i = 0; i < 3; i++)
+    zc_slice_t *inside[] = {&copy->event, &copy->event_id, &copy->retry, &copy->traceparent};
+    for (size_t i = 0; i < 4; i++)
         if (inside[i]->len)
             inside[i]->at = copy->meta.at + (inside[i]->at - from->meta.at);
     return copy;

@@ -33,8 +33,9 @@ typedef struct {
     zc_slice_t event_id; /* the publisher's own id; empty: none */
     zc_slice_t key;      /* identifies a repeat: the own id, else `key`; zc_publish_parse sets it */
     zc_slice_t retry;    /* digits; empty: none */
-    zc_slice_t ttl;      /* publishing only: digits; empty: none */
-    bool private_;       /* there was a `private` header */
+    zc_slice_t traceparent; /* delivery only: valid; empty: none */
+    zc_slice_t ttl;         /* publishing only: digits; empty: none */
+    bool private_;          /* there was a `private` header */
 } zc_message_t;
 
 enum {

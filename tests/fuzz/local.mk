@@ -29,6 +29,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/reply_fuzz \
 	tests/fuzz/log_fuzz \
 	tests/fuzz/log_line_fuzz \
+	tests/fuzz/traceparent_fuzz \
 	tests/fuzz/token_fuzz \
 	tests/fuzz/certificate_fuzz \
 	tests/fuzz/eventstream_fuzz \
@@ -48,6 +49,9 @@ else
 FUZZ_MAIN = tests/fuzz/replay.c
 TESTS += $(FUZZ_TARGETS)
 endif
+
+tests_fuzz_traceparent_fuzz_SOURCES = tests/fuzz/traceparent_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_traceparent_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_log_line_fuzz_SOURCES = tests/fuzz/log_line_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_log_line_fuzz_LDADD = $(FUZZ_LIBS)

@@ -159,7 +159,7 @@ if !FUZZERS
 check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
 	lib/base/base64.c lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
-	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/wire/matcher.c lib/wire/message.c lib/wire/selector.c lib/wire/answer.c \
+	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/base/log.c lib/base/log_line.c lib/base/timestamp.c lib/wire/matcher.c lib/wire/message.c lib/wire/traceparent.c lib/wire/selector.c lib/wire/answer.c \
 	lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/selection.c lib/engine/slow.c lib/engine/subscription.c
@@ -321,6 +321,11 @@ check_PROGRAMS += tests/unit/limit_test
 TESTS += tests/unit/limit_test
 tests_unit_limit_test_SOURCES = tests/unit/limit_test.c tests/unit/unit.h
 tests_unit_limit_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/traceparent_test
+TESTS += tests/unit/traceparent_test
+tests_unit_traceparent_test_SOURCES = tests/unit/traceparent_test.c tests/unit/unit.h
+tests_unit_traceparent_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/log_line_test
 TESTS += tests/unit/log_line_test
