@@ -21,7 +21,7 @@ tests_bench_publish_bench_LDADD = $(ZMQ_LIBS)
 BENCH_FILES = tests/bench/run.py tests/bench/cases.py tests/bench/place.py tests/bench/report.py \
 	tests/bench/plot.py tests/bench/flame.py tests/bench/profile.py \
 	tests/bench/performance.template.md \
-	tests/bench/peers/axum/Cargo.toml tests/bench/peers/axum/src/main.rs \
+	tests/bench/peers/axum/Cargo.lock tests/bench/peers/axum/Cargo.toml tests/bench/peers/axum/src/main.rs \
 	tests/bench/peers/centrifuge/go.mod tests/bench/peers/centrifuge/go.sum tests/bench/peers/centrifuge/main.go \
 	tests/bench/systems/__init__.py tests/bench/systems/axum.py tests/bench/systems/centrifuge.py tests/bench/systems/floor.py \
 	tests/bench/systems/nchan.py \
