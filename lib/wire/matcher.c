@@ -23,6 +23,7 @@ struct zc_matcher {
     s_step_t *steps; /* owned */
     size_t count, cap;
     /*  For matching. */
+    size_t tail; /* from this step to END, each takes one byte, and every match passes them all */
     uint16_t *room; /* owned: the two sets and the stack */
     uint32_t *seen; /* owned: for each step, the round in which it was last added */
     uint32_t round;
@@ -146,9 +147,25 @@ void zc_matcher_take_rest (zc_matcher_t *self)
     s_add (self, S_REST, 0);
 }
 
+/*  No step jumps behind the tail's first one, and none ends the match before. */
+static void s_find_tail (zc_matcher_t *self)
+{
+    self->tail = self->count - 1;
+    while (self->tail > 0 && self->steps[self->tail - 1].op == S_BYTE)
+        self->tail--;
+    for (size_t i = 0; i < self->count; i++) {
+        const s_step_t *step = &self->steps[i];
+        if (step->op == S_REST)
+            self->tail = self->count - 1;
+        if ((step->op == S_BRANCH || step->op == S_JUMP) && step->target > self->tail)
+            self->tail = step->target;
+    }
+}
+
 void zc_matcher_end (zc_matcher_t *self)
 {
     s_add (self, S_END, 0);
+    s_find_tail (self);
     self->steps = realloc (self->steps, self->count * sizeof *self->steps);
     self->room =
         malloc ((4 * self->count + 2) * sizeof *self->room); /* a branch leaves two on the stack */
@@ -214,8 +231,22 @@ static bool s_takes (const s_step_t *step, uint8_t byte)
                               : step->op == S_KIND && s_kinds[byte] >> step->arg & 1;
 }
 
+/*  Most texts that don't match end otherwise than the tail. */
+static bool s_ends_well (const zc_matcher_t *self, size_t from, zc_slice_t text)
+{
+    size_t first = from > self->tail ? from : self->tail, len = self->count - 1 - first;
+    if (text.len < len)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if ((uint8_t)text.at[text.len - len + i] != self->steps[first + i].arg)
+            return false;
+    return true;
+}
+
 bool zc_matcher_matches (zc_matcher_t *self, size_t from, zc_slice_t text)
 {
+    if (!s_ends_well (self, from, text))
+        return false;
     s_set_t now = {self->room, 0}, next = {self->room + self->count, 0};
     s_begin_round (self);
     bool rest = s_reach (self, &now, from);
