@@ -20,8 +20,8 @@ EXPECTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hot.expecte
 TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
-    "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "slots", "table", "text", "timeouts", "timestamp"],
-    "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse"],
+    "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "log_line", "slots", "table", "text", "timeouts", "timestamp"],
+    "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse", "traceparent"],
     "lib/order": ["losses", "order"],
     "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring", "selection",
                    "rounds", "slow", "subscription"],
