@@ -556,8 +556,10 @@ def test_publishing(ready):
         async with connect(ready, ["a"]) as one:
             first = await zcast.publish(at, "a", "text ☃", event="price", id="own", ttl=60)
             assert await zcast.publish(at, "a", "text ☃", event="price", id="own") == first
-            second = await one.publish("a", b"\0\xff", key="k")
+            trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            second = await one.publish("a", b"\0\xff", key="k", traceparent=trace)
             items = await take(one, 2)
+            assert [item.traceparent for item in items] == [None, trace]
             assert [(item.id, item.data, item.event, item.event_id) for item in items] == [(first, "text ☃", "price", "own"), (second, b"\0\xff", "message", None)]
             with pytest.raises(zcast.Refused) as refused:
                 await one.publish("a", "another", key="k")

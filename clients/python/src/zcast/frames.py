@@ -24,6 +24,7 @@ class Message:
     event: str  # the publisher's event type, else "message"
     id: str  # the position: where to resume after this message
     event_id: Optional[str] = None  # the publisher's own id; another message may have the same
+    traceparent: Optional[str] = None  # the trace that it belongs to (W3C Trace Context)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +89,8 @@ def parse_frame(text: str) -> Frame:
     topic, event, id = _text(made, "topic"), _text(made, "event", "message"), _text(made, "id", "")
     if topic == "":
         return _parse_own(event, _text(made, "data", "{}"), id)
-    own = made.get("eventId")
-    return Message(topic, _payload(made), event, id, own if isinstance(own, str) else None)
+    own, trace = (value if isinstance(value, str) else None for value in (made.get("eventId"), made.get("traceparent")))
+    return Message(topic, _payload(made), event, id, own, trace)
 
 
 def _payload(made: Dict[str, Any]) -> Union[str, bytes]:

@@ -31,6 +31,7 @@ async def publish(
     ttl: Optional[int] = None,
     retry: Optional[int] = None,
     private: Optional[bool] = None,
+    traceparent: Optional[str] = None,
     token: Token = None,
     path: str = "/publish",
     timeout: float = 60.0,
@@ -46,7 +47,8 @@ async def publish(
     no answer in time: then nobody knows, and the same key may be sent again. `how`: `proxy`, `ssl` and so on, as aiohttp takes them."""
     check_topics([topic])
     key = key or (None if id else str(uuid.uuid4()))
-    words = {"topic": topic, "event": event, "id": id, "ttl": ttl, "retry": retry, "private": None if private is None else "yes" if private else "no"}
+    words = {"topic": topic, "event": event, "id": id, "ttl": ttl, "retry": retry, "traceparent": traceparent}
+    words["private"] = None if private is None else "yes" if private else "no"
     post = address(url, path, "sse", [(name, str(value)) for name, value in words.items() if value is not None])
     kind = "text/plain; charset=utf-8" if isinstance(data, str) else "application/octet-stream"
     about = {"Content-Type": kind, "Accept": "application/json", **({"Idempotency-Key": key} if key else {}), **(headers or {})}
