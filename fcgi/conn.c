@@ -24,6 +24,7 @@
 #include "fcgi/framing.h"
 #include "fcgi/record.h"
 #include "lib/base/log.h"
+#include "lib/front/console.h"
 #include "lib/front/events.h"
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
@@ -815,6 +816,7 @@ int zc_conns_init (zc_conns_t *all, zc_worker_t *worker, zc_options_t *options)
         &zc_door_events; /* the web server has chosen this program, whatever the path */
     zc_front_open (&all->front, "/events", &zc_door_events);
     zc_front_open (&all->front, "/metrics", &zc_door_metrics);
+    zc_console_open (&all->front);
     zc_front_open (&all->front, "/live", &zc_door_live);
     zc_front_open (&all->front, "/ready", &zc_door_ready);
     zc_front_open (&all->front, "/publish", &zc_door_publish);

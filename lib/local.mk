@@ -97,6 +97,7 @@ libzcast_a_SOURCES = \
 	lib/engine/watch.c lib/engine/watch.h \
 	lib/engine/worker.c lib/engine/worker.h \
 	lib/front/address.c lib/front/address.h \
+	lib/front/console.c lib/front/console.h \
 	lib/front/cors.c lib/front/cors.h \
 	lib/front/events.c lib/front/events.h \
 	lib/front/front.c lib/front/front.h \
@@ -107,5 +108,18 @@ libzcast_a_SOURCES = \
 	lib/front/keeper.c lib/front/keeper.h \
 	lib/front/passport.c lib/front/passport.h \
 	lib/front/metrics.c lib/front/metrics.h \
+	lib/front/pages.c lib/front/pages.h \
 	lib/front/request.c lib/front/request.h \
 	lib/front/response.c lib/front/response.h
+
+# The console's page, as strings; \? since ?? may begin a trigraph.
+console_pages = lib/front/console.html.inc lib/front/console.js.inc lib/front/console.css.inc lib/front/zcast.js.inc
+lib/front/pages.$(OBJEXT): $(console_pages)
+lib/front/console.html.inc: www/console.html
+lib/front/console.js.inc: www/console.js
+lib/front/console.css.inc: www/console.css
+lib/front/zcast.js.inc: www/zcast.js
+$(console_pages):
+	$(AM_V_GEN)$(MKDIR_P) lib/front && sed 's/\\/\\\\/g; s/["?]/\\&/g; s/^/"/; s/$$/\\n"/' "$(srcdir)/www/$(@F:.inc=)" > $@.new && mv $@.new $@
+CLEANFILES += $(console_pages)
+EXTRA_DIST += www/console.html www/console.js www/console.css

@@ -12,6 +12,7 @@
 #include "lib/base/daemon.h"
 #include "lib/base/listen.h"
 #include "lib/base/log.h"
+#include "lib/front/console.h"
 #include "lib/front/events.h"
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
@@ -67,6 +68,7 @@ static void s_open_doors (zc_server_t *self)
         zc_front_open (front, "/echo", &zc_door_echo);
     zc_front_open (front, "/events", &zc_door_events);
     zc_front_open (front, "/metrics", &zc_door_metrics);
+    zc_console_open (front);
     zc_front_open (front, "/live", &zc_door_live);
     zc_front_open (front, "/ready", &zc_door_ready);
     zc_front_open (front, "/publish", &zc_door_publish);

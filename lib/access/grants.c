@@ -132,6 +132,15 @@ bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind)
     return self->lists[kind].count > 0;
 }
 
+bool zc_grants_name (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic)
+{
+    const s_list_t *list = &self->lists[kind];
+    for (size_t i = 0; i < list->count; i++)
+        if (zc_slice_compare (list->topics[i], topic) == 0)
+            return true;
+    return false;
+}
+
 bool zc_grants_item (const zc_grants_t *self, zc_grant_t kind, size_t index, zc_slice_t *topic)
 {
     const s_list_t *list = &self->lists[kind];

@@ -33,6 +33,8 @@ bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic
 bool zc_grants_allow_all (const zc_grants_t *self, zc_grant_t kind, zc_slice_t prefix);
 /*  Whether anything at all is granted. */
 bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind);
+/*  Whether the topic was added by its own name: a prefix doesn't count. */
+bool zc_grants_name (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
 /*  The topics of one kind, as they were added, for showing them. False past the end. */
 bool zc_grants_item (const zc_grants_t *self, zc_grant_t kind, size_t index, zc_slice_t *topic);
 

@@ -117,10 +117,10 @@ typedef struct {
 /*  ---------------------------------------------------------------- the front of a process */
 
 /*  The options that the front reads. A program with a front puts them into its table, with those of
- *  the worker: hosts, metrics, cors-origin, allow-publish, allow-origin, max-clients, address-rate,
- *  address-burst, max-connections-per-address, connect-rate, connect-burst, failure-rate,
- *  failure-burst, trust-proxy, forwarded, max-head, max-body, max-bodies. `per_address` and
- *  `connects` are the defaults of max-connections-per-address and connect-rate. */
+ *  the worker: hosts, metrics, console, cors-origin, allow-publish, allow-origin, max-clients,
+ * address-rate, address-burst, max-connections-per-address, connect-rate, connect-burst,
+ * failure-rate, failure-burst, trust-proxy, forwarded, max-head, max-body, max-bodies.
+ * `per_address` and `connects` are the defaults of max-connections-per-address and connect-rate. */
 /* clang-format off */
 #define ZC_FRONT_OPTIONS(per_address, connects)                                                   \
     {.name = "hosts", .type = ZC_OPT_LIST, .min = 1, .max = 255, .argument = "NAME",              \
@@ -172,6 +172,9 @@ typedef struct {
     {.name = "metrics", .type = ZC_OPT_CHOICE, .preset = "local", .choices = "local|all|off",     \
      .argument = "WHO",                                                                           \
      .help = "who may read /metrics: clients on this machine, all, or nobody", .reload = true},   \
+    {.name = "console", .type = ZC_OPT_BOOL, .preset = "no",                                      \
+     .help = "serve /console, whose figures need a token that names $zcast/console",              \
+     .reload = true},                                                                             \
     {.name = "max-head", .type = ZC_OPT_SIZE, .preset = "32K", .min = 256, .max = 1 << 20,        \
      .argument = "SIZE",                                                                          \
      .help = "largest request head: the URL and the fields, with their cookies", .reload = true}, \

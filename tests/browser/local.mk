@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	tests/browser/conftest.py \
 	tests/browser/ledger.test.mjs \
 	tests/browser/node.test.mjs \
+	tests/browser/test_console.py \
 	tests/browser/test_page.py \
 	tests/browser/test_recipes.py \
 	tests/browser/test_renderer.py \

@@ -58,6 +58,11 @@ TESTS += tests/unit/record_test
 tests_unit_record_test_SOURCES = tests/unit/record_test.c
 tests_unit_record_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/console_test
+TESTS += tests/unit/console_test
+tests_unit_console_test_SOURCES = tests/unit/console_test.c tests/unit/unit.h
+tests_unit_console_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/front_test
 TESTS += tests/unit/front_test
 tests_unit_front_test_SOURCES = tests/unit/front_test.c tests/unit/unit.h
