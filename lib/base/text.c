@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-size_t zc_utf8_next (const void *bytes, size_t left, uint32_t *code)
+/*  The length of the UTF-8 sequence at `at`, and its code point; 0 if it is invalid. */
+static inline __attribute__ ((always_inline)) size_t s_sequence (const uint8_t *at, size_t left,
+                                                                 uint32_t *code)
 {
-    const uint8_t *at = bytes;
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     size_t len = at[0] < 0x80   ? 1
                  : at[0] < 0xc2 ? 0
@@ -25,6 +26,11 @@ size_t zc_utf8_next (const void *bytes, size_t left, uint32_t *code)
         return 0;
     *code = value;
     return len;
+}
+
+size_t zc_utf8_next (const void *bytes, size_t left, uint32_t *code)
+{
+    return s_sequence (bytes, left, code);
 }
 
 /*  Handles eight bytes of plain ASCII at a time, as nearly all text is. */
@@ -49,7 +55,7 @@ bool zc_utf8_valid (const void *bytes, size_t len)
         i += s_ascii_run (at + i, len - i);
         if (i == len)
             break;
-        size_t step = zc_utf8_next (at + i, len - i, &code);
+        size_t step = s_sequence (at + i, len - i, &code);
         if (step == 0)
             return false;
         i += step;
@@ -62,7 +68,7 @@ bool zc_text_plain (const void *bytes, size_t len)
     const uint8_t *at = bytes;
     uint32_t code;
     for (size_t i = 0; i < len;) {
-        size_t step = zc_utf8_next (at + i, len - i, &code);
+        size_t step = s_sequence (at + i, len - i, &code);
         if (step == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f))
             return false;
         i += step;
@@ -94,7 +100,7 @@ size_t zc_text_escape (const void *bytes, size_t len, char *out)
     size_t done = 0;
     uint32_t code;
     for (size_t i = 0; i < len;) {
-        size_t step = zc_utf8_next (at + i, len - i, &code);
+        size_t step = s_sequence (at + i, len - i, &code);
         if (step == 0)
             code = at[i];
         if (step == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f) || zc_text_turns (code)) {
