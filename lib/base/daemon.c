@@ -102,6 +102,7 @@ static void s_mask_signals (int how)
     sigaddset (&signals, SIGTERM);
     sigaddset (&signals, SIGINT);
     sigaddset (&signals, SIGHUP);
+    sigaddset (&signals, SIGUSR2);
     sigprocmask (how, &signals, NULL);
 }
 

@@ -33,12 +33,12 @@ int zc_descriptor_limit (void);
 /*  Descriptors that clients don't get: a lost connection to the broker must be made anew. */
 #define ZC_DESCRIPTORS_RESERVE 16
 
-/*  Blocks SIGTERM, SIGINT and SIGHUP. A program calls it before anything that others can wait
- *  for, such as a listening socket. zc_worker_run and zc_processes unblock them once their
+/*  Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR2. A program calls it before anything that others can
+ * wait for, such as a listening socket. zc_worker_run and zc_processes unblock them once their
  *  handlers are set, so that a program that is told to stop while it starts ends in the usual
  *  way. */
 void zc_hold_signals (void);
-/*  Unblocks the three signals. */
+/*  Unblocks these signals. */
 void zc_release_signals (void);
 
 #endif

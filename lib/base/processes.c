@@ -26,6 +26,8 @@
 #define S_HEALTHY_MS 10000 /* one that lived so long starts again at the shortest backoff */
 /*  For a worker to hand over and to end: longer than any upgrade-timeout and drain-timeout. */
 #define S_UPGRADE_MS 690000
+/*  From one upgrade to the next: clients first get what they missed while they moved. */
+#define S_SETTLE_MS 1000
 #define S_BIRTH_MS 1000 /* a usage error within this time ends all, since it would occur again */
 /*  A worker that hasn't stopped by then never will: longer than any drain-timeout. */
 #define S_WEDGED_MS 610000
@@ -45,10 +47,13 @@ typedef struct {
     const zc_work_t *work; /* borrowed */
     sigset_t signals, before;
     bool stopping;
-    bool upgrading;     /* successors were started */
-    bool failed;        /* one of them did not take over */
-    uint64_t wedged_at; /* monotonic ms: when stopping, workers that are left then are killed */
-    int status;         /* the worst exit status since stopping */
+    bool upgrading;      /* successors were started */
+    bool failed;         /* one of them did not take over */
+    bool by_reload;      /* SIGHUP asked for them */
+    int next;            /* the signal that waits until this upgrade is settled; 0: none */
+    uint64_t settled_at; /* monotonic ms */
+    uint64_t wedged_at;  /* monotonic ms: when stopping, workers that are left then are killed */
+    int status;          /* the worst exit status since stopping */
 } s_master_t;
 
 /*  Of this process, as a worker. */
@@ -73,6 +78,7 @@ static void s_run_child (s_master_t *self, unsigned index, pid_t master)
     /* A reload waits until the worker is ready for it (zc_release_signals). */
     sigset_t mask = self->before;
     sigaddset (&mask, SIGHUP);
+    signal (SIGUSR2, SIG_IGN);
     sigprocmask (SIG_SETMASK, &mask, NULL);
     for (unsigned i = 0; i < self->count; i++)
         s_close (&self->children[i].channel);
@@ -195,13 +201,26 @@ static bool s_start_successor (s_master_t *self, unsigned index)
     return told;
 }
 
-static void s_upgrade (s_master_t *self)
+static void s_reload (s_master_t *self, bool forward)
 {
-    if (self->work->listener < 0 || self->stopping || self->upgrading)
+    zc_notify ("RELOADING=1");
+    if (self->work->reload (self->work->arg) && forward)
+        s_forward (self, SIGHUP);
+    zc_notify ("READY=1");
+}
+
+static void s_upgrade (s_master_t *self, int number)
+{
+    if (self->work->listener < 0 || self->stopping)
         return;
+    if (self->upgrading || zc_mono_ms () < self->settled_at) {
+        self->next = self->next == SIGUSR2 ? SIGUSR2 : number;
+        return;
+    }
     zc_info (ZC_EVENT ("upgrade.begun", "upgrade: starting the new binary"));
     self->upgrading = true;
     self->failed = false;
+    self->by_reload = number == SIGHUP;
     for (unsigned i = 0; i < self->count; i++)
         if (!self->children[i].pid || self->children[i].channel < 0 || !s_start_successor (self, i))
             self->failed = true;
@@ -256,10 +275,23 @@ static void s_become_new (s_master_t *self)
     for (unsigned i = 0; i < self->count; i++)
         if (self->children[i].channel < 0)
             return;
-    zc_succession_become_master (self->work->listener, heirs, s_heirs (self, heirs));
+    if (self->next)
+        raise (self->next); /* it is held, and the new binary takes it */
+    self->next = 0;
+    const char *why =
+        zc_succession_become_master (self->work->listener, heirs, s_heirs (self, heirs));
     zc_error (ZC_EVENT ("upgrade.failed error",
-                        "upgrade: the new binary can't be run: %s; this process goes on as it is"),
-              strerror (errno));
+                        "upgrade: the master can't run the new binary: %s; it goes on as it is"),
+              why);
+}
+
+static void s_go_on (s_master_t *self)
+{
+    zc_error (ZC_EVENT (
+        "upgrade.incomplete",
+        "upgrade: not every process was replaced; those that were not go on as they are"));
+    if (self->by_reload)
+        s_reload (self, true);
 }
 
 static void s_end_upgrade (s_master_t *self)
@@ -271,11 +303,18 @@ static void s_end_upgrade (s_master_t *self)
         return;
     self->upgrading = false;
     if (self->failed)
-        zc_error (ZC_EVENT (
-            "upgrade.incomplete",
-            "upgrade: not every process was replaced; those that were not go on as they are"));
+        s_go_on (self);
     else
         s_become_new (self);
+}
+
+/*  A signal that came too early for another upgrade. */
+static void s_take_next (s_master_t *self)
+{
+    if (!self->next || self->upgrading || zc_mono_ms () < self->settled_at)
+        return;
+    raise (self->next);
+    self->next = 0;
 }
 
 static void s_restart_later (s_child_t *child, uint64_t now)
@@ -365,17 +404,13 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
     bool everyone_has_it = info->si_code == SI_KERNEL;
     switch (info->si_signo) {
     case SIGUSR2:
-        s_upgrade (self);
+        s_upgrade (self, SIGUSR2);
         break;
     case SIGHUP:
-        if (self->work->listener >= 0 && zc_succession_changed ()) {
-            s_upgrade (self);
-            break;
-        }
-        zc_notify ("RELOADING=1");
-        if (self->work->reload (self->work->arg) && !everyone_has_it)
-            s_forward (self, SIGHUP);
-        zc_notify ("READY=1");
+        if (self->work->listener >= 0 && (self->upgrading || zc_succession_changed ()))
+            s_upgrade (self, SIGHUP);
+        else
+            s_reload (self, !everyone_has_it);
         break;
     case SIGTERM:
     case SIGINT:
@@ -389,7 +424,10 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
 static void s_supervise (s_master_t *self)
 {
     while (true) {
-        uint64_t wait = s_start_due (self);
+        s_take_next (self);
+        uint64_t wait = s_start_due (self), now = zc_mono_ms ();
+        if (self->next && self->settled_at > now && self->settled_at - now < wait)
+            wait = self->settled_at - now;
         if (self->stopping && s_alive (self) == 0)
             return;
         siginfo_t info;
@@ -419,6 +457,7 @@ static void s_take_signals (s_master_t *self)
 static int s_run_master (unsigned count, const zc_work_t *work, const zc_heir_t *heirs, bool stop)
 {
     s_master_t self = {.count = count, .work = work, .status = ZC_EXIT_OK};
+    self.settled_at = heirs ? zc_mono_ms () + S_SETTLE_MS : 0;
     self.children = calloc (count, sizeof *self.children);
     if (!self.children)
         abort ();
@@ -453,11 +492,11 @@ static int s_run_alone (const zc_work_t *work)
     if (!s_heir.pid)
         return status;
     if (!s_stop_heir) {
-        zc_succession_become_master (work->listener, &s_heir, 1);
+        const char *why = zc_succession_become_master (work->listener, &s_heir, 1);
         zc_error (
             ZC_EVENT ("upgrade.failed error",
-                      "upgrade: the new binary can't be run: %s; this process only looks after it"),
-            strerror (errno));
+                      "upgrade: the master can't run the new binary: %s; it goes on as it is"),
+            why);
     }
     return s_run_master (1, work, &s_heir, s_stop_heir);
 }
@@ -511,6 +550,11 @@ pid_t zc_processes_successor (int *predecessor)
 void zc_processes_hand_over (zc_heir_t heir)
 {
     s_heir = heir;
+}
+
+bool zc_processes_handed_over (void)
+{
+    return s_heir.pid != 0;
 }
 
 void zc_processes_stop (void)

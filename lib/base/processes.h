@@ -37,6 +37,8 @@ pid_t zc_processes_successor (int *predecessor);
 /*  In a process without a master, when its clients are another's: from the end of its work on this
  *  process is the master of that one, and runs the new binary. */
 void zc_processes_hand_over (zc_heir_t heir);
+/*  Whether they are. */
+bool zc_processes_handed_over (void);
 /*  After that: only until that one has ended, which is told to stop. */
 void zc_processes_stop (void);
 

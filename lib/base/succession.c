@@ -13,11 +13,15 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 
 #define S_VARIABLE "ZCAST_SUCCESSION"
+#define S_CHECK_MS 10000                     /* for the new binary to check its configuration */
 #define S_ROOM (ZC_SUCCESSION_MAX * 24 + 64) /* bytes of the variable's longest value */
 
 static char **s_argv, **s_environ; /* owned copies */
@@ -109,8 +113,10 @@ static void s_inherit (void)
 
 void zc_succession_init (char **argv)
 {
-    signal (SIGUSR2, SIG_IGN);
     s_inherit ();
+    /* One that has come for a master waits, and this would discard it. */
+    if (s_inherited.role != ZC_SUCCESSION_MASTER)
+        signal (SIGUSR2, SIG_IGN);
     s_free (s_argv);
     s_free (s_environ);
     s_argv = s_copy (argv, 0);
@@ -168,6 +174,7 @@ static void s_hold_signals (sigset_t *before)
     sigaddset (&held, SIGTERM);
     sigaddset (&held, SIGINT);
     sigaddset (&held, SIGHUP);
+    sigaddset (&held, SIGUSR2);
     sigprocmask (SIG_SETMASK, &held, before);
 }
 
@@ -241,8 +248,69 @@ pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *
     return pid;
 }
 
-void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count)
+/*  Checking it. */
+
+static void s_run_check (char **argv, pid_t parent)
 {
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    close_range (STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+    int null = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (getppid () == parent && null >= 0 && dup2 (null, STDOUT_FILENO) >= 0)
+        execvpe (argv[0], argv, s_environ);
+    _exit (ZC_EXIT_FAILURE);
+}
+
+/*  Returns its wait status; -1: it had to be killed. */
+static int s_wait_check (pid_t pid)
+{
+    const struct timespec moment = {0, 2000000};
+    uint64_t deadline = zc_mono_ms () + S_CHECK_MS;
+    int status;
+    while (waitpid (pid, &status, WNOHANG) == 0) {
+        if (zc_mono_ms () >= deadline) {
+            kill (pid, SIGKILL);
+            waitpid (pid, &status, 0);
+            return -1;
+        }
+        nanosleep (&moment, NULL);
+    }
+    return status;
+}
+
+/*  The new binary with -t, in a process of its own: after the exec nobody could go on. Returns
+ *  NULL, or what is wrong. */
+static const char *s_check (void)
+{
+    size_t count = 0;
+    pid_t parent = getpid ();
+    while (s_argv[count])
+        count++;
+    char **argv = calloc (count + 2, sizeof *argv);
+    if (!argv)
+        abort ();
+    argv[0] = s_argv[0];
+    argv[1] = (char *)(uintptr_t) "-t";
+    memcpy (argv + 2, s_argv + 1, (count - 1) * sizeof *argv);
+    fflush (NULL);
+    pid_t pid = fork ();
+    if (pid == 0)
+        s_run_check (argv, parent);
+    free (argv);
+    if (pid < 0)
+        return strerror (errno);
+    int status = s_wait_check (pid);
+    if (status == -1)
+        return "it takes too long to check its configuration";
+    return WIFEXITED (status) && WEXITSTATUS (status) == ZC_EXIT_OK
+               ? NULL
+               : "it does not start with this configuration";
+}
+
+const char *zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count)
+{
+    const char *wrong = s_check ();
+    if (wrong)
+        return wrong;
     int len = snprintf (s_text, sizeof s_text, S_VARIABLE "=master %d", listener);
     close_range (STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
     bool passed = s_pass (listener);
@@ -252,7 +320,7 @@ void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned
         passed = passed && s_pass (heirs[i].channel);
     }
     if (!passed)
-        return;
+        return strerror (errno);
     sigset_t before;
     s_hold_signals (&before);
     s_exec ();
@@ -261,5 +329,5 @@ void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned
     fcntl (listener, F_SETFD, FD_CLOEXEC);
     for (unsigned i = 0; i < count; i++)
         fcntl (heirs[i].channel, F_SETFD, FD_CLOEXEC);
-    errno = saved;
+    return strerror (saved);
 }

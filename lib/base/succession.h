@@ -48,8 +48,8 @@ bool zc_succession_changed (void);
  *  errno. *predecessor becomes this end of the socket to the successor; *channel, unless it is
  * NULL, this end of the socket by which a master reaches it. `listener` stays open. */
 pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *channel);
-/*  Runs the new binary in this process, as the master of these workers. Returns only if that
- *  fails, with errno. */
-void zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count);
+/*  Runs the new binary in this process, as the master of these workers, after a check that it can
+ *  read its configuration. Returns only if that fails: why. Signals that are held stay so. */
+const char *zc_succession_become_master (int listener, const zc_heir_t *heirs, unsigned count);
 
 #endif

@@ -41,6 +41,8 @@ struct zc_worker {
     zc_giver_t *giver; /* owned; NULL while there is no successor */
     zc_taker_t *taker; /* owned; NULL where this process succeeds none */
     zc_heir_t heir;    /* the successor that this process has started; pid 0: none */
+    bool by_reload;    /* SIGHUP asked for it */
+    int next;          /* the signal that waits until the upgrade is over; 0: none */
     uv_poll_t channel; /* to the master, where there is one that says so */
     bool has_channel;
     bool handed_over; /* clients are the successor's */
@@ -171,7 +173,10 @@ static int s_serve_one (void *arg, unsigned index)
     s_serving_t *self = arg;
     int listener = self->listener;
     self->listener = -1;
-    return self->serve (self->options, listener, index);
+    int status = self->serve (self->options, listener, index);
+    if (zc_processes_handed_over ())
+        self->listener = listener; /* for a process that is started should the heir end */
+    return status;
 }
 
 static bool s_reload_master (void *arg)
@@ -423,6 +428,12 @@ static void s_reap_heir (zc_worker_t *self)
     if (self->heir.channel >= 0)
         close (self->heir.channel);
     self->heir = (zc_heir_t){0, -1};
+    if (self->by_reload)
+        s_reload (self);
+    if (self->next)
+        raise (self->next);
+    self->next = 0;
+    self->by_reload = false;
 }
 
 static void s_meet_successor (zc_worker_t *self, int fd, pid_t pid)
@@ -447,11 +458,15 @@ static void s_on_channel (uv_poll_t *poll, int status, int events)
         uv_poll_stop (poll);
 }
 
-static void s_upgrade (zc_worker_t *self)
+/*  `number` asked for it. */
+static void s_upgrade (zc_worker_t *self, int number)
 {
     int fd;
+    if (self->heir.pid)
+        self->next = self->next == SIGUSR2 ? SIGUSR2 : number;
     if (self->draining || self->heir.pid || !self->began)
         return;
+    self->by_reload = number == SIGHUP;
     zc_info (ZC_EVENT ("upgrade.begun", "upgrade: starting the new binary"));
     pid_t pid = zc_succession_start (0, self->service->listener, &fd, &self->heir.channel);
     if (pid < 0) {
@@ -570,8 +585,9 @@ static void s_signal (uv_signal_t *signal, int number)
 {
     zc_worker_t *self = signal->data;
     bool alone = self->service->give && s_is_alone ();
-    if (number == SIGUSR2 || (number == SIGHUP && alone && zc_succession_changed ()))
-        s_upgrade (self);
+    if (number == SIGUSR2 ||
+        (number == SIGHUP && alone && (self->heir.pid || zc_succession_changed ())))
+        s_upgrade (self, number);
     else if (number == SIGHUP)
         s_reload (self);
     else
@@ -628,6 +644,8 @@ static int s_open (zc_worker_t *self)
 static void s_close (zc_worker_t *self)
 {
     zc_hold_signals (); /* another signal would kill the process, once its handlers are gone */
+    if (self->handed_over && self->next)
+        raise (self->next); /* the new binary takes it */
     zc_link_destroy (&self->link);
     zc_pump_destroy (&self->pump);
     uv_close ((uv_handle_t *)&self->tick, NULL);

@@ -398,6 +398,81 @@ def test_reload_finds_a_new_binary(stack):
     assert client.wait(1)[0].data == "there" and client.connections == 1
 
 
+def wrapped(stack, *options):
+    """zcast-ws, started by a path at which another file can be put."""
+    path = stack.folder / "bin" / "zcast-ws"
+    path.parent.mkdir()
+    shutil.copy(BUILD / PROGRAMS["zcast-ws"], path)
+    argv = [str(path), *stack.endpoints(), f"--listen=127.0.0.1:{stack.ws_port}", *options]
+    return path, of(stack, stack.start("zcast-ws", argv, ready=lambda: can_connect(("127.0.0.1", stack.ws_port))))
+
+
+def replace(path, text):
+    path.rename(path.with_name("aside"))
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_configuration_that_breaks_at_the_end(stack, processes):
+    """The new workers have taken over, and then the master can't read the configuration: it goes on, and starts a worker that dies again."""
+    stack.broker()
+    path, daemon = wrapped(stack, f"--processes={processes}")
+    client = stack.sse("t").wait_open()
+    before = set(workers(daemon))
+    replace(path, f"#!/bin/sh\n[ \"$1\" = -t ] && exit 2\nexec {path.with_name('aside')} \"$@\"\n")
+    daemon.send_signal(signal.SIGUSR2)
+    wait_for(lambda: "it does not start with this configuration; it goes on as it is" in daemon.log(), daemon.log)
+    assert daemon.running() and not before & set(workers(daemon))
+    stack.publish("t", "there")
+    assert client.wait(1)[0].data == "there" and client.connections == 1
+    successors = set(workers(daemon))
+    for pid in successors:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(workers(daemon)) == processes and not successors & {*workers(daemon), daemon.pid}, daemon.log)
+    fresh = stack.sse("t").wait_open()
+    stack.publish("t", "again")
+    assert fresh.wait(1)[0].data == "again"
+    path.with_name("aside").rename(path)
+    upgrade(daemon)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_reload_whose_upgrade_fails_is_a_reload(stack, processes):
+    """SIGHUP finds a new binary, which doesn't start: the running one reads the configuration again."""
+    stack.broker()
+    path, daemon = wrapped(stack, f"--processes={processes}")
+    client = stack.sse("t").wait_open()
+    replace(path, "#!/bin/sh\nexit 2\n")
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: daemon.log().count("configuration read again") == processes, daemon.log)
+    assert daemon.log().count("goes on") == processes
+    path.with_name("aside").rename(path)
+    upgrade(daemon)
+    stack.publish("t", "there")
+    assert client.wait(1)[0].data == "there" and client.connections == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_upgrades_asked_for_at_once(stack, processes):
+    """Those that are asked for during one are one, which follows when clients have had time to catch up."""
+    stack.broker()
+    daemon = of(stack, stack.ws(f"--processes={processes}"))
+    clients = [stack.sse("t").wait_open() for _ in range(20)] + [stack.websocket("t").wait_open() for _ in range(20)]
+    with Publisher(stack, "t") as publisher:
+        for _ in range(20):
+            daemon.send_signal(signal.SIGUSR2)
+            time.sleep(0.005)
+        wait_for(lambda: daemon.log().count("upgrade: complete") == 2, daemon.log)
+    for client in clients:
+        client.wait(publisher.sent)
+        assert not client.closed
+    for client in clients[:20]:
+        assert numbers(client) == list(range(publisher.sent)) and client.connections == 1
+    for client in clients[20:]:
+        assert [int(text) for text in client.messages] == list(range(publisher.sent))
+
+
 def test_it_can_be_stopped_meanwhile(stack):
     """SIGTERM at any moment of an upgrade ends all processes, and the address is free."""
     stack.broker()
@@ -429,13 +504,13 @@ def test_clients_take_no_place_of_those_that_ask(stack):
 
 
 def test_nothing_grows(stack):
-    """Descriptors and memory over 20 upgrades."""
+    """Descriptors and memory over 10 upgrades."""
     stack.broker()
     daemon = of(stack, stack.ws())
     clients = [stack.sse("t").wait_open() for _ in range(100)]
     upgrade(daemon)
     descriptors, memory = daemon.fds(), daemon.pss()
-    for _ in range(20):
+    for _ in range(10):
         upgrade(daemon)
     stack.publish("t", "there")
     for client in clients:
