@@ -68,6 +68,7 @@ libzcast_a_SOURCES = \
 	lib/peer/monitor.c lib/peer/monitor.h \
 	lib/peer/publisher.c lib/peer/publisher.h \
 	lib/peer/redial.c lib/peer/redial.h \
+	lib/peer/places.c lib/peer/places.h \
 	lib/peer/name.c lib/peer/name.h \
 	lib/peer/subscriber.c lib/peer/subscriber.h \
 	lib/redis/address.c lib/redis/address.h \

@@ -133,10 +133,13 @@ void zc_options_write_conf (const zc_program_t *program, FILE *out)
 static void s_write_key (FILE *out, const zc_option_t *option)
 {
     static const char *const types[] = {
-        [ZC_OPT_TEXT] = "TEXT",       [ZC_OPT_ENDPOINT] = "ENDPOINT", [ZC_OPT_BOOL] = "BOOL",
-        [ZC_OPT_NUMBER] = "NUMBER",   [ZC_OPT_SIZE] = "SIZE",         [ZC_OPT_MS] = "MS",
-        [ZC_OPT_SECONDS] = "SECONDS", [ZC_OPT_CHOICE] = "CHOICE",     [ZC_OPT_MAP] = "MAP",
-        [ZC_OPT_LIST] = "LIST",       [ZC_OPT_SECRET] = "SECRET",     [ZC_OPT_URL] = "URL"};
+        [ZC_OPT_TEXT] = "TEXT",       [ZC_OPT_ENDPOINT] = "ENDPOINT",
+        [ZC_OPT_BOOL] = "BOOL",       [ZC_OPT_NUMBER] = "NUMBER",
+        [ZC_OPT_SIZE] = "SIZE",       [ZC_OPT_MS] = "MS",
+        [ZC_OPT_SECONDS] = "SECONDS", [ZC_OPT_CHOICE] = "CHOICE",
+        [ZC_OPT_MAP] = "MAP",         [ZC_OPT_ENDPOINTS] = "ENDPOINTS",
+        [ZC_OPT_LIST] = "LIST",       [ZC_OPT_SECRET] = "SECRET",
+        [ZC_OPT_URL] = "URL"};
     fprintf (out, "    {.name = \"%s\", .type = ZC_OPT_%s", option->name, types[option->type]);
     if (option->min || option->max)
         fprintf (out, ", .min = %lld, .max = %lld", (long long)option->min, (long long)option->max);

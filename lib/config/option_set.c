@@ -40,8 +40,8 @@ static bool s_same_items (const zc_value_t *a, const zc_value_t *b)
 bool zc_value_same (const zc_option_t *option, const zc_value_t *a, const zc_value_t *b)
 {
     bool textual = option->type == ZC_OPT_TEXT || option->type == ZC_OPT_ENDPOINT ||
-                   option->type == ZC_OPT_CHOICE || option->type == ZC_OPT_SECRET ||
-                   option->type == ZC_OPT_URL;
+                   option->type == ZC_OPT_ENDPOINTS || option->type == ZC_OPT_CHOICE ||
+                   option->type == ZC_OPT_SECRET || option->type == ZC_OPT_URL;
     if (!a->text != !b->text || !s_same_items (a, b))
         return false;
     return !a->text || (textual ? strcmp (a->text, b->text) == 0 : a->number == b->number);

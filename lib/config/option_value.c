@@ -137,6 +137,30 @@ static int s_parse_endpoint (const char *text)
     return strncmp (text, "inproc://", 9) == 0 && text[9] && strlen (text) <= 255 ? 0 : -1;
 }
 
+/*  Several have blanks between them. A path may have blanks, too. */
+static bool s_are_endpoints (const char *text)
+{
+    char one[512];
+    for (const char *end = text; *end; text = end + 1) {
+        do
+            end += 1 + strcspn (end + 1, " ");
+        while (*end && strncmp (end, " tcp://", 7) != 0 && strncmp (end, " ipc://", 7) != 0 &&
+               strncmp (end, " inproc://", 10) != 0);
+        size_t len = (size_t)(end - text);
+        while (len && text[len - 1] == ' ')
+            len--;
+        if (len >= sizeof one)
+            return false;
+        memcpy (one, text, len);
+        one[len] = 0;
+        if (s_parse_endpoint (one) != 0)
+            return false;
+        if (!*end)
+            return true;
+    }
+    return false;
+}
+
 /*  Names for loopback addresses in Debian's /etc/hosts; other names may stand for any address. */
 static bool s_is_loopback_name (const char *host)
 {
@@ -275,6 +299,10 @@ int zc_option_value (const zc_option_t *option, const char *text, int64_t *numbe
     case ZC_OPT_ENDPOINT:
         return s_expect (zc_text_plain (text, strlen (text)) && s_parse_endpoint (text) == 0,
                          "tcp://HOST:PORT, ipc://PATH or inproc://NAME", expected, size);
+    case ZC_OPT_ENDPOINTS:
+        return s_expect (zc_text_plain (text, strlen (text)) && s_are_endpoints (text),
+                         "tcp://HOST:PORT, ipc://PATH or inproc://NAME, or several of these",
+                         expected, size);
     case ZC_OPT_BOOL:
         return s_expect (s_parse_bool (text, number) == 0, "yes or no", expected, size);
     case ZC_OPT_CHOICE:

@@ -13,17 +13,18 @@
 #include <stdio.h>
 
 typedef enum {
-    ZC_OPT_TEXT,     /* any text; min..max bound its length in bytes */
-    ZC_OPT_ENDPOINT, /* a ZeroMQ endpoint: tcp://HOST:PORT, ipc://PATH, inproc://NAME */
-    ZC_OPT_BOOL,     /* yes/no, true/false, on/off, 1/0; on the command line the name alone: yes */
-    ZC_OPT_NUMBER,   /* decimal */
-    ZC_OPT_SIZE,     /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024; 1.5M */
-    ZC_OPT_MS,       /* duration; a bare number is milliseconds; ms, s, m, h, d; 1.5s */
-    ZC_OPT_SECONDS,  /* duration; a bare number is seconds; stored as milliseconds */
-    ZC_OPT_CHOICE,   /* one of `choices` */
-    ZC_OPT_MAP,      /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
-    ZC_OPT_LIST,     /* text, repeatable; min..max bound the length of each */
-    ZC_OPT_SECRET,   /* text that nobody else may see: wiped on the command line */
+    ZC_OPT_TEXT,      /* any text; min..max bound its length in bytes */
+    ZC_OPT_ENDPOINT,  /* a ZeroMQ endpoint: tcp://HOST:PORT, ipc://PATH, inproc://NAME */
+    ZC_OPT_ENDPOINTS, /* one endpoint, or several with blanks between them */
+    ZC_OPT_BOOL,      /* yes/no, true/false, on/off, 1/0; on the command line the name alone: yes */
+    ZC_OPT_NUMBER,    /* decimal */
+    ZC_OPT_SIZE,      /* bytes; K, M, G (KiB, MiB, GiB) are powers of 1024; 1.5M */
+    ZC_OPT_MS,        /* duration; a bare number is milliseconds; ms, s, m, h, d; 1.5s */
+    ZC_OPT_SECONDS,   /* duration; a bare number is seconds; stored as milliseconds */
+    ZC_OPT_CHOICE,    /* one of `choices` */
+    ZC_OPT_MAP,       /* NAME=VALUE, repeatable; in the file also a section of name = value lines */
+    ZC_OPT_LIST,      /* text, repeatable; min..max bound the length of each */
+    ZC_OPT_SECRET,    /* text that nobody else may see: wiped on the command line */
     ZC_OPT_URL, /* text that may hold a password (scheme://USER:PASSWORD@…), which is wiped */
 } zc_opt_type_t;
 

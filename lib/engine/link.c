@@ -23,12 +23,14 @@
 #include "lib/base/log.h"
 #include "lib/peer/context.h"
 #include "lib/peer/monitor.h"
+#include "lib/peer/places.h"
 #include "lib/peer/redial.h"
 
 #define S_BATCH 256          /* messages taken at once */
 #define S_BATCHES 4          /* batches before the loop turns to other events */
 #define S_TIMEOUT_MS 10000   /* for an answer on control, while no byte moves there */
-#define S_RETRY_MS 1000      /* after a failed question */
+#define S_RETRY_MS 1000      /* after a failed question, */
+#define S_BEHIND_MS 150      /* and after the answer of one of several brokers that it is behind */
 #define S_ALONE_MS 2000      /* without a broker since the start, before that is logged */
 #define S_PAGE_MESSAGES 1000 /* in the answer to one FETCH */
 #define S_PAGE_BYTES 262144
@@ -58,7 +60,7 @@ struct zc_link {
     zc_redial_t redial;       /* of SUB */
     void *context, *sub;      /* owned */
     zc_monitor_t *monitor;    /* of SUB; owned */
-    char *control_endpoint;   /* owned */
+    zc_places_t *places;      /* owned */
     zc_control_t *control;    /* owned */
     zc_control_t *pages;      /* for FETCH; owned */
     zc_control_t *posts;      /* for PUBLISH; owned; NULL until there is one */
@@ -151,12 +153,17 @@ static void s_retry (uv_timer_t *timer)
     s_want_again (self);
 }
 
-static void s_fail (s_question_t *question)
+static void s_fail_for (s_question_t *question, unsigned ms)
 {
     zc_link_t *self = question->link;
     question->failed = true;
     if (!uv_is_active ((uv_handle_t *)&self->retry))
-        uv_timer_start (&self->retry, s_retry, S_RETRY_MS, 0);
+        uv_timer_start (&self->retry, s_retry, ms, 0);
+}
+
+static void s_fail (s_question_t *question)
+{
+    s_fail_for (question, S_RETRY_MS);
 }
 
 /*  There was no answer, or it is an error. */
@@ -228,6 +235,7 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
             self->unsynced_most = S_UNSYNCED;
         }
         self->synced_ms = uv_now (self->loop);
+        zc_places_good (self->places);
         s_question_end (question);
         zc_mark_t doubt = {{""}, answer->doubt};
         zc_line_parse (&doubt.line, answer->line);
@@ -235,6 +243,9 @@ static void s_sync_answer (void *arg, const zc_answer_t *answer)
             s_drop_messages (self);
         free (lasts);
         s_make_room (self);
+    } else if (zc_answer_is_error (answer, "behind") && zc_places_several (self->places)) {
+        zc_places_behind (self->places, uv_now (self->loop));
+        s_fail_for (question, S_BEHIND_MS);
     } else {
         self->plain |= zc_answer_is_error (answer, "arguments");
         bool silent = answer->kind == ZC_NO_ANSWER && zc_control_connected (self->control);
@@ -396,6 +407,7 @@ static void s_ask_limits (zc_link_t *self)
 
 static void s_set_connected (zc_link_t *self, bool connected)
 {
+    zc_places_connected (self->places, connected, uv_now (self->loop));
     if (self->connected && !connected) {
         zc_warn (ZC_EVENT ("broker.lost", "broker: connection lost; clients are kept, retrying"));
         zc_redial_good (&self->redial);
@@ -410,6 +422,39 @@ static void s_set_connected (zc_link_t *self, bool connected)
         s_ask_limits (self);
     }
     self->connected = connected;
+}
+
+/*  To the hub this is a connection that breaks, and comes back. */
+static void s_move (zc_link_t *self)
+{
+    const char *before = self->redial.endpoint;
+    s_set_connected (self, false);
+    zc_places_move (self->places, uv_now (self->loop));
+    zc_warn ("broker: %s is gone, silent or behind; going on at %s", before,
+             zc_places_subscribe (self->places));
+    zc_redial_move (&self->redial, zc_places_subscribe (self->places));
+    zc_control_t *controls[] = {self->control, self->pages, self->posts};
+    for (size_t i = 0; i < 3; i++)
+        if (controls[i])
+            zc_control_move (controls[i], zc_places_control (self->places));
+}
+
+static void s_sign_of_life (void *arg, const zc_answer_t *answer)
+{
+    zc_link_t *self = arg;
+    (void)answer;
+    zc_places_heard (self->places);
+}
+
+/*  Among several brokers, one that is of no use is left. */
+static void s_look_at_place (zc_link_t *self)
+{
+    static const zc_ask_t ask = {.verb = ZC_PING};
+    uint64_t now = uv_now (self->loop);
+    if (zc_places_leaves (self->places, now))
+        s_move (self);
+    else if (zc_places_asks (self->places, now))
+        zc_control_request (self->control, &ask, S_TIMEOUT_MS, s_sign_of_life, self);
 }
 
 static void s_read_monitor (zc_link_t *self)
@@ -607,13 +652,16 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
     s_set (self->sub, ZMQ_HANDSHAKE_IVL, 5000);
     self->monitor = zc_monitor_new (self->context, self->sub);
     zc_give_up_sending (self->sub, ZC_SUB_UNANSWERED_MS);
-    if (zc_redial_connect (&self->redial, self->sub, config->subscribe, 0) != 0)
+    self->places = zc_places_new (config->subscribe, config->control, uv_now (self->loop));
+    if (!self->places) {
+        errno = EINVAL;
         return -1;
-    self->control_endpoint = strdup (config->control);
-    if (!self->control_endpoint)
-        abort ();
-    self->control = zc_control_new (self->context, config->control);
-    self->pages = self->control ? zc_control_new (self->context, config->control) : NULL;
+    }
+    const char *control = zc_places_control (self->places);
+    if (zc_redial_connect (&self->redial, self->sub, zc_places_subscribe (self->places), 0) != 0)
+        return -1;
+    self->control = zc_control_new (self->context, control);
+    self->pages = self->control ? zc_control_new (self->context, control) : NULL;
     return self->pages ? 0 : -1;
 }
 
@@ -626,7 +674,7 @@ static void s_close (zc_link_t *self)
     zc_control_destroy (&self->posts);
     zc_control_destroy (&self->pages);
     zc_control_destroy (&self->control);
-    free (self->control_endpoint);
+    zc_places_destroy (&self->places);
     zc_monitor_destroy (&self->monitor);
     if (self->sub)
         zmq_close (self->sub);
@@ -725,7 +773,7 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout
                           zc_control_fn fn, void *arg)
 {
     if (!self->posts) {
-        self->posts = zc_control_new (self->context, self->control_endpoint);
+        self->posts = zc_control_new (self->context, zc_places_control (self->places));
         if (!self->posts)
             return 0; /* out of sockets or descriptors */
         s_watch (self, self->posts);
@@ -766,6 +814,7 @@ void zc_link_tick (zc_link_t *self)
 {
     s_drain (self);
     s_say_if_alone (self);
+    s_look_at_place (self);
     if (!self->connected)
         zc_redial_try (&self->redial);
     else if (self->asks_limits)

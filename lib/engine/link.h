@@ -11,8 +11,8 @@
 typedef struct zc_link zc_link_t;
 
 typedef struct {
-    const char *subscribe; /* the broker's XPUB endpoint */
-    const char *control;   /* the broker's ROUTER endpoint */
+    const char *subscribe; /* the broker's XPUB endpoint, or those of several (places.h) */
+    const char *control;   /* the broker's ROUTER endpoint, or as many */
     int hwm;               /* messages queued on SUB; default 10000 */
 } zc_link_config_t;
 

@@ -17,6 +17,7 @@
 #include "lib/config/logging.h"
 #include "lib/engine/taker.h"
 #include "lib/peer/name.h"
+#include "lib/peer/places.h"
 #include "lib/wire/figures.h"
 #include "lib/wire/message.h"
 #include "lib/wire/selector.h"
@@ -108,6 +109,12 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
     if (zc_file_mode (zc_options_text (options, "socket-mode")) > 0777) {
         snprintf (error, size, "expected permissions in octal, such as 0660");
         return "socket-mode";
+    }
+    size_t brokers = zc_places_count (zc_options_text (options, "subscribe"));
+    if (brokers != zc_places_count (zc_options_text (options, "control"))) {
+        snprintf (error, size, "expected as many endpoints as in subscribe, %zu, in its order",
+                  brokers);
+        return "control";
     }
     const char *name = zc_options_text (options, "name");
     if (name && !zc_name_valid (name)) {

@@ -19,12 +19,13 @@ typedef struct zc_worker zc_worker_t;
  *  retain, slow, slow-topics, retry, drain-timeout, io-uring, default-event. */
 /* clang-format off */
 #define ZC_WORKER_OPTIONS                                                                         \
-    {.name = "subscribe", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5561",              \
-     .argument = "ENDPOINT",                                                                      \
-     .help = "where the broker's subscribers connect"},                                           \
-    {.name = "control", .type = ZC_OPT_ENDPOINT, .preset = "tcp://127.0.0.1:5562",                \
-     .argument = "ENDPOINT",                                                                      \
-     .help = "the broker's control endpoint"},                                                    \
+    {.name = "subscribe", .type = ZC_OPT_ENDPOINTS, .preset = "tcp://127.0.0.1:5561",             \
+     .argument = "ENDPOINT…",                                                                     \
+     .help = "where the broker's subscribers connect; of several brokers on one log, with "       \
+             "blanks between: if one is gone or behind, the next one is used"},                   \
+    {.name = "control", .type = ZC_OPT_ENDPOINTS, .preset = "tcp://127.0.0.1:5562",               \
+     .argument = "ENDPOINT…",                                                                     \
+     .help = "the broker's control endpoint; of several brokers, in the same order"},             \
     ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                                  \
     {.name = "name", .type = ZC_OPT_TEXT, .min = 1, .max = 64, .argument = "NAME",                \
      .help = "the name of this instance in zmq stat, after fcgi.0 and the like (default: the "    \

@@ -376,6 +376,15 @@ static void s_end_connection (zc_control_t *self)
     s_give_up_all (self, last);
 }
 
+void zc_control_move (zc_control_t *self, const char *endpoint)
+{
+    self->lost = self->connected = false;
+    zc_redial_move (&self->redial, endpoint);
+    while (!STAILQ_EMPTY (&self->held))
+        s_drop_held (self);
+    s_give_up_all (self, self->last);
+}
+
 static bool s_is_silent (zc_control_t *self, uint64_t now)
 {
     return self->connected && self->pending && !self->inproc &&

@@ -34,6 +34,9 @@ zc_control_t *zc_control_new_once (void *context, const char *endpoint, unsigned
 bool zc_control_connected (zc_control_t *self);
 /*  Whether the connection of zc_control_new_once is over; false for other ones. */
 bool zc_control_lost (zc_control_t *self);
+/*  Gives up every request (ZC_NO_ANSWER), and goes on at another endpoint; not for
+ *  zc_control_new_once. */
+void zc_control_move (zc_control_t *self, const char *endpoint);
 /*  Gives up every request (ZC_NO_ANSWER). */
 void zc_control_destroy (zc_control_t **self_p);
 

@@ -85,7 +85,8 @@ int zc_redial_connect (zc_redial_t *self, void *socket, const char *endpoint, un
 void zc_redial_clear (zc_redial_t *self)
 {
     free (self->endpoint);
-    self->endpoint = NULL;
+    free (self->next);
+    self->endpoint = self->next = NULL;
 }
 
 zc_monitor_event_t zc_redial_event (const zc_redial_t *self, zc_monitor_t *monitor)
@@ -131,6 +132,14 @@ void zc_redial_try (zc_redial_t *self)
 {
     if (zc_redial_timeout (self) > 0)
         return;
+    if (self->apart && self->next) {
+        free (self->endpoint);
+        self->endpoint = self->next;
+        self->next = NULL;
+        self->named = zc_endpoint_named (self->endpoint);
+        self->attempt = 0;
+        self->good = true;
+    }
     if (self->apart) {
         self->attempt += !self->good;
         self->good = false;
@@ -142,4 +151,15 @@ void zc_redial_try (zc_redial_t *self)
     }
     self->apart = !self->apart;
     self->due_ms = zc_mono_ms () + (self->apart ? S_APART_MS : s_timeout_ms (self));
+}
+
+void zc_redial_move (zc_redial_t *self, const char *endpoint)
+{
+    free (self->next);
+    self->next = strdup (endpoint);
+    if (!self->next)
+        abort ();
+    zc_redial_now (self);
+    if (!self->apart)
+        zc_redial_try (self);
 }

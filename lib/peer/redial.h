@@ -36,6 +36,7 @@ void zc_endpoint_family (void *socket, const char *endpoint, unsigned attempt);
 typedef struct {
     void *socket;     /* borrowed */
     char *endpoint;   /* owned */
+    char *next;       /* the endpoint of the next attempt, if it is another one; owned; or NULL */
     uint64_t due_ms;  /* monotonic ms: when to act */
     unsigned attempt; /* its number chooses the family of a name's address */
     bool named;
@@ -56,6 +57,8 @@ zc_monitor_event_t zc_redial_event (const zc_redial_t *self, zc_monitor_t *monit
 void zc_redial_good (zc_redial_t *self);
 /*  The connection is useless, whatever ZeroMQ takes it for. */
 void zc_redial_now (zc_redial_t *self);
+/*  Gives the connection up, and goes on at another endpoint. */
+void zc_redial_move (zc_redial_t *self, const char *endpoint);
 /*  To be called repeatedly while there is no connection, also soon after zc_redial_timeout:
  *  makes the connection anew when it is time. Messages in the socket's queue are lost;
  *  subscriptions stay. */

@@ -237,6 +237,11 @@ TESTS += tests/unit/timeouts_test
 tests_unit_timeouts_test_SOURCES = tests/unit/timeouts_test.c tests/unit/unit.h
 tests_unit_timeouts_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/places_test
+TESTS += tests/unit/places_test
+tests_unit_places_test_SOURCES = tests/unit/places_test.c tests/unit/unit.h
+tests_unit_places_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/order_test
 TESTS += tests/unit/order_test
 tests_unit_order_test_SOURCES = tests/unit/order_test.c tests/unit/unit.h

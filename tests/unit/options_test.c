@@ -176,6 +176,33 @@ static void test_endpoints (void **state)
     }
 }
 
+static void test_several_endpoints (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        {"tcp://a:1", true},
+        {"tcp://a:1 tcp://b:1", true},
+        {"tcp://a:1  ipc:///b c inproc://d", true},
+        {"", false},
+        {" ", false},
+        {"tcp://a", false},
+        {"tcp://a:1 b:1", false},
+        {"tcp://a:1 tcp://b", false},
+        {"tcp://a:1,tcp://b:1", false},
+    };
+    zc_option_t option = {.name = "e", .type = ZC_OPT_ENDPOINTS};
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        int64_t number;
+        char expected[200];
+        if ((zc_option_value (&option, cases[i].text, &number, expected, sizeof expected) == 0) !=
+            cases[i].good)
+            fail_msg ("%s", cases[i].text);
+    }
+}
+
 /* A program */
 
 static const zc_option_t s_options[] = {
@@ -1414,6 +1441,7 @@ int main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_sizes_and_durations),
         cmocka_unit_test (test_endpoints),
+        cmocka_unit_test (test_several_endpoints),
         cmocka_unit_test (test_presets),
         cmocka_unit_test (test_lines_good),
         cmocka_unit_test (test_lines_bad),
