@@ -430,7 +430,9 @@ static void s_move (zc_link_t *self)
     const char *before = self->redial.endpoint;
     s_set_connected (self, false);
     zc_places_move (self->places, uv_now (self->loop));
-    zc_warn ("broker: %s is gone, silent or behind; going on at %s", before,
+    zc_warn (ZC_EVENT ("broker.left from endpoint",
+                       "broker: %s is gone, silent or behind; going on at %s"),
+             before,
              zc_places_subscribe (self->places));
     zc_redial_move (&self->redial, zc_places_subscribe (self->places));
     zc_control_t *controls[] = {self->control, self->pages, self->posts};
