@@ -420,6 +420,7 @@ static void s_reload (s_bridge_t *self)
             zc_warn (ZC_EVENT ("reload.restart options", "takes effect with the next start: %s"),
                      error);
     }
+    zc_want_restart (false);
     zc_notify ("READY=1");
 }
 
@@ -444,6 +445,8 @@ static void s_signals (s_bridge_t *self)
     while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP)
             s_reload (self);
+        else if (info.ssi_signo == SIGUSR2)
+            zc_want_restart (true);
         else
             s_drain (self);
     }
@@ -456,6 +459,7 @@ static int s_signal_fd (void)
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
     sigaddset (&set, SIGHUP);
+    sigaddset (&set, SIGUSR2);
     sigprocmask (SIG_BLOCK, &set, NULL);
     signal (SIGPIPE, SIG_IGN);
     return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -397,6 +397,7 @@ static void s_reload (s_main_t *self)
             zc_warn (ZC_EVENT ("reload.restart options", "takes effect with the next start: %s"),
                      error);
     }
+    zc_want_restart (false);
     zc_notify ("READY=1");
 }
 
@@ -407,7 +408,9 @@ static bool s_signals (void *arg)
     struct signalfd_siginfo info;
     bool stop = false;
     while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo != SIGHUP)
+        if (info.ssi_signo == SIGUSR2)
+            zc_want_restart (true);
+        else if (info.ssi_signo != SIGHUP)
             stop = true;
         else if (self->broker)
             s_reload (self);
@@ -426,6 +429,7 @@ static int s_signal_fd (void)
     sigaddset (&set, SIGTERM);
     sigaddset (&set, SIGINT);
     sigaddset (&set, SIGHUP);
+    sigaddset (&set, SIGUSR2);
     sigprocmask (SIG_BLOCK, &set, NULL);
     signal (SIGPIPE, SIG_IGN);
     signal (SIGXFSZ, SIG_IGN); /* writing beyond the limit on a file's size fails instead */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -93,6 +94,15 @@ void zc_notify (const char *state)
     if (s_notify (path, state) != 0)
         zc_warn (ZC_EVENT ("notify.failed path error", "NOTIFY_SOCKET %s: %s"), path,
                  strerror (errno));
+}
+
+/*  A file that was replaced by another one has no name any more. */
+void zc_want_restart (bool asked)
+{
+    struct stat file;
+    bool replaced = stat ("/proc/self/exe", &file) == 0 && file.st_nlink == 0;
+    if (asked || replaced)
+        zc_warn (ZC_EVENT ("upgrade.restart", "a new binary runs after a restart only"));
 }
 
 static void s_mask_signals (int how)

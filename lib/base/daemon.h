@@ -24,6 +24,10 @@ void zc_keep_memory_out_of_dumps (void);
  *  (sd_notify(3)). Does nothing where NOTIFY_SOCKET isn't set. */
 void zc_notify (const char *state);
 
+/*  For programs that are replaced by a restart only (doc/upgrade.md): says so where another file
+ *  has taken the place of the one that runs, or where SIGUSR2 has asked for it. */
+void zc_want_restart (bool asked);
+
 /*  Raises the soft limit of descriptors to the hard limit. Returns the limit. */
 uint64_t zc_raise_descriptor_limit (void);
 /*  The soft limit: no descriptor has this number or a higher one. The kernel gives the lowest

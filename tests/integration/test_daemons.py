@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -172,6 +173,30 @@ def test_the_level_of_the_log_is_read_again(stack, name):
     config.write_text("common\n    log-level = loud\n")
     daemon.send_signal(signal.SIGHUP)
     daemon.wait_log(r" error .*log-level")
+
+
+@pytest.mark.parametrize("name", ["zcast-broker", "zcast-redis"])
+def test_a_new_binary_needs_a_restart(stack, name):
+    """What can't hand over says so: when SIGUSR2 asks for it, and at a reload after the file was replaced. It goes on."""
+    if name != "zcast-broker":
+        stack.broker()
+    path = stack.folder / name
+    shutil.copy(BUILD / PROGRAMS[name], path)
+    daemon = stack.start(name, [str(path), *argv(stack, name)[1:]])
+    if name == "zcast-broker":
+        daemon.wait_ready(stack.broker_answers)
+    else:
+        wait_for(lambda: "from redis" in daemon.log(), daemon.log)
+    told = "a new binary runs after a restart only"
+    daemon.send_signal(signal.SIGHUP)
+    daemon.wait_log("reloaded")
+    daemon.send_signal(signal.SIGUSR2)
+    daemon.wait_log(told)
+    shutil.copy(path, path.with_name("new"))
+    path.with_name("new").rename(path)
+    daemon.send_signal(signal.SIGHUP)
+    wait_for(lambda: daemon.log().count(told) == 2, daemon.log)
+    assert daemon.log().count("reloaded") == 2 and daemon.stop() == 0
 
 
 def test_a_process_that_starts_after_a_reload_knows_it(stack):
