@@ -7,7 +7,8 @@ EXTRA_DIST += \
 	tests/clients/compress.mjs \
 	tests/clients/package-lock.json \
 	tests/clients/package.json \
-	tests/clients/requirements.txt
+	tests/clients/requirements.txt \
+	tests/clients/specs.mjs
 
 tests/clients/.installed: $(srcdir)/tests/clients/package-lock.json $(srcdir)/tests/clients/requirements.txt
 	@$(MKDIR_P) tests/clients
