@@ -13,7 +13,7 @@ EXTRA_DIST += doc/man.awk doc/zcast-tail.man $(MANUALS:=.in) doc/zmq.1.in
 nobase_dist_doc_DATA = \
 	README.md ARCHITECTURE.md CONTRIBUTING.md NEWS.md LICENSE \
 	doc/access.md doc/browser.md doc/logs.md doc/observe.md doc/dashboard.png doc/deployment.md doc/protocol.md doc/publishing.md doc/recipes.md doc/scale.md doc/upgrade.md \
-	doc/troubleshooting.md doc/openapi.yaml doc/asyncapi.yaml \
+	doc/troubleshooting.md doc/sizing.md doc/openapi.yaml doc/asyncapi.yaml \
 	doc/performance.md doc/performance-cpu.svg doc/performance-growth.svg doc/performance-latency.svg \
 	doc/profile-case-1.svg doc/profile-case-4.svg \
 	tools/feed-metrics

@@ -291,3 +291,16 @@ def test_every_event_is_documented():
         line = (SOURCE / place.split(":")[0]).read_text().split("\n")[int(place.split(":")[1]) - 1]
         levels |= {level.lower() for level in re.findall(r"ZC_LOG_(ERROR|WARN|INFO|DEBUG)", call)} or set(re.findall(r"\bzc_(error|warn|info|debug) \(", line))
     assert told == logged
+
+
+def test_sizing_says_what_was_measured():
+    """The figures that doc/sizing.md has from doc/performance.md are still there, and its example follows from them."""
+    sizing, measured = (SOURCE / "doc/sizing.md").read_text(), (SOURCE / "doc/performance.md").read_text()
+    rows = {cells[1]: [int(cell.replace(" bytes", "").replace(",", "") or 0) for cell in cells[2:5]]
+            for cells in (re.split(r"\s*\|\s*", line) for line in sizing.splitlines() if re.match(r"\| (WebSocket|SSE), ", line))}
+    assert len(rows) == 3
+    for figure in [*(f"{number:,}" for row in rows.values() for number in row if number), "18.99", "21.94", "3.04"]:
+        assert re.search(rf"(?<![\d.,]){re.escape(figure)}(?![\d])", measured), figure
+    example = sizing[sizing.index("## An example"):]
+    for number in (number for name, row in rows.items() if name != "SSE, `zcast-ws`" for number in row if number):
+        assert f"{number * 10000 / 1e6:.1f} MB" in example, number
