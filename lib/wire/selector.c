@@ -413,6 +413,8 @@ static const char *s_compile (zc_selector_t *self, zc_selector_form_t form, zc_s
         zc_matcher_literal (self->matcher, self->bytes + self->name_len, text.len);
     if (!wrong && zc_matcher_here (self->matcher) - self->beginning_len > S_STEPS_MAX)
         wrong = "a selector has too many wildcards, or goes on too long behind the first one";
+    if (!wrong && self->beginning_len == 0 && zc_matcher_is_literal (self->matcher))
+        wrong = "a pattern isn't only empty groups: no topic is empty";
     return wrong;
 }
 

@@ -63,6 +63,8 @@ static const struct {
     {"match=%F", ZC_QUERY_ESCAPE},
     {"template=%7B", ZC_QUERY_SELECTOR},
     {"pattern=(a)", ZC_QUERY_SELECTOR},
+    {"pattern=%7B%7D", ZC_QUERY_SELECTOR}, /* {}: no topic is empty */
+    {"pattern=%7B%7D%7B%7D", ZC_QUERY_SELECTOR},
     {"topic=1&match=2&template=3&pattern=*", ZC_QUERY_MANY},
 };
 

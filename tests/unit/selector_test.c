@@ -177,7 +177,7 @@ static void s_refusals (void **state)
         {'t', "{a:}"},   {'t', "{a b}"},  {'t', "{{a}}"},     {'t', "{.}"},   {'t', "{a..}"},
         {'t', "{a*b}"},  {'p', "(a)"},    {'p', ":id(\\d+)"}, {'p', "{a"},    {'p', "a}"},
         {'p', "{a{b}}"}, {'p', "a\\"},    {'p', "{/:a?}"},    {'p', ")"},     {'x', "a"},
-        {'t', "\x01"},
+        {'t', "\x01"},   {'p', "{}"},     {'p', "{}{}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *error = NULL;
