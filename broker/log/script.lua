@@ -357,7 +357,8 @@ end
 
 -- restore, NAME, RUN, then for each entry that the broker has read: number, position, head, payload, name and digest or '' ('e': the
 -- entry is an epoch). What the log lacks is put back, without a hole as long as another broker may fill it. Answers: the number of
--- the last entry, or for how many ms to wait.
+-- the last entry, or for how many ms to wait; or that the broker has to join again, since another one has put back other entries
+-- with these numbers: the join shows the fork.
 if verb == 'restore' then
     local left = remains()
     for i = 4, #ARGV, 5 do
@@ -384,6 +385,9 @@ if verb == 'restore' then
             if #ARGV[i + 4] > 1 then
                 remember(string.sub(ARGV[i + 4], 1, 32), string.sub(ARGV[i + 4], 33))
             end
+        elseif its_number > number or numbered(ARGV[i + 1]) ~= ARGV[i] then
+            note()
+            return {'gone'}
         end
     end
     note()
