@@ -144,8 +144,11 @@ function order(a, b) {
 /** Whether an id says where it is: not `earliest`, nor a publisher's own. @param {string} [id] */
 const isPosition = (id = '') => /^\d+-\d+$/.test(id);
 
+/** @param {string} a @param {string} b */
+const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+
 /** The later of two positions, of which one may be missing. @param {string} a @param {string} b */
-const later = (a, b) => (isPosition(a) && isPosition(b) && order(a, b) < 0 ? b : a || b);
+const later = (a, b) => (isBefore(a, b) ? b : a || b);
 
 /**
  * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
@@ -238,7 +241,7 @@ const fetchOptions = (accept, { credentials }, token) => ({
   cache: 'no-store',
 });
 
-/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted */
+/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted  sse or ws */
 async function readRefusal(response, wanted) {
   const { status, headers } = response;
   const type = headers.get('content-type') ?? '';
@@ -258,7 +261,7 @@ async function askWhy(kind, url, settings, token) {
   try {
     const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
     if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
-    return await readRefusal(response, kind === 'ws' ? 'WebSocket' : 'event stream');
+    return await readRefusal(response, kind);
   } catch {
     return undefined; // the network, or a page of another site, which isn't told
   } finally {
@@ -292,7 +295,7 @@ function readEvent(type, data, id) {
   const { code, message } = JSON.parse(data);
   return { kind: 'end', refusal: refusalOf(401, message, code) };
 }
-const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
+const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end'];
 
 /** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
 
@@ -335,7 +338,7 @@ const TRANSPORTS = {
  */
 async function readStream(url, settings, heard, token, signal) {
   const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
-  const refusal = await readRefusal(response, 'event stream');
+  const refusal = await readRefusal(response, 'sse');
   if (refusal || !response.body) return refusal;
   heard({ kind: 'open' });
   const reader = response.body.getReader();
@@ -378,7 +381,7 @@ extras.stream = (url, settings, heard, token) => {
  * One line to the server, kept alive: chooses the transport, resumes from the last id, waits longer after each failure,
  * notices silence, and changes its topics.
  */
-const LONGEST = 2 ** 31 - 1; // ms of a timer
+const LONGEST = 2 ** 31; // ms of a timer: less than this
 
 /** @param {string[][]} groups */
 const union = (groups) => [...new Set(groups.flat())];
@@ -500,7 +503,7 @@ function openLine(settings, sink, groups, last) {
     if (typeof settings.token !== 'function') return;
     const left = endOf(token) - Date.now();
     clearTimeout(renewal);
-    if (left <= 0 || left > LONGEST) return;
+    if (left <= 0 || left >= LONGEST) return;
     renewal = setTimeout(
       () => {
         token = '';
@@ -729,7 +732,7 @@ function openLine(settings, sink, groups, last) {
     let delay = after ?? backoffDelay(failures, settings);
     if (!proven) {
       failures++;
-      if (kinds[0] === kind) kinds.push(/** @type {'sse' | 'ws'} */ (kinds.shift()));
+      if (kinds[0] === kind) kinds.reverse();
       if (after === undefined && failures % kinds.length) delay = 0; // the other transport, at once
     }
     waiting = true;
@@ -775,9 +778,7 @@ function openLine(settings, sink, groups, last) {
 
   /** The network is back: no need to wait on. */
   function hurry() {
-    if (!waiting) return;
-    letGo();
-    connect();
+    if (waiting) reopen();
   }
 
   // -- silence
@@ -794,13 +795,13 @@ function openLine(settings, sink, groups, last) {
    */
   function watch() {
     const limit = proven || waiting ? settings.silence : settings.patience;
+    heardAt = Math.min(heardAt, Date.now()); // the clock may be set back
     const silence = Date.now() - heardAt;
     const late = positioned && silence >= 0.75 * limit;
-    if (silence < 0) heardAt = Date.now(); // the clock was set back
     if (silence >= limit) return giveUp();
     if (late) tell('stale');
     if (stopped) return;
-    timer = setTimeout(watch, (positioned && !late ? 0.75 * limit : limit) - Math.max(0, silence));
+    timer = setTimeout(watch, (positioned && !late ? 0.75 * limit : limit) - silence);
   }
 
   function giveUp() {
@@ -1206,10 +1207,7 @@ const makeSeat = (topics, since, hear) => ({
 });
 
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
-const reaches = (a, b) => !b || (isPosition(a) && (!isPosition(b) || order(a, b) >= 0));
-
-/** @param {string} a @param {string} b */
-const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+const reaches = (a, b) => !b || (isPosition(a) && !isBefore(a, b));
 
 /** What lines have to have in common. @param {Settings} settings */
 const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
@@ -1269,7 +1267,7 @@ function makeTrunk(settings, kind, number) {
   /** @param {Seat} seat */
   function detach(seat) {
     seat.last = lastOf(seat);
-    if (seat.shadow) seat.shadow.trunk?.detach(seat.shadow);
+    seat.shadow?.trunk?.detach(seat.shadow);
     seat.shadow = seat.trunk = undefined;
     seat.inStep = false;
     seat.held = [];
@@ -1413,7 +1411,7 @@ function makeTrunk(settings, kind, number) {
         if (seat.held.length > HELD) seat.from = /** @type {Message} */ (seat.held.shift()).id;
       }
     }
-    move(later(at, given.id));
+    position(later(at, given.id));
     if (replay > 0) replay--;
     if (!replay) for (const seat of seats) if (!seat.last) enter(seat, at);
   }
@@ -1427,10 +1425,7 @@ function makeTrunk(settings, kind, number) {
   }
 
   /** @param {string} id */
-  const position = (id) => move(id);
-
-  /** @param {string} id */
-  function move(id) {
+  function position(id) {
     at = id;
     for (const seat of seats) if (seat.inStep) seat.hear.moved();
   }
@@ -1537,7 +1532,7 @@ function must(good, rule) {
 /** @param {any[]} topics */
 function checkTopics(topics) {
   for (const topic of topics)
-    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
+    must(topic?.trim && /^\P{Cc}+$/u.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
 }
 
 /** @param {any} settings */
@@ -1549,7 +1544,7 @@ function check(settings) {
     if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
   }
   must(extras.share || !settings.share, "share needs import 'zcast/share'");
-  must(extras.stream || !settings.token || settings.transport !== 'sse', "a token over SSE needs import 'zcast/fetch'");
+  must(extras.stream || !settings.token || settings.transport !== 'sse', "sse with token needs import 'zcast/fetch'");
 }
 
 /**
@@ -1700,7 +1695,7 @@ export class Subscription {
       return true;
     } catch (error) {
       if (globalThis.location) throw error;
-      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs a page, or base' }));
+      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs base' }));
       return false;
     }
   }
@@ -1758,8 +1753,7 @@ export class Subscription {
     if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
     const { error, delay, ...rest } = now;
     this.status = { ...rest, ...(rest.state === 'waiting' && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
-    const { id, ...about } = this.status;
-    const told = JSON.stringify(about);
+    const told = JSON.stringify({ ...this.status, id: undefined });
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
     this._told = told;
     this._say(this.status);
@@ -1804,7 +1798,7 @@ function guarded(handler) {
  * @param {(message: Message) => void} [handler]  may be left out where the subscription is iterated over
  * @param {Options} [options]
  */
-export function subscribe(topics, handler, options = {}) {
+export function subscribe(topics, handler, options) {
   return new Subscription(topics, handler, options);
 }
 

@@ -129,8 +129,11 @@ export function order(a, b) {
 /** Whether an id says where it is: not `earliest`, nor a publisher's own. @param {string} [id] */
 export const isPosition = (id = '') => /^\d+-\d+$/.test(id);
 
+/** @param {string} a @param {string} b */
+export const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+
 /** The later of two positions, of which one may be missing. @param {string} a @param {string} b */
-export const later = (a, b) => (isPosition(a) && isPosition(b) && order(a, b) < 0 ? b : a || b);
+export const later = (a, b) => (isBefore(a, b) ? b : a || b);
 
 /**
  * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
@@ -223,7 +226,7 @@ export const fetchOptions = (accept, { credentials }, token) => ({
   cache: 'no-store',
 });
 
-/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted */
+/** Why an answer is none that was asked for. @param {Response} response @param {string} wanted  sse or ws */
 export async function readRefusal(response, wanted) {
   const { status, headers } = response;
   const type = headers.get('content-type') ?? '';
@@ -243,7 +246,7 @@ export async function askWhy(kind, url, settings, token) {
   try {
     const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
     if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
-    return await readRefusal(response, kind === 'ws' ? 'WebSocket' : 'event stream');
+    return await readRefusal(response, kind);
   } catch {
     return undefined; // the network, or a page of another site, which isn't told
   } finally {

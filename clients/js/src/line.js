@@ -5,7 +5,7 @@
 import { CODES, askWhy, backoffDelay, isFinal, kindsOf, page, refusalOf, streamAddress } from './frames.js';
 import { TRANSPORTS, endOf } from './transports.js';
 
-const LONGEST = 2 ** 31 - 1; // ms of a timer
+const LONGEST = 2 ** 31; // ms of a timer: less than this
 
 /** @param {string[][]} groups */
 const union = (groups) => [...new Set(groups.flat())];
@@ -127,7 +127,7 @@ export function openLine(settings, sink, groups, last) {
     if (typeof settings.token !== 'function') return;
     const left = endOf(token) - Date.now();
     clearTimeout(renewal);
-    if (left <= 0 || left > LONGEST) return;
+    if (left <= 0 || left >= LONGEST) return;
     renewal = setTimeout(
       () => {
         token = '';
@@ -356,7 +356,7 @@ export function openLine(settings, sink, groups, last) {
     let delay = after ?? backoffDelay(failures, settings);
     if (!proven) {
       failures++;
-      if (kinds[0] === kind) kinds.push(/** @type {'sse' | 'ws'} */ (kinds.shift()));
+      if (kinds[0] === kind) kinds.reverse();
       if (after === undefined && failures % kinds.length) delay = 0; // the other transport, at once
     }
     waiting = true;
@@ -402,9 +402,7 @@ export function openLine(settings, sink, groups, last) {
 
   /** The network is back: no need to wait on. */
   function hurry() {
-    if (!waiting) return;
-    letGo();
-    connect();
+    if (waiting) reopen();
   }
 
   // -- silence
@@ -421,13 +419,13 @@ export function openLine(settings, sink, groups, last) {
    */
   function watch() {
     const limit = proven || waiting ? settings.silence : settings.patience;
+    heardAt = Math.min(heardAt, Date.now()); // the clock may be set back
     const silence = Date.now() - heardAt;
     const late = positioned && silence >= 0.75 * limit;
-    if (silence < 0) heardAt = Date.now(); // the clock was set back
     if (silence >= limit) return giveUp();
     if (late) tell('stale');
     if (stopped) return;
-    timer = setTimeout(watch, (positioned && !late ? 0.75 * limit : limit) - Math.max(0, silence));
+    timer = setTimeout(watch, (positioned && !late ? 0.75 * limit : limit) - silence);
   }
 
   function giveUp() {

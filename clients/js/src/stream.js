@@ -8,7 +8,7 @@ import { readEvent } from './transports.js';
  */
 async function readStream(url, settings, heard, token, signal) {
   const response = await fetch(url, { ...fetchOptions('text/event-stream', settings, token), signal });
-  const refusal = await readRefusal(response, 'event stream');
+  const refusal = await readRefusal(response, 'sse');
   if (refusal || !response.body) return refusal;
   heard({ kind: 'open' });
   const reader = response.body.getReader();

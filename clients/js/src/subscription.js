@@ -10,7 +10,7 @@ function must(good, rule) {
 /** @param {any[]} topics */
 export function checkTopics(topics) {
   for (const topic of topics)
-    must(topic?.trim && /^[^\0-\x1f\x7f-\x9f]+$/.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
+    must(topic?.trim && /^\P{Cc}+$/u.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
 }
 
 /** @param {any} settings */
@@ -22,7 +22,7 @@ function check(settings) {
     if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
   }
   must(extras.share || !settings.share, "share needs import 'zcast/share'");
-  must(extras.stream || !settings.token || settings.transport !== 'sse', "a token over SSE needs import 'zcast/fetch'");
+  must(extras.stream || !settings.token || settings.transport !== 'sse', "sse with token needs import 'zcast/fetch'");
 }
 
 /**
@@ -173,7 +173,7 @@ export class Subscription {
       return true;
     } catch (error) {
       if (globalThis.location) throw error;
-      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs a page, or base' }));
+      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs base' }));
       return false;
     }
   }
@@ -231,8 +231,7 @@ export class Subscription {
     if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
     const { error, delay, ...rest } = now;
     this.status = { ...rest, ...(rest.state === 'waiting' && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
-    const { id, ...about } = this.status;
-    const told = JSON.stringify(about);
+    const told = JSON.stringify({ ...this.status, id: undefined });
     if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
     this._told = told;
     this._say(this.status);
@@ -277,6 +276,6 @@ function guarded(handler) {
  * @param {(message: Message) => void} [handler]  may be left out where the subscription is iterated over
  * @param {Options} [options]
  */
-export function subscribe(topics, handler, options = {}) {
+export function subscribe(topics, handler, options) {
   return new Subscription(topics, handler, options);
 }

@@ -22,7 +22,7 @@ export function readEvent(type, data, id) {
   const { code, message } = JSON.parse(data);
   return { kind: 'end', refusal: refusalOf(401, message, code) };
 }
-const EVENTS = ['continuity', 'heartbeat', 'stale', 'end'].map((name) => `zcast.${name}`);
+const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end'];
 
 /** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
 

@@ -5,7 +5,7 @@
  * has come to it. One that comes with an id from before that is behind: a second line, for all that are, brings it what it
  * has missed, while what the first line brings is kept for it; it changes over where both have met.
  */
-import { extras, isPosition, kindsOf, later, order, page } from './frames.js';
+import { extras, isBefore, isPosition, kindsOf, later, order, page } from './frames.js';
 import { openLine } from './line.js';
 
 const HELD = 1024; // messages kept for one that is behind
@@ -46,10 +46,7 @@ export const makeSeat = (topics, since, hear) => ({
 });
 
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
-const reaches = (a, b) => !b || (isPosition(a) && (!isPosition(b) || order(a, b) >= 0));
-
-/** @param {string} a @param {string} b */
-const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
+const reaches = (a, b) => !b || (isPosition(a) && !isBefore(a, b));
 
 /** What lines have to have in common. @param {Settings} settings */
 const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
@@ -109,7 +106,7 @@ function makeTrunk(settings, kind, number) {
   /** @param {Seat} seat */
   function detach(seat) {
     seat.last = lastOf(seat);
-    if (seat.shadow) seat.shadow.trunk?.detach(seat.shadow);
+    seat.shadow?.trunk?.detach(seat.shadow);
     seat.shadow = seat.trunk = undefined;
     seat.inStep = false;
     seat.held = [];
@@ -253,7 +250,7 @@ function makeTrunk(settings, kind, number) {
         if (seat.held.length > HELD) seat.from = /** @type {Message} */ (seat.held.shift()).id;
       }
     }
-    move(later(at, given.id));
+    position(later(at, given.id));
     if (replay > 0) replay--;
     if (!replay) for (const seat of seats) if (!seat.last) enter(seat, at);
   }
@@ -267,10 +264,7 @@ function makeTrunk(settings, kind, number) {
   }
 
   /** @param {string} id */
-  const position = (id) => move(id);
-
-  /** @param {string} id */
-  function move(id) {
+  function position(id) {
     at = id;
     for (const seat of seats) if (seat.inStep) seat.hear.moved();
   }
