@@ -53,6 +53,11 @@ static int s_take_selector (zc_command_t *self, zc_selector_form_t form, zc_slic
     zc_selector_t *selector = zc_selector_new (form, text, &error);
     if (!selector)
         return s_fail (self, "selector", error);
+    self->steps += zc_selector_steps (selector);
+    if (self->type == ZC_COMMAND_SUBSCRIBE && self->steps > ZC_SELECTORS_STEPS_MAX) {
+        zc_selector_destroy (&selector);
+        return s_fail (self, "selector", "the selectors have too many wildcards together");
+    }
     zc_slice_t name = zc_selector_is_topic (selector) ? zc_selector_beginning (selector)
                                                       : zc_selector_name (selector);
     const char *at = (const char *)self->names.data + self->names.len;

@@ -31,6 +31,7 @@ typedef struct {
     zc_slice_t *topics; /* owned; of subscribe and unsubscribe: topics and names of selectors */
     size_t count;
     zc_buf_t names;               /* the bytes of the latter */
+    size_t steps;                 /* of all selectors */
     zc_publication_t publication; /* of publish; valid and finished */
     char *ref;                    /* owned; JSON text, or NULL */
     const char *code, *error;     /* the mistake; NULL: there is none */

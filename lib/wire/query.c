@@ -52,8 +52,11 @@ static int s_add_selector (zc_query_t *self, zc_selector_form_t form, zc_slice_t
 {
     int rc = ZC_QUERY_SELECTOR;
     zc_selector_t *selector = zc_selector_new (form, zc_selector_text (name), &self->wrong);
+    self->steps += selector ? zc_selector_steps (selector) : 0;
     if (selector && self->count == max_topics) {
         rc = ZC_QUERY_MANY;
+    } else if (selector && self->steps > ZC_SELECTORS_STEPS_MAX) {
+        self->wrong = "the selectors have too many wildcards together";
     } else if (selector) {
         zc_slice_t known = zc_selector_is_topic (selector) ? zc_selector_beginning (selector)
                                                            : zc_selector_name (selector);

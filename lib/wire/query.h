@@ -12,6 +12,7 @@
 typedef struct {
     zc_slice_t *topics; /* owned; topics and names of selectors, in the order of the query */
     size_t count;
+    size_t steps;       /* of all selectors */
     const char *wrong;  /* with ZC_QUERY_SELECTOR: one sentence about it */
     zc_slice_t last_id; /* unchecked: zc_hub_join judges it; at is NULL if none was given */
     char *text;         /* owned: the bytes of the slices */

@@ -411,7 +411,7 @@ static const char *s_compile (zc_selector_t *self, zc_selector_form_t form, zc_s
     zc_matcher_end (self->matcher);
     self->beginning_len =
         zc_matcher_literal (self->matcher, self->bytes + self->name_len, text.len);
-    if (!wrong && zc_matcher_here (self->matcher) - self->beginning_len > S_STEPS_MAX)
+    if (!wrong && zc_selector_steps (self) > S_STEPS_MAX)
         wrong = "a selector has too many wildcards, or goes on too long behind the first one";
     if (!wrong && self->beginning_len == 0 && zc_matcher_is_literal (self->matcher))
         wrong = "a pattern isn't only empty groups: no topic is empty";
@@ -467,6 +467,11 @@ bool zc_selector_match (zc_selector_t *self, zc_slice_t topic)
 zc_slice_t zc_selector_beginning (const zc_selector_t *self)
 {
     return (zc_slice_t){self->bytes + self->name_len, self->beginning_len};
+}
+
+size_t zc_selector_steps (const zc_selector_t *self)
+{
+    return zc_matcher_here (self->matcher) - self->beginning_len;
 }
 
 bool zc_selector_is_topic (const zc_selector_t *self)

@@ -40,6 +40,10 @@ void zc_selector_destroy (zc_selector_t **self_p);
 bool zc_selector_match (zc_selector_t *self, zc_slice_t topic);
 /*  All topics that match begin with this text, which may be empty (borrowed). */
 zc_slice_t zc_selector_beginning (const zc_selector_t *self);
+/*  How many steps a match takes at most for each byte of a topic. A request's selectors are matched
+ *  with each topic in history, so together they may have ZC_SELECTORS_STEPS_MAX. */
+#define ZC_SELECTORS_STEPS_MAX 2048
+size_t zc_selector_steps (const zc_selector_t *self);
 /*  Whether only one topic matches, which is then the selector's beginning. */
 bool zc_selector_is_topic (const zc_selector_t *self);
 /*  Whether the topic that is the selector's beginning matches, although all other topics that match

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "lib/wire/query.h"
 
 static int s_parse (zc_query_t *query, const char *text, size_t max)
@@ -106,6 +107,31 @@ static void test_bad (void **state)
     }
 }
 
+/*  Each is good by itself; the broker would match all of them with each topic in history. */
+static void test_steps (void **state)
+{
+    (void)state;
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_query_t query;
+    for (int i = 1; i <= 46; i++) {
+        zc_buf_adds (&text, "pattern=n");
+        for (int k = 0; k < 160; k++)
+            zc_buf_addc (&text, '*');
+        zc_buf_adds (&text, ":a&");
+        assert_int_equal (zc_query_parse (&query, (zc_slice_t){zc_buf_str (&text), text.len}, 100),
+                          i <= 4 ? 0 : ZC_QUERY_SELECTOR);
+        if (i > 4)
+            assert_non_null (strstr (query.wrong, "together"));
+        zc_query_clear (&query);
+    }
+    zc_buf_clear (&text);
+    for (int i = 0; i < 100; i++) /* what people ask for */
+        zc_buf_addf (&text, "pattern=https://x.org/%d/:room&", i);
+    assert_int_equal (zc_query_parse (&query, (zc_slice_t){zc_buf_str (&text), text.len}, 100), 0);
+    zc_query_clear (&query);
+    zc_buf_clear (&text);
+}
+
 static void test_lengths (void **state)
 {
     (void)state;
@@ -126,6 +152,7 @@ int main (void)
         cmocka_unit_test (test_good),
         cmocka_unit_test (test_bad),
         cmocka_unit_test (test_lengths),
+        cmocka_unit_test (test_steps),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
