@@ -90,7 +90,8 @@ static int s_take_topics (zc_command_t *self, size_t max_topics)
     long count = s_count_topics (self, &room);
     if (count <= 0)
         return s_fail (self, "topics", "topics is an array of at least one topic");
-    if ((size_t)count > max_topics)
+    self->many = (size_t)count > max_topics;
+    if (self->many)
         return s_fail (self, "topics", "too many topics");
     self->topics = calloc ((size_t)count, sizeof *self->topics);
     if (!self->topics)

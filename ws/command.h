@@ -35,6 +35,7 @@ typedef struct {
     zc_publication_t publication; /* of publish; valid and finished */
     char *ref;                    /* owned; JSON text, or NULL */
     const char *code, *error;     /* the mistake; NULL: there is none */
+    bool many;                    /* the mistake is that there are too many topics */
     void *root;                   /* owned: holds the slices */
 } zc_command_t;
 

@@ -28,8 +28,16 @@ static void s_answer_error (zc_session_t *self, const char *ref, zc_slice_t code
                             zc_slice_t message)
 {
     zc_buf_t text = ZC_BUF_INIT;
+    self->server->stats.refused++;
     zc_answer_error (&text, ref, code, message);
     s_send_text (self, &text);
+}
+
+/*  A message of a client that gets no answers. */
+static void s_close_refused (zc_session_t *self, unsigned code, const char *reason)
+{
+    self->server->stats.refused++;
+    zc_websocket_close (self, code, reason);
 }
 
 /*  Publishing. */
@@ -47,7 +55,7 @@ static void s_publish_failed (zc_session_t *self, const char *ref, const zc_rece
     size_t len = receipt->text.len < sizeof reason ? receipt->text.len : sizeof reason - 1;
     if (zc_text_plain (receipt->text.at, len))
         memcpy (reason, receipt->text.at, len);
-    zc_websocket_close (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
+    s_close_refused (self, never ? ZC_CLOSE_POLICY : ZC_CLOSE_LATER, reason);
 }
 
 static void s_publish_done (zc_session_t *self, const char *ref, zc_slice_t id)
@@ -161,10 +169,12 @@ static void s_change_topics (zc_session_t *self, const zc_command_t *command)
 static void s_command (zc_session_t *self, const uint8_t *data, size_t len)
 {
     zc_command_t command;
-    const zc_front_t *front = &self->server->front;
+    zc_front_t *front = &self->server->front;
     const zc_command_limits_t max = {front->max_topics, front->max_payload};
     zc_buf_t text = ZC_BUF_INIT;
     if (zc_command_parse (&command, data, len, max) != 0) {
+        if (command.many)
+            zc_front_limit (front, ZC_LIMIT_TOPICS);
         s_answer_error (self, command.ref, s_slice (command.code), s_slice (command.error));
     } else if (command.type == ZC_COMMAND_PING) {
         zc_answer_pong (&text, command.ref);
@@ -182,9 +192,9 @@ static void s_raw (zc_session_t *self, const uint8_t *data, size_t len)
 {
     const zc_slice_t *topics;
     if (!self->server->front.allow_publish)
-        zc_websocket_close (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
+        s_close_refused (self, ZC_CLOSE_POLICY, "publishing by clients is switched off");
     else if (zc_hub_topics (&self->client, &topics) != 1 || zc_names_selector (topics[0]))
-        zc_websocket_close (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
+        s_close_refused (self, ZC_CLOSE_POLICY, "a message needs a connection with one topic");
     else
         s_publish (self, NULL, topics[0], (zc_slice_t){(const char *)data, len}, s_slice (""));
 }

@@ -181,7 +181,7 @@ typedef struct {
        "Connections that were accepted.")                                                         \
     X (opened, "ws.opened", "ws_opened", ZC_COUNTER, ZC_ONE, "WebSockets that were opened.")      \
     X (refused, "ws.refused", "ws_refused", ZC_COUNTER, ZC_ONE,                                   \
-       "Requests answered with 400 and above.")                                                   \
+       "Requests answered with 400 and above, and messages of clients that were refused.")        \
     X (messages, "ws.messages", "ws_messages", ZC_COUNTER, ZC_ONE, "Messages that clients sent.") \
     X (published, "ws.published", "ws_published", ZC_COUNTER, ZC_ONE,                             \
        "Messages published over WebSocket.")                                                      \

@@ -5,7 +5,7 @@ import urllib.parse
 
 import pytest
 
-from stack import wait_for
+from stack import WsClient, wait_for
 from test_access import CARRIERS, Doors, secret, token  # noqa: F401: secret is a fixture
 from test_broker import control, receive
 from test_topics import verdicts
@@ -232,3 +232,42 @@ def test_a_private_topic_is_not_delivered(stack, secret):  # noqa: F811
     for topic in ["shop/staff/1", "shop/s/1", "shop/staff", "shop/s/2"]:
         stack.publish(topic, topic)
     wait_data(client, ["shop/s/1", "shop/s/2"])
+
+
+@pytest.mark.parametrize("transport", ["http", "fcgi", "handshake", "plain handshake", "command"])
+def test_refusals_are_counted(stack, secret, transport):  # noqa: F811
+    """Each exactly once, where what this transport refuses is counted: in the reports, and in the metrics that are made of them."""
+    doors = Doors(stack, "--tokens=publish", f"--token-keys={secret}", "--access=vault=private", "--max-topics=3")
+    granted = {"Authorization": f"Bearer {token(secret, '--subscribe', 'shop/*')}"}
+    refused = [
+        ({}, ["#"], "token"),  # too short a beginning
+        ({}, ["vault/#"], "token"),
+        (granted, ["#"], "forbidden"),
+        (granted, ["vault/#"], "forbidden"),
+        ({}, ["a/#/b"], "selector"),
+        ({}, ["a/#", "b/#", "c/#", "d/#"], "topics"),
+    ]
+    for headers, filters, code in refused:
+        path = "?" + urllib.parse.urlencode([("match", text) for text in filters])
+        if transport in doors.ports:
+            assert doors.get(transport, "/events" + path, headers)[0] == {"token": 401, "forbidden": 403}.get(code, 400)
+        elif transport == "command":
+            with WsClient(f"ws://127.0.0.1:{stack.ws_port}/ws?topic=shop/1", headers=headers, **V1) as client:
+                client.wait_open()
+                client.send(json.dumps({"type": "subscribe", "match": filters}))
+                assert of_type(client, "error")["code"] == code
+        else:
+            how = V1 if transport == "handshake" else {}
+            with WsClient(f"ws://127.0.0.1:{stack.ws_port}/ws{path}", headers=headers, **how) as client:
+                client.wait_closed()
+                assert client.error or client.close_code in (4400, 4401, 4403)
+    name = "fcgi.0" if transport == "fcgi" else "ws.0"
+    expected = {"errors": 0 if transport == "command" else len(refused), "topics": 1}
+    if transport != "fcgi":
+        expected["refused"] = len(refused)
+
+    def counted(report):
+        found = {"errors": report["http"]["errors"], "topics": report["http"]["limits"]["topics"]}
+        return found | ({"refused": report["ws"]["refused"]} if "ws" in report else {})
+
+    stack.wait_report(name, lambda report: counted(report) == expected, f"{expected}")
