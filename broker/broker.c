@@ -21,7 +21,7 @@
 #include "lib/wire/selector.h"
 #include "lib/wire/traceparent.h"
 
-#define S_GATHER_US 2000 /* how long messages gather */
+#define S_GATHER_US 1000 /* how long messages gather */
 #define S_CROWD 400      /* messages a second from which on they gather */
 #define S_FLOOD 50000    /* messages a second beyond which they gather by themselves */
 #define S_LOOK_MS 1000   /* how often the folder of certificates is checked */
