@@ -100,9 +100,10 @@ def test_a_selector_s_subscription_goes_with_its_last_client(stack):
 
 def test_what_a_worker_loses(stack):
     """The worker stands still, and the broker drops messages for it: nothing but the broker's lists tells it of topics that
-    it has never seen. With 12,000 topics the client stands still at some 9,750: that is a fault, and still open."""
+    it has never seen. There are more than a list has room for. What the clients then get at once is no reason to
+    disconnect them, however slowly a busy machine reads it."""
     stack.broker("--subscribe-hwm=100", "--max-topics=200000", "--history-messages=100000")
-    daemon = stack.ws()
+    daemon = stack.ws("--max-lag=64M")
     stack.web_port = stack.ws_port
     clients = [stack.sse(match="many/#"), stack.sse("many/7", match="many/+"), stack.sse(pattern="many/1*")]
     for client in clients:
@@ -111,7 +112,7 @@ def test_what_a_worker_loses(stack):
     stack.publish("many/7", "first")
     wait_data(clients[0], ["first"])
     daemon.pause()
-    count = 3_000
+    count = 12_000
     dealer, padding = control(stack), "." * 1000
     for block in range(0, count, 100):
         for i in range(block, block + 100):
