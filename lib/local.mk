@@ -110,6 +110,7 @@ libzcast_a_SOURCES = \
 	lib/front/passport.c lib/front/passport.h \
 	lib/front/metrics.c lib/front/metrics.h \
 	lib/front/pages.c lib/front/pages.h \
+	lib/front/inquiry.c lib/front/inquiry.h \
 	lib/front/request.c lib/front/request.h \
 	lib/front/response.c lib/front/response.h
 

@@ -1,14 +1,12 @@
 /*  console.c - see console.h. */
 #include "lib/front/console.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/front/keeper.h"
 #include "lib/front/pages.h"
+#include "lib/front/inquiry.h"
 #include "lib/wire/encoding.h"
-
-#define S_TIMEOUT_MS 3000 /* for the broker's answer */
 
 /*  ---------------------------------------------------------------- the page */
 
@@ -62,10 +60,6 @@ static void s_open_zcast (zc_exchange_t *exchange)
 }
 
 /*  ---------------------------------------------------------------- figures */
-
-typedef struct {
-    zc_exchange_t *exchange; /* borrowed; NULL once it is gone */
-} s_question_t;
 
 /*  Whether the token is one for the console; false after the refusal. In open mode, too. */
 static bool s_may (zc_exchange_t *exchange)
@@ -128,52 +122,18 @@ static void s_answer (zc_exchange_t *exchange, const zc_answer_t *answer)
     zc_response_clear (&response);
 }
 
-static void s_on_answer (void *arg, const zc_answer_t *answer)
-{
-    s_question_t *self = arg;
-    zc_exchange_t *exchange = self->exchange;
-    if (answer->more)
-        return;
-    free (self);
-    if (!exchange)
-        return;
-    exchange->state = NULL;
-    s_answer (exchange, answer);
-}
-
-static void s_ask (zc_exchange_t *exchange, const zc_ask_t *ask)
-{
-    zc_link_t *link = zc_worker_link (exchange->front->worker);
-    if (!s_may (exchange))
-        return;
-    s_question_t *self = calloc (1, sizeof *self);
-    if (!self)
-        abort ();
-    self->exchange = exchange;
-    exchange->state = self;
-    if (zc_link_connected (link) && zc_link_publish (link, ask, S_TIMEOUT_MS, s_on_answer, self))
-        return;
-    exchange->state = NULL;
-    free (self);
-    s_answer (exchange, &zc_answer_none);
-}
-
 static void s_open_state (zc_exchange_t *exchange)
 {
     static const zc_ask_t ask = {.verb = ZC_STATS};
-    s_ask (exchange, &ask);
+    if (s_may (exchange))
+        zc_inquiry_ask (exchange, &ask, s_answer);
 }
 
 static void s_open_topics (zc_exchange_t *exchange)
 {
     static const zc_ask_t ask = {.verb = ZC_LIST, .count = ZC_LIST_MAX};
-    s_ask (exchange, &ask);
-}
-
-/*  The broker's answer still comes, and frees the state. */
-static void s_gone (zc_exchange_t *exchange)
-{
-    ((s_question_t *)exchange->state)->exchange = NULL;
+    if (s_may (exchange))
+        zc_inquiry_ask (exchange, &ask, s_answer);
 }
 
 #define S_READS ZC_METHOD_GET | ZC_METHOD_HEAD
@@ -185,9 +145,9 @@ void zc_console_open (zc_front_t *front)
                            style = {.name = "console", .methods = S_READS, .open = s_open_style},
                            zcast = {.name = "console", .methods = S_READS, .open = s_open_zcast};
     static const zc_door_t state = {
-        .name = "console", .methods = S_READS, .open = s_open_state, .gone = s_gone};
+        .name = "console", .methods = S_READS, .open = s_open_state, .gone = zc_inquiry_gone};
     static const zc_door_t topics = {
-        .name = "console", .methods = S_READS, .open = s_open_topics, .gone = s_gone};
+        .name = "console", .methods = S_READS, .open = s_open_topics, .gone = zc_inquiry_gone};
     zc_front_open (front, "/console", &page);
     zc_front_open (front, "/console/app.js", &app);
     zc_front_open (front, "/console/style.css", &style);

@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/front/inquiry.h"
 #include "lib/wire/field.h"
 #include "lib/wire/figures.h"
-
-#define S_TIMEOUT_MS 3000 /* for the broker's answer: shorter than a scraper's own timeout */
 
 /*  The figures of a worker or a bridge: those of these tables that its report has. */
 static const zc_figure_t *const s_workers[] = {zc_worker_figures, zc_front_figures, zc_ws_figures,
@@ -286,11 +285,7 @@ void zc_metrics_write (zc_buf_t *out, zc_slice_t text, bool openmetrics)
 
 /*  The door. */
 
-typedef struct {
-    zc_exchange_t *exchange; /* borrowed; NULL once it is gone */
-} s_scrape_t;
-
-static void s_answer (zc_exchange_t *exchange, zc_slice_t stats)
+static void s_answer (zc_exchange_t *exchange, const zc_answer_t *answer)
 {
     zc_response_t response;
     zc_slice_t accept = exchange->request.fields[ZC_FIELD_ACCEPT];
@@ -301,27 +296,15 @@ static void s_answer (zc_exchange_t *exchange, zc_slice_t stats)
                      openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
                                  : "text/plain; version=0.0.4; charset=utf-8");
     zc_response_say (&response, "Cache-Control", "no-cache");
-    zc_metrics_write (&response.body, stats, openmetrics);
+    zc_metrics_write (&response.body, answer->kind == ZC_OK ? answer->text : (zc_slice_t){NULL, 0},
+                      openmetrics);
     zc_exchange_answer (exchange, &response);
     zc_response_clear (&response);
 }
 
-static void s_on_stats (void *arg, const zc_answer_t *answer)
-{
-    s_scrape_t *self = arg;
-    zc_exchange_t *exchange = self->exchange;
-    if (answer->more)
-        return;
-    free (self);
-    if (!exchange)
-        return;
-    exchange->state = NULL;
-    s_answer (exchange, answer->kind == ZC_OK ? answer->text : (zc_slice_t){NULL, 0});
-}
-
 static void s_open (zc_exchange_t *exchange)
 {
-    zc_link_t *link = zc_worker_link (exchange->front->worker);
+    static const zc_ask_t ask = {.verb = ZC_STATS};
     const char *who = zc_options_text (exchange->front->options, "metrics");
     if (strcmp (who, "off") == 0) {
         zc_exchange_refuse (exchange, 404, "path", "no such path");
@@ -337,23 +320,7 @@ static void s_open (zc_exchange_t *exchange)
                             "figures are for this machine: metrics = all shows them to others");
         return;
     }
-    static const zc_ask_t ask = {.verb = ZC_STATS};
-    s_scrape_t *self = calloc (1, sizeof *self);
-    if (!self)
-        abort ();
-    self->exchange = exchange;
-    exchange->state = self;
-    if (zc_link_connected (link) && zc_link_publish (link, &ask, S_TIMEOUT_MS, s_on_stats, self))
-        return;
-    exchange->state = NULL;
-    free (self);
-    s_answer (exchange, (zc_slice_t){NULL, 0});
-}
-
-/*  The broker's answer still comes, and frees the state. */
-static void s_gone (zc_exchange_t *exchange)
-{
-    ((s_scrape_t *)exchange->state)->exchange = NULL;
+    zc_inquiry_ask (exchange, &ask, s_answer);
 }
 
 const zc_door_t zc_door_metrics = {
@@ -361,5 +328,5 @@ const zc_door_t zc_door_metrics = {
     .methods = ZC_METHOD_GET | ZC_METHOD_HEAD,
     .open = s_open,
     .end = NULL,
-    .gone = s_gone,
+    .gone = zc_inquiry_gone,
 };
