@@ -1,4 +1,5 @@
 /*  A worker's link to a broker that keeps to the protocol, goes away, and comes back. */
+#include "tests/unit/plain.h"
 #include "tests/unit/upstream.h"
 
 #include "lib/base/clock.h"
@@ -33,29 +34,12 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     return sent;
 }
 
-static void s_want_write (zc_client_t *client, bool on)
-{
-    (void)client, (void)on;
-}
-
-static void s_gone (zc_client_t *client, zc_gone_t why)
-{
-    (void)client, (void)why;
-    fail ();
-}
-
-static void s_describe (zc_client_t *client, char *text, size_t size)
-{
-    (void)client;
-    snprintf (text, size, "test");
-}
-
 static const zc_transport_t s_transport = {
     .name = "test",
     .write = s_write,
-    .want_write = s_want_write,
-    .gone = s_gone,
-    .describe = s_describe,
+    .want_write = plain_want_write,
+    .gone = plain_gone,
+    .describe = plain_describe,
 };
 
 static int s_setup (void **state)

@@ -172,13 +172,13 @@ tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
 
 check_PROGRAMS += tests/unit/scale_test
 TESTS += tests/unit/scale_test
-tests_unit_scale_test_SOURCES = tests/unit/scale_test.c
+tests_unit_scale_test_SOURCES = tests/unit/scale_test.c tests/unit/unit.h tests/unit/plain.h
 tests_unit_scale_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
 tests_unit_scale_test_LDFLAGS = -Wl,--wrap=memmove
 
 check_PROGRAMS += tests/unit/selection_test
 TESTS += tests/unit/selection_test
-tests_unit_selection_test_SOURCES = tests/unit/selection_test.c
+tests_unit_selection_test_SOURCES = tests/unit/selection_test.c tests/unit/unit.h tests/unit/plain.h
 tests_unit_selection_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
 endif
 
@@ -194,7 +194,7 @@ tests_unit_pump_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/link_test
 TESTS += tests/unit/link_test
-tests_unit_link_test_SOURCES = tests/unit/link_test.c tests/unit/unit.h tests/unit/upstream.h
+tests_unit_link_test_SOURCES = tests/unit/link_test.c tests/unit/unit.h tests/unit/plain.h tests/unit/upstream.h
 tests_unit_link_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/worker_test

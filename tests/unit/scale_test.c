@@ -5,14 +5,7 @@
  *  The same life is led with n clients and with twice as many. Each chapter of it may cost twice
  *  as much, plus a logarithm; an event that concerns no client may not cost more at all.
  *  CLIENTS=n: fewer clients, where their number doesn't matter (valgrind). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "lib/engine/hub.h"
+#include "tests/unit/plain.h"
 
 #define CLIENTS 50000
 #define BEGIN_MS 1000000
@@ -159,48 +152,11 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     return sum;
 }
 
-static void s_want_write (zc_client_t *client, bool on)
-{
-    (void)client, (void)on;
-}
-
-static void s_gone (zc_client_t *client, zc_gone_t why)
-{
-    (void)client, (void)why;
-    fail_msg ("a client was dropped");
-}
-
-static void s_describe (zc_client_t *client, char *text, size_t size)
-{
-    (void)client;
-    snprintf (text, size, "client");
-}
-
 static const zc_transport_t s_transport = {.name = "count",
                                            .write = s_write,
-                                           .want_write = s_want_write,
-                                           .gone = s_gone,
-                                           .describe = s_describe};
-
-static void s_message_bytes (zc_buf_t *out, const zc_message_t *message)
-{
-    zc_buf_add (out, message->payload.at, message->payload.len);
-}
-
-static void s_verdict_bytes (zc_buf_t *out, const zc_verdict_t *verdict)
-{
-    (void)verdict;
-    zc_buf_adds (out, "verdict\n");
-}
-
-static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
-{
-    (void)position;
-    zc_buf_adds (out, "heartbeat\n");
-}
-
-static const zc_encoding_t s_encoding = {
-    "count", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
+                                           .want_write = plain_want_write,
+                                           .gone = plain_gone,
+                                           .describe = plain_describe};
 
 /*  How many messages to publish on the shared topic: if each client has a channel of its own,
  *  each message is as many appends. */
@@ -254,7 +210,7 @@ static void s_join (size_t i, const char *last_id)
     zc_slice_t topics[2];
     size_t count = s_topics (i, false, text, topics);
     s_clients[i] = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (s_hub, &s_clients[i], &s_encoding, topics, count,
+    zc_hub_join (s_hub, &s_clients[i], &plain_encoding, topics, count,
                  (zc_slice_t){last_id, strlen (last_id)});
 }
 

@@ -4,14 +4,8 @@
  *  A message on a topic that was seen before costs what it costs on a topic that a client has
  * named; the first one on a topic at most ten times as much, with 1,000 and with 10,000 selectors.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
+#include "tests/unit/plain.h"
 
-#include "lib/engine/hub.h"
 #include "lib/engine/selection.h"
 
 #define BEGIN_MS 1000000
@@ -216,48 +210,11 @@ static long s_write (zc_client_t *client, const struct iovec *iov, int count)
     return 0;
 }
 
-static void s_want_write (zc_client_t *client, bool on)
-{
-    (void)client, (void)on;
-}
-
-static void s_gone (zc_client_t *client, zc_gone_t why)
-{
-    (void)client, (void)why;
-    fail ();
-}
-
-static void s_describe (zc_client_t *client, char *text, size_t size)
-{
-    (void)client;
-    snprintf (text, size, "test");
-}
-
 static const zc_transport_t s_transport = {.name = "test",
                                            .write = s_write,
-                                           .want_write = s_want_write,
-                                           .gone = s_gone,
-                                           .describe = s_describe};
-
-static void s_message_bytes (zc_buf_t *out, const zc_message_t *message)
-{
-    zc_buf_add (out, message->payload.at, message->payload.len);
-}
-
-static void s_verdict_bytes (zc_buf_t *out, const zc_verdict_t *verdict)
-{
-    (void)verdict;
-    zc_buf_adds (out, "verdict");
-}
-
-static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
-{
-    (void)position;
-    zc_buf_adds (out, "heartbeat");
-}
-
-static const zc_encoding_t s_encoding = {
-    "test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
+                                           .want_write = plain_want_write,
+                                           .gone = plain_gone,
+                                           .describe = plain_describe};
 
 /*  The work for a message on this topic. */
 static uint64_t s_publish (zc_slice_t topic)
@@ -280,7 +237,7 @@ static uint64_t s_publish (zc_slice_t topic)
 static void s_join (zc_client_t *client, zc_slice_t name)
 {
     *client = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (s_hub, client, &s_encoding, &name, 1, s_slice (""));
+    zc_hub_join (s_hub, client, &plain_encoding, &name, 1, s_slice (""));
     s_answer_all ();
 }
 
