@@ -432,8 +432,7 @@ static void s_move (zc_link_t *self)
     zc_places_move (self->places, uv_now (self->loop));
     zc_warn (ZC_EVENT ("broker.left from endpoint",
                        "broker: %s is gone, silent or behind; going on at %s"),
-             before,
-             zc_places_subscribe (self->places));
+             before, zc_places_subscribe (self->places));
     zc_redial_move (&self->redial, zc_places_subscribe (self->places));
     zc_control_t *controls[] = {self->control, self->pages, self->posts};
     for (size_t i = 0; i < 3; i++)

@@ -1,5 +1,5 @@
-/*  places.h - the brokers that a program knows, and when it is to go on at the next of them. A state
- *  machine without I/O or clock: its owner reports what happens, and moves its connections.
+/*  places.h - the brokers that a program knows, and when it is to go on at the next of them. A
+ * state machine without I/O or clock: its owner reports what happens, and moves its connections.
  *
  *  Brokers share one log, so all of them give the same positions: to the owner the move is a
  *  connection that broke and came back. */
