@@ -1,14 +1,17 @@
 /*  selection.c - tables of beginnings and of routes.
  *
- *  A change of the selectors changes the version, and a route of an earlier version is made anew
- * when its topic is next used. Rejected: mending the routes that a change concerns at once, for
- * which they would have to be found by their beginnings. */
+ *  A change of the selectors changes the version. A route of an earlier version is mended when its
+ *  topic is next used, by the changes since; if they are more than we keep, it is made anew.
+ *  Rejected: mending the routes that a change concerns at once, for which they would have to be
+ *  found by their beginnings; and making each anew, since then a client that comes and goes would
+ *  have each topic matched with all selectors again. */
 #include "lib/engine/selection.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define S_ROUTES 32768 /* kept at most */
+#define S_CHANGES 256  /* of the selectors, kept to mend routes by */
 #define S_TURNS 16     /* routes that are passed over in search of one that wasn't used lately */
 
 typedef struct {
@@ -17,12 +20,18 @@ typedef struct {
     zc_slots_t items; /* of zc_selected_t */
 } s_beginning_t;
 
+typedef struct {
+    const zc_selected_t *added; /* borrowed */
+    void *gone; /* the item of one that went; both NULL: it was added and went since */
+} s_change_t;
+
 struct zc_selection {
     zc_table_t beginnings;            /* owns s_beginning_t */
     size_t lengths[ZC_TOPIC_MAX + 1]; /* how many beginnings have this length */
     size_t size;
     uint64_t version;
-    zc_table_t routes; /* owns zc_topic_route_t */
+    s_change_t changes[S_CHANGES]; /* the one that led to a version is at version % S_CHANGES */
+    zc_table_t routes;             /* owns zc_topic_route_t */
     TAILQ_HEAD (, zc_topic_route) turns;
     void *(*named) (void *arg, zc_slice_t topic);
     void *arg;
@@ -67,6 +76,19 @@ void zc_selection_destroy (zc_selection_t **self_p)
 
 /*  Selectors. */
 
+static void s_note_change (zc_selection_t *self, const zc_selected_t *added, void *gone)
+{
+    self->changes[++self->version % S_CHANGES] = (s_change_t){added, gone};
+}
+
+/*  The selector is about to be freed. */
+static void s_forget_added (zc_selection_t *self, const zc_selected_t *selected)
+{
+    for (size_t i = 0; i < S_CHANGES; i++)
+        if (self->changes[i].added == selected)
+            self->changes[i].added = NULL;
+}
+
 bool zc_selection_add (zc_selection_t *self, zc_selected_t *selected)
 {
     zc_slice_t text = zc_selector_beginning (selected->selector);
@@ -82,7 +104,7 @@ bool zc_selection_add (zc_selection_t *self, zc_selected_t *selected)
     }
     zc_slots_add (&beginning->items, selected, &selected->slot);
     self->size++;
-    self->version++;
+    s_note_change (self, selected, NULL);
     return first;
 }
 
@@ -91,7 +113,8 @@ bool zc_selection_remove (zc_selection_t *self, zc_selected_t *selected)
     zc_slice_t text = zc_selector_beginning (selected->selector);
     s_beginning_t *beginning = zc_table_get (&self->beginnings, text);
     zc_slots_take (&beginning->items, &selected->slot);
-    self->version++;
+    s_forget_added (self, selected);
+    s_note_change (self, NULL, selected->item);
     if (--self->size == 0)
         zc_selection_forget (self);
     if (beginning->items.count)
@@ -181,7 +204,7 @@ static zc_topic_route_t *s_new_route (zc_selection_t *self, zc_slice_t topic)
         s_make_room (self);
     route->topic = s_copy (topic);
     route->since = ZC_ID_MAX;
-    route->version = self->version - 1;
+    route->version = self->version - S_CHANGES - 1; /* older than all changes that are kept */
     route->named = self->named (self->arg, topic);
     zc_table_add (&self->routes, route);
     TAILQ_INSERT_TAIL (&self->turns, route, turn);
@@ -226,13 +249,45 @@ static void s_make_route (zc_selection_t *self, zc_topic_route_t *route)
     route->version = self->version;
 }
 
+static void s_add_item (zc_topic_route_t *route, void *item)
+{
+    route->items = realloc (route->items, (route->count + 1) * sizeof *route->items);
+    if (!route->items)
+        abort ();
+    route->items[route->count++] = item;
+}
+
+static void s_remove_item (zc_topic_route_t *route, const void *item)
+{
+    for (size_t i = 0; i < route->count; i++)
+        if (route->items[i] == item) {
+            route->items[i] = route->items[--route->count];
+            return;
+        }
+}
+
+static void s_mend_route (zc_selection_t *self, zc_topic_route_t *route)
+{
+    while (route->version != self->version) {
+        const s_change_t *change = &self->changes[++route->version % S_CHANGES];
+        const zc_selected_t *added = change->added;
+        if (added && zc_slice_begins (route->topic, zc_selector_beginning (added->selector)) &&
+            zc_selector_match (added->selector, route->topic))
+            s_add_item (route, added->item);
+        if (change->gone)
+            s_remove_item (route, change->gone);
+    }
+}
+
 zc_topic_route_t *zc_selection_route (zc_selection_t *self, zc_slice_t topic)
 {
     zc_topic_route_t *route = zc_table_get (&self->routes, topic);
     if (!route)
         route = s_new_route (self, topic);
-    if (route->version != self->version)
+    if (self->version - route->version > S_CHANGES)
         s_make_route (self, route);
+    else
+        s_mend_route (self, route);
     route->used = true;
     return route;
 }

@@ -31,7 +31,7 @@ typedef struct zc_topic_route {
 /*  A selector among the others. Its owner embeds it. */
 typedef struct {
     zc_selector_t *selector; /* owned by whoever embeds it */
-    void *item;              /* what a route tells of it */
+    void *item;              /* what a route tells of it; no other's */
     size_t slot;
 } zc_selected_t;
 

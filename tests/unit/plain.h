@@ -41,7 +41,7 @@ static inline void plain_heartbeat (zc_buf_t *out, zc_id_t position)
     zc_buf_adds (out, "heartbeat\n");
 }
 
-static const zc_encoding_t plain_encoding = {
-    "plain", plain_message, plain_verdict, plain_heartbeat, true, NULL, NULL};
+static const zc_encoding_t plain_encoding = {"plain", plain_message, plain_verdict, plain_heartbeat,
+                                             true,    NULL,          NULL};
 
 #endif

@@ -97,6 +97,82 @@ static void s_routes (void **state)
         zc_selector_destroy (&(zc_selected_t *[]){&a, &tree, &all, &b}[i]->selector);
 }
 
+/*  Selectors come and go at random: a route has those that match, however many changes it missed.
+ */
+static void s_changes (void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a/+", "a/#", "a/b/+", "b/#", "a/+/c", "+/b", "a/1/#", "#"};
+    static const char *const topics[] = {"a/1", "a/b/c", "b", "a/1/c", "c/b", "d"};
+    zc_selected_t selected[24] = {{0}};
+    unsigned seed = 7;
+    zc_selection_t *self = zc_selection_new (s_named, NULL);
+    for (int turn = 0; turn < 4000; turn++) {
+        int changes = rand_r (&seed) % (turn % 50 ? 4 : 600);
+        for (int i = 0; i < changes; i++) {
+            zc_selected_t *one = &selected[rand_r (&seed) % 24];
+            if (one->selector) {
+                zc_selection_remove (self, one);
+                zc_selector_destroy (&one->selector);
+            } else {
+                s_select (one, ZC_SELECTOR_FILTER, texts[rand_r (&seed) % 8]);
+                zc_selection_add (self, one);
+            }
+        }
+        zc_slice_t topic = s_slice (topics[rand_r (&seed) % 6]);
+        const zc_topic_route_t *route = zc_selection_route (self, topic);
+        size_t count = 0;
+        for (size_t i = 0; i < 24; i++) {
+            bool matches = selected[i].selector && zc_selector_match (selected[i].selector, topic);
+            assert_int_equal (s_has (route, &selected[i]), matches);
+            count += matches;
+        }
+        assert_int_equal (route->count, count);
+    }
+    for (size_t i = 0; i < 24; i++)
+        if (selected[i].selector) {
+            zc_selection_remove (self, &selected[i]);
+            zc_selector_destroy (&selected[i].selector);
+        }
+    zc_selection_destroy (&self);
+}
+
+/*  A client that comes and goes costs each topic the match with its own selector, and not with the
+ *  others that begin as it does. */
+static void s_coming_and_going (void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    zc_selected_t *selected = calloc (COUNT, sizeof *selected), guest;
+    char text[64];
+    zc_selection_t *self = zc_selection_new (s_named, NULL);
+    assert_non_null (selected);
+    for (size_t i = 0; i < COUNT; i++) {
+        s_printed (text, "user/+/h", i, "");
+        s_select (&selected[i], ZC_SELECTOR_FILTER, text);
+        zc_selection_add (self, &selected[i]);
+    }
+    s_work = 0;
+    assert_int_equal (zc_selection_route (self, s_slice ("user/1/h5"))->count, 1);
+    uint64_t first = s_work;
+    s_select (&guest, ZC_SELECTOR_FILTER, "user/+/h5");
+    zc_selection_add (self, &guest);
+    s_work = 0;
+    assert_int_equal (zc_selection_route (self, s_slice ("user/1/h5"))->count, 2);
+    assert_in_range (s_work * 20, 1, first);
+    zc_selection_remove (self, &guest);
+    zc_selector_destroy (&guest.selector);
+    s_work = 0;
+    assert_int_equal (zc_selection_route (self, s_slice ("user/1/h5"))->count, 1);
+    assert_in_range (s_work * 20, 1, first);
+    for (size_t i = 0; i < COUNT; i++) {
+        zc_selection_remove (self, &selected[i]);
+        zc_selector_destroy (&selected[i].selector);
+    }
+    zc_selection_destroy (&self);
+    free (selected);
+}
+
 /*  Topics are invented for ever: the routes are bounded, and one that is in use stays. */
 static void s_bounded (void **state)
 {
@@ -304,10 +380,9 @@ static void s_cost (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_routes),
-        cmocka_unit_test (s_bounded),
-        cmocka_unit_test (s_beginnings),
-        cmocka_unit_test (s_cost),
+        cmocka_unit_test (s_routes),           cmocka_unit_test (s_changes),
+        cmocka_unit_test (s_coming_and_going), cmocka_unit_test (s_bounded),
+        cmocka_unit_test (s_beginnings),       cmocka_unit_test (s_cost),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
