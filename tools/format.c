@@ -38,12 +38,6 @@ static void s_add_byte (zc_format_t *self, char byte)
     zc_buf_addc (&last->text, byte);
 }
 
-static int s_hex (char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr (digits, c | 0x20) : NULL;
-    return at && (c >= 'A' || c <= '9') ? (int)(at - digits) : -1;
-}
-
 /*  The escape after a backslash. Returns its length; 0: there is none. */
 static size_t s_escape (zc_format_t *self, const char *text)
 {
@@ -53,7 +47,8 @@ static size_t s_escape (zc_format_t *self, const char *text)
         s_add_byte (self, bytes[at - letters]);
         return 1;
     }
-    int high = *text == 'x' ? s_hex (text[1]) : -1, low = high >= 0 ? s_hex (text[2]) : -1;
+    int high = *text == 'x' ? zc_text_hex (text[1]) : -1,
+        low = high >= 0 ? zc_text_hex (text[2]) : -1;
     if (low < 0)
         return 0;
     s_add_byte (self, (char)(high * 16 + low));

@@ -53,17 +53,12 @@ static zc_slice_t s_word (zc_slice_t *rest)
     return word;
 }
 
-static int s_hex_digit (char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool s_parse_hash (zc_slice_t text, uint8_t hash[S_HASH])
 {
     if (text.len != 2 * S_HASH)
         return false;
     for (size_t i = 0; i < S_HASH; i++) {
-        int high = s_hex_digit (text.at[2 * i]), low = s_hex_digit (text.at[2 * i + 1]);
+        int high = zc_text_hex_lower (text.at[2 * i]), low = zc_text_hex_lower (text.at[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         hash[i] = (uint8_t)(high << 4 | low);

@@ -127,12 +127,14 @@ bool zc_topic_valid (const void *bytes, size_t len)
     return len >= 1 && len <= ZC_TOPIC_MAX && zc_text_plain (bytes, len);
 }
 
-static int s_hex (char c)
+int zc_text_hex (char c)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : zc_text_hex_lower (c);
+}
+
+int zc_text_hex_lower (char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static long s_decode (const char *in, size_t len, char plus, char *out)
@@ -141,9 +143,9 @@ static long s_decode (const char *in, size_t len, char plus, char *out)
     for (size_t i = 0; i < len; i++) {
         char c = in[i];
         if (c == '%') {
-            if (len - i < 3 || s_hex (in[i + 1]) < 0 || s_hex (in[i + 2]) < 0)
+            if (len - i < 3 || zc_text_hex (in[i + 1]) < 0 || zc_text_hex (in[i + 2]) < 0)
                 return -1;
-            c = (char)(s_hex (in[i + 1]) << 4 | s_hex (in[i + 2]));
+            c = (char)(zc_text_hex (in[i + 1]) << 4 | zc_text_hex (in[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = plus;

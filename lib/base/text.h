@@ -28,6 +28,9 @@ size_t zc_text_escape (const void *bytes, size_t len, char *out);
 size_t zc_text_whole (const char *text, size_t len);
 /*  Whether the bytes are a topic: 1 to ZC_TOPIC_MAX bytes of plain text. */
 bool zc_topic_valid (const void *bytes, size_t len);
+/*  The value of a hexadecimal digit, or of one whose letters are lower case; -1: it is none. */
+int zc_text_hex (char c);
+int zc_text_hex_lower (char c);
 /*  Decodes a name or value of a URL's query, which is a form
  *  (application/x-www-form-urlencoded): %XX, and '+' for a blank. `out` has room for `len`
  *  bytes. Returns the decoded length, or -1 on a broken escape. */

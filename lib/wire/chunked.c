@@ -34,14 +34,6 @@ void zc_chunked_init (zc_chunked_t *self)
     memset (self, 0, sizeof *self);
 }
 
-static int s_hex (char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /*  Whether a character may be in an extension or a field. */
 static bool s_is_text (char c)
 {
@@ -51,7 +43,7 @@ static bool s_is_text (char c)
 /*  A digit of the size, or the character that ends it. */
 static uint8_t s_size (zc_chunked_t *self, char c)
 {
-    int digit = s_hex (c);
+    int digit = zc_text_hex (c);
     if (digit >= 0) {
         self->digits = (uint8_t)(self->digits + (self->digits > 0 || digit > 0));
         self->left = self->left << 4 | (uint64_t)digit;

@@ -37,11 +37,6 @@ static int s_malformed (zc_head_t *self, const char *reason)
 
 /*  ---------------------------------------------------------------- Host */
 
-static bool s_is_hex (char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /*  unreserved or sub-delims */
 static bool s_is_name_char (char c)
 {
@@ -53,8 +48,8 @@ static bool s_is_name_char (char c)
 static bool s_is_name (zc_slice_t name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        bool escape = name.at[i] == '%' && name.len - i > 2 && s_is_hex (name.at[i + 1]) &&
-                      s_is_hex (name.at[i + 2]);
+        bool escape = name.at[i] == '%' && name.len - i > 2 && zc_text_hex (name.at[i + 1]) >= 0 &&
+                      zc_text_hex (name.at[i + 2]) >= 0;
         if (!escape && !s_is_name_char (name.at[i]))
             return false;
     }
@@ -67,7 +62,7 @@ static bool s_is_future_address (zc_slice_t text)
     size_t i = 1;
     if (text.len == 0 || (text.at[0] != 'v' && text.at[0] != 'V'))
         return false;
-    while (i < text.len && s_is_hex (text.at[i]))
+    while (i < text.len && zc_text_hex (text.at[i]) >= 0)
         i++;
     if (i == 1 || i + 1 >= text.len || text.at[i] != '.')
         return false;

@@ -14,18 +14,12 @@
 #define S_SAMPLED 1
 #define S_RANDOM 2
 
-/*  -1: no lower-case hexadecimal digit. */
-static int s_hex (char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*  Whether the text is hexadecimal digits; *any: one of them isn't 0. */
 static bool s_digits (const char *text, size_t len, bool *any)
 {
     *any = false;
     for (size_t i = 0; i < len; i++) {
-        if (s_hex (text[i]) < 0)
+        if (zc_text_hex_lower (text[i]) < 0)
             return false;
         *any |= text[i] != '0';
     }
@@ -51,8 +45,8 @@ int zc_traceparent_parse (zc_slice_t text, zc_trace_t *trace)
         return -1;
     trace->trace_id = (zc_slice_t){at + S_TRACE_AT, S_TRACE_LEN};
     trace->span_id = (zc_slice_t){at + S_SPAN_AT, S_SPAN_LEN};
-    trace->flags =
-        (uint8_t)(s_hex (at[S_FLAGS_AT + 1]) & (later ? S_SAMPLED : S_SAMPLED | S_RANDOM));
+    trace->flags = (uint8_t)(zc_text_hex_lower (at[S_FLAGS_AT + 1]) &
+                             (later ? S_SAMPLED : S_SAMPLED | S_RANDOM));
     return 0;
 }
 

@@ -64,8 +64,21 @@ static void s_escaped (void **state)
 static void s_bad (void **state)
 {
     (void)state;
-    static const char *const bad[] = {"%",  "%z",  "50% off", "%{",   "%{}",   "%{ttl",
-                                      "\\", "\\q", "\\x",     "\\x4", "\\xg1", "\\x4g"};
+    static const char *const bad[] = {"%",
+                                      "%z",
+                                      "50% off",
+                                      "%{",
+                                      "%{}",
+                                      "%{ttl",
+                                      "\\",
+                                      "\\q",
+                                      "\\x",
+                                      "\\x4",
+                                      "\\xg1",
+                                      "\\x4g",
+                                      "\\x\x11"
+                                      "b",
+                                      "\\x1\x19"};
     for (size_t i = 0; i < LENGTH (bad); i++) {
         char error[200] = "";
         if (zc_format_new (bad[i], error, sizeof error) || !strstr (error, "is none of"))

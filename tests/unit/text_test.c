@@ -244,6 +244,18 @@ static void test_escape (void **state)
     }
 }
 
+static void test_hex (void **state)
+{
+    static const char digits[] = "0123456789abcdef", upper[] = "ABCDEF";
+    (void)state;
+    for (int c = -128; c < 128; c++) {
+        const char *low = c ? strchr (digits, c) : NULL, *high = c ? strchr (upper, c) : NULL;
+        int lower = low ? (int)(low - digits) : -1;
+        assert_int_equal (zc_text_hex_lower ((char)c), lower);
+        assert_int_equal (zc_text_hex ((char)c), high ? 10 + (int)(high - upper) : lower);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +268,7 @@ int main (void)
         cmocka_unit_test (test_url_decode),
         cmocka_unit_test (test_u64),
         cmocka_unit_test (test_slices),
+        cmocka_unit_test (test_hex),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
