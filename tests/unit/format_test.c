@@ -76,8 +76,8 @@ static void s_bad (void **state)
                                       "\\x4",
                                       "\\xg1",
                                       "\\x4g",
-                                      "\\x\x11"
-                                      "b",
+                                      ("\\x\x11"
+                                       "b"),
                                       "\\x1\x19"};
     for (size_t i = 0; i < LENGTH (bad); i++) {
         char error[200] = "";
