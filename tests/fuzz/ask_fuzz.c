@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/wire/ask.h"
+#include "lib/wire/selector.h"
 
 #define FRAMES_MAX 200
 #define MAX_PAYLOAD 100
@@ -28,8 +29,11 @@ static void s_check (const zc_ask_t *request)
     zc_slice_t topic;
     size_t at = 0, count = 0;
     bool prefixes = request->verb == ZC_TOPICS; /* of any bytes */
+    bool selectors = request->verb == ZC_FETCH;
     for (; zc_ask_topic (request, &at, &topic); count++)
-        if (prefixes ? topic.len > ZC_TOPIC_MAX : !zc_topic_valid (topic.at, topic.len))
+        if (prefixes ? topic.len > ZC_TOPIC_MAX
+                     : !zc_topic_valid (topic.at, topic.len) &&
+                           !(selectors && zc_is_topic_or_selector (topic)))
             abort ();
     bool reads = request->verb == ZC_REPLAY || request->verb == ZC_FETCH || prefixes;
     if (request->tag.len > ZC_TAG_MAX || request->nonce.len > ZC_NONCE_MAX || (reads && !count) ||

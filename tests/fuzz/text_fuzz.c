@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/wire/query.h"
+#include "lib/wire/selector.h"
 #include "lib/base/base64.h"
 #include "lib/base/text.h"
 
@@ -85,7 +86,8 @@ static void s_query (const char *text, size_t size)
         if (query.count > 3)
             abort ();
         for (size_t i = 0; i < query.count; i++)
-            if (!zc_topic_valid (query.topics[i].at, query.topics[i].len))
+            if (!zc_topic_valid (query.topics[i].at, query.topics[i].len) &&
+                !zc_is_topic_or_selector (query.topics[i]))
                 abort ();
         if (query.last_id.at && query.last_id.len > size) /* any bytes: zc_hub_join checks them */
             abort ();
