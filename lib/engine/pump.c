@@ -27,7 +27,7 @@
 #define S_SLICE 256        /* sends before the loop turns to other events */
 #define S_LOAD_FREE 0.60   /* of a core: up to here every message is flushed at once */
 #define S_LOAD_LEAST 0.25  /* of a core: the least that sending may take */
-#define S_LOAD_SLOPE 0.12  /* by which the share shrinks for each core wanted */
+#define S_LOAD_SLOPE 0.12  /* times the weight: by which the share shrinks for each core wanted */
 #define S_WINDOW_US 100000 /* over which the rate is measured */
 #define S_SAMPLE 8         /* clients whose send queue is sampled */
 
@@ -204,7 +204,7 @@ static uint64_t s_interval_us (zc_pump_t *self)
 {
     double wanted = self->rate * self->cost_us / 1e6, interval = 0;
     if (wanted > S_LOAD_FREE) {
-        double share = S_LOAD_FREE - S_LOAD_SLOPE * (wanted - S_LOAD_FREE);
+        double share = S_LOAD_FREE - S_LOAD_SLOPE * self->weight * (wanted - S_LOAD_FREE);
         interval = self->round_cost / (share > S_LOAD_LEAST ? share : S_LOAD_LEAST);
     }
     if (interval < self->far_us)
