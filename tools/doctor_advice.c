@@ -157,13 +157,13 @@ static const s_advice_t s_advices[ZC_ADVICES] = {
         S_CADDY = "tls  (Caddy renews by itself, if the name leads here and ports 80 and 443 are reached)",
         S_HAPROXY = "bind :443 ssl crt …  (certificate, chain and key in one file)"}},
     [ZC_ADVICE_HTTP2] = {"or let tabs share one connection: zcast.js does", {
-        S_NGINX = "listen 443 ssl http2;",
+        S_NGINX = "listen 443 ssl http2;  (from nginx 1.25.1 on: listen 443 ssl; http2 on;)",
         S_LIGHTTPD = "server.feature-flags += (\"server.h2proto\" => \"enable\")",
         S_APACHE = "Protocols h2 http/1.1  (a2enmod http2)",
         S_CADDY = "protocols h1 h2  (in servers; that is how it comes)",
         S_HAPROXY = "bind :443 ssl crt … alpn h2,http/1.1"}},
     [ZC_ADVICE_TLS] = {"tokens and messages can be read on the way, and browsers speak HTTP/2 over TLS alone", {
-        S_NGINX = "listen 443 ssl http2;",
+        S_NGINX = "listen 443 ssl http2;  (from nginx 1.25.1 on: listen 443 ssl; http2 on;)",
         S_LIGHTTPD = "ssl.engine = \"enable\"",
         S_APACHE = "SSLEngine on",
         S_CADDY = "example.org { … }  (a name in place of http://)",

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "lib/base/base64.h"
+#include "lib/wire/traceparent.h"
 
 void zc_json_string (zc_buf_t *out, const char *bytes, size_t len)
 {
@@ -58,6 +59,18 @@ const char *zc_stale_json (bool stale)
     return stale ? "{\"status\":\"stale\"}" : "{\"status\":\"live\"}";
 }
 
+/*  Whatever version a publisher speaks, a subscriber gets version 00. */
+static void s_add_trace (zc_buf_t *out, zc_slice_t traceparent)
+{
+    zc_trace_t trace;
+    if (zc_traceparent_parse (traceparent, &trace) != 0)
+        return;
+    zc_buf_adds (out, ",\"traceparent\":\"");
+    zc_traceparent_write (&trace, (char *)zc_buf_reserve (out, ZC_TRACEPARENT_LEN));
+    out->len += ZC_TRACEPARENT_LEN;
+    zc_buf_addc (out, '"');
+}
+
 void zc_message_json (zc_buf_t *out, const zc_message_t *message)
 {
     zc_buf_adds (out, "{\"id\":");
@@ -73,10 +86,8 @@ void zc_message_json (zc_buf_t *out, const zc_message_t *message)
         zc_json_string (out, message->event.at, message->event.len);
     else
         zc_buf_adds (out, "\"message\"");
-    if (message->traceparent.len) {
-        zc_buf_adds (out, ",\"traceparent\":");
-        zc_json_string (out, message->traceparent.at, message->traceparent.len);
-    }
+    if (message->traceparent.len)
+        s_add_trace (out, message->traceparent);
     zc_slice_t data = message->payload;
     if (zc_utf8_valid (data.at, data.len)) {
         zc_buf_adds (out, ",\"data\":");

@@ -22,6 +22,7 @@ from stack import BUILD, LIMIT, PROGRAMS, SOURCE, Stack, environment, free_port,
 ORIGIN = "https://pages.example"
 DIRECT = {"no_proxy": "*"}  # whatever this runs in has a proxy for the world outside
 TOPIC = "zmq-doctor"
+HTTP2 = "listen 443 ssl http2;  (from nginx 1.25.1 on: listen 443 ssl; http2 on;)"
 
 
 def doctor(url, *options, check=None):
@@ -559,7 +560,7 @@ def test_certificates(stack):
         assert found["verdict"] == verdict and said in found["fact"]
         assert verdict == "ok" or "ssl_certificate" in found["lines"]["nginx"]
         if verdict != "fail":
-            assert "listen 443 ssl http2;" in finding(report, "connections")["lines"]["nginx"]
+            assert HTTP2 in finding(report, "connections")["lines"]["nginx"]
         done = run("zmq", "ping", "--through", stub.url, f"--ca={path}", env=DIRECT, check=False)
         assert done.returncode == max(status, 1) and (verdict == "ok" or said in done.stdout)  # HTTP/1.1 is a warning
     found = finding(doctor(stub.url, "--timeout=3"), "tls")
@@ -674,4 +675,4 @@ def test_the_lines_that_the_page_names_are_those_of_the_samples():
     text = (SOURCE / "doc/troubleshooting.md").read_text()
     samples = "".join(path.read_text() for path in (SOURCE / "etc").rglob("*") if path.is_file())
     for line in re.findall(r"`([a-z_]+ [^`]*;)`", text):
-        assert line in samples or line in ("listen 443 ssl http2;", "ssl_certificate …/fullchain.pem;", "include snippets/zcast.conf;", "proxy_buffering off;"), line
+        assert line in samples or line in (HTTP2, "ssl_certificate …/fullchain.pem;", "include snippets/zcast.conf;", "proxy_buffering off;"), line

@@ -80,14 +80,15 @@ def test_what_clients_are_shown(stack):
 
 
 def test_from_a_publisher_that_sends_what_is_none(stack):
-    """The broker passes on what it doesn't know; no client is shown it as a traceparent."""
+    """The broker passes on what it doesn't know; no client is shown it as a traceparent, nor a version that it may not know."""
     stack.broker()
     stack.ws()
     stack.web_port = stack.ws_port
     client = stack.sse("a", format="zcast.v1").wait_open()
     stack.publish("a", "1", {"traceparent": "nonsense"})
     stack.publish("a", "2", {"traceparent": GOOD})
-    assert [json.loads(event.data).get("traceparent") for event in client.wait(2)] == [None, GOOD]
+    stack.publish("a", "3", {"traceparent": LATER})
+    assert [json.loads(event.data).get("traceparent") for event in client.wait(3)] == [None, GOOD, GOOD]
 
 
 def test_the_command_line(stack):
