@@ -403,6 +403,8 @@ static void s_run_log (zc_broker_t *self)
         return;
     zc_sequencer_run (self->log);
     s_reach (self);
+    if (!zc_history_busy (self->flow.history))
+        self->flow.heard_ms = zc_sequencer_heard_ms (self->log);
     if (self->flow.behind && zc_log_state_caught_up (zc_sequencer_state (self->log)) &&
         !zc_history_busy (self->flow.history))
         self->flow.behind = false;

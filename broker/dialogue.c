@@ -222,6 +222,14 @@ static void s_behind (void *arg, const zc_route_t *route)
     s_error (arg, route, "behind", "this broker hasn't got to that position of its line");
 }
 
+/*  Whether a position after our head may be one that another broker of the log has read before us.
+ * A position without a line comes from a client, and may be anything. */
+static bool s_may_come (const zc_dialogue_t *self, const zc_ask_t *request)
+{
+    return request->line.len ||
+           (self->flow->raise && zc_id_ms (request->since) <= self->flow->wall_ms + S_AHEAD_MS);
+}
+
 static void s_replay (zc_dialogue_t *self, const zc_route_t *asker, const zc_ask_t *request)
 {
     zc_route_t route = *asker;
@@ -230,8 +238,8 @@ static void s_replay (zc_dialogue_t *self, const zc_route_t *asker, const zc_ask
         s_behind (self, &route);
     else if (request->line.len && !s_is_our_line (self, request->line))
         s_error (self, &route, "line", "positions here are of another line: SYNC tells which");
-    else if (!request->line.len || request->since_kind != ZC_SINCE_POSITION ||
-             request->since <= self->flow->head)
+    else if (request->since_kind != ZC_SINCE_POSITION || request->since <= self->flow->head ||
+             !s_may_come (self, request))
         s_start_replay (self, &route, request);
     else if (!zc_late_add (self->late, &route, request, self->flow->mono_ms))
         s_behind (self, &route);
@@ -753,7 +761,7 @@ void zc_dialogue_turn (zc_dialogue_t *self)
     zc_replays_run (self->replays);
     zc_barriers_turn (self->barriers, self->flow->mono_ms);
     s_give_up_missed (self);
-    zc_late_turn (self->late, self->flow->head, self->flow->mono_ms);
+    zc_late_turn (self->late, self->flow->head, self->flow->heard_ms, self->flow->mono_ms);
 }
 
 bool zc_dialogue_busy (const zc_dialogue_t *self)

@@ -35,6 +35,7 @@ struct zc_flow {
 
     /*  With a log; else false and NULL. */
     bool behind;                    /* what was in the log when the broker started isn't here yet */
+    uint64_t heard_ms;              /* all that the log had at this time (mono_ms) is delivered */
     bool (*full) (zc_flow_t *self); /* so much waits for the log that no more is taken */
     /*  Positions up to this one were given. From now on they are given after it. `lost`: messages
      *  up to it are missing here. */

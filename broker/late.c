@@ -20,7 +20,8 @@ struct zc_late {
     zc_late_hooks_t hooks;
     TAILQ_HEAD (, s_wait) queue;
     size_t count, bytes;
-    zc_id_t head; /* at the last check */
+    zc_id_t head; /* at the last check, */
+    uint64_t heard_ms;
 };
 
 zc_late_t *zc_late_new (const zc_late_hooks_t *hooks)
@@ -77,21 +78,29 @@ bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *requ
     return true;
 }
 
-void zc_late_turn (zc_late_t *self, zc_id_t head, uint64_t now_ms)
+/*  The broker has reached the position, or nobody has given it. */
+static bool s_is_settled (const s_wait_t *self, zc_id_t head, uint64_t heard_ms)
+{
+    return self->request.since <= head ||
+           (self->request.line.len == 0 && heard_ms > self->until_ms - ZC_LATE_MS);
+}
+
+void zc_late_turn (zc_late_t *self, zc_id_t head, uint64_t heard_ms, uint64_t now_ms)
 {
     s_wait_t *wait, *next;
     for (; (wait = TAILQ_FIRST (&self->queue)) && wait->until_ms <= now_ms; s_remove (self, wait)) {
-        if (wait->request.since <= head)
+        if (s_is_settled (wait, head, heard_ms))
             self->hooks.reached (self->hooks.arg, &wait->route, &wait->request);
         else
             self->hooks.behind (self->hooks.arg, &wait->route);
     }
-    if (head == self->head)
+    if (head == self->head && heard_ms == self->heard_ms)
         return;
     self->head = head;
+    self->heard_ms = heard_ms;
     for (wait = TAILQ_FIRST (&self->queue); wait; wait = next) {
         next = TAILQ_NEXT (wait, turn);
-        if (wait->request.since > head)
+        if (!s_is_settled (wait, head, heard_ms))
             continue;
         self->hooks.reached (self->hooks.arg, &wait->route, &wait->request);
         s_remove (self, wait);

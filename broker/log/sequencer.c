@@ -15,7 +15,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#define S_BLOCK "1000"                 /* ms for which a read waits */
+#define S_BLOCK "400" /* ms for which a read waits */
+#define S_BLOCK_MS 400
 #define S_COUNT_MAX 1000               /* entries of a read */
 #define S_READ_BYTES ((size_t)2 << 20) /* of a read, about */
 #define S_READ_MAX ((size_t)256 << 20)
@@ -40,7 +41,9 @@ struct zc_sequencer {
     char keys[S_KEYS][ZC_LOG_KEY_MAX + 16];
     bool listens;
     bool reading;       /* a read is under way */
-    uint64_t asked;     /* the joins when it was sent */
+    uint64_t asked;     /* the joins when it was sent, */
+    uint64_t asked_ms;  /* and the time */
+    uint64_t heard_ms;  /* all that the log had at this time has been read */
     unsigned count;     /* entries of the next read */
     uint64_t resume_ms; /* when to read next */
     char after[ZC_ID_SIZE], count_text[16];
@@ -201,11 +204,20 @@ static void s_take_entries (zc_sequencer_t *self, const redisReply *entries, siz
     s_adapt (self, count, bytes);
 }
 
+/*  A read brought all that the log had when it was sent; or nothing, so there was nothing for as
+ *  long as it waited. An open log only: before, brokers may put back what it lacks. */
+static void s_hear (zc_sequencer_t *self, size_t entries, unsigned most)
+{
+    if (zc_log_state_open (self->state) && entries < most)
+        self->heard_ms = self->asked_ms + (entries ? 0 : S_BLOCK_MS - 1);
+}
+
 static void s_was_read (void *arg, void *tag, const redisReply *reply)
 {
     s_link_t *link = arg;
     zc_sequencer_t *self = link->sequencer;
     size_t count;
+    unsigned most = self->count;
     if (zc_reply_fault (reply) != ZC_FAULT_NONE) {
         zc_redis_give_up_for (link->redis, reply);
         return;
@@ -223,6 +235,8 @@ static void s_was_read (void *arg, void *tag, const redisReply *reply)
         s_take_entries (self, entries, count);
     else
         zc_log_state_nothing (self->state, self->asked);
+    if (entries)
+        s_hear (self, count, most);
     if (link->run[0])
         zc_redis_works (link->redis);
 }
@@ -242,6 +256,7 @@ static void s_read_on (zc_sequencer_t *self)
                            S_BLOCK, "STREAMS", self->keys[S_STREAM], from};
     s_command (&self->reader, &s_read, 8, words);
     self->asked = zc_log_state_joins (self->state);
+    self->asked_ms = zc_mono_ms ();
     self->reading = true;
 }
 
@@ -287,6 +302,11 @@ void zc_sequencer_listen (zc_sequencer_t *self, const zc_log_state_config_t *hoo
 {
     zc_log_state_listen (self->state, hooks);
     self->listens = true;
+}
+
+uint64_t zc_sequencer_heard_ms (const zc_sequencer_t *self)
+{
+    return self->heard_ms;
 }
 
 bool zc_sequencer_idle (const zc_sequencer_t *self)

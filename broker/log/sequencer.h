@@ -26,6 +26,8 @@ zc_log_state_t *zc_sequencer_state (zc_sequencer_t *self);
 /*  Sets the hooks of the state, once there is somebody who listens. Nothing is read before. */
 void zc_sequencer_listen (zc_sequencer_t *self, const zc_log_state_config_t *hooks);
 
+/*  All that the log had at this time (monotonic) has been read. */
+uint64_t zc_sequencer_heard_ms (const zc_sequencer_t *self);
 /*  Nothing is under way. */
 bool zc_sequencer_idle (const zc_sequencer_t *self);
 /*  Why nothing is appended, in a sentence; NULL if all is well. *final: it can't become better

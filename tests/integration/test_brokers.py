@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from stack import LIMIT, wait_for
+from relay import Link
+from stack import LIMIT, free_port, position, wait_for
 
 
 def second(stack):
@@ -119,3 +120,33 @@ def test_lists_that_do_not_match(stack):
     )
     assert made.wait(LIMIT) == 2
     assert "as many endpoints as in subscribe, 2" in made.log()
+
+
+def test_a_client_comes_before_its_messages(pair):
+    """Another broker has read them already: they are waited for, and neither told as a gap nor sent again."""
+    stack, other = pair.stacks
+    pair.brokers[1].stop()
+    link = Link()
+    other.closers.append(link.close)
+    port = free_port()
+    link.listen(port, ("127.0.0.1", stack.redis_port))
+    other.broker(f"--log=redis://127.0.0.1:{port}")
+    other.wait_stats(lambda stats: stats["log"]["state"] == "ok", "the log takes messages")
+    other.ws()
+    other.web_port = other.ws_port
+    stack.publish("t", "m0")
+    with other.sse("t", headers={"Last-Event-ID": "earliest"}) as first:
+        first.wait(1)
+        link.cut()
+        before, last = stack.publish("t", "m1"), stack.publish("t", "m2")
+        events = other.sse("t", headers={"Last-Event-ID": last})
+        forged = other.sse("t", headers={"Last-Event-ID": f"{position(last)[0] + 1000000}-0"})
+        events.wait_open()
+        link.mend()
+        first.wait(3)
+    stack.publish("t", "m3")
+    assert [each.data for each in events.wait(1)] == ["m3"]
+    assert events.events[0].json() == {"status": "continued", "since": last, "replayed": 0}
+    assert position(before) < position(last)
+    verdict = forged.wait_event(lambda event: event.event == "zcast.continuity")
+    assert verdict.json()["status"] == "gap"
