@@ -214,6 +214,7 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
     self->meta.len = 0;
     zc_meta_write (&self->meta, item->id, item->where->last, self->flow.dropped, headers);
     item->where->last = item->id;
+    zc_topics_count (self->flow.topics, item->where);
     zc_frame_set (&item->meta, self->meta.data, self->meta.len);
     uint64_t ttl;
     item->expires_ms = 0;
@@ -609,6 +610,7 @@ static bool s_settle (zc_broker_t *self)
     s_suspect (self);
     zc_dialogue_turn (self->control);
     zc_stats_tick (self->flow.stats, self->flow.mono_ms);
+    zc_busy_tick (zc_topics_busy (self->flow.topics), self->flow.mono_ms);
     zc_endpoints_turn (self->endpoints, self->flow.mono_ms);
     zc_gate_serve (self->flow.gate);
     if (zc_gate_turn (self->flow.gate, self->flow.mono_ms))

@@ -605,6 +605,17 @@ static void s_take_stock (zc_dialogue_t *self, const zc_history_stats_t *history
     figures->history_syncs = history->syncs;
 }
 
+static json_t *s_busy (const zc_busy_t *busy)
+{
+    json_t *list = json_array ();
+    zc_busy_row_t row;
+    for (size_t i = 0; zc_busy_row (busy, i, &row); i++) {
+        json_t *topic = json_stringn (row.topic.at, row.topic.len);
+        json_array_append_new (list, json_pack ("{s:o,s:f}", "topic", topic, "rate", row.rate));
+    }
+    return list;
+}
+
 static json_t *s_json (zc_dialogue_t *self)
 {
     zc_history_stats_t history = {0};
@@ -625,6 +636,7 @@ static json_t *s_json (zc_dialogue_t *self)
     s_json_position (of_history, "floor", history.floor);
     if (self->flow->tell)
         self->flow->tell (self->flow, json);
+    json_object_set_new (json, "busy", s_busy (zc_topics_busy (self->flow->topics)));
     json_object_set_new (json, "reported",
                          zc_stats_reported (self->flow->stats, self->flow->mono_ms));
     return json;

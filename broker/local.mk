@@ -34,6 +34,7 @@ broker_libbroker_a_SOURCES = \
 	broker/log/script.c broker/log/script.h \
 	broker/log/sequencer.c broker/log/sequencer.h \
 	broker/log/state.c broker/log/state.h \
+	broker/busy.c broker/busy.h \
 	broker/topics.c broker/topics.h \
 	broker/dedup.c broker/dedup.h
 broker_zcast_broker_SOURCES = broker/main.c

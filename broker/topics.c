@@ -25,6 +25,7 @@ struct zc_topics {
     size_t subscribed;  /* topics that have subscribers */
     s_owner_t **owners; /* owned, by number; 0: owner of topics whose owner is unknown */
     uint32_t owner_count;
+    zc_busy_t *busy; /* owned */
     void (*evict) (void *arg, zc_topic_t *topic);
     void *arg;
 };
@@ -41,6 +42,7 @@ zc_topics_t *zc_topics_new (size_t max, zc_id_t forgotten,
     TAILQ_INIT (&self->topics);
     self->max = max;
     s_know_owner (self, 0);
+    self->busy = zc_busy_new ();
     self->forgotten = forgotten;
     self->evict = evict;
     self->arg = arg;
@@ -61,6 +63,7 @@ void zc_topics_destroy (zc_topics_t **self_p)
     for (uint32_t i = 0; i < self->owner_count; i++)
         free (self->owners[i]);
     free (self->owners);
+    zc_busy_destroy (&self->busy);
     free (self);
     *self_p = NULL;
 }
@@ -132,6 +135,7 @@ static void s_remove (zc_topics_t *self, zc_topic_t *topic)
 {
     if (self->cached == topic)
         self->cached = NULL;
+    zc_busy_forget (self->busy, &topic->busy);
     zc_table_remove (&self->index, &topic->node);
     s_unlink (self, topic);
     s_owner_unlink (self, topic);
@@ -263,6 +267,16 @@ void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
     self->subscribed -= !topic->subscribers;
     if (!topic->pins && !topic->published)
         s_remove (self, topic); /* no subscriber can have missed a message on it */
+}
+
+void zc_topics_count (zc_topics_t *self, zc_topic_t *topic)
+{
+    zc_busy_count (self->busy, &topic->busy, (zc_slice_t){topic->name, topic->len});
+}
+
+zc_busy_t *zc_topics_busy (const zc_topics_t *self)
+{
+    return self->busy;
 }
 
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic)

@@ -10,6 +10,7 @@
 #define ZC_TOPICS_H
 
 #include <sys/queue.h>
+#include "broker/busy.h"
 #include "lib/base/table.h"
 #include "lib/wire/id.h"
 #include "lib/base/text.h"
@@ -27,9 +28,10 @@ typedef struct zc_topic {
     uint32_t pins;        /* pinned: isn't evicted */
     uint32_t subscribers; /* subscribers of exactly this topic; each is a pin, too */
     uint32_t owner;       /* the first publisher on it; 0: not known */
-    bool published;       /* a message was published on it; false: it only has subscribers */
-    uint16_t len;         /* of the name */
-    char name[];          /* not NUL-terminated */
+    zc_busy_mark_t busy;
+    bool published; /* a message was published on it; false: it only has subscribers */
+    uint16_t len;   /* of the name */
+    char name[];    /* not NUL-terminated */
 } zc_topic_t;
 
 typedef struct zc_topics zc_topics_t;
@@ -50,6 +52,10 @@ zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name);
 #define ZC_OWNERS_MAX 1000000
 zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who) (void *arg),
                               void *arg);
+/*  Counts a message on the topic. */
+void zc_topics_count (zc_topics_t *self, zc_topic_t *topic);
+/*  The topics on which most is published. */
+zc_busy_t *zc_topics_busy (const zc_topics_t *self);
 /*  Iterates in the order of last use: `next` from the least recent topic, `previous` from the most
  *  recent one. NULL as argument: begins. Returns NULL at the end. */
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic);

@@ -30,6 +30,7 @@
 #include "lib/front/metrics.h"
 #include "lib/front/passport.h"
 #include "lib/front/publish.h"
+#include "lib/front/ticker.h"
 #include "lib/wire/sse.h"
 
 #define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
@@ -859,6 +860,7 @@ void zc_conns_drain (zc_conns_t *all)
     all->front.draining = true;
     zc_keeper_rest (all->keeper);
     zc_health_rest (&all->front);
+    zc_ticker_rest (&all->front);
     for (zc_timeout_t *one; (one = zc_timeouts_first (&all->timeouts, TIMEOUT_KEEP));)
         s_close (ZC_TIMEOUT_OWNER (one, zc_conn_t, timeout));
     for (zc_timeout_t *one = zc_timeouts_first (&all->timeouts, TIMEOUT_REQUEST), *next; one;

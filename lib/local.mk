@@ -82,6 +82,8 @@ libzcast_a_SOURCES = \
 	lib/engine/giver.c lib/engine/giver.h \
 	lib/engine/taker.c lib/engine/taker.h \
 	lib/engine/held.c lib/engine/held.h \
+	lib/engine/incidents.c lib/engine/incidents.h \
+	lib/engine/report.c lib/engine/report.h \
 	lib/engine/hub.c lib/engine/hub.h \
 	lib/engine/join.c lib/engine/join.h \
 	lib/engine/link.c lib/engine/link.h \
@@ -98,7 +100,7 @@ libzcast_a_SOURCES = \
 	lib/engine/watch.c lib/engine/watch.h \
 	lib/engine/worker.c lib/engine/worker.h \
 	lib/front/address.c lib/front/address.h \
-	lib/front/console.c lib/front/console.h \
+	lib/front/console.c lib/front/console.h lib/front/ticker.c lib/front/ticker.h \
 	lib/front/cors.c lib/front/cors.h \
 	lib/front/events.c lib/front/events.h \
 	lib/front/front.c lib/front/front.h \

@@ -17,6 +17,7 @@
 #include "lib/front/health.h"
 #include "lib/front/metrics.h"
 #include "lib/front/publish.h"
+#include "lib/front/ticker.h"
 #include "ws/deflate.h"
 #include "ws/handshake.h"
 #include "ws/http.h"
@@ -261,6 +262,7 @@ static void s_on_drain (void *arg)
     self->front.draining = true;
     zc_keeper_rest (self->keeper);
     zc_health_rest (&self->front);
+    zc_ticker_rest (&self->front);
     /* so that the last one doesn't end the server while others are being told */
     self->stats.sessions++;
     if (s_number (self, "head-timeout") > DRAIN_MS)

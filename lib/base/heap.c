@@ -46,18 +46,50 @@ void zc_heap_add (zc_heap_t *self, void *item, uint64_t order, size_t *slot)
     s_up (self, self->count, (zc_heap_entry_t){order, item, slot});
 }
 
+/*  Puts the entry at this place, or to where it belongs. */
+static void s_move (zc_heap_t *self, size_t place, zc_heap_entry_t entry)
+{
+    if (place > 1 && self->at[place / 2 - 1].order > entry.order)
+        s_up (self, place, entry);
+    else
+        s_down (self, place, entry);
+}
+
+void zc_heap_set (zc_heap_t *self, const size_t *slot, uint64_t order)
+{
+    zc_heap_entry_t entry = self->at[*slot - 1];
+    entry.order = order;
+    s_move (self, *slot, entry);
+}
+
+/*  The next one is among the children of those that were found. */
+size_t zc_heap_firsts (const zc_heap_t *self, void **items, size_t max)
+{
+    size_t next[ZC_HEAP_FIRST_MAX + 1] = {1}; /* places */
+    size_t found = 0, open = self->count ? 1 : 0;
+    assert (max <= ZC_HEAP_FIRST_MAX);
+    while (found < max && open) {
+        size_t best = 0;
+        for (size_t i = 1; i < open; i++)
+            if (self->at[next[i] - 1].order < self->at[next[best] - 1].order)
+                best = i;
+        size_t place = next[best];
+        items[found++] = self->at[place - 1].item;
+        next[best] = next[--open];
+        for (size_t child = 2 * place; child <= 2 * place + 1 && child <= self->count; child++)
+            next[open++] = child;
+    }
+    return found;
+}
+
 void zc_heap_take (zc_heap_t *self, size_t *slot)
 {
     size_t place = *slot;
     if (place == 0)
         return;
     zc_heap_entry_t last = self->at[--self->count];
-    if (place <= self->count) {
-        if (place > 1 && self->at[place / 2 - 1].order > last.order)
-            s_up (self, place, last);
-        else
-            s_down (self, place, last);
-    }
+    if (place <= self->count)
+        s_move (self, place, last);
     *slot = 0;
 }
 

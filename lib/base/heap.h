@@ -24,6 +24,12 @@ typedef struct {
 void zc_heap_add (zc_heap_t *self, void *item, uint64_t order, size_t *slot);
 /*  Takes out the object at *slot. Does nothing where *slot is 0. */
 void zc_heap_take (zc_heap_t *self, size_t *slot);
+/*  Gives the object at *slot another number. */
+void zc_heap_set (zc_heap_t *self, const size_t *slot, uint64_t order);
+/*  Writes up to `max` (at most ZC_HEAP_FIRST_MAX) of the objects with the lowest numbers, the
+ * lowest first. The cost is that of `max`, however many objects there are. Returns how many. */
+#define ZC_HEAP_FIRST_MAX 64
+size_t zc_heap_firsts (const zc_heap_t *self, void **items, size_t max);
 /*  The object with the lowest number; NULL where the heap is empty. */
 void *zc_heap_first (const zc_heap_t *self);
 /*  Takes out all objects, and frees the heap's memory. */

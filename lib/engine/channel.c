@@ -278,17 +278,26 @@ void zc_channel_begin_anew (zc_channel_t *self)
 
 /*  Clients. */
 
+/*  The channel has one client more, or less. */
+static void s_count (zc_channel_t *self, int clients)
+{
+    for (size_t i = 0; i < self->topic_count; i++)
+        zc_subscription_count (self->topics[i].subscription, clients);
+}
+
 void zc_channel_add (zc_channel_t *self, zc_client_t *client)
 {
     client->channel = self;
     if (self->audience.count == 0)
         zc_timeouts_start (&self->set->timeouts, &self->life, S_HEARTBEAT, self->shared->now_ms);
     zc_audience_add (&self->audience, client);
+    s_count (self, 1);
 }
 
 void zc_channel_remove (zc_channel_t *self, zc_client_t *client)
 {
     zc_audience_remove (&self->audience, client);
+    s_count (self, -1);
     client->channel = NULL;
     client->feed = NULL;
     if (self->audience.count == 0)

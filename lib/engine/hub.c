@@ -403,6 +403,27 @@ size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max)
     return zc_slow_worst (self->shared.rounds, clients, max);
 }
 
+size_t zc_hub_popular (const zc_hub_t *self, zc_popular_t *popular, size_t max)
+{
+    zc_subscription_t *found[ZC_HEAP_FIRST_MAX];
+    size_t count = zc_subscriptions_popular (self->subscriptions, found, max);
+    for (size_t i = 0; i < count; i++)
+        popular[i] =
+            (zc_popular_t){zc_subscription_topic (found[i]), zc_subscription_clients (found[i])};
+    return count;
+}
+
+size_t zc_hub_clients_of (const zc_hub_t *self, zc_slice_t topic)
+{
+    const zc_subscription_t *found = zc_subscriptions_find (self->subscriptions, topic);
+    return found ? zc_subscription_clients (found) : 0;
+}
+
+const zc_incidents_t *zc_hub_incidents (const zc_hub_t *self)
+{
+    return &self->shared.incidents;
+}
+
 zc_ages_t *zc_hub_ages (zc_hub_t *self)
 {
     return &self->shared.ages;

@@ -11,6 +11,7 @@
 #include "lib/base/table.h"
 #include "lib/engine/ages.h"
 #include "lib/engine/client.h"
+#include "lib/engine/incidents.h"
 #include "lib/engine/questions.h"
 #include "lib/engine/rounds.h"
 #include "lib/engine/settings.h"
@@ -119,6 +120,18 @@ const zc_hub_stats_t *zc_hub_stats (zc_hub_t *self);
 /*  Writes up to `max` of the clients whose sockets would block: those with the greatest lag, the
  *  worst first. Returns how many. */
 size_t zc_hub_slowest (zc_hub_t *self, zc_client_t **clients, size_t max);
+
+/*  Writes up to `max` (at most ZC_HEAP_FIRST_MAX) of the topics that most clients have, the most
+ *  first. Names are borrowed, and those of selectors are among them. Returns how many. */
+typedef struct {
+    zc_slice_t name;
+    size_t clients;
+} zc_popular_t;
+size_t zc_hub_popular (const zc_hub_t *self, zc_popular_t *popular, size_t max);
+/*  How many clients have this topic by its name. */
+size_t zc_hub_clients_of (const zc_hub_t *self, zc_slice_t topic);
+/*  What clients didn't get (borrowed). */
+const zc_incidents_t *zc_hub_incidents (const zc_hub_t *self);
 
 /*  For the pump: the clients that are to be sent something (borrowed). */
 zc_rounds_t *zc_hub_rounds (zc_hub_t *self);

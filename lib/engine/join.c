@@ -149,11 +149,23 @@ static zc_id_t s_position (const zc_join_t *self)
     return self->checked ? self->at : ZC_ID_NONE;
 }
 
-static void s_add_verdict (zc_join_t *self, const zc_verdict_t *verdict, zc_buf_t *bytes)
+static void s_note (const zc_join_t *self, zc_loss_t why)
+{
+    const zc_client_t *client = self->client;
+    zc_shared_t *shared = zc_channel_shared (client->channel);
+    size_t count;
+    zc_incidents_add (&shared->incidents, why, shared->now_ms,
+                      *zc_channel_topics (client->channel, &count), client);
+}
+
+/*  `why` is of a gap. */
+static void s_add_verdict (zc_join_t *self, const zc_verdict_t *verdict, zc_loss_t why,
+                           zc_buf_t *bytes)
 {
     zc_channel_encoding (self->client->channel)->verdict (bytes, verdict);
     if (verdict->gap) {
         s_shared (self)->stats.gaps++;
+        s_note (self, why);
         self->told = verdict->from > self->told ? verdict->from : self->told;
     }
     self->verdict = false;
@@ -220,14 +232,15 @@ static zc_id_t s_before_page (const zc_join_t *self, zc_id_t position)
     return beyond ? self->page_first - 1 : position;
 }
 
-static void s_later_gap (zc_join_t *self, zc_id_t from, zc_id_t position, zc_buf_t *bytes)
+static void s_later_gap (zc_join_t *self, zc_id_t from, zc_id_t position, zc_loss_t why,
+                         zc_buf_t *bytes)
 {
     char since[ZC_ID_SIZE];
     zc_verdict_t verdict = {.gap = true,
                             .since = {since, zc_id_format (self->at, since)},
                             .from = from,
                             .position = position};
-    s_add_verdict (self, &verdict, bytes);
+    s_add_verdict (self, &verdict, why, bytes);
 }
 
 /*  A feed may have a gap, too: messages that history no longer had when the worker fetched them. */
@@ -243,9 +256,10 @@ static void s_verdict_from_feed (zc_join_t *self, uint64_t count)
                                 .replayed = count,
                                 .position = self->at};
         s_shared (self)->stats.resumed_feed++;
-        s_add_verdict (self, &verdict, &bytes);
+        s_add_verdict (self, &verdict, ZC_LOSS_HISTORY, &bytes);
     } else if (gap > self->at && !self->fresh) {
-        s_later_gap (self, gap, self->at, &bytes); /* messages from within the gap may follow */
+        s_later_gap (self, gap, self->at, ZC_LOSS_HISTORY,
+                     &bytes); /* messages from within the gap may follow */
     } else if (self->guess) {
         zc_channel_greet (channel, self->client, self->at);
     }
@@ -319,13 +333,17 @@ static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t
     if (verdict.gap)
         verdict.position = verdict.from;
     verdict.position = s_before_page (self, verdict.position);
-    s_add_verdict (self, &verdict, bytes);
+    s_add_verdict (self, &verdict,
+                   future         ? ZC_LOSS_AHEAD
+                   : end->unknown ? ZC_LOSS_UNKNOWN
+                                  : ZC_LOSS_HISTORY,
+                   bytes);
 }
 
 /*  The messages of the line that has ended are gone: tells the client so. */
 static void s_from_another_line (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes)
 {
-    s_later_gap (self, floor, s_before_page (self, floor), bytes);
+    s_later_gap (self, floor, s_before_page (self, floor), ZC_LOSS_LINE, bytes);
     self->at = floor;
     self->astray = false;
 }
@@ -347,9 +365,9 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
     else if (self->astray)
         s_from_another_line (self, end->floor, &bytes);
     else if (end->floor > self->at && end->floor > self->told && !self->fresh)
-        s_later_gap (self, end->floor, s_before_page (self, end->floor), &bytes);
+        s_later_gap (self, end->floor, s_before_page (self, end->floor), ZC_LOSS_HISTORY, &bytes);
     else if (self->at > end->head && !self->guess)
-        s_later_gap (self, end->head, end->head,
+        s_later_gap (self, end->head, end->head, ZC_LOSS_AHEAD,
                      &bytes); /* the broker came back without its latest messages */
     if (self->at > end->head)
         self->at = end->head;
@@ -418,7 +436,7 @@ static void s_try_skip (zc_join_t *self)
         /* the client may be cut off before it has the newest messages */
         verdict.position = self->at;
     }
-    s_add_verdict (self, &verdict, &bytes);
+    s_add_verdict (self, &verdict, ZC_LOSS_SKIPPED, &bytes);
     zc_buf_add (&bytes, latest.data, latest.len);
     zc_buf_clear (&latest);
     s_add (self, &bytes);
@@ -525,13 +543,30 @@ static void s_begin (zc_client_t *client, const zc_shared_t *shared)
     s_try (self);
 }
 
+static void s_count (zc_shared_t *shared, const char *encoding, uint64_t clients)
+{
+    zc_clients_by_t *row = shared->stats.by_encoding;
+    zc_clients_by_t *last = row + ZC_ENCODINGS_MAX - 1;
+    while (row->encoding && row->encoding != encoding && row < last)
+        row++;
+    row->encoding = encoding;
+    row->clients += clients;
+    shared->stats.clients += clients;
+}
+
+static void s_welcome (zc_client_t *client, zc_channel_t *channel)
+{
+    zc_shared_t *shared = zc_channel_shared (channel);
+    zc_channel_add (channel, client);
+    s_count (shared, zc_channel_encoding (channel)->name, 1);
+    client->number = (uint32_t)++shared->stats.clients_total;
+}
+
 void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id)
 {
     zc_shared_t *shared = zc_channel_shared (channel);
     const zc_feed_t *feed = zc_channel_feed (channel);
-    zc_channel_add (channel, client);
-    shared->stats.clients++;
-    shared->stats.clients_total++;
+    s_welcome (client, channel);
     client->join = NULL;
     if (!feed)
         zc_channel_unsettle (channel); /* the channel may begin now */
@@ -550,10 +585,7 @@ void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_i
 
 void zc_join_adopt (zc_client_t *client, zc_channel_t *channel, zc_id_t at)
 {
-    zc_shared_t *shared = zc_channel_shared (channel);
-    zc_channel_add (channel, client);
-    shared->stats.clients++;
-    shared->stats.clients_total++;
+    s_welcome (client, channel);
     zc_join_t *self = s_new (client, S_RESUME);
     self->at = at;
     self->known = self->checked = true;
@@ -623,9 +655,9 @@ void zc_join_leave (zc_client_t *client)
         s_destroy (client->join);
     if (channel) {
         zc_shared_t *shared = zc_channel_shared (channel);
+        s_count (shared, zc_channel_encoding (channel)->name, (uint64_t)-1);
         zc_channel_remove (channel, client);
         zc_rounds_leave (shared->rounds, client);
-        shared->stats.clients--;
     }
     zc_client_clear (client);
 }

@@ -23,7 +23,15 @@ typedef struct {
     uint64_t (*wall_ms) (void);
 } zc_hub_config_t;
 
+#define ZC_ENCODINGS_MAX 16 /* more than there are */
+
 typedef struct {
+    const char *encoding; /* its name, borrowed for good; NULL: the row isn't used */
+    uint64_t clients;
+} zc_clients_by_t;
+
+typedef struct {
+    zc_clients_by_t by_encoding[ZC_ENCODINGS_MAX];
     uint64_t received, duplicates, unmatched, delivered, late;
     uint64_t holes, repaired, gaps, fetches, syncs, lists, reconnects;
     uint64_t wanted; /* sends that flushing every message at once would have taken */

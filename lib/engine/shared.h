@@ -6,6 +6,7 @@
 #include "lib/engine/ages.h"
 #include "lib/engine/encoder.h"
 #include "lib/engine/held.h"
+#include "lib/engine/incidents.h"
 #include "lib/engine/questions.h"
 #include "lib/engine/rounds.h"
 #include "lib/engine/settings.h"
@@ -17,6 +18,7 @@ typedef struct {
     uint64_t now_ms; /* of the last tick, wall clock */
     zc_ages_t ages;  /* ages of the messages that were appended since the last round began */
     zc_losses_t losses;
+    zc_incidents_t incidents;
     zc_id_t doubt; /* positions of clients before this one may be of another line */
     zc_held_t held;
     zc_questions_t *questions;

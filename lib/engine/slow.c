@@ -18,6 +18,10 @@ static bool s_lags (const zc_client_t *client, size_t max_lag)
 /*  The transport frees the client. */
 static void s_drop (zc_client_t *client, zc_gone_t why)
 {
+    zc_shared_t *shared = zc_channel_shared (client->channel);
+    size_t count;
+    zc_incidents_add (&shared->incidents, why == ZC_GONE_SLOW ? ZC_LOSS_SLOW : ZC_LOSS_HELD,
+                      shared->now_ms, *zc_channel_topics (client->channel, &count), client);
     client->leaving = true;
     zc_join_leave (client);
     client->transport->gone (client, why);

@@ -23,6 +23,8 @@ struct zc_subscription {
     bool keeps_latest;
     zc_message_t *latest; /* owned; the newest message */
     zc_slots_t followers;
+    size_t clients;      /* of all followers */
+    size_t place;        /* in the order by clients; 0: it has none */
     size_t waiting;      /* slot among the repairs that wait for room */
     zc_timeout_t quiet;  /* when to ask whether a message was missed */
     zc_id_t told;        /* the end of the last gap that the followers were told */
@@ -40,6 +42,7 @@ struct zc_subscriptions {
     const zc_follower_t *hooks; /* borrowed; the same for every follower */
     zc_table_t table;           /* owns zc_subscription_t */
     zc_slots_t waiting;         /* of zc_subscription_t: those whose followers have no room */
+    zc_heap_t popular;          /* of zc_subscription_t: those with clients, the most first */
     zc_timeouts_t timeouts;     /* of zc_subscription_t; one kind */
     zc_selection_t *selection;  /* owned: the selectors by topic */
     zc_slots_t selectors;       /* of zc_subscription_t: the same selectors */
@@ -90,6 +93,7 @@ void zc_subscriptions_destroy (zc_subscriptions_t **self_p)
         return;
     zc_table_clear (&self->table);
     zc_slots_clear (&self->waiting);
+    zc_heap_clear (&self->popular);
     zc_slots_clear (&self->selectors);
     zc_slots_clear (&self->wanting);
     zc_slots_clear (&self->asked);
@@ -208,11 +212,40 @@ void zc_subscription_leave (zc_subscription_t *self, size_t *slot)
     zc_questions_cancel (set->shared->questions, self->fetch);
     zc_questions_unwant (set->shared->questions, &self->subject);
     zc_slots_take (&set->waiting, &self->waiting);
+    zc_heap_take (&set->popular, &self->place);
     zc_timeouts_stop (&set->timeouts, &self->quiet);
     zc_slots_clear (&self->followers);
     free (self->latest);
     free ((char *)(uintptr_t)self->topic.at);
     free (self);
+}
+
+void zc_subscription_count (zc_subscription_t *self, int clients)
+{
+    zc_heap_t *popular = &self->set->popular;
+    self->clients += (size_t)clients;
+    uint64_t order = UINT64_MAX - self->clients;
+    if (!self->clients)
+        zc_heap_take (popular, &self->place);
+    else if (self->place)
+        zc_heap_set (popular, &self->place, order);
+    else
+        zc_heap_add (popular, self, order, &self->place);
+}
+
+size_t zc_subscription_clients (const zc_subscription_t *self)
+{
+    return self->clients;
+}
+
+size_t zc_subscriptions_popular (const zc_subscriptions_t *self, zc_subscription_t **popular,
+                                 size_t max)
+{
+    void *items[ZC_HEAP_FIRST_MAX];
+    size_t count = zc_heap_firsts (&self->popular, items, max);
+    for (size_t i = 0; i < count; i++)
+        popular[i] = items[i];
+    return count;
 }
 
 /*  Tells the followers if a change of the order has begun or ended LIVE. */
@@ -299,6 +332,8 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
     if (end->floor > known && end->floor > self->told) {
         self->told = end->floor;
         self->set->shared->stats.gaps++;
+        zc_incidents_add (&self->set->shared->incidents, ZC_LOSS_HISTORY, self->set->shared->now_ms,
+                          self->topic, NULL);
         for (size_t i = 0; i < self->followers.count; i++)
             hooks->gap (self->followers.at[i].item,
                         self->selected.selector ? (zc_slice_t){"", 0} : self->topic, known,

@@ -11,6 +11,7 @@
 #ifndef ZC_SUBSCRIPTION_H
 #define ZC_SUBSCRIPTION_H
 
+#include "lib/base/heap.h"
 #include "lib/engine/shared.h"
 #include "lib/order/order.h"
 
@@ -87,6 +88,13 @@ void zc_subscription_want_sync (zc_subscription_t *self);
 zc_slice_t zc_subscription_topic (const zc_subscription_t *self);
 bool zc_subscription_is_selector (const zc_subscription_t *self);
 const zc_order_t *zc_subscription_order (const zc_subscription_t *self);
+/*  One client more (1), or less (-1), has this topic. */
+void zc_subscription_count (zc_subscription_t *self, int clients);
+size_t zc_subscription_clients (const zc_subscription_t *self);
+/*  Writes up to `max` (at most ZC_HEAP_FIRST_MAX) of the topics and selectors that most clients
+ *  have, the most first. Returns how many. */
+size_t zc_subscriptions_popular (const zc_subscriptions_t *self, zc_subscription_t **popular,
+                                 size_t max);
 /*  Keeps the topic's newest message from now on, for policy `latest`. Not for selectors. */
 void zc_subscription_keep_latest (zc_subscription_t *self);
 /*  NULL where no message is kept. */

@@ -15,18 +15,17 @@
 #include "lib/base/log.h"
 #include "lib/base/processes.h"
 #include "lib/config/logging.h"
+#include "lib/engine/report.h"
 #include "lib/engine/taker.h"
 #include "lib/peer/name.h"
 #include "lib/peer/places.h"
 #include "lib/wire/figures.h"
 #include "lib/wire/message.h"
-#include "lib/wire/selector.h"
 #include "lib/wire/sse.h"
 
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
 #define S_SIGNALS 4        /* the last of them starts an upgrade */
-#define S_SLOW_MAX 10      /* slow clients named in a report */
 #define S_TRIM_CLIENTS 100 /* fewer clients than this hold too little memory to give back */
 
 struct zc_worker {
@@ -227,33 +226,6 @@ static void s_reload (zc_worker_t *self)
     zc_notify ("READY=1");
 }
 
-static void s_add_slow (zc_worker_t *self, json_t *report)
-{
-    zc_client_t *clients[S_SLOW_MAX];
-    size_t count = zc_hub_slowest (self->hub, clients, S_SLOW_MAX);
-    json_t *list = json_array ();
-    for (size_t i = 0; i < count; i++) {
-        char name[128] = "";
-        const zc_slice_t *topics;
-        size_t topic_count = zc_hub_topics (clients[i], &topics);
-        clients[i]->transport->describe (clients[i], name, sizeof name);
-        json_t *row = json_object ();
-        json_object_set_new (row, "client", json_string (name));
-        json_object_set_new (row, "transport", json_string (clients[i]->transport->name));
-        json_object_set_new (row, "lag", json_integer ((json_int_t)zc_client_lag (clients[i])));
-        json_object_set_new (row, "blocked", json_boolean (clients[i]->blocked));
-        json_object_set_new (row, "topics", json_integer ((json_int_t)topic_count));
-        zc_slice_t topic = topic_count && zc_names_selector (topics[0])
-                               ? zc_selector_text (topics[0])
-                           : topic_count ? topics[0]
-                                         : (zc_slice_t){0};
-        json_object_set_new (row, "topic",
-                             topic.at ? json_stringn (topic.at, topic.len) : json_null ());
-        json_array_append_new (list, row);
-    }
-    json_object_set_new (report, "slow", list);
-}
-
 void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t *histogram)
 {
     json_t *all = json_object_get (report, "histograms"), *counts = json_array ();
@@ -314,7 +286,7 @@ static json_t *s_report_json (zc_worker_t *self)
     zc_figures_write (zc_worker_figures, &figures, report);
     json_object_set_new (report, "pid", json_integer (getpid ()));
     json_object_set_new (report, "stale", json_boolean (self->stale));
-    s_add_slow (self, report);
+    zc_report_lists (report, self->hub);
     zc_report_histogram (report, "publish_to_send", &zc_pump_stats (self->pump)->publish_to_send);
     zc_report_histogram (report, "connect_to_first_byte", zc_client_first_bytes ());
     if (self->service->stats)

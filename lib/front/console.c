@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "lib/base/base64.h"
+#include "lib/front/inquiry.h"
 #include "lib/front/keeper.h"
 #include "lib/front/pages.h"
-#include "lib/front/inquiry.h"
+#include "lib/front/ticker.h"
 #include "lib/wire/encoding.h"
+#include "lib/wire/selector.h"
 
 /*  ---------------------------------------------------------------- the page */
 
@@ -94,6 +97,8 @@ void zc_console_write_topics (zc_buf_t *out, zc_slice_t kept, bool more)
     char last[ZC_ID_SIZE];
     zc_buf_addf (out, "{\"more\":%s,\"topics\":[", more ? "true" : "false");
     while (zc_topic_kept_next (&kept, &topic)) {
+        if (zc_topic_is_canary (topic.topic))
+            continue;
         zc_id_format (topic.last, last);
         zc_buf_addf (out, "%s{\"last\":\"%s\",\"messages\":%llu,\"bytes\":%llu,\"topic\":", comma,
                      last, (unsigned long long)topic.messages, (unsigned long long)topic.bytes);
@@ -136,6 +141,163 @@ static void s_open_topics (zc_exchange_t *exchange)
         zc_inquiry_ask (exchange, &ask, s_answer);
 }
 
+/*  ---------------------------------------------------------------- history */
+
+#define S_PAGE_BYTES 1048576 /* of payloads in a page */
+
+/*  Replaces *number where this is its parameter. Returns false if the value isn't good. */
+static bool s_number (zc_slice_t value, uint64_t least, uint64_t most, uint64_t *number)
+{
+    return zc_text_u64 (value.at, value.len, most, number) == 0 && *number >= least;
+}
+
+static bool s_is_since (zc_slice_t value)
+{
+    zc_id_t id;
+    return zc_slice_is (value, "earliest") || zc_id_parse (value.at, value.len, &id) == 0;
+}
+
+/*  These parameters need no escapes. */
+static const char *s_parameter (zc_console_wish_t *wish, zc_slice_t name, zc_slice_t value)
+{
+    if (zc_slice_is (name, "since")) {
+        wish->since = value;
+        return s_is_since (value) ? NULL : "since: a position, or earliest";
+    }
+    if (zc_slice_is (name, "count"))
+        return s_number (value, 1, ZC_CONSOLE_PAGE, &wish->count) ? NULL : "count: 1 to 100";
+    if (zc_slice_is (name, "cut"))
+        return s_number (value, 0, UINT32_MAX, &wish->cut) ? NULL : "cut: a number of bytes";
+    return NULL;
+}
+
+const char *zc_console_wish (zc_console_wish_t *wish, zc_slice_t query)
+{
+    zc_slice_t rest = query, name, value;
+    const char *wrong = NULL;
+    *wish = (zc_console_wish_t){
+        .since = {"earliest", 8}, .count = ZC_CONSOLE_PAGE / 2, .cut = ZC_CONSOLE_CUT};
+    while (!wrong && zc_query_next (&rest, &name, &value))
+        wrong = s_parameter (wish, name, value);
+    if (!wrong && wish->count > 1 && wish->cut > ZC_CONSOLE_CUT)
+        wrong = "cut: at most 4096, but for one message";
+    int rc = wrong ? 0 : zc_query_parse (&wish->query, query, 1);
+    if (rc < 0)
+        wrong = zc_query_strerror (&wish->query, rc);
+    else if (!wrong && (wish->query.count != 1 || zc_names_selector (wish->query.topics[0])))
+        wrong = "one topic is needed, as in ?topic=NAME";
+    if (wrong) {
+        zc_query_clear (&wish->query);
+        *wish = (zc_console_wish_t){.count = 0};
+    }
+    return wrong;
+}
+
+/*  Of a payload that is cut, the text ends with a whole character. */
+static void s_write_payload (zc_buf_t *out, zc_slice_t payload, size_t cut)
+{
+    bool text = zc_utf8_valid (payload.at, payload.len);
+    size_t len = payload.len < cut ? payload.len : cut;
+    if (text && len < payload.len)
+        len = zc_text_whole (payload.at, len);
+    zc_buf_addf (out, ",\"bytes\":%zu,\"shown\":%zu,\"%s\":", payload.len, len,
+                 text ? "data" : "base64");
+    if (text) {
+        zc_json_string (out, payload.at, len);
+    } else {
+        zc_buf_addc (out, '"');
+        size_t size = (len + 2) / 3 * 4;
+        zc_base64 (payload.at, len, (char *)zc_buf_reserve (out, size));
+        out->len += size;
+        zc_buf_addc (out, '"');
+    }
+}
+
+void zc_console_write_message (zc_buf_t *out, const zc_message_t *message, size_t cut)
+{
+    char id[ZC_ID_SIZE];
+    zc_slice_t meta = message->meta, name, value;
+    const char *comma = "";
+    zc_buf_addf (out, "{\"id\":\"%.*s\"", (int)zc_id_format (message->id, id), id);
+    s_write_payload (out, message->payload, cut);
+    zc_buf_adds (out, ",\"headers\":{");
+    while (zc_header_next (&meta, &name, &value)) {
+        zc_buf_adds (out, comma);
+        zc_json_string (out, name.at, name.len);
+        zc_buf_addc (out, ':');
+        zc_json_string (out, value.at, value.len);
+        comma = ",";
+    }
+    zc_buf_adds (out, "}}");
+}
+
+static void s_part (zc_exchange_t *exchange, zc_buf_t *text, const zc_answer_t *part)
+{
+    zc_console_wish_t wish;
+    if (part->kind != ZC_MSG || zc_console_wish (&wish, exchange->request.query))
+        return;
+    if (text->len)
+        zc_buf_addc (text, ',');
+    zc_console_write_message (text, &part->message, wish.cut);
+    zc_query_clear (&wish.query);
+}
+
+static void s_answer_page (zc_exchange_t *exchange, zc_slice_t messages, const zc_answer_t *end)
+{
+    zc_response_t response;
+    char head[ZC_ID_SIZE], floor[ZC_ID_SIZE];
+    if (end->kind != ZC_END) {
+        bool said = end->kind == ZC_ERR;
+        zc_exchange_refuse (exchange, 503, "broker",
+                            said ? "the broker can't read history now"
+                                 : "the broker doesn't answer");
+        return;
+    }
+    zc_response_init (&response, 200);
+    zc_response_say (&response, "Content-Type", "application/json");
+    zc_response_say (&response, "Cache-Control", "no-store");
+    zc_buf_adds (&response.body, "{\"messages\":[");
+    zc_buf_add (&response.body, messages.at, messages.len);
+    zc_id_format (end->head, head);
+    zc_id_format (end->floor, floor);
+    zc_buf_addf (&response.body, "],\"head\":\"%s\",\"floor\":\"%s\",\"remaining\":%llu}\n", head,
+                 floor, (unsigned long long)end->remaining);
+    zc_exchange_answer (exchange, &response);
+    zc_response_clear (&response);
+}
+
+/*  A payload is for those who may subscribe to its topic. */
+static void s_open_history (zc_exchange_t *exchange)
+{
+    zc_console_wish_t wish;
+    if (!s_may (exchange))
+        return;
+    const char *wrong = zc_console_wish (&wish, exchange->request.query);
+    if (wrong) {
+        zc_exchange_refuse (exchange, 400, "query", wrong);
+        return;
+    }
+    zc_denial_t denial = zc_exchange_granted (exchange, ZC_ACTION_SUBSCRIBE, wish.query.topics, 1);
+    zc_ask_t ask = {.verb = ZC_FETCH,
+                    .since_text = wish.since,
+                    .count = wish.count,
+                    .bytes = S_PAGE_BYTES,
+                    .list = wish.query.topics[0]};
+    if (denial.status)
+        zc_exchange_refuse_by (exchange, &denial);
+    else
+        zc_inquiry_gather (exchange, &ask, s_part, s_answer_page);
+    zc_query_clear (&wish.query);
+}
+
+/*  ---------------------------------------------------------------- the stream of figures */
+
+static void s_open_live (zc_exchange_t *exchange)
+{
+    if (s_may (exchange))
+        zc_ticker_stream (exchange);
+}
+
 #define S_READS ZC_METHOD_GET | ZC_METHOD_HEAD
 
 void zc_console_open (zc_front_t *front)
@@ -148,10 +310,16 @@ void zc_console_open (zc_front_t *front)
         .name = "console", .methods = S_READS, .open = s_open_state, .gone = zc_inquiry_gone};
     static const zc_door_t topics = {
         .name = "console", .methods = S_READS, .open = s_open_topics, .gone = zc_inquiry_gone};
+    static const zc_door_t history = {
+        .name = "console", .methods = S_READS, .open = s_open_history, .gone = zc_inquiry_gone};
+    static const zc_door_t live = {
+        .name = "console", .methods = S_READS, .streams = true, .stays = true, .open = s_open_live};
     zc_front_open (front, "/console", &page);
     zc_front_open (front, "/console/app.js", &app);
     zc_front_open (front, "/console/style.css", &style);
     zc_front_open (front, "/console/zcast.js", &zcast);
     zc_front_open (front, "/console/state", &state);
     zc_front_open (front, "/console/topics", &topics);
+    zc_front_open (front, "/console/history", &history);
+    zc_front_open (front, "/console/live", &live);
 }

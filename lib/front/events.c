@@ -90,7 +90,8 @@ static void s_add (zc_client_t *client, bool chunked, zc_buf_t *text)
 }
 
 /*  The last call may clear the exchange. */
-static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
+static void s_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t count, bool json,
+                      zc_slice_t last_id)
 {
     zc_worker_t *worker = exchange->front->worker;
     bool chunked = exchange->chunked;
@@ -105,8 +106,8 @@ static void s_stream (zc_exchange_t *exchange, const s_wish_t *wish)
     zc_buf_t text = ZC_BUF_INIT;
     zc_sse_open (&text, zc_worker_retry (worker));
     s_add (client, chunked, &text);
-    zc_hub_join (zc_worker_hub (worker), client, s_encoding (wish->json, chunked),
-                 wish->query.topics, wish->query.count, wish->last_id);
+    zc_hub_join (zc_worker_hub (worker), client, s_encoding (json, chunked), topics, count,
+                 last_id);
     if (!zc_hub_opening (client))
         zc_pump_send (zc_worker_pump (worker), client);
 }
@@ -121,19 +122,24 @@ static void s_answer_head (zc_exchange_t *exchange)
     zc_response_clear (&response);
 }
 
+void zc_events_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t count, bool json,
+                       zc_slice_t last_id)
+{
+    if (exchange->request.method == ZC_METHOD_HEAD)
+        s_answer_head (exchange);
+    else if (exchange->front->draining)
+        zc_exchange_refuse (exchange, 503, "busy", "restarting, come back soon");
+    else if (zc_hub_stale (zc_worker_hub (exchange->front->worker)))
+        zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't answer this worker");
+    else
+        s_stream (exchange, topics, count, json, last_id);
+}
+
 static void s_open (zc_exchange_t *exchange)
 {
     s_wish_t wish;
-    if (s_parse (exchange, &wish)) {
-        if (exchange->request.method == ZC_METHOD_HEAD)
-            s_answer_head (exchange);
-        else if (exchange->front->draining)
-            zc_exchange_refuse (exchange, 503, "busy", "restarting, come back soon");
-        else if (zc_hub_stale (zc_worker_hub (exchange->front->worker)))
-            zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't answer this worker");
-        else
-            s_stream (exchange, &wish);
-    }
+    if (s_parse (exchange, &wish))
+        zc_events_stream (exchange, wish.query.topics, wish.query.count, wish.json, wish.last_id);
     zc_query_clear (&wish.query);
 }
 

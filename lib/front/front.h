@@ -240,7 +240,7 @@ struct zc_front {
     struct {
         const char *path; /* borrowed */
         const zc_door_t *door;
-    } doors[16];
+    } doors[32];
     size_t door_count;
     zc_front_stats_t stats;
     zc_histogram_t acknowledged; /* from a publish to the broker's answer */

@@ -14,6 +14,14 @@ typedef void zc_inquiry_fn (zc_exchange_t *exchange, const zc_answer_t *answer);
  *  connected. The exchange's `state` is the question's; its door has zc_inquiry_gone as `gone`. */
 void zc_inquiry_ask (zc_exchange_t *exchange, const zc_ask_t *ask, zc_inquiry_fn *answer);
 
+/*  For an answer of several parts: `part` is called for each but the last one, and writes what is
+ * to be kept of it; `answer` gets that text (borrowed) with the last part. */
+typedef void zc_inquiry_part_fn (zc_exchange_t *exchange, zc_buf_t *text, const zc_answer_t *part);
+typedef void zc_inquiry_whole_fn (zc_exchange_t *exchange, zc_slice_t text,
+                                  const zc_answer_t *answer);
+void zc_inquiry_gather (zc_exchange_t *exchange, const zc_ask_t *ask, zc_inquiry_part_fn *part,
+                        zc_inquiry_whole_fn *answer);
+
 void zc_inquiry_gone (zc_exchange_t *exchange);
 
 #endif

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from stack import wait_for
+from stack import SseClient, wait_for
 from test_access import CARRIERS, Doors, secret, token  # noqa: F401 (a fixture)
 
 NAME = "$zcast/console"
 PAGES = {"/console": "text/html", "/console/app.js": "text/javascript", "/console/style.css": "text/css", "/console/zcast.js": "text/javascript"}
+FIGURES = ["/console/state", "/console/topics", "/console/live", "/console/history?topic=news"]
 
 
 def doors(stack, *options):
@@ -34,7 +35,7 @@ def test_off(stack, secret, carrier):  # noqa: F811
     """Off unless switched on: not even a token opens it."""
     one = doors(stack, f"--token-keys={secret}")
     good = bearer(token(secret, "--subscribe", NAME))
-    for path in [*PAGES, "/console/state", "/console/topics"]:
+    for path in [*PAGES, *FIGURES]:
         assert one.get(carrier, path, good)[0] == 404, path
 
 
@@ -53,9 +54,9 @@ def test_page(stack, secret, carrier):  # noqa: F811
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_only_with_its_token(stack, secret, carrier, mode):  # noqa: F811
     one = doors(stack, f"--token-keys={secret}", "--console", f"--tokens={mode}")
-    good = bearer(token(secret, "--subscribe", NAME))
+    good = bearer(token(secret, "--subscribe", NAME, "--subscribe", "news"))
     stack.publish("<i>hostile", "1")
-    for path in "/console/state", "/console/topics":
+    for path in FIGURES:
         status, fields, body = one.get(carrier, path)
         assert status == 401 and fields["www-authenticate"] == "Bearer" and "token is needed" in body
         for grant in ("*", "$zcast/*", "news"):
@@ -64,6 +65,8 @@ def test_only_with_its_token(stack, secret, carrier, mode):  # noqa: F811
             assert "insufficient_scope" in fields["www-authenticate"]
         assert one.get(carrier, path, bearer("x"))[0] == 401
         status, fields, body = one.get(carrier, path, good)
+        if path == "/console/live":
+            continue
         assert status == 200 and fields["content-type"] == "application/json" and fields["cache-control"] == "no-store"
         assert json.loads(body)
     # every refusal is counted
@@ -95,3 +98,64 @@ def test_without_broker(stack, secret, carrier):  # noqa: F811
     fields, said = wait_for(look, "the broker is missed")
     assert said["code"] == "broker" and "retry-after" in fields
     assert one.get(carrier, "/console")[0] == 200
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_history(stack, secret, carrier):  # noqa: F811
+    """Pages of a topic, for who may subscribe to it as well."""
+    one = doors(stack, f"--token-keys={secret}", "--console", "--tokens=all")
+    said = [stack.publish("news", f"{number} <b>", {"event": "report"}) for number in range(7)]
+    stack.publish("large", "ä" * 5000)
+    good = bearer(token(secret, "--subscribe", NAME, "--subscribe", "news", "--subscribe", "large", "--subscribe", "none"))
+
+    def page(query):
+        status, fields, body = one.get(carrier, f"/console/history?{query}", good)
+        assert status == 200 and fields["content-type"] == "application/json" and fields["cache-control"] == "no-store"
+        return json.loads(body)
+
+    first = page("topic=news&count=3")
+    assert [row["id"] for row in first["messages"]] == said[:3] and first["remaining"] == 4 and first["head"] == said[2]
+    assert first["messages"][1] == {"id": said[1], "bytes": 5, "shown": 5, "data": "1 <b>", "headers": first["messages"][1]["headers"]}
+    assert first["messages"][1]["headers"]["event"] == "report"
+    rest = page(f"topic=news&since={said[2]}")
+    assert [row["id"] for row in rest["messages"]] == said[3:] and rest["remaining"] == 0
+    cut = page("topic=large")["messages"][0]
+    assert cut["bytes"] == 10000 and 4090 < cut["shown"] <= 4096 and cut["data"] == "ä" * (cut["shown"] // 2)
+    assert page("topic=large&count=1&cut=4294967295")["messages"][0]["data"] == "ä" * 5000
+    assert page("topic=none")["messages"] == []
+    for query in "", "topic=news&count=0", "topic=news&since=x", "topic=news&topic=large", "match=news/%23":
+        status, _, body = one.get(carrier, f"/console/history?{query}", good)
+        assert status == 400 and json.loads(body)["message"], query
+    # the console's token alone shows figures, and no payload
+    status, _, body = one.get(carrier, "/console/history?topic=news", bearer(token(secret, "--subscribe", NAME)))
+    assert status == 403 and json.loads(body)["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_live(stack, secret, carrier):  # noqa: F811
+    """Figures come on a stream, by way of the broker, while somebody reads them; and no other door has their topic."""
+    one = doors(stack, f"--token-keys={secret}", "--console", "--tokens=all")
+    good = {"Authorization": f"Bearer {token(secret, '--subscribe', NAME, '--subscribe', '*', '--publish', '*')}"}
+    before = stack.stats()["published"]
+    stream = SseClient(f"http://127.0.0.1:{one.ports[carrier]}/console/live", headers=good)
+
+    def figures():
+        return [json.loads(event.data) for event in list(stream.events) if not (event.event or "").startswith("zcast.")]
+
+    seen = wait_for(lambda: len(figures()) >= 3 and figures()[:3], "three messages of figures")
+    assert seen[0]["line"] == seen[2]["line"]
+    assert seen[0]["uptime"] < seen[1]["uptime"] < seen[2]["uptime"]
+    assert stack.stats()["published"] >= before + 3
+    own = [row["topic"] for report in stack.wait_stats(lambda stats: any(report["popular"] for report in stats["workers"].values()), "the stream's topic")["workers"].values() for row in report["popular"]]
+    assert len(own) == 1 and own[0].startswith("$zcast/console/")
+    assert one.get(carrier, f"/events?topic={own[0]}", good)[0] == 403
+    stream.close()
+    stack.wait_stats(lambda stats: not any(report["popular"] for report in stats["workers"].values()), "nobody reads them any more")
+    wait_for(lambda: calm(stack), "no figures are published")
+
+
+def calm(stack):
+    """Whether two reports of each worker came, and no message in between."""
+    published, reports = stack.stats()["published"], stack.stats()["requests"]["REPORT"]
+    stack.wait_stats(lambda stats: stats["requests"]["REPORT"] >= reports + 2, "more reports")
+    return stack.stats()["published"] == published

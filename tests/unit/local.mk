@@ -58,6 +58,16 @@ TESTS += tests/unit/record_test
 tests_unit_record_test_SOURCES = tests/unit/record_test.c
 tests_unit_record_test_LDADD = fcgi/libparts.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/busy_test
+TESTS += tests/unit/busy_test
+tests_unit_busy_test_SOURCES = tests/unit/busy_test.c tests/unit/unit.h
+tests_unit_busy_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/report_test
+TESTS += tests/unit/report_test
+tests_unit_report_test_SOURCES = tests/unit/report_test.c tests/unit/unit.h tests/unit/plain.h
+tests_unit_report_test_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/console_test
 TESTS += tests/unit/console_test
 tests_unit_console_test_SOURCES = tests/unit/console_test.c tests/unit/unit.h
@@ -166,7 +176,7 @@ tests_unit_libcounted_a_SOURCES = \
 	lib/base/base64.c lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
 	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/base/log.c lib/base/log_line.c lib/base/timestamp.c lib/wire/matcher.c lib/wire/message.c lib/wire/traceparent.c lib/wire/selector.c lib/wire/answer.c \
 	lib/order/losses.c lib/order/order.c \
-	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c \
+	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c lib/engine/incidents.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/selection.c lib/engine/slow.c lib/engine/subscription.c
 tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
 

@@ -82,6 +82,19 @@ static uint64_t s_least (size_t *count)
     return least;
 }
 
+/*  Those with the lowest numbers come first, and each of them once. */
+static void s_check_firsts (const zc_heap_t *heap, size_t max)
+{
+    void *items[ZC_HEAP_FIRST_MAX];
+    size_t count = zc_heap_firsts (heap, items, max), lower = 0;
+    assert_int_equal (count, heap->count < max ? heap->count : max);
+    for (size_t i = 1; i < count; i++)
+        assert_true (((s_object_t *)items[i - 1])->order <= ((s_object_t *)items[i])->order);
+    for (size_t i = 0; count && i < OBJECTS; i++)
+        lower += s_objects[i].slot && s_objects[i].order < ((s_object_t *)items[count - 1])->order;
+    assert_true (lower < count || count == 0);
+}
+
 static void test_heap_against_a_model (void **state)
 {
     (void)state;
@@ -91,7 +104,10 @@ static void test_heap_against_a_model (void **state)
     memset (s_objects, 0, sizeof s_objects);
     for (size_t turn = 0; turn < 20000; turn++) {
         s_object_t *object = &s_objects[(size_t)rand_r (&seed) % OBJECTS];
-        if (object->slot) {
+        if (object->slot && turn % 3 == 0) {
+            object->order = (uint64_t)rand_r (&seed) % 50;
+            zc_heap_set (&heap, &object->slot, object->order);
+        } else if (object->slot) {
             zc_heap_take (&heap, &object->slot);
         } else {
             object->order = (uint64_t)rand_r (&seed) % 50; /* some are the same */
@@ -101,6 +117,8 @@ static void test_heap_against_a_model (void **state)
         const s_object_t *first = zc_heap_first (&heap);
         assert_int_equal (heap.count, count);
         assert_int_equal (first ? first->order : UINT64_MAX, least);
+        if (turn % 10 == 0)
+            s_check_firsts (&heap, turn % (ZC_HEAP_FIRST_MAX + 1));
     }
     zc_heap_clear (&heap);
     assert_null (zc_heap_first (&heap));
