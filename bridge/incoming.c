@@ -32,8 +32,7 @@ struct zc_incoming {
     zc_redis_t *redis; /* NULL once closed */
     zc_redis_subscriptions_t *subscriptions;
     zc_publisher_t *publisher;
-    char *control; /* for logs; owned */
-    bool missed;   /* a lost subscription came back: a gap, not yet told */
+    bool missed; /* a lost subscription came back: a gap, not yet told */
     zc_incoming_stats_t stats;
 };
 
@@ -62,7 +61,7 @@ static void s_put_off (void *arg, zc_slice_t code, zc_slice_t text)
         ZC_EVENT (
             "publish.postponed broker code error waiting",
             "broker %s: refuses messages for now: %.*s: %.*s; trying again, %llu messages wait"),
-        self->control, (int)code.len, code.at, (int)text.len, text.at,
+        zc_publisher_place (self->publisher), (int)code.len, code.at, (int)text.len, text.at,
         (unsigned long long)zc_publisher_stats (self->publisher)->waiting);
 }
 
@@ -73,11 +72,11 @@ static void s_connected (void *arg, bool connected)
     if (connected)
         zc_info (ZC_EVENT ("broker.publishing broker waiting",
                            "broker %s: connected, %llu messages wait"),
-                 self->control, waiting);
+                 zc_publisher_place (self->publisher), waiting);
     else
         zc_warn (ZC_EVENT ("broker.unpublished broker waiting",
                            "broker %s: no connection; trying again, %llu messages wait"),
-                 self->control, waiting);
+                 zc_publisher_place (self->publisher), waiting);
 }
 
 /*  The loss is told before the first message that came after it. */
@@ -335,7 +334,6 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     *mapping_p = NULL;
     self->subscriptions = zc_redis_subscriptions_new ();
     s_want (self);
-    self->control = strdup (config->control);
     zc_publisher_config_t publisher = {.control = config->control,
                                        .max_bytes = config->queue_bytes,
                                        .arg = self,
@@ -370,7 +368,6 @@ void zc_incoming_destroy (zc_incoming_t **self_p)
     zc_publisher_destroy (&self->publisher);
     zc_mapping_destroy (&self->mapping);
     zc_redis_subscriptions_destroy (&self->subscriptions);
-    free (self->control);
     free (self);
 }
 

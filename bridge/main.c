@@ -16,6 +16,7 @@
 #include "lib/peer/context.h"
 #include "lib/peer/control.h"
 #include "lib/peer/name.h"
+#include "lib/peer/places.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
@@ -140,17 +141,18 @@ static const zc_option_t s_options[] = {
      .argument = "ENDPOINT",
      .help = "not used: messages are published on control, with acknowledgement"},
     {.name = "subscribe",
-     .type = ZC_OPT_ENDPOINT,
+     .type = ZC_OPT_ENDPOINTS,
      .preset = "tcp://127.0.0.1:5561",
-     .argument = "ENDPOINT",
-     .help = "where the broker's subscribers connect"},
+     .argument = "ENDPOINT…",
+     .help = "where the broker's subscribers connect; of several brokers on one log, those of all: "
+             "where one is gone, the bridge goes on at the next"},
     ZC_CURVE_KEY_OPTION,
     ZC_CURVE_SERVER_OPTION,
     {.name = "control",
-     .type = ZC_OPT_ENDPOINT,
+     .type = ZC_OPT_ENDPOINTS,
      .preset = "tcp://127.0.0.1:5562",
-     .argument = "ENDPOINT",
-     .help = "the broker's control endpoint"},
+     .argument = "ENDPOINT…",
+     .help = "the broker's control endpoint; of several, in the order of subscribe"},
     ZC_OPTION_END,
 };
 
@@ -168,6 +170,7 @@ typedef struct {
     zc_incoming_t *incoming;
     zc_outgoing_t *outgoing; /* NULL: nothing is relayed to Redis */
     zc_control_t *control;   /* for reports */
+    char *place;             /* its endpoint; owned */
     zc_report_name_t name;
     int signal_fd;
     uint64_t report_at; /* monotonic ms */
@@ -280,7 +283,7 @@ static const char *s_verify (const zc_options_t *options, char *error, size_t si
     s_setup_t setup = {0};
     const char *wrong = s_set_up (options, &setup, error, size);
     s_setup_clear (&setup);
-    return wrong;
+    return wrong ? wrong : zc_places_verify (options, error, size);
 }
 
 static const zc_program_t s_program = {
@@ -366,6 +369,18 @@ static void s_reported (void *arg, const zc_answer_t *answer)
     s_bridge_t *self = arg;
     if (zc_report_name_answer (&self->name, answer))
         self->report_at = 0;
+}
+
+/*  Reports go to the broker that messages are published at. */
+static void s_follow_publisher (s_bridge_t *self)
+{
+    const char *place = zc_publisher_place (zc_incoming_publisher (self->incoming));
+    if (strcmp (place, self->place) == 0)
+        return;
+    free (self->place);
+    self->place = strdup (place);
+    zc_control_move (self->control, self->place);
+    self->report_at = 0;
 }
 
 static void s_report (s_bridge_t *self)
@@ -513,6 +528,7 @@ static void s_turn (s_bridge_t *self)
     zc_incoming_run (self->incoming);
     if (self->outgoing)
         zc_outgoing_run (self->outgoing);
+    s_follow_publisher (self);
     zc_control_read (self->control, 100);
     s_hurry_report (self);
     if (zc_mono_ms () >= self->report_at)
@@ -544,9 +560,12 @@ static int s_open (s_bridge_t *self, void *context)
                                      .outlet = setup->outlet,
                                      .envelope = relay,
                                      .queue_bytes = queue};
-    self->control = zc_control_new (context, control);
     self->incoming = zc_incoming_new (context, &incoming, &setup->mapping);
-    if (!self->control || !self->incoming) {
+    if (self->incoming) {
+        self->place = strdup (zc_publisher_place (zc_incoming_publisher (self->incoming)));
+        self->control = zc_control_new (context, self->place);
+    }
+    if (!self->control) {
         zc_error (ZC_EVENT ("start.failed - error", "%s: %s"), control, zmq_strerror (errno));
         return -1;
     }
@@ -575,6 +594,7 @@ static int s_run (s_bridge_t *self)
     if (self->control)
         zc_control_reset (self->control);
     zc_control_destroy (&self->control);
+    free (self->place);
     zc_context_end (&context, ZC_CONTEXT_END_MS);
     if (status == ZC_EXIT_OK)
         zc_info (ZC_EVENT ("program.stopped", "stopped"));

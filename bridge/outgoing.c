@@ -34,6 +34,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/peer/control.h"
+#include "lib/peer/places.h"
 
 #define S_SAVE_MS 1000
 #define S_UNKEPT_MS 5000    /* after Redis refused a position */
@@ -56,8 +57,9 @@ static char s_get, s_set, s_role;
 struct zc_outgoing {
     zc_outgoing_config_t config;
     void *context;
-    char *subscribe, *control, *key; /* owned */
+    char *key; /* owned */
     zc_redis_t *redis;
+    zc_places_t *places;         /* of the broker that is asked */
     zc_control_t *broker;        /* asks for its position; NULL once that is known */
     zc_subscriber_t *subscriber; /* NULL until the beginning is known, and once closed */
     char since[ZC_ID_SIZE]; /* the beginning: Redis' position, or else the broker's; "": unknown */
@@ -247,11 +249,11 @@ static void s_live (void *arg, bool live)
     if (live)
         zc_info (
             ZC_EVENT ("relay.connected broker", "broker %s: connected, relaying messages to Redis"),
-            self->subscribe);
+            zc_subscriber_place (self->subscriber));
     else
         zc_warn (
             ZC_EVENT ("relay.disconnected broker", "broker %s: lost the connection; trying again"),
-            self->subscribe);
+            zc_subscriber_place (self->subscriber));
 }
 
 static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
@@ -260,7 +262,8 @@ static void s_refused (void *arg, zc_slice_t code, zc_slice_t text)
     zc_outgoing_t *self = arg;
     zc_log_limited (&s_limit, ZC_LOG_ERROR,
                     ZC_EVENT ("relay.refused broker code error", "broker %s: %.*s: %.*s"),
-                    self->control, (int)code.len, code.at, (int)text.len, text.at);
+                    zc_subscriber_place (self->subscriber), (int)code.len, code.at, (int)text.len,
+                    text.at);
 }
 
 /*  Subscribes, once the beginning is known. */
@@ -271,8 +274,8 @@ static void s_subscribe (zc_outgoing_t *self)
     zc_info (ZC_EVENT ("relay.begun redis since", "redis %s: going on after %s%s"), s_shown (self),
              self->since,
              self->kept == ZC_ID_NONE ? ", the broker's position: Redis has none of ours" : "");
-    zc_subscriber_config_t config = {.subscribe = self->subscribe,
-                                     .control = self->control,
+    zc_subscriber_config_t config = {.subscribe = self->config.subscribe,
+                                     .control = self->config.control,
                                      .since = self->since,
                                      .arg = self,
                                      .message = s_message,
@@ -281,7 +284,7 @@ static void s_subscribe (zc_outgoing_t *self)
                                      .refused = s_refused};
     self->subscriber = zc_subscriber_new (self->context, &config);
     if (!self->subscriber) { /* the endpoints are valid: out of descriptors */
-        zc_error (ZC_EVENT ("relay.failed broker error", "broker %s: %s"), self->subscribe,
+        zc_error (ZC_EVENT ("relay.failed broker error", "broker %s: %s"), self->config.subscribe,
                   zmq_strerror (errno));
         return;
     }
@@ -297,13 +300,15 @@ static void s_subscribe (zc_outgoing_t *self)
 static void s_told_head (void *arg, const zc_answer_t *answer)
 {
     zc_outgoing_t *self = arg;
+    if (answer->kind != ZC_OK)
+        zc_places_move (self->places, zc_mono_ms ());
     if (answer->kind != ZC_OK || self->since[0])
         return;
     zc_id_format (answer->head, self->since);
     if (!self->got)
         zc_info (ZC_EVENT ("relay.waiting broker since",
                            "broker %s: messages after %s go to Redis, unless Redis has a position"),
-                 self->control, self->since);
+                 zc_places_control (self->places), self->since);
 }
 
 static void s_end_broker (zc_outgoing_t *self)
@@ -313,18 +318,26 @@ static void s_end_broker (zc_outgoing_t *self)
     zc_control_destroy (&self->broker);
 }
 
+/*  At the next broker, if this one hasn't told it. */
+static void s_ask_head (zc_outgoing_t *self)
+{
+    static const zc_ask_t sync = {.verb = ZC_SYNC};
+    if (zc_places_several (self->places))
+        zc_control_move (self->broker, zc_places_control (self->places));
+    zc_control_request (self->broker, &sync, S_HEAD_MS, s_told_head, self);
+}
+
 /*  Asks for the broker's position, until the broker tells it, or Redis has told a better one. */
 static void s_find_head (zc_outgoing_t *self)
 {
-    static const zc_ask_t sync = {.verb = ZC_SYNC};
     if (!self->broker && !self->since[0] && !self->closed)
-        self->broker = zc_control_new (self->context, self->control);
+        self->broker = zc_control_new (self->context, zc_places_control (self->places));
     if (!self->broker)
         return;
     while (zc_control_read (self->broker, 10) > 0)
         continue;
     if (!self->since[0] && zc_control_pending (self->broker) == 0)
-        zc_control_request (self->broker, &sync, S_HEAD_MS, s_told_head, self);
+        s_ask_head (self);
     if (!self->since[0])
         return;
     s_end_broker (self);
@@ -606,8 +619,7 @@ zc_outgoing_t *zc_outgoing_new (void *context, const zc_outgoing_config_t *confi
         abort ();
     self->config = *config;
     self->context = context;
-    self->subscribe = strdup (config->subscribe);
-    self->control = strdup (config->control);
+    self->places = zc_places_new (config->subscribe, config->control, zc_mono_ms ());
     zc_buf_t key = ZC_BUF_INIT;
     zc_buf_addf (&key, "zcast:position:%s", config->site);
     self->key = strdup (zc_buf_str (&key));
@@ -633,8 +645,7 @@ void zc_outgoing_destroy (zc_outgoing_t **self_p)
     zc_subscriber_destroy (&self->subscriber);
     s_end_broker (self);
     zc_pending_destroy (&self->pending);
-    free (self->subscribe);
-    free (self->control);
+    zc_places_destroy (&self->places);
     free (self->key);
     free (self);
 }

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include "lib/base/buf.h"
 #include "lib/peer/context.h"
+#include "lib/peer/places.h"
+#include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 
 /*  Messages ----------------------------------------------------------------------------------- */
@@ -188,9 +190,16 @@ void zc_tool_end_unread (void)
 
 /*  Requests ------------------------------------------------------------------------------------ */
 
+#define S_AGAIN_MS 100 /* before a question is asked again, of one of several brokers */
+
 struct zc_tool_link {
-    const zc_options_t *options;
     unsigned timeout_ms;
+    zc_places_t *places;
+    bool connected;    /* as `places` knows */
+    bool asked;        /* the request may have reached a broker */
+    uint64_t until_ms; /* of several brokers: how long the request is made */
+    uint64_t again_ms; /* when to make it again; 0: it is under way */
+    zc_id_t handed;    /* the last message of the answer that `fn` has */
     void *context;
     zc_control_t *control;
     zc_control_fn fn; /* of the present request */
@@ -201,16 +210,16 @@ struct zc_tool_link {
 
 zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_ms)
 {
-    const char *endpoint = zc_options_text (options, "control");
+    const char *control = zc_options_text (options, "control");
     zc_tool_link_t *self = calloc (1, sizeof *self);
     if (!self)
         abort ();
-    self->options = options;
     self->timeout_ms = timeout_ms;
     self->context = zmq_ctx_new ();
-    self->control = zc_control_new (self->context, endpoint);
+    self->places = zc_places_new (control, control, zc_mono_ms ());
+    self->control = zc_control_new (self->context, zc_places_control (self->places));
     if (!self->control) {
-        zc_tool_say ("%s: %s", endpoint, zmq_strerror (errno));
+        zc_tool_say ("%s: %s", control, zmq_strerror (errno));
         zc_tool_link_destroy (&self);
     }
     return self;
@@ -230,47 +239,138 @@ void zc_tool_link_destroy (zc_tool_link_t **self_p)
     if (self->control)
         zc_control_reset (self->control);
     zc_control_destroy (&self->control);
+    zc_places_destroy (&self->places);
     zc_context_end (&self->context, ZC_CONTEXT_END_MS);
     free (self);
+}
+
+const char *zc_tool_link_place (const zc_tool_link_t *self)
+{
+    return zc_places_control (self->places);
+}
+
+/*  The present broker doesn't answer. Another one may. */
+static void s_unanswered (zc_tool_link_t *self)
+{
+    if (zc_places_several (self->places))
+        self->again_ms = zc_mono_ms () + S_AGAIN_MS;
+}
+
+/*  Hands a part over. Where the request was made again, part of the answer is known already. */
+static void s_hand_over (zc_tool_link_t *self, const zc_answer_t *answer)
+{
+    bool message = answer->kind == ZC_MSG;
+    if (message && answer->message.id <= self->handed)
+        return;
+    if (message)
+        self->handed = answer->message.id;
+    self->fn (self->arg, answer);
 }
 
 static void s_part (void *arg, const zc_answer_t *answer)
 {
     zc_tool_link_t *self = arg;
-    if (answer->kind == ZC_NO_ANSWER)
+    bool behind = zc_answer_is_error (answer, "behind") && zc_places_several (self->places);
+    if (behind)
+        zc_places_behind (self->places, zc_mono_ms ());
+    if (behind || answer->kind == ZC_NO_ANSWER) {
+        s_unanswered (self);
         return;
+    }
+    self->until_ms = zc_mono_ms () + self->timeout_ms;
     self->there = !answer->more;
     self->refused = answer->kind == ZC_ERR || answer->kind == ZC_MALFORMED;
+    if (!self->refused)
+        zc_places_good (self->places);
     if (self->refused && self->hushed)
         return;
     if (answer->kind == ZC_ERR)
         zc_tool_say ("the broker refuses: %.*s", (int)answer->text.len, answer->text.at);
     else if (answer->kind == ZC_MALFORMED)
-        zc_tool_say ("the program at %s is not zcast-broker: %.*s",
-                     zc_options_text (self->options, "control"), (int)answer->text.len,
-                     answer->text.at);
+        zc_tool_say ("the program at %s is not zcast-broker: %.*s", zc_tool_link_place (self),
+                     (int)answer->text.len, answer->text.at);
     else
-        self->fn (self->arg, answer);
+        s_hand_over (self, answer);
+}
+
+static void s_request (zc_tool_link_t *self, const zc_ask_t *ask)
+{
+    self->again_ms = 0;
+    if (zc_control_request (self->control, ask, self->timeout_ms, s_part, self) == 0)
+        s_unanswered (self);
+}
+
+static void s_heard (void *arg, const zc_answer_t *answer)
+{
+    (void)answer;
+    zc_places_heard (((zc_tool_link_t *)arg)->places);
+}
+
+/*  Leaves a broker that is of no use for the next one, and asks again. */
+static void s_look_at_place (zc_tool_link_t *self, const zc_ask_t *ask)
+{
+    static const zc_ask_t ping = {.verb = ZC_PING};
+    uint64_t now = zc_mono_ms ();
+    bool connected = zc_control_connected (self->control);
+    if (connected != self->connected)
+        zc_places_connected (self->places, connected, now);
+    self->connected = connected;
+    self->asked |= connected;
+    zc_places_moved (self->places, zc_control_moved_ms (self->control));
+    if (zc_places_leaves (self->places, now)) {
+        zc_places_move (self->places, now);
+        self->connected = false;
+        zc_control_move (self->control, zc_tool_link_place (self));
+    } else if (zc_places_asks (self->places, now)) {
+        zc_control_request (self->control, &ping, 0, s_heard, self);
+    }
+    bool once = ask->verb == ZC_PUBLISH || ask->verb == ZC_PURGE;
+    if (self->again_ms && now >= self->again_ms && !(once && self->asked))
+        s_request (self, ask);
+}
+
+/*  Whether an answer may still come. */
+static bool s_hopes (const zc_tool_link_t *self, const zc_ask_t *ask)
+{
+    bool once = ask->verb == ZC_PUBLISH || ask->verb == ZC_PURGE;
+    if (!zc_places_several (self->places) || (once && self->again_ms && self->asked))
+        return !self->again_ms && zc_control_pending (self->control) > 0;
+    return zc_mono_ms () < self->until_ms;
+}
+
+static void s_await (zc_tool_link_t *self, const zc_ask_t *ask)
+{
+    while (!self->there && !self->refused && s_hopes (self, ask) && !zc_tool_stopped) {
+        zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
+        size_t count = zc_control_pollitems (self->control, items);
+        long wait = zc_control_timeout (self->control);
+        if (zc_places_several (self->places) && (wait < 0 || wait > S_AGAIN_MS))
+            wait = S_AGAIN_MS;
+        zc_tool_poll (items, count, wait, true);
+        zc_control_read (self->control, 1000);
+        if (zc_places_several (self->places))
+            s_look_at_place (self, ask);
+    }
 }
 
 int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg)
 {
     self->fn = fn;
     self->arg = arg;
-    self->there = self->refused = false;
-    zc_control_request (self->control, ask, self->timeout_ms, s_part, self);
-    while (!self->there && !self->refused && zc_control_pending (self->control) &&
-           !zc_tool_stopped) {
-        zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
-        size_t items_count = zc_control_pollitems (self->control, items);
-        zc_tool_poll (items, items_count, zc_control_timeout (self->control), true);
-        zc_control_read (self->control, 1000);
+    self->there = self->refused = self->asked = false;
+    self->handed = ZC_ID_NONE;
+    self->until_ms = zc_mono_ms () + self->timeout_ms;
+    s_request (self, ask);
+    s_await (self, ask);
+    if (zc_places_several (self->places)) { /* nothing is awaited any more */
+        zc_control_reset (self->control);
+        zc_places_heard (self->places);
     }
     if (zc_tool_stopped || self->refused || (!self->there && self->hushed))
         return ZC_EXIT_FAILURE;
-    return self->there ? ZC_EXIT_OK
-                       : zc_tool_no_broker ("control", zc_options_text (self->options, "control"),
-                                            false, self->timeout_ms);
+    return self->there
+               ? ZC_EXIT_OK
+               : zc_tool_no_broker ("control", zc_tool_link_place (self), false, self->timeout_ms);
 }
 
 static void s_take_text (void *arg, const zc_answer_t *answer)
@@ -279,13 +379,15 @@ static void s_take_text (void *arg, const zc_answer_t *answer)
     *text = strndup (answer->text.at, answer->text.len);
 }
 
-int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text)
+int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text, char **place)
 {
     zc_ask_t ask = {.verb = verb};
-    *text = NULL;
+    *text = *place = NULL;
     zc_tool_link_t *link =
         zc_tool_link_new (options, (unsigned)zc_options_number (options, "timeout"));
     int status = link ? zc_tool_ask (link, &ask, s_take_text, text) : ZC_EXIT_FAILURE;
+    if (status == ZC_EXIT_OK)
+        *place = strdup (zc_tool_link_place (link));
     zc_tool_link_destroy (&link);
     return status;
 }

@@ -27,23 +27,23 @@ extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_p
     zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge, zc_tool_top, zc_tool_latency,
     zc_tool_bench, zc_tool_completion, zc_tool_doctor, zc_tool_context;
 
-/*  The broker's endpoints. Every subcommand has all of them, so that one set of options fits
- *  all. */
+/*  The broker's endpoints, or those of several brokers on one log. Every subcommand has all of
+ * them, so that one set of options fits all. */
 #define ZC_TOOL_ENDPOINTS                                                                \
     {.name = "publish",                                                                  \
-     .type = ZC_OPT_ENDPOINT,                                                            \
+     .type = ZC_OPT_ENDPOINTS,                                                           \
      .preset = "tcp://127.0.0.1:5560",                                                   \
-     .argument = "ENDPOINT",                                                             \
+     .argument = "ENDPOINT…",                                                            \
      .help = "where the broker takes messages"},                                         \
         {.name = "subscribe",                                                            \
-         .type = ZC_OPT_ENDPOINT,                                                        \
+         .type = ZC_OPT_ENDPOINTS,                                                       \
          .preset = "tcp://127.0.0.1:5561",                                               \
-         .argument = "ENDPOINT",                                                         \
+         .argument = "ENDPOINT…",                                                        \
          .help = "where the broker's subscribers connect"},                              \
         {.name = "control",                                                              \
-         .type = ZC_OPT_ENDPOINT,                                                        \
+         .type = ZC_OPT_ENDPOINTS,                                                       \
          .preset = "tcp://127.0.0.1:5562",                                               \
-         .argument = "ENDPOINT",                                                         \
+         .argument = "ENDPOINT…",                                                        \
          .help = "the broker's control endpoint"},                                       \
         ZC_CURVE_KEY_OPTION, ZC_CURVE_SERVER_OPTION,                                     \
     {                                                                                    \
@@ -100,12 +100,16 @@ zc_tool_link_t *zc_tool_link_new (const zc_options_t *options, unsigned timeout_
 /*  From now on, nothing is said of requests that fail. */
 void zc_tool_link_hush (zc_tool_link_t *self);
 void zc_tool_link_destroy (zc_tool_link_t **self_p);
+/*  The endpoint of the broker that answers, or is asked, now; borrowed until the next request. */
+const char *zc_tool_link_place (const zc_tool_link_t *self);
 /*  Sends a request, and hands the parts of the answer to `fn` as they come: OK, or MSG and END.
- *  Returns ZC_EXIT_OK; or the exit status, after saying that the request was refused or not
- *  answered. */
+ *  Among several brokers, one that is gone, silent or behind is left, and the next one is asked; it
+ *  isn't asked to publish or purge a second time. Returns ZC_EXIT_OK; or the exit status, after
+ *  saying that the request was refused or not answered. */
 int zc_tool_ask (zc_tool_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg);
 /*  Sends STATS or PING on a connection of its own, with the option `timeout`. Returns 0, with the
- *  answer's text in `text` (the caller frees it); or the exit status, after saying why. */
-int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text);
+ *  answer's text in `text` and the broker's endpoint in `place` (the caller frees both); or the
+ * exit status, after saying why. */
+int zc_tool_request (const zc_options_t *options, zc_verb_t verb, char **text, char **place);
 
 #endif

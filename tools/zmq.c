@@ -6,6 +6,7 @@
 #include "config.h"
 #include "lib/base/daemon.h"
 #include "lib/config/nearest.h"
+#include "lib/peer/places.h"
 #include "tools/tool.h"
 
 const zc_tool_entry_t zc_tool_entries[] = {
@@ -97,6 +98,16 @@ static bool s_start_curve (const zc_program_t *program, const zc_options_t *opti
     return false;
 }
 
+/*  Each broker has all three endpoints. */
+static int s_check_places (const zc_program_t *program, const zc_options_t *options)
+{
+    char error[128];
+    if (!program->keys || !strstr (program->keys, "control"))
+        return ZC_EXIT_OK;
+    const char *wrong = zc_places_verify (options, error, sizeof error);
+    return wrong ? zc_tool_misuse ("%s: %s", wrong, error) : ZC_EXIT_OK;
+}
+
 /*  argv[1] is the command's name. */
 static int s_run (const zc_tool_command_t *command, int argc, char **argv)
 {
@@ -106,6 +117,11 @@ static int s_run (const zc_tool_command_t *command, int argc, char **argv)
         return status;
     zc_tool_name (command->program->program);
     zc_tool_catch_signals ();
+    status = s_check_places (command->program, options);
+    if (status != ZC_EXIT_OK) {
+        zc_options_destroy (&options);
+        return status;
+    }
     status = s_start_curve (command->program, options) ? command->run (options) : ZC_EXIT_USAGE;
     if (!zc_tool_flush ())
         status = ZC_EXIT_FAILURE;

@@ -77,17 +77,18 @@ static int s_through (const zc_options_t *options)
 
 static int s_run (const zc_options_t *options)
 {
-    char *version = NULL;
+    char *version = NULL, *place = NULL;
     if (zc_options_text (options, "through"))
         return s_through (options);
     uint64_t begun = zc_mono_us ();
-    int status = zc_tool_request (options, ZC_PING, &version);
+    int status = zc_tool_request (options, ZC_PING, &version, &place);
     if (status == ZC_EXIT_OK) {
-        printf ("%s zcast ", zc_options_text (options, "control"));
+        printf ("%s zcast ", place);
         zc_tool_put ((zc_slice_t){version, strlen (version)});
         printf (", %.1f ms\n", (double)(zc_mono_us () - begun) / 1000);
     }
     free (version);
+    free (place);
     return status;
 }
 

@@ -21,7 +21,7 @@
 #include "lib/wire/message.h"
 #include "lib/wire/traceparent.h"
 #include "lib/peer/context.h"
-#include "lib/peer/control.h"
+#include "lib/peer/places.h"
 #include "lib/peer/publisher.h"
 #include "lib/peer/redial.h"
 #include "tools/http_pub.h"
@@ -173,10 +173,11 @@ typedef struct {
     zc_publisher_t *publisher; /* or, with --http: */
     zc_http_pub_t *http;       /* or, with --fast: */
     void *xpub;
-    zc_redial_t redial; /* of xpub */
-    bool subscribed;    /* the broker's subscription has come */
-    bool asked;         /* the broker has been asked for its limit: */
-    size_t max_payload; /* SIZE_MAX: it didn't tell */
+    zc_places_t *places; /* --fast */
+    zc_redial_t redial;  /* of xpub */
+    bool subscribed;     /* the broker's subscription has come */
+    bool asked;          /* the broker has been asked for its limit: */
+    size_t max_payload;  /* SIZE_MAX: it didn't tell */
     zc_progress_t progress;
     uint64_t begun;     /* monotonic ms */
     uint64_t read, all; /* bytes of the input read, and its size; 0: unknown */
@@ -312,7 +313,8 @@ static int s_open (s_pub_t *self, void *context)
         self->xpub = zmq_socket (context, ZMQ_XPUB);
         zmq_setsockopt (self->xpub, ZMQ_XPUB_NODROP, &one, sizeof one);
         zc_give_up_sending (self->xpub, S_UNANSWERED_MS);
-        if (zc_redial_connect (&self->redial, self->xpub, endpoint, 0) == 0)
+        self->places = zc_places_new (endpoint, endpoint, zc_mono_ms ());
+        if (zc_redial_connect (&self->redial, self->xpub, zc_places_control (self->places), 0) == 0)
             return ZC_EXIT_OK;
     } else {
         zc_publisher_config_t config = {
@@ -338,6 +340,20 @@ static void s_read_subscriptions (s_pub_t *self)
     char frame[8];
     while (zmq_recv (self->xpub, frame, sizeof frame, ZMQ_DONTWAIT) > 0)
         self->subscribed = frame[0] == 1;
+    zc_places_connected (self->places, self->subscribed, zc_mono_ms ());
+}
+
+/*  Looks for a broker. Returns for how many milliseconds at most to wait for it. */
+static long s_look_for_broker (s_pub_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    if (zc_places_leaves (self->places, now)) {
+        zc_places_move (self->places, now);
+        zc_redial_move (&self->redial, zc_places_control (self->places));
+    }
+    zc_redial_try (&self->redial);
+    long wait = zc_redial_timeout (&self->redial);
+    return wait > 100 && zc_places_several (self->places) ? 100 : wait;
 }
 
 /*  Waits for `events`. Returns false when the time is over. */
@@ -345,8 +361,7 @@ static bool s_fast_wait (s_pub_t *self, short events, uint64_t since_ms)
 {
     long wait = s_wait_ms (self, since_ms), most = wait;
     if (!self->subscribed) {
-        zc_redial_try (&self->redial);
-        most = zc_redial_timeout (&self->redial);
+        most = s_look_for_broker (self);
     }
     zmq_pollitem_t items[1 + ZC_TOOL_ITEMS] = {{self->xpub, 0, events, 0}};
     zc_tool_poll (items, 1, most < wait ? most : wait, false);
@@ -369,30 +384,21 @@ static void s_limits (void *arg, const zc_answer_t *answer)
 /*  Asks on control how large a payload may be. */
 static void s_learn_limit (s_pub_t *self)
 {
-    const char *endpoint = zc_options_text (self->options, "control");
-    void *context = zmq_ctx_new ();
-    zc_control_t *control = zc_control_new (context, endpoint);
     bool soon = self->timeout && self->timeout < S_LIMITS_MS;
     unsigned wait = soon ? (unsigned)self->timeout : S_LIMITS_MS;
     static const zc_ask_t ask = {.verb = ZC_LIMITS};
     self->asked = true;
     self->max_payload = SIZE_MAX;
-    if (control)
-        zc_control_request (control, &ask, wait, s_limits, &self->max_payload);
-    while (control && zc_control_pending (control) && !zc_tool_stopped) {
-        zmq_pollitem_t items[2 + ZC_TOOL_ITEMS];
-        zc_tool_poll (items, zc_control_pollitems (control, items), zc_control_timeout (control),
-                      false);
-        zc_control_read (control, 1);
+    zc_tool_link_t *link = zc_tool_link_new (self->options, wait);
+    if (link) {
+        zc_tool_link_hush (link);
+        zc_tool_ask (link, &ask, s_limits, &self->max_payload);
     }
-    if (control)
-        zc_control_reset (control);
-    zc_control_destroy (&control);
-    zc_context_end (&context, ZC_CONTEXT_END_MS);
+    zc_tool_link_destroy (&link);
     if (self->max_payload == SIZE_MAX && !zc_tool_stopped)
         zc_tool_say ("nobody answers at %s how large a message may be: one that is too large will "
                      "be lost",
-                     endpoint);
+                     zc_options_text (self->options, "control"));
 }
 
 /*  Whether the broker accepts the payload; says so if it doesn't. */
@@ -634,7 +640,7 @@ static int s_check_age (s_pub_t *self)
     uint64_t waiting = zc_publisher_stats (self->publisher)->waiting;
     if (!self->timeout || !waiting || s_age (self) < (uint64_t)self->timeout)
         return ZC_EXIT_OK;
-    const char *control = zc_options_text (self->options, "control");
+    const char *control = zc_publisher_place (self->publisher);
     bool connected = zc_publisher_is_connected (self->publisher);
     zc_progress_clear (&self->progress);
     if (connected && self->put_off.len)
@@ -727,6 +733,7 @@ static int s_linger (s_pub_t *self, void *context)
     zmq_setsockopt (self->xpub, ZMQ_LINGER, &linger, sizeof linger);
     zmq_close (self->xpub);
     zc_redial_clear (&self->redial);
+    zc_places_destroy (&self->places);
     zc_context_end_unless (&context, linger < 0 ? -1 : linger + ZC_CONTEXT_END_MS,
                            stopped ? -1 : zc_tool_stop_fd ());
     if (zc_tool_stopped && !stopped) {

@@ -332,7 +332,7 @@ static json_t *s_load (const char *text, json_error_t *error)
     return stats;
 }
 
-static int s_print (const zc_options_t *options, const char *text)
+static int s_print (const zc_options_t *options, const char *text, const char *place)
 {
     json_error_t error;
     json_t *stats = s_load (text, &error);
@@ -351,7 +351,7 @@ static int s_print (const zc_options_t *options, const char *text)
     if (zc_options_bool (options, "slow")) {
         s_print_slow (workers);
     } else {
-        s_print_broker (stats, zc_options_text (options, "control"));
+        s_print_broker (stats, place);
         s_print_workers (workers, reported);
         s_print_bridges (workers);
         s_print_silent (workers, reported);
@@ -365,13 +365,14 @@ static int s_run (const zc_options_t *options)
 {
     long watch = (long)zc_options_number (options, "watch");
     while (true) {
-        char *text;
-        int status = zc_tool_request (options, ZC_STATS, &text);
+        char *text, *place;
+        int status = zc_tool_request (options, ZC_STATS, &text, &place);
         if (watch && isatty (STDOUT_FILENO) && !zc_tool_stopped)
             fputs ("\x1b[H\x1b[2J", stdout); /* home, clear */
         if (status == ZC_EXIT_OK)
-            status = s_print (options, text);
+            status = s_print (options, text, place);
         free (text);
+        free (place);
         if (!zc_tool_flush ())
             return zc_tool_stopped ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
         if (!watch)

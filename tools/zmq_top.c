@@ -242,8 +242,7 @@ static void s_write_broker (const s_top_t *self, FILE *out)
     struct tm local;
     strftime (now, sizeof now, "%H:%M:%S", localtime_r (&seconds, &local));
     s_put (out, "%s  zcast-broker %s, up %s, %s", now, s_string (self->stats, "version"),
-           zc_human_duration ((double)of.uptime_ms / 1000, a),
-           zc_options_text (self->options, "control"));
+           zc_human_duration ((double)of.uptime_ms / 1000, a), zc_tool_link_place (self->link));
     s_put (out, "published %.0f/s, %s in all; %s refused; %s full queues",
            s_number (rates, "published"), zc_human_count ((double)of.published, a),
            zc_human_count ((double)(of.refused + of.conflicts), b),
@@ -343,7 +342,7 @@ static char *s_frame (s_top_t *self)
         s_write_topics (self, out);
     } else {
         s_put (out, "the broker at %s doesn't answer: trying again",
-               zc_options_text (self->options, "control"));
+               zc_tool_link_place (self->link));
     }
     fclose (out);
     return frame;

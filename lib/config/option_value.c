@@ -137,28 +137,37 @@ static int s_parse_endpoint (const char *text)
     return strncmp (text, "inproc://", 9) == 0 && text[9] && strlen (text) <= 255 ? 0 : -1;
 }
 
-/*  Several have blanks between them. A path may have blanks, too. */
+/*  Several endpoints have blanks between them; a path may have blanks, too. Takes the next one from
+ *  `text` into `one`. Returns false if there is none; one that is too long becomes "". */
+static bool s_next_endpoint (const char **text, char one[512])
+{
+    const char *end = *text;
+    if (!*end)
+        return false;
+    do
+        end += 1 + strcspn (end + 1, " ");
+    while (*end && strncmp (end, " tcp://", 7) != 0 && strncmp (end, " ipc://", 7) != 0 &&
+           strncmp (end, " inproc://", 10) != 0);
+    size_t len = (size_t)(end - *text);
+    while (len && (*text)[len - 1] == ' ')
+        len--;
+    len = len < 512 ? len : 0;
+    memcpy (one, *text, len);
+    one[len] = 0;
+    *text = *end ? end + 1 : end;
+    return true;
+}
+
 static bool s_are_endpoints (const char *text)
 {
     char one[512];
-    for (const char *end = text; *end; text = end + 1) {
-        do
-            end += 1 + strcspn (end + 1, " ");
-        while (*end && strncmp (end, " tcp://", 7) != 0 && strncmp (end, " ipc://", 7) != 0 &&
-               strncmp (end, " inproc://", 10) != 0);
-        size_t len = (size_t)(end - text);
-        while (len && text[len - 1] == ' ')
-            len--;
-        if (len >= sizeof one)
-            return false;
-        memcpy (one, text, len);
-        one[len] = 0;
+    bool any = false;
+    while (s_next_endpoint (&text, one)) {
         if (s_parse_endpoint (one) != 0)
             return false;
-        if (!*end)
-            return true;
+        any = true;
     }
-    return false;
+    return any;
 }
 
 /*  Names for loopback addresses in Debian's /etc/hosts; other names may stand for any address. */
@@ -171,7 +180,7 @@ static bool s_is_loopback_name (const char *host)
     return false;
 }
 
-bool zc_endpoint_exposed (const char *endpoint)
+static bool s_is_exposed (const char *endpoint)
 {
     char host[256];
     if (strncmp (endpoint, "tcp://", 6) != 0)
@@ -183,6 +192,15 @@ bool zc_endpoint_exposed (const char *endpoint)
         return !s_is_loopback_name (host) && !zc_is_loopback (host);
     host[len - 1] = 0;
     return !zc_is_loopback (host + 1);
+}
+
+bool zc_endpoint_exposed (const char *endpoint)
+{
+    char one[512];
+    while (s_next_endpoint (&endpoint, one))
+        if (s_is_exposed (one))
+            return true;
+    return false;
 }
 
 /*  Writes the number with the largest unit that divides it, as the parsers read it. */

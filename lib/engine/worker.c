@@ -109,12 +109,8 @@ const char *zc_worker_verify (const zc_options_t *options, const char *listen, c
         snprintf (error, size, "expected permissions in octal, such as 0660");
         return "socket-mode";
     }
-    size_t brokers = zc_places_count (zc_options_text (options, "subscribe"));
-    if (brokers != zc_places_count (zc_options_text (options, "control"))) {
-        snprintf (error, size, "expected as many endpoints as in subscribe, %zu, in its order",
-                  brokers);
+    if (zc_places_verify (options, error, size))
         return "control";
-    }
     const char *name = zc_options_text (options, "name");
     if (name && !zc_name_valid (name)) {
         snprintf (error, size,

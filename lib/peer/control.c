@@ -355,6 +355,11 @@ bool zc_control_lost (zc_control_t *self)
     return self->once && self->lost;
 }
 
+bool zc_control_is_sending (const zc_control_t *self)
+{
+    return zc_monitor_is_sending (self->monitor);
+}
+
 uint64_t zc_control_moved_ms (zc_control_t *self)
 {
     uint64_t now = zc_mono_ms (), quiet_ms = zc_monitor_quiet_ms (self->monitor);

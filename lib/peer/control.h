@@ -58,6 +58,8 @@ size_t zc_control_pending (const zc_control_t *self);
 /*  The time (monotonic ms) when bytes last moved on the connection, or when an answer was first
  *  awaited. */
 uint64_t zc_control_moved_ms (zc_control_t *self);
+/*  Whether bytes that were sent have yet to leave this machine. */
+bool zc_control_is_sending (const zc_control_t *self);
 
 /*  The descriptors to watch until they are readable. */
 void zc_control_fds (zc_control_t *self, int fds[2]);

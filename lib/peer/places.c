@@ -1,6 +1,7 @@
 /*  places.c - see places.h. */
 #include "lib/peer/places.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,16 @@ size_t zc_places_count (const char *list)
     while ((list = s_next (list)))
         list++, count++;
     return count;
+}
+
+const char *zc_places_verify (const zc_options_t *options, char *error, size_t size)
+{
+    size_t brokers = zc_places_count (zc_options_text (options, "subscribe"));
+    if (brokers == zc_places_count (zc_options_text (options, "control")))
+        return NULL;
+    snprintf (error, size, "expected as many endpoints as in subscribe, %zu, in its order",
+              brokers);
+    return "control";
 }
 
 static char **s_split (const char *list)
@@ -135,6 +146,12 @@ bool zc_places_asks (zc_places_t *self, uint64_t now_ms)
 void zc_places_heard (zc_places_t *self)
 {
     self->asked_ms = 0;
+}
+
+void zc_places_moved (zc_places_t *self, uint64_t moved_ms)
+{
+    if (self->asked_ms && moved_ms > self->asked_ms)
+        self->asked_ms = moved_ms;
 }
 
 bool zc_places_leaves (const zc_places_t *self, uint64_t now_ms)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/config/options.h"
 
 #define ZC_PLACES_LOOK_MS 500 /* how often a broker that is silent is asked for a sign of life */
 
@@ -17,8 +18,12 @@ typedef struct zc_places zc_places_t;
 /*  The endpoints in a value of type ZC_OPT_ENDPOINTS. */
 size_t zc_places_count (const char *list);
 
-/*  Two lists, whose endpoints belong together in order. NULL if there isn't the same number of
- *  them. */
+/*  Whether the options `subscribe` and `control` have as many endpoints. Returns NULL, or the
+ * option that is wrong, with a sentence in `error`. */
+const char *zc_places_verify (const zc_options_t *options, char *error, size_t size);
+
+/*  Two lists, whose endpoints belong together in order; a program without SUB gives `control` as
+ *  both. NULL if there isn't the same number of them. */
 zc_places_t *zc_places_new (const char *subscribe, const char *control, uint64_t now_ms);
 void zc_places_destroy (zc_places_t **self_p);
 
@@ -36,6 +41,8 @@ void zc_places_behind (zc_places_t *self, uint64_t now_ms);
 bool zc_places_asks (zc_places_t *self, uint64_t now_ms);
 /*  It has answered, or the question was given up. */
 void zc_places_heard (zc_places_t *self);
+/*  Bytes last moved then: its answer may be behind a large one. */
+void zc_places_moved (zc_places_t *self, uint64_t moved_ms);
 
 /*  Whether the present broker is gone, silent or behind, and there is another one. */
 bool zc_places_leaves (const zc_places_t *self, uint64_t now_ms);

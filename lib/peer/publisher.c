@@ -12,7 +12,10 @@
  *  again and again, such a message would hold up all later ones. So the first large message on
  *  each connection waits until the broker has told its limit (LIMITS), and a message beyond the
  *  limit is refused here. An older broker doesn't know LIMITS: then a message that has ended
- *  several connections in turn is refused. */
+ *  several connections in turn is refused.
+ *
+ *  Several brokers share one log, which recognises repeats whichever broker brings them: to go on
+ *  at the next one is to make the next connection elsewhere. */
 #include "lib/peer/publisher.h"
 
 #include <assert.h>
@@ -26,6 +29,7 @@
 #include <sys/random.h>
 #include "lib/base/buf.h"
 #include "lib/peer/control.h"
+#include "lib/peer/places.h"
 #include "lib/base/clock.h"
 #include "lib/wire/message.h"
 
@@ -34,6 +38,8 @@
 #define S_CONNECT_MS 5000 /* for an attempt to connect; then the next one begins */
 #define S_BACKOFF_MIN_MS 100
 #define S_BACKOFF_MAX_MS 2000
+#define S_MOVE_MS 700  /* for an attempt to connect to one of several brokers, */
+#define S_ROUND_MS 500 /* and between two of them, at most */
 #define S_PAUSE_MS 200 /* after "not now" from the broker */
 #define S_FULL_MS 20   /* after ZeroMQ's queue was full */
 #define S_KEY_CHARS 11 /* 66 bits: no two runs share a key */
@@ -59,7 +65,7 @@ typedef struct s_entry {
 struct zc_publisher {
     zc_publisher_config_t config;
     void *context;
-    char *endpoint;
+    zc_places_t *places;
     zc_control_t *control; /* NULL between two connections */
     unsigned attempt;      /* attempts in a row that failed */
     bool connected, told;  /* told: the owner knows the present state */
@@ -93,7 +99,8 @@ static void s_random_key (char *key)
 
 static int s_open (zc_publisher_t *self)
 {
-    self->control = zc_control_new_once (self->context, self->endpoint, self->attempt);
+    unsigned round = self->attempt / (unsigned)zc_places_count (self->config.control);
+    self->control = zc_control_new_once (self->context, zc_places_control (self->places), round);
     self->opened_ms = zc_mono_ms ();
     self->progress_ms = self->opened_ms;
     return self->control ? 0 : -1;
@@ -112,7 +119,8 @@ zc_publisher_t *zc_publisher_new (void *context, const zc_publisher_config_t *co
     if (!self->config.answer_timeout)
         self->config.answer_timeout = S_ANSWER_MS;
     self->context = context;
-    self->endpoint = strdup (config->control);
+    self->config.control = strdup (config->control);
+    self->places = zc_places_new (config->control, config->control, zc_mono_ms ());
     TAILQ_INIT (&self->queue);
     self->backoff_ms = S_BACKOFF_MIN_MS;
     s_random_key (self->key);
@@ -145,7 +153,8 @@ void zc_publisher_destroy (zc_publisher_t **self_p)
         TAILQ_REMOVE (&self->queue, entry, turn);
         s_free_entry (entry);
     }
-    free (self->endpoint);
+    zc_places_destroy (&self->places);
+    free ((char *)self->config.control);
     free (self);
 }
 
@@ -293,6 +302,7 @@ static void s_answer (void *arg, const zc_answer_t *answer)
     self->in_flight--;
     self->progress_ms = zc_mono_ms ();
     if (zc_answer_is_passing (answer)) {
+        zc_places_behind (self->places, zc_mono_ms ());
         entry->state = S_WAITING;
         self->next = TAILQ_FIRST (&self->queue);
         self->paused_until = zc_mono_ms () + S_PAUSE_MS;
@@ -300,6 +310,7 @@ static void s_answer (void *arg, const zc_answer_t *answer)
             self->config.put_off (self->config.arg, answer->code, answer->text);
         return;
     }
+    zc_places_good (self->places);
     entry->state = S_DONE;
     if (answer->kind == ZC_OK) {
         entry->code = strdup ("OK");
@@ -404,7 +415,10 @@ static void s_close (zc_publisher_t *self)
     zc_control_reset (self->control);
     zc_control_destroy (&self->control);
     self->in_flight = 0;
-    self->attempt = self->connected ? self->attempt & 1 : self->attempt + 1;
+    if (!self->connected)
+        self->attempt++;
+    else
+        self->attempt = zc_places_several (self->places) ? 0 : self->attempt & 1;
     bool first = self->limit == S_KNOWN && self->max_payload == SIZE_MAX;
     self->limit = S_UNASKED;
     s_entry_t *entry;
@@ -418,10 +432,40 @@ static void s_close (zc_publisher_t *self)
     }
     self->next = TAILQ_FIRST (&self->queue);
     self->opened_ms = zc_mono_ms () + zc_random_between (self->backoff_ms / 2, self->backoff_ms);
-    self->backoff_ms *= 2;
-    if (self->backoff_ms > S_BACKOFF_MAX_MS)
-        self->backoff_ms = S_BACKOFF_MAX_MS;
+    unsigned most = zc_places_several (self->places) ? S_ROUND_MS : S_BACKOFF_MAX_MS;
+    self->backoff_ms = self->backoff_ms * 2 > most ? most : self->backoff_ms * 2;
     s_tell (self, false);
+    if (zc_places_several (self->places))
+        zc_places_move (self->places, zc_mono_ms ());
+}
+
+static void s_heard (void *arg, const zc_answer_t *answer)
+{
+    zc_publisher_t *self = arg;
+    (void)answer;
+    zc_places_heard (self->places);
+}
+
+/*  Among several brokers, whether this one stands still, or takes nothing. Messages may wait long
+ *  for a log that is away, as at every other broker: so a PING is asked beside them. It waits
+ * behind a large message, whose bytes are the sign of life then. */
+static bool s_is_left (zc_publisher_t *self, uint64_t now)
+{
+    static const zc_ask_t ping = {.verb = ZC_PING};
+    if (!self->in_flight)
+        zc_places_heard (self->places);
+    if (zc_control_is_sending (self->control))
+        zc_places_moved (self->places, zc_control_moved_ms (self->control));
+    if (zc_places_leaves (self->places, now))
+        return true;
+    if (self->in_flight && zc_places_asks (self->places, now))
+        zc_control_request (self->control, &ping, 0, s_heard, self);
+    return false;
+}
+
+static uint64_t s_connect_ms (const zc_publisher_t *self)
+{
+    return self->opened_ms + (zc_places_several (self->places) ? S_MOVE_MS : S_CONNECT_MS);
 }
 
 static bool s_is_dead (zc_publisher_t *self)
@@ -430,7 +474,9 @@ static bool s_is_dead (zc_publisher_t *self)
     if (zc_control_lost (self->control))
         return true;
     if (!self->connected)
-        return now >= self->opened_ms + S_CONNECT_MS;
+        return now >= s_connect_ms (self);
+    if (zc_places_several (self->places) && s_is_left (self, now))
+        return true;
     if (!self->in_flight || now < self->progress_ms + self->config.answer_timeout)
         return false;
     /*  A large message on its way over a narrow link has no answer yet. */
@@ -450,6 +496,7 @@ void zc_publisher_run (zc_publisher_t *self)
         s_close (self);
     } else if (!self->connected && zc_control_connected (self->control)) {
         self->backoff_ms = S_BACKOFF_MIN_MS;
+        zc_places_connected (self->places, true, zc_mono_ms ());
         s_tell (self, true);
     }
     s_send_waiting (self);
@@ -467,6 +514,11 @@ bool zc_publisher_drop (zc_publisher_t *self)
     self->stats.dropped++;
     s_end (self, entry, "dropped", "the queue was full");
     return true;
+}
+
+const char *zc_publisher_place (const zc_publisher_t *self)
+{
+    return zc_places_control (self->places);
 }
 
 bool zc_publisher_is_connected (const zc_publisher_t *self)
@@ -513,11 +565,12 @@ long zc_publisher_timeout (const zc_publisher_t *self)
     if (!self->control)
         return s_until (self->opened_ms);
     if (!self->connected)
-        return s_until (self->opened_ms + S_CONNECT_MS);
+        return s_until (s_connect_ms (self));
     long wait = self->in_flight ? s_until (self->progress_ms + self->config.answer_timeout) : -1;
     if (self->next && self->in_flight < self->config.window && !s_waits_for_limit (self)) {
         long pause = s_until (self->paused_until);
         wait = wait < 0 || pause < wait ? pause : wait;
     }
-    return wait;
+    bool looks = self->in_flight && zc_places_several (self->places);
+    return looks && wait > ZC_PLACES_LOOK_MS / 2 ? ZC_PLACES_LOOK_MS / 2 : wait;
 }

@@ -27,7 +27,7 @@ typedef struct {
 } zc_published_t;
 
 typedef struct {
-    const char *control; /* the broker's ROUTER endpoint */
+    const char *control; /* the broker's ROUTER endpoint, or those of several (places.h) */
     unsigned window;     /* requests in flight; 0: 200 */
     unsigned
         answer_timeout; /* ms after which a connection without any answer is given up; 0: 10 s */
@@ -63,6 +63,9 @@ void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payloa
  *  false if there is none. */
 bool zc_publisher_drop (zc_publisher_t *self);
 
+/*  The endpoint of the broker that it publishes at, or looks for, now; borrowed until the next
+ *  run. */
+const char *zc_publisher_place (const zc_publisher_t *self);
 bool zc_publisher_is_connected (const zc_publisher_t *self);
 const zc_publisher_stats_t *zc_publisher_stats (const zc_publisher_t *self);
 /*  Milliseconds that the oldest message has waited; 0 if there is none. */

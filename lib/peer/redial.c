@@ -19,6 +19,7 @@
 #define S_APART_MS 100  /* between the old session and the new one */
 #define S_NAMED_MS 1000 /* until attempts at a name are turned to the other family, at first */
 #define S_NAMED 4       /* how many of these: a handshake may take longer */
+#define S_MOVES 4 /* moves in vain; the next ones are to names' addresses of the other family */
 
 void zc_keepalive (void *socket)
 {
@@ -103,6 +104,7 @@ void zc_redial_good (zc_redial_t *self)
     if (self->apart)
         return;
     self->good = true;
+    self->moves = 0;
     self->attempt &= 1;
     self->due_ms = zc_mono_ms () + s_timeout_ms (self);
 }
@@ -137,7 +139,7 @@ void zc_redial_try (zc_redial_t *self)
         self->endpoint = self->next;
         self->next = NULL;
         self->named = zc_endpoint_named (self->endpoint);
-        self->attempt = 0;
+        self->attempt = self->moves++ / S_MOVES;
         self->good = true;
     }
     if (self->apart) {

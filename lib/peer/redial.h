@@ -38,6 +38,7 @@ typedef struct {
     char *endpoint;   /* owned */
     char *next;       /* the endpoint of the next attempt, if it is another one; owned; or NULL */
     uint64_t due_ms;  /* monotonic ms: when to act */
+    unsigned moves;   /* to other endpoints, since a connection worked */
     unsigned attempt; /* its number chooses the family of a name's address */
     bool named;
     bool good;  /* this attempt worked: the next one is for the same family */

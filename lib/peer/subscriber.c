@@ -29,6 +29,7 @@
 #include "lib/peer/control.h"
 #include "lib/base/clock.h"
 #include "lib/peer/monitor.h"
+#include "lib/peer/places.h"
 #include "lib/peer/redial.h"
 #include "lib/order/losses.h"
 #include "lib/order/order.h"
@@ -57,6 +58,7 @@ struct zc_subscriber {
     zc_subscriber_config_t config;
     char *since; /* owned; NULL once it was fetched, or if there is none */
     void *socket;
+    zc_places_t *places;
     zc_redial_t redial;
     zc_monitor_t *monitor;
     zc_control_t *control;
@@ -103,7 +105,12 @@ static void s_set (void *socket, int option, int value)
 
 static int s_connect (zc_subscriber_t *self, void *context)
 {
-    self->control = zc_control_new (context, self->config.control);
+    self->places = zc_places_new (self->config.subscribe, self->config.control, zc_mono_ms ());
+    if (!self->places) {
+        errno = EINVAL;
+        return -1;
+    }
+    self->control = zc_control_new (context, zc_places_control (self->places));
     if (!self->control)
         return -1;
     self->socket = zmq_socket (context, ZMQ_SUB);
@@ -116,7 +123,7 @@ static int s_connect (zc_subscriber_t *self, void *context)
     s_set (self->socket, ZMQ_RECONNECT_IVL_MAX, 2000);
     self->monitor = zc_monitor_new (context, self->socket);
     zc_give_up_sending (self->socket, ZC_SUB_UNANSWERED_MS);
-    return zc_redial_connect (&self->redial, self->socket, self->config.subscribe, 0);
+    return zc_redial_connect (&self->redial, self->socket, zc_places_subscribe (self->places), 0);
 }
 
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config)
@@ -163,6 +170,7 @@ void zc_subscriber_destroy (zc_subscriber_t **self_p)
     if (self->socket)
         zmq_close (self->socket);
     zc_redial_clear (&self->redial);
+    zc_places_destroy (&self->places);
     for (size_t i = 0; i < self->count; i++)
         free (self->topics[i].name);
     for (size_t i = 0; i < self->prefix_count; i++)
@@ -357,9 +365,13 @@ static void s_later (zc_subscriber_t *self)
  *  that this would be useless. */
 static bool s_good (zc_subscriber_t *self, const zc_answer_t *answer)
 {
-    if (answer->kind == ZC_OK || answer->kind == ZC_END)
+    if (answer->kind == ZC_OK || answer->kind == ZC_END) {
+        zc_places_good (self->places);
         return true;
+    }
     s_later (self);
+    if (zc_answer_is_error (answer, "behind"))
+        zc_places_behind (self->places, zc_mono_ms ());
     if (zc_answer_is_error (answer, "line")) /* another broker is there; a SYNC will tell */
         zc_losses_suspect (&self->losses);
     else if (zc_answer_is_error (answer, "arguments") && !self->plain)
@@ -547,6 +559,7 @@ static void s_down (zc_subscriber_t *self)
     self->stats.losses += self->up;
     self->mixed |= self->up;
     self->up = false;
+    zc_places_connected (self->places, false, zc_mono_ms ());
     s_tell (self, false);
 }
 
@@ -940,6 +953,7 @@ static void s_read_monitor (zc_subscriber_t *self)
         if (event == ZC_MONITOR_UP) {
             self->up = true;
             self->plain = false;
+            zc_places_connected (self->places, true, zc_mono_ms ());
             zc_losses_suspect (&self->losses);
         } else {
             if (self->up)
@@ -950,6 +964,48 @@ static void s_read_monitor (zc_subscriber_t *self)
             s_down (self);
         }
     }
+}
+
+/*  Several brokers ------------------------------------------------------------------------------
+ */
+
+static void s_heard (void *arg, const zc_answer_t *answer)
+{
+    zc_subscriber_t *self = arg;
+    (void)answer;
+    zc_places_heard (self->places);
+}
+
+/*  To all else in this file it is a connection that breaks, and comes back. */
+static void s_move (zc_subscriber_t *self)
+{
+    s_forget_question (self);
+    self->paging = false;
+    if (!self->page_ended)
+        s_clear_page (self);
+    s_drop_nonce (self);
+    s_down (self);
+    zc_places_move (self->places, zc_mono_ms ());
+    zc_redial_move (&self->redial, zc_places_subscribe (self->places));
+    zc_control_move (self->control, zc_places_control (self->places));
+}
+
+/*  A broker that is of no use is left for the next one. While paused, no answer is read. */
+static void s_look_at_place (zc_subscriber_t *self)
+{
+    static const zc_ask_t ping = {.verb = ZC_PING};
+    uint64_t now = zc_mono_ms ();
+    if (!zc_places_several (self->places))
+        return;
+    if (self->paused) {
+        zc_places_heard (self->places);
+        return;
+    }
+    zc_places_moved (self->places, zc_control_moved_ms (self->control));
+    if (zc_places_leaves (self->places, now))
+        s_move (self);
+    else if (zc_places_asks (self->places, now))
+        zc_control_request (self->control, &ping, S_ANSWER_MS, s_heard, self);
 }
 
 /*  Makes the next request that is due. Returns false if there is none, and messages may flow. */
@@ -977,6 +1033,7 @@ void zc_subscriber_run (zc_subscriber_t *self)
         zc_redial_try (&self->redial);
     while (!self->paused && zc_control_read (self->control, 100) > 0)
         ;
+    s_look_at_place (self);
     s_hand_over (self);
     for (int i = 0; i < S_BATCH && !self->paused && !s_question (self); i++) {
         s_tell (self, true);
@@ -990,6 +1047,11 @@ void zc_subscriber_run (zc_subscriber_t *self)
 void zc_subscriber_pause (zc_subscriber_t *self, bool pause)
 {
     self->paused = pause;
+}
+
+const char *zc_subscriber_place (const zc_subscriber_t *self)
+{
+    return zc_places_subscribe (self->places);
 }
 
 bool zc_subscriber_is_connected (const zc_subscriber_t *self)
@@ -1030,10 +1092,8 @@ size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[4])
     return count;
 }
 
-long zc_subscriber_timeout (const zc_subscriber_t *self)
+static long s_timeout (const zc_subscriber_t *self)
 {
-    if (self->paused)
-        return -1;
     if (self->page_ended)
         return 0;
     if (self->request)
@@ -1045,4 +1105,13 @@ long zc_subscriber_timeout (const zc_subscriber_t *self)
     return self->held || self->losses.reconcile || self->listing || self->behind
                ? 0
                : s_until (self->check_at);
+}
+
+long zc_subscriber_timeout (const zc_subscriber_t *self)
+{
+    if (self->paused)
+        return -1;
+    long wait = s_timeout (self);
+    bool looks = zc_places_several (self->places);
+    return looks && (wait < 0 || wait > ZC_PLACES_LOOK_MS / 2) ? ZC_PLACES_LOOK_MS / 2 : wait;
 }

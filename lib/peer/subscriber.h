@@ -14,8 +14,8 @@
 typedef struct zc_subscriber zc_subscriber_t;
 
 typedef struct {
-    const char *subscribe; /* the broker's XPUB endpoint */
-    const char *control;   /* the broker's ROUTER endpoint */
+    const char *subscribe; /* the broker's XPUB endpoint, or those of several (places.h) */
+    const char *control;   /* the broker's ROUTER endpoint, or those of as many */
     const char *since;     /* an id, a publisher's own id, "earliest"; NULL: from now on */
     int hwm;               /* messages queued in ZeroMQ; 0: 300 */
     void *arg;
@@ -38,7 +38,7 @@ typedef struct {
     uint64_t holes, gaps, fetched, losses;    /* losses: connections that broke */
 } zc_subscriber_stats_t;
 
-/*  NULL with errno where an endpoint is malformed. */
+/*  NULL with errno where an endpoint is malformed, or the lists don't have as many of them. */
 zc_subscriber_t *zc_subscriber_new (void *context, const zc_subscriber_config_t *config);
 void zc_subscriber_destroy (zc_subscriber_t **self_p);
 
@@ -51,6 +51,9 @@ void zc_subscriber_add (zc_subscriber_t *self, zc_slice_t topic, bool prefix);
  *  are fetched later. */
 void zc_subscriber_pause (zc_subscriber_t *self, bool pause);
 
+/*  The `subscribe` endpoint of the broker that it follows, or looks for, now; borrowed until the
+ *  next run. */
+const char *zc_subscriber_place (const zc_subscriber_t *self);
 /*  Whether the `subscribe` endpoint is connected; `live` shows that `control` answers, too. */
 bool zc_subscriber_is_connected (const zc_subscriber_t *self);
 /*  The time (monotonic ms) when bytes last moved to or from `control`; 0: nothing has been asked

@@ -87,6 +87,12 @@ void zc_control_reset (zc_control_t *self)
     self->count = 0;
 }
 
+bool zc_control_is_sending (const zc_control_t *self)
+{
+    (void)self;
+    return false;
+}
+
 uint64_t zc_control_moved_ms (zc_control_t *self)
 {
     (void)self;

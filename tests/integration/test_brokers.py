@@ -1,11 +1,15 @@
-"""Workers that know several brokers on one log: if one is gone, silent or behind, they go on at the next, and clients notice nothing."""
+"""Workers, the command line and the bridge that know several brokers on one log: if one is gone, silent or behind, they go on at the
+next, and clients notice nothing."""
 
 import copy
+import subprocess
+import threading
 
 import pytest
 
 from relay import Link
-from stack import LIMIT, free_port, position, wait_for
+from stack import LIMIT, free_port, position, program, run, wait_for
+from test_redis import client, history
 
 
 def second(stack):
@@ -150,3 +154,121 @@ def test_a_client_comes_before_its_messages(pair):
     assert position(before) < position(last)
     verdict = forged.wait_event(lambda event: event.event == "zcast.continuity")
     assert verdict.json()["status"] == "gap"
+
+
+# -- the command line, and the bridge
+
+
+def tool(stack, pair, command, *words, first=0, **how):
+    """`zmq` with the list of both brokers."""
+    order = pair.stacks[first], pair.stacks[1 - first]
+    lists = ["--publish=" + " ".join(each.publish_endpoint for each in order), *pair.options(first)]
+    return run(program("zmq"), command, *lists, *words, **how)
+
+
+QUESTIONS = {
+    "ping": ([], "zcast "),
+    "stat": ([], "zcast-broker"),
+    "top": ([], "zcast-broker"),
+    "topics": ([], "news"),
+    "history": (["news"], "m0"),
+    "latency": (["--count=1"], ""),
+}
+
+
+@pytest.mark.parametrize("state", ["gone", "still"])
+def test_a_question_goes_on_at_the_other_broker(pair, state):
+    stack, other = pair.stacks
+    stack.publish("news", "m0")
+    wait_for(lambda: other.request("SYNC", "", "news")[-1] == stack.request("SYNC", "", "news")[-1], "the other one has it")
+    pair.brokers[0].kill() if state == "gone" else pair.brokers[0].pause()
+    for command, (words, text) in QUESTIONS.items():
+        result = tool(stack, pair, command, *words, "--timeout=60" if command != "top" else "--interval=1")
+        assert text in result.stdout, (command, result)
+        if command in ("ping", "stat", "top"):
+            assert other.control_endpoint in result.stdout
+    tool(stack, pair, "pub", "news", "m1", "--timeout=60")
+    tool(stack, pair, "pub", "--fast", "news", "m2", "--timeout=60")
+    wait_for(lambda: "m2" in tool(stack, pair, "history", "news", "--timeout=60").stdout, "m2")
+    result = tool(stack, pair, "sub", "news", "--since=last:3", "--count=3", "--timeout=60")
+    assert result.stdout.split() == ["m0", "m1", "m2"]
+    pair.brokers[0].resume() if state == "still" else None
+
+
+def test_a_question_at_a_broker_that_is_behind(pair):
+    stack, other = pair.stacks
+    stack.publish("news", "m0")
+    pair.brokers[0].stop()
+    stack.redis_cli("acl", "setuser", "slow", "on", ">x", "+@all", "-xread", "~*")
+    url = stack.redis_url.replace("//", "//slow:x@")
+    stack.start("zcast-broker", ["zcast-broker", *stack.endpoints(), f"--log={url}"], ready=stack.broker_answers)
+    assert "m0" in tool(stack, pair, "history", "news", "--timeout=60").stdout
+    assert tool(stack, pair, "sub", "news", "--since=earliest", "--count=1", "--timeout=60").stdout == "m0\n"
+
+
+def test_publishing_and_following_while_brokers_die(pair):
+    """Every message once, in order: what was on its way when a broker died is sent again with its key."""
+    stack, other = pair.stacks
+    count = 3000
+    seen = stack.folder / "seen"
+    lists = ["--publish=tcp://127.0.0.1:1 tcp://127.0.0.1:1", *pair.options()]
+    with open(seen, "wb") as out:
+        sub = subprocess.Popen([program("zmq"), "sub", *lists, "t", f"--count={count + 1}"], stdout=out, stderr=subprocess.PIPE)
+    wait_for(lambda: stack.stats()["subscriptions"] > 0, "the subscription")
+    stack.publish("t", "0")
+    wait_for(lambda: seen.read_text() == "0\n", "the first message")
+    pub = subprocess.Popen(
+        [program("zmq"), "pub", *lists, "t", "--lines", "--quiet", "--timeout=120", "--rate=1000"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    feed = threading.Thread(target=lambda: pub.stdin.write(b"".join(b"%d\n" % i for i in range(1, count + 1))) and pub.stdin.close())
+    feed.start()
+    for turn in range(3):
+        goal = (turn + 1) * count // 5
+        wait_for(lambda: len(seen.read_text().split()) > goal, f"{goal} messages")
+        pair.brokers[turn % 2].kill()
+        wait_for(lambda: len(seen.read_text().split()) > goal + 200, f"more than {goal} messages")
+        pair.start(turn % 2)
+    feed.join(LIMIT)
+    assert pub.wait(LIMIT) == 0, pub.stderr.read()
+    pub.stdout.read(), pub.stdout.close(), pub.stderr.close()
+    assert sub.wait(LIMIT) == 0
+    said = sub.stderr.read().decode()
+    sub.stderr.close()
+    assert seen.read_text().split() == [str(i) for i in range(count + 1)]
+    assert "gone from history" not in said and "lost the broker" in said
+
+
+def test_the_bridge_goes_on_at_the_other_broker(pair):
+    """In: acknowledged, once each, in order. Out: without a hole."""
+    stack, other = pair.stacks
+    bridge = stack.bridge("--subscribe-channel=in", "--outgoing=out", "--outgoing-format=payload", *pair.options())
+    bridge.wait_log("relaying messages")
+    redis = client(stack)
+    wait_for(lambda: redis.pubsub_numsub("in")[0][1] == 1, "its subscription")
+    heard = redis.pubsub()
+    heard.subscribe("zcast:out")
+    wait_for(lambda: heard.get_message(timeout=1), "ours")
+    for turn in range(2):
+        alive = pair.stacks[1 - turn]
+        pair.brokers[turn].kill()
+        for i in range(200):
+            redis.publish("in", f"{turn * 200 + i}")
+            alive.publish("out", f"{turn * 200 + i}")
+        goal = [str(i).encode() for i in range((turn + 1) * 200)]
+        wait_for(lambda: history(alive, "in") == goal, "all of them")
+        pair.start(turn)
+    out = []
+
+    def all_came():
+        while each := heard.get_message():
+            out.append(int(each["data"]))
+        return len(out) >= 400
+
+    wait_for(all_came, lambda: f"all, and not {len(out)}")
+    assert out == list(range(400))
+    alive.wait_report("redis", lambda report: report["published"] == 400, "at the broker where it is now")
+
+
+def test_lists_of_the_tool_that_do_not_match(stack):
+    result = run(program("zmq"), "ping", "--control=tcp://127.0.0.1:1 tcp://127.0.0.1:2", check=False)
+    assert result.returncode == 2 and "as many endpoints as in subscribe, 1" in result.stderr

@@ -1450,6 +1450,12 @@ size_t zc_control_pollitems (zc_control_t *self, zmq_pollitem_t items[2])
     return 0;
 }
 
+void zc_control_move (zc_control_t *self, const char *endpoint)
+{
+    (void)self, (void)endpoint;
+    fail ();
+}
+
 long zc_control_timeout (const zc_control_t *self)
 {
     (void)self;
@@ -1646,6 +1652,13 @@ void zc_redial_good (zc_redial_t *self)
 void zc_redial_now (zc_redial_t *self)
 {
     ((s_worker_t *)self->socket)->useless = true;
+}
+
+/*  Here a subscriber knows one broker. */
+void zc_redial_move (zc_redial_t *self, const char *endpoint)
+{
+    (void)self, (void)endpoint;
+    fail ();
 }
 
 void zc_redial_try (zc_redial_t *self)

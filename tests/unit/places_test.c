@@ -89,7 +89,11 @@ static void test_silence (void **state)
     zc_places_heard (self);
     assert_false (zc_places_asks (self, 20100)); /* nor too often */
     assert_true (zc_places_asks (self, 20500));
-    assert_true (zc_places_leaves (self, 22000));
+    zc_places_moved (self, 21900); /* the answer is behind a page, */
+    assert_false (zc_places_leaves (self, 22000));
+    assert_true (zc_places_leaves (self, 23100)); /* whose bytes don't come any more */
+    zc_places_moved (self, 20600);                /* earlier news is none */
+    assert_true (zc_places_leaves (self, 23100));
     zc_places_move (self, 22000);
     assert_false (zc_places_leaves (self, 22000));
     zc_places_destroy (&self);
