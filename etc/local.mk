@@ -2,14 +2,14 @@
 samplesdir = $(docdir)/examples
 nobase_dist_samples_DATA = \
 	etc/zcast.conf \
-	etc/apache/private.conf etc/apache/zcast-retry.asis etc/apache/zcast.conf \
+	etc/apache/private.conf etc/apache/zcast-console.conf etc/apache/zcast-retry.asis etc/apache/zcast.conf \
 	etc/lighttpd/events.conf etc/lighttpd/events-spawn.conf etc/lighttpd/events-cgi.conf etc/lighttpd/events.cgi \
-	etc/lighttpd/private.conf etc/lighttpd/retry.lua etc/lighttpd/zcast.conf \
+	etc/lighttpd/console.conf etc/lighttpd/private.conf etc/lighttpd/retry.lua etc/lighttpd/zcast.conf \
 	etc/caddy/Caddyfile etc/caddy/zcast.caddy etc/caddy/events.caddy etc/caddy/events-fcgi.caddy \
 	etc/haproxy/zcast.cfg \
 	etc/container/Containerfile etc/container/compose.yaml etc/container/site.conf \
 	etc/grafana/zcast.json etc/prometheus/zcast.yml etc/prometheus/zcast-alerts.yml \
-	etc/nginx/private.conf etc/nginx/zcast-http.conf etc/nginx/zcast.conf etc/nginx/zcast-proxy.conf
+	etc/nginx/private.conf etc/nginx/zcast-console.conf etc/nginx/zcast-http.conf etc/nginx/zcast.conf etc/nginx/zcast-proxy.conf
 
 # The units, with the paths of this installation in place of the distribution's.
 systemdunitdir = $(prefix)/lib/systemd/system

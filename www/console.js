@@ -434,7 +434,7 @@ function take(state) {
   if ($('console').hidden) open();
   show(Object.assign(state, { at: Date.now() }));
   const how = Date.now() - pushed < 3 * PERIOD ? 'live' : 'asked every 2 s';
-  status(`Broker ${state.version ?? ''}, ${workersOf(state).length} workers, ${how}`);
+  status(`Broker ${state.version ?? ''}, ${workersOf(state).length === 1 ? 'one worker' : `${workersOf(state).length} workers`}, ${how}`);
 }
 
 /** One look, and the next one after a while: nothing is asked while figures come by themselves. A token that isn't taken ends it. */

@@ -23,7 +23,7 @@ FILES = {
     "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "log_line", "slots", "table", "text", "timeouts", "timestamp"],
     "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse", "traceparent"],
     "lib/order": ["losses", "order"],
-    "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "join", "pump", "questions", "ring", "selection",
+    "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "incidents", "join", "pump", "questions", "ring", "selection",
                    "rounds", "slow", "subscription"],
     "lib/front": ["request", "response"],
     "fcgi": ["framing", "params", "record"],

@@ -159,3 +159,34 @@ def calm(stack):
     published, reports = stack.stats()["published"], stack.stats()["requests"]["REPORT"]
     stack.wait_stats(lambda stats: stats["requests"]["REPORT"] >= reports + 2, "more reports")
     return stack.stats()["published"] == published
+
+
+CONSOLES = {  # what the sample for each web server is included by
+    "nginx": ("nginx/zcast-console.conf", "include nginx-zcast.conf;", "include console.conf;"),
+    "nginx_proxy": ("nginx/zcast-console.conf", "include nginx-zcast-proxy.conf;", "include console.conf;"),
+    "lighttpd": ("lighttpd/console.conf", '\ninclude "zcast/zcast.conf"', 'include "console.conf"'),
+    "apache": ("apache/zcast-console.conf", "Include zcast.conf.apache", "Include console.conf"),
+}
+
+
+@pytest.mark.parametrize("web", CONSOLES)
+def test_behind_web_servers(stack, secret, web):  # noqa: F811
+    """The sample of each web server passes on the page, the figures and their stream, and nothing beside them."""
+    sample, beside, line = CONSOLES[web]
+    stack.broker()
+    stack.ws("--console", f"--token-keys={secret}").wait_log("broker: connected")
+    stack.render(sample, "console.conf")
+    getattr(stack, web)(edit=lambda text: text.replace(beside, f"{beside}\n{line}"))
+    good = bearer(token(secret, "--subscribe", NAME))
+    one = Doors.__new__(Doors)
+    one.ports = {"http": stack.web_port}
+    for path, kind in PAGES.items():
+        status, fields, body = one.get("http", path)
+        assert status == 200 and fields["content-type"].startswith(kind) and body, path
+    assert one.get("http", "/console/state")[0] == 401
+    status, fields, body = one.get("http", "/console/state", good)
+    assert status == 200 and json.loads(body)["version"]
+    assert one.get("http", "/consoles")[0] == 404
+    stream = SseClient(f"http://127.0.0.1:{stack.web_port}/console/live", headers={"Authorization": good["Authorization"]})
+    wait_for(lambda: sum(not (event.event or "").startswith("zcast.") for event in list(stream.events)) >= 2, "figures on the stream")
+    stream.close()
