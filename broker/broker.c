@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include "broker/dialogue.h"
 #include "broker/endpoints.h"
@@ -327,13 +328,43 @@ static void s_log_message (zc_broker_t *self, const zc_log_entry_t *entry, zmq_m
     zc_history_append (self->flow.history, item);
 }
 
+/*  All brokers of the log take in what one of them was told. */
+static void s_log_instruction (zc_broker_t *self, const zc_log_entry_t *entry, zmq_msg_t *payload,
+                               void *origin)
+{
+    zc_instruction_t instruction;
+    const char *error;
+    if (zc_instruction_parse (&instruction, s_slice (payload), &error) == 0) {
+        zc_instructions_take (self->flow.instructions, entry->id, s_slice (payload),
+                              self->flow.mono_ms);
+        zc_instruction_clear (&instruction);
+    }
+    if (origin)
+        zc_dialogue_instructed (self->control, origin, entry->id);
+}
+
 static void s_log_read (void *arg, const zc_log_entry_t *entry, zmq_msg_t *payload, void *origin)
 {
     zc_broker_t *self = arg;
-    if (entry->kind == ZC_ENTRY_MESSAGE)
+    bool message = entry->kind == ZC_ENTRY_MESSAGE;
+    if (message && !zc_slice_is (entry->topic, ZC_INSTRUCTIONS_TOPIC)) {
         s_log_message (self, entry, payload, origin);
-    else
-        self->reached = self->flow.last = entry->id;
+        return;
+    }
+    self->reached = self->flow.last = entry->id;
+    if (message)
+        s_log_instruction (self, entry, payload, origin);
+}
+
+static void s_instruct_log (zc_flow_t *flow, zc_slice_t text, void *origin)
+{
+    zc_broker_t *self = (zc_broker_t *)flow;
+    zmq_msg_t payload;
+    zc_frame_set (&payload, text.at, text.len);
+    zc_log_state_publish (zc_sequencer_state (self->log),
+                          (zc_slice_t){ZC_INSTRUCTIONS_TOPIC, strlen (ZC_INSTRUCTIONS_TOPIC)},
+                          &payload, (zc_slice_t){"", 0}, (zc_slice_t){"", 0}, origin,
+                          flow->mono_ms);
 }
 
 static void s_log_told (void *arg, void *origin, zc_id_t id, bool conflict)
@@ -363,6 +394,7 @@ static void s_log_lost (void *arg, zc_id_t upto)
         self->flow.last = upto;
     if (self->reached < upto)
         self->reached = upto;
+    zc_instructions_lose (self->flow.instructions, upto);
 }
 
 static bool s_log_full (zc_flow_t *flow)
@@ -380,6 +412,15 @@ static void s_log_tell (zc_flow_t *flow, json_t *json)
     zc_sequencer_json (((zc_broker_t *)flow)->log, json);
 }
 
+/*  Without a log, numbers of instructions mean nothing after a restart. */
+static void s_name_instructions (zc_broker_t *self)
+{
+    uint64_t random = 0;
+    while (getrandom (&random, sizeof random, 0) != sizeof random)
+        continue;
+    zc_line_make (&self->flow.instructed, zc_id_from_ms (self->flow.wall_ms), random);
+}
+
 static void s_use_log (zc_broker_t *self)
 {
     const zc_log_state_config_t hooks = {.arg = self,
@@ -394,7 +435,10 @@ static void s_use_log (zc_broker_t *self)
     self->flow.full = s_log_full;
     self->flow.raise = s_log_raise;
     self->flow.tell = s_log_tell;
+    self->flow.instruct = s_instruct_log;
     zc_sequencer_listen (self->log, &hooks);
+    zc_instructions_lose (self->flow.instructions, self->flow.last);
+    self->flow.instructed = self->flow.history->line;
 }
 
 /*  Messages on their way into history must fit there. */
@@ -611,6 +655,7 @@ static bool s_settle (zc_broker_t *self)
     zc_dialogue_turn (self->control);
     zc_stats_tick (self->flow.stats, self->flow.mono_ms);
     zc_busy_tick (zc_topics_busy (self->flow.topics), self->flow.mono_ms);
+    zc_instructions_turn (self->flow.instructions, self->flow.mono_ms);
     zc_endpoints_turn (self->endpoints, self->flow.mono_ms);
     zc_gate_serve (self->flow.gate);
     if (zc_gate_turn (self->flow.gate, self->flow.mono_ms))
@@ -826,6 +871,8 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     self->flow.backlog =
         zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes, zc_intake_sent);
     self->flow.counters = zc_stats_figures (self->flow.stats);
+    self->flow.instructions = zc_instructions_new ();
+    s_name_instructions (self);
     self->flow.history->settled = s_settled;
     self->flow.history->purged = s_purged;
     self->flow.history->arg = self;
@@ -856,6 +903,7 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zc_topics_destroy (&self->flow.topics);
     zc_dedup_destroy (&self->flow.dedup);
     zc_stats_destroy (&self->flow.stats);
+    zc_instructions_destroy (&self->flow.instructions);
     zmq_msg_close (&self->item.topic);
     zmq_msg_close (&self->item.payload);
     zmq_msg_close (&self->item.meta);

@@ -564,6 +564,74 @@ static void s_purge (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_
     zc_dialogue_purged (self, purge, 0, true);
 }
 
+/*  INSTRUCT and INSTRUCTIONS. */
+
+static void s_told (zc_dialogue_t *self, const zc_route_t *route, zc_id_t number)
+{
+    zc_answer_t answer = {.verb = ZC_INSTRUCT, .kind = ZC_OK, .id = number};
+    zc_outbox_answer (self->outbox, route, &answer);
+}
+
+void zc_dialogue_instructed (zc_dialogue_t *self, void *origin, zc_id_t number)
+{
+    s_told (self, &((s_origin_t *)origin)->route, number);
+    free (origin);
+}
+
+static void s_tell (zc_dialogue_t *self, const zc_route_t *route, zc_slice_t text)
+{
+    zc_flow_t *flow = self->flow;
+    if (flow->instruct) {
+        flow->instruct (flow, text, s_origin (route, 0, false));
+        return;
+    }
+    zc_id_t number = zc_id_next (zc_instructions_head (flow->instructions), flow->wall_ms);
+    zc_instructions_take (flow->instructions, number, text, flow->mono_ms);
+    s_told (self, route, number);
+}
+
+static void s_instruct (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    zc_instruction_t instruction;
+    zc_buf_t text = ZC_BUF_INIT;
+    const char *error;
+    if (zc_instruction_parse (&instruction, request->json, &error) != 0) {
+        s_error (self, route, "arguments", error);
+        return;
+    }
+    if (self->flow->full && self->flow->full (self->flow)) {
+        s_error (self, route, "log", "too much waits for the log: try again");
+    } else {
+        zc_instruction_write (&instruction, &text);
+        s_tell (self, route, (zc_slice_t){(char *)text.data, text.len});
+    }
+    zc_buf_clear (&text);
+    zc_instruction_clear (&instruction);
+}
+
+static void s_instructions (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
+{
+    zc_flow_t *flow = self->flow;
+    zc_buf_t list = ZC_BUF_INIT;
+    zc_slice_t line = zc_line_slice (&flow->instructed);
+    bool ours = zc_slice_compare (request->line, line) == 0;
+    if (flow->behind) {
+        s_behind (self, route);
+        return;
+    }
+    zc_id_t from =
+        zc_instructions_list (flow->instructions, ours ? request->since : ZC_ID_NONE, &list);
+    zc_id_t head = zc_instructions_head (flow->instructions);
+    zc_answer_t answer = {.verb = ZC_INSTRUCTIONS,
+                          .kind = ZC_OK,
+                          .head = ours && head < request->since ? request->since : head,
+                          .since = from,
+                          .line = line,
+                          .listed = {(char *)list.data, list.len}};
+    zc_outbox_answer (self->outbox, route, &answer);
+    zc_buf_clear (&list);
+}
+
 /*  STATS, REPORT, PING. */
 
 static void s_say (zc_dialogue_t *self, const zc_route_t *route, zc_verb_t verb, zc_slice_t text)
@@ -687,9 +755,19 @@ static void s_limits (zc_dialogue_t *self, const zc_route_t *route, const zc_ask
 
 static void (*const s_verbs[ZC_VERBS]) (zc_dialogue_t *self, const zc_route_t *route,
                                         const zc_ask_t *request) = {
-    [ZC_PUBLISH] = s_publish, [ZC_REPLAY] = s_replay, [ZC_FETCH] = s_replay,  [ZC_SYNC] = s_sync,
-    [ZC_TOPICS] = s_topics,   [ZC_STATS] = s_stats,   [ZC_REPORT] = s_report, [ZC_PING] = s_ping,
-    [ZC_LIMITS] = s_limits,   [ZC_LIST] = s_list,     [ZC_PURGE] = s_purge};
+    [ZC_PUBLISH] = s_publish,
+    [ZC_REPLAY] = s_replay,
+    [ZC_FETCH] = s_replay,
+    [ZC_SYNC] = s_sync,
+    [ZC_TOPICS] = s_topics,
+    [ZC_STATS] = s_stats,
+    [ZC_REPORT] = s_report,
+    [ZC_PING] = s_ping,
+    [ZC_LIMITS] = s_limits,
+    [ZC_LIST] = s_list,
+    [ZC_PURGE] = s_purge,
+    [ZC_INSTRUCT] = s_instruct,
+    [ZC_INSTRUCTIONS] = s_instructions};
 
 /*  Returns whether the request may have taken long. A PUBLISH never does, and reading the clock
  *  after each would make it a tenth dearer. */

@@ -34,6 +34,8 @@ void zc_dialogue_read_back (zc_dialogue_t *self, void *origin, zc_id_t id);
 void zc_dialogue_told (zc_dialogue_t *self, void *origin, zc_id_t id, bool conflict);
 /*  It has waited too long for the log. */
 void zc_dialogue_failed (zc_dialogue_t *self, void *origin);
+/*  An instruction was read back, under this number. */
+void zc_dialogue_instructed (zc_dialogue_t *self, void *origin, zc_id_t number);
 /*  Whether requests wait for messages of others. */
 bool zc_dialogue_awaits (const zc_dialogue_t *self);
 

@@ -8,6 +8,7 @@
 #include "broker/dedup.h"
 #include "broker/gate.h"
 #include "broker/history/history.h"
+#include "broker/instructions.h"
 #include "broker/stats.h"
 
 typedef struct zc_flow zc_flow_t;
@@ -18,6 +19,8 @@ struct zc_flow {
     zc_topics_t *topics;
     zc_dedup_t *dedup;
     zc_stats_t *stats;
+    zc_instructions_t *instructions;
+    zc_line_t instructed; /* the line of their numbers */
     zc_broker_figures_t *counters;
     size_t max_payload; /* bytes */
     zc_id_t last;       /* the last position given */
@@ -34,6 +37,9 @@ struct zc_flow {
                      const zc_message_t *message, zc_slice_t headers, void *origin);
 
     /*  With a log; else false and NULL. */
+    /*  Adds an instruction (copied) to the log: zc_dialogue_instructed or zc_dialogue_failed is
+     *  called with the origin. */
+    void (*instruct) (zc_flow_t *self, zc_slice_t text, void *origin);
     bool behind;                    /* what was in the log when the broker started isn't here yet */
     uint64_t heard_ms;              /* all that the log had at this time (mono_ms) is delivered */
     bool (*full) (zc_flow_t *self); /* so much waits for the log that no more is taken */

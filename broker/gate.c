@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/instructions.h"
 #include "broker/zap.h"
 #include "lib/access/rules.h"
 #include "lib/peer/curve.h"
@@ -174,6 +175,8 @@ bool zc_gate_publish (const zc_gate_t *self, const zc_certificate_t *sender, zc_
                       zc_slice_t headers)
 {
     bool canary = zc_topic_is_canary (topic);
+    if (zc_slice_is (topic, ZC_INSTRUCTIONS_TOPIC))
+        return false;
     zc_source_t source = self->rules || canary ? s_source (headers) : ZC_SOURCE_ZEROMQ;
     if (self->certificates) {
         if (!sender || !zc_grants_allow (sender->grants, ZC_GRANT_PUBLISH, topic))
@@ -201,6 +204,8 @@ bool zc_gate_ask (const zc_gate_t *self, const zc_certificate_t *sender, zc_verb
     case ZC_STATS:
     case ZC_REPORT:
     case ZC_PURGE:
+    case ZC_INSTRUCT:
+    case ZC_INSTRUCTIONS:
         return sender->control;
     case ZC_LIST:
         return sender->control || zc_grants_any (sender->grants, ZC_GRANT_SUBSCRIBE);

@@ -17,6 +17,7 @@ broker_libbroker_a_SOURCES = \
 	broker/replays.c broker/replays.h \
 	broker/barriers.c broker/barriers.h \
 	broker/late.c broker/late.h \
+	broker/instructions.c broker/instructions.h \
 	broker/stats.c broker/stats.h \
 	broker/history/history.h broker/history/memory.c \
 	broker/history/lmdb.c broker/history/lmdb.h \

@@ -82,6 +82,7 @@ static void s_leave (s_cgi_t *self)
     zc_keeper_rest (self->keeper);
     s_stop_reading (self);
     zc_hub_leave (zc_worker_hub (self->worker), &self->client);
+    zc_registry_remove (zc_worker_registry (self->worker), &self->client);
     if (self->polled)
         uv_close ((uv_handle_t *)&self->poll, NULL);
     uv_close ((uv_handle_t *)&self->drain, NULL);
@@ -108,8 +109,9 @@ static void s_want_write (zc_client_t *client, bool on)
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
     s_cgi_t *self = (s_cgi_t *)client;
-    if (why == ZC_GONE_EXPIRED) {
-        zc_events_expired (client, false);
+    const zc_farewell_t *farewell = zc_gone_farewell (why);
+    if (farewell) {
+        zc_events_end (client, false, farewell);
         zc_pump_send (zc_worker_pump (self->worker), client);
     }
     if (zc_gone_reason (why))
@@ -162,6 +164,7 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     s_want_write (&self->client, false);
     self->rights = zc_exchange_take_rights (exchange);
     zc_rights_watch (self->rights, &self->client);
+    zc_registry_add (zc_worker_registry (self->worker), &self->client, 0);
     zc_client_asked (&self->client, exchange->begun_ms);
     zc_response_write_cgi (response, false, &head);
     zc_client_add (&self->client, head.data, head.len);

@@ -139,6 +139,7 @@ static const char *s_address (const zc_conn_t *self, char text[INET6_ADDRSTRLEN]
 
 static void s_leave (zc_conn_t *self)
 {
+    zc_registry_remove (zc_worker_registry (self->all->worker), &self->client);
     if (self->state == STATE_STREAMING)
         zc_hub_leave (zc_worker_hub (self->all->worker), &self->client);
     if (self->counted)
@@ -278,14 +279,15 @@ static void s_describe (zc_client_t *client, char *text, size_t size)
               self->family ? s_address (self, address) : "unknown", self->port);
 }
 
-static void s_expired (zc_conn_t *self);
+static void s_dismiss (zc_conn_t *self, const zc_farewell_t *why);
 
 static void s_gone (zc_client_t *client, zc_gone_t why)
 {
     const char *reason = zc_gone_reason (why);
     char text[64];
-    if (why == ZC_GONE_EXPIRED) {
-        s_expired ((zc_conn_t *)client);
+    const zc_farewell_t *farewell = zc_gone_farewell (why);
+    if (farewell) {
+        s_dismiss ((zc_conn_t *)client, farewell);
         return;
     }
     s_describe (client, text, sizeof text);
@@ -373,6 +375,7 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
         abort ();
     self->rights = zc_exchange_take_rights (exchange);
     zc_rights_watch (self->rights, &self->client);
+    zc_registry_add (zc_worker_registry (self->all->worker), &self->client, 0);
     zc_client_asked (&self->client, exchange->begun_ms);
     s_start_streaming (self);
     zc_response_write_cgi (response, false, &head);
@@ -576,11 +579,11 @@ static void s_on_ready (void *item, int events)
         s_readable (self);
 }
 
-/*  The token has expired, so the stream ends in order: its client isn't to come back with that
- *  token. A client that doesn't take its bytes isn't waited for. */
-static void s_expired (zc_conn_t *self)
+/*  The stream ends in order, and its client has been told why. A client that doesn't take its bytes
+ * isn't waited for. */
+static void s_dismiss (zc_conn_t *self, const zc_farewell_t *why)
 {
-    zc_events_expired (&self->client, false);
+    zc_events_end (&self->client, false, why);
     zc_pump_send (zc_worker_pump (self->all->worker), &self->client);
     if (self->state == STATE_STREAMING && zc_client_lag (&self->client) > 0)
         s_close (self);
@@ -694,6 +697,7 @@ static void s_fill_record (zc_conn_t *self, zc_handover_t *client)
         .encoding = {encoding, strlen (encoding)},
         .position = zc_hub_position (&self->client), /* the rest of its message is private now */
         .port = self->port,
+        .client = zc_client_id (&self->client),
         .request = self->record.request,
         .request_flags = (self->record.body ? 1u : 0) | (self->record.keep ? 2u : 0),
         .owed_header = self->framing.header,
@@ -776,6 +780,7 @@ static void s_adopt (zc_conn_t *self, const zc_handover_t *client)
         zc_addresses_enter (front->addresses, self->counted, 0);
     }
     self->rights = zc_passport_read (client, front);
+    zc_registry_add (zc_worker_registry (self->all->worker), &self->client, client->client);
     zc_rights_watch (self->rights, &self->client);
     s_start_streaming (self);
 }

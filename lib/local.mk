@@ -45,6 +45,7 @@ libzcast_a_SOURCES = \
 	lib/wire/handover.c lib/wire/handover.h \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \
+	lib/wire/instruction.c lib/wire/instruction.h \
 	lib/wire/line.c lib/wire/line.h \
 	lib/wire/matcher.c lib/wire/matcher.h \
 	lib/wire/message.c lib/wire/message.h \
@@ -86,7 +87,9 @@ libzcast_a_SOURCES = \
 	lib/engine/report.c lib/engine/report.h \
 	lib/engine/hub.c lib/engine/hub.h \
 	lib/engine/join.c lib/engine/join.h \
+	lib/engine/duties.c lib/engine/duties.h \
 	lib/engine/link.c lib/engine/link.h \
+	lib/engine/registry.c lib/engine/registry.h \
 	lib/engine/pump.c lib/engine/pump.h \
 	lib/engine/questions.c lib/engine/questions.h \
 	lib/engine/ring.c lib/engine/ring.h \

@@ -16,7 +16,6 @@ enum {
     ZC_CLOSE_RESTART = 1012,
     ZC_CLOSE_LATER = 1013,
     ZC_CLOSE_REFUSED = 4000, /* ours: and the status that HTTP would have answered */
-    ZC_CLOSE_TOKEN = 4401,
 };
 
 #endif

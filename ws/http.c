@@ -665,13 +665,19 @@ static void s_release (zc_session_t *session)
     s_destroy (&session->http);
 }
 
+static void s_dismiss (zc_session_t *session, const zc_farewell_t *why)
+{
+    (void)why;
+    zc_session_drop (session);
+}
+
 static const zc_protocol_t s_protocol = {
     .take = s_take,
     .take_end = s_take_end,
     .resume = s_resume,
     .is_full = s_is_full,
     .expire = s_expire,
-    .revoke = zc_session_drop,
+    .dismiss = s_dismiss,
     .restart = s_restart,
     .release = s_release,
 };

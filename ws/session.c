@@ -95,6 +95,7 @@ void zc_session_drop (zc_session_t *self)
     zc_timeouts_stop (&server->timeouts, &self->timeout);
     self->state = ZC_SESSION_CLOSED;
     zc_hub_leave (zc_worker_hub (server->worker), &self->client);
+    zc_registry_remove (zc_worker_registry (server->worker), &self->client);
     zc_publishes_destroy (&self->publishes);
     zc_rights_release (&self->rights);
     if (self->address)
@@ -186,8 +187,10 @@ static void s_gone (zc_client_t *client, zc_gone_t why)
     char name[128];
     if (self->state == ZC_SESSION_CLOSED)
         return;
-    if (why == ZC_GONE_EXPIRED) {
-        self->protocol->revoke (self);
+    const zc_farewell_t *farewell = zc_gone_farewell (why);
+    if (farewell) {
+        if (self->state != ZC_SESSION_CLOSING)
+            self->protocol->dismiss (self, farewell);
         return;
     }
     zc_session_name (self, name, sizeof name);
@@ -234,6 +237,7 @@ void zc_session_take_over (zc_session_t *self, zc_exchange_t *exchange)
     self->rights = zc_exchange_take_rights (exchange);
     self->foreign = exchange->foreign;
     self->stays = true;
+    zc_registry_add (zc_worker_registry (self->server->worker), &self->client, 0);
     zc_client_asked (&self->client, exchange->begun_ms);
     self->server->front.clients++;
     zc_rights_watch (self->rights, &self->client);

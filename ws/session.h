@@ -39,8 +39,8 @@ typedef struct {
     bool (*is_full) (const zc_session_t *self);
     /*  The timeout of its state is over. */
     void (*expire) (zc_session_t *self);
-    /*  Its token has expired. */
-    void (*revoke) (zc_session_t *self);
+    /*  It is told why its connection ends. */
+    void (*dismiss) (zc_session_t *self, const zc_farewell_t *why);
     /*  The daemon stops: the client is told to come back. */
     void (*restart) (zc_session_t *self);
     /*  Frees the protocol's part of the session. NULL: there is none. */

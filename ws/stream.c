@@ -29,9 +29,9 @@ static void s_end (zc_session_t *self)
     zc_session_flush (self);
 }
 
-static void s_revoke (zc_session_t *self)
+static void s_dismiss (zc_session_t *self, const zc_farewell_t *why)
 {
-    zc_events_expired (&self->client, self->chunked);
+    zc_events_end (&self->client, self->chunked, why);
     s_end (self);
 }
 
@@ -48,7 +48,7 @@ static const zc_protocol_t s_protocol = {
     .take = s_take,
     .take_end = zc_session_drop,
     .expire = s_expire,
-    .revoke = s_revoke,
+    .dismiss = s_dismiss,
     .restart = s_end,
 };
 

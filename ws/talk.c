@@ -288,7 +288,7 @@ static const zc_protocol_t s_protocol = {
     .take_end = zc_session_drop,
     .resume = zc_websocket_alive, /* the client's kernel has acknowledged bytes */
     .expire = zc_websocket_expire,
-    .revoke = zc_websocket_revoke,
+    .dismiss = zc_websocket_dismiss,
     .restart = zc_websocket_restart,
     .release = s_release,
 };

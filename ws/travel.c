@@ -73,6 +73,7 @@ static void s_describe (zc_session_t *session, zc_handover_t *record)
         .last_id = s_slice (session->last_id),
         .address = s_slice (session->address),
         .peer = s_slice (session->peer),
+        .client = zc_client_id (client),
     };
     if (client->private_)
         record->unsent = (zc_slice_t){(const char *)client->private_->data + client->private_sent,
@@ -174,6 +175,8 @@ static void s_fill (zc_session_t *session, const zc_handover_t *client)
         zc_addresses_enter (front->addresses, session->address, 0);
     session->rights = zc_passport_read (client, front);
     session->stays = true;
+    zc_registry_add (zc_worker_registry (session->server->worker), &session->client,
+                     client->client);
     front->clients++;
     zc_rights_watch (session->rights, &session->client);
     if (client->protocol == ZC_HANDOVER_STREAM)

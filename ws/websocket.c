@@ -105,9 +105,9 @@ void zc_websocket_expire (zc_session_t *self)
     }
 }
 
-void zc_websocket_revoke (zc_session_t *self)
+void zc_websocket_dismiss (zc_session_t *self, const zc_farewell_t *why)
 {
-    zc_websocket_close (self, ZC_CLOSE_TOKEN, "the token has expired");
+    zc_websocket_close (self, ZC_CLOSE_REFUSED + why->status, why->text);
 }
 
 void zc_websocket_restart (zc_session_t *self)

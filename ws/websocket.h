@@ -19,7 +19,7 @@ void zc_websocket_alive (zc_session_t *session);
 
 /*  Hooks of a zc_protocol_t. */
 void zc_websocket_expire (zc_session_t *session);
-void zc_websocket_revoke (zc_session_t *session);
+void zc_websocket_dismiss (zc_session_t *session, const zc_farewell_t *why);
 /*  Tells a client of zcast.v1 when to come back, then closes with 1012. */
 void zc_websocket_restart (zc_session_t *session);
 

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include "lib/base/buf.h"
 #include "lib/base/histogram.h"
+#include "lib/base/table.h"
 #include "lib/wire/encoding.h"
 #include "lib/wire/id.h"
 
@@ -24,10 +25,19 @@ typedef enum {
     ZC_GONE_HELD,    /* lagged most when more than max-held was held for all clients */
     ZC_GONE_ERROR,   /* the socket failed (errno during the call is for the log) */
     ZC_GONE_EXPIRED, /* its token has expired */
+    ZC_GONE_DROPPED, /* an operator doesn't want it any more */
 } zc_gone_t;
 
 /*  The reason why a client had to go, for logs; NULL for an error, which errno explains. */
 const char *zc_gone_reason (zc_gone_t why);
+/*  What a client is told before its connection ends. */
+typedef struct {
+    unsigned status; /* as HTTP's: 401, if another token helps; 429, if the client may come back */
+    const char *code;
+    const char *text;
+} zc_farewell_t;
+/*  NULL: it is told nothing. */
+const zc_farewell_t *zc_gone_farewell (zc_gone_t why);
 
 typedef struct {
     const char *name; /* "sse", "ws": for logs and stats */
@@ -68,6 +78,7 @@ struct zc_client {
     uint16_t asked_ms;     /* when it came, in 16 bits; 0: its first byte was sent */
     uint32_t number;       /* by which people know it; the hub's, given when it joins */
     int fd;                /* the transport's; -1: none */
+    zc_node_t named;       /* in the worker's registry; registry.c's */
 };
 
 /*  Puts bytes (copied) before everything that the client has not been sent yet, at the next message

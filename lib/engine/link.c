@@ -786,11 +786,17 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout
     return number;
 }
 
+uint64_t zc_link_ask (zc_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg)
+{
+    uint64_t number = zc_control_request (self->control, ask, S_TIMEOUT_MS, fn, arg);
+    s_want_again (self);
+    return number;
+}
+
 void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn, void *arg)
 {
     zc_ask_t ask = {.verb = ZC_REPORT, .name = name, .json = json};
-    zc_control_request (self->control, &ask, S_TIMEOUT_MS, fn, arg);
-    s_want_again (self);
+    zc_link_ask (self, &ask, fn, arg);
 }
 
 uint64_t zc_link_synced_ms (const zc_link_t *self)

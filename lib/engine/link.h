@@ -28,7 +28,9 @@ uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout
                           zc_control_fn fn, void *arg);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
 size_t zc_link_max_payload (const zc_link_t *self);
-/*  Leaves figures for STATS (copied). `fn` is called as for zc_link_publish. */
+/*  Sends a short request. Returns its number; or 0, and then `fn` isn't called. */
+uint64_t zc_link_ask (zc_link_t *self, const zc_ask_t *ask, zc_control_fn fn, void *arg);
+/*  Leaves figures for STATS (copied). */
 void zc_link_report (zc_link_t *self, zc_slice_t name, zc_slice_t json, zc_control_fn fn,
                      void *arg);
 /*  Milliseconds since the broker last answered a SYNC, or since the link was made. */

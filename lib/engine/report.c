@@ -5,11 +5,13 @@
  *  beginnings of names only. */
 #include "lib/engine/report.h"
 
+#include "lib/engine/registry.h"
+#include "lib/wire/instruction.h"
 #include "lib/wire/selector.h"
 
-#define S_SLOW_MAX 10     /* slow clients */
-#define S_POPULAR_MAX 20  /* topics */
-#define S_NAMES_MAX 6144  /* bytes of their names */
+#define S_SLOW_MAX 10    /* slow clients */
+#define S_POPULAR_MAX 20 /* topics */
+#define S_NAMES_MAX 6144 /* bytes of their names */
 
 static json_t *s_integer (uint64_t number)
 {
@@ -54,11 +56,13 @@ static void s_add_slow (json_t *report, zc_hub_t *hub)
     size_t count = zc_hub_slowest (hub, clients, S_SLOW_MAX);
     json_t *list = json_array ();
     for (size_t i = 0; i < count; i++) {
-        char name[128] = "";
+        char name[128] = "", id[ZC_CLIENT_ID_SIZE];
         const zc_slice_t *topics;
         size_t topic_count = zc_hub_topics (clients[i], &topics);
         clients[i]->transport->describe (clients[i], name, sizeof name);
         json_t *row = json_object ();
+        zc_client_id_format (zc_client_id (clients[i]), id);
+        json_object_set_new (row, "id", json_string (id));
         json_object_set_new (row, "client", json_string (name));
         json_object_set_new (row, "number", s_integer (clients[i]->number));
         json_object_set_new (row, "transport", json_string (clients[i]->transport->name));

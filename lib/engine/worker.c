@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/processes.h"
 #include "lib/config/logging.h"
+#include "lib/engine/duties.h"
 #include "lib/engine/report.h"
 #include "lib/engine/taker.h"
 #include "lib/peer/name.h"
@@ -25,6 +26,7 @@
 
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
+#define S_DUTIES_MS 400
 #define S_SIGNALS 4        /* the last of them starts an upgrade */
 #define S_TRIM_CLIENTS 100 /* fewer clients than this hold too little memory to give back */
 
@@ -36,6 +38,10 @@ struct zc_worker {
     zc_hub_t *hub;   /* owned */
     zc_pump_t *pump; /* owned */
     zc_link_t *link; /* owned */
+    zc_registry_t registry;
+    zc_duties_t duties;
+    bool asks;         /* what it is to do: the answer hasn't come */
+    uint64_t asked_ms; /* when that was last asked */
     uv_signal_t signals[S_SIGNALS];
     uv_timer_t tick, drain;
     zc_giver_t *giver; /* owned; NULL while there is no successor */
@@ -312,6 +318,41 @@ static void s_report (zc_worker_t *self)
     free (text);
 }
 
+/*  Instructions. */
+
+static void s_told (void *arg, const zc_answer_t *answer)
+{
+    zc_worker_t *self = arg;
+    self->asks = false;
+    zc_duties_hear (&self->duties, answer);
+    zc_pump_kick (self->pump);
+}
+
+static void s_ask_for_duties (zc_worker_t *self, uint64_t now)
+{
+    zc_ask_t ask;
+    if (self->asks || now - self->asked_ms < S_DUTIES_MS || !zc_link_connected (self->link))
+        return;
+    self->asked_ms = now;
+    self->asks = true;
+    zc_duties_ask (&self->duties, &ask);
+    if (!zc_link_ask (self->link, &ask, s_told, self))
+        self->asks = false;
+}
+
+static void s_drop (void *arg, const zc_instruction_t *instruction)
+{
+    zc_worker_t *self = arg;
+    zc_client_t *client = zc_registry_find (&self->registry, instruction->client);
+    char name[128] = "";
+    if (!client)
+        return; /* another worker's, or gone */
+    client->transport->describe (client, name, sizeof name);
+    zc_info (ZC_EVENT ("client.ended client", "%s: its connection ends: an operator wants it"),
+             name);
+    client->transport->gone (client, ZC_GONE_DROPPED);
+}
+
 /*  The loop. */
 
 /*  malloc keeps the memory of clients that have left, and of bytes that were dropped to make
@@ -474,6 +515,7 @@ static void s_begin (void *arg)
 {
     zc_worker_t *self = arg;
     self->began = true;
+    zc_duties_again (&self->duties);
     self->service->begin (self->service->arg);
     zc_pump_kick (self->pump);
 }
@@ -511,6 +553,7 @@ static void s_tick (uv_timer_t *timer)
     uint64_t now = zc_mono_ms ();
     zc_hub_tick (self->hub, zc_wall_ms ());
     zc_link_tick (self->link);
+    s_ask_for_duties (self, now);
     s_look_for_broker (self);
     s_give_back (self);
     s_reap_heir (self);
@@ -607,6 +650,8 @@ static int s_open (zc_worker_t *self)
     self->pump =
         zc_pump_new (&self->loop, self->hub, (unsigned)zc_options_number (options, "max-delay"));
     zc_link_attach (self->link, self->hub, self->pump);
+    zc_table_init (&self->registry.clients);
+    zc_duties_set (&self->duties, ZC_INSTRUCTION_DROP, s_drop, self);
     uv_timer_init (&self->loop, &self->tick);
     uv_timer_init (&self->loop, &self->drain);
     self->tick.data = self->drain.data = self;
@@ -633,6 +678,7 @@ static void s_close (zc_worker_t *self)
     zc_taker_destroy (&self->taker);
     uv_run (&self->loop, UV_RUN_DEFAULT); /* runs until the service's handles are closed, too */
     zc_hub_destroy (&self->hub);
+    zc_table_clear (&self->registry.clients);
 }
 
 int zc_worker_run (zc_options_t *options, const char *name, const zc_service_t *service)
@@ -692,6 +738,11 @@ zc_hub_t *zc_worker_hub (zc_worker_t *self)
 zc_pump_t *zc_worker_pump (zc_worker_t *self)
 {
     return self->pump;
+}
+
+zc_registry_t *zc_worker_registry (zc_worker_t *self)
+{
+    return &self->registry;
 }
 
 zc_link_t *zc_worker_link (zc_worker_t *self)

@@ -10,6 +10,7 @@
 #include "lib/engine/link.h"
 #include "lib/config/options.h"
 #include "lib/engine/pump.h"
+#include "lib/engine/registry.h"
 #include "lib/peer/curve.h"
 
 typedef struct zc_worker zc_worker_t;
@@ -143,6 +144,7 @@ bool zc_worker_succeeds (const zc_worker_t *self);
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
 zc_pump_t *zc_worker_pump (zc_worker_t *self);
+zc_registry_t *zc_worker_registry (zc_worker_t *self);
 zc_link_t *zc_worker_link (zc_worker_t *self);
 /*  A reconnect time for one client, in milliseconds, with its random spread. */
 unsigned zc_worker_retry (const zc_worker_t *self);

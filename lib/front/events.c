@@ -150,10 +150,10 @@ void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked)
     s_add (client, chunked, &text);
 }
 
-void zc_events_expired (zc_client_t *client, bool chunked)
+void zc_events_end (zc_client_t *client, bool chunked, const zc_farewell_t *why)
 {
     zc_buf_t text = ZC_BUF_INIT;
-    zc_sse_expired (&text, zc_hub_last_id (client));
+    zc_sse_end (&text, why->code, why->text, zc_hub_last_id (client));
     s_add (client, chunked, &text);
 }
 

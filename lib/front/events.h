@@ -14,7 +14,7 @@ void zc_events_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t
 /*  Tells a stream's client to come back later, at the next boundary of its stream. */
 void zc_events_retry (zc_client_t *client, zc_worker_t *worker, bool chunked);
 
-/*  Tells a stream's client that the stream ends because its token has expired. */
-void zc_events_expired (zc_client_t *client, bool chunked);
+/*  Tells a stream's client why the stream ends. */
+void zc_events_end (zc_client_t *client, bool chunked, const zc_farewell_t *why);
 
 #endif

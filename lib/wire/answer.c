@@ -23,6 +23,7 @@ typedef enum {
     S_LISTED,   /* a zc_slice_t of positions with topics */
     S_LINE,     /* a zc_slice_t: a line */
     S_KEPT,     /* the same, topics with what is kept of them */
+    S_TOLD,     /* the same, instructions with their numbers */
 } s_type_t;
 
 typedef struct {
@@ -67,6 +68,10 @@ static const s_form_t s_forms[ZC_VERBS] = {
                  .fields = {S_AT (head), S_FIELD (S_KEPT, kept, "a list of topics"),
                             S_FIELD (S_PLAIN, next, "plain text")}},
     [ZC_PURGE] = {.kind = ZC_OK, .fields = {S_AT (head), S_COUNT (purged)}},
+    [ZC_INSTRUCT] = {.kind = ZC_OK, .fields = {S_AT (id)}},
+    [ZC_INSTRUCTIONS] = {.kind = ZC_OK,
+                         .fields = {S_AT (head), S_AT (since), S_FIELD (S_LINE, line, "a line"),
+                                    S_FIELD (S_TOLD, listed, "a list of instructions")}},
 };
 
 static const char *const s_words[] = {
@@ -161,6 +166,21 @@ bool zc_topic_kept_next (zc_slice_t *list, zc_topic_kept_t *kept)
            zc_topic_valid (kept->topic.at, kept->topic.len);
 }
 
+void zc_instruction_add (zc_buf_t *list, zc_id_t number, zc_slice_t text)
+{
+    s_add_position (list, number);
+    zc_buf_addc (list, ' ');
+    zc_buf_add (list, text.at, text.len);
+    zc_buf_addc (list, '\n');
+}
+
+bool zc_instruction_next (zc_slice_t *list, zc_id_t *number, zc_slice_t *text)
+{
+    zc_slice_t word;
+    return s_line (list, text) && s_word (text, &word) &&
+           zc_id_parse (word.at, word.len, number) == 0;
+}
+
 static bool s_are_lasts (zc_slice_t list)
 {
     zc_id_t last;
@@ -192,6 +212,16 @@ static bool s_are_kept (zc_slice_t list)
     return true;
 }
 
+static bool s_are_told (zc_slice_t list)
+{
+    zc_id_t number;
+    zc_slice_t text;
+    while (list.len)
+        if (!zc_instruction_next (&list, &number, &text))
+            return false;
+    return true;
+}
+
 /*  Reading. */
 
 static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
@@ -212,6 +242,7 @@ static bool s_read (zc_answer_t *self, const s_field_t *field, zc_slice_t frame)
                (field->type != S_LASTS || s_are_lasts (frame)) &&
                (field->type != S_LISTED || s_are_listed (frame)) &&
                (field->type != S_KEPT || s_are_kept (frame)) &&
+               (field->type != S_TOLD || s_are_told (frame)) &&
                (field->type != S_LINE || zc_line_parse (&line, frame) == 0);
     }
 }

@@ -19,22 +19,25 @@ typedef enum {
 typedef struct {
     zc_verb_t verb; /* of the request */
     zc_answer_kind_t kind;
-    bool more;          /* another part follows (after MSG, even a malformed one) */
-    zc_slice_t code;    /* ERR's; or "malformed"; or "timeout" if there is no answer */
-    zc_slice_t text;    /* the reason, with each of these codes; PING: the version; STATS: JSON */
-    zc_id_t id;         /* PUBLISH */
-    zc_id_t head;       /* SYNC, TOPICS, LIST, PURGE, END */
-    zc_id_t dropped;    /* SYNC */
-    zc_slice_t lasts;   /* SYNC: read it with zc_lasts_next */
-    zc_slice_t line;    /* SYNC: of all these positions; empty: an older broker */
-    zc_id_t doubt;      /* SYNC: positions before this may be of another line too */
-    unsigned left_out;  /* SYNC: how many frames at the end are not there */
-    zc_id_t forgotten;  /* TOPICS */
-    zc_slice_t listed;  /* TOPICS: read it with zc_listed_next */
-    zc_id_t floor;      /* END */
-    zc_id_t since;      /* END of FETCH: the position meant by the request; ZC_ID_NONE if unknown */
-    bool unknown;       /* END of FETCH: history doesn't know the request's own id */
-    uint64_t remaining; /* END of FETCH */
+    bool more;            /* another part follows (after MSG, even a malformed one) */
+    zc_slice_t code;      /* ERR's; or "malformed"; or "timeout" if there is no answer */
+    zc_slice_t text;      /* the reason, with each of these codes; PING: the version; STATS: JSON */
+    zc_id_t id;           /* PUBLISH; INSTRUCT: the number */
+    zc_id_t head;         /* SYNC, TOPICS, LIST, PURGE, END; INSTRUCTIONS: the last number */
+    zc_id_t dropped;      /* SYNC */
+    zc_slice_t lasts;     /* SYNC: read it with zc_lasts_next */
+    zc_slice_t line;      /* SYNC: of all these positions; empty: an older broker; INSTRUCTIONS: of
+                             all these numbers */
+    zc_id_t doubt;        /* SYNC: positions before this may be of another line too */
+    unsigned left_out;    /* SYNC: how many frames at the end are not there */
+    zc_id_t forgotten;    /* TOPICS */
+    zc_slice_t listed;    /* TOPICS: read it with zc_listed_next; INSTRUCTIONS: with
+                             zc_instruction_next */
+    zc_id_t floor;        /* END */
+    zc_id_t since;        /* END of FETCH: the position meant by the request; ZC_ID_NONE if unknown;
+                             INSTRUCTIONS: the list begins after this number */
+    bool unknown;         /* END of FETCH: history doesn't know the request's own id */
+    uint64_t remaining;   /* END of FETCH */
     uint64_t max_payload; /* LIMITS */
     zc_slice_t kept;      /* LIST: read it with zc_topic_kept_next */
     zc_slice_t next;      /* LIST: ask on with it; empty: that was all */
@@ -83,5 +86,9 @@ typedef struct {
 } zc_topic_kept_t;
 void zc_topic_kept_add (zc_buf_t *list, const zc_topic_kept_t *kept);
 bool zc_topic_kept_next (zc_slice_t *list, zc_topic_kept_t *kept);
+
+/*  Instructions (instruction.h), as text, with their numbers. */
+void zc_instruction_add (zc_buf_t *list, zc_id_t number, zc_slice_t text);
+bool zc_instruction_next (zc_slice_t *list, zc_id_t *number, zc_slice_t *text);
 
 #endif

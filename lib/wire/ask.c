@@ -181,6 +181,24 @@ static const zc_refusal_t *s_purge (zc_ask_t *self, const zc_slice_t *args, size
     return self->list.len == 0 ? &s_no_topic : s_topics (self);
 }
 
+static const zc_refusal_t *s_instruct (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                       size_t max_payload)
+{
+    (void)count, (void)max_payload;
+    self->json = args[0];
+    return NULL;
+}
+
+static const zc_refusal_t *s_instructions (zc_ask_t *self, const zc_slice_t *args, size_t count,
+                                           size_t max_payload)
+{
+    static const zc_refusal_t number = {"since", "since is the number of an instruction"};
+    (void)count, (void)max_payload;
+    if (zc_id_parse (args[0].at, args[0].len, &self->since) != 0)
+        return &number;
+    return s_line (self, args[1]);
+}
+
 typedef struct {
     const char *name;
     size_t min, max; /* arguments */
@@ -201,6 +219,8 @@ static const s_verb_t s_verbs[ZC_VERBS] = {
     [ZC_LIMITS] = {"LIMITS", 0, 0, NULL, "LIMITS has no arguments"},
     [ZC_LIST] = {"LIST", 2, 3, s_kept, "LIST count prefix [next]"},
     [ZC_PURGE] = {"PURGE", 1, 1, s_purge, "PURGE topics"},
+    [ZC_INSTRUCT] = {"INSTRUCT", 1, 1, s_instruct, "INSTRUCT instruction"},
+    [ZC_INSTRUCTIONS] = {"INSTRUCTIONS", 2, 2, s_instructions, "INSTRUCTIONS since line"},
 };
 
 const char *zc_verb_name (zc_verb_t verb)
@@ -246,7 +266,7 @@ const char *zc_ask_parse (zc_ask_t *self, const zc_slice_t *frames, size_t count
     const s_verb_t *verb = count ? s_verb_find (frames[0]) : NULL;
     if (!verb) {
         *text = count ? "not a verb: PUBLISH, REPLAY, FETCH, SYNC, TOPICS, STATS, REPORT, PING, "
-                        "LIMITS, LIST, PURGE"
+                        "LIMITS, LIST, PURGE, INSTRUCT, INSTRUCTIONS"
                       : "a request begins with a verb";
         return "verb";
     }
@@ -361,6 +381,13 @@ void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
         break;
     case ZC_PURGE:
         s_put (out, self->list);
+        break;
+    case ZC_INSTRUCT:
+        s_put (out, self->json);
+        break;
+    case ZC_INSTRUCTIONS:
+        s_put_since (out, self);
+        s_put (out, self->line);
         break;
     default: /* verbs without arguments */
         break;

@@ -27,6 +27,8 @@ typedef enum {
     ZC_LIMITS,
     ZC_LIST,
     ZC_PURGE,
+    ZC_INSTRUCT,
+    ZC_INSTRUCTIONS,
     ZC_VERBS, /* the number of verbs */
 } zc_verb_t;
 
@@ -40,7 +42,8 @@ typedef struct {
     zc_message_t message;       /* PUBLISH */
     zc_slice_t headers;         /* PUBLISH */
     zc_since_kind_t since_kind; /* REPLAY, FETCH, TOPICS */
-    zc_id_t since;              /* a position; LIST: of the topic to go on after */
+    zc_id_t since;              /* a position; LIST: of the topic to go on after; INSTRUCTIONS: the
+                                 number of the last one that the asker has */
     zc_slice_t since_text;      /* the request's text; if it is empty, `since` is written */
     const zc_slice_t *frames;   /* REPLAY: the topics; TOPICS: the prefixes */
     size_t frame_count;         /* if 0, the topics are in `list` */
@@ -51,9 +54,10 @@ typedef struct {
     zc_slice_t next;            /* LIST: `next` of the answer before; empty: from the beginning */
     zc_slice_t after;           /* LIST: the topic in `next`, whose position is `since` */
     zc_slice_t nonce;           /* SYNC; empty: don't wait */
-    zc_slice_t line;            /* FETCH, SYNC: the line of `since` or `have`; empty: not known */
+    zc_slice_t line;            /* FETCH, SYNC: the line of `since` or `have`; empty: not known;
+                                 INSTRUCTIONS: of `since` */
     zc_id_t have;               /* SYNC: the last position that the asker has from a broker */
-    zc_slice_t name, json;      /* REPORT */
+    zc_slice_t name, json;      /* REPORT; INSTRUCT: json, which isn't looked at */
 } zc_ask_t;
 
 /*  Parses a request. Returns NULL; or the code of the error, with one sentence in *text. Delimiter

@@ -98,6 +98,7 @@ static const s_field_t s_fields[] = {
     [25] = {S_AT (request_flags), S_CLIENT, 0, NULL, 3},
     [26] = {S_AT (owed_header), S_CLIENT, 0, NULL, 8},
     [27] = {S_AT (owed_content), S_CLIENT, 0, NULL, UINT16_MAX},
+    [28] = {S_AT (client), S_CLIENT, 0, NULL, UINT64_MAX},
 };
 #define S_FIELDS (sizeof s_fields / sizeof *s_fields)
 

@@ -13,7 +13,7 @@
 
 /*  The version of this format. A process hands its clients only to a successor with the same
  *  version: any new field or kind makes another version. */
-#define ZC_HANDOVER_VERSION 1
+#define ZC_HANDOVER_VERSION 2
 #define ZC_HANDOVER_FRAME_MAX (4u << 20) /* bytes after the length */
 #define ZC_HANDOVER_ADDRESS_MAX 64
 
@@ -65,6 +65,7 @@ typedef struct {
     zc_slice_t address;  /* by which its connections are counted */
     zc_slice_t peer;     /* the client that a proxy names */
     uint64_t port;       /* of that */
+    uint64_t client;     /* its id */
     /*  Of a FastCGI request: its id, whether its body isn't complete (1) and its connection is to
      *  be kept (2), and the bytes that a record still owes. */
     uint64_t request, request_flags, owed_header, owed_content;

@@ -160,10 +160,9 @@ static void s_stale (zc_buf_t *out, bool stale, zc_id_t position)
     s_own_end (out, position);
 }
 
-void zc_sse_expired (zc_buf_t *out, zc_id_t position)
+void zc_sse_end (zc_buf_t *out, const char *code, const char *text, zc_id_t position)
 {
-    zc_buf_adds (out, "event: zcast.end\n"
-                      "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n");
+    zc_buf_addf (out, "event: zcast.end\ndata: {\"code\":\"%s\",\"message\":\"%s\"}\n", code, text);
     s_own_end (out, position);
 }
 

@@ -24,8 +24,9 @@ void zc_sse_retry (zc_buf_t *out, unsigned ms);
  *  are lines that the block of the first event continues. */
 void zc_sse_open (zc_buf_t *out, unsigned retry_ms);
 void zc_sse_busy (zc_buf_t *out, unsigned retry_ms);
-/*  Appends the event `zcast.end`: the stream ends because its token has expired. It has the id
- *  `position`, or none if that is ZC_ID_NONE. */
-void zc_sse_expired (zc_buf_t *out, zc_id_t position);
+/*  Appends the event `zcast.end`: the stream ends, for the reason `code` and in the words of
+ * `text`, which need no escaping in JSON. It has the id with which the client can come back, unless
+ * that isn't known. */
+void zc_sse_end (zc_buf_t *out, const char *code, const char *text, zc_id_t position);
 
 #endif

@@ -48,6 +48,8 @@ static void s_check (zc_answer_t *answer)
     size_t lines = 0;
     while (zc_lasts_next (&answer->lasts, &last))
         lines++;
+    while (answer->verb == ZC_INSTRUCTIONS && zc_instruction_next (&answer->listed, &last, &topic))
+        continue;
     while (zc_listed_next (&answer->listed, &last, &topic))
         lines += zc_topic_valid (topic.at, topic.len) ? 1 : ZC_TOPICS_MAX + 1;
     zc_topic_kept_t kept;

@@ -64,7 +64,8 @@ static void s_check_writing (const zc_ask_t *request)
         zc_slice_compare (again.next, request->next) != 0 ||
         zc_slice_compare (again.nonce, request->nonce) != 0 ||
         zc_slice_compare (again.headers, request->headers) != 0 ||
-        zc_slice_compare (again.json, request->json) != 0)
+        zc_slice_compare (again.json, request->json) != 0 ||
+        zc_slice_compare (again.line, request->line) != 0)
         abort ();
 }
 

@@ -37,7 +37,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/doctor_socket_fuzz \
 	tests/fuzz/since_fuzz \
 	tests/fuzz/format_fuzz \
-	tests/fuzz/ndjson_fuzz
+	tests/fuzz/ndjson_fuzz \
+	tests/fuzz/instruction_fuzz
 FUZZ_LIBS = libzcast.a $(CZMQ_LIBS) $(ZMQ_LIBS) $(LOOP_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(FUZZER_LIBS)
 
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -49,6 +50,9 @@ else
 FUZZ_MAIN = tests/fuzz/replay.c
 TESTS += $(FUZZ_TARGETS)
 endif
+
+tests_fuzz_instruction_fuzz_SOURCES = tests/fuzz/instruction_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_instruction_fuzz_LDADD = $(FUZZ_LIBS)
 
 tests_fuzz_traceparent_fuzz_SOURCES = tests/fuzz/traceparent_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_traceparent_fuzz_LDADD = $(FUZZ_LIBS)

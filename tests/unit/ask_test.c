@@ -76,6 +76,9 @@ static void s_good (void **state)
         {"LIST|10||7-0 a b", ZC_LIST, "", false},
         {"#1|PURGE|a", ZC_PURGE, "#1", false},
         {"PURGE|a\nb", ZC_PURGE, "", false},
+        {"INSTRUCT|{}", ZC_INSTRUCT, "", false},
+        {"#1|INSTRUCTIONS|7-0|1-0.a", ZC_INSTRUCTIONS, "#1", false},
+        {"INSTRUCTIONS|0-0|?", ZC_INSTRUCTIONS, "", false},
     };
     for (size_t i = 0; i < LENGTH (good); i++) {
         zc_ask_t request;
@@ -172,6 +175,12 @@ static const struct {
     {"PURGE|a\n", "topic"},
     {"PURGE|a\x01", "topic"},
     {"PURGE|a|b", "arguments"},
+    {"INSTRUCT", "arguments"},
+    {"INSTRUCT|{}|", "arguments"},
+    {"INSTRUCTIONS|0-0", "arguments"},
+    {"INSTRUCTIONS|7|?", "since"},
+    {"INSTRUCTIONS|0-0|", "arguments"},
+    {"INSTRUCTIONS|0-0|a b", "arguments"},
 };
 
 static void s_bad (void **state)

@@ -12,6 +12,11 @@ TESTS += tests/unit/subscriber_test
 tests_unit_subscriber_test_SOURCES = tests/unit/subscriber_test.c tests/unit/unit.h
 tests_unit_subscriber_test_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/instruction_test
+TESTS += tests/unit/instruction_test
+tests_unit_instruction_test_SOURCES = tests/unit/instruction_test.c tests/unit/unit.h
+tests_unit_instruction_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/answer_test
 TESTS += tests/unit/answer_test
 tests_unit_answer_test_SOURCES = tests/unit/answer_test.c tests/unit/unit.h

@@ -168,12 +168,12 @@ static void s_staleness (void **state)
     zc_buf_clear (&out);
 }
 
-static void s_expired (void **state)
+static void s_ended (void **state)
 {
     (void)state;
     zc_buf_t out = ZC_BUF_INIT;
-    zc_sse_expired (&out, POSITION);
-    zc_sse_expired (&out, ZC_ID_NONE);
+    zc_sse_end (&out, "token", "the token has expired", POSITION);
+    zc_sse_end (&out, "token", "the token has expired", ZC_ID_NONE);
 #define END              \
     "event: zcast.end\n" \
     "data: {\"code\":\"token\",\"message\":\"the token has expired\"}\n"
@@ -203,7 +203,7 @@ int main (void)
         cmocka_unit_test (s_blocks),    cmocka_unit_test (s_default_event),
         cmocka_unit_test (s_json),      cmocka_unit_test (s_json_binary),
         cmocka_unit_test (s_verdicts),  cmocka_unit_test (s_heartbeats),
-        cmocka_unit_test (s_staleness), cmocka_unit_test (s_expired),
+        cmocka_unit_test (s_staleness), cmocka_unit_test (s_ended),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
