@@ -324,6 +324,8 @@ static void s_told (void *arg, const zc_answer_t *answer)
 {
     zc_worker_t *self = arg;
     self->asks = false;
+    if (answer->kind == ZC_NO_ANSWER)
+        return; /* perhaps the worker is ending */
     zc_duties_hear (&self->duties, answer);
     zc_pump_kick (self->pump);
 }
