@@ -108,12 +108,10 @@ static bool s_id (zc_slice_t text, zc_id_t *id)
 static bool s_epoch (zc_log_entry_t *self)
 {
     zc_slice_t rest = self->head, lost;
-    if (!s_take (&rest, ' ', &lost) || !s_take (&rest, ' ', &self->broker) ||
-        !s_id (rest, &self->tail))
+    zc_id_t tail;
+    if (!s_take (&rest, ' ', &lost) || !s_take (&rest, ' ', &self->broker) || !s_id (rest, &tail))
         return false;
     self->lost = !zc_slice_is (lost, "0");
-    if (!zc_slice_is (lost, "2"))
-        self->tail = ZC_ID_NONE;
     return true;
 }
 

@@ -24,8 +24,7 @@ typedef struct {
     zc_entry_kind_t kind;
     zc_id_t id;
     uint64_t number;    /* one more than that of the entry before */
-    bool lost;          /* EPOCH: messages before it may be lost, ... */
-    zc_id_t tail;       /* ... but not for brokers that had read up to here; or ZC_ID_NONE */
+    bool lost;          /* EPOCH: messages before it may be lost */
     zc_slice_t head;    /* MESSAGE: broker, sequence, topic and headers: zc_log_head_write;
                            EPOCH: what the script wrote */
     zc_slice_t broker;  /* the name of the broker that has added it */

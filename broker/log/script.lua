@@ -396,9 +396,8 @@ end
 
 -- epoch, NAME, RUN, position, number, lost, raise: the log goes on, on this server, above the position and the number, and above all
 -- that any broker has named. `lost`: '1' where positions were given that the log lacks; `raise`: '1' where the log is open, and only
--- its positions are to go on after that one. The entry has: '0'; or '1', if messages before it may be lost; or '2', if those up to the
--- tail are lost for brokers that haven't read them; then the broker's name and the tail. Answers: the number of the entry, or for how
--- many ms to wait.
+-- its positions are to go on after that one. The entry has '1' if messages before it may be lost, else '0'; then the broker's name
+-- and the tail. Answers: the number of the entry, or for how many ms to wait.
 if verb == 'epoch' then
     local lost = ARGV[6]
     if known_run ~= run then
@@ -406,10 +405,8 @@ if verb == 'epoch' then
             return {'wait', tostring(remains())}
         end
         local tail_ms, tail_counter = split(tail)
-        if misses_one() then
+        if misses_one() or after(tail_ms, tail_counter, ms, counter) or tail_number > number then
             lost = '1'
-        elseif lost == '0' and (after(tail_ms, tail_counter, ms, counter) or tail_number > number) then
-            lost = '2'
         end
         number = math.max(number, tail_number)
         if after(tail_ms, tail_counter, ms, counter) then

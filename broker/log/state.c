@@ -77,8 +77,8 @@ struct zc_log_state {
     zc_id_t from;    /* the last position read */
     zc_id_t last;    /* that of the last entry that has a number, */
     uint64_t number; /* and the number */
-    zc_id_t had;     /* `last` when the log was found closed */
     bool unknown;    /* the log doesn't know that position: the next entry's number isn't known */
+    bool ahead;      /* MENDING: that entry isn't in the log yet, as far as is known */
     uint64_t goal;   /* the log's last number and position at the last join */
     zc_id_t goal_id;
     zc_id_t owed;         /* an earlier goal that wasn't reached before the log lost it, */
@@ -665,7 +665,7 @@ static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
     self->phase = closed ? S_MENDING : self->doubt ? S_CHECKING : S_OPEN;
     if (!closed)
         return;
-    self->had = self->last;
+    self->ahead = self->kept_count > 0 && !answer->placed && self->last > answer->last;
     self->retry_ms = 0;
     zc_warn (
         ZC_EVENT ("log.restored",
@@ -752,6 +752,7 @@ static void s_began_epoch (zc_log_state_t *self, const zc_log_answer_t *answer)
 static void s_restored (zc_log_state_t *self)
 {
     self->log_number = self->restored;
+    self->ahead &= self->restored < self->number;
     self->figures.restored += self->restoring;
 }
 
@@ -797,7 +798,8 @@ long zc_log_state_wait_ms (const zc_log_state_t *self, uint64_t now_ms)
 bool zc_log_state_reads (const zc_log_state_t *self, zc_slice_t run, zc_id_t *after)
 {
     *after = self->from;
-    return self->joins > 0 && run.len > 0 && zc_slice_is (run, self->run) && self->phase != S_AWAY;
+    return self->joins > 0 && run.len > 0 && zc_slice_is (run, self->run) &&
+           self->phase != S_AWAY && !(self->phase == S_MENDING && self->ahead);
 }
 
 static void s_foreign (zc_log_state_t *self, const zc_log_entry_t *entry, const char *why)
@@ -855,7 +857,7 @@ static void s_message (zc_log_state_t *self, const zc_log_entry_t *entry)
 static void s_read_epoch (zc_log_state_t *self, const zc_log_entry_t *entry)
 {
     s_keep (self, entry, NULL);
-    if (entry->lost && (!entry->tail || self->had < entry->tail))
+    if (entry->lost)
         self->config.lost (self->config.arg, entry->id - 1);
     self->config.read (self->config.arg, entry, NULL, NULL);
 }
