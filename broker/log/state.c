@@ -634,14 +634,12 @@ static bool s_forked (const zc_log_state_t *self, const zc_log_answer_t *answer)
 }
 
 /*  What was read beyond the fork is nothing that the log lacks. It is lost, and nobody else may
- *  know: an epoch tells all. */
-static void s_leave_fork (zc_log_state_t *self, const zc_log_answer_t *answer)
+ *  know: an epoch after `id` tells all. */
+static void s_leave_fork (zc_log_state_t *self, zc_id_t id)
 {
     self->raise_lost = true;
-    if (self->raise <= answer->last)
-        self->raise = answer->last + 1;
-    self->unknown = true;
-    self->number = 0;
+    if (self->raise <= id)
+        self->raise = id + 1;
     while (self->kept_count)
         s_drop_kept (self);
 }
@@ -653,10 +651,13 @@ static void s_joined (zc_log_state_t *self, const zc_log_answer_t *answer)
     if (self->status != ZC_LOG_FUTURE)
         s_heal (self);
     zc_line_parse (&self->line, answer->line);
-    if (first)
+    if (first) {
         s_place (self, answer);
-    else if (s_forked (self, answer))
-        s_leave_fork (self, answer);
+    } else if (s_forked (self, answer)) {
+        s_leave_fork (self, answer->last);
+        self->unknown = true;
+        self->number = 0;
+    }
     self->goal = self->log_number = answer->number;
     self->goal_id = answer->last;
     s_look_whether_caught_up (self);
@@ -822,6 +823,7 @@ static bool s_follows (zc_log_state_t *self, const zc_log_entry_t *entry)
         return true;
     if (entry->number < expected && !self->unknown) {
         s_foreign (self, entry, "its number was there before");
+        s_leave_fork (self, entry->id);
         self->config.lost (self->config.arg, entry->id);
         return false;
     }

@@ -978,6 +978,14 @@ static void test_a_loss_that_nobody_knows (void **state)
     s_live (821, 2, true);
 }
 
+/*  The log is gone; a broker that had read nothing makes it anew, and the numbers begin again. The
+ * one that had read it comes back to others' entries with these numbers. */
+static void test_a_log_that_a_newcomer_makes_anew (void **state)
+{
+    (void)state;
+    s_live (10805, 2, false);
+}
+
 int main (void)
 {
     zc_log_level (ZC_LOG_ERROR);
@@ -989,6 +997,7 @@ int main (void)
         cmocka_unit_test (test_two_forks_of_which_neither_is_in_the_log),
         cmocka_unit_test (test_a_fork_behind_which_the_log_was_opened),
         cmocka_unit_test (test_a_loss_that_nobody_knows),
+        cmocka_unit_test (test_a_log_that_a_newcomer_makes_anew),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
