@@ -412,7 +412,7 @@ size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed)
     return zc_redis_subscriptions_wanted (self->subscriptions);
 }
 
-size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3])
+size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[4])
 {
     size_t count = zc_publisher_pollitems (self->publisher, items);
     return self->redis ? count + zc_redis_pollitems (self->redis, items + count) : count;

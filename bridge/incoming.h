@@ -48,7 +48,7 @@ const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint
 size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed);
 
 /*  For the owner's zmq_poll: 0 to 3 items; the timeout in ms; and the call after the poll. */
-size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[3]);
+size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[4]);
 long zc_incoming_timeout (const zc_incoming_t *self);
 void zc_incoming_run (zc_incoming_t *self);
 

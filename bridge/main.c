@@ -511,7 +511,7 @@ static bool s_is_drained (const s_bridge_t *self)
 
 static void s_turn (s_bridge_t *self)
 {
-    zmq_pollitem_t items[6 + ZC_OUTGOING_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[7 + ZC_OUTGOING_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
     size_t count = 1;
     long wait = s_until (self->report_at);
     count += zc_incoming_pollitems (self->incoming, items + count);

@@ -45,7 +45,7 @@ const char *zc_outgoing_state (const zc_outgoing_t *self, const char **complaint
 bool zc_outgoing_is_idle (const zc_outgoing_t *self);
 
 /*  For the owner's zmq_poll. */
-#define ZC_OUTGOING_ITEMS 7
+#define ZC_OUTGOING_ITEMS 8
 size_t zc_outgoing_pollitems (zc_outgoing_t *self, zmq_pollitem_t items[ZC_OUTGOING_ITEMS]);
 long zc_outgoing_timeout (const zc_outgoing_t *self);
 void zc_outgoing_run (zc_outgoing_t *self);

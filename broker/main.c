@@ -134,7 +134,8 @@ static const zc_option_t s_options[] = {
      .max = 4096,
      .argument = "none|URL",
      .help = "the Redis or Valkey whose Stream orders messages: redis://[USER:PASSWORD@]HOST[:PORT]"
-             "[/DATABASE] or unix:///PATH[?db=N]; none: the broker orders them"},
+             "[/DATABASE] or unix:///PATH[?db=N]; redis+sentinel://HOST,HOST/NAME: the one that "
+             "Sentinels call so; none: the broker orders them"},
     {.name = "log-name",
      .type = ZC_OPT_TEXT,
      .preset = "zcast",

@@ -76,6 +76,7 @@ libzcast_a_SOURCES = \
 	lib/redis/arena.c lib/redis/arena.h \
 	lib/redis/redis.c lib/redis/redis.h \
 	lib/redis/reply.c lib/redis/reply.h \
+	lib/redis/sentinel.c lib/redis/sentinel.h \
 	lib/engine/channel.c lib/engine/channel.h \
 	lib/engine/client.c lib/engine/client.h \
 	lib/engine/encoder.c lib/engine/encoder.h \

@@ -36,7 +36,7 @@ const char *zc_sequencer_complaint (zc_sequencer_t *self, bool *final);
 /*  Adds what STATS tells of the log. */
 void zc_sequencer_json (zc_sequencer_t *self, json_t *into);
 
-#define ZC_SEQUENCER_ITEMS 2
+#define ZC_SEQUENCER_ITEMS (2 * ZC_REDIS_ITEMS)
 /*  For the owner's zmq_poll: the items to poll (up to ZC_SEQUENCER_ITEMS), the timeout in ms, and
  *  the call after the poll. */
 size_t zc_sequencer_pollitems (zc_sequencer_t *self, zmq_pollitem_t *items);

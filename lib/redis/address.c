@@ -7,20 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "lib/base/buf.h"
 #include "lib/base/text.h"
 
 #define S_PORT 6379
+#define S_SENTINEL_PORT 26379
+#define S_SENTINELS_MAX 100
 #define S_DATABASE_MAX 65535
 
 /*  The error for a URL of any other form. */
-static const char s_form[] = "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
-                             "unix:///PATH[?db=N]";
+static const char s_form[] = "expected redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], "
+                             "unix:///PATH[?db=N] or redis+sentinel://HOST[:PORT],.../NAME";
 static const char s_escape[] = "a '%' is followed by two hexadecimal digits, and stands for no NUL "
                                "byte; '%' itself is %25";
 static const char s_port[] = "after the host's ':' comes a port from 1 to 65535";
 static const char s_ipv6[] = "an IPv6 address is in brackets: redis://[::1]:6379";
 static const char s_database[] = "a database is a number from 0 to 65535";
 static const char s_query_is[] = "after '?' comes db=N, and nothing else";
+static const char s_sentinels[] = "Sentinels are hosts (at most 100) with ',' between them, and "
+                                  "then '/' and the master's name: "
+                                  "redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster";
 static const char s_tls[] = "TLS is not supported: use a tunnel that begins on this machine";
 
 /*  Decodes a part. Returns NULL, or the error. */
@@ -76,22 +82,21 @@ static const char *s_credentials (zc_address_t *address, zc_slice_t *rest, size_
 
 /*  An address in brackets. Its zone comes after "%25" (RFC 6874 §2), or after a bare '%', as
  *  people write it. */
-static const char *s_ipv6_host (zc_address_t *address, zc_slice_t text)
+static const char *s_ipv6_host (char **host, zc_slice_t text)
 {
     const char *percent = memchr (text.at, '%', text.len);
     size_t before = percent ? (size_t)(percent - text.at) : text.len;
     bool escaped = text.len - before > 3 && memcmp (percent, "%25", 3) == 0;
     if (!percent || escaped)
-        return s_decode (text, &address->host);
-    address->host = strndup (text.at, text.len);
+        return s_decode (text, host);
+    *host = strndup (text.at, text.len);
     return NULL;
 }
 
-/*  "host", "host:port", "[::1]:port". */
-static const char *s_host (zc_address_t *address, zc_slice_t text)
+/*  "host", "host:port", "[::1]:port". *port is the default one. */
+static const char *s_host (char **name, int *port_number, zc_slice_t text)
 {
     static const char local[] = "127.0.0.1";
-    address->port = S_PORT;
     bool brackets = text.len > 0 && text.at[0] == '[';
     const char *end = text.len ? memchr (text.at, brackets ? ']' : ':', text.len) : NULL;
     if (brackets && !end)
@@ -103,13 +108,13 @@ static const char *s_host (zc_address_t *address, zc_slice_t text)
         return s_ipv6;
     if (host.len == 0)
         host = (zc_slice_t){local, strlen (local)};
-    const char *error = brackets ? s_ipv6_host (address, host) : s_decode (host, &address->host);
+    const char *error = brackets ? s_ipv6_host (name, host) : s_decode (host, name);
     if (error || port.len == 0)
         return error;
     if (port.at[0] != ':')
         return s_port;
-    error = s_number ((zc_slice_t){port.at + 1, port.len - 1}, 65535, s_port, &address->port);
-    return error ? error : address->port > 0 ? NULL : s_port;
+    error = s_number ((zc_slice_t){port.at + 1, port.len - 1}, 65535, s_port, port_number);
+    return error ? error : *port_number > 0 ? NULL : s_port;
 }
 
 static const char *s_query (zc_address_t *address, zc_slice_t query)
@@ -141,8 +146,9 @@ static const char *s_tcp (zc_address_t *address, zc_slice_t rest)
     const char *error = s_credentials (address, &rest, rest.len);
     zc_slice_t query = s_cut (&rest, '?');
     zc_slice_t database = s_cut (&rest, '/');
+    address->port = S_PORT;
     if (!error)
-        error = s_host (address, rest);
+        error = s_host (&address->host, &address->port, rest);
     if (!error && database.len)
         error = s_number (database, S_DATABASE_MAX, s_database, &address->database);
     return error ? error : s_query (address, query);
@@ -161,18 +167,73 @@ static const char *s_unix (zc_address_t *address, zc_slice_t rest)
     return error ? error : s_query (address, query);
 }
 
+static const char *s_sentinel (zc_address_t *address, zc_slice_t *rest)
+{
+    zc_slice_t one = *rest;
+    *rest = s_cut (&one, ',');
+    if (one.len == 0 || address->sentinel_count == S_SENTINELS_MAX)
+        return s_sentinels;
+    size_t size = (address->sentinel_count + 1) * sizeof *address->sentinels;
+    zc_place_t *places = realloc (address->sentinels, size);
+    if (!places)
+        abort ();
+    address->sentinels = places;
+    zc_place_t *place = &places[address->sentinel_count++];
+    *place = (zc_place_t){.port = S_SENTINEL_PORT};
+    return s_host (&place->host, &place->port, one);
+}
+
+static const char *s_sentinel_list (zc_address_t *address, zc_slice_t rest)
+{
+    const char *error = s_credentials (address, &rest, rest.len);
+    zc_slice_t query = s_cut (&rest, '?');
+    const char *slash = rest.len ? memchr (rest.at, '/', rest.len) : NULL;
+    if (!slash || slash + 1 == rest.at + rest.len)
+        return error ? error : s_sentinels;
+    zc_slice_t service = s_cut (&rest, '/');
+    bool more = true;
+    while (!error && more) {
+        more = rest.len && memchr (rest.at, ',', rest.len);
+        error = s_sentinel (address, &rest);
+    }
+    if (!error)
+        error = s_decode (service, &address->service);
+    return error ? error : s_query (address, query);
+}
+
 static const char *s_parse (const char *url, zc_address_t *address)
 {
     static const struct {
         const char *scheme;
         const char *(*parse) (zc_address_t *address, zc_slice_t rest);
-    } schemes[] = {{"redis://", s_tcp}, {"unix://", s_unix}, {"redis+socket://", s_unix}};
+    } schemes[] = {{"redis://", s_tcp},
+                   {"unix://", s_unix},
+                   {"redis+socket://", s_unix},
+                   {"redis+sentinel://", s_sentinel_list}};
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         size_t len = strlen (schemes[i].scheme);
         if (strncasecmp (url, schemes[i].scheme, len) == 0)
             return schemes[i].parse (address, (zc_slice_t){url + len, strlen (url + len)});
     }
     return strncasecmp (url, "rediss://", 9) == 0 ? s_tls : s_form;
+}
+
+/*  For logs. */
+static void s_show (zc_address_t *self)
+{
+    zc_buf_t shown = ZC_BUF_INIT;
+    if (self->path)
+        zc_buf_addf (&shown, "unix://%s", self->path);
+    else if (self->service)
+        zc_buf_addf (&shown, "%s of the Sentinels at ", self->service);
+    zc_place_t one = {self->host, self->port};
+    const zc_place_t *places = self->sentinels ? self->sentinels : &one;
+    size_t count = self->sentinels ? self->sentinel_count : self->host ? 1 : 0;
+    for (size_t i = 0; i < count; i++)
+        zc_buf_addf (&shown, strchr (places[i].host, ':') ? "%s[%s]:%d" : "%s%s:%d", i ? "," : "",
+                     places[i].host, places[i].port);
+    zc_buf_addc (&shown, 0);
+    self->shown = (char *)shown.data;
 }
 
 int zc_address_parse (const char *url, zc_address_t *address, char *error, size_t size)
@@ -184,20 +245,35 @@ int zc_address_parse (const char *url, zc_address_t *address, char *error, size_
         snprintf (error, size, "%s", wrong);
         return -1;
     }
-    size_t room = 32 + strlen (address->path ? address->path : address->host);
-    address->shown = malloc (room);
-    if (!address->shown)
-        abort ();
-    if (address->path)
-        snprintf (address->shown, room, "unix://%s", address->path);
-    else
-        snprintf (address->shown, room, strchr (address->host, ':') ? "[%s]:%d" : "%s:%d",
-                  address->host, address->port);
+    s_show (address);
     return 0;
+}
+
+static char *s_copy (const char *text)
+{
+    char *copy = text ? strdup (text) : NULL;
+    if (text && !copy)
+        abort ();
+    return copy;
+}
+
+void zc_address_sentinel (const zc_address_t *self, size_t index, bool authenticates,
+                          zc_address_t *sentinel)
+{
+    const zc_place_t *place = &self->sentinels[index];
+    *sentinel = (zc_address_t){.host = s_copy (place->host),
+                               .port = place->port,
+                               .user = authenticates ? s_copy (self->user) : NULL,
+                               .password = authenticates ? s_copy (self->password) : NULL};
+    s_show (sentinel);
 }
 
 void zc_address_clear (zc_address_t *self)
 {
+    for (size_t i = 0; i < self->sentinel_count; i++)
+        free (self->sentinels[i].host);
+    free (self->sentinels);
+    free (self->service);
     free (self->path);
     free (self->host);
     free (self->user);

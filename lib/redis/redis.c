@@ -10,6 +10,11 @@
  *  in turn; each attempt looks the name up anew, since names move. PING finds a silent peer.
  *  Delays between attempts double, with full jitter.
  *
+ *  Where Sentinels know the master, one of them is asked each second, in turn, over a connection of
+ *  its own, also while the master answers: it may have been cut off from them, and then others
+ * write to another one by now. Rejected: a subscription to their events, which a connection that
+ * breaks loses.
+ *
  *  Redis answers in order, so the replies that it owes are a queue of tags. Messages of
  *  subscriptions come between the replies, and have no tag. */
 #include "lib/redis/redis.h"
@@ -24,12 +29,16 @@
 #include "lib/base/log.h"
 #include "lib/base/resolve.h"
 #include "lib/redis/arena.h"
+#include "lib/redis/sentinel.h"
 
 #define S_CONNECT_MS 5000
 #define S_BACKOFF_MIN_MS 100
 #define S_BACKOFF_MAX_MS 5000
 #define S_PING_MS 10000   /* without a byte: then PING is sent */
 #define S_ANSWER_MS 10000 /* without a byte after that: the peer is gone */
+#define S_ASK_MS 1000     /* between questions to Sentinels, ... */
+#define S_ASK_SOON_MS 100 /* ... and while the master isn't connected */
+#define S_ASKED_MS 1000   /* for which a Sentinel may take to answer */
 #define S_READS 64        /* reads of 16 KiB before the owner has its turn */
 #define S_REPLY_MAX ((size_t)64 << 20)
 
@@ -42,10 +51,16 @@ struct zc_redis {
     zc_resolve_t *names;     /* of this attempt; NULL: a Unix socket, or not looked up yet */
     size_t tried;            /* addresses tried so far */
     s_state_t state;
-    uint64_t since_ms;   /* monotonic: when this state began, or when waiting ends */
-    uint64_t heard_ms;   /* last byte from the peer */
-    uint64_t pinged_ms;  /* when PING was sent; 0: not since the last byte */
-    bool unsent;         /* the output buffer isn't empty */
+    zc_sentinel_t *sentinel;       /* NULL: the address is that of Redis */
+    zc_redis_t *asker;             /* the connection to a Sentinel; NULL: none now */
+    uint64_t ask_ms;               /* when to ask the next one; or to give up the present one */
+    bool quiet;                    /* an asker: its owner logs */
+    zc_sentinel_verdict_t verdict; /* an asker's */
+    bool answered;                 /* it has one */
+    uint64_t since_ms;             /* monotonic: when this state began, or when waiting ends */
+    uint64_t heard_ms;             /* last byte from the peer */
+    uint64_t pinged_ms;            /* when PING was sent; 0: not since the last byte */
+    bool unsent;                   /* the output buffer isn't empty */
     bool given_up;       /* by us; the owner hasn't confirmed since that the connection works */
     char complaint[256]; /* the present failure, which has been logged */
     unsigned backoff_ms;
@@ -70,6 +85,8 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
     if (config->many)
         self->arena = zc_reply_arena_new ();
     self->backoff_ms = S_BACKOFF_MIN_MS;
+    if (config->address->sentinels)
+        self->sentinel = zc_sentinel_new (config->address);
     return self;
 }
 
@@ -81,6 +98,8 @@ void zc_redis_destroy (zc_redis_t **self_p)
     *self_p = NULL;
     if (self->context)
         redisFree (self->context);
+    zc_redis_destroy (&self->asker);
+    zc_sentinel_destroy (&self->sentinel);
     zc_resolve_destroy (&self->names);
     zc_reply_arena_destroy (&self->arena);
     free (self->owed);
@@ -125,7 +144,7 @@ static void s_complain (zc_redis_t *self, const char *what, const char *reason)
     bool was_good = self->state == S_READY && !self->given_up;
     bool said = !was_good && strcmp (self->complaint, reason) == 0;
     zc_log (
-        said ? ZC_LOG_DEBUG : ZC_LOG_WARN,
+        said || self->quiet ? ZC_LOG_DEBUG : ZC_LOG_WARN,
         ZC_EVENT ("redis.lost redis connection what error", "redis %s (%s): %s: %s; trying again"),
         self->config.address->shown, self->config.name, what, reason);
     snprintf (self->complaint, sizeof self->complaint, "%s", reason);
@@ -179,8 +198,9 @@ static void s_enter (zc_redis_t *self, s_state_t state)
 static bool s_dial (zc_redis_t *self, const char *host, char *reason, size_t size)
 {
     const zc_address_t *address = self->config.address;
+    int port = self->sentinel ? zc_sentinel_port (self->sentinel) : address->port;
     self->context = address->path ? redisConnectUnixNonBlock (address->path)
-                                  : redisConnectNonBlock (host, address->port);
+                                  : redisConnectNonBlock (host, port);
     if (self->context && !self->context->err) {
         zc_reply_bound (self->context->reader);
         if (self->arena)
@@ -214,7 +234,13 @@ static void s_connect (zc_redis_t *self)
             s_fail (self, reason);
         return;
     }
-    self->names = zc_resolve_new (self->config.address->host);
+    const char *host =
+        self->sentinel ? zc_sentinel_host (self->sentinel) : self->config.address->host;
+    if (!host) {
+        self->since_ms = zc_mono_ms () + S_ASK_MS; /* the Sentinels' answer is waited for */
+        return;
+    }
+    self->names = zc_resolve_new (host);
     self->tried = 0;
     s_enter (self, S_LOOKING_UP);
 }
@@ -308,8 +334,9 @@ static bool s_greeting_reply (zc_redis_t *self, const redisReply *reply)
     if (!self->given_up) {
         self->complaint[0] = 0;
         self->backoff_ms = S_BACKOFF_MIN_MS;
-        zc_info (ZC_EVENT ("redis.connected redis connection", "redis %s (%s): connected"),
-                 self->config.address->shown, self->config.name);
+        zc_log (self->quiet ? ZC_LOG_DEBUG : ZC_LOG_INFO,
+                ZC_EVENT ("redis.connected redis connection", "redis %s (%s): connected"),
+                self->config.address->shown, self->config.name);
     }
     self->config.ready (self->config.arg);
     return self->state == S_READY;
@@ -464,9 +491,101 @@ static void s_keep_alive (zc_redis_t *self)
     }
 }
 
+/*  Sentinels ----------------------------------------------------------------------------------- */
+
+static char s_question;
+
+static void s_asker_ready (void *arg)
+{
+    zc_redis_t *self = arg;
+    const char *words[ZC_SENTINEL_WORDS];
+    zc_sentinel_question (self->sentinel, words);
+    zc_redis_command (self->asker, &s_question, ZC_SENTINEL_WORDS, words, NULL);
+}
+
+/*  The master is known, or it is another one than before. */
+static void s_move (zc_redis_t *self)
+{
+    char reason[ZC_HOST_MAX + 64];
+    const char *host = zc_sentinel_host (self->sentinel);
+    snprintf (reason, sizeof reason, "the Sentinels' master is %s, port %d", host,
+              zc_sentinel_port (self->sentinel));
+    zc_info (ZC_EVENT ("redis.master redis connection master port",
+                       "redis %s (%s): the master is %s, port %d"),
+             self->config.address->shown, self->config.name, host,
+             zc_sentinel_port (self->sentinel));
+    if (self->state != S_WAITING)
+        s_fail (self, reason);
+    self->backoff_ms = S_BACKOFF_MIN_MS;
+    self->since_ms = zc_mono_ms ();
+}
+
+static void s_asker_reply (void *arg, void *tag, const redisReply *reply)
+{
+    zc_redis_t *self = arg;
+    char why[128] = "";
+    (void)tag;
+    self->asker->answered = true;
+    self->asker->verdict = zc_sentinel_answered (self->sentinel, reply, why, sizeof why);
+    snprintf (self->asker->complaint, sizeof self->asker->complaint, "%s", why);
+}
+
+static void s_asker_lost (void *arg)
+{
+    (void)arg;
+}
+
+static void s_ask (zc_redis_t *self)
+{
+    static const zc_redis_config_t hooks = {
+        .name = "sentinel", .ready = s_asker_ready, .reply = s_asker_reply, .lost = s_asker_lost};
+    zc_redis_config_t config = hooks;
+    config.address = zc_sentinel_asked (self->sentinel);
+    config.arg = self;
+    self->asker = zc_redis_new (&config);
+    self->asker->quiet = true;
+    self->ask_ms = zc_mono_ms () + S_ASKED_MS;
+}
+
+/*  The Sentinel has answered, or it doesn't. */
+static void s_asked (zc_redis_t *self)
+{
+    zc_redis_t *asker = self->asker;
+    bool good = asker->answered && asker->verdict != ZC_SENTINEL_WRONG;
+    bool moved = good && asker->verdict == ZC_SENTINEL_MOVED;
+    bool again = !asker->answered && zc_sentinel_refused (self->sentinel, asker->complaint);
+    char reason[sizeof asker->complaint + 300];
+    snprintf (reason, sizeof reason, "the Sentinel at %s: %s", asker->config.address->shown,
+              asker->complaint[0] ? asker->complaint : "no answer");
+    zc_redis_destroy (&self->asker);
+    bool all = !again && zc_sentinel_next (self->sentinel);
+    self->ask_ms = zc_mono_ms ();
+    if (all)
+        self->ask_ms += self->state == S_READY ? S_ASK_MS : S_ASK_SOON_MS;
+    if (all && !good && !zc_sentinel_host (self->sentinel))
+        s_complain (self, "cannot connect", reason);
+    if (moved)
+        s_move (self);
+}
+
+static void s_watch (zc_redis_t *self)
+{
+    uint64_t now = zc_mono_ms ();
+    if (!self->asker && now >= self->ask_ms)
+        s_ask (self);
+    if (!self->asker)
+        return;
+    zc_redis_run (self->asker);
+    bool failed = self->asker->state == S_WAITING && self->asker->complaint[0];
+    if (self->asker->answered || failed || now >= self->ask_ms)
+        s_asked (self);
+}
+
 void zc_redis_run (zc_redis_t *self)
 {
     uint64_t now = zc_mono_ms ();
+    if (self->sentinel)
+        s_watch (self);
     if (self->state == S_WAITING && now >= self->since_ms)
         s_connect (self);
     if (self->state == S_LOOKING_UP)
@@ -510,7 +629,7 @@ void zc_redis_command (zc_redis_t *self, void *tag, int count, const char **word
     s_append (self, count, words, lengths);
 }
 
-size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)
+static size_t s_pollitem (zc_redis_t *self, zmq_pollitem_t *item)
 {
     if (self->state == S_WAITING)
         return 0;
@@ -524,7 +643,13 @@ size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item)
     return 1;
 }
 
-long zc_redis_timeout (const zc_redis_t *self)
+size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *items)
+{
+    size_t count = s_pollitem (self, items);
+    return self->asker ? count + s_pollitem (self->asker, items + count) : count;
+}
+
+static long s_timeout (const zc_redis_t *self)
 {
     uint64_t due = self->since_ms;
     if (self->state == S_LOOKING_UP && zc_resolve_done (self->names))
@@ -537,4 +662,15 @@ long zc_redis_timeout (const zc_redis_t *self)
         due = self->pinged_ms ? self->pinged_ms + S_ANSWER_MS : self->heard_ms + S_PING_MS;
     uint64_t now = zc_mono_ms ();
     return due > now ? (long)(due - now) : 0;
+}
+
+long zc_redis_timeout (const zc_redis_t *self)
+{
+    long own = s_timeout (self), asker = self->asker ? s_timeout (self->asker) : own;
+    uint64_t now = zc_mono_ms ();
+    if (!self->sentinel)
+        return own;
+    long asks = self->ask_ms > now ? (long)(self->ask_ms - now) : 0;
+    long least = asks < asker ? asks : asker;
+    return least < own ? least : own;
 }

@@ -1,5 +1,6 @@
 /*  redis.h - one connection to Redis, which is made again for ever: address, login, database,
- *  replies in order. The owner polls; nothing blocks. */
+ *  replies in order. Where the address names Sentinels, it is a connection to the master that they
+ *  tell, and follows that. The owner polls; nothing blocks. */
 #ifndef ZC_REDIS_H
 #define ZC_REDIS_H
 
@@ -50,9 +51,10 @@ void zc_redis_give_up_for (zc_redis_t *self, const redisReply *error);
 /*  The reason for which the connection was given up is gone. */
 void zc_redis_works (zc_redis_t *self);
 
-/*  For the owner's zmq_poll: the items to poll (0 or 1), the timeout in ms (-1: no limit), and the
- *  call after the poll. */
-size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *item);
+#define ZC_REDIS_ITEMS 2
+/*  For the owner's zmq_poll: the items to poll (up to ZC_REDIS_ITEMS), the timeout in ms (-1: no
+ *  limit), and the call after the poll. */
+size_t zc_redis_pollitems (zc_redis_t *self, zmq_pollitem_t *items);
 long zc_redis_timeout (const zc_redis_t *self);
 void zc_redis_run (zc_redis_t *self);
 /*  Sends commands that were queued since, as far as the connection takes them now. */

@@ -29,7 +29,8 @@ static void s_url (const char *text)
     zc_address_t address;
     char error[128];
     if (zc_address_parse (text, &address, error, sizeof error) == 0)
-        assert (address.shown && (address.path || (address.host && address.port > 0)));
+        assert (address.shown &&
+                (address.path || address.sentinel_count > 0 || (address.host && address.port > 0)));
     zc_address_clear (&address);
 }
 

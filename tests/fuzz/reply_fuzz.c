@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/redis/reply.h"
+#include "lib/redis/sentinel.h"
 #include "bridge/subscriptions.h"
 
 /*  A slice is within the reply, or empty. */
@@ -61,6 +62,21 @@ static void s_tell (zc_redis_subscriptions_t *all, const zc_redis_event_t *event
         continue;
 }
 
+/*  A master has a host and a port, and only an answer of sense changes it. */
+static void s_sentinel (zc_sentinel_t *self, const redisReply *reply)
+{
+    char why[64] = "";
+    const char *before = zc_sentinel_host (self);
+    zc_sentinel_verdict_t verdict = zc_sentinel_answered (self, reply, why, sizeof why);
+    const char *host = zc_sentinel_host (self);
+    if ((verdict == ZC_SENTINEL_WRONG) != (why[0] != 0) ||
+        (host != before && verdict != ZC_SENTINEL_MOVED) ||
+        (host && (!*host || strlen (host) > ZC_HOST_MAX || zc_sentinel_port (self) < 1 ||
+                  zc_sentinel_port (self) > 65535)))
+        abort ();
+    zc_sentinel_refused (self, why);
+}
+
 static void s_reply (zc_redis_subscriptions_t *all, const redisReply *reply)
 {
     zc_redis_event_t event = zc_reply_event (reply);
@@ -85,6 +101,11 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     size_t step = data[0] ? data[0] : size;
     redisReader *reader = redisReaderCreate ();
     zc_redis_subscriptions_t *all = zc_redis_subscriptions_new ();
+    zc_address_t address;
+    char error[128];
+    if (zc_address_parse ("redis+sentinel://:p@a,b/m", &address, error, sizeof error) != 0)
+        abort ();
+    zc_sentinel_t *sentinel = zc_sentinel_new (&address);
     zc_reply_bound (reader);
     bool good = true;
     for (size_t at = 1; at < size && good; at += step) {
@@ -93,10 +114,13 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         good = redisReaderFeed (reader, (const char *)data + at, len) == REDIS_OK;
         while (good && (good = redisReaderGetReply (reader, &reply) == REDIS_OK) && reply) {
             s_reply (all, reply);
+            s_sentinel (sentinel, reply);
             freeReplyObject (reply);
             reply = NULL;
         }
     }
+    zc_sentinel_destroy (&sentinel);
+    zc_address_clear (&address);
     zc_redis_subscriptions_destroy (&all);
     redisReaderFree (reader);
     return 0;

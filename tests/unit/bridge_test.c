@@ -61,6 +61,9 @@ static void test_addresses_good (void **state)
         {"redis://[fe80::1%eth0]", "-", "fe80::1%eth0", 6379, "-", "-", 0, "[fe80::1%eth0]:6379"},
         {"redis://@h", "-", "h", 6379, "-", "-", 0, "h:6379"},
         {"redis+socket://:a%2Fb@/run/a@b", "/run/a@b", "-", 0, "-", "a/b", 0, "unix:///run/a@b"},
+        {"redis+sentinel://h/m", "-", "-", 0, "-", "-", 0, "m of the Sentinels at h:26379"},
+        {"redis+sentinel://u:p%2c@h:1,[::1]:2,[fe80::1],i/m%20n?db=3", "-", "-", 0, "u", "p,", 3,
+         "m n of the Sentinels at h:1,[::1]:2,[fe80::1]:26379,i:26379"},
     };
     for (size_t i = 0; i < LENGTH (good); i++) {
         zc_address_t address;
@@ -115,6 +118,16 @@ static void test_addresses_bad (void **state)
         "redis://h:+1",
         "redis://h/+1",
         "unix:///a%00b",
+        "redis+sentinel://h",
+        "redis+sentinel://h/",
+        "redis+sentinel:///m",
+        "redis+sentinel://h,/m",
+        "redis+sentinel://,h/m",
+        "redis+sentinel://h,,i/m",
+        "redis+sentinel://h:0/m",
+        "redis+sentinel://h,i:x/m",
+        "redis+sentinel://h/m%00",
+        "redis+sentinel://h/m?x=1",
     };
     for (size_t i = 0; i < LENGTH (bad); i++) {
         zc_address_t address;

@@ -469,6 +469,11 @@ TESTS += tests/unit/reply_test
 tests_unit_reply_test_SOURCES = tests/unit/reply_test.c tests/unit/unit.h
 tests_unit_reply_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
 
+check_PROGRAMS += tests/unit/sentinel_test
+TESTS += tests/unit/sentinel_test
+tests_unit_sentinel_test_SOURCES = tests/unit/sentinel_test.c tests/unit/unit.h
+tests_unit_sentinel_test_LDADD = $(UNIT_LIBS) $(HIREDIS_LIBS)
+
 check_PROGRAMS += tests/unit/arena_test
 TESTS += tests/unit/arena_test
 tests_unit_arena_test_SOURCES = tests/unit/arena_test.c tests/unit/unit.h
