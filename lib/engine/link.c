@@ -91,6 +91,7 @@ struct zc_link {
     size_t kept;        /* messages of `batch` that wait until the hub listens */
     bool plain;         /* an older broker, which knows nothing of lines */
     bool asks_limits;   /* the broker is to be asked for its limits */
+    bool closing;
     zc_log_limit_t limit;
 };
 
@@ -670,6 +671,7 @@ static int s_open (zc_link_t *self, const zc_link_config_t *config)
 static void s_close (zc_link_t *self)
 {
     int error = errno;
+    self->closing = true;
     while (self->kept > 0)
         s_close_frames (self, --self->kept);
     zc_control_destroy (&self->posts);
@@ -770,9 +772,16 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self)
     return &self->upstream;
 }
 
+bool zc_link_several (const zc_link_t *self)
+{
+    return zc_places_several (self->places);
+}
+
 uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout_ms,
                           zc_control_fn fn, void *arg)
 {
+    if (self->closing)
+        return 0;
     if (!self->posts) {
         self->posts = zc_control_new (self->context, zc_places_control (self->places));
         if (!self->posts)

@@ -26,6 +26,8 @@ const zc_upstream_t *zc_link_upstream (zc_link_t *self);
 /*  Sends a PUBLISH or STATS request, as zc_control_request does; `fn` is called in any case. */
 uint64_t zc_link_publish (zc_link_t *self, const zc_ask_t *ask, unsigned timeout_ms,
                           zc_control_fn fn, void *arg);
+/*  Whether there are several brokers, which have one log. */
+bool zc_link_several (const zc_link_t *self);
 /*  Bytes of the largest payload that the broker takes; SIZE_MAX where it hasn't said so. */
 size_t zc_link_max_payload (const zc_link_t *self);
 /*  Sends a short request. Returns its number; or 0, and then `fn` isn't called. */

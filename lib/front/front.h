@@ -236,6 +236,7 @@ struct zc_front {
     zc_addresses_t *addresses; /* owned */
     bool draining;             /* new streams are told to come back */
     size_t bodies;             /* bytes of bodies that are held */
+    size_t kept;               /* bytes of messages that may be sent again (posting.h) */
     size_t clients;            /* streams and WebSockets; kept by the carriers */
     struct {
         const char *path; /* borrowed */

@@ -11,14 +11,20 @@
 #include "lib/base/log.h"
 #include "lib/wire/traceparent.h"
 
-#define S_TIMEOUT_MS 10000 /* for the broker's answer */
+#define S_TIMEOUT_MS 10000            /* for the broker's answer */
+#define S_MOVE_MS 5000                /* a worker finds the next of several brokers within this */
+#define S_KEPT_MAX ((size_t)64 << 20) /* bytes of messages that can be sent again */
 
 struct zc_posting {
-    zc_front_t *front; /* borrowed; NULL once nobody waits */
+    zc_front_t *front; /* borrowed */
+    bool forgotten;    /* nobody waits */
     zc_posting_fn fn;
     void *arg;                                /* borrowed */
     uint64_t sent_us;                         /* on the monotonic clock */
     char traceparent[ZC_TRACEPARENT_LEN + 1]; /* "": none */
+    /*  The message, to be sent again: owned; "" if it can't be. */
+    size_t topic_len, payload_len, headers_len;
+    char message[];
 };
 
 static zc_slice_t s_slice (const char *text)
@@ -59,20 +65,70 @@ static void s_log (const zc_posting_t *self, const zc_receipt_t *receipt)
     zc_log_no_trace ();
 }
 
+/*  The bytes of a message that may be sent again: several brokers have one log, which recognises a
+ *  repeat by id or key at whichever of them it comes. Otherwise, 0. */
+static size_t s_repeatable (const zc_front_t *front, const zc_ask_t *ask)
+{
+    zc_slice_t name;
+    size_t size = ask->message.topic.len + ask->message.payload.len + ask->headers.len;
+    bool named =
+        zc_header_find (ask->headers, "id", &name) || zc_header_find (ask->headers, "key", &name);
+    bool several = zc_link_several (zc_worker_link (front->worker));
+    return several && named && size <= S_KEPT_MAX - front->kept ? size : 0;
+}
+
+static void s_keep (zc_posting_t *self, const zc_ask_t *ask)
+{
+    const zc_slice_t parts[] = {ask->message.topic, ask->message.payload, ask->headers};
+    char *to = self->message;
+    for (size_t i = 0; i < 3; i++) {
+        if (parts[i].len)
+            memcpy (to, parts[i].at, parts[i].len);
+        to += parts[i].len;
+    }
+    self->topic_len = ask->message.topic.len;
+    self->payload_len = ask->message.payload.len;
+    self->headers_len = ask->headers.len;
+    self->front->kept += self->topic_len + self->payload_len + self->headers_len;
+}
+
+static void s_free (zc_posting_t *self, zc_front_t *front)
+{
+    front->kept -= self->topic_len + self->payload_len + self->headers_len;
+    free (self);
+}
+
+static void s_on_answer (void *arg, const zc_answer_t *answer);
+
+/*  The connection was lost, and the time isn't over: the request waits for the next connection. */
+static bool s_send_again (zc_posting_t *self, const zc_answer_t *answer)
+{
+    uint64_t waited_ms = (zc_mono_us () - self->sent_us) / 1000;
+    if (answer->kind != ZC_NO_ANSWER || self->topic_len == 0 || waited_ms >= S_TIMEOUT_MS)
+        return false;
+    const char *payload = self->message + self->topic_len;
+    zc_ask_t ask = {.verb = ZC_PUBLISH,
+                    .message = {.topic = {self->message, self->topic_len},
+                                .payload = {payload, self->payload_len}},
+                    .headers = {payload + self->payload_len, self->headers_len}};
+    return zc_link_publish (zc_worker_link (self->front->worker), &ask,
+                            S_TIMEOUT_MS - (unsigned)waited_ms, s_on_answer, self) != 0;
+}
+
 static void s_on_answer (void *arg, const zc_answer_t *answer)
 {
     zc_posting_t *self = arg;
     zc_front_t *front = self->front;
     char id[ZC_ID_SIZE];
     zc_receipt_t receipt = {s_status (answer->code), answer->code, answer->text};
-    if (answer->more)
+    if (answer->more || s_send_again (self, answer))
         return;
     if (answer->kind == ZC_MALFORMED)
         receipt = s_receipt (503, "internal", "the broker's answer makes no sense");
     if (answer->kind == ZC_OK)
         receipt = (zc_receipt_t){200, s_slice (""), {id, zc_id_format (answer->id, id)}};
     s_log (self, &receipt);
-    if (front) {
+    if (!self->forgotten) {
         if (receipt.status == 200) {
             front->stats.published++;
             zc_histogram_add (&front->acknowledged, zc_mono_us () - self->sent_us, 1);
@@ -80,7 +136,7 @@ static void s_on_answer (void *arg, const zc_answer_t *answer)
         front->stats.conflicts += receipt.status == 409;
         self->fn (self->arg, &receipt);
     }
-    free (self);
+    s_free (self, front);
 }
 
 /*  Where there are rules, the broker must know that the worker has checked a token
@@ -105,18 +161,23 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
     *refused = s_receipt (413, "payload", "the payload is too large");
     if (payload.len > front->max_payload || payload.len > zc_link_max_payload (link))
         return NULL;
-    *refused = s_receipt (503, "broker", "the broker is not there: try again");
-    if (!zc_link_connected (link))
-        return NULL;
-    zc_posting_t *self = calloc (1, sizeof *self);
-    if (!self)
-        abort ();
-    *self = (zc_posting_t){front, fn, arg, zc_mono_us (), ""};
-    if (zc_header_find (headers, "traceparent", &trace) && trace.len == ZC_TRACEPARENT_LEN)
-        memcpy (self->traceparent, trace.at, trace.len);
     zc_ask_t ask = {.verb = ZC_PUBLISH,
                     .message = {.topic = topic, .payload = payload},
                     .headers = s_mark (front, headers, &marked)};
+    size_t repeatable = s_repeatable (front, &ask);
+    *refused = s_receipt (503, "broker", "the broker is not there: try again");
+    if (!zc_link_connected (link) && (!repeatable || zc_link_synced_ms (link) > S_MOVE_MS)) {
+        zc_buf_clear (&marked);
+        return NULL;
+    }
+    zc_posting_t *self = calloc (1, sizeof *self + repeatable);
+    if (!self)
+        abort ();
+    *self = (zc_posting_t){.front = front, .fn = fn, .arg = arg, .sent_us = zc_mono_us ()};
+    if (zc_header_find (headers, "traceparent", &trace) && trace.len == ZC_TRACEPARENT_LEN)
+        memcpy (self->traceparent, trace.at, trace.len);
+    if (repeatable)
+        s_keep (self, &ask);
     uint64_t sent = zc_link_publish (link, &ask, S_TIMEOUT_MS, s_on_answer, self);
     int saved = errno;
     zc_buf_clear (&marked);
@@ -126,13 +187,13 @@ zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t pa
     *refused = errno == EMSGSIZE
                    ? s_receipt (413, "payload", "the payload is too large")
                    : s_receipt (503, "busy", "too many messages wait for the broker: try again");
-    free (self);
+    s_free (self, front);
     return NULL;
 }
 
 void zc_posting_forget (zc_posting_t **self_p)
 {
     if (*self_p)
-        (*self_p)->front = NULL;
+        (*self_p)->forgotten = true;
     *self_p = NULL;
 }

@@ -19,7 +19,8 @@ typedef void (*zc_posting_fn) (void *arg, const zc_receipt_t *receipt);
 
 /*  Sends a message (copied). NULL if it can't be sent: *refused then says why, and `fn` is not
  *  called. A 503 whose code is `timeout` leaves open whether the message was published; a message
- *  with a key can be sent again without being published twice. */
+ *  with a key can be sent again without being published twice. Among several brokers that is done
+ *  here, where the connection is lost before the answer came. */
 zc_posting_t *zc_posting_new (zc_front_t *front, zc_slice_t topic, zc_slice_t payload,
                               zc_slice_t headers, zc_posting_fn fn, void *arg,
                               zc_receipt_t *refused);

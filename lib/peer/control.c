@@ -156,20 +156,30 @@ static void s_give_up (zc_control_t *self, uint64_t number)
     free (request);
 }
 
-/*  Gives up the requests up to `last`, since a callback may make new ones. */
+static int s_compare (const void *a, const void *b)
+{
+    uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+    return first < second ? -1 : first > second;
+}
+
+/*  Gives up the requests up to `last`, in their order: a callback may make the request again, or
+ *  new ones. */
 static void s_give_up_all (zc_control_t *self, uint64_t last)
 {
-    for (size_t i = 0; i < S_BUCKETS; i++) {
-        s_request_t *request = LIST_FIRST (&self->buckets[i]);
-        while (request) {
-            if (request->number <= last) {
-                s_give_up (self, request->number);
-                request = LIST_FIRST (&self->buckets[i]); /* the callback may have changed it */
-            } else {
-                request = LIST_NEXT (request, entry);
-            }
-        }
-    }
+    uint64_t *numbers = malloc ((self->pending + 1) * sizeof *numbers);
+    size_t count = 0;
+    if (!numbers)
+        abort ();
+    const s_request_t *request;
+    for (size_t i = 0; i < S_BUCKETS; i++)
+        LIST_FOREACH (request, &self->buckets[i], entry)
+    if (request->number <= last)
+        numbers[count++] = request->number;
+    qsort (numbers, count, sizeof *numbers, s_compare);
+    for (size_t i = 0; i < count; i++)
+        if (s_find (self, numbers[i])) /* a callback may have cancelled it */
+            s_give_up (self, numbers[i]);
+    free (numbers);
 }
 
 static s_request_t *s_add (zc_control_t *self, zc_verb_t verb, unsigned timeout_ms,
@@ -315,7 +325,8 @@ void zc_control_destroy (zc_control_t **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    s_give_up_all (self, UINT64_MAX);
+    while (self->pending > 0) /* a callback may make a new one */
+        s_give_up_all (self, self->last);
     while (!STAILQ_EMPTY (&self->held))
         s_drop_held (self);
     zc_monitor_destroy (&self->monitor);

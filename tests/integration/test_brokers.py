@@ -1,9 +1,12 @@
 """Workers, the command line and the bridge that know several brokers on one log: if one is gone, silent or behind, they go on at the
 next, and clients notice nothing."""
 
+import concurrent.futures
 import copy
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -116,6 +119,49 @@ def test_the_first_one_is_away_at_the_start(pair):
     wait_for(lambda: events.events, "the stream begins")
     other.publish("t", "m0")
     wait_for(lambda: texts(events) == ["m0"], "m0")
+
+
+def post(stack, text, **query):
+    """Publishes by HTTP; the status and the answer."""
+    request = urllib.request.Request(stack.url("/publish", ["t"], **query), text.encode())
+    try:
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            return answer.status, answer.read().decode().strip()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode().strip()
+
+
+@pytest.mark.parametrize("fate", ["stands still", "is killed"])
+def test_a_publish_is_under_way_as_the_worker_moves(pair, fate):
+    """Under a key it goes on at the next broker, in order, and is published once, though the first one may have it, too. Without a
+    key nobody can know: an error, and at most once."""
+    stack, other = pair.stacks
+    ws = stack.ws("--allow-publish", *pair.options())
+    stack.web_port = stack.ws_port
+    events = stack.sse("t")
+    wait_for(lambda: events.events, "the stream begins")
+    assert post(stack, "m-first", id="first")[0] == 200
+    pair.brokers[0].pause()
+    with concurrent.futures.ThreadPoolExecutor(21) as pool:
+        named = [pool.submit(post, stack, f"m{i}", id=f"name{i}") for i in range(20)]
+        bare = pool.submit(post, stack, "m-bare")
+        if fate == "is killed":
+            pair.brokers[0].kill()
+        ws.wait_log("going on at")
+        answers = [each.result() for each in named]
+        status, answer = bare.result()
+    assert [status for status, _ in answers] == [200] * 20
+    assert len({id for _, id in answers}) == 20
+    assert status == 503, answer
+    if fate == "stands still":
+        pair.brokers[0].resume()  # it publishes what it has got
+        stack.wait_stats(lambda stats: stats["log"]["waiting"] == 0 and stats["published"] >= 21, "it has published")
+    other.publish("t", "m-last")
+    wait_for(lambda: "m-last" in texts(events), "the last one")
+    got = texts(events)
+    assert sorted(got) == sorted({*got}) and {f"m{i}" for i in range(20)} < {*got}
+    for i, (_, id) in enumerate(answers):
+        assert [each.id for each in events.events if each.data == f"m{i}"] == [id]
 
 
 def test_lists_that_do_not_match(stack):
