@@ -17,6 +17,7 @@ EXTRA_DIST += www/package.json
 EXTRA_DIST += \
 	clients/js/README.md \
 	clients/js/all.d.ts \
+	clients/js/core.d.ts \
 	clients/js/empty.d.ts \
 	clients/js/join.mjs \
 	clients/js/once.d.ts \
@@ -25,15 +26,20 @@ EXTRA_DIST += \
 	clients/js/react.d.ts \
 	clients/js/react.js \
 	clients/js/src/all.js \
+	clients/js/src/base.js \
+	clients/js/src/claims.js \
+	clients/js/src/core.js \
 	clients/js/src/frames.js \
 	clients/js/src/index.js \
 	clients/js/src/iterate.js \
 	clients/js/src/line.js \
+	clients/js/src/lone.js \
 	clients/js/src/node.js \
 	clients/js/src/publish.js \
 	clients/js/src/share.js \
 	clients/js/src/stream.js \
 	clients/js/src/subscription.js \
+	clients/js/src/token.js \
 	clients/js/src/transports.js \
 	clients/js/src/trunk.js \
 	clients/js/vue.d.ts \

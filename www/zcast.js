@@ -22,9 +22,12 @@
  * @typedef {object} Message
  * @property {string} id     the broker's position: where to resume after it
  * @property {string} [eventId]  the publisher's own id, where it gave one; another message may have the same
+ * @property {string} [traceparent]  the trace that it belongs to, where its publisher said so
  * @property {string} topic
  * @property {string} event  the publisher's event type, else "message"
  * @property {string | Uint8Array} data  text, or bytes where the payload isn't UTF-8
+ *
+ * @typedef {{match: string} | {template: string} | {pattern: string}} Selector  Topics by the form of their names.
  *
  * @typedef {object} Continuity  How the stream stands after a resume, said before the messages that follow.
  * @property {'continued' | 'gap'} status  nothing was missed, or something is gone from history
@@ -74,6 +77,12 @@
  * @property {(status: Status) => void} [onState]
  * @property {(error: Refusal) => void} [onError]  what was refused, or said wrongly
  *
+ * @typedef {object} Listeners
+ * @property {(message: Message) => void} message
+ * @property {(verdict: Continuity) => void} verdict
+ * @property {(status: Status) => void} state
+ * @property {(error: Refusal) => void} error
+ *
  * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError' | 'signal'>>} Settings
  *
  * @typedef {object} Sink  What a line to the server tells, whether it is of this page or another tab's.
@@ -92,13 +101,11 @@
  * @property {(transport: Transport) => void} use
  * @property {() => void} stop
  *
- * @typedef {{kind: 'message', id: string, message: Message}
- *   | {kind: 'verdict', id: string, verdict: Continuity}
- *   | {kind: 'heartbeat', id: string}
- *   | {kind: 'error', code?: string, message: string, ref?: any}
- *   | {kind: 'subscribed', id: string, topics: string[]}
- *   | {kind: 'reconnect', after: number}
- *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale', over: boolean} | {kind: 'end', refusal?: Refusal}} Frame
+ * @typedef {object} Frame  What comes: messages; continuity, heartbeat, stale, end, subscribed, reconnect, error, as the server says
+ *   them; and that a connection is open, or has come to its end.
+ * @property {string} kind
+ * @property {string} [id]
+ * @property {any} [said]
  */
 
 /** @type {Settings} */
@@ -120,7 +127,9 @@ const DEFAULTS = {
 /**
  * What not every page needs: modules that bring such a thing put it in here.
  * @type {{share?: (settings: Settings, sink: Sink, groups: string[][], at: string, number: number) => Source,
- *   stream?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void}}}
+ *   fetch?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void},
+ *   token?: (ask: () => string | Promise<string>, renew: () => void) => {get: () => Promise<string>, refused: () => boolean, stop: () => void},
+ *   once?: (subscription: any, on: Listeners, hold: (why: string, held: boolean) => void) => AsyncGenerator<Message, void>}}
  */
 const extras = {};
 /** @type {Record<number, string>} */
@@ -151,16 +160,35 @@ const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) < 0;
 const later = (a, b) => (isBefore(a, b) ? b : a || b);
 
 /**
- * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
- * subscriptions share.
- * @type {WeakMap<object, {heldBack: Set<string>, lines: any[], subscriptions: Set<any>}>}
+ * What lasts as long as the page.
+ * @typedef {object} Page
+ * @property {Set<string>} heldBack  transports that open and bring nothing here (a proxy holds them back)
+ * @property {Set<any>} trunks
+ * @property {Set<(why: string, held: boolean) => void>} holds  of its subscriptions
  */
+/** @type {WeakMap<object, Page>} */
 const PAGES = new WeakMap();
 
+/** @returns {Page} */
 function page() {
   const key = globalThis.location ?? globalThis;
-  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), lines: [], subscriptions: new Set() });
-  return /** @type {{heldBack: Set<string>, lines: any[], subscriptions: Set<any>}} */ (PAGES.get(key));
+  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), trunks: new Set(), holds: new Set() });
+  return /** @type {Page} */ (PAGES.get(key));
+}
+
+/** @param {Settings} settings @returns {Status} */
+const beginning = (settings) => ({ state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 });
+
+/** What selects topics by the form of their names. */
+const SELECTORS = ['match', 'template', 'pattern'];
+
+/** A selector is kept as a text that no topic can be. @param {string} kind @param {string} text */
+const selectorOf = (kind, text) => `\x01${kind} ${text}`;
+
+/** Its kind, as in an address, and its text. @param {string} name @returns {[string, string]} */
+function partsOf(name) {
+  const [, kind = 'topic', text = name] = /^\x01(\w+) ([^]*)/.exec(name) ?? [];
+  return [kind, text];
 }
 
 /**
@@ -173,7 +201,7 @@ export function streamAddress(kind, topics, since, settings) {
   const here = globalThis.document?.baseURI ?? globalThis.location?.href;
   const url = new URL(settings[kind], settings.base ? new URL(settings.base, here) : here);
   if (kind === 'ws') url.protocol = url.protocol.replace('http', 'ws');
-  for (const topic of topics) url.searchParams.append('topic', topic);
+  for (const topic of topics) url.searchParams.append(...partsOf(topic));
   if (kind === 'sse') url.searchParams.set('format', 'zcast.v1');
   if (since) url.searchParams.set('last-event-id', since);
   return url.href;
@@ -183,11 +211,11 @@ export function streamAddress(kind, topics, since, settings) {
 function kindsOf(settings) {
   const { EventSource, WebSocket } = globalThis;
   if (settings.transport !== 'auto') return [settings.transport];
-  if (!extras.stream && (settings.token || !EventSource)) return ['ws'];
+  if (!extras.fetch && (settings.token || !EventSource)) return ['ws'];
   if (!WebSocket && !EventSource) return ['sse']; // Node 20
-  /** @type {('sse' | 'ws')[]} */
-  const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
-  return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
+  const { heldBack } = page();
+  const first = isScarce(settings) ? 'ws' : 'sse';
+  return (first === 'ws') === heldBack.has(settings[first]) ? ['sse', 'ws'] : ['ws', 'sse'];
 }
 
 /**
@@ -199,7 +227,7 @@ function isScarce(settings) {
   /** @type {any} */
   const [entry] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
   const { location } = globalThis;
-  const isOld = location?.protocol === 'http:' || entry?.nextHopProtocol?.startsWith('http/1');
+  const isOld = location?.protocol === 'http:' || /^http\/1/.test(entry?.nextHopProtocol);
   return isOld && new URL(streamAddress('sse', [], '', settings)).origin === location?.origin;
 }
 
@@ -208,25 +236,18 @@ export function parseFrame(text) {
   try {
     return readFrame(JSON.parse(text));
   } catch {
-    return { kind: 'error', code: 'frame', message: `not a zcast.v1 frame: ${text.slice(0, 100)}` };
+    return { kind: 'error', id: '', said: { code: 'frame', message: `not a zcast.v1 frame: ${text.slice(0, 100)}` } };
   }
 }
 
 /** @param {any} frame @returns {Frame} */
-function readFrame(frame) {
-  const { type, id = '', eventId, topic, event } = frame;
-  if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
-  if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused', ref: frame.ref };
-  if (type === 'subscribed') return { kind: 'subscribed', id, topics: frame.topics };
-  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return readStale(frame.data ?? '{}');
-  if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, pong: alive
-  if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
-  const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
-  return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
+function readFrame({ type, base64, ...said }) {
+  const { id = '', topic, event = 'message' } = said;
+  if (type) return { kind: type, id, said };
+  if (topic === '') return { kind: event.slice(6), id, said: JSON.parse(said.data) }; // zcast.continuity, zcast.stale
+  if (base64 !== undefined) said.data = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return { kind: 'message', id, said: { ...said, id, event } };
 }
-
-/** Whether the server's broker answers it. @param {string} data @returns {Frame} */
-const readStale = (data) => ({ kind: 'stale', over: JSON.parse(data).status === 'live' });
 
 /** Whether coming back may help. @param {Refusal} refusal */
 const isFinal = ({ status = 0 }) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
@@ -254,47 +275,25 @@ async function readRefusal(response, wanted) {
 /** @param {Refusal} refusal */
 const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
 
-/** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
+/** A browser doesn't say why a connection wasn't opened: asks. @param {string} kind @param {string} url @param {Settings} settings @param {string} token */
 async function askWhy(kind, url, settings, token) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), settings.patience);
-  try {
-    const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
-    if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
-    return await readRefusal(response, kind);
-  } catch {
-    return undefined; // the network, or a page of another site, which isn't told
-  } finally {
-    clearTimeout(timer);
-    abort.abort();
-  }
+  const options = { ...fetchOptions('application/json', settings, token), signal: abort.signal };
+  const refusal = await fetch(url.replace(/^ws/, 'http'), options)
+    .then((response) => (kind === 'ws' && response.status === 426 ? undefined : readRefusal(response, kind))) // 426: a WebSocket is there
+    .catch(() => undefined); // the network, or a page of another site, which isn't told
+  clearTimeout(timer);
+  abort.abort();
+  return refusal;
 }
-
 
 // transports
 
 /** How messages come: by an event stream, or by a WebSocket. */
-/** What a token says; nothing, where it isn't a JSON Web Token. @param {string} token */
-function claimsOf(token) {
-  try {
-    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))) ?? {};
-  } catch {
-    return {};
-  }
-}
+/** @param {string} event @param {string} data @param {string} id @returns {Frame} of zcast's own */
+const readOwn = (event, data, id) => readFrame({ topic: '', event, data, id });
 
-/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
-const endOf = (token) => claimsOf(token).exp * 1000 || Infinity;
-
-/** @param {string} type @param {string} data @param {string} id @returns {Frame} of an event */
-function readEvent(type, data, id) {
-  if (type === EVENTS[0]) return { kind: 'verdict', id, verdict: JSON.parse(data) };
-  if (type === EVENTS[1]) return { kind: 'heartbeat', id };
-  if (type === EVENTS[2]) return readStale(data);
-  if (type !== EVENTS[3]) return parseFrame(data);
-  const { code, message } = JSON.parse(data);
-  return { kind: 'end', refusal: refusalOf(401, message, code) };
-}
 const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end'];
 
 /** @typedef {{close: () => void, send?: (words: object) => void}} Opened */
@@ -306,28 +305,31 @@ const EVENTS = ['zcast.continuity', 'zcast.heartbeat', 'zcast.stale', 'zcast.end
  */
 const TRANSPORTS = {
   sse(url, settings, heard, token) {
-    if (extras.stream && (token || !globalThis.EventSource)) return extras.stream(url, settings, heard, token);
+    if (extras.fetch && (token || !globalThis.EventSource)) return extras.fetch(url, settings, heard, token);
     const source = new EventSource(url, { withCredentials: settings.credentials });
-    source.onopen = () => heard({ kind: 'open' });
-    source.onmessage = (event) => heard(parseFrame(event.data));
-    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readEvent(type, event.data, event.lastEventId)));
-    // After a cut the browser comes back by itself, when the server's retry: says. After an answer that is no
-    // event stream it never does.
-    source.onerror = () => heard({ kind: source.readyState === EventSource.CLOSED ? 'end' : 'lost' });
-    return { close: () => source.close() };
+    for (const type of EVENTS) source.addEventListener(type, (event) => heard(readOwn(type, event.data, event.lastEventId)));
+    // The browser would come back by itself: with the id in a header, which service workers and proxies lose.
+    return listen(source, heard, 'onerror', () => undefined);
   },
 
   ws(url, settings, heard, token) {
     const socket = new WebSocket(url, token ? ['zcast.v1', `zcast.token.${token}`] : 'zcast.v1');
-    socket.onopen = () => heard({ kind: 'open' });
-    socket.onmessage = (event) => heard(parseFrame(event.data));
     // 4000 + the status that was refused with
-    socket.onclose = ({ code = 0, reason = '' }) =>
-      heard({ kind: 'end', refusal: code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined });
-    return { close: () => socket.close(), send: (/** @type {object} */ words) => socket.send(JSON.stringify(words)) };
+    const refusal = ({ code = 0, reason = '' }) => (code >= 4400 && code < 4600 ? refusalOf(code - 4000, reason) : undefined);
+    return { ...listen(socket, heard, 'onclose', refusal), send: (words) => socket.send(JSON.stringify(words)) };
   },
 };
 
+/**
+ * @param {any} source @param {(frame: Frame) => void} heard @param {string} end @param {(event: any) => Refusal | undefined} refusal
+ * @returns {Opened}
+ */
+function listen(source, heard, end, refusal) {
+  source.onopen = () => heard({ kind: 'open' });
+  source.onmessage = (/** @type {MessageEvent} */ event) => heard(parseFrame(event.data));
+  source[end] = (/** @type {any} */ event) => heard({ kind: 'end', said: refusal(event) });
+  return { close: () => source.close() };
+}
 
 // stream
 
@@ -359,7 +361,7 @@ async function readStream(url, settings, heard, token, signal) {
       else if (name === 'id') id = said;
       else if (name === 'data') data.push(said);
       else if (!line) {
-        if (data.length) heard(readEvent(type, data.join('\n'), id));
+        if (data.length) heard(type.startsWith('zcast.') ? readOwn(type, data.join('\n'), id) : parseFrame(data.join('\n')));
         type = '';
         data = [];
       }
@@ -367,12 +369,75 @@ async function readStream(url, settings, heard, token, signal) {
   }
 }
 
-extras.stream = (url, settings, heard, token) => {
+extras.fetch = (url, settings, heard, token) => {
   const abort = new AbortController();
   readStream(url, settings, heard, token, abort.signal)
     .catch(() => undefined)
-    .then((refusal) => heard({ kind: 'end', refusal }));
+    .then((said) => heard({ kind: 'end', said }));
   return { close: () => abort.abort() };
+};
+
+// claims
+
+/** What a token says. */
+
+/** Nothing, where it isn't a JSON Web Token. @param {string} token */
+function claimsOf(token) {
+  try {
+    return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** When a token ends, in ms; Infinity where it doesn't say. @param {string} token */
+const endOf = (token) => claimsOf(token).exp * 1000 || Infinity;
+
+// token
+
+/** Tokens that a function gives: asked before the first connection, before the token ends, and when the server has refused it. */
+const LONGEST = 2 ** 31; // ms of a timer: less than this
+
+/** @param {() => string | Promise<string>} ask @param {() => void} renew  called when there is to be another one */
+extras.token = (ask, renew) => {
+  let token = '';
+  let fresh = false; // it was given for this connection
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+
+  function drop() {
+    token = '';
+    clearTimeout(timer);
+  }
+
+  /** A connection has the rights of the token that it came with: another one comes before that ends. */
+  function renewLater() {
+    const left = endOf(token) - Date.now();
+    const due = () => {
+      drop();
+      renew();
+    };
+    clearTimeout(timer);
+    if (left > 0 && left < LONGEST) timer = setTimeout(due, left - Math.min(30000, left / 10));
+  }
+
+  return {
+    async get() {
+      if (endOf(token) < Date.now() + 5000) token = '';
+      fresh = !token;
+      if (fresh) {
+        token = await ask();
+        renewLater();
+      }
+      return token;
+    },
+    /** The server has refused it: whether another one may help. */
+    refused() {
+      drop();
+      return !fresh;
+    },
+    stop: drop,
+  };
 };
 
 // line
@@ -381,10 +446,20 @@ extras.stream = (url, settings, heard, token) => {
  * One line to the server, kept alive: chooses the transport, resumes from the last id, waits longer after each failure,
  * notices silence, and changes its topics.
  */
-const LONGEST = 2 ** 31; // ms of a timer: less than this
-
 /** @param {string[][]} groups */
 const union = (groups) => [...new Set(groups.flat())];
+
+/** @param {string} type @param {string[]} names @param {number} ref */
+function wordsOf(type, names, ref) {
+  /** @type {Record<string, any>} */
+  const words = { type, ref };
+  for (const name of names) {
+    const [kind, text] = partsOf(name);
+    const key = kind === 'topic' ? 'topics' : kind;
+    words[key] = [...(words[key] ?? []), text];
+  }
+  return words;
+}
 
 /**
  * @param {Settings} settings
@@ -402,20 +477,16 @@ function openLine(settings, sink, groups, last) {
   let due; // topics that it has taken, not knowing from where on yet
   let oneByOne = false; // some are refused, and have to be told from the others
   let quiet = false; // it comes anew for other topics: nobody need hear of that, if it goes well
+  let turn = 0; // of the change of topics that counts
   let replay = 0; // messages that the verdict said come from history; endless until there is one
   let failures = 0; // connections in a row that ended without a word
   let proven = false; // this one has said something
   let positioned = false; // and where it is
   let stale = false; // and that its broker doesn't answer
   let resumes = false; // it has come with an id, and must say how it stands
-  let unresumed = 0; // connections in a row that didn't
-  let browserResumes = true; // an EventSource comes back with the last id
   let refusedKinds = new Set(); // for good
   const asking = new Set();
   let token = '';
-  let fresh = false; // the token was given for this connection
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let renewal;
   /** @type {number | undefined} */
   let after; // how long the server asked us to stay away
   let heardAt = 0;
@@ -428,9 +499,12 @@ function openLine(settings, sink, groups, last) {
   /** @type {((words: object) => void) | undefined} */
   let send;
 
+  const { token: given } = settings;
+  /** where a function gives them */
+  const tokens = typeof given === 'function' ? extras.token?.(given, () => waiting || reopen()) : undefined;
+
   function letGo() {
     clearTimeout(timer);
-    clearTimeout(renewal);
     send = undefined;
     cut();
   }
@@ -438,6 +512,7 @@ function openLine(settings, sink, groups, last) {
   function stop() {
     stopped = true;
     letGo();
+    tokens?.stop();
     globalThis.removeEventListener?.('online', hurry);
   }
 
@@ -455,31 +530,27 @@ function openLine(settings, sink, groups, last) {
     after = due = undefined;
     asked = union(admitted());
     if (!asked.length) return;
-    comeWith();
+    resumes = last !== '';
+    replay = resumes ? Infinity : 0;
     tell('connecting');
     if (stopped) return; // by who was told
-    if (endOf(token) < Date.now() + 5000) token = '';
-    fresh = !token;
-    const { token: given } = settings;
-    if (typeof given !== 'function' || token) return dial(typeof given === 'string' ? given : token);
+    if (!tokens) return dial(given);
     let current = true;
     cut = () => (current = false);
     touch();
-    Promise.resolve()
-      .then(given)
-      .then((made) => current && dial(made))
-      .catch((error) => {
+    tokens.get().then(
+      (made) => current && dial(made),
+      (error) => {
         if (!current) return;
         sink.error({ code: 'token', message: String(error) });
         end();
-      });
+      },
+    );
   }
 
-  /** @param {string} given */
-  function dial(given) {
-    const before = token;
-    token = given;
-    if (fresh && token !== before) renewLater();
+  /** @param {any} made */
+  function dial(made) {
+    token = made;
     let current = true; // what a connection says after it was given up is not for us
     let close = () => {};
     cut = () => {
@@ -498,30 +569,9 @@ function openLine(settings, sink, groups, last) {
     }
   }
 
-  /** A connection has the rights of the token that it came with: another one comes before that ends. */
-  function renewLater() {
-    if (typeof settings.token !== 'function') return;
-    const left = endOf(token) - Date.now();
-    clearTimeout(renewal);
-    if (left <= 0 || left >= LONGEST) return;
-    renewal = setTimeout(
-      () => {
-        token = '';
-        reopen();
-      },
-      left - Math.min(30000, left / 10),
-    );
-  }
-
   function reopen() {
     letGo();
     connect();
-  }
-
-  /** What is to be heard first, of a connection with this id. */
-  function comeWith() {
-    resumes = last !== '';
-    replay = resumes ? Infinity : 0;
   }
 
   // -- topics
@@ -555,8 +605,8 @@ function openLine(settings, sink, groups, last) {
       return reopen();
     }
     asked = next;
-    if (less.length) send({ type: 'unsubscribe', topics: less });
-    if (more.length) send({ type: 'subscribe', topics: more, ref: 's' });
+    if (less.length) send(wordsOf('unsubscribe', less, ++turn));
+    if (more.length) send(wordsOf('subscribe', more, ++turn));
   }
 
   /** The server has taken these. @param {string[]} topics @param {string} at @param {Continuity} [verdict] */
@@ -600,26 +650,21 @@ function openLine(settings, sink, groups, last) {
   // -- what comes
 
   /** @param {Frame} frame */
-  function take(frame) {
-    if (frame.kind === 'end') return end(frame.refusal);
-    if (frame.kind === 'lost') return lost();
+  function take({ kind, id = '', said }) {
+    if (kind === 'end') return end(said && { status: 401, ...said });
     heardAt = Date.now();
-    if (frame.kind === 'open') return open();
-    if (frame.kind === 'error') return refuseWords(frame);
-    if (frame.kind === 'stale') return setStale(!frame.over);
-    if (resumes && isUnresumed(frame)) return resumeAgain();
+    if (kind === 'open') return open();
+    if (kind === 'error') return refuseWords(said);
+    if (kind === 'stale') return setStale(said.status !== 'live');
+    if (kind === 'message' && resumes) return end(); // it has to say first how it stands
     proven = true;
     failures = 0;
-    if (frame.kind === 'reconnect') after = frame.after;
-    else if (frame.kind === 'message') message(frame.message);
-    else if (frame.kind === 'subscribed') subscribed(frame);
-    else moveOn(frame);
-  }
-
-  /** @param {Frame & {kind: 'subscribed'}} frame */
-  function subscribed({ id, topics }) {
-    due = topics;
-    if (id) moveTo(id);
+    if (kind === 'reconnect') after = Number(said.after) || 0;
+    else if (kind === 'message') message(said);
+    else if (kind === 'subscribed') {
+      if (said.ref === turn) due = asked; // a selector may come back as the one topic that it stands for
+      if (id) moveTo(id);
+    } else moveOn(id, kind === 'continuity' ? said : undefined); // a heartbeat, or a word that says that it is alive
   }
 
   /** It is complete up to here. @param {string} id */
@@ -630,35 +675,15 @@ function openLine(settings, sink, groups, last) {
     due = undefined;
   }
 
-  /** @param {Frame & {kind: 'error'}} frame */
-  function refuseWords({ code = '', message: text, ref }) {
+  /** @param {{code?: string, message?: string, ref?: unknown}} said */
+  function refuseWords({ code = '', message: text = 'refused', ref }) {
     const status = Number(Object.keys(CODES).find((one) => code.startsWith(CODES[Number(one)])) ?? 400);
     const refusal = refusalOf(status, text, code);
-    if (ref !== 's') return sink.error(refusal);
+    if (!ref) return sink.error(refusal);
     if (asked.every((topic) => accepted.has(topic))) return; // that is wanted no more
     if (isFinal(refusal)) return withdraw(refusal, true);
     sink.error(refusal);
     end(); // and comes back with them
-  }
-
-  /**
-   * A stream that came with an id begins with the verdict. Where it doesn't, the id was lost on the way: a service worker or a
-   * proxy took the header out. A heartbeat of a worker without a broker has no id, and EventSource shows the last one with it.
-   * @param {Frame} frame
-   */
-  function isUnresumed(frame) {
-    if (frame.kind === 'verdict') {
-      resumes = false;
-      unresumed = 0;
-    }
-    return frame.kind === 'message' || (frame.kind === 'heartbeat' && frame.id !== '' && frame.id !== last);
-  }
-
-  /** With the id in the address. */
-  function resumeAgain() {
-    browserResumes = false;
-    if (unresumed++) return end();
-    reopen();
   }
 
   /** It has said where it is. @param {string} at @param {Continuity} [verdict] */
@@ -680,8 +705,6 @@ function openLine(settings, sink, groups, last) {
 
   function open() {
     opened = true;
-    if (waiting) tell('connecting'); // the browser came back by itself
-    waiting = false;
     touch();
   }
 
@@ -698,29 +721,21 @@ function openLine(settings, sink, groups, last) {
     if (ends && !stopped) change();
   }
 
-  /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
-  function moveOn(frame) {
-    const verdict = frame.kind === 'verdict' ? frame.verdict : undefined;
-    if (verdict) replay = verdict.replayed;
-    last = frame.id || last;
+  /** @param {string} id @param {Continuity} [verdict] */
+  function moveOn(id, verdict) {
+    if (verdict) {
+      resumes = false;
+      replay = verdict.replayed ?? 0;
+    }
+    last = id || last;
     if (resumes) return; // a heartbeat before the verdict
-    if (frame.id) {
+    if (id) {
       settle(last, verdict);
       if (!stopped && !verdict) moveTo(last);
     } else if (positioned) tell('stale'); // the worker is without a broker
   }
 
   // -- the end of a connection
-
-  /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
-  function lost() {
-    if (!proven || !browserResumes) return end();
-    proven = positioned = opened = stale = false;
-    waiting = true;
-    comeWith();
-    touch();
-    tell('waiting');
-  }
 
   /** @param {Refusal} [refusal] */
   function end(refusal) {
@@ -755,9 +770,7 @@ function openLine(settings, sink, groups, last) {
   /** Says so; true where nothing is left to try with these topics. @param {'sse' | 'ws'} kind @param {Refusal} refusal */
   function refuse(kind, refusal) {
     if (refusal.status === 401) {
-      const again = positioned || (typeof settings.token === 'function' && !fresh);
-      token = '';
-      if (again) return false; // it has ended: with the next one
+      if (tokens?.refused() || positioned) return false; // it has ended: with the next one
     }
     if (!isFinal(refusal)) {
       sink.error(refusal);
@@ -794,7 +807,7 @@ function openLine(settings, sink, groups, last) {
    * it is: a proxy may hold it back. The wall clock also counts the time that a laptop slept.
    */
   function watch() {
-    const limit = proven || waiting ? settings.silence : settings.patience;
+    const limit = proven ? settings.silence : settings.patience;
     heardAt = Math.min(heardAt, Date.now()); // the clock may be set back
     const silence = Date.now() - heardAt;
     const late = positioned && silence >= 0.75 * limit;
@@ -1160,6 +1173,222 @@ function join(settings, sink, groups, at, number, identity) {
 
 extras.share = (...all) => (canShare() ? openShare : openLine)(...all);
 
+// base
+
+/** What every subscription is, however it is connected: what it was given is checked, it has a state, and it hears of its page. */
+/**
+ * @typedef {object} Link  How a subscription gets its messages.
+ * @property {() => string[]} topics
+ * @property {() => string} lastId
+ * @property {(names: Set<string>, since: string) => void} add
+ * @property {(names: string[]) => void} remove
+ * @property {(settings: Settings) => void} use
+ * @property {() => void} connect
+ * @property {() => void} leave
+ *
+ * @typedef {object} Me  What a link knows of its subscription.
+ * @property {Settings} settings
+ * @property {Status} status
+ * @property {Listeners} on
+ * @property {Set<string>} holds  why there is no connection: somebody said so, the page is left, or hidden
+ * @property {(status: Status) => void} tell
+ * @property {(state: State, error?: Refusal) => void} become
+ */
+
+/** @param {unknown} good @param {string} rule */
+function must(good, rule) {
+  if (!good) throw new TypeError(`zcast: ${rule}`);
+}
+
+/** @param {any} topic */
+function checkTopic(topic) {
+  must(topic?.trim && /^\P{Cc}+$/u.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
+  return topic;
+}
+
+/** As they are kept: topics as they are, and selectors. @param {any[]} topics @returns {Set<string>} */
+const namesOf = (topics) =>
+  new Set(
+    topics.map((topic) => {
+      const kind = SELECTORS.find((one) => topic?.[one]?.trim);
+      return kind ? selectorOf(kind, checkTopic(topic[kind])) : checkTopic(topic);
+    }),
+  );
+
+/** @param {any} settings */
+function check(settings) {
+  const { transport, share, token } = settings;
+  must(['auto', 'sse', 'ws'].includes(transport), 'transport');
+  for (const [name, value] of Object.entries(DEFAULTS)) {
+    const given = settings[name];
+    must(typeof given === typeof value || (name === 'token' && token.call), `${name} is no ${typeof value}`);
+    if (value > 0) must(given >= 0 && given < 2 ** 31, name);
+  }
+  needs('share', share);
+  needs('token', token.call);
+  needs('fetch', token && transport === 'sse');
+}
+
+/** @param {keyof typeof extras} part @param {unknown} wanted */
+const needs = (part, wanted) => must(!wanted || extras[part], `this needs import 'zcast/${part}'`);
+
+/**
+ * What a handler throws is the page's error, not the stream's.
+ * @template T
+ * @param {((value: T) => void) | null | undefined} handler
+ * @returns {(value: T) => void}
+ */
+function guarded(handler) {
+  must(!handler || handler.call, 'no function');
+  return (value) => {
+    try {
+      handler?.(value);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}
+
+/**
+ * The browser shows the page, leaves it or freezes it, or somebody sees it or not: all subscriptions hear of it in one tick. A frozen
+ * page hears nothing more, but would go on answering tabs that ask it whether it leads.
+ * @type {Record<string, boolean>}
+ */
+const LEFT = { pagehide: true, freeze: true, pageshow: false, resume: false };
+
+/** @param {Event} event */
+function look({ type }) {
+  for (const hold of page().holds) {
+    if (type in LEFT) hold('page', LEFT[type]);
+    else hold('hidden', isHidden());
+  }
+}
+
+const isHidden = () => globalThis.document?.visibilityState === 'hidden';
+
+/** As they were given. @param {string} name @returns {string | Selector} */
+function shown(name) {
+  const [kind, text] = partsOf(name);
+  return kind === 'topic' ? text : /** @type {Selector} */ ({ [kind]: text });
+}
+
+/**
+ * @param {string | Selector | (string | Selector)[]} topics
+ * @param {((message: Message) => void) | null | undefined} handler
+ * @param {Options | undefined} options
+ * @param {(me: Me, names: string[]) => Link} makeLink
+ */
+function makeSubscription(topics, handler, options, makeLink) {
+  const { onContinuity, onState, onError, signal, ...given } = options ?? {};
+  const on = { message: guarded(handler), verdict: guarded(onContinuity), state: guarded(onState), error: guarded(onError) };
+  const names = namesOf([topics].flat());
+  must(names.size, 'no topic');
+  /** @type {Settings} */
+  const settings = { ...DEFAULTS, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null)) };
+  check(settings);
+  const { since, transport } = settings;
+  let told = '';
+  /** @type {Set<string>} */
+  const holds = new Set();
+  /** @type {Me} */
+  const me = { settings, on, holds, tell, become, status: { state: 'connecting', transport: transport === 'ws' ? 'ws' : 'sse', attempt: 0 } };
+  const link = makeLink(me, [...names]);
+
+  /** Tells how it is, where that is new. @param {Status} status */
+  function tell(status) {
+    me.status = JSON.parse(JSON.stringify(status)); // without what is undefined
+    const text = JSON.stringify({ ...status, id: undefined });
+    if (text === told || (!told && ['connecting', 'closed'].includes(status.state))) return; // who was told nothing need not hear of that
+    told = text;
+    on.state(me.status);
+  }
+
+  /** @param {State} state @param {Refusal} [error] */
+  function become(state, error) {
+    tell({ ...me.status, state, error, delay: undefined });
+  }
+
+  /** @param {string} why @param {boolean} held */
+  function hold(why, held) {
+    if (me.status.state === 'closed' || holds.has(why) === held || (why === 'hidden' && !me.settings.pauseWhenHidden)) return;
+    holds[held ? 'add' : 'delete'](why);
+    if (held && holds.size === 1) {
+      link.leave();
+      become('paused');
+    } else if (!holds.size) {
+      become(link.topics().length ? 'connecting' : 'idle');
+      if (me.status.state === 'connecting') link.connect();
+    }
+  }
+
+  const subscription = {
+    get status() {
+      return me.status;
+    },
+    get state() {
+      return me.status.state;
+    },
+    get transport() {
+      return me.status.transport;
+    },
+    get topics() {
+      return link.topics().map(shown);
+    },
+    /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
+    get lastId() {
+      return link.lastId() || since;
+    },
+    /** Changes the transport in the middle; nothing is missed or repeated. @param {Transport} transport */
+    use(transport) {
+      const next = { ...me.settings, transport };
+      check(next);
+      link.use(next);
+    },
+    /** @param {...any} topics  at last, where they begin: `{ since: 'earliest' }` is their history */
+    add(...topics) {
+      const { since = '' } = topics[topics.length - 1]?.since === undefined ? {} : topics.pop();
+      const names = namesOf(topics);
+      must(since.trim, 'since');
+      for (const name of link.topics()) names.delete(name);
+      if (names.size && me.status.state !== 'closed') link.add(names, since);
+    },
+    /** @param {...(string | Selector)} topics */
+    remove: (...topics) => link.remove([...namesOf(topics)]),
+    /** Lets go of the connection; `resume` goes on from the last id. */
+    pause: () => hold('pause', true),
+    resume: () => hold('pause', false),
+    /** The end: the handler is not called again. */
+    close() {
+      if (me.status.state === 'closed') return;
+      signal?.removeEventListener('abort', subscription.close);
+      page().holds.delete(hold);
+      link.leave();
+      become('closed');
+    },
+    [Symbol.asyncIterator]: () => extras.once?.(subscription, on, hold),
+  };
+
+  try {
+    for (const kind of kindsOf(settings)) streamAddress(kind, [], '', settings);
+  } catch (error) {
+    // during server-side rendering relative addresses lead nowhere: then nothing happens
+    if (globalThis.location) throw error;
+    queueMicrotask(() => on.error({ code: 'address', message: 'a relative address needs base' }));
+    return subscription;
+  }
+  if (signal?.aborted) subscription.close();
+  else {
+    signal?.addEventListener('abort', subscription.close);
+    page().holds.add(hold);
+    for (const type of [...Object.keys(LEFT), 'visibilitychange']) globalThis.addEventListener?.(type, look, true);
+    hold('hidden', isHidden());
+    link.add(names, since);
+  }
+  return subscription;
+}
+
 // trunk
 
 /**
@@ -1169,7 +1398,6 @@ extras.share = (...all) => (canShare() ? openShare : openLine)(...all);
  * has come to it. One that comes with an id from before that is behind: a second line, for all that are, brings it what it
  * has missed, while what the first line brings is kept for it; it changes over where both have met.
  */
-const HELD = 1024; // messages kept for one that is behind
 const TOPICS = 100; // of one line, as the server allows
 
 /**
@@ -1191,19 +1419,15 @@ const TOPICS = 100; // of one line, as the server allows
  * @param {Hearer} hear
  */
 const makeSeat = (topics, since, hear) => ({
+  ...hear,
   topics,
   last: since, // what it has come with, or was given last
-  hear,
   owed: false, // a word on how it stands
   inStep: false,
   /** @type {Trunk | undefined} */
   trunk: undefined,
   /** @type {Seat | undefined} its place on the line of those that are behind */
   shadow: undefined,
-  /** @type {string | undefined} */
-  from: '', // the line has all of its topics after this,
-  /** @type {Message[]} */
-  held: [], // in here
 });
 
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
@@ -1215,16 +1439,16 @@ const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
 /** @param {Settings} settings @returns {Trunk} the page's for these settings */
 function trunkFor(settings) {
   const kind = kindOf(settings);
-  const { lines } = page();
-  const names = /** @type {(keyof typeof kind)[]} */ (Object.keys(kind));
-  let trunk = lines.find((one) => names.every((name) => one.kind[name] === kind[name]));
-  if (!trunk) lines.push((trunk = makeTrunk(settings, kind, 1)));
-  return trunk;
+  const isSame = (/** @type {Trunk} */ { kind: other }) => Object.entries(kind).every(([name, value]) => other[name] === value);
+  return [...page().trunks].find(isSame) ?? makeTrunk(settings, kind, 1);
 }
+
+/** @param {Settings} settings @param {Seat} seat */
+const attach = (settings, seat) => trunkFor(settings).attach(seat);
 
 /**
  * @param {Settings} settings
- * @param {object} kind
+ * @param {Record<string, any>} kind
  * @param {number} number  of those that are needed for so many topics
  */
 function makeTrunk(settings, kind, number) {
@@ -1233,6 +1457,7 @@ function makeTrunk(settings, kind, number) {
   /** @type {Source | undefined} */
   let source;
   let at = ''; // the line is complete up to here
+  let from = ''; // and after this, whatever it missed before
   let replay = 0; // messages from history that are still to come
   /** @type {Set<string>} */
   let covered = new Set(); // topics that come
@@ -1242,10 +1467,10 @@ function makeTrunk(settings, kind, number) {
   let next;
   let changing = false;
   /** @type {Status} */
-  let status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+  let status = beginning(settings);
 
   /** Complete up to here. @param {Seat} seat @returns {string} */
-  const lastOf = (seat) => (seat.shadow ? seat.shadow.trunk?.lastOf(seat.shadow) ?? seat.last : seat.inStep && !seat.held.length ? later(seat.last, at) : seat.last);
+  const lastOf = ({ shadow, inStep, last }) => shadow?.trunk?.lastOf(shadow) ?? (inStep ? later(last, at) : last);
 
   /** @param {Seat} seat */
   function attach(seat) {
@@ -1270,7 +1495,6 @@ function makeTrunk(settings, kind, number) {
     seat.shadow?.trunk?.detach(seat.shadow);
     seat.shadow = seat.trunk = undefined;
     seat.inStep = false;
-    seat.held = [];
     seats.delete(seat);
     sync();
   }
@@ -1283,7 +1507,7 @@ function makeTrunk(settings, kind, number) {
       changing = false;
       const groups = [...seats].map(({ topics }) => [...topics]);
       if (!groups.length) return close();
-      if (number === 1 && !page().lines.includes(trunk)) page().lines.push(trunk);
+      if (number === 1) page().trunks.add(trunk);
       if (!source) return start(groups);
       source.want(groups);
       for (const seat of seats) if (covered.size) enter(seat, at);
@@ -1300,13 +1524,12 @@ function makeTrunk(settings, kind, number) {
   }
 
   function close() {
-    const { lines } = page();
-    if (lines.includes(trunk)) lines.splice(lines.indexOf(trunk), 1);
+    page().trunks.delete(trunk);
     source?.stop();
     source = undefined;
-    at = '';
+    at = from = '';
     covered = new Set();
-    status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+    status = beginning(settings);
   }
 
   /**
@@ -1333,18 +1556,15 @@ function makeTrunk(settings, kind, number) {
     const gone = verdict?.status === 'gap';
     covered = new Set(topics);
     for (const seat of seats) {
-      const breaks = how === 'anew' || !isCovered(seat);
-      if (seat.inStep && breaks) {
-        seat.last = lastOf(seat);
-        seat.inStep = false;
-      }
-      if (seat.shadow && (breaks || seat.from === undefined)) hold(seat, isCovered(seat) ? base : undefined);
+      if (!seat.inStep || (how !== 'anew' && isCovered(seat))) continue;
+      seat.last = lastOf(seat);
+      seat.inStep = false;
     }
     at = id;
+    from = (gone && verdict.from) || id;
     if (verdict) replay = verdict.replayed;
     for (const seat of seats) {
-      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict, base);
-      else if (seat.shadow && gone && isCovered(seat)) hold(seat, verdict.from ?? id);
+      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict);
       else enter(seat, base, verdict);
     }
   }
@@ -1357,20 +1577,20 @@ function makeTrunk(settings, kind, number) {
     if (seat.inStep || seat.shadow || !isCovered(seat)) return;
     if (!seat.last && replay) return; // what comes first is of before
     seat.inStep = seat.last === verdict?.since || !seat.last || (seat.last !== 'earliest' && reaches(seat.last, base));
-    if (!seat.inStep) return fallBehind(seat, base);
-    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict, base);
-    else if (seat.owed) seat.hear.verdict({ status: 'continued', since: seat.last, replayed: 0 });
+    if (!seat.inStep) return fallBehind(seat);
+    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict);
+    else if (seat.owed) seat.verdict({ status: 'continued', since: seat.last, replayed: 0 });
     seat.owed = false;
     show(seat);
-    if (seat.inStep) seat.hear.moved();
+    if (seat.inStep) seat.moved();
   }
 
   /**
    * Says how it stands after the line was resumed, for all of its topics together. Whether a gap is one of these topics nobody knows:
    * who may have missed something asks for itself, over a line of its own, and all that is left comes on this one.
-   * @param {Seat} seat @param {Continuity} verdict @param {string} base
+   * @param {Seat} seat @param {Continuity} verdict
    */
-  function judge(seat, verdict, base) {
+  function judge(seat, verdict) {
     const { status, since, from = '', replayed } = verdict;
     const back = isBefore(from, since); // a broker that began anew
     const alone = covered.size === seat.topics.size;
@@ -1379,38 +1599,29 @@ function makeTrunk(settings, kind, number) {
     if (!whole && !back && !alone) {
       seat.last = isPosition(seat.last) ? place : seat.last;
       seat.inStep = false;
-      return fallBehind(seat, base, true);
+      return fallBehind(seat, true);
     }
     if (back || !isPosition(seat.last)) seat.last = '';
     const count = (alone && place === since) || !replayed ? { replayed } : undefined;
-    seat.hear.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
+    seat.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
   }
 
   /** @param {Continuity} verdict @param {string} id */
   function gap(verdict, id) {
-    const { since, from = id, topic } = verdict;
+    const { since, topic } = verdict;
+    from = verdict.from ?? id;
     const back = isBefore(from, since);
     at = id;
     for (const seat of seats) {
-      if (topic && !seat.topics.has(topic)) continue;
-      if (seat.shadow && isCovered(seat)) hold(seat, from);
-      else if (seat.inStep && (back || !reaches(seat.last, from))) {
-        if (back) seat.last = '';
-        seat.hear.verdict(verdict);
-      }
+      if (!seat.inStep || (topic && !seat.topics.has(topic)) || (!back && reaches(seat.last, from))) continue;
+      if (back) seat.last = '';
+      seat.verdict(verdict);
     }
   }
 
   /** @param {Message} given */
   function message(given) {
-    for (const seat of seats) {
-      if (!seat.topics.has(given.topic)) continue;
-      if (seat.inStep) give(seat, given);
-      else if (seat.shadow) {
-        seat.held.push(given);
-        if (seat.held.length > HELD) seat.from = /** @type {Message} */ (seat.held.shift()).id;
-      }
-    }
+    for (const seat of seats) if (seat.inStep) give(seat, given);
     position(later(at, given.id));
     if (replay > 0) replay--;
     if (!replay) for (const seat of seats) if (!seat.last) enter(seat, at);
@@ -1418,16 +1629,15 @@ function makeTrunk(settings, kind, number) {
 
   /** @param {Seat} seat @param {Message} given */
   function give(seat, given) {
-    if (!seat.topics.has(given.topic)) return; // it was taken away while this was kept
-    if (given.id && seat.last && reaches(seat.last, given.id)) return;
+    if (!seat.topics.has(given.topic) || (given.id && seat.last && reaches(seat.last, given.id))) return;
     seat.last = given.id || seat.last;
-    seat.hear.message(given);
+    seat.message(given);
   }
 
   /** @param {string} id */
   function position(id) {
     at = id;
-    for (const seat of seats) if (seat.inStep) seat.hear.moved();
+    for (const seat of seats) if (seat.inStep) seat.moved();
   }
 
   /** @param {Status} given */
@@ -1439,13 +1649,13 @@ function makeTrunk(settings, kind, number) {
   /** @param {Seat} seat */
   function show(seat) {
     const { id, ...rest } = status;
-    if (seat.inStep) seat.hear.state({ ...rest, id: lastOf(seat) || undefined });
-    else seat.hear.state({ ...rest, ...(['open', 'stale'].includes(rest.state) && { state: 'connecting' }) });
+    if (seat.inStep) seat.state({ ...rest, id: lastOf(seat) || undefined });
+    else seat.state({ ...rest, ...(['open', 'stale'].includes(rest.state) && { state: 'connecting' }) });
   }
 
   /** @param {Refusal} refusal @param {string[]} [topics] */
   function error(refusal, topics) {
-    for (const seat of seats) if (!topics || isOf(seat, topics)) if (!isTooMuch(refusal) || seats.size === 1) seat.hear.error(refusal);
+    for (const seat of seats) if (!topics || isOf(seat, topics)) if (!isTooMuch(refusal) || seats.size === 1) seat.error(refusal);
   }
 
   /** @param {string[]} topics @param {Refusal} refusal */
@@ -1455,7 +1665,7 @@ function makeTrunk(settings, kind, number) {
       const others = seats.size > 1;
       detach(seat);
       if (others && isTooMuch(refusal)) overflow(seat);
-      else seat.hear.refused(refusal);
+      else seat.refused(refusal);
     }
   }
 
@@ -1464,36 +1674,29 @@ function makeTrunk(settings, kind, number) {
 
   // -- those that are behind
 
-  /** What comes on the line from here on is kept for it. @param {Seat} seat @param {string} [from]  none where its topics don't come */
-  function hold(seat, from) {
-    seat.from = from;
-    seat.held = [];
-  }
-
-  /** @param {Seat} seat @param {string} from @param {boolean} [alone] */
-  function fallBehind(seat, from, alone) {
-    const { topics, last, hear } = seat;
-    hold(seat, from);
+  /** @param {Seat} seat @param {boolean} [alone] */
+  function fallBehind(seat, alone) {
+    const { topics, last } = seat;
     const place = isPosition(last) ? '' : last;
     const isOne = alone || !['', 'earliest'].includes(place);
     const trunk = (!isOne && behind[place]) || makeTrunk({ ...settings, share: false }, kind, 0);
     if (!isOne) behind[place] = trunk;
     const moved = () => changeOver(seat);
-    seat.shadow = makeSeat(topics, last, { ...hear, moved, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
+    seat.shadow = makeSeat(topics, last, { ...seat, moved, refused: (refusal) => (detach(seat), seat.refused(refusal)) });
     trunk.attach(seat.shadow);
   }
 
   /** @param {Seat} seat */
   function changeOver(seat) {
     const { shadow } = seat;
-    if (!shadow || seat.from === undefined || !reaches(lastOf(seat), seat.from)) return;
-    seat.last = lastOf(seat);
+    const last = lastOf(seat);
+    if (!shadow || !isCovered(seat) || !reaches(last, later(at, from))) return;
+    seat.last = last;
     seat.shadow = undefined;
     shadow.trunk?.detach(shadow);
     seat.inStep = true;
-    for (let one; (one = seat.held.shift()); ) give(seat, one); // its owner may let go in the middle of it
-    if (seat.inStep) show(seat);
-    if (seat.inStep) seat.hear.moved();
+    show(seat);
+    if (seat.inStep) seat.moved();
   }
 
   const trunk = {
@@ -1513,293 +1716,204 @@ function makeTrunk(settings, kind, number) {
       settings = { ...settings, transport };
       source?.use(transport);
     },
-    status: () => status,
   };
+  if (number === 1) page().trunks.add(trunk);
   return trunk;
 }
 
 /** The server can't have so many topics on one connection, or in one address: another line may. @param {Refusal} refusal */
 const isTooMuch = ({ status, code }) => code === 'topics' || status === 413 || status === 414 || status === 431;
 
+// lone
+
+/** A subscription with a connection of its own. */
+/** @param {string} name */
+const isSelector = (name) => name[0] === '\x01';
+
+/** @param {Me} me @returns {Link} */
+function makeLone(me) {
+  const { on, holds, tell, become } = me;
+  /** @type {string[][]} those that came together are refused together */
+  let groups = [];
+  let last = '';
+  /** @type {Source | undefined} */
+  let source;
+
+  const topics = () => groups.flat();
+
+  /** @type {Sink} */
+  const sink = {
+    cover(covered, id, verdict, how) {
+      last = id;
+      if (verdict && (verdict.status === 'gap' || how !== 'quiet')) on.verdict(verdict);
+    },
+    gap(verdict, id) {
+      last = id;
+      on.verdict(verdict);
+    },
+    message(given) {
+      last = given.id || last;
+      const all = topics();
+      if (all.includes(given.topic) || all.some(isSelector)) on.message(given); // else it was taken away while this was under way
+    },
+    position: (id) => (last = id),
+    state: tell,
+    error: (refusal) => on.error(refusal),
+    refused(refused, refusal) {
+      if (groups.length > 1) groups = groups.filter((group) => String(group) !== String(refused));
+      else {
+        leave();
+        become('refused', refusal);
+      }
+    },
+  };
+
+  function connect() {
+    source = openLine(me.settings, sink, groups, last);
+  }
+
+  function leave() {
+    source?.stop();
+    source = undefined;
+  }
+
+  return {
+    topics,
+    connect,
+    leave,
+    lastId: () => last,
+    add(names, since) {
+      must(!me.settings.share, 'a connection of its own is not shared');
+      must(!since || !groups.length, 'a connection of its own has one place: no since for topics that are added');
+      if (!groups.length) last = since;
+      groups = [...groups, [...names]];
+      if (source) source.want(groups);
+      else if (!holds.size) connect();
+    },
+    remove(names) {
+      groups = groups.map((group) => group.filter((topic) => !names.includes(topic))).filter((group) => group.length);
+      if (groups.length) return source?.want(groups);
+      leave();
+      become('idle');
+    },
+    use(settings) {
+      me.settings = settings;
+      source?.use(settings.transport);
+    },
+  };
+}
+
 // subscription
 
-/** What a page uses: subscribe. */
-/** @param {unknown} good @param {string} rule */
-function must(good, rule) {
-  if (!good) throw new TypeError(`zcast: ${rule}`);
-}
-
-/** @param {any[]} topics */
-function checkTopics(topics) {
-  for (const topic of topics)
-    must(topic?.trim && /^\P{Cc}+$/u.test(topic) && new Blob([topic]).size <= 1024, `no topic: ${topic}`);
-}
-
-/** @param {any} settings */
-function check(settings) {
-  must(['auto', 'sse', 'ws'].includes(settings.transport), 'transport');
-  for (const [name, value] of Object.entries(DEFAULTS)) {
-    const type = typeof settings[name];
-    must(type === typeof value || (name === 'token' && type === 'function'), `${name} is no ${typeof value}`);
-    if (type === 'number') must(settings[name] >= 0 && settings[name] < 2 ** 31, name);
-  }
-  must(extras.share || !settings.share, "share needs import 'zcast/share'");
-  must(extras.stream || !settings.token || settings.transport !== 'sse', "sse with token needs import 'zcast/fetch'");
-}
-
-/**
- * The browser shows the page, leaves it or freezes it, or somebody sees it or not: all subscriptions hear of it in one tick. A frozen
- * page hears nothing more, but would go on answering tabs that ask it whether it leads.
- * @type {Record<string, () => void>}
- */
-const HEARS = {
-  pagehide: () => look('page', true),
-  pageshow: () => look('page', false),
-  freeze: () => look('page', true),
-  resume: () => look('page', false),
-  visibilitychange: () => look('hidden', globalThis.document.visibilityState === 'hidden'),
-};
-
-/** @param {'page' | 'hidden'} why @param {boolean} on */
-function look(why, on) {
-  for (const one of page().subscriptions) one._hold(why, on);
-}
-
-/** A running subscription; made by `subscribe`. */
-export class Subscription {
-  /**
-   * @param {string | string[]} topics
-   * @param {((message: Message) => void) | undefined} handler
-   * @param {Options} options
-   */
-  constructor(topics, handler, options) {
-    const { onContinuity, onState, onError, signal, ...settings } = options ?? {};
-    const names = new Set([topics].flat());
-    for (const one of [handler, onContinuity, onState, onError]) must(!one || typeof one === 'function', 'no function');
-    must(names.size, 'no topic');
-    checkTopics([...names]);
-    const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== null);
-    /** @type {Settings} */
-    this._settings = { ...DEFAULTS, ...Object.fromEntries(given) };
-    check(this._settings);
-    /** @type {Status} */
-    this.status = { state: 'connecting', transport: this._settings.transport === 'ws' ? 'ws' : 'sse', attempt: 0 };
-    this._deliver = guarded(handler);
-    this._say = guarded(onState);
-    this._verdict = guarded(onContinuity);
-    this._error = guarded(onError);
-    this._told = '';
-    /** @type {Set<string>} why there is no connection: somebody said so, the page is left, or hidden */
-    this._holds = new Set();
-    /** @type {(() => void)} */
-    this._forget = () => {};
-    /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
-    this._seats = new Map();
-    if (!this._hasAddress()) return;
-    if (signal?.aborted) return void this.close();
-    const abort = () => this.close();
-    signal?.addEventListener('abort', abort);
-    this._forget = () => signal?.removeEventListener('abort', abort);
-    page().subscriptions.add(this);
-    for (const type of Object.keys(HEARS)) (type.startsWith('page') ? globalThis : globalThis.document)?.addEventListener?.(type, HEARS[type]);
-    this._sit(names, this._settings.since);
-    if (this._settings.pauseWhenHidden && globalThis.document?.visibilityState === 'hidden') this._hold('hidden', true);
-    else this._attach();
-  }
-
-  /** The id to resume from: with it another subscription, on either transport, goes on where this one is. */
-  get lastId() {
-    const ids = [...this._seats.keys()].map((seat) => seat.trunk?.lastOf(seat) ?? seat.last).filter(Boolean);
-    return ids.find((id) => !isPosition(id)) ?? ids.sort(order)[0] ?? this._settings.since;
-  }
-
-  get topics() {
-    return [...this._seats.keys()].flatMap(({ topics }) => [...topics]);
-  }
-
-  get state() {
-    return this.status.state;
-  }
-
-  get transport() {
-    return this.status.transport;
-  }
-
-  /** Changes the transport in the middle; nothing is missed or repeated. @param {Transport} transport */
-  use(transport) {
-    const settings = { ...this._settings, transport };
-    check(settings);
-    const trunk = trunkFor(this._settings);
-    this._settings = settings;
-    if (settings.share) return trunk.use(transport);
-    if (this._holds.size || !this._seats.size || this.state === 'closed') return;
-    this._detach();
-    this._show({ ...this.status, state: 'waiting' });
-    if (this.state === 'waiting') this._attach();
-  }
-
-  /**
-   * @param {...(string | {since?: string})} topics  at last, where they begin: `{ since: 'earliest' }` is their history
-   */
-  add(...topics) {
-    const last = topics[topics.length - 1];
-    const { since = '' } = typeof last === 'object' ? /** @type {{since?: string}} */ (topics.pop()) : {};
-    checkTopics(topics);
-    must(typeof since === 'string', 'since');
-    const had = this.topics;
-    const names = new Set(/** @type {string[]} */ (topics).filter((topic) => !had.includes(topic)));
-    if (!names.size || this.state === 'closed') return;
-    const seat = this._sit(names, since);
-    if (!this._holds.size) trunkFor(this._settings).attach(seat);
-    this._show();
-  }
-
-  /** @param {...string} topics */
-  remove(...topics) {
-    for (const seat of [...this._seats.keys()]) {
-      const before = seat.topics.size;
-      for (const topic of topics) seat.topics.delete(topic);
-      if (seat.topics.size === before) continue;
-      if (seat.topics.size) seat.trunk?.changed(seat);
-      else {
-        seat.trunk?.detach(seat);
-        this._seats.delete(seat);
-      }
-    }
-    if (!this._seats.size) this._show({ ...this.status, state: 'idle' });
-    else this._show();
-  }
-
-  /** Lets go of the connection; `resume` goes on from the last id. */
-  pause() {
-    this._hold('pause', true);
-  }
-
-  resume() {
-    this._hold('pause', false);
-  }
-
-  /** The end: the handler is not called again. */
-  close() {
-    if (this.state === 'closed') return;
-    this._forget();
-    page().subscriptions.delete(this);
-    this._detach();
-    this._show({ ...this.status, state: 'closed' });
-  }
-
-  /** During server-side rendering relative addresses lead nowhere: then nothing happens. */
-  _hasAddress() {
-    try {
-      for (const kind of kindsOf(this._settings)) streamAddress(kind, [], '', this._settings);
-      return true;
-    } catch (error) {
-      if (globalThis.location) throw error;
-      queueMicrotask(() => this._error({ code: 'address', message: 'a relative address needs base' }));
-      return false;
-    }
-  }
+/** A subscription of a page, which has one connection for all of them. */
+/** @param {Me} me @returns {Link} */
+function makePlace(me) {
+  const { on, holds, tell, become } = me;
+  /** @type {Map<Seat, Status>} each with some of the topics, and how it is: one, but for a moment after `add` */
+  const seats = new Map();
+  const allSeats = () => [...seats.keys()];
 
   /** @param {Set<string>} topics @param {string} since */
-  _sit(topics, since) {
+  function sit(topics, since) {
     const seat = makeSeat(topics, since, {
-      message: (message) => this._deliver(message),
-      verdict: (verdict) => this._verdict(this._seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
-      error: this._error,
-      state: (status) => {
-        this._seats.set(seat, status);
-        this._show();
+      message: (message) => on.message(message),
+      verdict: (verdict) => on.verdict(seats.size > 1 ? { ...verdict, topics: [...topics] } : verdict),
+      error: on.error,
+      state(given) {
+        seats.set(seat, given);
+        show();
       },
-      refused: (refusal) => this._refuse(seat, refusal),
-      moved: () => this._merge(),
+      refused(error) {
+        // topics that were added are refused: those that were there before go on
+        if (seats.size < 2) return become('refused', error);
+        seats.delete(seat);
+        show();
+      },
+      moved: merge,
     });
-    this._seats.set(seat, { ...this.status, state: 'connecting' });
+    seats.set(seat, { ...me.status, state: 'connecting' });
     return seat;
   }
 
-  _attach() {
-    for (const seat of this._seats.keys()) trunkFor(this._settings).attach(seat);
-  }
-
-  _detach() {
-    for (const seat of this._seats.keys()) seat.trunk?.detach(seat);
-  }
-
   /** Seats that are at the same place are one. */
-  _merge() {
-    if (this._seats.size < 2) return;
-    const level = [...this._seats.keys()].filter((seat) => seat.trunk?.isLevel(seat));
-    for (const seat of level.slice(1)) {
-      if (seat.trunk !== level[0].trunk) continue;
-      this._seats.delete(seat);
+  function merge() {
+    if (seats.size < 2) return;
+    const [first, ...others] = allSeats().filter((seat) => seat.trunk?.isLevel(seat));
+    for (const seat of others) {
+      if (seat.trunk !== first.trunk) continue;
+      seats.delete(seat);
       seat.trunk?.detach(seat);
-      for (const topic of seat.topics) level[0].topics.add(topic);
+      for (const topic of seat.topics) first.topics.add(topic);
     }
-    this._show();
+    show();
   }
 
-  /** Topics that were added are refused: those that were there before go on. @param {Seat} seat @param {Refusal} error */
-  _refuse(seat, error) {
-    if (this._seats.size > 1) {
-      this._seats.delete(seat);
-      this._show();
-    } else this._show({ ...this.status, state: 'refused', error });
+  /** Tells how it is: as its worst seat is. */
+  function show() {
+    const all = [...seats.values()];
+    const { state } = me.status;
+    if (!holds.size && state !== 'closed' && state !== 'refused') tell(all.find((one) => one.state !== 'open') ?? all[0] ?? me.status);
   }
 
-  /** Tells how it is, where that is new: as its worst seat is. @param {Status} [status] */
-  _show(status) {
-    const all = [...this._seats.values()];
-    const now = status ?? all.find(({ state }) => state !== 'open') ?? all[0] ?? this.status;
-    if (!status && (this._holds.size || ['closed', 'refused'].includes(this.state))) return;
-    const { error, delay, ...rest } = now;
-    this.status = { ...rest, ...(rest.state === 'waiting' && delay !== undefined && { delay }), ...(error && rest.state === 'refused' && { error }) };
-    const told = JSON.stringify({ ...this.status, id: undefined });
-    if (told === this._told || (!this._told && ['connecting', 'closed'].includes(rest.state))) return; // who was told nothing need not hear of that
-    this._told = told;
-    this._say(this.status);
-  }
+  const connect = () => allSeats().forEach((seat) => attach(me.settings, seat));
+  const leave = () => allSeats().forEach((seat) => seat.trunk?.detach(seat));
 
-  /** @param {string} why @param {boolean} on */
-  _hold(why, on) {
-    if (this.state === 'closed' || this._holds.has(why) === on || (why === 'hidden' && !this._settings.pauseWhenHidden)) return;
-    if (on) this._holds.add(why);
-    else this._holds.delete(why);
-    if (on && this._holds.size === 1) {
-      this._detach();
-      this._show({ ...this.status, state: 'paused' });
-    } else if (!this._holds.size) {
-      this._show({ ...this.status, state: this._seats.size ? 'connecting' : 'idle' });
-      if (this.state === 'connecting') this._attach();
-    }
-  }
-}
-
-/**
- * What a handler throws is the page's error, not the stream's.
- * @template T
- * @param {((value: T) => void) | undefined} handler
- * @returns {(value: T) => void}
- */
-function guarded(handler) {
-  return (value) => {
-    try {
-      handler?.(value);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+  return {
+    connect,
+    leave,
+    topics: () => allSeats().flatMap(({ topics }) => [...topics]),
+    lastId() {
+      const ids = allSeats()
+        .map((seat) => seat.trunk?.lastOf(seat) ?? seat.last)
+        .filter(Boolean);
+      return ids.find((id) => !isPosition(id)) ?? ids.sort(order)[0] ?? '';
+    },
+    add(names, since) {
+      must(![...names].some(isSelector), 'a selector is asked for when subscribing');
+      const seat = sit(names, since);
+      if (!holds.size) attach(me.settings, seat);
+      show();
+    },
+    remove(topics) {
+      for (const seat of allSeats()) {
+        const before = seat.topics.size;
+        for (const topic of topics) seat.topics.delete(topic);
+        if (seat.topics.size === before) continue;
+        if (seat.topics.size) seat.trunk?.changed(seat);
+        else {
+          seat.trunk?.detach(seat);
+          seats.delete(seat);
+        }
+      }
+      if (seats.size) show();
+      else become('idle');
+    },
+    use(settings) {
+      const trunk = trunkFor(me.settings);
+      me.settings = settings;
+      if (settings.share) return trunk.use(settings.transport);
+      if (holds.size || !seats.size || me.status.state === 'closed') return;
+      leave();
+      become('waiting');
+      if (me.status.state === 'waiting') connect();
+    },
   };
 }
 
 /**
+ * Which of several subscriptions a message is for only the server can say, where one has selectors: it has a connection of its own.
+ * @param {Me} me @param {string[]} names
+ */
+const makeLink = (me, names) => (names.some(isSelector) ? makeLone(me) : makePlace(me));
+
+/**
  * Calls `handler` with every message of the topics from now on (or from `options.since` on).
- * @param {string | string[]} topics
- * @param {(message: Message) => void} [handler]  may be left out where the subscription is iterated over
+ * @param {string | Selector | (string | Selector)[]} topics
+ * @param {((message: Message) => void) | null} [handler]  may be left out where the subscription is iterated over
  * @param {Options} [options]
  */
 export function subscribe(topics, handler, options) {
-  return new Subscription(topics, handler, options);
+  return makeSubscription(topics, handler, options, makeLink);
 }
 
 // iterate
@@ -1810,36 +1924,34 @@ const QUEUED = 1024; // messages that wait for one that iterates, before it is p
 /**
  * Every message, one by one; leaving the loop closes the subscription. Who reads slowly is paused, and goes on from
  * history. A refusal is thrown.
- * @this {any}
- * @returns {AsyncGenerator<Message, void>}
  */
-async function* iterate() {
+extras.once = async function* (subscription, on, hold) {
   /** @type {Message[]} */
   const queue = [];
-  const { _deliver, _say } = this;
+  const { message, state } = on;
   let wake = () => {};
-  this._deliver = (/** @type {Message} */ message) => {
-    _deliver(message);
-    if (queue.push(message) >= QUEUED) this._hold('reader', true);
+  on.message = (given) => {
+    message(given);
+    if (queue.push(given) >= QUEUED) hold('reader', true);
     wake();
   };
-  this._say = (/** @type {Status} */ status) => {
-    _say(status);
+  on.state = (status) => {
+    state(status);
     wake();
   };
   try {
     for (;;) {
-      for (let message; (message = queue.shift()); ) yield message;
-      this._hold('reader', false);
-      if (this.status.error) throw failure(this.status.error);
-      if (this.state === 'closed') return;
+      for (let next; (next = queue.shift()); ) yield next;
+      hold('reader', false);
+      const { error, state: now } = subscription.status;
+      if (error) throw failure(error);
+      if (now === 'closed') return;
       await new Promise((resolve) => (wake = () => resolve(undefined)));
     }
   } finally {
-    this.close();
+    subscription.close();
   }
-}
-Object.defineProperty(Subscription.prototype, Symbol.asyncIterator, { value: iterate });
+};
 
 /**
  * The next message of the topics.
@@ -1867,7 +1979,7 @@ export async function once(topics, options) {
 export async function publish(topic, data, options = {}) {
   const { address = '/publish', token = '', signal, base = '', credentials = false, ...about } = options;
   const settings = { ...DEFAULTS, base, credentials, sse: address };
-  checkTopics([topic]);
+  checkTopic(topic);
   const url = new URL(streamAddress('sse', [topic], '', settings));
   url.searchParams.delete('format');
   for (const name of /** @type {const} */ (['event', 'id', 'key', 'ttl']))

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const ORDER = ['frames', 'transports', 'stream', 'line', 'share', 'trunk', 'subscription', 'iterate', 'publish'];
-const PUBLIC = ['backoffDelay', 'streamAddress', 'parseFrame', 'Subscription', 'subscribe', 'once', 'publish'];
+const ORDER = ['frames', 'transports', 'stream', 'claims', 'token', 'line', 'share', 'base', 'trunk', 'lone', 'subscription', 'iterate', 'publish'];
+const PUBLIC = ['backoffDelay', 'streamAddress', 'parseFrame', 'subscribe', 'once', 'publish'];
 const file = new URL('../../www/zcast.js', import.meta.url);
 
 const HEAD = `/**

@@ -1,4 +1,4 @@
-import type { Message, Options } from 'zcast';
+import type { Message, Options, Selector } from 'zcast';
 
 declare module 'zcast' {
   interface Subscription {
@@ -8,4 +8,4 @@ declare module 'zcast' {
 }
 
 /** The next message. */
-export function once(topics: string | string[], options?: Options): Promise<Message>;
+export function once(topics: string | Selector | (string | Selector)[], options?: Options): Promise<Message>;

@@ -6,11 +6,16 @@ export interface Message {
   /** The publisher's own id, where it gave one. */
   eventId?: string;
   topic: string;
+  /** The trace that it belongs to (W3C Trace Context), where its publisher said so. */
+  traceparent?: string;
   /** The publisher's event type, else `message`. */
   event: string;
   /** Text, or bytes where the payload isn't UTF-8. */
   data: string | Uint8Array;
 }
+
+/** Topics by the form of their names: an MQTT filter, a URI template, a URL pattern. */
+export type Selector = { match: string } | { template: string } | { pattern: string };
 
 /** How the stream stands after a resume, said before the messages that follow. */
 export interface Continuity {
@@ -67,22 +72,21 @@ export interface Options {
   onError?: (error: Refusal) => void;
 }
 
-export class Subscription {
-  private constructor();
+export interface Subscription {
   readonly status: Status;
   readonly state: State;
   readonly transport: 'sse' | 'ws';
-  readonly topics: string[];
+  readonly topics: (string | Selector)[];
   readonly lastId: string;
   use(transport: Transport): void;
-  add(...topics: string[]): void;
+  add(...topics: (string | Selector)[]): void;
   add(...topics: [string, ...string[], { since?: string }]): void;
-  remove(...topics: string[]): void;
+  remove(...topics: (string | Selector)[]): void;
   pause(): void;
   resume(): void;
   close(): void;
 }
 
-export function subscribe(topics: string | string[], handler?: (message: Message) => void, options?: Options): Subscription;
+export function subscribe(topics: string | Selector | (string | Selector)[], handler?: ((message: Message) => void) | null, options?: Options): Subscription;
 
 export function backoffDelay(failures: number, limits: { backoff: number; maxBackoff: number }, random?: () => number): number;

@@ -2,6 +2,7 @@
 EXTRA_DIST += \
 	tests/browser/browsers.py \
 	tests/browser/conftest.py \
+	tests/browser/core.test.mjs \
 	tests/browser/ledger.test.mjs \
 	tests/browser/node.test.mjs \
 	tests/browser/test_console.py \

@@ -305,6 +305,7 @@ class Connection {
   constructor(world, url, kind) {
     Object.assign(this, { world, url: new URL(url), kind, tab: world.tab, readyState: 0 });
     this.topics = this.url.searchParams.getAll('topic');
+    this.match = this.url.searchParams.getAll('match'); // of the form NAME/#
     this.lane = `${kind} ${++Connection.count}`;
     this.lastEventId = '';
     this.worker = Connection.count % 2;
@@ -337,7 +338,7 @@ class Connection {
     const at = world.position(since, topics);
     const first = history.findIndex(({ id }) => !at || order(id, at) > 0);
     const start = first < 0 ? history.length : first;
-    const ours = history.slice(Math.max(start, floor)).filter(({ topic }) => topics.includes(topic));
+    const ours = history.slice(Math.max(start, floor)).filter(({ topic }) => this.takes(topic));
     const lost = ours.filter((message) => world.gone.has(message)).at(-1);
     const messages = ours.filter((message) => !world.gone.has(message));
     if (at && order(at, world.known[this.worker] || '0-0') > 0) world.known[this.worker] = at; // it waits until it is there
@@ -349,8 +350,12 @@ class Connection {
     for (const message of messages) this.carry(message);
   }
 
+  takes(topic) {
+    return this.topics.includes(topic) || this.match.some((filter) => topic.startsWith(filter.slice(0, -1)));
+  }
+
   carry(message) {
-    if (this.topics.includes(message.topic)) this.say(message);
+    if (this.takes(message.topic)) this.say(message);
   }
 
   /** A worker is where it last asked the broker, or at the last message that it passed on. */
@@ -427,8 +432,8 @@ class FakeWebSocket extends Connection {
   /** Topics come and go at the place where the client is. */
   send(text) {
     const { world } = this;
-    const { type, topics, ref } = JSON.parse(text);
-    world.said.push({ type, topics });
+    const { type, topics = [], match = [], ref } = JSON.parse(text);
+    world.said.push({ type, topics, ...(match.length && { match }) });
     world.later(this.lane, () => {
       if (!world.connections.has(this)) return;
       const rest = this.topics.filter((topic) => !topics.includes(topic));
@@ -436,7 +441,9 @@ class FakeWebSocket extends Connection {
       const refusal = type === 'subscribe' && world.refusal({ kind: 'ws', topics: next });
       if (refusal) return this.say({ type: 'error', ...refusal, ref });
       this.topics = next;
-      this.say({ type: 'subscribed', topics: next, id: world.head, ref });
+      const others = this.match.filter((filter) => !match.includes(filter));
+      this.match = type === 'subscribe' ? [...others, ...match] : others;
+      this.say({ type: 'subscribed', topics: next, match: this.match, id: world.head, ref });
     });
   }
 

@@ -1,6 +1,7 @@
 /** Everything, as in zcast.js. */
 import './share.js';
 import './stream.js';
+import './token.js';
 
 export * from './index.js';
 export { once } from './iterate.js';

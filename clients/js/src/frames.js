@@ -7,9 +7,12 @@
  * @typedef {object} Message
  * @property {string} id     the broker's position: where to resume after it
  * @property {string} [eventId]  the publisher's own id, where it gave one; another message may have the same
+ * @property {string} [traceparent]  the trace that it belongs to, where its publisher said so
  * @property {string} topic
  * @property {string} event  the publisher's event type, else "message"
  * @property {string | Uint8Array} data  text, or bytes where the payload isn't UTF-8
+ *
+ * @typedef {{match: string} | {template: string} | {pattern: string}} Selector  Topics by the form of their names.
  *
  * @typedef {object} Continuity  How the stream stands after a resume, said before the messages that follow.
  * @property {'continued' | 'gap'} status  nothing was missed, or something is gone from history
@@ -59,6 +62,12 @@
  * @property {(status: Status) => void} [onState]
  * @property {(error: Refusal) => void} [onError]  what was refused, or said wrongly
  *
+ * @typedef {object} Listeners
+ * @property {(message: Message) => void} message
+ * @property {(verdict: Continuity) => void} verdict
+ * @property {(status: Status) => void} state
+ * @property {(error: Refusal) => void} error
+ *
  * @typedef {Required<Omit<Options, 'onContinuity' | 'onState' | 'onError' | 'signal'>>} Settings
  *
  * @typedef {object} Sink  What a line to the server tells, whether it is of this page or another tab's.
@@ -77,13 +86,11 @@
  * @property {(transport: Transport) => void} use
  * @property {() => void} stop
  *
- * @typedef {{kind: 'message', id: string, message: Message}
- *   | {kind: 'verdict', id: string, verdict: Continuity}
- *   | {kind: 'heartbeat', id: string}
- *   | {kind: 'error', code?: string, message: string, ref?: any}
- *   | {kind: 'subscribed', id: string, topics: string[]}
- *   | {kind: 'reconnect', after: number}
- *   | {kind: 'open'} | {kind: 'lost'} | {kind: 'stale', over: boolean} | {kind: 'end', refusal?: Refusal}} Frame
+ * @typedef {object} Frame  What comes: messages; continuity, heartbeat, stale, end, subscribed, reconnect, error, as the server says
+ *   them; and that a connection is open, or has come to its end.
+ * @property {string} kind
+ * @property {string} [id]
+ * @property {any} [said]
  */
 
 /** @type {Settings} */
@@ -105,7 +112,9 @@ export const DEFAULTS = {
 /**
  * What not every page needs: modules that bring such a thing put it in here.
  * @type {{share?: (settings: Settings, sink: Sink, groups: string[][], at: string, number: number) => Source,
- *   stream?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void}}}
+ *   fetch?: (url: string, settings: Settings, heard: (frame: Frame) => void, token: string) => {close: () => void},
+ *   token?: (ask: () => string | Promise<string>, renew: () => void) => {get: () => Promise<string>, refused: () => boolean, stop: () => void},
+ *   once?: (subscription: any, on: Listeners, hold: (why: string, held: boolean) => void) => AsyncGenerator<Message, void>}}
  */
 export const extras = {};
 /** @type {Record<number, string>} */
@@ -136,16 +145,35 @@ export const isBefore = (a, b) => isPosition(a) && isPosition(b) && order(a, b) 
 export const later = (a, b) => (isBefore(a, b) ? b : a || b);
 
 /**
- * What lasts as long as the page: transports that open and bring nothing here (a proxy holds them back), and what
- * subscriptions share.
- * @type {WeakMap<object, {heldBack: Set<string>, lines: any[], subscriptions: Set<any>}>}
+ * What lasts as long as the page.
+ * @typedef {object} Page
+ * @property {Set<string>} heldBack  transports that open and bring nothing here (a proxy holds them back)
+ * @property {Set<any>} trunks
+ * @property {Set<(why: string, held: boolean) => void>} holds  of its subscriptions
  */
+/** @type {WeakMap<object, Page>} */
 const PAGES = new WeakMap();
 
+/** @returns {Page} */
 export function page() {
   const key = globalThis.location ?? globalThis;
-  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), lines: [], subscriptions: new Set() });
-  return /** @type {{heldBack: Set<string>, lines: any[], subscriptions: Set<any>}} */ (PAGES.get(key));
+  if (!PAGES.has(key)) PAGES.set(key, { heldBack: new Set(), trunks: new Set(), holds: new Set() });
+  return /** @type {Page} */ (PAGES.get(key));
+}
+
+/** @param {Settings} settings @returns {Status} */
+export const beginning = (settings) => ({ state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 });
+
+/** What selects topics by the form of their names. */
+export const SELECTORS = ['match', 'template', 'pattern'];
+
+/** A selector is kept as a text that no topic can be. @param {string} kind @param {string} text */
+export const selectorOf = (kind, text) => `\x01${kind} ${text}`;
+
+/** Its kind, as in an address, and its text. @param {string} name @returns {[string, string]} */
+export function partsOf(name) {
+  const [, kind = 'topic', text = name] = /^\x01(\w+) ([^]*)/.exec(name) ?? [];
+  return [kind, text];
 }
 
 /**
@@ -158,7 +186,7 @@ export function streamAddress(kind, topics, since, settings) {
   const here = globalThis.document?.baseURI ?? globalThis.location?.href;
   const url = new URL(settings[kind], settings.base ? new URL(settings.base, here) : here);
   if (kind === 'ws') url.protocol = url.protocol.replace('http', 'ws');
-  for (const topic of topics) url.searchParams.append('topic', topic);
+  for (const topic of topics) url.searchParams.append(...partsOf(topic));
   if (kind === 'sse') url.searchParams.set('format', 'zcast.v1');
   if (since) url.searchParams.set('last-event-id', since);
   return url.href;
@@ -168,11 +196,11 @@ export function streamAddress(kind, topics, since, settings) {
 export function kindsOf(settings) {
   const { EventSource, WebSocket } = globalThis;
   if (settings.transport !== 'auto') return [settings.transport];
-  if (!extras.stream && (settings.token || !EventSource)) return ['ws'];
+  if (!extras.fetch && (settings.token || !EventSource)) return ['ws'];
   if (!WebSocket && !EventSource) return ['sse']; // Node 20
-  /** @type {('sse' | 'ws')[]} */
-  const kinds = isScarce(settings) ? ['ws', 'sse'] : ['sse', 'ws'];
-  return kinds.sort((a, b) => Number(page().heldBack.has(settings[a])) - Number(page().heldBack.has(settings[b])));
+  const { heldBack } = page();
+  const first = isScarce(settings) ? 'ws' : 'sse';
+  return (first === 'ws') === heldBack.has(settings[first]) ? ['sse', 'ws'] : ['ws', 'sse'];
 }
 
 /**
@@ -184,7 +212,7 @@ function isScarce(settings) {
   /** @type {any} */
   const [entry] = globalThis.performance?.getEntriesByType?.('navigation') ?? [];
   const { location } = globalThis;
-  const isOld = location?.protocol === 'http:' || entry?.nextHopProtocol?.startsWith('http/1');
+  const isOld = location?.protocol === 'http:' || /^http\/1/.test(entry?.nextHopProtocol);
   return isOld && new URL(streamAddress('sse', [], '', settings)).origin === location?.origin;
 }
 
@@ -193,25 +221,18 @@ export function parseFrame(text) {
   try {
     return readFrame(JSON.parse(text));
   } catch {
-    return { kind: 'error', code: 'frame', message: `not a zcast.v1 frame: ${text.slice(0, 100)}` };
+    return { kind: 'error', id: '', said: { code: 'frame', message: `not a zcast.v1 frame: ${text.slice(0, 100)}` } };
   }
 }
 
 /** @param {any} frame @returns {Frame} */
-function readFrame(frame) {
-  const { type, id = '', eventId, topic, event } = frame;
-  if (type === 'reconnect') return { kind: 'reconnect', after: Number(frame.after) || 0 };
-  if (type === 'error') return { kind: 'error', code: frame.code, message: frame.message ?? 'refused', ref: frame.ref };
-  if (type === 'subscribed') return { kind: 'subscribed', id, topics: frame.topics };
-  if (type === 'stale' || (event === 'zcast.stale' && topic === '')) return readStale(frame.data ?? '{}');
-  if (type !== undefined) return { kind: 'heartbeat', id }; // heartbeat, pong: alive
-  if (event === 'zcast.continuity' && topic === '') return { kind: 'verdict', id, verdict: JSON.parse(frame.data) };
-  const data = frame.base64 === undefined ? frame.data : Uint8Array.from(atob(frame.base64), (c) => c.charCodeAt(0));
-  return { kind: 'message', id, message: { id, ...(eventId !== undefined && { eventId }), topic, event: event ?? 'message', data } };
+export function readFrame({ type, base64, ...said }) {
+  const { id = '', topic, event = 'message' } = said;
+  if (type) return { kind: type, id, said };
+  if (topic === '') return { kind: event.slice(6), id, said: JSON.parse(said.data) }; // zcast.continuity, zcast.stale
+  if (base64 !== undefined) said.data = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return { kind: 'message', id, said: { ...said, id, event } };
 }
-
-/** Whether the server's broker answers it. @param {string} data @returns {Frame} */
-export const readStale = (data) => ({ kind: 'stale', over: JSON.parse(data).status === 'live' });
 
 /** Whether coming back may help. @param {Refusal} refusal */
 export const isFinal = ({ status = 0 }) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
@@ -239,19 +260,15 @@ export async function readRefusal(response, wanted) {
 /** @param {Refusal} refusal */
 export const failure = ({ message, ...about }) => Object.assign(new Error(message), about);
 
-/** A browser doesn't say why a connection wasn't opened: asks. @param {'sse' | 'ws'} kind @param {string} url @param {Settings} settings @param {string} token */
+/** A browser doesn't say why a connection wasn't opened: asks. @param {string} kind @param {string} url @param {Settings} settings @param {string} token */
 export async function askWhy(kind, url, settings, token) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), settings.patience);
-  try {
-    const response = await fetch(url.replace(/^ws/, 'http'), { ...fetchOptions('application/json', settings, token), signal: abort.signal });
-    if (kind === 'ws' && response.status === 426) return undefined; // a WebSocket is there
-    return await readRefusal(response, kind);
-  } catch {
-    return undefined; // the network, or a page of another site, which isn't told
-  } finally {
-    clearTimeout(timer);
-    abort.abort();
-  }
+  const options = { ...fetchOptions('application/json', settings, token), signal: abort.signal };
+  const refusal = await fetch(url.replace(/^ws/, 'http'), options)
+    .then((response) => (kind === 'ws' && response.status === 426 ? undefined : readRefusal(response, kind))) // 426: a WebSocket is there
+    .catch(() => undefined); // the network, or a page of another site, which isn't told
+  clearTimeout(timer);
+  abort.abort();
+  return refusal;
 }
-

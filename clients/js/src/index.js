@@ -1,3 +1,3 @@
-/** The core: what `import … from 'zcast'` gives. */
+/** What `import … from 'zcast'` gives: all subscriptions of a page on one connection. */
 export { backoffDelay } from './frames.js';
-export { Subscription, subscribe } from './subscription.js';
+export { subscribe } from './subscription.js';

@@ -2,13 +2,23 @@
  * One line to the server, kept alive: chooses the transport, resumes from the last id, waits longer after each failure,
  * notices silence, and changes its topics.
  */
-import { CODES, askWhy, backoffDelay, isFinal, kindsOf, page, refusalOf, streamAddress } from './frames.js';
-import { TRANSPORTS, endOf } from './transports.js';
-
-const LONGEST = 2 ** 31; // ms of a timer: less than this
+import { CODES, askWhy, backoffDelay, extras, isFinal, kindsOf, page, partsOf, refusalOf, streamAddress } from './frames.js';
+import { TRANSPORTS } from './transports.js';
 
 /** @param {string[][]} groups */
 const union = (groups) => [...new Set(groups.flat())];
+
+/** @param {string} type @param {string[]} names @param {number} ref */
+function wordsOf(type, names, ref) {
+  /** @type {Record<string, any>} */
+  const words = { type, ref };
+  for (const name of names) {
+    const [kind, text] = partsOf(name);
+    const key = kind === 'topic' ? 'topics' : kind;
+    words[key] = [...(words[key] ?? []), text];
+  }
+  return words;
+}
 
 /**
  * @param {Settings} settings
@@ -26,20 +36,16 @@ export function openLine(settings, sink, groups, last) {
   let due; // topics that it has taken, not knowing from where on yet
   let oneByOne = false; // some are refused, and have to be told from the others
   let quiet = false; // it comes anew for other topics: nobody need hear of that, if it goes well
+  let turn = 0; // of the change of topics that counts
   let replay = 0; // messages that the verdict said come from history; endless until there is one
   let failures = 0; // connections in a row that ended without a word
   let proven = false; // this one has said something
   let positioned = false; // and where it is
   let stale = false; // and that its broker doesn't answer
   let resumes = false; // it has come with an id, and must say how it stands
-  let unresumed = 0; // connections in a row that didn't
-  let browserResumes = true; // an EventSource comes back with the last id
   let refusedKinds = new Set(); // for good
   const asking = new Set();
   let token = '';
-  let fresh = false; // the token was given for this connection
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let renewal;
   /** @type {number | undefined} */
   let after; // how long the server asked us to stay away
   let heardAt = 0;
@@ -52,9 +58,12 @@ export function openLine(settings, sink, groups, last) {
   /** @type {((words: object) => void) | undefined} */
   let send;
 
+  const { token: given } = settings;
+  /** where a function gives them */
+  const tokens = typeof given === 'function' ? extras.token?.(given, () => waiting || reopen()) : undefined;
+
   function letGo() {
     clearTimeout(timer);
-    clearTimeout(renewal);
     send = undefined;
     cut();
   }
@@ -62,6 +71,7 @@ export function openLine(settings, sink, groups, last) {
   function stop() {
     stopped = true;
     letGo();
+    tokens?.stop();
     globalThis.removeEventListener?.('online', hurry);
   }
 
@@ -79,31 +89,27 @@ export function openLine(settings, sink, groups, last) {
     after = due = undefined;
     asked = union(admitted());
     if (!asked.length) return;
-    comeWith();
+    resumes = last !== '';
+    replay = resumes ? Infinity : 0;
     tell('connecting');
     if (stopped) return; // by who was told
-    if (endOf(token) < Date.now() + 5000) token = '';
-    fresh = !token;
-    const { token: given } = settings;
-    if (typeof given !== 'function' || token) return dial(typeof given === 'string' ? given : token);
+    if (!tokens) return dial(given);
     let current = true;
     cut = () => (current = false);
     touch();
-    Promise.resolve()
-      .then(given)
-      .then((made) => current && dial(made))
-      .catch((error) => {
+    tokens.get().then(
+      (made) => current && dial(made),
+      (error) => {
         if (!current) return;
         sink.error({ code: 'token', message: String(error) });
         end();
-      });
+      },
+    );
   }
 
-  /** @param {string} given */
-  function dial(given) {
-    const before = token;
-    token = given;
-    if (fresh && token !== before) renewLater();
+  /** @param {any} made */
+  function dial(made) {
+    token = made;
     let current = true; // what a connection says after it was given up is not for us
     let close = () => {};
     cut = () => {
@@ -122,30 +128,9 @@ export function openLine(settings, sink, groups, last) {
     }
   }
 
-  /** A connection has the rights of the token that it came with: another one comes before that ends. */
-  function renewLater() {
-    if (typeof settings.token !== 'function') return;
-    const left = endOf(token) - Date.now();
-    clearTimeout(renewal);
-    if (left <= 0 || left >= LONGEST) return;
-    renewal = setTimeout(
-      () => {
-        token = '';
-        reopen();
-      },
-      left - Math.min(30000, left / 10),
-    );
-  }
-
   function reopen() {
     letGo();
     connect();
-  }
-
-  /** What is to be heard first, of a connection with this id. */
-  function comeWith() {
-    resumes = last !== '';
-    replay = resumes ? Infinity : 0;
   }
 
   // -- topics
@@ -179,8 +164,8 @@ export function openLine(settings, sink, groups, last) {
       return reopen();
     }
     asked = next;
-    if (less.length) send({ type: 'unsubscribe', topics: less });
-    if (more.length) send({ type: 'subscribe', topics: more, ref: 's' });
+    if (less.length) send(wordsOf('unsubscribe', less, ++turn));
+    if (more.length) send(wordsOf('subscribe', more, ++turn));
   }
 
   /** The server has taken these. @param {string[]} topics @param {string} at @param {Continuity} [verdict] */
@@ -224,26 +209,21 @@ export function openLine(settings, sink, groups, last) {
   // -- what comes
 
   /** @param {Frame} frame */
-  function take(frame) {
-    if (frame.kind === 'end') return end(frame.refusal);
-    if (frame.kind === 'lost') return lost();
+  function take({ kind, id = '', said }) {
+    if (kind === 'end') return end(said && { status: 401, ...said });
     heardAt = Date.now();
-    if (frame.kind === 'open') return open();
-    if (frame.kind === 'error') return refuseWords(frame);
-    if (frame.kind === 'stale') return setStale(!frame.over);
-    if (resumes && isUnresumed(frame)) return resumeAgain();
+    if (kind === 'open') return open();
+    if (kind === 'error') return refuseWords(said);
+    if (kind === 'stale') return setStale(said.status !== 'live');
+    if (kind === 'message' && resumes) return end(); // it has to say first how it stands
     proven = true;
     failures = 0;
-    if (frame.kind === 'reconnect') after = frame.after;
-    else if (frame.kind === 'message') message(frame.message);
-    else if (frame.kind === 'subscribed') subscribed(frame);
-    else moveOn(frame);
-  }
-
-  /** @param {Frame & {kind: 'subscribed'}} frame */
-  function subscribed({ id, topics }) {
-    due = topics;
-    if (id) moveTo(id);
+    if (kind === 'reconnect') after = Number(said.after) || 0;
+    else if (kind === 'message') message(said);
+    else if (kind === 'subscribed') {
+      if (said.ref === turn) due = asked; // a selector may come back as the one topic that it stands for
+      if (id) moveTo(id);
+    } else moveOn(id, kind === 'continuity' ? said : undefined); // a heartbeat, or a word that says that it is alive
   }
 
   /** It is complete up to here. @param {string} id */
@@ -254,35 +234,15 @@ export function openLine(settings, sink, groups, last) {
     due = undefined;
   }
 
-  /** @param {Frame & {kind: 'error'}} frame */
-  function refuseWords({ code = '', message: text, ref }) {
+  /** @param {{code?: string, message?: string, ref?: unknown}} said */
+  function refuseWords({ code = '', message: text = 'refused', ref }) {
     const status = Number(Object.keys(CODES).find((one) => code.startsWith(CODES[Number(one)])) ?? 400);
     const refusal = refusalOf(status, text, code);
-    if (ref !== 's') return sink.error(refusal);
+    if (!ref) return sink.error(refusal);
     if (asked.every((topic) => accepted.has(topic))) return; // that is wanted no more
     if (isFinal(refusal)) return withdraw(refusal, true);
     sink.error(refusal);
     end(); // and comes back with them
-  }
-
-  /**
-   * A stream that came with an id begins with the verdict. Where it doesn't, the id was lost on the way: a service worker or a
-   * proxy took the header out. A heartbeat of a worker without a broker has no id, and EventSource shows the last one with it.
-   * @param {Frame} frame
-   */
-  function isUnresumed(frame) {
-    if (frame.kind === 'verdict') {
-      resumes = false;
-      unresumed = 0;
-    }
-    return frame.kind === 'message' || (frame.kind === 'heartbeat' && frame.id !== '' && frame.id !== last);
-  }
-
-  /** With the id in the address. */
-  function resumeAgain() {
-    browserResumes = false;
-    if (unresumed++) return end();
-    reopen();
   }
 
   /** It has said where it is. @param {string} at @param {Continuity} [verdict] */
@@ -304,8 +264,6 @@ export function openLine(settings, sink, groups, last) {
 
   function open() {
     opened = true;
-    if (waiting) tell('connecting'); // the browser came back by itself
-    waiting = false;
     touch();
   }
 
@@ -322,29 +280,21 @@ export function openLine(settings, sink, groups, last) {
     if (ends && !stopped) change();
   }
 
-  /** @param {Frame & {kind: 'verdict' | 'heartbeat'}} frame */
-  function moveOn(frame) {
-    const verdict = frame.kind === 'verdict' ? frame.verdict : undefined;
-    if (verdict) replay = verdict.replayed;
-    last = frame.id || last;
+  /** @param {string} id @param {Continuity} [verdict] */
+  function moveOn(id, verdict) {
+    if (verdict) {
+      resumes = false;
+      replay = verdict.replayed ?? 0;
+    }
+    last = id || last;
     if (resumes) return; // a heartbeat before the verdict
-    if (frame.id) {
+    if (id) {
       settle(last, verdict);
       if (!stopped && !verdict) moveTo(last);
     } else if (positioned) tell('stale'); // the worker is without a broker
   }
 
   // -- the end of a connection
-
-  /** The browser comes back by itself, once: it knows the server's retry time. What then fails is ours. */
-  function lost() {
-    if (!proven || !browserResumes) return end();
-    proven = positioned = opened = stale = false;
-    waiting = true;
-    comeWith();
-    touch();
-    tell('waiting');
-  }
 
   /** @param {Refusal} [refusal] */
   function end(refusal) {
@@ -379,9 +329,7 @@ export function openLine(settings, sink, groups, last) {
   /** Says so; true where nothing is left to try with these topics. @param {'sse' | 'ws'} kind @param {Refusal} refusal */
   function refuse(kind, refusal) {
     if (refusal.status === 401) {
-      const again = positioned || (typeof settings.token === 'function' && !fresh);
-      token = '';
-      if (again) return false; // it has ended: with the next one
+      if (tokens?.refused() || positioned) return false; // it has ended: with the next one
     }
     if (!isFinal(refusal)) {
       sink.error(refusal);
@@ -418,7 +366,7 @@ export function openLine(settings, sink, groups, last) {
    * it is: a proxy may hold it back. The wall clock also counts the time that a laptop slept.
    */
   function watch() {
-    const limit = proven || waiting ? settings.silence : settings.patience;
+    const limit = proven ? settings.silence : settings.patience;
     heardAt = Math.min(heardAt, Date.now()); // the clock may be set back
     const silence = Date.now() - heardAt;
     const late = positioned && silence >= 0.75 * limit;

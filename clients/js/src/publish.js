@@ -1,6 +1,6 @@
 /** Publishing, by HTTP. */
 import { DEFAULTS, failure, fetchOptions, readRefusal, streamAddress } from './frames.js';
-import { checkTopics } from './subscription.js';
+import { checkTopic } from './base.js';
 
 /**
  * Publishes a message, and resolves to its id once the broker has it. What is refused is thrown, with `status` and `code`. Under a
@@ -14,7 +14,7 @@ import { checkTopics } from './subscription.js';
 export async function publish(topic, data, options = {}) {
   const { address = '/publish', token = '', signal, base = '', credentials = false, ...about } = options;
   const settings = { ...DEFAULTS, base, credentials, sse: address };
-  checkTopics([topic]);
+  checkTopic(topic);
   const url = new URL(streamAddress('sse', [topic], '', settings));
   url.searchParams.delete('format');
   for (const name of /** @type {const} */ (['event', 'id', 'key', 'ttl']))

@@ -6,7 +6,7 @@
  */
 import { extras, later } from './frames.js';
 import { openLine } from './line.js';
-import { claimsOf, endOf } from './transports.js';
+import { claimsOf, endOf } from './claims.js';
 
 const SHARED = 'zcast/3'; // what tabs say to each other; those that say something else have a name of their own
 const ASK = 4000; // ms that a leader may be silent before it is asked; less where silence is to be noticed sooner

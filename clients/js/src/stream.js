@@ -1,6 +1,6 @@
 /** Event streams that are read with `fetch`: where there is no EventSource, and where a token has to be brought, which that can't. */
-import { extras, fetchOptions, readRefusal } from './frames.js';
-import { readEvent } from './transports.js';
+import { extras, fetchOptions, parseFrame, readRefusal } from './frames.js';
+import { readOwn } from './transports.js';
 
 /**
  * Reads until the stream ends, or gives why there is none.
@@ -29,7 +29,7 @@ async function readStream(url, settings, heard, token, signal) {
       else if (name === 'id') id = said;
       else if (name === 'data') data.push(said);
       else if (!line) {
-        if (data.length) heard(readEvent(type, data.join('\n'), id));
+        if (data.length) heard(type.startsWith('zcast.') ? readOwn(type, data.join('\n'), id) : parseFrame(data.join('\n')));
         type = '';
         data = [];
       }
@@ -37,10 +37,10 @@ async function readStream(url, settings, heard, token, signal) {
   }
 }
 
-extras.stream = (url, settings, heard, token) => {
+extras.fetch = (url, settings, heard, token) => {
   const abort = new AbortController();
   readStream(url, settings, heard, token, abort.signal)
     .catch(() => undefined)
-    .then((refusal) => heard({ kind: 'end', refusal }));
+    .then((said) => heard({ kind: 'end', said }));
   return { close: () => abort.abort() };
 };

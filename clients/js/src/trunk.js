@@ -5,10 +5,9 @@
  * has come to it. One that comes with an id from before that is behind: a second line, for all that are, brings it what it
  * has missed, while what the first line brings is kept for it; it changes over where both have met.
  */
-import { extras, isBefore, isPosition, kindsOf, later, order, page } from './frames.js';
+import { beginning, extras, isBefore, isPosition, later, order, page } from './frames.js';
 import { openLine } from './line.js';
 
-const HELD = 1024; // messages kept for one that is behind
 const TOPICS = 100; // of one line, as the server allows
 
 /**
@@ -30,19 +29,15 @@ const TOPICS = 100; // of one line, as the server allows
  * @param {Hearer} hear
  */
 export const makeSeat = (topics, since, hear) => ({
+  ...hear,
   topics,
   last: since, // what it has come with, or was given last
-  hear,
   owed: false, // a word on how it stands
   inStep: false,
   /** @type {Trunk | undefined} */
   trunk: undefined,
   /** @type {Seat | undefined} its place on the line of those that are behind */
   shadow: undefined,
-  /** @type {string | undefined} */
-  from: '', // the line has all of its topics after this,
-  /** @type {Message[]} */
-  held: [], // in here
 });
 
 /** Numbers of what `order` compares, where an id may be `earliest`. @param {string} a @param {string} b */
@@ -54,16 +49,16 @@ const kindOf = ({ since, pauseWhenHidden, ...settings }) => settings;
 /** @param {Settings} settings @returns {Trunk} the page's for these settings */
 export function trunkFor(settings) {
   const kind = kindOf(settings);
-  const { lines } = page();
-  const names = /** @type {(keyof typeof kind)[]} */ (Object.keys(kind));
-  let trunk = lines.find((one) => names.every((name) => one.kind[name] === kind[name]));
-  if (!trunk) lines.push((trunk = makeTrunk(settings, kind, 1)));
-  return trunk;
+  const isSame = (/** @type {Trunk} */ { kind: other }) => Object.entries(kind).every(([name, value]) => other[name] === value);
+  return [...page().trunks].find(isSame) ?? makeTrunk(settings, kind, 1);
 }
+
+/** @param {Settings} settings @param {Seat} seat */
+export const attach = (settings, seat) => trunkFor(settings).attach(seat);
 
 /**
  * @param {Settings} settings
- * @param {object} kind
+ * @param {Record<string, any>} kind
  * @param {number} number  of those that are needed for so many topics
  */
 function makeTrunk(settings, kind, number) {
@@ -72,6 +67,7 @@ function makeTrunk(settings, kind, number) {
   /** @type {Source | undefined} */
   let source;
   let at = ''; // the line is complete up to here
+  let from = ''; // and after this, whatever it missed before
   let replay = 0; // messages from history that are still to come
   /** @type {Set<string>} */
   let covered = new Set(); // topics that come
@@ -81,10 +77,10 @@ function makeTrunk(settings, kind, number) {
   let next;
   let changing = false;
   /** @type {Status} */
-  let status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+  let status = beginning(settings);
 
   /** Complete up to here. @param {Seat} seat @returns {string} */
-  const lastOf = (seat) => (seat.shadow ? seat.shadow.trunk?.lastOf(seat.shadow) ?? seat.last : seat.inStep && !seat.held.length ? later(seat.last, at) : seat.last);
+  const lastOf = ({ shadow, inStep, last }) => shadow?.trunk?.lastOf(shadow) ?? (inStep ? later(last, at) : last);
 
   /** @param {Seat} seat */
   function attach(seat) {
@@ -109,7 +105,6 @@ function makeTrunk(settings, kind, number) {
     seat.shadow?.trunk?.detach(seat.shadow);
     seat.shadow = seat.trunk = undefined;
     seat.inStep = false;
-    seat.held = [];
     seats.delete(seat);
     sync();
   }
@@ -122,7 +117,7 @@ function makeTrunk(settings, kind, number) {
       changing = false;
       const groups = [...seats].map(({ topics }) => [...topics]);
       if (!groups.length) return close();
-      if (number === 1 && !page().lines.includes(trunk)) page().lines.push(trunk);
+      if (number === 1) page().trunks.add(trunk);
       if (!source) return start(groups);
       source.want(groups);
       for (const seat of seats) if (covered.size) enter(seat, at);
@@ -139,13 +134,12 @@ function makeTrunk(settings, kind, number) {
   }
 
   function close() {
-    const { lines } = page();
-    if (lines.includes(trunk)) lines.splice(lines.indexOf(trunk), 1);
+    page().trunks.delete(trunk);
     source?.stop();
     source = undefined;
-    at = '';
+    at = from = '';
     covered = new Set();
-    status = { state: 'connecting', transport: kindsOf(settings)[0], attempt: 0 };
+    status = beginning(settings);
   }
 
   /**
@@ -172,18 +166,15 @@ function makeTrunk(settings, kind, number) {
     const gone = verdict?.status === 'gap';
     covered = new Set(topics);
     for (const seat of seats) {
-      const breaks = how === 'anew' || !isCovered(seat);
-      if (seat.inStep && breaks) {
-        seat.last = lastOf(seat);
-        seat.inStep = false;
-      }
-      if (seat.shadow && (breaks || seat.from === undefined)) hold(seat, isCovered(seat) ? base : undefined);
+      if (!seat.inStep || (how !== 'anew' && isCovered(seat))) continue;
+      seat.last = lastOf(seat);
+      seat.inStep = false;
     }
     at = id;
+    from = (gone && verdict.from) || id;
     if (verdict) replay = verdict.replayed;
     for (const seat of seats) {
-      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict, base);
-      else if (seat.shadow && gone && isCovered(seat)) hold(seat, verdict.from ?? id);
+      if (seat.inStep && verdict && (gone || how !== 'quiet')) judge(seat, verdict);
       else enter(seat, base, verdict);
     }
   }
@@ -196,20 +187,20 @@ function makeTrunk(settings, kind, number) {
     if (seat.inStep || seat.shadow || !isCovered(seat)) return;
     if (!seat.last && replay) return; // what comes first is of before
     seat.inStep = seat.last === verdict?.since || !seat.last || (seat.last !== 'earliest' && reaches(seat.last, base));
-    if (!seat.inStep) return fallBehind(seat, base);
-    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict, base);
-    else if (seat.owed) seat.hear.verdict({ status: 'continued', since: seat.last, replayed: 0 });
+    if (!seat.inStep) return fallBehind(seat);
+    if (verdict && seat.last && (seat.owed || verdict.status === 'gap')) judge(seat, verdict);
+    else if (seat.owed) seat.verdict({ status: 'continued', since: seat.last, replayed: 0 });
     seat.owed = false;
     show(seat);
-    if (seat.inStep) seat.hear.moved();
+    if (seat.inStep) seat.moved();
   }
 
   /**
    * Says how it stands after the line was resumed, for all of its topics together. Whether a gap is one of these topics nobody knows:
    * who may have missed something asks for itself, over a line of its own, and all that is left comes on this one.
-   * @param {Seat} seat @param {Continuity} verdict @param {string} base
+   * @param {Seat} seat @param {Continuity} verdict
    */
-  function judge(seat, verdict, base) {
+  function judge(seat, verdict) {
     const { status, since, from = '', replayed } = verdict;
     const back = isBefore(from, since); // a broker that began anew
     const alone = covered.size === seat.topics.size;
@@ -218,38 +209,29 @@ function makeTrunk(settings, kind, number) {
     if (!whole && !back && !alone) {
       seat.last = isPosition(seat.last) ? place : seat.last;
       seat.inStep = false;
-      return fallBehind(seat, base, true);
+      return fallBehind(seat, true);
     }
     if (back || !isPosition(seat.last)) seat.last = '';
     const count = (alone && place === since) || !replayed ? { replayed } : undefined;
-    seat.hear.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
+    seat.verdict({ status: whole ? 'continued' : 'gap', since: place, ...(!whole && from && { from }), ...count });
   }
 
   /** @param {Continuity} verdict @param {string} id */
   function gap(verdict, id) {
-    const { since, from = id, topic } = verdict;
+    const { since, topic } = verdict;
+    from = verdict.from ?? id;
     const back = isBefore(from, since);
     at = id;
     for (const seat of seats) {
-      if (topic && !seat.topics.has(topic)) continue;
-      if (seat.shadow && isCovered(seat)) hold(seat, from);
-      else if (seat.inStep && (back || !reaches(seat.last, from))) {
-        if (back) seat.last = '';
-        seat.hear.verdict(verdict);
-      }
+      if (!seat.inStep || (topic && !seat.topics.has(topic)) || (!back && reaches(seat.last, from))) continue;
+      if (back) seat.last = '';
+      seat.verdict(verdict);
     }
   }
 
   /** @param {Message} given */
   function message(given) {
-    for (const seat of seats) {
-      if (!seat.topics.has(given.topic)) continue;
-      if (seat.inStep) give(seat, given);
-      else if (seat.shadow) {
-        seat.held.push(given);
-        if (seat.held.length > HELD) seat.from = /** @type {Message} */ (seat.held.shift()).id;
-      }
-    }
+    for (const seat of seats) if (seat.inStep) give(seat, given);
     position(later(at, given.id));
     if (replay > 0) replay--;
     if (!replay) for (const seat of seats) if (!seat.last) enter(seat, at);
@@ -257,16 +239,15 @@ function makeTrunk(settings, kind, number) {
 
   /** @param {Seat} seat @param {Message} given */
   function give(seat, given) {
-    if (!seat.topics.has(given.topic)) return; // it was taken away while this was kept
-    if (given.id && seat.last && reaches(seat.last, given.id)) return;
+    if (!seat.topics.has(given.topic) || (given.id && seat.last && reaches(seat.last, given.id))) return;
     seat.last = given.id || seat.last;
-    seat.hear.message(given);
+    seat.message(given);
   }
 
   /** @param {string} id */
   function position(id) {
     at = id;
-    for (const seat of seats) if (seat.inStep) seat.hear.moved();
+    for (const seat of seats) if (seat.inStep) seat.moved();
   }
 
   /** @param {Status} given */
@@ -278,13 +259,13 @@ function makeTrunk(settings, kind, number) {
   /** @param {Seat} seat */
   function show(seat) {
     const { id, ...rest } = status;
-    if (seat.inStep) seat.hear.state({ ...rest, id: lastOf(seat) || undefined });
-    else seat.hear.state({ ...rest, ...(['open', 'stale'].includes(rest.state) && { state: 'connecting' }) });
+    if (seat.inStep) seat.state({ ...rest, id: lastOf(seat) || undefined });
+    else seat.state({ ...rest, ...(['open', 'stale'].includes(rest.state) && { state: 'connecting' }) });
   }
 
   /** @param {Refusal} refusal @param {string[]} [topics] */
   function error(refusal, topics) {
-    for (const seat of seats) if (!topics || isOf(seat, topics)) if (!isTooMuch(refusal) || seats.size === 1) seat.hear.error(refusal);
+    for (const seat of seats) if (!topics || isOf(seat, topics)) if (!isTooMuch(refusal) || seats.size === 1) seat.error(refusal);
   }
 
   /** @param {string[]} topics @param {Refusal} refusal */
@@ -294,7 +275,7 @@ function makeTrunk(settings, kind, number) {
       const others = seats.size > 1;
       detach(seat);
       if (others && isTooMuch(refusal)) overflow(seat);
-      else seat.hear.refused(refusal);
+      else seat.refused(refusal);
     }
   }
 
@@ -303,36 +284,29 @@ function makeTrunk(settings, kind, number) {
 
   // -- those that are behind
 
-  /** What comes on the line from here on is kept for it. @param {Seat} seat @param {string} [from]  none where its topics don't come */
-  function hold(seat, from) {
-    seat.from = from;
-    seat.held = [];
-  }
-
-  /** @param {Seat} seat @param {string} from @param {boolean} [alone] */
-  function fallBehind(seat, from, alone) {
-    const { topics, last, hear } = seat;
-    hold(seat, from);
+  /** @param {Seat} seat @param {boolean} [alone] */
+  function fallBehind(seat, alone) {
+    const { topics, last } = seat;
     const place = isPosition(last) ? '' : last;
     const isOne = alone || !['', 'earliest'].includes(place);
     const trunk = (!isOne && behind[place]) || makeTrunk({ ...settings, share: false }, kind, 0);
     if (!isOne) behind[place] = trunk;
     const moved = () => changeOver(seat);
-    seat.shadow = makeSeat(topics, last, { ...hear, moved, refused: (refusal) => (detach(seat), hear.refused(refusal)) });
+    seat.shadow = makeSeat(topics, last, { ...seat, moved, refused: (refusal) => (detach(seat), seat.refused(refusal)) });
     trunk.attach(seat.shadow);
   }
 
   /** @param {Seat} seat */
   function changeOver(seat) {
     const { shadow } = seat;
-    if (!shadow || seat.from === undefined || !reaches(lastOf(seat), seat.from)) return;
-    seat.last = lastOf(seat);
+    const last = lastOf(seat);
+    if (!shadow || !isCovered(seat) || !reaches(last, later(at, from))) return;
+    seat.last = last;
     seat.shadow = undefined;
     shadow.trunk?.detach(shadow);
     seat.inStep = true;
-    for (let one; (one = seat.held.shift()); ) give(seat, one); // its owner may let go in the middle of it
-    if (seat.inStep) show(seat);
-    if (seat.inStep) seat.hear.moved();
+    show(seat);
+    if (seat.inStep) seat.moved();
   }
 
   const trunk = {
@@ -352,8 +326,8 @@ function makeTrunk(settings, kind, number) {
       settings = { ...settings, transport };
       source?.use(transport);
     },
-    status: () => status,
   };
+  if (number === 1) page().trunks.add(trunk);
   return trunk;
 }
 
