@@ -1,6 +1,7 @@
 """The npm package, as it is packed: under node, tsc, esbuild, Vite and webpack; and the recipes of doc/recipes.md, in Chromium."""
 
 import gzip
+import html
 import json
 import os
 import re
@@ -267,6 +268,17 @@ def test_datastar(stack, browser, project):
     publish("last")
     wait_for(lambda: browser.js(LIST)[-7:] == [*"01234", "missed", "last"], lambda: browser.js(LIST))
     assert set(browser.js(LIST)) == {"first", *"01234", "missed", "last"}, "something of zcast's own was shown"
+
+
+def test_datastar_1_has_the_names_of_its_sdk(monkeypatch):
+    monkeypatch.syspath_prepend(CLIENTS / "python")
+    from datastar_py import ServerSentEventGenerator, attribute_generator
+
+    message = RECIPES["datastar1_message"][1].strip()
+    event = str(ServerSentEventGenerator.patch_elements("<li>Water is back</li>", selector="#news", mode="append"))
+    assert event.strip().split("\n") == ["event: datastar-patch-elements", *(f"data: {line}" for line in message.split("\n"))]
+    [action] = re.findall('data-init="(.*?)"', RECIPES["datastar1"][1])
+    assert html.unescape(str(attribute_generator.init(action))) == f'data-init="{action}"'
 
 
 def test_under_deno(stack, project):
