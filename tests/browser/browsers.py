@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -34,7 +35,14 @@ class Browser:
 
 
 CHROMIUM = """--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run
---disable-background-networking --disable-component-update --disable-sync --disable-default-apps --window-size=1400,1000"""
+--disable-background-networking --disable-component-update --disable-sync --disable-default-apps --window-size=1400,1000
+--disable-features=DisableLoadExtensionCommandLineSwitch"""
+
+# What may ask Chromium to discard a tab: an extension, whose address is a digest of its folder.
+EXTENSION = {"manifest_version": 3, "name": "discards tabs", "version": "1", "permissions": ["tabs"]}
+DISCARD = """
+const [mark, done] = arguments;
+chrome.tabs.query({}).then((all) => chrome.tabs.discard(all.find(({ title }) => title === mark).id)).then(({ discarded }) => done(discarded), String);"""
 
 
 class Chromium(Browser):
@@ -46,7 +54,13 @@ class Chromium(Browser):
             raise Missing("python3-selenium is not installed: tools/quickstart check installs it") from None
         options = webdriver.ChromeOptions()
         options.binary_location = program("chromium")
-        for word in [*CHROMIUM.split(), f"--user-data-dir={folder}"]:
+        extension = Path(folder).resolve() / "extension"
+        extension.mkdir()
+        (extension / "manifest.json").write_text(json.dumps(EXTENSION))
+        (extension / "page.html").write_text("<!doctype html>")
+        digest = hashlib.sha256(str(extension).encode()).hexdigest()[:32]
+        self.extension = f"chrome-extension://{''.join(chr(ord('a') + int(digit, 16)) for digit in digest)}/page.html"
+        for word in [*CHROMIUM.split(), f"--user-data-dir={folder}", f"--load-extension={extension}"]:
             options.add_argument(word)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service(program("chromedriver")), options=options)
@@ -79,6 +93,18 @@ class Chromium(Browser):
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
+
+    def discard(self, handle):
+        """As the browser does where memory is short. Returns the handle of the tab, which is loaded anew once it is switched to."""
+        self.switch(handle)
+        self.js("document.title = arguments[0]", handle)
+        self.window()
+        self.open(self.extension)
+        before = set(self.windows())
+        assert self.driver.execute_async_script(DISCARD, handle) is True
+        [made] = wait_for(lambda: set(self.windows()) - before, "the tab's new handle")
+        self.close()
+        return made
 
     def errors(self):
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]

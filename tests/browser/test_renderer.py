@@ -1,4 +1,4 @@
-"""A tab whose renderer is stopped (SIGSTOP), frozen by the browser, or killed, as when the tab is discarded: each tab hears every message
+"""A tab whose renderer is stopped (SIGSTOP), frozen or discarded by the browser, or killed: each tab hears every message
 once and in order, and the others go on meanwhile, even if it was the one that led."""
 
 import contextlib
@@ -25,6 +25,10 @@ import('/zcast.js').then(({ subscribe }) => {
 
 def open_tab(stack, browser, number, transport):
     browser.open(stack.url("/zcast.js"))
+    subscribe(browser, number, transport)
+
+
+def subscribe(browser, number, transport):
     browser.js(SUBSCRIBE, f"tab {number}", transport)
     browser.wait_js("return window.sub?.state === 'open'")
 
@@ -110,10 +114,36 @@ def test_a_tab_is_stopped_frozen_and_killed(stack, browser, transport):
             browser.switch(tab)
             set_life(browser, "active")
         go_on(tabs)
-        # as when the browser discards a tab: it ends without a word, and is loaded anew when somebody looks at it
+        # it ends without a word
         os.kill(pid, signal.SIGKILL)
         go_on([tab for tab in tabs if tab != leader])
         tabs[tabs.index(leader)] = browser.window()
         open_tab(stack, browser, tabs.index(browser.handle), transport)
         go_on(tabs)
+    check(browser, tabs, sent[-1])
+
+
+@pytest.mark.parametrize("transport", ["sse", "ws"])
+def test_a_tab_is_discarded(stack, browser, transport):
+    """Without a word to the page, which is loaded anew when somebody looks at it, and goes on with what it has kept."""
+    start(stack)
+    tabs = [browser.handle, browser.window(), browser.window()]
+    for number, tab in enumerate(tabs):
+        browser.switch(tab)
+        open_tab(stack, browser, number, transport)
+    with numbers(stack, pause=0.01) as sent:
+        wait_more(sent, 20)
+        check(browser, tabs, sent[-1])
+        for role in "leader", "follower":
+            tab = next(tab for tab in tabs if (browser.switch(tab), browser.js("return sub.status.role"))[1] == role)
+            number = tabs.index(tab)
+            tabs[number] = browser.discard(tab)
+            wait_more(sent, 20)
+            check(browser, [other for other in tabs if other != tabs[number]], sent[-1])
+            browser.switch(tabs[number])
+            browser.wait_js("return document.wasDiscarded && document.readyState === 'complete'")
+            assert browser.js("return window.sub") is None
+            subscribe(browser, number, transport)
+            wait_more(sent, 20)
+            check(browser, tabs, sent[-1])
     check(browser, tabs, sent[-1])
