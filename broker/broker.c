@@ -222,8 +222,10 @@ static void s_stamp (zc_broker_t *self, zc_item_t *item, const zc_message_t *mes
     item->event_len = 0;
     if (message->ttl.len && zc_text_u64 (message->ttl.at, message->ttl.len, UINT32_MAX, &ttl) == 0)
         item->expires_ms = now_ms + ttl * 1000;
-    if (message->key.len)
+    if (message->key.len || message->event_id.len)
         s_find_event (item);
+    if (message->private_ || message->topics.len)
+        item->where->mixed = item->id;
 }
 
 /*  The number of the connection that the message came on. All clients that publish over HTTP

@@ -10,6 +10,7 @@
 #include "broker/replays.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/wire/update.h"
 
 #define S_REQUESTS 100  /* handled in one turn */
 #define S_TURN_MS 5     /* or until the turn has taken so long: one request may ask for much */
@@ -102,6 +103,73 @@ static void s_duplicate (zc_dialogue_t *self, const zc_route_t *route, zc_id_t i
     }
 }
 
+/*  Every message of an update tells all of its topics. False where that is too much. */
+static bool s_write_topics (const zc_ask_t *request, zc_buf_t *headers)
+{
+    zc_slice_t given = request->headers, topic;
+    size_t at = 0;
+    zc_buf_add (headers, given.at, given.len);
+    if (given.len && given.at[given.len - 1] != '\n')
+        zc_buf_addc (headers, '\n');
+    zc_buf_adds (headers, "topics: ");
+    size_t begin = headers->len;
+    while (zc_ask_topic (request, &at, &topic))
+        zc_update_add (headers, begin, topic);
+    zc_buf_addc (headers, '\n');
+    return headers->len <= ZC_HEADERS_MAX;
+}
+
+/*  All messages are ordered in one turn of the loop. History takes them in their order, so the last
+ *  one is answered for. */
+static void s_publish_all (zc_dialogue_t *self, const zc_ask_t *request, zc_slice_t headers,
+                           zmq_msg_t *payload, s_origin_t *origin)
+{
+    zc_message_t message = request->message;
+    size_t at = 0;
+    bool more = zc_ask_topic (request, &at, &message.topic);
+    zc_header_find (headers, "topics", &message.topics);
+    while (more) {
+        zmq_msg_t name, copy;
+        zc_slice_t next;
+        zmq_msg_init_size (&name, message.topic.len);
+        memcpy (zmq_msg_data (&name), message.topic.at, message.topic.len);
+        zmq_msg_init (&copy);
+        zmq_msg_copy (&copy, payload);
+        more = zc_ask_topic (request, &at, &next);
+        self->flow->publish (self->flow, &name, &copy, &message, headers, more ? NULL : origin);
+        zmq_msg_close (&name);
+        zmq_msg_close (&copy);
+        message.topic = next;
+    }
+}
+
+static bool s_may_publish (zc_dialogue_t *self, const zc_ask_t *request)
+{
+    const zc_certificate_t *sender = zc_gate_sender (self->flow->gate, &self->frames[1]);
+    zc_slice_t topic = request->message.topic;
+    size_t at = 0;
+    while (request->list.len == 0 || zc_ask_topic (request, &at, &topic)) {
+        if (!zc_gate_publish (self->flow->gate, sender, topic, request->headers))
+            return false;
+        if (request->list.len == 0)
+            break;
+    }
+    return true;
+}
+
+static void s_publish_update (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request,
+                              zmq_msg_t *payload)
+{
+    zc_buf_t headers = ZC_BUF_INIT;
+    if (s_write_topics (request, &headers))
+        s_publish_all (self, request, (zc_slice_t){(const char *)headers.data, headers.len},
+                       payload, s_origin (route, 0, false));
+    else
+        s_error (self, route, "topic",
+                 "the topics and headers of an update have at most 8192 bytes together");
+    zc_buf_clear (&headers);
+}
+
 static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     if (self->flow->full && self->flow->full (self->flow)) {
@@ -111,8 +179,7 @@ static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_as
     const zc_message_t *message = &request->message;
     zc_id_t id;
     self->flow->counters->received++;
-    if (!zc_gate_publish (self->flow->gate, zc_gate_sender (self->flow->gate, &self->frames[1]),
-                          message->topic, request->headers)) {
+    if (!s_may_publish (self, request)) {
         s_refuse (self, route, ZC_EFORBIDDEN);
         return;
     }
@@ -123,8 +190,11 @@ static void s_publish (zc_dialogue_t *self, const zc_route_t *route, const zc_as
     }
     /*  Topic and payload follow the identity, the delimiter, the tag and the verb. */
     zmq_msg_t *topic = self->frames + 2 + request->delimiter + (request->tag.len > 0);
-    self->flow->publish (self->flow, topic, topic + 1, message, request->headers,
-                         s_origin (route, 0, false));
+    if (request->list.len)
+        s_publish_update (self, route, request, topic + 1);
+    else
+        self->flow->publish (self->flow, topic, topic + 1, message, request->headers,
+                             s_origin (route, 0, false));
 }
 
 static void s_answer (zc_dialogue_t *self, const s_origin_t *origin, const zc_item_t *item,

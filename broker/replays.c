@@ -422,6 +422,15 @@ static uint64_t s_remaining (zc_replays_t *self, const s_replay_t *replay)
     return count;
 }
 
+/*  Whether a message that is left may be private, or one of an update on several topics. */
+static bool s_is_mixed (const s_replay_t *replay)
+{
+    for (size_t i = 0; i < replay->topic_count; i++)
+        if (replay->topics[i]->mixed > replay->position)
+            return true;
+    return false;
+}
+
 static zc_sent_t s_send_end (zc_replays_t *self, s_replay_t *replay)
 {
     zc_sent_t sent = zc_outbox_begin (self->outbox, &replay->route);
@@ -436,7 +445,8 @@ static zc_sent_t s_send_end (zc_replays_t *self, s_replay_t *replay)
                           .floor = replay->floor,
                           .since = replay->since,
                           .unknown = replay->unknown,
-                          .remaining = remaining};
+                          .remaining = remaining,
+                          .plain = remaining == 0 || !s_is_mixed (replay)};
     zc_outbox_finish (self->outbox, &answer, NULL);
     return ZC_SENT;
 }

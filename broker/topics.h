@@ -23,6 +23,7 @@ typedef struct zc_topic {
     zc_id_t sent;                 /* the last position delivered */
     zc_id_t floor;                /* history is complete after this (kept by the history) */
     zc_id_t lost;         /* the last position delivered whose message history couldn't take */
+    zc_id_t mixed;        /* its last message that is private, or of an update on several topics */
     void *store;          /* the history's own */
     uint64_t number;      /* the history's own */
     uint32_t pins;        /* pinned: isn't evicted */

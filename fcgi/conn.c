@@ -794,8 +794,8 @@ static void s_join (zc_conn_t *self, const zc_handover_t *client)
             abort ();
         topics[count++] = topic;
     }
-    zc_hub_adopt (zc_worker_hub (self->all->worker), &self->client,
-                  zc_conns_encoding (client->encoding), topics, count, client->position);
+    zc_keeper_resume (&self->all->front, self->rights, &self->client,
+                      zc_conns_encoding (client->encoding), topics, count, client->position);
     free (topics);
 }
 

@@ -54,6 +54,7 @@ libzcast_a_SOURCES = \
 	lib/wire/selector.c lib/wire/selector.h \
 	lib/wire/sse.c lib/wire/sse.h \
 	lib/wire/traceparent.c lib/wire/traceparent.h \
+	lib/wire/update.c lib/wire/update.h \
 	lib/access/access.c lib/access/access.h \
 	lib/access/apikeys.c lib/access/apikeys.h \
 	lib/access/certificate.c lib/access/certificate.h \

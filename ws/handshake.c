@@ -93,8 +93,8 @@ static void s_join (zc_session_t *session, const zc_query_t *query, zc_slice_t h
 {
     zc_slice_t last_id = header.len > 0 ? header : query->last_id; /* as on SSE */
     if (query->count > 0)
-        zc_hub_join (zc_worker_hub (session->server->worker), &session->client,
-                     zc_websocket_encoding (session), query->topics, query->count, last_id);
+        zc_keeper_join (&session->server->front, session->rights, &session->client,
+                        zc_websocket_encoding (session), query->topics, query->count, last_id);
     else if (last_id.len > 0)
         session->last_id =
             zc_text_plain (last_id.at, last_id.len)

@@ -117,16 +117,16 @@ static bool s_contains (const zc_slice_t *topics, size_t count, zc_slice_t topic
 
 static void s_set_topics (zc_session_t *self, const zc_slice_t *topics, size_t count)
 {
-    zc_hub_t *hub = zc_worker_hub (self->server->worker);
     if (count == 0) {
         zc_session_leave_hub (self);
     } else if (self->client.channel) {
-        zc_hub_move (hub, &self->client, topics, count);
+        zc_keeper_move (&self->server->front, self->rights, &self->client, topics, count);
     } else {
         char *last_id = self->last_id;
         self->last_id = NULL;
-        zc_hub_join (hub, &self->client, zc_websocket_encoding (self), topics, count,
-                     s_slice (last_id ? last_id : ""));
+        zc_keeper_join (&self->server->front, self->rights, &self->client,
+                        zc_websocket_encoding (self), topics, count,
+                        s_slice (last_id ? last_id : ""));
         free (last_id);
     }
 }

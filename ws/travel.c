@@ -188,7 +188,6 @@ static void s_fill (zc_session_t *session, const zc_handover_t *client)
 
 static void s_join (zc_session_t *session, const zc_handover_t *client)
 {
-    zc_hub_t *hub = zc_worker_hub (session->server->worker);
     zc_slice_t list = client->topics, topic;
     zc_slice_t *topics = NULL;
     size_t count = 0;
@@ -198,8 +197,8 @@ static void s_join (zc_session_t *session, const zc_handover_t *client)
         topics[count++] = topic;
     }
     if (count > 0)
-        zc_hub_adopt (hub, &session->client, zc_travel_encoding (client->encoding), topics, count,
-                      client->position);
+        zc_keeper_resume (&session->server->front, session->rights, &session->client,
+                          zc_travel_encoding (client->encoding), topics, count, client->position);
     free (topics);
 }
 

@@ -613,6 +613,7 @@ static void s_topic_loaded (void *arg, zc_slice_t name, uint64_t number, zc_id_t
     s_lmdb_t *self = arg;
     zc_topic_t *topic = zc_topics_use (self->topics, name);
     topic->number = number;
+    topic->mixed = last; /* nobody knows any more */
     topic->last = topic->sent = last < self->all_lost ? self->all_lost : last;
 }
 

@@ -330,11 +330,11 @@ static bool s_part (zc_slice_t list, char separator, zc_slice_t prefix, zc_slice
 }
 
 /*  A cookie's value (RFC 6265 §4.2.1), without quotes. */
-static bool s_cookie (const zc_access_t *self, zc_slice_t header, zc_slice_t *token)
+static bool s_cookie (const char *cookie, zc_slice_t header, zc_slice_t *token)
 {
     char name[160];
-    int len = snprintf (name, sizeof name, "%s=", self->cookie);
-    if (!*self->cookie || !s_part (header, ';', (zc_slice_t){name, (size_t)len}, token))
+    int len = snprintf (name, sizeof name, "%s=", cookie);
+    if (!*cookie || !s_part (header, ';', (zc_slice_t){name, (size_t)len}, token))
         return false;
     if (token->len >= 2 && token->at[0] == '"' && token->at[token->len - 1] == '"')
         *token = (zc_slice_t){token->at + 1, token->len - 2};
@@ -342,10 +342,9 @@ static bool s_cookie (const zc_access_t *self, zc_slice_t header, zc_slice_t *to
 }
 
 /*  RFC 6750 §2.3. No character of a token needs an escape, so an escaped token is invalid. */
-static bool s_query (const zc_access_t *self, zc_slice_t query, zc_slice_t *token)
+static bool s_query (const zc_access_t *self, const char *name, zc_slice_t query, zc_slice_t *token)
 {
-    static const char name[] = "access_token=";
-    return self->query && s_part (query, '&', (zc_slice_t){name, sizeof name - 1}, token);
+    return self->query && s_part (query, '&', (zc_slice_t){name, strlen (name)}, token);
 }
 
 static bool s_find (const zc_access_t *self, const zc_credentials_t *credentials, zc_slice_t *token,
@@ -355,9 +354,9 @@ static bool s_find (const zc_access_t *self, const zc_credentials_t *credentials
     *by_cookie = false;
     if (s_bearer (credentials->authorization, token) ||
         s_part (credentials->protocols, ',', (zc_slice_t){protocol, sizeof protocol - 1}, token) ||
-        s_query (self, credentials->query, token))
+        s_query (self, "access_token=", credentials->query, token))
         return true;
-    *by_cookie = s_cookie (self, credentials->cookie, token);
+    *by_cookie = s_cookie (self->cookie, credentials->cookie, token);
     return *by_cookie;
 }
 
@@ -421,7 +420,8 @@ static zc_token_error_t s_by_token (const zc_access_t *self, zc_slice_t text, ui
                                  .kid = token.kid,
                                  .issued_ms = token.issued_ms,
                                  .expires_ms = token.expires_ms,
-                                 .grants = token.grants};
+                                 .grants = token.grants,
+                                 .form = token.form};
     json_decref (token.claims);
     return ZC_TOKEN_OK;
 }
@@ -477,43 +477,68 @@ zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t 
     return s_decide (zc_rules_subscribe (self->rules, topic), identity, ZC_GRANT_SUBSCRIBE, topic);
 }
 
-/*  Whether all topics that begin with this text may be had without a token. */
-static bool s_all_public (const zc_access_t *self, const zc_identity_t *identity, zc_slice_t prefix)
+bool zc_access_restricts (const zc_access_t *self, zc_slice_t topic)
+{
+    return zc_rules_subscribe (self->rules, topic) != ZC_MAY;
+}
+
+static bool s_grants_all (const zc_identity_t *identity, zc_slice_t prefix)
+{
+    return identity && zc_grants_allow_all (identity->grants, ZC_GRANT_SUBSCRIBE, prefix);
+}
+
+/*  Whether each topic that begins with this text is public, or granted. */
+static bool s_sees_all (const zc_access_t *self, const zc_identity_t *identity, zc_slice_t prefix)
 {
     size_t at = 0;
     zc_slice_t private_;
-    if (prefix.len < self->selector_prefix || zc_rules_subscribe (self->rules, prefix) != ZC_MAY)
+    if (s_grants_all (identity, prefix))
+        return true;
+    if (zc_access_restricts (self, prefix))
         return false;
     while (zc_rules_next_private (self->rules, prefix, &at, &private_))
-        if (!identity || !zc_grants_allow_all (identity->grants, ZC_GRANT_SUBSCRIBE, private_))
+        if (!s_grants_all (identity, private_))
             return false;
     return true;
-}
-
-static zc_decision_t s_select_all (const zc_access_t *self, const zc_identity_t *identity,
-                                   zc_slice_t prefix)
-{
-    if (s_all_public (self, identity, prefix))
-        return ZC_ACCESS_GRANTED;
-    if (!identity)
-        return ZC_ACCESS_UNAUTHORIZED;
-    return zc_grants_allow_all (identity->grants, ZC_GRANT_SUBSCRIBE, prefix) ? ZC_ACCESS_GRANTED
-                                                                              : ZC_ACCESS_FORBIDDEN;
 }
 
 zc_decision_t zc_access_select (const zc_access_t *self, const zc_identity_t *identity,
                                 const zc_selector_t *selector)
 {
     zc_slice_t beginning = zc_selector_beginning (selector);
-    char text[ZC_TOPIC_MAX + 1];
-    if (!zc_selector_is_tree (selector))
-        return s_select_all (self, identity, beginning);
-    memcpy (text, beginning.at, beginning.len);
-    text[beginning.len] = '/';
-    zc_decision_t top = zc_access_subscribe (self, identity, beginning);
-    return top == ZC_ACCESS_GRANTED
-               ? s_select_all (self, identity, (zc_slice_t){text, beginning.len + 1})
-               : top;
+    size_t len = beginning.len + zc_selector_is_tree (selector); /* the slash behind it */
+    bool enough = len >= self->selector_prefix || s_grants_all (identity, beginning);
+    bool some = !zc_access_restricts (self, beginning) ||
+                (identity && zc_grants_meet (identity->grants, ZC_GRANT_SUBSCRIBE,
+                                             zc_selector_name (selector)));
+    if (enough && some)
+        return ZC_ACCESS_GRANTED;
+    return identity ? ZC_ACCESS_FORBIDDEN : ZC_ACCESS_UNAUTHORIZED;
+}
+
+static bool s_is_selective (const zc_access_t *self, const zc_identity_t *identity, zc_slice_t name)
+{
+    const char *error;
+    if (!zc_names_selector (name))
+        return false;
+    zc_selector_t *selector = zc_selector_of (name, &error);
+    bool selective = selector && !s_sees_all (self, identity, zc_selector_beginning (selector));
+    zc_selector_destroy (&selector);
+    return selective;
+}
+
+zc_view_t zc_access_view (const zc_access_t *self, const zc_identity_t *identity,
+                          const zc_slice_t *topics, size_t count, bool all, zc_buf_t *text)
+{
+    zc_view_t view = {.selective = false};
+    if (identity && all)
+        zc_grants_view_all (identity->grants, text);
+    else if (identity)
+        zc_grants_view (identity->grants, topics, count, text);
+    for (size_t i = 0; i < count && !view.selective; i++)
+        view.selective = s_is_selective (self, identity, topics[i]);
+    view.grants = (zc_slice_t){(const char *)text->data, text->len};
+    return view;
 }
 
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,

@@ -65,7 +65,8 @@ typedef struct {
     uint64_t issued_ms;  /* 0: not said */
     uint64_t expires_ms; /* UINT64_MAX: never */
     zc_grants_t *grants; /* owned */
-    bool by_cookie;      /* a browser sent it unasked: the door checks the page's origin */
+    zc_token_form_t form; /* whose claims its token has */
+    bool by_cookie;       /* a browser sent it unasked: the door checks the page's origin */
 } zc_identity_t;
 
 typedef enum {
@@ -96,10 +97,18 @@ void zc_identity_destroy (zc_identity_t **self_p);
 /*  `identity` may be NULL: an anonymous request. */
 zc_decision_t zc_access_subscribe (const zc_access_t *self, const zc_identity_t *identity,
                                    zc_slice_t topic);
-/*  Whether the subject may have every topic that the selector may match. A selector that begins
- * with less text than `selector-prefix` is for subjects whose token grants all of them. */
+/*  Whether the subject may ask for the selector. It then sees of the topics that match those that
+ *  are public, and those that its grants cover. A selector that begins with less text than
+ *  `selector-prefix` is for subjects whose token grants all of them. */
 zc_decision_t zc_access_select (const zc_access_t *self, const zc_identity_t *identity,
                                 const zc_selector_t *selector);
+/*  Whether a message on the topic is only for subjects whose token grants the topic. */
+bool zc_access_restricts (const zc_access_t *self, zc_slice_t topic);
+/*  The subject's view of topics and selectors, which it may have. If `all`, the grants of any of a
+ *  message's topics count, and else only those of topics that were asked for. `text` gets the
+ * view's bytes. */
+zc_view_t zc_access_view (const zc_access_t *self, const zc_identity_t *identity,
+                          const zc_slice_t *topics, size_t count, bool all, zc_buf_t *text);
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
                                  zc_slice_t topic);
 

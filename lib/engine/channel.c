@@ -1,11 +1,14 @@
-/*  channel.c - a set of topics in one encoding, its feed and its clients.
+/*  channel.c - a set of topics in one encoding and view, its feed and its clients.
  *
  *  The feed is in the order of ids over all its topics, so that one id is all that a client
  *  needs to come back with. To keep that order, a channel holds messages back while one of its
  *  topics is being repaired; channels without that topic flow on. A channel of several topics
  *  also holds messages back while the hub suspects a loss, because the next message of one topic
  *  doesn't show the hole of another. The bytes held back are bounded; messages beyond the bound
- *  are fetched from history later. */
+ *  are fetched from history later.
+ *
+ *  All clients of a channel have the same view: what one may see, all may. A message that they may
+ *  not see leaves no bytes in the feed, and is never held back. */
 #include "lib/engine/channel.h"
 
 #include <assert.h>
@@ -15,6 +18,7 @@
 #include "lib/base/table.h"
 #include "lib/base/timeouts.h"
 #include "lib/wire/selector.h"
+#include "lib/wire/update.h"
 
 #define S_HOLD_MIN (1024 * 1024)
 
@@ -48,7 +52,7 @@ typedef struct {
 
 struct zc_channel {
     zc_node_t node;
-    zc_slice_t key; /* encoding and topics; owned */
+    zc_slice_t key; /* encoding, topics and view; owned */
     zc_channels_t *set;
     zc_shared_t *shared;
     const zc_encoding_t *encoding;
@@ -57,6 +61,8 @@ struct zc_channel {
     s_topic_t *topics; /* owned array, sorted by name */
     zc_slice_t *names; /* owned array; borrowed from the subscriptions */
     size_t topic_count;
+    zc_view_t view;         /* its text is at the end of key */
+    zc_grants_t *granted;   /* owned; those of the view; NULL: none */
     zc_buf_t topic_list;    /* names with LF between them, for fetch */
     zc_feed_t *feed;        /* owned; NULL until LIVE */
     zc_id_t start;          /* until LIVE: every later message is in pending or will come */
@@ -154,7 +160,7 @@ static void s_attach (zc_channel_t *self, size_t index, zc_slice_t name)
 }
 
 static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, zc_slice_t key,
-                            const zc_slice_t *topics, size_t count)
+                            const zc_slice_t *topics, size_t count, const zc_view_t *view)
 {
     zc_channel_t *self = calloc (1, sizeof *self);
     char *key_copy = malloc (key.len);
@@ -162,6 +168,9 @@ static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, z
         abort ();
     memcpy (key_copy, key.at, key.len);
     self->key = (zc_slice_t){key_copy, key.len};
+    self->view.grants = (zc_slice_t){key_copy + key.len - view->grants.len, view->grants.len};
+    self->view.selective = view->selective;
+    self->granted = zc_grants_of_view (self->view.grants);
     self->set = set;
     self->shared = set->shared;
     self->encoding = encoding;
@@ -181,8 +190,10 @@ static zc_channel_t *s_new (zc_channels_t *set, const zc_encoding_t *encoding, z
 }
 
 zc_channel_t *zc_channels_get (zc_channels_t *set, const zc_encoding_t *encoding,
-                               const zc_slice_t *topics, size_t count)
+                               const zc_slice_t *topics, size_t count, const zc_view_t *view)
 {
+    static const zc_view_t nothing = {.selective = false};
+    view = view ? view : &nothing;
     zc_slice_t *sorted = malloc (count * sizeof *sorted);
     if (!sorted)
         abort ();
@@ -194,10 +205,12 @@ zc_channel_t *zc_channels_get (zc_channels_t *set, const zc_encoding_t *encoding
         zc_buf_addc (&key, '\n');
         zc_buf_add (&key, sorted[i].at, sorted[i].len);
     }
+    zc_buf_adds (&key, view->selective ? "\n\x02s" : "\n\x02"); /* which begins no topic */
+    zc_buf_add (&key, view->grants.at, view->grants.len);
     zc_slice_t name = {(const char *)key.data, key.len};
     zc_channel_t *self = zc_table_get (&set->table, name);
     if (!self)
-        self = s_new (set, encoding, name, sorted, count);
+        self = s_new (set, encoding, name, sorted, count, view);
     free (sorted);
     zc_buf_clear (&key);
     return self;
@@ -256,6 +269,7 @@ static void s_destroy (zc_channel_t **self_p)
     zc_buf_clear (&self->topic_list);
     free (self->topics);
     free (self->names);
+    zc_grants_destroy (&self->granted);
     free ((char *)(uintptr_t)self->key.at);
     free (self);
     *self_p = NULL;
@@ -328,6 +342,72 @@ static size_t s_retain (const zc_channel_t *self)
 
 static void s_trim_large (zc_channel_t *self);
 
+static bool s_has (const zc_channel_t *self, zc_slice_t topic)
+{
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (zc_subscription_has (self->topics[i].subscription, topic))
+            return true;
+    return false;
+}
+
+/*  Whether the channel has a topic of the update that comes before the message's own: then it shows
+ *  the message on that topic. */
+static bool s_is_repeat (const zc_channel_t *self, const zc_message_t *message)
+{
+    zc_slice_t rest = message->topics, topic;
+    char text[ZC_TOPIC_MAX];
+    while (zc_update_next (&rest, text, &topic) && zc_slice_compare (topic, message->topic) != 0)
+        if (s_has (self, topic))
+            return zc_update_names (rest, message->topic);
+    return false;
+}
+
+static bool s_is_granted (const zc_channel_t *self, const zc_message_t *message)
+{
+    zc_slice_t rest = message->topics, topic;
+    char text[ZC_TOPIC_MAX];
+    if (!self->granted)
+        return false;
+    if (zc_grants_allow (self->granted, ZC_GRANT_SUBSCRIBE, message->topic))
+        return true;
+    while (zc_update_next (&rest, text, &topic))
+        if (zc_grants_allow (self->granted, ZC_GRANT_SUBSCRIBE, topic))
+            return true;
+    return false;
+}
+
+/*  The rules say that the message's topic isn't for everyone. */
+static bool s_is_restricted (zc_shared_t *shared, const zc_message_t *message)
+{
+    if (!shared->restricts)
+        return false;
+    if (shared->restricts_id != message->id) {
+        shared->restricted = shared->restricts (shared->restricts_arg, message->topic);
+        shared->restricts_id = message->id;
+    }
+    return shared->restricted;
+}
+
+bool zc_channel_shows (const zc_channel_t *self, const zc_message_t *message)
+{
+    if (!message->private_ && !message->topics.len && !self->view.selective)
+        return true;
+    if (message->topics.len && s_is_repeat (self, message))
+        return false;
+    bool asks =
+        message->private_ || (self->view.selective && s_is_restricted (self->shared, message));
+    return !asks || s_is_granted (self, message);
+}
+
+/*  The feed is complete up to a message that it doesn't show. */
+static void s_pass_over (zc_channel_t *self, const zc_message_t *message)
+{
+    self->shared->stats.withheld++;
+    zc_feed_advance (self->feed, message->id);
+    if (self->joins.ahead.count)
+        zc_channel_unsettle (self);
+}
+
 static void s_append (zc_channel_t *self, const zc_message_t *message)
 {
     zc_hub_stats_t *stats = &self->shared->stats;
@@ -388,9 +468,8 @@ static bool s_takes_page (const void *follower, const zc_order_t *order)
     return s_has_room (self) || s_waits_for (self, order);
 }
 
-static void s_hold (void *follower, const zc_message_t *message)
+static void s_keep (zc_channel_t *self, const zc_message_t *message)
 {
-    zc_channel_t *self = follower;
     if (self->pending_count == self->pending_cap) {
         self->pending_cap = self->pending_cap ? self->pending_cap * 2 : 16;
         self->pending = realloc (self->pending, self->pending_cap * sizeof *self->pending);
@@ -403,16 +482,29 @@ static void s_hold (void *follower, const zc_message_t *message)
     self->pending_bytes += zc_message_size (message);
 }
 
+/*  A message from history. */
+static void s_hold (void *follower, const zc_message_t *message)
+{
+    if (zc_channel_shows (follower, message))
+        s_keep (follower, message);
+}
+
 static bool s_message (void *follower, const zc_message_t *message)
 {
     zc_channel_t *self = follower;
+    bool shows = zc_channel_shows (self, message);
     if (!s_held (self) && self->pending_count == 0 && !zc_shared_full (self->shared)) {
-        s_append (self, message);
+        if (shows)
+            s_append (self, message);
+        else
+            s_pass_over (self, message);
         return true;
     }
+    if (!shows)
+        return true;
     if (!s_has_room (self))
         return false;
-    s_hold (self, message);
+    s_keep (self, message);
     if (!s_held (self))
         zc_channel_unsettle (self);
     return true;
@@ -931,6 +1023,11 @@ zc_slice_t zc_channel_topic_list (const zc_channel_t *self)
 zc_subscription_t *zc_channel_subscription (const zc_channel_t *self, size_t index)
 {
     return self->topics[index].subscription;
+}
+
+const zc_view_t *zc_channel_view (const zc_channel_t *self)
+{
+    return &self->view;
 }
 
 zc_slow_t zc_channel_policy (const zc_channel_t *self)

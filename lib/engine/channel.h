@@ -1,10 +1,12 @@
-/*  channel.h - a set of topics in one encoding, and the feed that its clients follow.
+/*  channel.h - a set of topics in one encoding, as clients with one view of them see it, and the
+ * feed that they follow.
  *
  *  The feed is in the order of ids over all topics of the channel: one id is all that a client
  *  needs to come back with. A channel lives as long as it has clients, and `linger` longer. */
 #ifndef ZC_CHANNEL_H
 #define ZC_CHANNEL_H
 
+#include "lib/access/grants.h"
 #include "lib/base/heap.h"
 #include "lib/base/table.h"
 #include "lib/engine/feed.h"
@@ -32,9 +34,10 @@ void zc_channels_let_go (zc_channels_t *self, size_t goal);
 void zc_channel_let_go (zc_channel_t *self);
 /*  The subscriptions of all channels' topics. */
 zc_subscriptions_t *zc_channels_subscriptions (zc_channels_t *self);
-/*  The channel with these topics, in any order and with repeats; it is made where there is none. */
+/*  The channel with these topics, in any order and with repeats; it is made where there is none.
+ *  `view` is what its clients may see; NULL: nothing is granted to them. */
 zc_channel_t *zc_channels_get (zc_channels_t *self, const zc_encoding_t *encoding,
-                               const zc_slice_t *topics, size_t count);
+                               const zc_slice_t *topics, size_t count, const zc_view_t *view);
 /*  Iterates: *at starts at 0. Don't make or destroy channels meanwhile. */
 zc_channel_t *zc_channels_next (const zc_channels_t *self, zc_table_cursor_t *at);
 /*  A channel in which something has changed that may let held messages or joins go on; NULL when
@@ -88,6 +91,11 @@ const zc_encoding_t *zc_channel_encoding (const zc_channel_t *self);
 const zc_slice_t *zc_channel_topics (const zc_channel_t *self, size_t *count);
 /*  The topics with LF between them (borrowed). */
 zc_slice_t zc_channel_topic_list (const zc_channel_t *self);
+/*  What its clients may see (borrowed). */
+const zc_view_t *zc_channel_view (const zc_channel_t *self);
+/*  Whether the channel's clients get a message on one of its topics. Of an update with several
+ *  topics they get the message on the first one that the channel has. */
+bool zc_channel_shows (const zc_channel_t *self, const zc_message_t *message);
 /*  The subscription of the topic with this index. */
 zc_subscription_t *zc_channel_subscription (const zc_channel_t *self, size_t index);
 /*  The policy for clients that are too slow. */

@@ -194,9 +194,12 @@ static void s_offer (zc_giver_t *self)
     zc_handover_t channel = {.kind = ZC_HANDOVER_CHANNEL};
     zc_table_cursor_t at = {0};
     const char *encoding;
+    zc_view_t view;
     self->deadline_ms = zc_mono_ms () + S_BATCH_MS;
     bool sent = s_send (self, &offer, -1);
-    while (sent && zc_hub_next_channel (self->hub, &at, &encoding, &channel.topics)) {
+    while (sent && zc_hub_next_channel (self->hub, &at, &encoding, &channel.topics, &view)) {
+        channel.subscribe = view.grants;
+        channel.flags = view.selective ? ZC_HANDOVER_SELECTIVE : 0;
         channel.encoding = (zc_slice_t){encoding, strlen (encoding)};
         sent = s_send (self, &channel, -1);
     }

@@ -70,6 +70,12 @@ void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config)
     zc_channels_configure (self->channels);
 }
 
+void zc_hub_restrict (zc_hub_t *self, zc_restricts_fn restricts, void *arg)
+{
+    self->shared.restricts = restricts;
+    self->shared.restricts_arg = arg;
+}
+
 /*  Messages and answers. */
 
 /*  To be called after anything that may begin or end the suspicion of a loss. */
@@ -99,9 +105,9 @@ void zc_hub_fetched_message (zc_hub_t *self, uint64_t token, const zc_message_t 
 }
 
 void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor, zc_id_t since,
-                     bool unknown, uint64_t remaining)
+                     bool unknown, uint64_t remaining, bool plain)
 {
-    zc_page_end_t end = {head, floor, since, unknown, remaining};
+    zc_page_end_t end = {head, floor, since, unknown, remaining, plain};
     zc_losses_fetched (&self->shared.losses, head);
     zc_questions_end (self->shared.questions, token, &end);
     zc_hub_settle (self);
@@ -293,9 +299,9 @@ void zc_hub_settle (zc_hub_t *self)
 /*  Clients. */
 
 void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
-                  const zc_slice_t *topics, size_t count, zc_slice_t last_id)
+                  const zc_slice_t *topics, size_t count, const zc_view_t *view, zc_slice_t last_id)
 {
-    zc_join_come (client, zc_channels_get (self->channels, encoding, topics, count), last_id);
+    zc_join_come (client, zc_channels_get (self->channels, encoding, topics, count, view), last_id);
     zc_hub_settle (self);
 }
 
@@ -304,10 +310,11 @@ bool zc_hub_opening (const zc_client_t *client)
     return zc_join_opening (client);
 }
 
-void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count)
+void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count,
+                  const zc_view_t *view)
 {
     const zc_encoding_t *encoding = zc_channel_encoding (client->channel);
-    zc_channel_t *channel = zc_channels_get (self->channels, encoding, topics, count);
+    zc_channel_t *channel = zc_channels_get (self->channels, encoding, topics, count, view);
     if (channel == client->channel)
         return;
     zc_join_move (client, channel);
@@ -330,7 +337,7 @@ bool zc_hub_portable (const zc_client_t *client)
 }
 
 bool zc_hub_next_channel (const zc_hub_t *self, zc_table_cursor_t *at, const char **encoding,
-                          zc_slice_t *topics)
+                          zc_slice_t *topics, zc_view_t *view)
 {
     zc_channel_t *channel;
     while ((channel = zc_channels_next (self->channels, at))) {
@@ -338,6 +345,7 @@ bool zc_hub_next_channel (const zc_hub_t *self, zc_table_cursor_t *at, const cha
             continue;
         *encoding = zc_channel_encoding (channel)->name;
         *topics = zc_channel_topic_list (channel);
+        *view = *zc_channel_view (channel);
         return true;
     }
     return false;
@@ -349,9 +357,9 @@ const zc_line_t *zc_hub_line (const zc_hub_t *self)
 }
 
 void zc_hub_prepare (zc_hub_t *self, const zc_encoding_t *encoding, const zc_slice_t *topics,
-                     size_t count)
+                     size_t count, const zc_view_t *view)
 {
-    zc_channel_unsettle (zc_channels_get (self->channels, encoding, topics, count));
+    zc_channel_unsettle (zc_channels_get (self->channels, encoding, topics, count, view));
 }
 
 bool zc_hub_prepared (const zc_hub_t *self)
@@ -367,9 +375,10 @@ bool zc_hub_prepared (const zc_hub_t *self)
 }
 
 void zc_hub_adopt (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
-                   const zc_slice_t *topics, size_t count, zc_id_t position)
+                   const zc_slice_t *topics, size_t count, const zc_view_t *view, zc_id_t position)
 {
-    zc_join_adopt (client, zc_channels_get (self->channels, encoding, topics, count), position);
+    zc_join_adopt (client, zc_channels_get (self->channels, encoding, topics, count, view),
+                   position);
     zc_hub_settle (self);
 }
 

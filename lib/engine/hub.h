@@ -8,6 +8,7 @@
 #ifndef ZC_HUB_H
 #define ZC_HUB_H
 
+#include "lib/access/grants.h"
 #include "lib/base/table.h"
 #include "lib/engine/ages.h"
 #include "lib/engine/client.h"
@@ -23,24 +24,30 @@ zc_hub_t *zc_hub_new (const zc_hub_config_t *config, const zc_upstream_t *upstre
 /*  All clients must have left before. */
 void zc_hub_destroy (zc_hub_t **self_p);
 void zc_hub_configure (zc_hub_t *self, const zc_hub_config_t *config);
+/*  Says which topics aren't for everyone: clients with selectors see the messages on them only if
+ *  their grants cover them. */
+void zc_hub_restrict (zc_hub_t *self, zc_restricts_fn restricts, void *arg);
 
 /*  Clients.
  *
  *  The client joins. `topics` are `count` (1 to max_topics) valid topics or names of selectors
  *  (lib/wire/selector.h), in any order; repeats are folded. `last_id` may be empty (from now on),
- * "earliest", an id, or a publisher's own id. A client with a last id is sent the verdict first.
+ * "earliest", an id, or a publisher's own id. `view` says what the client may see, and is copied;
+ * NULL: nothing is granted to it. A client with a last id is sent the verdict first.
  * Never fails: a client joins at once, and is served as soon as the broker has answered. */
 void zc_hub_join (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
-                  const zc_slice_t *topics, size_t count, zc_slice_t last_id);
+                  const zc_slice_t *topics, size_t count, const zc_view_t *view,
+                  zc_slice_t last_id);
 /*  After zc_hub_join: whether the first event, which has the id with which the client can come
  *  back, is only a moment away because the broker was just asked for it. Then the transport doesn't
  *  send the bytes that it has for the client, but leaves them to go out with that event. So a
  *  client that has seen the stream open can come back without missing a message. If the event takes
  *  longer than a second, the bytes go out without it. */
 bool zc_hub_opening (const zc_client_t *client);
-/*  Changes the topics of a client that has joined. The client misses no message and gets none
- *  twice. */
-void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count);
+/*  Changes the topics of a client that has joined, or its view. The client misses no message and
+ * gets none twice. */
+void zc_hub_move (zc_hub_t *self, zc_client_t *client, const zc_slice_t *topics, size_t count,
+                  const zc_view_t *view);
 /*  The position up to which the client is complete, counting everything that was sent, or will be
  *  sent before any bytes that are added to the client now. ZC_ID_NONE if it isn't known yet. */
 zc_id_t zc_hub_position (zc_client_t *client);
@@ -56,18 +63,18 @@ bool zc_hub_portable (const zc_client_t *client);
 /*  Visits the channels that have clients: *at starts at 0. False at the end. The topics have LF
  *  between them; all is borrowed. */
 bool zc_hub_next_channel (const zc_hub_t *self, zc_table_cursor_t *at, const char **encoding,
-                          zc_slice_t *topics);
+                          zc_slice_t *topics, zc_view_t *view);
 /*  The line of the positions; empty if it isn't known. */
 const zc_line_t *zc_hub_line (const zc_hub_t *self);
 /*  Follows topics for clients that are about to be adopted. */
 void zc_hub_prepare (zc_hub_t *self, const zc_encoding_t *encoding, const zc_slice_t *topics,
-                     size_t count);
+                     size_t count, const zc_view_t *view);
 /*  Whether the broker has answered, and all channels have their feed. */
 bool zc_hub_prepared (const zc_hub_t *self);
 /*  The client joins. Another process has sent it everything up to `position`; private bytes that it
  *  has been given go first. */
 void zc_hub_adopt (zc_hub_t *self, zc_client_t *client, const zc_encoding_t *encoding,
-                   const zc_slice_t *topics, size_t count, zc_id_t position);
+                   const zc_slice_t *topics, size_t count, const zc_view_t *view, zc_id_t position);
 
 /*  Forgets the client. Safe if it never joined. */
 void zc_hub_leave (zc_hub_t *self, zc_client_t *client);
@@ -82,9 +89,9 @@ void zc_hub_message (zc_hub_t *self, const zc_message_t *message);
 void zc_hub_fetched_message (zc_hub_t *self, uint64_t token, const zc_message_t *message);
 /*  The end of a page. `since` is the position that the broker understood; `unknown`: it knows no
  *  such event id. The page is complete after `floor` up to `head`; `remaining` messages follow on
- *  later pages. */
+ *  later pages, none of which is private or of an update on several topics if `plain`. */
 void zc_hub_fetched (zc_hub_t *self, uint64_t token, zc_id_t head, zc_id_t floor, zc_id_t since,
-                     bool unknown, uint64_t remaining);
+                     bool unknown, uint64_t remaining, bool plain);
 /*  `last`: one position for each topic asked for. `doubt`: the broker's line, and the position up
  *  to which positions that clients bring may be of another line; an older broker tells neither.
  *  Returns true if positions went back: then live messages that are still on their way must be

@@ -42,6 +42,11 @@ struct zc_join {
     zc_buf_t page;      /* encoded messages of that page */
     zc_id_t page_first; /* id of its first message */
     uint64_t page_count;
+    /*  While the messages of all pages are counted, before any of them is sent. */
+    bool counting;
+    uint64_t counted, first_count; /* on the pages before this one; on the first page */
+    zc_id_t counted_to;            /* the end of the last of them */
+    zc_page_end_t first_end;       /* of the first page */
 };
 
 static zc_shared_t *s_shared (const zc_join_t *self)
@@ -196,11 +201,12 @@ static void s_fetch (zc_join_t *self)
     zc_shared_t *shared = s_shared (self);
     char text[ZC_ID_SIZE];
     zc_slice_t since = s_since (self);
+    zc_id_t at = self->counting ? self->counted_to : self->at;
     if (self->known)
-        since = (zc_slice_t){text, zc_id_format (self->astray ? ZC_ID_NONE : self->at, text)};
+        since = (zc_slice_t){text, zc_id_format (self->astray ? ZC_ID_NONE : at, text)};
     if (!zc_questions_can_ask (shared->questions))
         return; /* it is tried again when that is possible */
-    shared->stats.resumed_broker += self->verdict;
+    shared->stats.resumed_broker += self->verdict && !self->counting;
     /*  A position that a client brings may be of any line. */
     bool ours = self->paged || (!self->since && !self->guess);
     self->fetch = zc_questions_fetch (shared->questions, &s_pages, self, since, ours,
@@ -311,6 +317,12 @@ static const zc_buf_t *s_encode (zc_channel_t *channel, const zc_message_t *mess
 static void s_page_message (void *asker, const zc_message_t *message)
 {
     zc_join_t *self = asker;
+    if (!zc_channel_shows (self->client->channel, message))
+        return;
+    if (self->counting) {
+        self->page_count++;
+        return;
+    }
     const zc_buf_t *bytes = s_encode (self->client->channel, message);
     size_t cap = self->page.cap;
     zc_buf_add (&self->page, bytes->data, bytes->len);
@@ -320,12 +332,11 @@ static void s_page_message (void *asker, const zc_message_t *message)
 }
 
 /*  The first event of a client that came with a last id. */
-static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, zc_buf_t *bytes)
+static void s_first_verdict (zc_join_t *self, const zc_page_end_t *end, uint64_t replayed,
+                             zc_buf_t *bytes)
 {
-    zc_verdict_t verdict = {.since = s_since (self),
-                            .replayed = self->page_count + end->remaining,
-                            .position = self->at,
-                            .from = end->floor};
+    zc_verdict_t verdict = {
+        .since = s_since (self), .replayed = replayed, .position = self->at, .from = end->floor};
     bool future = self->known && self->at > end->head;
     verdict.gap = end->unknown || future || (end->floor > self->at && !self->earliest);
     if (future)
@@ -350,6 +361,45 @@ static void s_from_another_line (zc_join_t *self, zc_id_t floor, zc_buf_t *bytes
 
 static void s_try (zc_join_t *self);
 
+/*  A verdict says how many messages follow. If the client may not see all of them, only their pages
+ *  tell, so they are counted first, and fetched again. */
+static void s_begin_to_count (zc_join_t *self, const zc_page_end_t *end)
+{
+    self->counting = true;
+    self->first_end = *end;
+    self->first_count = self->counted = self->page_count;
+    self->counted_to = end->head;
+    s_reset (self);
+    s_fetch (self);
+}
+
+static void s_count_on (zc_join_t *self, const zc_page_end_t *end)
+{
+    zc_buf_t bytes = ZC_BUF_INIT;
+    self->counted += self->page_count;
+    self->counted_to = end->head;
+    s_reset (self);
+    if (end->remaining > 0) {
+        s_fetch (self);
+        return;
+    }
+    self->counting = false;
+    self->page_count = self->first_count;
+    s_first_verdict (self, &self->first_end, self->counted, &bytes);
+    self->page_count = 0;
+    if (self->first_end.floor > self->told)
+        self->told = self->first_end.floor;
+    s_add (self, &bytes);
+    s_mark (self);
+    s_try (self);
+}
+
+static bool s_must_count (const zc_join_t *self, const zc_page_end_t *end)
+{
+    const zc_view_t *view = zc_channel_view (self->client->channel);
+    return self->verdict && end->remaining > 0 && (!end->plain || view->selective);
+}
+
 static void s_page_end (void *asker, const zc_page_end_t *end)
 {
     zc_join_t *self = asker;
@@ -360,8 +410,16 @@ static void s_page_end (void *asker, const zc_page_end_t *end)
         self->at = end->unknown ? ZC_ID_NONE : end->since;
         self->known = true;
     }
+    if (self->counting) {
+        s_count_on (self, end);
+        return;
+    }
+    if (s_must_count (self, end)) {
+        s_begin_to_count (self, end);
+        return;
+    }
     if (self->verdict)
-        s_first_verdict (self, end, &bytes);
+        s_first_verdict (self, end, self->page_count + end->remaining, &bytes);
     else if (self->astray)
         s_from_another_line (self, end->floor, &bytes);
     else if (end->floor > self->at && end->floor > self->told && !self->fresh)
@@ -408,7 +466,8 @@ static uint64_t s_latest (zc_join_t *self, zc_buf_t *bytes)
         abort ();
     for (size_t i = 0; i < topics; i++) {
         const zc_message_t *latest = zc_subscription_latest (zc_channel_subscription (channel, i));
-        if (latest && latest->id > self->at && latest->id <= last)
+        if (latest && latest->id > self->at && latest->id <= last &&
+            zc_channel_shows (channel, latest))
             messages[count++] = latest;
     }
     qsort (messages, count, sizeof *messages, s_compare_latest);
@@ -615,6 +674,7 @@ void zc_join_move (zc_client_t *client, zc_channel_t *channel)
     if (self) {
         zc_questions_cancel (s_shared (self)->questions, self->fetch);
         s_reset (self);
+        self->counting = false;
         s_exit (self);
     } else {
         at = s_take_rest (client);
@@ -777,7 +837,7 @@ void zc_join_begin_anew (zc_channel_t *channel, zc_id_t future)
             self->astray = true;
         else if (!told)
             self->at = self->clock;
-        self->checked = self->paged = false;
+        self->checked = self->paged = self->counting = false;
         self->told = ZC_ID_NONE;
         s_mark (self);
         s_try (self);

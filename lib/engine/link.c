@@ -316,7 +316,7 @@ static void s_page_answer (void *arg, const zc_answer_t *answer)
         s_pace (self, question->asked_ms);
         s_question_end (question);
         zc_hub_fetched (self->hub, token, answer->head, answer->floor, answer->since,
-                        answer->unknown, answer->remaining);
+                        answer->unknown, answer->remaining, answer->plain == 1);
         s_make_room (self);
     } else {
         s_slow_down (self, question->asked_ms);

@@ -73,6 +73,7 @@ typedef struct {
     zc_id_t since;       /* the position that the broker understood by the question's `since` */
     bool unknown;        /* the broker knows no such event id */
     uint64_t remaining;  /* messages that follow on later pages */
+    bool plain;          /* of those, none is private or of an update on several topics */
 } zc_page_end_t;
 
 /*  The functions that get the answer. When `end` or `failed` is called, the question is

@@ -6,6 +6,9 @@
 
 typedef enum { ZC_SLOW_DISCONNECT, ZC_SLOW_SKIP, ZC_SLOW_LATEST } zc_slow_t;
 
+/*  Whether messages on the topic are only for clients whose grants cover the topic. */
+typedef bool (*zc_restricts_fn) (void *arg, zc_slice_t topic);
+
 typedef struct {
     size_t max_held;       /* bytes held for clients, in all; 0: no bound; default 256 MiB */
     size_t max_lag;        /* bytes; default 1 MiB */
@@ -34,7 +37,8 @@ typedef struct {
     zc_clients_by_t by_encoding[ZC_ENCODINGS_MAX];
     uint64_t received, duplicates, unmatched, delivered, late;
     uint64_t holes, repaired, gaps, fetches, syncs, lists, reconnects;
-    uint64_t wanted; /* sends that flushing every message at once would have taken */
+    uint64_t withheld; /* private messages that a channel didn't get */
+    uint64_t wanted;   /* sends that flushing every message at once would have taken */
     uint64_t resumed_feed, resumed_broker, slow_dropped, slow_skipped, held_dropped;
     uint64_t relieved; /* times that bytes were freed because too many were held */
     uint64_t clients_total;

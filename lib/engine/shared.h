@@ -24,6 +24,10 @@ typedef struct {
     zc_questions_t *questions;
     zc_rounds_t *rounds;
     zc_encoder_t *encoder;
+    zc_restricts_fn restricts; /* NULL: all topics are for everyone */
+    void *restricts_arg;
+    zc_id_t restricts_id; /* the message that it was asked for last, */
+    bool restricted;      /* and the answer */
 } zc_shared_t;
 
 /*  Too much is held, and some of it can be sent: sending comes first. */

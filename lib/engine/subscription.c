@@ -618,6 +618,12 @@ void zc_subscriptions_listed (zc_subscriptions_t *self, zc_id_t head, zc_id_t fo
 
 /*  Accessors. */
 
+bool zc_subscription_has (const zc_subscription_t *self, zc_slice_t topic)
+{
+    return self->selected.selector ? zc_selector_match (self->selected.selector, topic)
+                                   : zc_slice_compare (self->topic, topic) == 0;
+}
+
 bool zc_subscription_is_selector (const zc_subscription_t *self)
 {
     return self->selected.selector != NULL;

@@ -95,6 +95,8 @@ size_t zc_subscription_clients (const zc_subscription_t *self);
  *  have, the most first. Returns how many. */
 size_t zc_subscriptions_popular (const zc_subscriptions_t *self, zc_subscription_t **popular,
                                  size_t max);
+/*  Whether this is the topic, or matches the selector. */
+bool zc_subscription_has (const zc_subscription_t *self, zc_slice_t topic);
 /*  Keeps the topic's newest message from now on, for policy `latest`. Not for selectors. */
 void zc_subscription_keep_latest (zc_subscription_t *self);
 /*  NULL where no message is kept. */

@@ -103,8 +103,9 @@ static void s_prepare (zc_taker_t *self, const zc_handover_t *frame)
 {
     static zc_slice_t topics[S_TOPICS_MAX];
     const zc_encoding_t *encoding = self->hooks.encoding (self->hooks.arg, frame->encoding);
+    const zc_view_t view = {frame->subscribe, (frame->flags & ZC_HANDOVER_SELECTIVE) != 0};
     if (encoding)
-        zc_hub_prepare (self->hub, encoding, topics, s_split (frame->topics, topics));
+        zc_hub_prepare (self->hub, encoding, topics, s_split (frame->topics, topics), &view);
 }
 
 /*  Clients. */

@@ -266,6 +266,7 @@ static void s_take_stock (zc_worker_t *self, zc_worker_figures_t *figures)
         .resumed_broker = hub->resumed_broker,
         .slow_dropped = hub->slow_dropped,
         .slow_skipped = hub->slow_skipped,
+        .withheld = hub->withheld,
         .held_dropped = hub->held_dropped,
         .feed_bytes = hub->feed_bytes,
         .held_bytes = hub->held_bytes,

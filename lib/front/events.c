@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "lib/front/keeper.h"
 #include "lib/wire/chunked.h"
 #include "lib/wire/query.h"
 #include "lib/wire/sse.h"
@@ -95,6 +96,10 @@ static void s_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t 
 {
     zc_worker_t *worker = exchange->front->worker;
     bool chunked = exchange->chunked;
+    const zc_encoding_t *encoding = s_encoding (json, chunked);
+    zc_buf_t granted = ZC_BUF_INIT, text = ZC_BUF_INIT;
+    zc_view_t view =
+        zc_keeper_view (exchange->front, exchange->subject, encoding, topics, count, &granted);
     zc_response_t response;
     zc_response_init (&response, 200);
     zc_exchange_add_stream_fields (exchange, &response);
@@ -103,11 +108,10 @@ static void s_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t 
     exchange->over = true;
     zc_client_t *client = exchange->carrier->stream (exchange, &response);
     zc_response_clear (&response);
-    zc_buf_t text = ZC_BUF_INIT;
     zc_sse_open (&text, zc_worker_retry (worker));
     s_add (client, chunked, &text);
-    zc_hub_join (zc_worker_hub (worker), client, s_encoding (json, chunked), topics, count,
-                 last_id);
+    zc_hub_join (zc_worker_hub (worker), client, encoding, topics, count, &view, last_id);
+    zc_buf_clear (&granted);
     if (!zc_hub_opening (client))
         zc_pump_send (zc_worker_pump (worker), client);
 }

@@ -151,7 +151,7 @@ static void s_join (s_canary_t *self)
     self->client.transport = &s_transport;
     self->client.fd = -1;
     zc_hub_join (zc_worker_hub (self->front->worker), &self->client, &zc_encoding_sse, &topic, 1,
-                 (zc_slice_t){NULL, 0});
+                 NULL, (zc_slice_t){NULL, 0});
     self->joined = true;
 }
 

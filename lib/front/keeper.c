@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/engine/channel.h"
 #include "lib/front/health.h"
 
 #define S_TICK_MS 200
@@ -220,15 +221,17 @@ static zc_denial_t s_may (const zc_keeper_t *self, const zc_rights_t *rights, zc
     zc_decision_t decision = s_decide (self, identity, action, topic, selector);
     zc_denial_t denial = {0};
     if (decision == ZC_ACCESS_UNAUTHORIZED) {
-        denial = s_deny (401, "token",
-                         selector ? "a token is needed: this selector may match topics that aren't "
-                                    "for everyone, or begins with too little text"
-                                  : "a token is needed");
+        denial =
+            s_deny (401, "token",
+                    selector ? "a token is needed: this selector's topics aren't for everyone, or "
+                               "it begins with too little text"
+                             : "a token is needed");
         denial.value = zc_access_challenge (ZC_TOKEN_OK);
     } else if (decision == ZC_ACCESS_FORBIDDEN) {
         denial =
             s_deny (403, "forbidden",
-                    selector   ? "the token doesn't allow all topics that this selector may match"
+                    selector   ? "the token allows none of this selector's topics, or the selector "
+                                 "begins with too little text"
                     : identity ? "the token doesn't allow this topic"
                                : "nobody may do this with this topic here");
         denial.value = identity ? "Bearer error=\"insufficient_scope\"" : NULL;
@@ -256,6 +259,53 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool fo
     if (!denial.status && !rights && foreign)
         return zc_front_deny_host ();
     return denial;
+}
+
+zc_view_t zc_keeper_view (const zc_front_t *front, const zc_rights_t *rights,
+                          const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                          zc_buf_t *text)
+{
+    const zc_keeper_t *self = front->guard.arg;
+    if (!self)
+        return (zc_view_t){.selective = false};
+    return zc_access_view (self->access, rights ? rights->identity : NULL, topics, count,
+                           encoding->any_topic, text);
+}
+
+void zc_keeper_join (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                     const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                     zc_slice_t last_id)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_view_t view = zc_keeper_view (front, rights, encoding, topics, count, &text);
+    zc_hub_join (zc_worker_hub (front->worker), client, encoding, topics, count, &view, last_id);
+    zc_buf_clear (&text);
+}
+
+void zc_keeper_move (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                     const zc_slice_t *topics, size_t count)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_view_t view =
+        zc_keeper_view (front, rights, zc_channel_encoding (client->channel), topics, count, &text);
+    zc_hub_move (zc_worker_hub (front->worker), client, topics, count, &view);
+    zc_buf_clear (&text);
+}
+
+void zc_keeper_resume (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                       const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                       zc_id_t position)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_view_t view = zc_keeper_view (front, rights, encoding, topics, count, &text);
+    zc_hub_adopt (zc_worker_hub (front->worker), client, encoding, topics, count, &view, position);
+    zc_buf_clear (&text);
+}
+
+static bool s_restricts (void *arg, zc_slice_t topic)
+{
+    const zc_keeper_t *self = arg;
+    return zc_access_restricts (self->access, topic);
 }
 
 static zc_denial_t s_grants (void *arg, zc_exchange_t *exchange, zc_action_t action,
@@ -384,6 +434,8 @@ zc_keeper_t *zc_keeper_new (zc_front_t *front)
     self->front = front;
     self->access = access;
     self->subjects = zc_addresses_new ();
+    if (front->worker)
+        zc_hub_restrict (zc_worker_hub (front->worker), s_restricts, self);
     front->guard = (zc_guard_t){self, s_token, s_subject, s_grants, s_take, s_forget};
     s_set_limits (self);
     if (front->worker)

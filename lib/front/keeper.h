@@ -79,6 +79,20 @@ zc_rights_t *zc_keeper_adopt (zc_front_t *front, zc_identity_t *identity);
  *  `foreign` is the exchange's. */
 zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool foreign,
                            zc_action_t action, const zc_slice_t *topics, size_t count);
+/*  The view that the rights give of topics and selectors; see zc_access_view. Without a guard,
+ *  nothing is granted. */
+zc_view_t zc_keeper_view (const zc_front_t *front, const zc_rights_t *rights,
+                          const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                          zc_buf_t *text);
+/*  Like zc_hub_join, zc_hub_move and zc_hub_adopt, with the view that the rights give. */
+void zc_keeper_join (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                     const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                     zc_slice_t last_id);
+void zc_keeper_move (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                     const zc_slice_t *topics, size_t count);
+void zc_keeper_resume (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
+                       const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
+                       zc_id_t position);
 zc_denial_t zc_keeper_take (zc_front_t *front, const zc_rights_t *rights, double count);
 
 #endif

@@ -38,6 +38,7 @@ typedef struct {
                              INSTRUCTIONS: the list begins after this number */
     bool unknown;         /* END of FETCH: history doesn't know the request's own id */
     uint64_t remaining;   /* END of FETCH */
+    uint64_t plain;       /* 1: of those, none is private or of an update on several topics */
     uint64_t max_payload; /* LIMITS */
     zc_slice_t kept;      /* LIST: read it with zc_topic_kept_next */
     zc_slice_t next;      /* LIST: ask on with it; empty: that was all */

@@ -8,17 +8,25 @@
 
 #include "lib/wire/line.h"
 #include "lib/wire/selector.h"
+#include "lib/wire/update.h"
+
+static const zc_refusal_t *s_update (const zc_ask_t *self);
 
 static const zc_refusal_t *s_publish (zc_ask_t *self, const zc_slice_t *args, size_t count,
                                       size_t max_payload)
 {
     static const zc_refusal_t payload = {"payload", "the payload is larger than max-payload"};
+    zc_slice_t topic = args[0];
     if (count == 3)
         self->headers = args[2];
-    int rc = zc_publish_parse (&self->message, args[0], args[1], self->headers, max_payload);
+    if (topic.len && memchr (topic.at, '\n', topic.len)) {
+        self->list = topic;
+        topic.len = (size_t)((const char *)memchr (topic.at, '\n', topic.len) - topic.at);
+    }
+    int rc = zc_publish_parse (&self->message, topic, args[1], self->headers, max_payload);
     if (rc == ZC_ESIZE)
         return args[1].len > max_payload ? &payload : zc_message_refusal (ZC_EHEADER);
-    return rc == 0 ? NULL : zc_message_refusal (rc);
+    return rc == 0 ? s_update (self) : zc_message_refusal (rc);
 }
 
 static const zc_refusal_t *s_since (zc_ask_t *self, zc_slice_t since)
@@ -52,6 +60,30 @@ static const zc_refusal_t *s_names (const zc_ask_t *self, bool (*valid) (zc_slic
             return &bad;
         if (++count > ZC_TOPICS_MAX)
             return &many;
+    }
+    return NULL;
+}
+
+/*  The topics of an update are different ones, and go into its headers. */
+static const zc_refusal_t *s_update (const zc_ask_t *self)
+{
+    static const zc_refusal_t bad = {"topic", "the topics of an update are different ones, of 1 to "
+                                              "1024 bytes of UTF-8 without control characters"};
+    static const zc_refusal_t many = {"topic", "an update has at most 1000 topics"};
+    size_t at = 0, count = 0;
+    zc_slice_t topic, other;
+    if (self->list.len && self->message.topics.len)
+        return zc_message_refusal (ZC_EHEADER);
+    for (size_t begun = at; zc_ask_topic (self, &at, &topic); begun = at) {
+        if (!zc_topic_valid (topic.at, topic.len))
+            return &bad;
+        if (++count > ZC_UPDATE_TOPICS_MAX)
+            return &many;
+        for (size_t before = 0; before < begun;) {
+            zc_ask_topic (self, &before, &other);
+            if (zc_slice_compare (topic, other) == 0)
+                return &bad;
+        }
     }
     return NULL;
 }

@@ -48,7 +48,8 @@ typedef struct {
     const zc_slice_t *frames;   /* REPLAY: the topics; TOPICS: the prefixes */
     size_t frame_count;         /* if 0, the topics are in `list` */
     zc_slice_t list;            /* FETCH, SYNC, PURGE: the topics, separated by LF; FETCH:
-                                 names of selectors, too */
+                                 names of selectors, too; PUBLISH: those of an update, if
+                                 it has several, of which `message` has the first */
     uint64_t count, bytes;      /* FETCH; LIST: the count */
     zc_slice_t prefix;          /* LIST; of any bytes */
     zc_slice_t next;            /* LIST: `next` of the answer before; empty: from the beginning */

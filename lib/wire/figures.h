@@ -131,6 +131,8 @@ typedef struct {
        "Slow clients that were disconnected.")                                                     \
     X (slow_skipped, "slow_skipped", "slow_skipped", ZC_COUNTER, ZC_ONE,                           \
        "Slow clients that were led to the newest.")                                                \
+    X (withheld, "withheld", "withheld", ZC_COUNTER, ZC_ONE,                                       \
+       "Messages that a channel's clients may not see, once for each channel.")                    \
     X (held_dropped, "held_dropped", "held_dropped", ZC_COUNTER, ZC_ONE,                           \
        "Clients that were disconnected since too much was held for all.")                          \
     X (feed_bytes, "feed_bytes", "feed_bytes", ZC_GAUGE, ZC_ONE, "Memory of the feeds.")           \

@@ -44,15 +44,6 @@ static bool s_is_bytes (zc_slice_t value)
     return true;
 }
 
-static bool s_is_list (zc_slice_t value)
-{
-    zc_slice_t item;
-    while (zc_handover_next (&value, &item))
-        if (!zc_topic_valid (item.at, item.len))
-            return false;
-    return true;
-}
-
 static bool s_is_list_of_names (zc_slice_t value)
 {
     zc_slice_t item;
@@ -77,7 +68,7 @@ static const s_field_t s_fields[] = {
            s_is_list_of_names, 0},
     [5] = {S_AT (protocol), S_CLIENT, S_CLIENT, NULL, ZC_HANDOVER_FASTCGI},
     [6] = {S_AT (mode), S_CLIENT, 0, NULL, UINT8_MAX},
-    [7] = {S_AT (flags), S_CLIENT, 0, NULL, 31},
+    [7] = {S_AT (flags), S_OF (ZC_HANDOVER_CHANNEL) | S_CLIENT, 0, NULL, 63},
     [8] = {S_AT (position), S_CLIENT, 0, NULL, UINT64_MAX},
     [9] = {S_AT (unsent), S_CLIENT, 0, s_is_bytes, 0},
     [10] = {S_AT (received), S_CLIENT, 0, s_is_bytes, 0},
@@ -90,8 +81,8 @@ static const s_field_t s_fields[] = {
     [17] = {S_AT (key_id), S_CLIENT, 0, s_is_text, 0},
     [18] = {S_AT (issued_ms), S_CLIENT, 0, NULL, UINT64_MAX},
     [19] = {S_AT (expires_ms), S_CLIENT, 0, NULL, UINT64_MAX},
-    [20] = {S_AT (publish), S_CLIENT, 0, s_is_list, 0},
-    [21] = {S_AT (subscribe), S_CLIENT, 0, s_is_list, 0},
+    [20] = {S_AT (publish), S_CLIENT, 0, s_is_list_of_names, 0},
+    [21] = {S_AT (subscribe), S_OF (ZC_HANDOVER_CHANNEL) | S_CLIENT, 0, s_is_list_of_names, 0},
     [22] = {S_AT (limit_key), S_CLIENT, 0, s_is_address, 0},
     [23] = {S_AT (port), S_CLIENT, 0, NULL, UINT16_MAX},
     [24] = {S_AT (request), S_CLIENT, 0, NULL, UINT16_MAX},

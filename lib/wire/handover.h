@@ -39,11 +39,12 @@ typedef enum {
 } zc_handover_protocol_t;
 
 enum {
-    ZC_HANDOVER_DEFLATE = 1,  /* permessage-deflate was negotiated */
-    ZC_HANDOVER_CHUNKED = 2,  /* its stream goes in chunks */
-    ZC_HANDOVER_IDENTITY = 4, /* it came with a token or an API key */
-    ZC_HANDOVER_COOKIE = 8,   /* which was a cookie */
-    ZC_HANDOVER_FOREIGN = 16, /* it reached us by a name that isn't ours */
+    ZC_HANDOVER_DEFLATE = 1,    /* permessage-deflate was negotiated */
+    ZC_HANDOVER_CHUNKED = 2,    /* its stream goes in chunks */
+    ZC_HANDOVER_IDENTITY = 4,   /* it came with a token or an API key */
+    ZC_HANDOVER_COOKIE = 8,     /* which was a cookie */
+    ZC_HANDOVER_FOREIGN = 16,   /* it reached us by a name that isn't ours */
+    ZC_HANDOVER_SELECTIVE = 32, /* of a channel: its view (lib/access/grants.h) is selective */
 };
 
 /*  A frame. Slices are borrowed. Lists have LF between their items. */
@@ -72,7 +73,7 @@ typedef struct {
     /*  Of its identity. */
     zc_slice_t subject, token_id, key_id;
     uint64_t issued_ms, expires_ms; /* expires_ms: 0 for never */
-    zc_slice_t publish, subscribe;  /* lists of topics that it may use */
+    zc_slice_t publish, subscribe;  /* lists of grants; `subscribe` of a channel: its view's */
     zc_slice_t limit_key;           /* names the subject to limits */
 } zc_handover_t;
 

@@ -202,6 +202,10 @@ static int s_publish_header (zc_message_t *message, const s_header_t *header)
         return s_set_digits (&message->ttl, value);
     if (s_is (name, "private"))
         message->private_ = true;
+    if (s_is (name, "topics"))
+        message->topics = value;
+    if (s_is (name, "reuse"))
+        message->reuse = true;
     return 0;
 }
 
@@ -225,7 +229,7 @@ int zc_publish_parse (zc_message_t *message, zc_slice_t topic, zc_slice_t payloa
         if (rc != 0)
             return rc;
     }
-    if (message->event_id.len)
+    if (message->event_id.len && !message->reuse)
         message->key = message->event_id;
     return rc == 0 ? 0 : ZC_EHEADER;
 }
@@ -293,6 +297,8 @@ static int s_delivery_header (zc_message_t *message, const s_header_t *header)
         message->retry = value;
     } else if (s_is (header->name, "private")) {
         message->private_ = true;
+    } else if (s_is (header->name, "topics")) {
+        message->topics = value;
     } else if (s_is (header->name, "traceparent")) {
         zc_trace_t trace;
         if (zc_traceparent_parse (value, &trace) == 0)
@@ -357,8 +363,9 @@ zc_message_t *zc_message_copy (const zc_message_t *message)
         whole[i]->at = at;
         at += whole[i]->len;
     }
-    zc_slice_t *inside[] = {&copy->event, &copy->event_id, &copy->retry, &copy->traceparent};
-    for (size_t i = 0; i < 4; i++)
+    zc_slice_t *inside[] = {&copy->event, &copy->event_id, &copy->retry, &copy->traceparent,
+                            &copy->topics};
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
         if (inside[i]->len)
             inside[i]->at = copy->meta.at + (inside[i]->at - from->meta.at);
     return copy;

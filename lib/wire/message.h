@@ -25,16 +25,19 @@
 typedef struct {
     zc_slice_t topic;
     zc_slice_t payload;
-    zc_slice_t meta;     /* the whole meta frame */
-    zc_id_t id;          /* position given by the broker */
-    zc_id_t prev;        /* nothing was published on the topic in (prev, id) */
-    zc_id_t dropped;     /* last position at which the broker had to drop, or ZC_ID_NONE */
-    zc_slice_t event;    /* SSE event type; empty: none */
-    zc_slice_t event_id; /* the publisher's own id; empty: none */
-    zc_slice_t key;      /* identifies a repeat: the own id, else `key`; zc_publish_parse sets it */
-    zc_slice_t retry;    /* digits; empty: none */
+    zc_slice_t meta;        /* the whole meta frame */
+    zc_id_t id;             /* position given by the broker */
+    zc_id_t prev;           /* nothing was published on the topic in (prev, id) */
+    zc_id_t dropped;        /* last position at which the broker had to drop, or ZC_ID_NONE */
+    zc_slice_t event;       /* SSE event type; empty: none */
+    zc_slice_t event_id;    /* the publisher's own id; empty: none */
+    zc_slice_t key;         /* identifies a repeat: the own id, unless `reuse` is given, else `key`;
+                                  zc_publish_parse sets it */
+    zc_slice_t retry;       /* digits; empty: none */
     zc_slice_t traceparent; /* delivery only: valid; empty: none */
     zc_slice_t ttl;         /* publishing only: digits; empty: none */
+    zc_slice_t topics;      /* all topics of its update (update.h); empty: only its own */
+    bool reuse;             /* publishing only: other messages may have the same own id */
     bool private_;          /* there was a `private` header */
 } zc_message_t;
 

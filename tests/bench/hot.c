@@ -295,7 +295,7 @@ static void s_answer (void)
         for (size_t i = 0; i < 2 * CLIENTS; i++)
             last[i] = head;
         if (s_asked == SIZE_MAX)
-            zc_hub_fetched (s_hub, token, head, ZC_ID_NONE, ZC_ID_NONE, false, 0);
+            zc_hub_fetched (s_hub, token, head, ZC_ID_NONE, ZC_ID_NONE, false, 0, true);
         else
             zc_hub_synced (s_hub, token, &s_place, head, ZC_ID_NONE, last, s_asked);
     }
@@ -361,7 +361,7 @@ static void s_flush (void)
 static void s_join (unsigned number, const zc_slice_t *topics, size_t count, zc_slice_t last_id)
 {
     s_client[number] = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (s_hub, &s_client[number], &zc_encoding_sse, topics, count, last_id);
+    zc_hub_join (s_hub, &s_client[number], &zc_encoding_sse, topics, count, NULL, last_id);
     s_answer ();
     zc_pump_send (s_pump, &s_client[number]);
 }

@@ -149,7 +149,7 @@ static void s_hear_end (s_worker_t *worker)
     uint64_t token = s_token (worker);
     zc_id_t head = s_id (), floor = s_id (), since = s_id ();
     unsigned byte = s_byte ();
-    zc_hub_fetched (worker->hub, token, head, floor, since, byte & 1, byte >> 1);
+    zc_hub_fetched (worker->hub, token, head, floor, since, byte & 1, byte >> 2, byte & 2);
 }
 
 static void s_hear_list (s_worker_t *worker)
@@ -195,7 +195,7 @@ static void s_come_or_go (s_worker_t *worker, unsigned index)
     last_id = kind < 4 ? own[kind] : (zc_slice_t){position, zc_id_format (s_id (), position)};
     *client = (zc_client_t){.transport = &s_transport, .fd = -1};
     zc_hub_join (worker->hub, client, kind & 1 ? &zc_encoding_sse : &zc_encoding_sse_json, topics,
-                 count, last_id);
+                 count, NULL, last_id);
     worker->joined[index] = true;
 }
 
@@ -204,7 +204,7 @@ static void s_move (s_worker_t *worker, unsigned index)
     zc_slice_t topics[TOPICS + SELECTORS];
     size_t count = s_topics (topics);
     if (worker->joined[index])
-        zc_hub_move (worker->hub, &worker->clients[index], topics, count);
+        zc_hub_move (worker->hub, &worker->clients[index], topics, count, NULL);
 }
 
 static void s_read (s_worker_t *worker, zc_client_t *client)

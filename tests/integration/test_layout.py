@@ -16,7 +16,7 @@ BELOW = {
     "order": ["base", "wire"],
     "access": ["base", "config", "wire"],
     "peer": ["base", "config", "wire", "access", "order"],
-    "engine": ["base", "config", "wire", "order", "peer"],
+    "engine": ["base", "config", "wire", "order", "access", "peer"],
     "front": ["base", "config", "wire", "order", "access", "peer", "engine"],
 }
 

@@ -376,10 +376,11 @@ static void test_selectors (void **state)
         {"a/c/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
         {"#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
         {"+/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
-        {"secret/#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
+        {"secret/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED}, /* `secret` itself is public */
+        {"secret/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_FORBIDDEN},
         {"secret/wall/+", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED},
         {"mine/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED},
-        {"mine/#", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED}, /* `mine` itself is public */
+        {"mine/#", ZC_ACCESS_GRANTED, ZC_ACCESS_GRANTED}, /* `mine` itself is public */
         {"mine/c/+", ZC_ACCESS_UNAUTHORIZED, ZC_ACCESS_GRANTED},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -104,6 +104,7 @@ static const struct {
     {ZC_FETCH, "END|7-1|2-0|own|0", "its since isn't a position or '?'"},
     {ZC_FETCH, "END|7-1|2-0|?|-1", "its remaining isn't a number"},
     {ZC_FETCH, "END|7-1|2-0|?|18446744073709551616", "its remaining isn't a number"},
+    {ZC_FETCH, "END|7-1|2-0|?|1|x", "its plain isn't a number"},
     {ZC_FETCH, "MSG|t|p", "it has too few frames"},
     {ZC_FETCH, "MSG||p|id: 1-0\nprev: 0-0\n", NULL},
     {ZC_FETCH, "MSG|t|p|id: 1-0\n", NULL},
@@ -169,6 +170,9 @@ static void s_fields (void **state)
     assert_int_equal (answer.since, 1);
     assert_false (answer.unknown);
     assert_int_equal (answer.remaining, 5);
+    assert_int_equal (answer.plain, 0);
+    s_parse (&answer, ZC_FETCH, "END|0-7|0-2|0-1|5|1");
+    assert_int_equal (answer.plain, 1);
     s_parse (&answer, ZC_FETCH, "END|0-7|0-2|?|5");
     assert_true (answer.unknown);
     assert_int_equal (answer.since, ZC_ID_NONE);

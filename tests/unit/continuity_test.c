@@ -548,7 +548,7 @@ static void s_worker_hears (s_worker_t *worker)
         s_hear_topics (worker, &answer);
     } else {
         zc_hub_fetched (worker->hub, answer.request.token, answer.head, answer.floor, answer.since,
-                        answer.unknown, answer.remaining);
+                        answer.unknown, answer.remaining, false);
     }
 }
 
@@ -791,11 +791,11 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_alone = {
-    "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
+    "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false};
 /*  The same bytes, on channels of their own. */
 static const zc_encoding_t s_encodings[] = {
-    {"test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone, NULL},
-    {"test2", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL},
+    {"test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone, NULL, false},
+    {"test2", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false},
 };
 
 static zc_id_t s_id (const char *text)
@@ -1143,7 +1143,7 @@ static void s_join (s_client_t *client, s_worker_t *worker)
     /*  A publisher's own id, as clients of earlier versions have. */
     strcpy (client->came, *client->own_id && s_chance (50) ? client->own_id : client->last_id);
     s_note_past (client, worker);
-    zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count,
+    zc_hub_join (worker->hub, &client->base, &s_encodings[s_random (2)], topics, count, NULL,
                  (zc_slice_t){client->came, strlen (client->came)});
     s_pump (client);
 }
@@ -1243,7 +1243,7 @@ static void s_move (s_client_t *client)
     for (unsigned i = 0; i < TOPICS; i++)
         if (client->topics[i] && !had[i])
             s_owe_from_now (client, i);
-    zc_hub_move (client->worker->hub, &client->base, topics, count);
+    zc_hub_move (client->worker->hub, &client->base, topics, count, NULL);
     s_pump (client);
 }
 
@@ -2201,7 +2201,7 @@ static void s_come_back (s_client_t *client, s_worker_t *worker, const zc_encodi
     client->reading = true;
     client->verdict_due = *client->last_id;
     strcpy (client->came, client->last_id);
-    zc_hub_join (worker->hub, &client->base, encoding, topics, s_current (client, topics),
+    zc_hub_join (worker->hub, &client->base, encoding, topics, s_current (client, topics), NULL,
                  (zc_slice_t){client->came, strlen (client->came)});
 }
 

@@ -120,7 +120,7 @@ static void test_bad (void **state)
         {SLICE ("\0\0\0\7\1\1\0\0\0\1\1"), "a number has 8 bytes"},
         {SLICE ("\0\0\0\x0e\1\1\0\0\0\x08\0\0\0\0\0\0\0\0"), "a number is out of its range"},
         {SLICE ("\0\0\0\x0e\6\5\0\0\0\x08\0\0\0\0\0\0\0\4"), "a number is out of its range"},
-        {SLICE ("\0\0\0\x0e\6\7\0\0\0\x08\0\0\0\0\0\0\0\x20"), "a number is out of its range"},
+        {SLICE ("\0\0\0\x0e\6\7\0\0\0\x08\0\0\0\0\0\0\0\x40"), "a number is out of its range"},
         {SLICE ("\0\0\0\x08\6\4\0\0\0\2a\n"), "a field's value is not what it may be"},
         {SLICE ("\0\0\0\x09\6\4\0\0\0\3\1x+"), "a field's value is not what it may be"},
         {SLICE ("\0\0\0\x08\6\4\0\0\0\2\na"), "a field's value is not what it may be"},

@@ -79,7 +79,7 @@ static void s_answer_page (const s_question_t *question)
             .topic = SLICE ("shared"), .payload = {s_payload, s_page_bytes}, .id = s_last};
         zc_hub_fetched_message (s_hub, question->token, &message);
     }
-    zc_hub_fetched (s_hub, question->token, s_head, ZC_ID_NONE, question->since, false, 0);
+    zc_hub_fetched (s_hub, question->token, s_head, ZC_ID_NONE, question->since, false, 0, true);
 }
 
 static void s_answer_all (void)
@@ -157,7 +157,7 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_encoding = {
-    "held", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
+    "held", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false};
 
 static void s_join (size_t i, const char *last_id, bool reads)
 {
@@ -165,7 +165,7 @@ static void s_join (size_t i, const char *last_id, bool reads)
     zc_slice_t topics[2] = {{own, (size_t)snprintf (own, sizeof own, "own/%zu", i)},
                             SLICE ("shared")};
     s_clients[i] = (s_client_t){.base = {.transport = &s_transport, .fd = -1}, .reads = reads};
-    zc_hub_join (s_hub, &s_clients[i].base, &s_encoding, topics, 2,
+    zc_hub_join (s_hub, &s_clients[i].base, &s_encoding, topics, 2, NULL,
                  (zc_slice_t){last_id, strlen (last_id)});
 }
 

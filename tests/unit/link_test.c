@@ -105,7 +105,8 @@ static void s_turn (s_world_t *self)
 static void s_join (s_world_t *self, const char *topic)
 {
     zc_slice_t topics = {topic, strlen (topic)};
-    zc_hub_join (self->hub, &self->client, &zc_encoding_sse, &topics, 1, (zc_slice_t){NULL, 0});
+    zc_hub_join (self->hub, &self->client, &zc_encoding_sse, &topics, 1, NULL,
+                 (zc_slice_t){NULL, 0});
 }
 
 static void s_it_subscribes_before_it_syncs (void **state)

@@ -180,7 +180,7 @@ check_LIBRARIES = tests/unit/libcounted.a
 tests_unit_libcounted_a_SOURCES = \
 	lib/base/base64.c lib/base/buf.c lib/base/clock.c lib/base/heap.c lib/base/histogram.c lib/base/slots.c lib/base/table.c lib/base/text.c lib/base/timeouts.c \
 	lib/wire/ask.c lib/wire/encoding.c lib/wire/id.c lib/wire/line.c lib/base/log.c lib/base/log_line.c lib/base/timestamp.c lib/wire/matcher.c lib/wire/message.c lib/wire/traceparent.c lib/wire/selector.c lib/wire/answer.c \
-	lib/order/losses.c lib/order/order.c \
+	lib/wire/update.c lib/access/grants.c lib/order/losses.c lib/order/order.c \
 	lib/engine/channel.c lib/engine/client.c lib/engine/encoder.c lib/engine/feed.c lib/engine/held.c lib/engine/hub.c lib/engine/incidents.c \
 	lib/engine/join.c lib/engine/questions.c lib/engine/rounds.c lib/engine/selection.c lib/engine/slow.c lib/engine/subscription.c
 tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
@@ -188,14 +188,24 @@ tests_unit_libcounted_a_CFLAGS = $(AM_CFLAGS) -fsanitize-coverage=trace-pc
 check_PROGRAMS += tests/unit/scale_test
 TESTS += tests/unit/scale_test
 tests_unit_scale_test_SOURCES = tests/unit/scale_test.c tests/unit/unit.h tests/unit/plain.h
-tests_unit_scale_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
+tests_unit_scale_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS) $(JANSSON_LIBS)
 tests_unit_scale_test_LDFLAGS = -Wl,--wrap=memmove
 
 check_PROGRAMS += tests/unit/selection_test
 TESTS += tests/unit/selection_test
 tests_unit_selection_test_SOURCES = tests/unit/selection_test.c tests/unit/unit.h tests/unit/plain.h
-tests_unit_selection_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS)
+tests_unit_selection_test_LDADD = tests/unit/libcounted.a $(CMOCKA_LIBS) $(JANSSON_LIBS)
 endif
+
+check_PROGRAMS += tests/unit/update_test
+TESTS += tests/unit/update_test
+tests_unit_update_test_SOURCES = tests/unit/update_test.c tests/unit/unit.h
+tests_unit_update_test_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/view_test
+TESTS += tests/unit/view_test
+tests_unit_view_test_SOURCES = tests/unit/view_test.c tests/unit/unit.h tests/unit/plain.h
+tests_unit_view_test_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/ring_test
 TESTS += tests/unit/ring_test

@@ -207,7 +207,8 @@ static void s_open (bool batch)
         int fds[2];
         assert_int_equal (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
         s_conns[i] = (s_conn_t){.client = {.transport = &s_transport, .fd = fds[0]}, .far = fds[1]};
-        zc_hub_join (s_hub, &s_conns[i].client, &zc_encoding_sse, &topic, 1, (zc_slice_t){NULL, 0});
+        zc_hub_join (s_hub, &s_conns[i].client, &zc_encoding_sse, &topic, 1, NULL,
+                     (zc_slice_t){NULL, 0});
         s_answer ();
         zc_pump_send (s_pump, &s_conns[i].client);
     }

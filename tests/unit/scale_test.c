@@ -99,7 +99,7 @@ static void s_answer_fetch (const s_question_t *question)
 {
     zc_id_t since = ZC_ID_NONE;
     bool unknown = zc_id_parse (question->since, strlen (question->since), &since) != 0;
-    zc_hub_fetched (s_hub, question->token, s_head, s_shared_last, since, unknown, 0);
+    zc_hub_fetched (s_hub, question->token, s_head, s_shared_last, since, unknown, 0, true);
 }
 
 static void s_forget_questions (void)
@@ -210,7 +210,7 @@ static void s_join (size_t i, const char *last_id)
     zc_slice_t topics[2];
     size_t count = s_topics (i, false, text, topics);
     s_clients[i] = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (s_hub, &s_clients[i], &plain_encoding, topics, count,
+    zc_hub_join (s_hub, &s_clients[i], &plain_encoding, topics, count, NULL,
                  (zc_slice_t){last_id, strlen (last_id)});
 }
 
@@ -378,7 +378,7 @@ static void s_all_move (void)
         char text[32];
         zc_slice_t topics[2];
         size_t count = s_topics (i, true, text, topics);
-        zc_hub_move (s_hub, &s_clients[i], topics, count);
+        zc_hub_move (s_hub, &s_clients[i], topics, count, NULL);
     }
     s_expect_all_follow ();
 }

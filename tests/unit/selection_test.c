@@ -313,7 +313,7 @@ static uint64_t s_publish (zc_slice_t topic)
 static void s_join (zc_client_t *client, zc_slice_t name)
 {
     *client = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (s_hub, client, &plain_encoding, &name, 1, s_slice (""));
+    zc_hub_join (s_hub, client, &plain_encoding, &name, 1, NULL, s_slice (""));
     s_answer_all ();
 }
 
