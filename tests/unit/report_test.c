@@ -1,5 +1,5 @@
-/*  report_test.c - the lists in a worker's report: who has which topics, what clients didn't get, and
- *  that a report stays small enough, whatever clients ask for. */
+/*  report_test.c - the lists in a worker's report: who has which topics, what clients didn't get,
+ * and that a report stays small enough, whatever clients ask for. */
 #include "tests/unit/plain.h"
 
 #include "lib/engine/report.h"
@@ -56,7 +56,7 @@ static void s_join (zc_hub_t *hub, size_t number, const zc_slice_t *topics, size
 {
     zc_client_t *client = &s_clients[number];
     *client = (zc_client_t){.transport = &s_transport, .fd = -1};
-    zc_hub_join (hub, client, &plain_encoding, topics, count, (zc_slice_t){NULL, 0});
+    zc_hub_join (hub, client, &plain_encoding, topics, count, NULL, (zc_slice_t){NULL, 0});
 }
 
 static json_t *s_report (zc_hub_t *hub)
@@ -95,10 +95,10 @@ static void test_popular (void **state)
     s_join (hub, 2, both, 2);
     s_assert_popular (hub, "a 3, b 1");
     assert_true (s_clients[0].number && s_clients[0].number != s_clients[1].number);
-    zc_hub_move (hub, &s_clients[0], &b, 1);
-    zc_hub_move (hub, &s_clients[1], &b, 1);
+    zc_hub_move (hub, &s_clients[0], &b, 1, NULL);
+    zc_hub_move (hub, &s_clients[1], &b, 1, NULL);
     s_assert_popular (hub, "b 3, a 1");
-    zc_hub_move (hub, &s_clients[2], &SLICE ("\1mn/#"), 1);
+    zc_hub_move (hub, &s_clients[2], &SLICE ("\1mn/#"), 1, NULL);
     s_assert_popular (hub, "b 2, n/# 1 *");
     json_t *report = s_report (hub);
     assert_int_equal (
