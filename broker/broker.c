@@ -37,10 +37,14 @@
 #define S_TUNNEL_MS 600000  /* longer for control: a page over a slow tunnel looks the same */
 #define S_SUSPECT_FIRST_MS 250
 #define S_SUSPECT_MOST_MS 10000
-#define S_QUIET_MS 100   /* when stopping: no message has come for so long, */
-#define S_LATE_MS 500    /* or messages have come for so long; */
-#define S_DRAIN_MS 3000  /* then for the messages on their way to history, */
-#define S_LINGER_MS 1000 /* and then for those in ZeroMQ's queues */
+#define S_QUIET_MS 100      /* when stopping: no message has come for so long, */
+#define S_LATE_MS 500       /* or messages have come for so long; */
+#define S_DRAIN_MS 3000     /* then for the messages on their way to history, */
+#define S_LINGER_MS 1000    /* and then for those in ZeroMQ's queues */
+#define S_WHOLE 1000000000u /* all of the log's room */
+#define S_ENTRY_BYTES 100   /* in Redis, besides head and payload */
+#define S_REPEATS 20        /* revocations told again at once, */
+#define S_REPEAT_MS 100     /* and how often */
 
 struct zc_broker {
     zc_flow_t flow; /* must be first */
@@ -58,6 +62,8 @@ struct zc_broker {
     bool suspect;        /* a subscriber may still lose messages in silence: see s_drop */
     uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` grows */
     uint64_t started_ms;                /* monotonic */
+    uint64_t wear;                      /* what was read of the log, in billionths of its room */
+    uint64_t repeated_ms;               /* when revocations were last told again */
     /* messages a second, and the window in which it is measured */
     uint64_t rate_ms, rate_count, crowd;
 };
@@ -334,21 +340,38 @@ static void s_log_message (zc_broker_t *self, const zc_log_entry_t *entry, zmq_m
 static void s_log_instruction (zc_broker_t *self, const zc_log_entry_t *entry, zmq_msg_t *payload,
                                void *origin)
 {
+    static zc_log_limit_t limit;
     zc_instruction_t instruction;
     const char *error;
     if (zc_instruction_parse (&instruction, s_slice (payload), &error) == 0) {
-        zc_instructions_take (self->flow.instructions, entry->id, s_slice (payload),
-                              self->flow.mono_ms);
+        if (zc_instructions_take (self->flow.instructions, entry->id, self->wear, &instruction,
+                                  self->flow.mono_ms) != 0)
+            zc_log_limited (
+                &limit, ZC_LOG_ERROR,
+                ZC_EVENT ("revocations.unkept error", "revocations: the file can't be written: %s"),
+                strerror (errno));
         zc_instruction_clear (&instruction);
     }
     if (origin)
         zc_dialogue_instructed (self->control, origin, entry->id);
 }
 
+/*  How much of the log's room an entry takes, in billionths. */
+static void s_wear (zc_broker_t *self, const zc_log_entry_t *entry)
+{
+    const zc_history_limits_t *limits = &self->config.limits;
+    uint64_t bytes = entry->head.len + entry->payload.len + S_ENTRY_BYTES;
+    if (limits->messages)
+        self->wear += S_WHOLE / limits->messages;
+    if (limits->bytes)
+        self->wear += (uint64_t)((double)bytes / (double)limits->bytes * S_WHOLE);
+}
+
 static void s_log_read (void *arg, const zc_log_entry_t *entry, zmq_msg_t *payload, void *origin)
 {
     zc_broker_t *self = arg;
     bool message = entry->kind == ZC_ENTRY_MESSAGE;
+    s_wear (self, entry);
     if (message && !zc_slice_is (entry->topic, ZC_INSTRUCTIONS_TOPIC)) {
         s_log_message (self, entry, payload, origin);
         return;
@@ -358,15 +381,41 @@ static void s_log_read (void *arg, const zc_log_entry_t *entry, zmq_msg_t *paylo
         s_log_instruction (self, entry, payload, origin);
 }
 
-static void s_instruct_log (zc_flow_t *flow, zc_slice_t text, void *origin)
+static void s_instruction_to_log (zc_broker_t *self, zc_slice_t text, void *origin)
 {
-    zc_broker_t *self = (zc_broker_t *)flow;
     zmq_msg_t payload;
     zc_frame_set (&payload, text.at, text.len);
     zc_log_state_publish (zc_sequencer_state (self->log),
                           (zc_slice_t){ZC_INSTRUCTIONS_TOPIC, strlen (ZC_INSTRUCTIONS_TOPIC)},
                           &payload, (zc_slice_t){"", 0}, (zc_slice_t){"", 0}, origin,
-                          flow->mono_ms);
+                          self->flow.mono_ms);
+}
+
+static void s_instruct_log (zc_flow_t *flow, const zc_instruction_t *instruction, void *origin)
+{
+    zc_buf_t text = ZC_BUF_INIT;
+    zc_instruction_write (instruction, &text);
+    s_instruction_to_log ((zc_broker_t *)flow, (zc_slice_t){(char *)text.data, text.len}, origin);
+    zc_buf_clear (&text);
+}
+
+/*  Tells revocations again before the log lets go of them, and those that the file alone has. Each
+ *  broker does; what one has told is new to the others. */
+static void s_repeat_revocations (zc_broker_t *self)
+{
+    const zc_history_limits_t *limits = &self->config.limits;
+    zc_slice_t text;
+    if (!self->log || self->flow.behind || self->flow.mono_ms - self->repeated_ms < S_REPEAT_MS)
+        return;
+    self->repeated_ms = self->flow.mono_ms;
+    uint64_t age = limits->age_ms / 5 * 2, now = self->flow.wall_ms;
+    zc_id_t number = limits->age_ms && now > age ? zc_id_from_ms (now - age) : ZC_ID_NONE + 2;
+    uint64_t place = self->wear > S_WHOLE / 5 * 2 ? self->wear - S_WHOLE / 5 * 2 : 0;
+    for (int i = 0;
+         i < S_REPEATS && !zc_log_state_full (zc_sequencer_state (self->log)) &&
+         zc_instructions_repeat (self->flow.instructions, number, place, self->flow.mono_ms, &text);
+         i++)
+        s_instruction_to_log (self, text, NULL);
 }
 
 static void s_log_told (void *arg, void *origin, zc_id_t id, bool conflict)
@@ -657,7 +706,8 @@ static bool s_settle (zc_broker_t *self)
     zc_dialogue_turn (self->control);
     zc_stats_tick (self->flow.stats, self->flow.mono_ms);
     zc_busy_tick (zc_topics_busy (self->flow.topics), self->flow.mono_ms);
-    zc_instructions_turn (self->flow.instructions, self->flow.mono_ms);
+    zc_instructions_turn (self->flow.instructions, self->flow.mono_ms, self->flow.wall_ms);
+    s_repeat_revocations (self);
     zc_endpoints_turn (self->endpoints, self->flow.mono_ms);
     zc_gate_serve (self->flow.gate);
     if (zc_gate_turn (self->flow.gate, self->flow.mono_ms))
@@ -885,7 +935,11 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     zc_broker_configure (self, config);
     self->context = zmq_ctx_new ();
     zmq_ctx_set (self->context, ZMQ_IO_THREADS, config->io_threads);
-    if (s_open (self, error, size) != 0)
+    const char *revocations = config->revocations;
+    if (revocations &&
+        zc_instructions_open (self->flow.instructions, revocations, error, size) != 0)
+        zc_broker_destroy (&self);
+    else if (s_open (self, error, size) != 0)
         zc_broker_destroy (&self);
     else
         self->control = zc_dialogue_new (&self->flow, self->router);

@@ -19,7 +19,8 @@ typedef struct {
     uint64_t dedup_window_ms;
     size_t dedup_max;
     zc_history_limits_t limits;
-    zc_sequencer_t *log; /* joined; taken; NULL: the broker gives positions */
+    const char *revocations; /* the file that has them; NULL: none */
+    zc_sequencer_t *log;     /* joined; taken; NULL: the broker gives positions */
 } zc_broker_config_t;
 
 typedef struct zc_broker zc_broker_t;

@@ -648,34 +648,57 @@ void zc_dialogue_instructed (zc_dialogue_t *self, void *origin, zc_id_t number)
     free (origin);
 }
 
-static void s_tell (zc_dialogue_t *self, const zc_route_t *route, zc_slice_t text)
+static void s_tell (zc_dialogue_t *self, const zc_route_t *route,
+                    const zc_instruction_t *instruction)
 {
     zc_flow_t *flow = self->flow;
     if (flow->instruct) {
-        flow->instruct (flow, text, s_origin (route, 0, false));
+        flow->instruct (flow, instruction, s_origin (route, 0, false));
         return;
     }
     zc_id_t number = zc_id_next (zc_instructions_head (flow->instructions), flow->wall_ms);
-    zc_instructions_take (flow->instructions, number, text, flow->mono_ms);
-    s_told (self, route, number);
+    if (zc_instructions_take (flow->instructions, number, 0, instruction, flow->mono_ms) == 0)
+        s_told (self, route, number);
+    else
+        s_error (self, route, "file", "it holds until the broker ends: its file can't be written");
+}
+
+/*  Why an instruction can't be followed: the code, and in *text the words. NULL: it can. */
+static const char *s_objection (zc_dialogue_t *self, const zc_instruction_t *instruction,
+                                const char **text)
+{
+    zc_flow_t *flow = self->flow;
+    if (flow->full && flow->full (flow)) {
+        *text = "too much waits for the log: try again";
+        return "log";
+    }
+    if (zc_instructions_full (flow->instructions, instruction)) {
+        *text = "10000 revocations are in force: there is no room for more";
+        return "full";
+    }
+    if (instruction->kind == ZC_INSTRUCTION_REVOKE && !flow->instruct &&
+        !zc_instructions_has_file (flow->instructions)) {
+        *text = "the broker would forget it when it ends: it needs the option revocations";
+        return "file";
+    }
+    return NULL;
 }
 
 static void s_instruct (zc_dialogue_t *self, const zc_route_t *route, const zc_ask_t *request)
 {
     zc_instruction_t instruction;
-    zc_buf_t text = ZC_BUF_INIT;
     const char *error;
     if (zc_instruction_parse (&instruction, request->json, &error) != 0) {
         s_error (self, route, "arguments", error);
         return;
     }
-    if (self->flow->full && self->flow->full (self->flow)) {
-        s_error (self, route, "log", "too much waits for the log: try again");
-    } else {
-        zc_instruction_write (&instruction, &text);
-        s_tell (self, route, (zc_slice_t){(char *)text.data, text.len});
-    }
-    zc_buf_clear (&text);
+    if (instruction.name.len && !instruction.at_ms)
+        instruction.at_ms = self->flow->wall_ms;
+    const char *code = s_objection (self, &instruction, &error);
+    if (code)
+        s_error (self, route, code, error);
+    else
+        s_tell (self, route, &instruction);
     zc_instruction_clear (&instruction);
 }
 

@@ -39,7 +39,7 @@ struct zc_flow {
     /*  With a log; else false and NULL. */
     /*  Adds an instruction (copied) to the log: zc_dialogue_instructed or zc_dialogue_failed is
      *  called with the origin. */
-    void (*instruct) (zc_flow_t *self, zc_slice_t text, void *origin);
+    void (*instruct) (zc_flow_t *self, const zc_instruction_t *instruction, void *origin);
     bool behind;                    /* what was in the log when the broker started isn't here yet */
     uint64_t heard_ms;              /* all that the log had at this time (mono_ms) is delivered */
     bool (*full) (zc_flow_t *self); /* so much waits for the log that no more is taken */

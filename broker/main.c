@@ -184,6 +184,12 @@ static const zc_option_t s_options[] = {
      .argument = "FILE",
      .help = "where the last position is kept with history = memory, so that positions go on after "
              "a restart, whatever the clock says; with lmdb it is kept beside history"},
+    {.name = "revocations",
+     .type = ZC_OPT_TEXT,
+     .min = 1,
+     .max = 4096,
+     .argument = "FILE",
+     .help = "the file that keeps revoked tokens (default: revocations, beside history on disk)"},
     {.name = "sync",
      .type = ZC_OPT_CHOICE,
      .preset = "interval",
@@ -319,9 +325,10 @@ typedef struct {
     zc_broker_t *broker;
     zc_address_t log;
     bool has_log;
-    bool stopped;              /* before the broker ran */
-    zc_broker_config_t config; /* as the broker began */
-    char settings[512];        /* of the log */
+    bool stopped;                /* before the broker ran */
+    zc_broker_config_t config;   /* as the broker began */
+    char settings[512];          /* of the log */
+    char revocations[4096 + 16]; /* path of their file, beside history */
     int signal_fd;
 } s_main_t;
 
@@ -563,12 +570,24 @@ static void s_ready (void *arg)
     zc_notify ("READY=1");
 }
 
+/*  The file of revocations; NULL: none. */
+static const char *s_revocations (s_main_t *self)
+{
+    const char *file = zc_options_text (self->options, "revocations");
+    const char *history = s_lmdb_path (self->options);
+    if (file || !history)
+        return file;
+    snprintf (self->revocations, sizeof self->revocations, "%s/revocations", history);
+    return self->revocations;
+}
+
 static int s_run (s_main_t *self)
 {
     zc_topics_t *topics;
     zc_id_t last;
     char error[512];
     s_configure (&self->config, self->options);
+    self->config.revocations = s_revocations (self);
     zc_broker_config_t config = self->config;
     zc_history_t *history = s_history (self->options, &topics, &last);
     if (!history)

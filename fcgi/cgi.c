@@ -163,8 +163,8 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     self->streaming = true;
     s_want_write (&self->client, false);
     self->rights = zc_exchange_take_rights (exchange);
-    zc_rights_watch (self->rights, &self->client);
     zc_registry_add (zc_worker_registry (self->worker), &self->client, 0);
+    zc_rights_watch (self->rights, &self->client);
     zc_client_asked (&self->client, exchange->begun_ms);
     zc_response_write_cgi (response, false, &head);
     zc_client_add (&self->client, head.data, head.len);
@@ -230,11 +230,13 @@ static void s_begin (s_cgi_t *self)
 }
 
 /*  This process serves one request. A stream can wait for the broker's connection; publishing
- *  needs it at once. */
+ *  needs it at once, and so does the list of revoked tokens. */
 static void s_on_wait (uv_timer_t *timer)
 {
     s_cgi_t *self = timer->data;
-    if (zc_link_connected (zc_worker_link (self->worker)) || ++self->waited >= WAITS)
+    bool ready =
+        zc_link_connected (zc_worker_link (self->worker)) && !zc_worker_waits (self->worker);
+    if (ready || ++self->waited >= WAITS)
         s_begin (self);
 }
 
@@ -252,7 +254,7 @@ static void s_take_request (s_cgi_t *self)
     if (zc_request_from_variables (&exchange->request, values) != 0) {
         uv_close ((uv_handle_t *)&self->wait, NULL);
         zc_exchange_refuse (exchange, 400, "body", "CONTENT_LENGTH is no number");
-    } else if (exchange->request.method == ZC_METHOD_POST)
+    } else if (exchange->request.method == ZC_METHOD_POST || zc_worker_waits (self->worker))
         uv_timer_start (&self->wait, s_on_wait, 0, WAIT_MS);
     else
         s_begin (self);

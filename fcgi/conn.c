@@ -374,8 +374,8 @@ static zc_client_t *s_stream (zc_exchange_t *exchange, const zc_response_t *resp
     if (zc_exchange_take_count (exchange) && !(self->counted = strdup (exchange->address)))
         abort ();
     self->rights = zc_exchange_take_rights (exchange);
-    zc_rights_watch (self->rights, &self->client);
     zc_registry_add (zc_worker_registry (self->all->worker), &self->client, 0);
+    zc_rights_watch (self->rights, &self->client);
     zc_client_asked (&self->client, exchange->begun_ms);
     s_start_streaming (self);
     zc_response_write_cgi (response, false, &head);

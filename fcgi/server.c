@@ -247,7 +247,7 @@ static int s_start (void *arg, zc_worker_t *worker)
         return -1;
     }
     self->poll.data = self;
-    if (!zc_worker_succeeds (worker))
+    if (!zc_worker_waits (worker))
         s_begin (self);
     return 0;
 }

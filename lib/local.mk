@@ -60,6 +60,7 @@ libzcast_a_SOURCES = \
 	lib/access/certificate.c lib/access/certificate.h \
 	lib/access/grants.c lib/access/grants.h \
 	lib/access/keys.c lib/access/keys.h \
+	lib/access/revocations.c lib/access/revocations.h \
 	lib/access/rules.c lib/access/rules.h \
 	lib/access/token.c lib/access/token.h \
 	lib/order/losses.c lib/order/losses.h \

@@ -36,6 +36,7 @@ tools_zmq_SOURCES = \
 	tools/zmq_ping.c \
 	tools/zmq_pub.c \
 	tools/zmq_purge.c \
+	tools/zmq_revoke.c \
 	tools/zmq_stat.c \
 	tools/zmq_sub.c \
 	tools/zmq_top.c \

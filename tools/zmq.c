@@ -22,6 +22,7 @@ const zc_tool_entry_t zc_tool_entries[] = {
     {"bench", "how much the broker takes and delivers", &zc_tool_bench},
     {"doctor", "look at a public URL as a browser would; say what to change", &zc_tool_doctor},
     {"token", "make, show and check tokens; make API keys", &zc_tool_token},
+    {"revoke", "end tokens before their time; list what is revoked", &zc_tool_revoke},
     {"keygen", "make a CURVE certificate", &zc_tool_keygen},
     {"context", "your contexts: the addresses and keys of several brokers", &zc_tool_context},
     {"completion", "the completion of commands and options for a shell", &zc_tool_completion},

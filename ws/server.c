@@ -229,7 +229,7 @@ static int s_start (void *arg, zc_worker_t *worker)
     zc_worker_batch (worker);
     uv_timer_init (loop, &self->timer);
     uv_timer_init (loop, &self->pause);
-    if (!zc_worker_succeeds (worker))
+    if (!zc_worker_waits (worker))
         s_begin (self);
     uv_timer_start (&self->timer, s_on_timer, TICK_MS, 0);
     return 0;

@@ -204,7 +204,7 @@ static zc_mode_t s_mode (const zc_options_t *options)
                                            : ZC_MODE_OPEN;
 }
 
-static bool s_has_keys (const zc_access_t *self)
+bool zc_access_has_keys (const zc_access_t *self)
 {
     return zc_keys_count (self->keys) > 0 || self->api_keys;
 }
@@ -214,7 +214,7 @@ static int s_load (zc_access_t *self, const zc_options_t *options, char *error, 
     if (s_load_rules (self, options, error, size) != 0 ||
         s_load_files (self, options, error, size) != 0)
         return -1;
-    if (self->mode == ZC_MODE_OPEN || s_has_keys (self))
+    if (self->mode == ZC_MODE_OPEN || zc_access_has_keys (self))
         return 0;
     snprintf (error, size,
               "tokens = %s: nobody could come in: name keys with token-keys or api-keys",
@@ -364,7 +364,7 @@ bool zc_access_brings (const zc_access_t *self, const zc_credentials_t *credenti
 {
     zc_slice_t text;
     bool by_cookie;
-    return s_has_keys (self) && s_find (self, credentials, &text, &by_cookie);
+    return zc_access_has_keys (self) && s_find (self, credentials, &text, &by_cookie);
 }
 
 static zc_identity_t *s_identity (void)
@@ -432,7 +432,7 @@ zc_token_error_t zc_access_identify (const zc_access_t *self, const zc_credentia
     zc_slice_t text;
     bool by_cookie;
     *identity = NULL;
-    if (!s_has_keys (self) || !s_find (self, credentials, &text, &by_cookie))
+    if (!zc_access_has_keys (self) || !s_find (self, credentials, &text, &by_cookie))
         return ZC_TOKEN_OK;
     zc_token_error_t rc = zc_apikey_form (text) ? s_by_api_key (self, text, identity)
                                                 : s_by_token (self, text, now_ms, identity);

@@ -83,6 +83,8 @@ void zc_access_destroy (zc_access_t **self_p);
  *  owner then makes a new one, and keeps this one where that fails. Looks at the disk. */
 bool zc_access_changed (const zc_access_t *self);
 zc_mode_t zc_access_mode (const zc_access_t *self);
+/*  Whether anything can be checked: tokens, or API keys. */
+bool zc_access_has_keys (const zc_access_t *self);
 
 /*  Identifies the subject. Of several credentials the Authorization header counts, then the
  *  protocol, the query, the cookie. *identity is NULL for anonymous requests, and else the

@@ -349,6 +349,8 @@ const char *zc_token_strerror (zc_token_error_t error)
         return "the token has a claim with a value that it can't have";
     case ZC_TOKEN_EXPIRED:
         return "the token has expired";
+    case ZC_TOKEN_REVOKED:
+        return "the token was revoked";
     case ZC_TOKEN_EARLY:
         return "the token is not valid yet";
     case ZC_TOKEN_ISSUER:

@@ -16,6 +16,7 @@ const char *zc_gone_reason (zc_gone_t why)
         [ZC_GONE_HELD] = "max-held was reached, and it lagged most",
         [ZC_GONE_ERROR] = NULL,
         [ZC_GONE_EXPIRED] = "its token has ended",
+        [ZC_GONE_REVOKED] = "its token was revoked",
         [ZC_GONE_DROPPED] = "an operator has ended it",
     };
     return reasons[why];
@@ -25,6 +26,7 @@ const zc_farewell_t *zc_gone_farewell (zc_gone_t why)
 {
     static const zc_farewell_t farewells[] = {
         [ZC_GONE_EXPIRED] = {401, "token", "the token has expired"},
+        [ZC_GONE_REVOKED] = {401, "revoked", "the token was revoked"},
         [ZC_GONE_DROPPED] = {429, "dropped", "the connection was ended by an operator"},
     };
     return farewells[why].code ? &farewells[why] : NULL;

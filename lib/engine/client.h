@@ -25,6 +25,7 @@ typedef enum {
     ZC_GONE_HELD,    /* lagged most when more than max-held was held for all clients */
     ZC_GONE_ERROR,   /* the socket failed (errno during the call is for the log) */
     ZC_GONE_EXPIRED, /* its token has expired */
+    ZC_GONE_REVOKED, /* its token was revoked */
     ZC_GONE_DROPPED, /* an operator doesn't want it any more */
 } zc_gone_t;
 

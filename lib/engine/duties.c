@@ -1,5 +1,5 @@
-/*  duties.c - instructions may be told twice, as after zc_duties_again; carrying one out a second time
- *  changes nothing. */
+/*  duties.c - instructions may be told twice, as after zc_duties_again; carrying one out a second
+ * time changes nothing. */
 #include "lib/engine/duties.h"
 
 #include "lib/base/log.h"
@@ -26,10 +26,10 @@ static void s_carry_out (zc_duties_t *self, zc_slice_t text)
     const char *error;
     if (zc_instruction_parse (&instruction, text, &error) != 0) {
         self->odd++;
-        zc_log_limited (&limit, ZC_LOG_WARN,
-                        ZC_EVENT ("instruction.odd error",
-                                  "the broker's instruction isn't understood: %s"),
-                        error);
+        zc_log_limited (
+            &limit, ZC_LOG_WARN,
+            ZC_EVENT ("instruction.odd error", "the broker's instruction isn't understood: %s"),
+            error);
         return;
     }
     self->count++;
@@ -46,8 +46,13 @@ void zc_duties_hear (zc_duties_t *self, const zc_answer_t *answer)
         self->known = true; /* an older broker, which tells nobody anything */
     if (answer->kind != ZC_OK || zc_line_parse (&self->heard.line, answer->line) != 0)
         return;
+    bool whole = answer->since == ZC_ID_NONE;
+    if (self->around)
+        self->around (self->around_arg, true, whole);
     while (zc_instruction_next (&list, &number, &text))
         s_carry_out (self, text);
+    if (self->around)
+        self->around (self->around_arg, false, whole);
     self->heard.position = answer->head;
     self->known = true;
 }

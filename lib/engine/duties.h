@@ -1,5 +1,6 @@
-/*  duties.h - what the broker tells this worker to do: the instructions that it has heard so far, and
- *  those that carry them out. No I/O: the owner sends the question, and hands over the answer. */
+/*  duties.h - what the broker tells this worker to do: the instructions that it has heard so far,
+ * and those that carry them out. No I/O: the owner sends the question, and hands over the answer.
+ */
 #ifndef ZC_DUTIES_H
 #define ZC_DUTIES_H
 
@@ -16,6 +17,9 @@ typedef struct {
         void *arg;
         void (*fn) (void *arg, const zc_instruction_t *instruction);
     } hooks[ZC_INSTRUCTION_KINDS];
+    /*  Instructions begin, or end; `whole`: they are all that count. NULL: nobody listens. */
+    void (*around) (void *arg, bool begin, bool whole);
+    void *around_arg;
 } zc_duties_t;
 
 /*  Who carries out instructions of this kind. */

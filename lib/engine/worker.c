@@ -15,7 +15,6 @@
 #include "lib/base/log.h"
 #include "lib/base/processes.h"
 #include "lib/config/logging.h"
-#include "lib/engine/duties.h"
 #include "lib/engine/report.h"
 #include "lib/engine/taker.h"
 #include "lib/peer/name.h"
@@ -27,6 +26,7 @@
 #define S_TICK_MS 200
 #define S_REPORT_MS 5000
 #define S_DUTIES_MS 400
+#define S_AWAIT_MS 2000
 #define S_SIGNALS 4        /* the last of them starts an upgrade */
 #define S_TRIM_CLIENTS 100 /* fewer clients than this hold too little memory to give back */
 
@@ -42,6 +42,8 @@ struct zc_worker {
     zc_duties_t duties;
     bool asks;         /* what it is to do: the answer hasn't come */
     uint64_t asked_ms; /* when that was last asked */
+    bool awaits;       /* the service accepts once the answer is here, */
+    uint64_t until_ms; /* or at this time */
     uv_signal_t signals[S_SIGNALS];
     uv_timer_t tick, drain;
     zc_giver_t *giver; /* owned; NULL while there is no successor */
@@ -321,6 +323,21 @@ static void s_report (zc_worker_t *self)
 
 /*  Instructions. */
 
+void zc_worker_await_duties (zc_worker_t *self)
+{
+    self->awaits = !self->duties.known;
+    self->until_ms = zc_mono_ms () + S_AWAIT_MS;
+}
+
+static void s_stop_awaiting (zc_worker_t *self, uint64_t now)
+{
+    if (!self->awaits || (!self->duties.known && now < self->until_ms))
+        return;
+    self->awaits = false;
+    if (self->began && !self->draining && !self->handed_over && self->service->begin)
+        self->service->begin (self->service->arg);
+}
+
 static void s_told (void *arg, const zc_answer_t *answer)
 {
     zc_worker_t *self = arg;
@@ -328,13 +345,14 @@ static void s_told (void *arg, const zc_answer_t *answer)
     if (answer->kind == ZC_NO_ANSWER)
         return; /* perhaps the worker is ending */
     zc_duties_hear (&self->duties, answer);
+    s_stop_awaiting (self, zc_mono_ms ());
     zc_pump_kick (self->pump);
 }
 
 static void s_ask_for_duties (zc_worker_t *self, uint64_t now)
 {
     zc_ask_t ask;
-    if (self->asks || now - self->asked_ms < S_DUTIES_MS || !zc_link_connected (self->link))
+    if (self->asks || now - self->asked_ms < S_DUTIES_MS)
         return;
     self->asked_ms = now;
     self->asks = true;
@@ -519,7 +537,8 @@ static void s_begin (void *arg)
     zc_worker_t *self = arg;
     self->began = true;
     zc_duties_again (&self->duties);
-    self->service->begin (self->service->arg);
+    if (!self->awaits)
+        self->service->begin (self->service->arg);
     zc_pump_kick (self->pump);
 }
 
@@ -530,15 +549,20 @@ static void s_not_taken (void *arg)
     s_drain (self);
 }
 
-bool zc_worker_succeeds (const zc_worker_t *self)
+static bool s_succeeds (const zc_worker_t *self)
 {
     return self->service->give && zc_succession_inherited ()->role == ZC_SUCCESSION_WORKER;
+}
+
+bool zc_worker_waits (const zc_worker_t *self)
+{
+    return s_succeeds (self) || self->awaits;
 }
 
 static void s_start_upgrades (zc_worker_t *self)
 {
     const zc_taker_hooks_t hooks = {self, s_encoding, s_can_take, s_take, s_begin, s_not_taken};
-    self->began = !zc_worker_succeeds (self);
+    self->began = !s_succeeds (self);
     if (!self->began)
         self->taker =
             zc_taker_new (&self->loop, self->hub, &hooks, zc_succession_inherited ()->predecessor);
@@ -557,6 +581,7 @@ static void s_tick (uv_timer_t *timer)
     zc_hub_tick (self->hub, zc_wall_ms ());
     zc_link_tick (self->link);
     s_ask_for_duties (self, now);
+    s_stop_awaiting (self, now);
     s_look_for_broker (self);
     s_give_back (self);
     s_reap_heir (self);
@@ -658,6 +683,7 @@ static int s_open (zc_worker_t *self)
     uv_timer_init (&self->loop, &self->tick);
     uv_timer_init (&self->loop, &self->drain);
     self->tick.data = self->drain.data = self;
+    s_ask_for_duties (self, zc_mono_ms ()); /* it waits for the connection */
     s_start_signals (self);
     zc_hub_tick (self->hub, zc_wall_ms ());
     uv_timer_start (&self->tick, s_tick, S_TICK_MS, S_TICK_MS);
@@ -746,6 +772,11 @@ zc_pump_t *zc_worker_pump (zc_worker_t *self)
 zc_registry_t *zc_worker_registry (zc_worker_t *self)
 {
     return &self->registry;
+}
+
+zc_duties_t *zc_worker_duties (zc_worker_t *self)
+{
+    return &self->duties;
 }
 
 zc_link_t *zc_worker_link (zc_worker_t *self)

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <uv.h>
+#include "lib/engine/duties.h"
 #include "lib/engine/giver.h"
 #include "lib/engine/hub.h"
 #include "lib/engine/link.h"
@@ -138,13 +139,18 @@ bool zc_worker_batch (zc_worker_t *self);
 /*  For a service's stats: adds a histogram to the report. */
 void zc_report_histogram (json_t *report, const char *name, const zc_histogram_t *histogram);
 
-/*  Whether this process succeeds another one, so that a service accepts only after `begin`. */
-bool zc_worker_succeeds (const zc_worker_t *self);
+/*  Whether a service accepts only after `begin`: this process succeeds another one, or waits for
+ *  instructions. */
+bool zc_worker_waits (const zc_worker_t *self);
+/*  To be called while the service starts: clients can't be served before the broker has told its
+ *  instructions. Nor can they if it doesn't within two seconds, but then they are told so. */
+void zc_worker_await_duties (zc_worker_t *self);
 
 uv_loop_t *zc_worker_loop (zc_worker_t *self);
 zc_hub_t *zc_worker_hub (zc_worker_t *self);
 zc_pump_t *zc_worker_pump (zc_worker_t *self);
 zc_registry_t *zc_worker_registry (zc_worker_t *self);
+zc_duties_t *zc_worker_duties (zc_worker_t *self);
 zc_link_t *zc_worker_link (zc_worker_t *self);
 /*  A reconnect time for one client, in milliseconds, with its random spread. */
 unsigned zc_worker_retry (const zc_worker_t *self);

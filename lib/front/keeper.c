@@ -16,12 +16,16 @@
 
 #define S_TICK_MS 200
 #define S_LOOK_MS 1000 /* how often the files are checked */
+#define S_SWEEP_MS 60000
 
 struct zc_rights {
+    zc_node_t node;          /* in the keeper's table, under its client's id */
     zc_keeper_t *keeper;     /* borrowed */
     zc_identity_t *identity; /* owned */
     zc_client_t *client;     /* borrowed; told when the rights end; NULL: none is told */
     size_t place;            /* in the heap, from 1; 0: not in it */
+    bool watched;            /* it is in the table */
+    bool revoked;            /* its token was */
     bool counted;            /* among its subject's connections */
 };
 
@@ -31,17 +35,22 @@ struct zc_keeper {
     zc_addresses_t *subjects; /* owned */
     zc_rights_t **heap;       /* owned array; borrowed rights that have a client and an end */
     size_t heap_count, heap_cap;
+    zc_table_t watched; /* rights of clients */
+    zc_revocations_t revocations;
+    bool revoked;                 /* something was, so rights have to be looked at */
+    uint64_t swept_ms;            /* when revocations that are over were last forgotten */
     zc_rate_t messages, connects; /* of a subject */
     unsigned max_per_subject;
     uint64_t looked_ms;
-    uv_timer_t *timer; /* owned by the loop; NULL without one */
+    const zc_duties_t *duties; /* borrowed; NULL in tests */
+    uv_timer_t *timer;         /* owned by the loop; NULL without one */
 };
 
 /*  The heap. */
 
 static uint64_t s_end_of (const zc_rights_t *rights)
 {
-    return rights->identity->expires_ms;
+    return rights->revoked ? 0 : rights->identity->expires_ms;
 }
 
 static void s_put (zc_keeper_t *self, size_t place, zc_rights_t *rights)
@@ -86,12 +95,9 @@ static void s_leave_heap (zc_rights_t *rights)
     s_up (self, last->place, last);
 }
 
-void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
+static void s_enter_heap (zc_rights_t *self)
 {
-    if (!self || s_end_of (self) == UINT64_MAX)
-        return;
     zc_keeper_t *keeper = self->keeper;
-    self->client = client;
     if (keeper->heap_count == keeper->heap_cap) {
         keeper->heap_cap = keeper->heap_cap ? 2 * keeper->heap_cap : 64;
         keeper->heap = realloc (keeper->heap, keeper->heap_cap * sizeof *keeper->heap);
@@ -99,6 +105,27 @@ void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
             abort ();
     }
     s_up (keeper, ++keeper->heap_count, self);
+}
+
+static void s_look_whether_revoked (zc_rights_t *self)
+{
+    if (self->revoked || !zc_revocations_have (&self->keeper->revocations, self->identity))
+        return;
+    s_leave_heap (self);
+    self->revoked = true;
+    s_enter_heap (self);
+}
+
+void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
+{
+    if (!self)
+        return;
+    self->client = client;
+    self->watched = true;
+    zc_table_insert (&self->keeper->watched, &self->node, zc_client_id (client));
+    if (s_end_of (self) != UINT64_MAX)
+        s_enter_heap (self);
+    s_look_whether_revoked (self); /* while it was on its way from another process */
 }
 
 /*  Rights. */
@@ -119,6 +146,8 @@ void zc_rights_release (zc_rights_t **self_p)
     if (!self)
         return;
     s_leave_heap (self);
+    if (self->watched)
+        zc_table_remove (&self->keeper->watched, &self->node);
     if (self->counted)
         zc_addresses_leave (self->keeper->subjects, self->identity->key);
     zc_identity_destroy (&self->identity);
@@ -168,7 +197,13 @@ static zc_denial_t s_token (void *arg, zc_exchange_t *exchange)
     bool brought = zc_access_brings (self->access, &credentials);
     if (brought && !zc_exchange_may_fail (exchange, 1))
         return zc_front_limit (exchange->front, ZC_LIMIT_ADDRESS_FAILURES);
+    if (brought && self->duties && !self->duties->known)
+        return s_deny (503, "busy", "which tokens are revoked isn't known yet: try again");
     zc_token_error_t rc = zc_access_identify (self->access, &credentials, zc_wall_ms (), &identity);
+    if (rc == ZC_TOKEN_OK && identity && zc_revocations_have (&self->revocations, identity)) {
+        zc_identity_destroy (&identity);
+        rc = ZC_TOKEN_REVOKED;
+    }
     if (rc != ZC_TOKEN_OK) {
         zc_denial_t denial = s_deny (401, "token", zc_token_strerror (rc));
         denial.field = "WWW-Authenticate";
@@ -375,8 +410,48 @@ void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms)
     while (self->heap_count && s_end_of (self->heap[0]) <= now_ms) {
         zc_rights_t *rights = self->heap[0];
         s_leave_heap (rights);
-        rights->client->transport->gone (rights->client, ZC_GONE_EXPIRED);
+        rights->client->transport->gone (rights->client,
+                                         rights->revoked ? ZC_GONE_REVOKED : ZC_GONE_EXPIRED);
     }
+    if (now_ms - self->swept_ms >= S_SWEEP_MS) {
+        self->swept_ms = now_ms;
+        zc_revocations_tick (&self->revocations, now_ms);
+    }
+}
+
+/*  Instructions. */
+
+static void s_revoke (void *arg, const zc_instruction_t *instruction)
+{
+    zc_keeper_t *self = arg;
+    zc_revocations_take (&self->revocations, instruction);
+    self->revoked |= instruction->kind == ZC_INSTRUCTION_REVOKE;
+}
+
+/*  However many there are, connections are looked at once. */
+static void s_around (void *arg, bool begin, bool whole)
+{
+    zc_keeper_t *self = arg;
+    zc_table_cursor_t at = {0};
+    zc_rights_t *rights;
+    if (whole && begin)
+        zc_revocations_begin (&self->revocations);
+    if (begin)
+        return;
+    if (whole)
+        zc_revocations_end (&self->revocations);
+    while (self->revoked && (rights = zc_table_next (&self->watched, &at)))
+        s_look_whether_revoked (rights);
+    self->revoked = false;
+}
+
+void zc_keeper_obey (zc_keeper_t *self, zc_duties_t *duties)
+{
+    zc_duties_set (duties, ZC_INSTRUCTION_REVOKE, s_revoke, self);
+    zc_duties_set (duties, ZC_INSTRUCTION_RESTORE, s_revoke, self);
+    duties->around = s_around;
+    duties->around_arg = self;
+    self->duties = duties;
 }
 
 static void s_on_timer (uv_timer_t *timer)
@@ -438,8 +513,14 @@ zc_keeper_t *zc_keeper_new (zc_front_t *front)
         zc_hub_restrict (zc_worker_hub (front->worker), s_restricts, self);
     front->guard = (zc_guard_t){self, s_token, s_subject, s_grants, s_take, s_forget};
     s_set_limits (self);
+    zc_table_init (&self->watched);
+    zc_revocations_init (&self->revocations);
     if (front->worker)
         s_start_timer (self);
+    if (front->worker)
+        zc_keeper_obey (self, zc_worker_duties (front->worker));
+    if (front->worker && zc_access_has_keys (access))
+        zc_worker_await_duties (front->worker);
     return self;
 }
 
@@ -464,6 +545,8 @@ void zc_keeper_destroy (zc_keeper_t **self_p)
     self->front->guard = (zc_guard_t){0};
     zc_addresses_destroy (&self->subjects);
     zc_access_destroy (&self->access);
+    zc_revocations_clear (&self->revocations);
+    zc_table_clear (&self->watched);
     free (self->heap);
     free (self);
     *self_p = NULL;

@@ -5,7 +5,7 @@
 #ifndef ZC_KEEPER_H
 #define ZC_KEEPER_H
 
-#include "lib/access/access.h"
+#include "lib/access/revocations.h"
 #include "lib/front/front.h"
 
 /*  The options that the keeper reads, including those of access.h. */
@@ -63,6 +63,10 @@ void zc_keeper_configure (zc_keeper_t *self);
 /*  The work of the timer, for tests: reads files that changed, at most once a second, and ends
  *  clients whose rights end. `now_ms` is wall clock. */
 void zc_keeper_tick (zc_keeper_t *self, uint64_t now_ms);
+
+/*  Carries out instructions about tokens. No token is good before `duties` are known. They must not
+ *  outlive the keeper's front. zc_keeper_new calls this if there is a worker. */
+void zc_keeper_obey (zc_keeper_t *self, zc_duties_t *duties);
 
 /*  Hands the exchange's rights to the caller, for a connection that outlives the exchange. NULL:
  *  the rights of anyone. */

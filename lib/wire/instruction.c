@@ -1,5 +1,5 @@
-/*  instruction.c - one row for each kind says which members its object has. Members beyond these are
- *  ignored, so that later versions can add some. */
+/*  instruction.c - one row for each kind says which members its object has. Members beyond these
+ * are ignored, so that later versions can add some. */
 #include "lib/wire/instruction.h"
 
 #include <inttypes.h>
@@ -59,8 +59,60 @@ static const char *s_read_drop (zc_instruction_t *self)
     return s_client (self) ? NULL : s_bad_client;
 }
 
+const char *zc_revoked_name (zc_revoked_t what)
+{
+    static const char *const names[] = {"subject", "key", "token"};
+    return names[what];
+}
+
+/*  A time in milliseconds; 0 if it isn't there. */
+static bool s_time (const zc_instruction_t *self, const char *name, uint64_t *ms)
+{
+    const json_t *value = json_object_get (self->json, name);
+    *ms = json_is_integer (value) && json_integer_value (value) > 0
+              ? (uint64_t)json_integer_value (value)
+              : 0;
+    return !value || *ms > 0;
+}
+
+static void s_add_time (zc_buf_t *out, const char *name, uint64_t ms)
+{
+    if (ms)
+        zc_buf_addf (out, ",\"%s\":%" PRIu64, name, ms);
+}
+
+/*  Exactly one of the names is there. */
+static const char *s_read_revoke (zc_instruction_t *self)
+{
+    unsigned count = 0;
+    for (zc_revoked_t what = 0; what < ZC_REVOKED_KINDS; what++) {
+        zc_slice_t name;
+        if (!s_text (self, zc_revoked_name (what), ZC_REVOKED_MAX, &name))
+            return "subject, key and token are 1 to 256 bytes of plain text";
+        if (name.len == 0)
+            continue;
+        self->what = what;
+        self->name = name;
+        count++;
+    }
+    if (count != 1)
+        return "one of subject, key and token says whose tokens";
+    return s_time (self, "at", &self->at_ms) && s_time (self, "until", &self->until_ms)
+               ? NULL
+               : "at and until are milliseconds since 1970";
+}
+
+static void s_write_revoke (const zc_instruction_t *self, zc_buf_t *out)
+{
+    s_add_text (out, zc_revoked_name (self->what), self->name);
+    s_add_time (out, "at", self->at_ms);
+    s_add_time (out, "until", self->until_ms);
+}
+
 static const s_kind_t s_kinds[ZC_INSTRUCTION_KINDS] = {
     [ZC_INSTRUCTION_DROP] = {"drop", s_read_drop, s_add_client},
+    [ZC_INSTRUCTION_REVOKE] = {"revoke", s_read_revoke, s_write_revoke},
+    [ZC_INSTRUCTION_RESTORE] = {"restore", s_read_revoke, s_write_revoke},
 };
 
 /*  Reading and writing. */
@@ -71,7 +123,7 @@ static const char *s_read (zc_instruction_t *self)
     for (self->kind = 0; name && self->kind < ZC_INSTRUCTION_KINDS; self->kind++)
         if (strcmp (name, s_kinds[self->kind].name) == 0)
             return s_kinds[self->kind].read (self);
-    return "do is none of the known kinds of instructions: drop";
+    return "do is none of the known kinds of instructions: drop, revoke, restore";
 }
 
 int zc_instruction_parse (zc_instruction_t *self, zc_slice_t text, const char **error)

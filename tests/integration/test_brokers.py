@@ -27,10 +27,10 @@ def second(stack):
 class Pair:
     """Two brokers on one log, and the options of workers that know both."""
 
-    def __init__(self, stack):
+    def __init__(self, stack, *options):
         stack.redis()
         self.stacks = stack, second(stack)
-        self.brokers = [each.broker(f"--log={each.redis_url}") for each in self.stacks]
+        self.brokers = [each.broker(f"--log={each.redis_url}", *options) for each in self.stacks]
 
     def start(self, index):
         each = self.stacks[index]

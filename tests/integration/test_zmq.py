@@ -337,7 +337,7 @@ def test_wrong_use(words, say):
     assert say in done.stderr
 
 
-@pytest.mark.parametrize("command", ["pub", "sub", "topics", "history", "purge", "top", "stat", "ping", "latency", "bench", "context"])
+@pytest.mark.parametrize("command", ["pub", "sub", "topics", "history", "purge", "revoke", "top", "stat", "ping", "latency", "bench", "context"])
 def test_help(command):
     text = run("zmq", command, "--help").stdout
     assert f"Usage: zmq {command}" in text and "Examples:" in text and "--control" in text

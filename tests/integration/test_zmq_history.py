@@ -226,6 +226,8 @@ def test_format(stack):
         (["sub", "a", "--format", "%z"], "'%z' is none of"),
         (["purge", "--yes"], "which topic"),
         (["purge", "a", "a", "--yes"], "twice"),
+        (["revoke"], "one of --subject"),
+        (["revoke", "--subject", "a", "--key", "b"], "one of --subject"),
         (["topics", "a", "b"], "unexpected argument"),
         (["topics", "x" * 1025], "at most 1024"),
         (["pub", "a", "x", "--ndjson"], "not both"),

@@ -132,7 +132,7 @@ def test_bench_is_bounded(stack):
 
 # -- completion
 
-COMMANDS = {"pub", "sub", "topics", "history", "purge", "top", "stat", "ping", "latency", "bench", "token", "keygen", "context", "completion", "help", "version"}
+COMMANDS = {"pub", "sub", "topics", "history", "purge", "top", "stat", "ping", "latency", "bench", "token", "revoke", "keygen", "context", "completion", "help", "version"}
 
 
 def in_bash(*words):

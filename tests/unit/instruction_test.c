@@ -1,6 +1,11 @@
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "broker/instructions.h"
+#include "lib/access/revocations.h"
 #include "lib/engine/duties.h"
 #include "lib/engine/registry.h"
 
@@ -21,6 +26,12 @@ static void s_good (void **state)
          "{\"do\":\"drop\",\"client\":\"00000000deadbeef\"}"},
         {" {\"client\" : \"ffffffffffffffff\", \"later\": [1], \"do\" : \"drop\"}\n",
          "{\"do\":\"drop\",\"client\":\"ffffffffffffffff\"}"},
+        {"{\"do\":\"revoke\",\"subject\":\"a\\\"b\"}",
+         "{\"do\":\"revoke\",\"subject\":\"a\\\"b\"}"},
+        {"{\"do\":\"revoke\",\"until\":9,\"at\":7,\"key\":\"k\"}",
+         "{\"do\":\"revoke\",\"key\":\"k\",\"at\":7,\"until\":9}"},
+        {"{\"do\":\"restore\",\"token\":\"t\",\"at\":7}",
+         "{\"do\":\"restore\",\"token\":\"t\",\"at\":7}"},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         zc_instruction_t one;
@@ -52,6 +63,14 @@ static void s_bad (void **state)
         "{\"do\":\"drop\",\"client\":\"00000000deadbee\"}",
         "{\"do\":\"drop\",\"client\":\"00000000deadbeef0\"}",
         "{\"do\":\"drop\",\"client\":\"00000000deadbeef\"} x",
+        "{\"do\":\"revoke\"}",
+        "{\"do\":\"revoke\",\"subject\":\"\"}",
+        "{\"do\":\"revoke\",\"subject\":null}",
+        "{\"do\":\"revoke\",\"subject\":\"a\",\"token\":\"b\"}",
+        "{\"do\":\"restore\",\"key\":\"a\\n\"}",
+        "{\"do\":\"revoke\",\"key\":\"a\",\"at\":\"7\"}",
+        "{\"do\":\"revoke\",\"key\":\"a\",\"at\":0}",
+        "{\"do\":\"revoke\",\"key\":\"a\",\"until\":7.5}",
         "{\"do\":\"drop\",\"do\":\"drop\",\"client\":\"00000000deadbeef\"}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -120,20 +139,34 @@ static void s_expect (const zc_instructions_t *all, zc_id_t since, zc_id_t from,
     zc_buf_clear (&list);
 }
 
+static int s_take (zc_instructions_t *all, zc_id_t number, const char *text, uint64_t now_ms)
+{
+    zc_instruction_t one;
+    const char *error;
+    assert_int_equal (zc_instruction_parse (&one, s_slice (text), &error), 0);
+    int rc = zc_instructions_take (all, number, number, &one, now_ms);
+    zc_instruction_clear (&one);
+    return rc;
+}
+
+#define DROP "{\"do\":\"drop\",\"client\":\"00000000deadbeef\"}"
+#define REVOKE(name, at) "{\"do\":\"revoke\",\"subject\":\"" name "\",\"at\":" at "}"
+#define RESTORE(name, at) "{\"do\":\"restore\",\"subject\":\"" name "\",\"at\":" at "}"
+
 static void s_store (void **state)
 {
     (void)state;
     zc_instructions_t *all = zc_instructions_new ();
     s_expect (all, 0, 0, 0);
     for (zc_id_t i = 1; i <= 5; i++)
-        zc_instructions_take (all, i * 10, s_slice ("{}"), i * 1000);
+        s_take (all, i * 10, DROP, i * 1000);
     assert_int_equal (zc_instructions_head (all), 50);
     s_expect (all, 0, 0, 5);
     s_expect (all, 20, 20, 3);
     s_expect (all, 25, 25, 3);
     s_expect (all, 50, 50, 0);
     s_expect (all, 60, 60, 0); /* another broker of the same log told it more */
-    zc_instructions_turn (all, 602001);
+    zc_instructions_turn (all, 602001, 1);
     s_expect (all, 0, 0, 3);
     s_expect (all, 10, 0, 3); /* the second one is forgotten */
     s_expect (all, 20, 20, 3);
@@ -147,18 +180,115 @@ static void s_store (void **state)
 static void s_store_is_bounded (void **state)
 {
     (void)state;
-    static char long_text[60000];
-    memset (long_text, 'x', sizeof long_text);
+    zc_instruction_t one;
+    const char *error;
+    char text[100];
     zc_instructions_t *all = zc_instructions_new ();
     for (zc_id_t i = 1; i <= 10001; i++)
-        zc_instructions_take (all, i, s_slice ("{}"), 0);
+        s_take (all, i, DROP, 0);
     s_expect (all, 0, 0, 10000);
     s_expect (all, 1, 1, 10000);
-    for (zc_id_t i = 1; i <= 100; i++)
-        zc_instructions_take (all, 20000 + i, (zc_slice_t){long_text, sizeof long_text}, 0);
-    s_expect (all, 20099, 20099, 1);
-    s_expect (all, 0, 0, 17); /* a megabyte */
+    zc_instruction_parse (&one, s_slice (REVOKE ("x", "1")), &error);
+    for (unsigned i = 1; i <= 10000; i++) {
+        assert_false (zc_instructions_full (all, &one));
+        snprintf (text, sizeof text, REVOKE ("%u", "1"), i);
+        s_take (all, 20000 + i, text, 0);
+    }
+    assert_true (zc_instructions_full (all, &one));
+    zc_instruction_clear (&one);
+    s_expect (all, 1, 1, 20000);
+    s_take (all, 40000, DROP, 0); /* revocations don't make room */
+    s_expect (all, 2, 2, 20000);
     zc_instructions_destroy (&all);
+}
+
+/*  A revocation lasts, until it is over or is undone. */
+static void s_revocations_last (void **state)
+{
+    (void)state;
+    zc_instructions_t *all = zc_instructions_new ();
+    s_take (all, 10, REVOKE ("ann", "5"), 0);
+    s_take (all, 20, DROP, 0);
+    s_take (all, 30, "{\"do\":\"revoke\",\"key\":\"k\",\"at\":5,\"until\":90}", 0);
+    s_take (all, 40, REVOKE ("ann", "6"), 0); /* instead of the first one */
+    s_expect (all, 0, 0, 3);
+    zc_instructions_turn (all, 600001, 90);
+    s_expect (all, 0, 0, 2);
+    zc_instructions_turn (all, 660002, 91);
+    s_expect (all, 0, 0, 1);
+    s_take (all, 50, RESTORE ("ann", "8"), 660002);
+    s_expect (all, 0, 0, 1);                       /* the news that it is undone */
+    s_take (all, 60, REVOKE ("ann", "6"), 660002); /* a broker tells the old one again */
+    s_expect (all, 0, 0, 1);
+    s_take (all, 70, REVOKE ("ann", "9"), 660002);
+    s_expect (all, 0, 0, 1);
+    zc_instructions_turn (all, 2000000, 91);
+    s_expect (all, 0, 0, 1);
+    zc_instructions_destroy (&all);
+}
+
+/*  Those that the log will soon let go of are told again, and each once a minute at most. */
+static void s_repeats (void **state)
+{
+    (void)state;
+    zc_slice_t text;
+    zc_instructions_t *all = zc_instructions_new ();
+    s_take (all, 10, REVOKE ("a", "5"), 0);
+    s_take (all, 20, DROP, 0);
+    s_take (all, 30, REVOKE ("b", "5"), 0);
+    assert_false (zc_instructions_repeat (all, 10, 10, 1000, &text));
+    assert_true (zc_instructions_repeat (all, 11, 0, 1000, &text)); /* by its age */
+    assert_true (zc_slice_is (text, REVOKE ("a", "5")));
+    assert_false (zc_instructions_repeat (all, 11, 0, 1000, &text));
+    assert_true (zc_instructions_repeat (all, 0, 31, 1000, &text)); /* by what came since */
+    assert_true (zc_slice_is (text, REVOKE ("b", "5")));
+    assert_true (zc_instructions_repeat (all, 11, 0, 61001, &text));
+    s_take (all, 40, REVOKE ("a", "5"), 61001);
+    assert_false (zc_instructions_repeat (all, 11, 0, 200000, &text));
+    zc_instructions_destroy (&all);
+}
+
+static void s_file (void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/zcast-instructions-XXXXXX", path[64], error[256];
+    assert_non_null (mkdtemp (folder));
+    snprintf (path, sizeof path, "%s/revoked", folder);
+    zc_instructions_t *all = zc_instructions_new ();
+    assert_int_equal (zc_instructions_open (all, path, error, sizeof error), 0);
+    assert_int_equal (s_take (all, 10, REVOKE ("ann", "5"), 0), 0);
+    assert_int_equal (s_take (all, 20, REVOKE ("bob", "5"), 0), 0);
+    assert_int_equal (s_take (all, 30, RESTORE ("ann", "6"), 0), 0);
+    assert_int_equal (s_take (all, 40, DROP, 0), 0);
+    zc_instructions_destroy (&all);
+    all = zc_instructions_new ();
+    assert_int_equal (zc_instructions_open (all, path, error, sizeof error), 0);
+    assert_true (zc_instructions_has_file (all));
+    s_expect (all, 0, 0, 1);
+    remove (path);
+    remove (folder); /* now it can't be written */
+    assert_int_equal (s_take (all, 50, REVOKE ("eve", "5"), 0), -1);
+    s_expect (all, 0, 0, 2);
+    zc_instructions_destroy (&all);
+}
+
+static void s_bad_files (void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"x\n", DROP "\n", RESTORE ("a", "5") "\n",
+                                      REVOKE ("a", "5") "\n{\"do\":\"revoke\",\"key\":\"k\"}\n"};
+    char path[] = "/tmp/zcast-instructions-XXXXXX", error[256];
+    int fd = mkstemp (path);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal (ftruncate (fd, 0), 0);
+        assert_int_equal (pwrite (fd, bad[i], strlen (bad[i]), 0), strlen (bad[i]));
+        zc_instructions_t *all = zc_instructions_new ();
+        assert_int_equal (zc_instructions_open (all, path, error, sizeof error), -1);
+        assert_non_null (strstr (error, path));
+        zc_instructions_destroy (&all);
+    }
+    close (fd);
+    remove (path);
 }
 
 /*  The worker's part. */
@@ -223,6 +353,76 @@ static void s_older_broker (void **state)
     assert_true (duties.known);
 }
 
+/*  Tokens. */
+
+static void s_tell (zc_revocations_t *all, const char *text)
+{
+    zc_instruction_t one;
+    const char *error;
+    assert_int_equal (zc_instruction_parse (&one, s_slice (text), &error), 0);
+    zc_revocations_take (all, &one);
+    zc_instruction_clear (&one);
+}
+
+static void s_revoked (void **state)
+{
+    (void)state;
+    zc_revocations_t all;
+    char ann[] = "ann", kid[] = "k", jti[] = "t", none[] = "";
+    zc_identity_t one = {.subject = ann, .kid = kid, .id = jti, .issued_ms = 100};
+    zc_identity_t plain = {.subject = none, .kid = none, .id = none, .issued_ms = 100};
+    zc_revocations_init (&all);
+    assert_false (zc_revocations_have (&all, &one));
+    s_tell (&all, REVOKE ("ann", "99")); /* issued later */
+    assert_false (zc_revocations_have (&all, &one));
+    s_tell (&all, REVOKE ("ann", "100"));
+    assert_true (zc_revocations_have (&all, &one));
+    s_tell (&all, RESTORE ("ann", "100"));
+    assert_false (zc_revocations_have (&all, &one));
+    one.issued_ms = 0; /* it doesn't say when */
+    s_tell (&all, REVOKE ("ann", "1"));
+    assert_true (zc_revocations_have (&all, &one));
+    s_tell (&all, RESTORE ("ann", "1"));
+    s_tell (&all, "{\"do\":\"revoke\",\"key\":\"ann\",\"at\":999}");
+    s_tell (&all, "{\"do\":\"revoke\",\"token\":\"k\",\"at\":999}");
+    assert_false (zc_revocations_have (&all, &one));
+    s_tell (&all, "{\"do\":\"revoke\",\"key\":\"k\",\"at\":1,\"until\":50}");
+    assert_true (zc_revocations_have (&all, &one));
+    zc_revocations_tick (&all, 50);
+    assert_true (zc_revocations_have (&all, &one));
+    zc_revocations_tick (&all, 51);
+    assert_false (zc_revocations_have (&all, &one));
+    s_tell (&all, "{\"do\":\"revoke\",\"token\":\"t\",\"at\":1}");
+    assert_true (zc_revocations_have (&all, &one));
+    assert_false (zc_revocations_have (&all, &plain));
+    zc_revocations_begin (&all); /* a list that hasn't it any more */
+    s_tell (&all, REVOKE ("bob", "1"));
+    assert_true (zc_revocations_have (&all, &one));
+    zc_revocations_end (&all);
+    assert_false (zc_revocations_have (&all, &one));
+    assert_int_equal (all.all.size, 1);
+    zc_revocations_clear (&all);
+}
+
+static void s_note (void *arg, bool begin, bool whole)
+{
+    zc_buf_addf (arg, "%s%s ", begin ? "begin" : "end", whole ? " whole" : "");
+}
+
+static void s_whole_lists (void **state)
+{
+    (void)state;
+    zc_buf_t seen = ZC_BUF_INIT;
+    zc_duties_t duties = {.around = s_note, .around_arg = &seen};
+    zc_answer_t answer = {
+        .verb = ZC_INSTRUCTIONS, .kind = ZC_OK, .head = 7, .line = s_slice ("1-0.a")};
+    zc_duties_hear (&duties, &answer);
+    answer.since = 7;
+    zc_duties_hear (&duties, &answer);
+    assert_string_equal (zc_buf_str (&seen), "begin whole end whole begin end ");
+    zc_buf_clear (&seen);
+}
+
 static void s_registry (void **state)
 {
     (void)state;
@@ -249,11 +449,14 @@ static void s_registry (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (s_good),     cmocka_unit_test (s_bad),
-        cmocka_unit_test (s_too_long), cmocka_unit_test (s_lists),
-        cmocka_unit_test (s_store),    cmocka_unit_test (s_store_is_bounded),
-        cmocka_unit_test (s_duties),   cmocka_unit_test (s_older_broker),
-        cmocka_unit_test (s_registry),
+        cmocka_unit_test (s_good),        cmocka_unit_test (s_bad),
+        cmocka_unit_test (s_too_long),    cmocka_unit_test (s_lists),
+        cmocka_unit_test (s_store),       cmocka_unit_test (s_store_is_bounded),
+        cmocka_unit_test (s_duties),      cmocka_unit_test (s_older_broker),
+        cmocka_unit_test (s_registry),    cmocka_unit_test (s_revocations_last),
+        cmocka_unit_test (s_repeats),     cmocka_unit_test (s_file),
+        cmocka_unit_test (s_bad_files),   cmocka_unit_test (s_revoked),
+        cmocka_unit_test (s_whole_lists),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
