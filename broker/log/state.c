@@ -738,13 +738,9 @@ static void s_appended (zc_log_state_t *self, const zc_log_answer_t *answer)
 /*  The log is open. After mending, others may have put back messages of this broker. */
 static void s_began_epoch (zc_log_state_t *self, const zc_log_answer_t *answer)
 {
-    if (self->phase == S_MENDING) {
-        self->goal = answer->number;
+    self->goal = answer->number;
+    if (self->phase == S_MENDING)
         self->phase = self->doubt ? S_CHECKING : S_OPEN;
-    } else {
-        self->raise = ZC_ID_NONE;
-        self->raise_lost = false;
-    }
     self->figures.epochs++;
     s_heal (self);
     zc_info (ZC_EVENT ("log.epoch", "the log goes on with a new epoch"));
@@ -859,8 +855,10 @@ static void s_message (zc_log_state_t *self, const zc_log_entry_t *entry)
 static void s_read_epoch (zc_log_state_t *self, const zc_log_entry_t *entry)
 {
     s_keep (self, entry, NULL);
-    if (entry->lost)
+    if (entry->lost) {
+        self->raise_lost &= entry->id <= self->raise; /* it is told */
         self->config.lost (self->config.arg, entry->id - 1);
+    }
     self->config.read (self->config.arg, entry, NULL, NULL);
 }
 

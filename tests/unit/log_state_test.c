@@ -986,6 +986,13 @@ static void test_a_log_that_a_newcomer_makes_anew (void **state)
     s_live (10805, 2, false);
 }
 
+/*  The log takes the epoch that tells of a loss, and loses it before it was read. */
+static void test_an_epoch_that_is_lost (void **state)
+{
+    (void)state;
+    s_live (19447, 2, false);
+}
+
 int main (void)
 {
     zc_log_level (ZC_LOG_ERROR);
@@ -998,6 +1005,7 @@ int main (void)
         cmocka_unit_test (test_a_fork_behind_which_the_log_was_opened),
         cmocka_unit_test (test_a_loss_that_nobody_knows),
         cmocka_unit_test (test_a_log_that_a_newcomer_makes_anew),
+        cmocka_unit_test (test_an_epoch_that_is_lost),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
