@@ -5,7 +5,8 @@
  *
  *  The broker reads a log: published messages are in the log, and go to subscribers and into
  *  answers once the broker has read them. Usually that is at once; after a restart it may be
- *  behind its workers.
+ *  behind its workers. Two brokers may read one log: each stands still, ends, drops and forgets for
+ *  itself, and workers go from one to the other.
  *
  *  The oracle: on each topic a client sees strictly increasing numbers without a hole, or was
  *  told a gap that covers the hole. Messages that history still has are never in a hole. When
@@ -35,6 +36,7 @@
 
 #define TOPICS 5
 #define WORKERS 2
+#define BROKERS 2
 #define CLIENTS 6
 #define STEPS 400
 #define PAGE 5
@@ -107,21 +109,43 @@ static bool s_trace;   /* TRACE=1: tell what happens */
 typedef struct {
     unsigned topic;
     uint64_t number;
-    zc_id_t id, prev;
-    bool lost; /* no longer in history */
+    zc_id_t id, prev[BROKERS];
+    unsigned lost; /* no longer in history: a bit for each broker */
     unsigned past;
     bool own_id;
     const char *shared; /* its own id, if other messages have it, too; or NULL */
 } s_message_t;
 
 static s_message_t s_log[MESSAGES_MAX];
-static size_t s_logged, s_got; /* messages in the log; messages that the broker has read */
-static zc_id_t s_given, s_newest[TOPICS]; /* the last positions in the log */
-static zc_id_t s_last[TOPICS], s_head;    /* and those that the broker has */
-static zc_id_t s_floor[TOPICS], s_boot, s_dropped;
+static size_t s_logged;
+static zc_id_t s_given; /* the last position in the log */
 static uint64_t s_numbers[TOPICS], s_now;
-static zc_id_t s_forgotten; /* no message after this was on a topic that the broker doesn't know */
-static bool s_heard_of[TOPICS];
+
+/*  The brokers; most runs have one. What follows is said of the one that acts now. */
+static struct {
+    size_t got;                 /* messages of the log that it has read */
+    zc_id_t newest[TOPICS];     /* the last positions in the log */
+    zc_id_t last[TOPICS], head; /* and those that it has */
+    zc_id_t floor[TOPICS], boot, dropped;
+    zc_id_t forgotten; /* no message after this was on a topic that it doesn't know */
+    bool heard_of[TOPICS];
+} s_brokers[BROKERS];
+static unsigned s_broker, s_broker_count;
+#define s_got s_brokers[s_broker].got
+#define s_newest s_brokers[s_broker].newest
+#define s_last s_brokers[s_broker].last
+#define s_head s_brokers[s_broker].head
+#define s_floor s_brokers[s_broker].floor
+#define s_boot s_brokers[s_broker].boot
+#define s_dropped s_brokers[s_broker].dropped
+#define s_forgotten s_brokers[s_broker].forgotten
+#define s_heard_of s_brokers[s_broker].heard_of
+
+static bool s_is_lost (const s_message_t *message)
+{
+    return message->lost >> s_broker & 1;
+}
+
 static unsigned s_past;   /* how often the clock was set back */
 static zc_line_t s_order; /* of the positions; unknown: an older broker */
 static zc_id_t s_begun;   /* all positions of the line are after this */
@@ -140,7 +164,8 @@ static void s_frame (const s_message_t *from, zc_id_t dropped, zc_message_t *to,
         snprintf (headers, sizeof headers, "id: own-%u-%llu\n", from->topic,
                   (unsigned long long)from->number);
     meta->len = 0;
-    zc_meta_write (meta, from->id, from->prev, dropped, (zc_slice_t){headers, strlen (headers)});
+    zc_meta_write (meta, from->id, from->prev[s_broker], dropped,
+                   (zc_slice_t){headers, strlen (headers)});
     zc_slice_t topic = {s_names[from->topic], strlen (s_names[from->topic])};
     int rc = zc_delivery_parse (to, topic, (zc_slice_t){text, strlen (text)},
                                 (zc_slice_t){(const char *)meta->data, meta->len});
@@ -185,6 +210,7 @@ typedef struct {
 typedef struct {
     zc_hub_t *hub;
     zc_subscriber_t *subscriber;
+    unsigned broker; /* that it is with */
     bool connected;
     bool full;          /* its queue is full: the broker drops its messages in silence */
     bool live[TEXTS];   /* subscriptions that the broker has */
@@ -354,7 +380,7 @@ static void s_since (const s_request_t *request, const unsigned *topics, size_t 
     answer->unknown = true;
     if (sscanf (request->since, "own-%u-%llu", &topic, &number) == 2) {
         for (size_t i = 0; i < s_got; i++) {
-            if (s_log[i].topic == topic && s_log[i].number == number && !s_log[i].lost) {
+            if (s_log[i].topic == topic && s_log[i].number == number && !s_is_lost (&s_log[i])) {
                 answer->since = s_log[i].id;
                 answer->unknown = false;
             }
@@ -404,7 +430,7 @@ static void s_answer_fetch (const s_request_t *request, s_answer_t *answer)
         answer->floor = s_forgotten; /* a topic that was forgotten may match */
     zc_id_t after = answer->unknown ? ZC_ID_NONE : answer->since;
     for (size_t i = 0; i < s_got; i++) {
-        if (s_log[i].lost || s_log[i].id <= after || !s_has (topics, count, s_log[i].topic))
+        if (s_is_lost (&s_log[i]) || s_log[i].id <= after || !s_has (topics, count, s_log[i].topic))
             continue;
         if (answer->count < PAGE)
             answer->messages[answer->count++] = i;
@@ -465,6 +491,7 @@ static void s_answer_topics (const s_request_t *request, s_answer_t *answer)
 
 static void s_broker_answers (s_worker_t *worker)
 {
+    s_broker = worker->broker;
     if (worker->request_count == 0 || worker->answer_count == REQUESTS)
         return;
     size_t index = s_random ((unsigned)worker->request_count); /* in any order */
@@ -494,6 +521,7 @@ static void s_take_answer (s_worker_t *worker)
 
 static void s_hear_messages (s_worker_t *worker, const s_answer_t *answer, size_t count)
 {
+    s_broker = worker->broker;
     zc_buf_t meta = ZC_BUF_INIT;
     for (; count > 0; count--) {
         zc_message_t message;
@@ -564,6 +592,7 @@ static void s_answer_fails (s_worker_t *worker)
 
 static void s_worker_receives (s_worker_t *worker)
 {
+    s_broker = worker->broker;
     if (s_chance (30))
         worker->full = false;
     if (worker->pipe_first == worker->pipe_count || !zc_hub_listens (worker->hub))
@@ -660,7 +689,7 @@ static void s_broker_reads (bool may_drop)
     s_heard_of[message->topic] = true;
     for (unsigned i = 0; i < WORKERS; i++) {
         s_worker_t *worker = &s_workers[i];
-        if (!s_is_for (worker, message->topic) || worker->full)
+        if (worker->broker != s_broker || !s_is_for (worker, message->topic) || worker->full)
             continue;
         worker->full = may_drop && s_chance (6);
         if (worker->full)
@@ -676,20 +705,26 @@ static void s_publish_on (unsigned topic, bool may_drop)
     if (s_logged == MESSAGES_MAX)
         return;
     s_message_t *message = &s_log[s_logged++];
-    s_given = zc_id_next (s_given > s_dropped ? s_given : s_dropped, s_now);
+    for (s_broker = 0; s_broker < s_broker_count; s_broker++)
+        s_given = s_dropped > s_given ? s_dropped : s_given;
+    s_given = zc_id_next (s_given, s_now);
     *message = (s_message_t){.topic = topic,
                              .number = ++s_numbers[topic],
                              .id = s_given,
-                             .prev = s_newest[topic],
                              .past = s_past,
                              .own_id = s_chance (20)};
-    s_newest[topic] = s_given;
+    for (s_broker = 0; s_broker < s_broker_count; s_broker++) {
+        message->prev[s_broker] = s_newest[topic];
+        s_newest[topic] = s_given;
+    }
     if (s_trace)
         print_message ("%llu: published M %u %llu %llu-%llu\n", (unsigned long long)s_now, topic,
                        (unsigned long long)message->number, (unsigned long long)zc_id_ms (s_given),
                        (unsigned long long)(s_given & 0xfffff));
-    if (s_got == s_logged - 1)
-        s_broker_reads (may_drop);
+    for (s_broker = 0; s_broker < s_broker_count; s_broker++)
+        if (s_got == s_logged - 1 && (s_broker_count == 1 || s_chance (80)))
+            s_broker_reads (may_drop);
+    s_broker = 0;
 }
 
 /*  Now and then `dropped` grows by itself, to a position that no message has. */
@@ -712,8 +747,8 @@ static void s_trim_history (void)
     bool all = s_chance (20);
     unsigned left = all ? MESSAGES_MAX : 1 + s_random (5);
     for (size_t i = 0; i < s_logged && left; i++) {
-        if (s_log[i].topic == topic && !s_log[i].lost) {
-            s_log[i].lost = true;
+        if (s_log[i].topic == topic && !s_is_lost (&s_log[i])) {
+            s_log[i].lost |= 1u << s_broker;
             s_floor[topic] = s_log[i].id;
             left--;
         }
@@ -1180,7 +1215,7 @@ static void s_begin_history (bool keeps_position)
     s_doubt = keeps_position ? s_doubt : ZC_ID_NONE;
     s_got = s_logged;
     for (size_t i = 0; i < s_logged; i++)
-        s_log[i].lost = true;
+        s_log[i].lost |= 1u << s_broker;
     for (unsigned i = 0; i < TOPICS; i++)
         s_last[i] = s_newest[i] = s_floor[i] = s_boot; /* nobody knows what was before */
     s_forgotten = s_boot;
@@ -1201,7 +1236,7 @@ static void s_lose_history (void)
 static void s_be_late (void)
 {
     unsigned back = s_random (20);
-    while (s_got > 0 && back-- > 0 && !s_log[s_got - 1].lost)
+    while (s_got > 0 && back-- > 0 && !s_is_lost (&s_log[s_got - 1]))
         s_got--;
     for (unsigned i = 0; i < TOPICS; i++) {
         s_last[i] = s_floor[i];
@@ -1211,7 +1246,7 @@ static void s_be_late (void)
     for (size_t i = 0; i < s_got; i++) {
         if (s_log[i].past == s_past && s_log[i].id > s_boot)
             s_head = s_log[i].id;
-        if (!s_log[i].lost) {
+        if (!s_is_lost (&s_log[i])) {
             s_last[s_log[i].topic] = s_log[i].id;
             s_heard_of[s_log[i].topic] = true;
         }
@@ -1223,10 +1258,13 @@ static void s_restart_broker (bool durable)
     if (s_trace)
         print_message ("%llu: broker restarts, %s\n", (unsigned long long)s_now,
                        durable ? "durable" : "loses history");
+    unsigned broker = s_broker;
     for (unsigned i = 0; i < WORKERS; i++)
-        s_unplug (&s_workers[i]);
+        if (s_workers[i].broker == broker)
+            s_unplug (&s_workers[i]);
+    s_broker = broker;
     s_dropped = ZC_ID_NONE;
-    if (!durable)
+    if (!durable && s_broker_count == 1)
         s_lose_history ();
     else if (zc_line_known (&s_order) && s_chance (50))
         s_be_late ();
@@ -1273,11 +1311,17 @@ static zc_hub_config_t s_config (void)
                              .wall_ms = s_wall};
 }
 
+static unsigned s_random_broker (void)
+{
+    return s_broker_count == 1 ? 0 : s_random (s_broker_count);
+}
+
 static void s_start (s_worker_t *worker)
 {
     zc_hub_config_t config = s_config ();
     zc_upstream_t upstream = {worker, s_subscribe, s_unsubscribe, s_sync, s_fetch, s_list};
     memset (worker, 0, sizeof *worker);
+    worker->broker = s_random_broker ();
     worker->hub = zc_hub_new (&config, &upstream);
     zc_hub_tick (worker->hub, s_now);
     s_plug (worker);
@@ -1962,8 +2006,19 @@ static void s_subscribers_quiesce (void)
 
 /*  The run. */
 
+/*  A worker goes on at any broker once its connection is lost. */
+static void s_go_away (s_worker_t *worker)
+{
+    s_unplug (worker);
+    worker->broker = s_random_broker ();
+    if (s_trace)
+        print_message ("%llu: worker %d leaves for broker %u\n", (unsigned long long)s_now,
+                       (int)(worker - s_workers), worker->broker);
+}
+
 static void s_step (void)
 {
+    s_broker = s_random_broker ();
     s_worker_t *worker = &s_workers[s_random (WORKERS)];
     s_client_t *client = &s_clients[s_random (CLIENTS)];
     unsigned what = s_random (1000);
@@ -2001,10 +2056,7 @@ static void s_step (void)
     } else if (what < 960) {
         s_plug (worker);
     } else if (what < 970) {
-        if (s_trace)
-            print_message ("%llu: unplug worker %d\n", (unsigned long long)s_now,
-                           (int)(worker - s_workers));
-        s_unplug (worker);
+        s_go_away (worker);
     } else if (what < 980) {
         if (!s_lossless)
             s_trim_history ();
@@ -2018,6 +2070,7 @@ static void s_step (void)
     } else {
         s_move_dropped ();
     }
+    s_broker = s_random_broker ();
     if (s_chance (10))
         s_broker_reads (true);
 }
@@ -2082,11 +2135,15 @@ static void s_quiesce (void)
     }
     for (unsigned i = 0; i < WORKERS; i++)
         s_workers[i].full = false;
-    while (s_got < s_logged)
-        s_broker_reads (false);
-    s_move_dropped ();
-    s_turns (400);
-    for (unsigned i = 0; i < 20 && s_is_under_way (); i++) /* a long replay, in small pieces */
+    for (s_broker = 0; s_broker < s_broker_count; s_broker++) {
+        while (s_got < s_logged)
+            s_broker_reads (false);
+        s_move_dropped ();
+    }
+    s_broker = 0;
+    s_turns (400 * s_broker_count);
+    for (unsigned i = 0; i < 20 * s_broker_count && s_is_under_way ();
+         i++) /* a long replay, in small pieces */
         s_turns (100);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const s_client_t *client = &s_clients[i];
@@ -2109,15 +2166,19 @@ static void s_begin (uint64_t seed)
     s_now = S_BEGIN_MS;
     s_past = 0;
     s_cuts = s_selects = false;
-    s_logged = s_got = 0;
-    s_dropped = s_doubt = ZC_ID_NONE;
-    s_forgotten = zc_id_from_ms (s_now) - 1;
-    memset (s_heard_of, 0, sizeof s_heard_of);
-    s_head = s_given = s_boot = zc_id_from_ms (s_now) - 1;
+    s_logged = 0;
+    s_doubt = ZC_ID_NONE;
+    s_given = zc_id_from_ms (s_now) - 1;
     s_lines = 0;
-    zc_line_make (&s_order, s_begun = s_boot, ++s_lines);
-    for (unsigned i = 0; i < TOPICS; i++)
-        s_last[i] = s_newest[i] = s_floor[i] = s_boot;
+    zc_line_make (&s_order, s_begun = s_given, ++s_lines);
+    memset (s_brokers, 0, sizeof s_brokers);
+    for (s_broker = 0; s_broker < BROKERS; s_broker++) {
+        s_head = s_boot = s_forgotten = s_given;
+        for (unsigned i = 0; i < TOPICS; i++)
+            s_last[i] = s_newest[i] = s_floor[i] = s_given;
+    }
+    s_broker = 0;
+    s_broker_count = 1;
     memset (s_numbers, 0, sizeof s_numbers);
     memset (s_clients, 0, sizeof s_clients);
     memset (s_workers, 0, sizeof s_workers);
@@ -2131,14 +2192,15 @@ static void s_be_older (void)
     s_begun = ZC_ID_NONE;
 }
 
-static void s_run (uint64_t seed)
+static void s_run_with (uint64_t seed, unsigned brokers)
 {
     s_begin (seed);
+    s_broker_count = brokers;
     s_policy = s_chance (60) ? ZC_SLOW_DISCONNECT : s_chance (50) ? ZC_SLOW_SKIP : ZC_SLOW_LATEST;
     s_lossless = s_chance (40);
     s_selects = seed % 2;
     s_cuts = s_chance (70);
-    if (s_chance (20))
+    if (s_chance (20) && brokers == 1)
         s_be_older ();
     for (unsigned i = 0; i < WORKERS; i++)
         s_start (&s_workers[i]);
@@ -2147,6 +2209,16 @@ static void s_run (uint64_t seed)
     s_quiesce ();
     for (unsigned i = 0; i < WORKERS; i++)
         s_kill (&s_workers[i]);
+}
+
+static void s_run (uint64_t seed)
+{
+    s_run_with (seed, 1);
+}
+
+static void s_run_two_brokers (uint64_t seed)
+{
+    s_run_with (seed, 2);
 }
 
 static void s_run_subscribers (uint64_t seed)
@@ -2184,6 +2256,12 @@ static void s_random_workers (void **state)
 {
     (void)state;
     s_run_all (s_run, 20000);
+}
+
+static void s_random_two_brokers (void **state)
+{
+    (void)state;
+    s_run_all (s_run_two_brokers, 5000);
 }
 
 static void s_random_subscribers (void **state)
@@ -2698,6 +2776,7 @@ int main (void)
         cmocka_unit_test (s_policy_is_reloaded),
         cmocka_unit_test (s_hold_is_bounded),
         cmocka_unit_test_teardown (s_random_workers, s_print_seed),
+        cmocka_unit_test_teardown (s_random_two_brokers, s_print_seed),
         cmocka_unit_test_teardown (s_random_subscribers, s_print_seed),
     };
     cmocka_set_test_filter (getenv ("TEST"));
