@@ -233,17 +233,26 @@ def test_one_of_two_brokers_is_killed_and_comes_back(both):
     assert both[1].stats()["log"]["jumps"] == both[1].stats()["log"]["epochs"] == 0
 
 
-def test_redis_comes_back_empty_under_two_brokers(both):
+@pytest.mark.parametrize("older", [False, True])
+def test_redis_comes_back_without_its_end_under_two_brokers(both, older):
+    """Empty, or with an older file."""
     server = both[0].daemons[-1]
+    options = ["--dbfilename", "older.rdb"] if older else []
     for each in both:
         each.use_log("--log-timeout=1s")
     subs = [each.sub("t") for each in both]
     publishers = [Publisher(each, name) for each, name in zip(both, "ab")]
-    for _ in range(2):
+    for turn in range(2):
         for publisher in publishers:
             publisher.wait(50)
+        if older:
+            client(both[0]).save()
+            if turn == 0:  # then Redis saves to that file
+                shutil.copy(both[0].folder / "dump.rdb", both[0].folder / "older.rdb")
+            for publisher in publishers:
+                publisher.wait(50)
         server.kill()
-        server = restart_redis(both[0])
+        server = restart_redis(both[0], *options)
     for publisher in publishers:
         publisher.wait(50)
     check_both(both, subs, [pair for publisher in publishers for pair in publisher.stop()])
@@ -366,12 +375,35 @@ def test_a_replica_is_promoted(logged):
     assert stack.stats()["log"]["restored"] >= 90
 
 
-@pytest.mark.parametrize("begin, end", [
+TROUBLES = [
     (("config", "set", "maxmemory", "1"), ("config", "set", "maxmemory", "0")),
     (("config", "set", "min-replicas-to-write", "1"), ("config", "set", "min-replicas-to-write", "0")),
     (("replicaof", "127.0.0.1", "1"), ("replicaof", "no", "one")),
     (("acl", "setuser", "default", "-xadd"), ("acl", "setuser", "default", "+xadd")),
-])  # fmt: skip
+]  # fmt: skip
+
+
+def test_redis_takes_nothing_from_two_brokers(both):
+    """Full, without its replicas, read-only, without rights, standing still: both say so, and both go on by themselves."""
+    server = both[0].daemons[-1]
+    for each in both:
+        each.use_log("--log-timeout=500ms")
+    subs = [each.sub("t") for each in both]
+    publishers = [Publisher(each, name) for each, name in zip(both, "ab")]
+    for begin, end in [*TROUBLES, (None, None)]:
+        for publisher in publishers:
+            publisher.wait(10)
+        both[0].redis_cli(*begin) if begin else server.pause()
+        for publisher in publishers:
+            publisher.errors.clear()
+            wait_for(lambda: any("ERR log" in error for error in publisher.errors), f"an error during {begin}", LIMIT * 2)
+        both[0].redis_cli(*end) if end else server.resume()
+    for publisher in publishers:
+        publisher.wait(10)
+    check_both(both, subs, [pair for publisher in publishers for pair in publisher.stop()])
+
+
+@pytest.mark.parametrize("begin, end", TROUBLES)
 def test_redis_takes_nothing(logged, begin, end):
     """Full, without its replicas, read-only, without rights: an error says so, and all goes on by itself."""
     stack = logged
@@ -515,6 +547,10 @@ def test_logs_that_are_refused(logged):
     server.set(STATE, "text")
     refused(stack, r"of another type: \{zcast\}:state")
     server.delete(STATE)
+    for part in ("names", "older", "brokers"):
+        server.rpush(f"{{zcast}}:{part}", "a")
+        refused(stack, rf"of another type: \{{zcast\}}:{part}")
+        server.delete(f"{{zcast}}:{part}")
     stack.use_log().stop()
     refused(stack, "other limits than this broker: .*max-payload 1048576", "--max-payload=1000")
     refused(stack, "other limits than this broker", "--dedup-window=1h")

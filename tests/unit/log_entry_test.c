@@ -29,6 +29,9 @@ static void test_entries (void **state)
     } cases[] = {
         {ENTRY ("*6\r\n" N M P), ZC_ENTRY_MESSAGE},
         {ENTRY ("*4\r\n" N "$1\r\ne\r\n$8\r\n1 ab 4-2\r\n"), ZC_ENTRY_EPOCH},
+        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$8\r\n0 ab 0-0\r\n"), ZC_ENTRY_EPOCH},
+        {ENTRY ("*4\r\n" N "$1\r\ne\r\n$8\r\n2 ab 4-2\r\n"),
+         ZC_ENTRY_EPOCH}, /* an older broker's */
         {ENTRY ("*4\r\n" N "$1\r\ne\r\n$6\r\n1 ab 4\r\n"), ZC_ENTRY_FOREIGN}, /* no position */
         {ENTRY ("*4\r\n" N "$1\r\ne\r\n$4\r\n1 ab\r\n"), ZC_ENTRY_FOREIGN},
         {ENTRY ("*4\r\n" N "$1\r\ne\r\n$1\r\n1\r\n"), ZC_ENTRY_FOREIGN}, /* no broker */
@@ -64,6 +67,8 @@ static void test_entries (void **state)
         assert_int_equal (entry.id, (5 << ZC_ID_COUNTER_BITS) + 2);
         if (entry.kind != ZC_ENTRY_FOREIGN)
             assert_int_equal (entry.number, 7);
+        if (entry.kind == ZC_ENTRY_EPOCH)
+            assert_int_equal (entry.lost, !strstr (wire, "\n0 ab"));
         if (entry.kind == ZC_ENTRY_MESSAGE) {
             assert_slice (entry.broker, "ab");
             assert_int_equal (entry.sequence, 12);
