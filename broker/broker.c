@@ -45,6 +45,8 @@
 #define S_ENTRY_BYTES 100   /* in Redis, besides head and payload */
 #define S_REPEATS 20        /* revocations told again at once, */
 #define S_REPEAT_MS 100     /* and how often */
+#define S_PAUSE_MS 1000     /* before a successor takes over: for work that is under way */
+#define S_NAP_MS 2          /* and between two looks at it */
 
 struct zc_broker {
     zc_flow_t flow; /* must be first */
@@ -59,9 +61,9 @@ struct zc_broker {
     zc_buf_t meta;
     zc_sequencer_t *log; /* config.log, once the broker listens; NULL: none */
     zc_id_t reached;     /* the log was read up to here, if no message has this position */
+    bool left;           /* a successor serves */
     bool suspect;        /* a subscriber may still lose messages in silence: see s_drop */
     uint64_t suspect_ms, suspect_at_ms; /* how often, and when next, `dropped` grows */
-    uint64_t started_ms;                /* monotonic */
     uint64_t wear;                      /* what was read of the log, in billionths of its room */
     uint64_t repeated_ms;               /* when revocations were last told again */
     /* messages a second, and the window in which it is measured */
@@ -549,7 +551,7 @@ static bool s_says_the_same (zc_broker_t *self, zc_topic_t *topic, zc_id_t id,
 static zc_seen_t s_seen_by_history (zc_broker_t *self, const zc_message_t *message, zc_id_t *id)
 {
     uint64_t window = self->config.dedup_window_ms;
-    if (self->flow.mono_ms - self->started_ms >= window)
+    if (self->flow.mono_ms - self->flow.started_ms >= window)
         return ZC_SEEN_NEVER;
     zc_topic_t *topic = zc_topics_find (self->flow.topics, message->topic);
     bool found = topic &&
@@ -742,8 +744,9 @@ static void s_gather (zc_broker_t *self, const zmq_pollitem_t *items)
         nanosleep (&moment, NULL);
 }
 
-/*  Sleeps until there is something to do, at most `most` ms. Returns true if a signal waits. */
-static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
+/*  Sleeps until there is something to do, at most `most` ms. Returns true if `fd` (-1: none) is
+ *  readable. */
+static bool s_wait (zc_broker_t *self, int fd, bool reading, int most)
 {
     /*  While history is full, publishers wait, so their sockets aren't polled. */
     short in = reading && !zc_history_full (self->flow.history) ? ZMQ_POLLIN : 0;
@@ -751,7 +754,7 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
     zmq_pollitem_t items[6 + ZC_SEQUENCER_ITEMS] = {{self->xpub, 0, ZMQ_POLLIN, 0},
                                                     {self->xsub, 0, publishes, 0},
                                                     {self->router, 0, in, 0},
-                                                    {NULL, signal_fd, ZMQ_POLLIN, 0}};
+                                                    {NULL, fd, ZMQ_POLLIN, 0}};
     int count = 4, timeout = zc_dialogue_wait_ms (self->control);
     if (self->flow.history->fd >= 0)
         items[count++] = (zmq_pollitem_t){NULL, self->flow.history->fd, ZMQ_POLLIN, 0};
@@ -769,9 +772,23 @@ static bool s_wait (zc_broker_t *self, int signal_fd, bool reading, int most)
     return (items[3].revents & ZMQ_POLLIN) != 0;
 }
 
+static bool s_busy (zc_broker_t *self)
+{
+    return zc_history_busy (self->flow.history) || zc_dialogue_busy (self->control) ||
+           (self->log && !zc_sequencer_idle (self->log));
+}
+
+/*  Goes on with what is under way, and takes nothing in. */
+static void s_finish (zc_broker_t *self, int most)
+{
+    s_wait (self, -1, false, most);
+    s_read_clocks (self);
+    s_settle (self);
+}
+
 /*  When stopping: receives for a moment the messages that are on their way here, and then gives
  *  history and slow readers some time. */
-static void s_drain (zc_broker_t *self, int signal_fd)
+void zc_broker_drain (zc_broker_t *self)
 {
     uint64_t begin = zc_mono_ms (), quiet = begin, handled = 0;
     do {
@@ -780,18 +797,55 @@ static void s_drain (zc_broker_t *self, int signal_fd)
         if (now != handled)
             quiet = self->flow.mono_ms;
         handled = now;
-        s_wait (self, signal_fd, true, more ? 0 : S_QUIET_MS / 4);
+        s_wait (self, -1, true, more ? 0 : S_QUIET_MS / 4);
     } while (self->flow.mono_ms - quiet < S_QUIET_MS && self->flow.mono_ms - begin < S_LATE_MS);
-    while (self->flow.mono_ms - begin < S_DRAIN_MS &&
-           (zc_history_busy (self->flow.history) || zc_dialogue_busy (self->control) ||
-            (self->log && !zc_sequencer_idle (self->log)))) {
-        s_wait (self, signal_fd, false, S_QUIET_MS / 4);
-        s_read_clocks (self);
-        s_settle (self);
-    }
+    while (self->flow.mono_ms - begin < S_DRAIN_MS && s_busy (self))
+        s_finish (self, S_QUIET_MS / 4);
 }
 
-void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg),
+/*  A publisher that is told that nothing more comes from here ends its connection, and connects
+ *  again. So all that it has sent until then is received, and what it sends later is the
+ *  successor's. */
+bool zc_broker_pause (zc_broker_t *self)
+{
+    uint64_t begin = zc_mono_ms (), before;
+    bool more;
+    zc_endpoints_pause (self->endpoints, true);
+    do {
+        before = self->flow.counters->received;
+        bool all = zc_intake_finish (ZC_INTAKE_PUBLISH) == 0;
+        more = s_turn (self) || !all || self->flow.counters->received != before;
+        if (more)
+            s_wait (self, -1, true, S_NAP_MS);
+    } while (more && self->flow.mono_ms - begin < S_LATE_MS);
+    while (self->flow.mono_ms - begin < S_PAUSE_MS && s_busy (self))
+        s_finish (self, S_NAP_MS);
+    return !zc_history_busy (self->flow.history) && (!self->log || zc_sequencer_idle (self->log));
+}
+
+void zc_broker_resume (zc_broker_t *self)
+{
+    zc_endpoints_pause (self->endpoints, false);
+}
+
+void zc_broker_leave (zc_broker_t *self)
+{
+    self->flow.history->left = true;
+    self->left = true;
+    zc_endpoints_leave (self->endpoints);
+}
+
+int zc_broker_adopt (zc_broker_t *self, zc_intake_role_t role, const char *address, int fd)
+{
+    return zc_endpoints_adopt (self->endpoints, role, address, fd);
+}
+
+zc_flow_t *zc_broker_flow (zc_broker_t *self)
+{
+    return &self->flow;
+}
+
+void zc_broker_run (zc_broker_t *self, int fd, bool (*stop) (void *arg),
                     void (*became_ready) (void *arg), void *arg)
 {
     bool stopping = false;
@@ -799,10 +853,9 @@ void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg),
         bool behind = self->flow.behind, more = s_turn (self);
         if (behind && !self->flow.behind)
             became_ready (arg);
-        if (s_wait (self, signal_fd, true, more ? 0 : INT_MAX))
+        if (s_wait (self, fd, true, more ? 0 : INT_MAX))
             stopping = stop (arg);
     }
-    s_drain (self, signal_fd);
 }
 
 /*  Sockets. */
@@ -865,6 +918,12 @@ static int s_open (zc_broker_t *self, char *error, size_t size)
         return -1;
     }
     zc_endpoints_tell (all, ZC_INTAKE_SUBSCRIBE, self->flow.backlog);
+    if (config->estate) {
+        zc_endpoints_expect (all, self->router, ZC_INTAKE_CONTROL, config->control);
+        zc_endpoints_expect (all, self->xpub, ZC_INTAKE_SUBSCRIBE, config->subscribe);
+        zc_endpoints_expect (all, self->xsub, ZC_INTAKE_PUBLISH, config->publish);
+        return 0;
+    }
     if (zc_endpoints_bind (all, self->router, ZC_INTAKE_CONTROL, config->control, error, size) ||
         zc_endpoints_bind (all, self->xpub, ZC_INTAKE_SUBSCRIBE, config->subscribe, error, size) ||
         zc_endpoints_bind (all, self->xsub, ZC_INTAKE_PUBLISH, config->publish, error, size))
@@ -902,6 +961,16 @@ void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config)
     s_limit_intake (config);
 }
 
+static void s_begin (zc_broker_t *self, const zc_estate_t *estate)
+{
+    self->flow.dedup = estate ? estate->dedup : zc_dedup_new ();
+    self->flow.started_ms = estate ? estate->started_ms : self->flow.mono_ms;
+    if (!estate)
+        return;
+    self->flow.head = estate->head;
+    self->flow.dropped = estate->dropped;
+}
+
 zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **history_p,
                             zc_topics_t **topics_p, zc_id_t last, char *error, size_t size)
 {
@@ -917,8 +986,7 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     *topics_p = NULL;
     self->flow.last = self->flow.head = last;
     s_read_clocks (self);
-    self->flow.dedup = zc_dedup_new ();
-    self->started_ms = self->flow.mono_ms;
+    s_begin (self, config->estate);
     self->flow.stats = zc_stats_new (self->flow.mono_ms);
     self->flow.backlog =
         zc_backlog_new (config->subscribe_hwm, config->subscribe_bytes, zc_intake_sent);
@@ -948,11 +1016,24 @@ zc_broker_t *zc_broker_new (const zc_broker_config_t *config, zc_history_t **his
     return self;
 }
 
+static void s_close (zc_broker_t *self)
+{
+    zc_endpoints_destroy (&self->endpoints);
+    void **sockets[] = {&self->xsub, &self->xpub, &self->router};
+    for (size_t i = 0; i < 3; i++) {
+        if (*sockets[i])
+            zmq_close (*sockets[i]);
+        *sockets[i] = NULL;
+    }
+}
+
 void zc_broker_destroy (zc_broker_t **self_p)
 {
     zc_broker_t *self = *self_p;
     if (!self)
         return;
+    if (self->left)
+        s_close (self);                       /* at once: peers are to connect to the successor */
     zc_history_destroy (&self->flow.history); /* settles the messages on their way */
     zc_sequencer_destroy (&self->config.log);
     zc_dialogue_destroy (&self->control);
@@ -965,13 +1046,9 @@ void zc_broker_destroy (zc_broker_t **self_p)
     zmq_msg_close (&self->item.meta);
     zmq_msg_close (&self->headers);
     zc_buf_clear (&self->meta);
-    zc_endpoints_destroy (&self->endpoints);
+    s_close (self);
     zc_gate_destroy (&self->flow.gate);
     zc_backlog_destroy (&self->flow.backlog);
-    void *sockets[] = {self->xsub, self->xpub, self->router};
-    for (size_t i = 0; i < 3; i++)
-        if (sockets[i])
-            zmq_close (sockets[i]);
     zmq_ctx_term (self->context);
     free (self);
     *self_p = NULL;

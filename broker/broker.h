@@ -3,9 +3,17 @@
 #ifndef ZC_BROKER_H
 #define ZC_BROKER_H
 
-#include "broker/history/history.h"
+#include "broker/flow.h"
+#include "broker/intake.h"
 #include "broker/log/sequencer.h"
 #include "lib/config/options.h"
+
+/*  What a predecessor left besides history, topics and listening sockets. */
+typedef struct {
+    zc_dedup_t *dedup; /* taken */
+    zc_id_t head, dropped;
+    uint64_t started_ms;
+} zc_estate_t;
 
 typedef struct {
     const char *publish, *subscribe, *control; /* endpoints */
@@ -21,6 +29,8 @@ typedef struct {
     zc_history_limits_t limits;
     const char *revocations; /* the file that has them; NULL: none */
     zc_sequencer_t *log;     /* joined; taken; NULL: the broker gives positions */
+    /*  NULL: there was no predecessor. Else zc_broker_adopt gives the listening sockets. */
+    const zc_estate_t *estate;
 } zc_broker_config_t;
 
 typedef struct zc_broker zc_broker_t;
@@ -35,11 +45,22 @@ void zc_broker_destroy (zc_broker_t **self_p);
  *  max_topics. */
 void zc_broker_configure (zc_broker_t *self, const zc_broker_config_t *config);
 
-/*  Runs until `stop`, which is called whenever `signal_fd` is readable, returns true; then
- *  finishes the work that is under way, within a few seconds. `became_ready` is called once
- *  zc_broker_ready has become true, if it wasn't at the beginning. */
-void zc_broker_run (zc_broker_t *self, int signal_fd, bool (*stop) (void *arg),
+/*  Runs until `stop`, which is called whenever `fd` is readable, returns true. `became_ready` is
+ *  called once zc_broker_ready has become true, if it wasn't at the beginning. */
+void zc_broker_run (zc_broker_t *self, int fd, bool (*stop) (void *arg),
                     void (*became_ready) (void *arg), void *arg);
+/*  Before the end: finishes the work that is under way, within a few seconds. */
+void zc_broker_drain (zc_broker_t *self);
+/*  For a successor. Lets publishers end their connections, accepts nobody, and finishes the work
+ *  that is under way, within about a second. Returns false if some is left. Nothing more is done
+ *  until zc_broker_resume; zc_broker_leave says instead that the successor does it, and then the
+ *  broker can only be destroyed. */
+bool zc_broker_pause (zc_broker_t *self);
+void zc_broker_resume (zc_broker_t *self);
+void zc_broker_leave (zc_broker_t *self);
+/*  Takes a listening socket of the predecessor. Returns 0, or -1 with errno. */
+int zc_broker_adopt (zc_broker_t *self, zc_intake_role_t role, const char *address, int fd);
+zc_flow_t *zc_broker_flow (zc_broker_t *self);
 /*  Whether the broker has all that it can have: with a log, all that was in it. */
 bool zc_broker_ready (const zc_broker_t *self);
 

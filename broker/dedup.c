@@ -36,7 +36,7 @@ struct zc_dedup {
     OSSL_LIB_CTX *library; /* our own, so that no system configuration changes it */
     EVP_MAC *mac;
     EVP_MAC_CTX *digest;
-    unsigned char secret[16];
+    unsigned char secret[ZC_DEDUP_SECRET];
 };
 
 typedef struct {
@@ -195,6 +195,31 @@ void zc_dedup_remove (zc_dedup_t *self, zc_slice_t topic, zc_slice_t name, zc_id
     s_seen_t *seen = s_find (self, &key);
     if (seen && seen->id == id)
         s_forget (self, seen);
+}
+
+bool zc_dedup_each (const zc_dedup_t *self, const void **at, zc_dedup_entry_t *entry)
+{
+    const s_seen_t *before = *at;
+    const s_seen_t *seen = before ? TAILQ_NEXT (before, age) : TAILQ_FIRST (&self->queue);
+    *at = seen;
+    if (!seen)
+        return false;
+    *entry = (zc_dedup_entry_t){{seen->bytes, seen->topic_len},
+                                {seen->bytes + seen->topic_len, seen->name_len},
+                                seen->digest,
+                                seen->id,
+                                seen->at_ms};
+    return true;
+}
+
+const uint8_t *zc_dedup_secret (const zc_dedup_t *self)
+{
+    return self->secret;
+}
+
+void zc_dedup_set_secret (zc_dedup_t *self, const uint8_t *secret)
+{
+    memcpy (self->secret, secret, sizeof self->secret);
 }
 
 size_t zc_dedup_size (const zc_dedup_t *self)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ struct zc_endpoints {
     s_endpoint_t all[S_ENDPOINTS];
     size_t count;
     int descriptors; /* limit of the process */
+    bool paused;     /* nobody is accepted, since a successor is to do that */
+    bool left;       /* the files of ipc endpoints are another process's */
     bool scarce;     /* few descriptors are left, so no connection is accepted */
     zc_acceptors_t *acceptors;
     uint64_t cut; /* count of ended connections, as last logged */
@@ -163,14 +166,27 @@ static int s_bind_free (void *socket, const char *name)
     return rc;
 }
 
-int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role, const char *name,
-                       char *error, size_t size)
+static s_endpoint_t *s_begin (zc_endpoints_t *self, void *socket, zc_intake_role_t role)
 {
     assert (self->count < S_ENDPOINTS);
     s_endpoint_t *endpoint = &self->all[self->count];
     *endpoint = (s_endpoint_t){.socket = socket, .role = role};
     endpoint->monitor =
         s_monitor (self->context, socket, s_role (role)); /* before the first connection */
+    return endpoint;
+}
+
+static void s_name (s_endpoint_t *endpoint, const char *name)
+{
+    free (endpoint->name);
+    if (!(endpoint->name = strdup (name)))
+        abort ();
+}
+
+int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role, const char *name,
+                       char *error, size_t size)
+{
+    s_endpoint_t *endpoint = s_begin (self, socket, role);
     zc_intake_bind (role);
     int rc = s_bind_free (socket, name);
     zc_intake_bind (ZC_INTAKE_NONE);
@@ -182,13 +198,77 @@ int zc_endpoints_bind (zc_endpoints_t *self, void *socket, zc_intake_role_t role
     char real[256] = "";
     size_t len = sizeof real;
     zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, real, &len);
-    endpoint->name = strdup (*real ? real : name);
-    if (!endpoint->name)
-        abort ();
+    s_name (endpoint, *real ? real : name);
     self->count++;
     zc_info (ZC_EVENT ("endpoint.bound role endpoint", "%s endpoint %s"), s_role (role),
              endpoint->name);
     return 0;
+}
+
+/*  Taking over. */
+
+void zc_endpoints_expect (zc_endpoints_t *self, void *socket, zc_intake_role_t role,
+                          const char *name)
+{
+    s_name (s_begin (self, socket, role), name);
+    self->count++;
+    self->left = true; /* as yet */
+}
+
+int zc_endpoints_adopt (zc_endpoints_t *self, zc_intake_role_t role, const char *address, int fd)
+{
+    static const int none = -1;
+    s_endpoint_t *endpoint = self->all;
+    while (endpoint->role != role)
+        endpoint++;
+    zc_intake_listens (fd, role);
+    zmq_setsockopt (endpoint->socket, ZMQ_USE_FD, &fd, sizeof fd);
+    int rc = zmq_bind (endpoint->socket, address);
+    int saved = errno;
+    /* another bind is to make a socket of its own */
+    zmq_setsockopt (endpoint->socket, ZMQ_USE_FD, &none, sizeof none);
+    self->left = false;
+    if (rc == 0)
+        s_name (endpoint, address);
+    else
+        close (fd);
+    errno = saved;
+    return rc;
+}
+
+void zc_endpoints_name (int fd, char *text, size_t size)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char host[64] = "", port[16] = "";
+    getsockname (fd, (struct sockaddr *)&address, &len);
+    if (address.ss_family == AF_UNIX) {
+        const struct sockaddr_un *file = (const struct sockaddr_un *)&address;
+        size_t max = len - offsetof (struct sockaddr_un, sun_path);
+        bool abstract = max > 0 && !file->sun_path[0];
+        snprintf (text, size, "ipc://%s%.*s", abstract ? "@" : "", (int)max - abstract,
+                  file->sun_path + abstract);
+        return;
+    }
+    getnameinfo ((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                 NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf (text, size, address.ss_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s", host,
+              port);
+}
+
+void zc_endpoints_pause (zc_endpoints_t *self, bool on)
+{
+    self->paused = on;
+    if (on)
+        zc_acceptors_pause (self->acceptors);
+    else
+        zc_acceptors_resume (self->acceptors);
+    self->scarce = false; /* it is determined anew */
+}
+
+void zc_endpoints_leave (zc_endpoints_t *self)
+{
+    self->left = true;
 }
 
 void zc_endpoints_tell (zc_endpoints_t *self, zc_intake_role_t role, zc_backlog_t *backlog)
@@ -290,7 +370,8 @@ void zc_endpoints_turn (zc_endpoints_t *self, uint64_t now_ms)
         return;
     self->looked_ms = now_ms;
     s_tell_cut (self);
-    s_watch_descriptors (self);
+    if (!self->paused)
+        s_watch_descriptors (self);
 }
 
 /*  ZeroMQ can't end the connection of one peer, so the whole endpoint is unbound, which ends its
@@ -341,9 +422,9 @@ zc_endpoints_t *zc_endpoints_new (void *context, zc_broker_figures_t *counters)
 }
 
 /*  ZeroMQ doesn't remove the files of ipc endpoints. */
-static void s_endpoint_clear (s_endpoint_t *endpoint)
+static void s_endpoint_clear (s_endpoint_t *endpoint, bool left)
 {
-    if (strncmp (endpoint->name, "ipc://", 6) == 0)
+    if (!left && strncmp (endpoint->name, "ipc://", 6) == 0)
         unlink (endpoint->name + 6);
     s_end_monitor (endpoint);
     free (endpoint->name);
@@ -355,7 +436,7 @@ void zc_endpoints_destroy (zc_endpoints_t **self_p)
     if (!self)
         return;
     for (size_t i = 0; i < self->count; i++)
-        s_endpoint_clear (&self->all[i]);
+        s_endpoint_clear (&self->all[i], self->left);
     zc_intake_stop ();
     zc_acceptors_destroy (&self->acceptors);
     free (self);

@@ -27,6 +27,7 @@ struct zc_flow {
     zc_id_t head;       /* the last position delivered */
     zc_id_t dropped;    /* up to here a subscriber may have lost messages to its full queue */
     uint64_t wall_ms, mono_ms; /* the clocks, read once a turn of the loop */
+    uint64_t started_ms;       /* monotonic: `dedup` has what was published since */
 
     /*  Whether the message was published before, within the window: then *id is its position. */
     zc_seen_t (*seen) (zc_flow_t *self, const zc_message_t *message, zc_id_t *id);

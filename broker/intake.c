@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "lib/base/daemon.h"
@@ -31,6 +32,7 @@ typedef struct {
 typedef struct {
     atomic_int listens; /* its endpoint's role, if it listens; or -1 */
     int role;           /* its endpoint's role, if it is a connection; -1: not metered */
+    ino_t inode;        /* of the connection: its number may have become another file's */
     zc_meter_t meter;
     atomic_uint_least64_t sent; /* bytes, to a connection */
 } s_socket_t;
@@ -40,10 +42,11 @@ static struct {
     zc_acceptors_t *acceptors;       /* borrowed; NULL: not used */
     _Atomic (s_socket_t *) *sockets; /* owned; by descriptor; each is made on demand */
     size_t count;
+    atomic_int top; /* the highest descriptor that has a socket; -1: none has */
     s_limits_t limits[ZC_INTAKE_ROLES];
     uint64_t cut;
     char last[160]; /* the last peer that was disconnected */
-} s_intake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} s_intake = {.lock = PTHREAD_MUTEX_INITIALIZER, .top = -1};
 
 static _Thread_local int s_binds = -1;
 
@@ -103,6 +106,9 @@ static s_socket_t *s_socket (int fd, bool make)
         abort ();
     found->listens = found->role = -1;
     s_intake.sockets[fd] = found;
+    int top = s_intake.top;
+    while (top < fd && !atomic_compare_exchange_weak (&s_intake.top, &top, fd))
+        ;
     return found;
 }
 
@@ -114,6 +120,45 @@ int listen (int fd, int backlog)
     if (self)
         self->listens = s_binds;
     return (int)syscall (SYS_listen, fd, backlog);
+}
+
+void zc_intake_listens (int fd, zc_intake_role_t role)
+{
+    s_socket_t *self = s_socket (fd, true);
+    if (self)
+        self->listens = (int)role;
+}
+
+int zc_intake_next_listener (zc_intake_role_t role, int after)
+{
+    for (int fd = after + 1; fd <= s_intake.top; fd++) {
+        const s_socket_t *self = s_socket (fd, false);
+        int yes = 0;
+        socklen_t len = sizeof yes;
+        if (self && self->listens == (int)role &&
+            getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes)
+            return fd;
+    }
+    return -1;
+}
+
+static ino_t s_inode (int fd)
+{
+    struct stat info;
+    return fstat (fd, &info) == 0 ? info.st_ino : 0;
+}
+
+size_t zc_intake_finish (zc_intake_role_t role)
+{
+    size_t open = 0;
+    for (int fd = 0; fd <= s_intake.top; fd++) {
+        const s_socket_t *self = s_socket (fd, false);
+        if (!self || self->role != (int)role || !self->inode || s_inode (fd) != self->inode)
+            continue;
+        shutdown (fd, SHUT_WR);
+        open++;
+    }
+    return open;
 }
 
 static void s_rest (void)
@@ -140,6 +185,7 @@ int accept4 (int fd, struct sockaddr *address, socklen_t *len, int flags)
     if (self) {
         self->listens = -1;
         self->role = listener ? listener->listens : -1;
+        self->inode = s_inode (accepted);
         self->meter = (zc_meter_t){0};
         self->sent = 0;
     }

@@ -31,6 +31,14 @@ void zc_intake_limit (zc_intake_role_t role, const zc_meter_limits_t *limits);
 /*  Listening sockets that this thread makes from now on have this role; ZC_INTAKE_NONE: they
  *  aren't counted. */
 void zc_intake_bind (zc_intake_role_t role);
+/*  A listening socket of this role that a process before made. */
+void zc_intake_listens (int fd, zc_intake_role_t role);
+/*  The first listening socket of a role with a number above `after` (-1 at first); -1: none. */
+int zc_intake_next_listener (zc_intake_role_t role, int after);
+/*  Tells the peers of all connections in this role that nothing more comes from here. ZeroMQ's
+ *  peers then end the connection, and what they have sent until then can still be received.
+ *  Returns how many connections aren't ended yet. */
+size_t zc_intake_finish (zc_intake_role_t role);
 /*  The bytes that libzmq has written to a connection so far; 0 if the descriptor is no connection
  *  that it has accepted. */
 uint64_t zc_intake_sent (int fd);

@@ -19,7 +19,8 @@ broker_libbroker_a_SOURCES = \
 	broker/late.c broker/late.h \
 	broker/instructions.c broker/instructions.h \
 	broker/stats.c broker/stats.h \
-	broker/history/history.h broker/history/memory.c \
+	broker/history/history.h \
+	broker/history/memory.c broker/history/memory.h \
 	broker/history/lmdb.c broker/history/lmdb.h \
 	broker/history/batch.h \
 	broker/history/store.c broker/history/store.h \
@@ -37,7 +38,10 @@ broker_libbroker_a_SOURCES = \
 	broker/log/state.c broker/log/state.h \
 	broker/busy.c broker/busy.h \
 	broker/topics.c broker/topics.h \
-	broker/dedup.c broker/dedup.h
+	broker/dedup.c broker/dedup.h \
+	broker/bequest.c broker/bequest.h \
+	broker/predecessor.c broker/predecessor.h \
+	broker/successor.c broker/successor.h
 broker_zcast_broker_SOURCES = broker/main.c
 broker_zcast_broker_LDADD = broker/libbroker.a libzcast.a $(HIREDIS_LIBS) $(CZMQ_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lpthread
 

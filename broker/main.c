@@ -10,9 +10,14 @@
 #include "broker/broker.h"
 #include "broker/gate.h"
 #include "broker/history/lmdb.h"
+#include "broker/history/layout.h"
+#include "broker/history/memory.h"
+#include "broker/predecessor.h"
+#include "broker/successor.h"
 #include "lib/base/clock.h"
 #include "lib/base/daemon.h"
 #include "lib/base/log.h"
+#include "lib/base/processes.h"
 #include "lib/config/logging.h"
 #include "lib/config/options.h"
 #include "lib/peer/curve.h"
@@ -74,6 +79,14 @@ static const zc_option_t s_options[] = {
      .max = 100000000,
      .argument = "N",
      .help = "subscriptions of one peer; beyond, its connection is cut",
+     .reload = true},
+    {.name = "upgrade-timeout",
+     .type = ZC_OPT_SECONDS,
+     .preset = "30s",
+     .min = 100,
+     .max = 60000,
+     .argument = "TIME",
+     .help = "how long a new binary may take to start; then the old one goes on alone",
      .reload = true},
     {.name = "publish-hwm",
      .type = ZC_OPT_NUMBER,
@@ -325,7 +338,11 @@ typedef struct {
     zc_broker_t *broker;
     zc_address_t log;
     bool has_log;
-    bool stopped;                /* before the broker ran */
+    bool stopped;     /* it is time to stop */
+    int next;         /* a signal that waits until an upgrade is over; 0: none */
+    bool handed_over; /* a successor serves */
+    zc_predecessor_t *predecessor;
+    char estate[2048];           /* names files and addresses (predecessor.h) */
     zc_broker_config_t config;   /* as the broker began */
     char settings[512];          /* of the log */
     char revocations[4096 + 16]; /* path of their file, beside history */
@@ -405,25 +422,39 @@ static void s_reload (s_main_t *self)
             zc_warn (ZC_EVENT ("reload.restart options", "takes effect with the next start: %s"),
                      error);
     }
-    zc_want_restart (false);
+    zc_predecessor_allow (self->predecessor,
+                          (unsigned)zc_options_number (self->options, "upgrade-timeout"));
     zc_notify ("READY=1");
 }
 
-/*  Handles pending signals. Returns true when it is time to stop. */
-static bool s_signals (void *arg)
+/*  A process that has a master is told by it of a successor. */
+static void s_upgrade (s_main_t *self, int number)
 {
-    s_main_t *self = arg;
+    bool alone = zc_processes_channel () < 0;
+    if (alone && zc_predecessor_busy (self->predecessor))
+        self->next = self->next == SIGUSR2 ? SIGUSR2 : number;
+    else if (alone && (number == SIGUSR2 || zc_succession_changed ()))
+        zc_predecessor_start (self->predecessor,
+                              (unsigned)zc_options_number (self->options, "upgrade-timeout"),
+                              number == SIGHUP);
+    else if (number == SIGHUP)
+        s_reload (self);
+}
+
+/*  Handles pending signals. Returns true when it is time to stop. */
+static bool s_signals (s_main_t *self)
+{
     struct signalfd_siginfo info;
     bool stop = false;
     while (read (self->signal_fd, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGUSR2)
-            zc_want_restart (true);
-        else if (info.ssi_signo != SIGHUP)
+        int number = (int)info.ssi_signo;
+        if (number != SIGHUP && number != SIGUSR2)
             stop = true;
-        else if (self->broker)
-            s_reload (self);
+        else if (self->predecessor)
+            s_upgrade (self, number);
     }
     if (stop) {
+        self->stopped = true;
         zc_info (ZC_EVENT ("program.stopping", "stopping"));
         zc_notify ("STOPPING=1");
     }
@@ -439,6 +470,7 @@ static int s_signal_fd (void)
     sigaddset (&set, SIGHUP);
     sigaddset (&set, SIGUSR2);
     sigprocmask (SIG_BLOCK, &set, NULL);
+    signal (SIGUSR2, SIG_DFL);
     signal (SIGPIPE, SIG_IGN);
     signal (SIGXFSZ, SIG_IGN); /* writing beyond the limit on a file's size fails instead */
     return signalfd (-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -464,11 +496,10 @@ static zc_history_t *s_memory (const zc_options_t *options, size_t max_topics, z
     return history;
 }
 
-static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
+/*  `position`: the file that a predecessor leaves; -1: there is no predecessor. */
+static zc_history_t *s_lmdb (const zc_options_t *options, int position, zc_topics_t **topics,
+                             zc_id_t *last)
 {
-    size_t max_topics = (size_t)zc_options_number (options, "max-topics");
-    if (!s_lmdb_path (options))
-        return s_memory (options, max_topics, topics, last);
     const char *sync = zc_options_text (options, "sync");
     zc_history_lmdb_config_t config = {
         .path = s_lmdb_path (options),
@@ -477,12 +508,21 @@ static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topic
                                : ZC_SYNC_NEVER,
         .sync_ms = (unsigned)zc_options_number (options, "sync-interval"),
         .map_bytes = (uint64_t)zc_options_number (options, "history-map"),
-        .max_topics = max_topics};
+        .max_topics = position < 0 ? (size_t)zc_options_number (options, "max-topics") : SIZE_MAX,
+        .succeeds = position >= 0,
+        .position = position};
     char error[512];
     zc_history_t *history = zc_history_lmdb_new (&config, topics, last, error, sizeof error);
     if (!history)
         zc_error (ZC_EVENT ("start.failed error", "%s"), error);
     return history;
+}
+
+static zc_history_t *s_history (const zc_options_t *options, zc_topics_t **topics, zc_id_t *last)
+{
+    size_t max_topics = (size_t)zc_options_number (options, "max-topics");
+    return s_lmdb_path (options) ? s_lmdb (options, -1, topics, last)
+                                 : s_memory (options, max_topics, topics, last);
 }
 
 /*  The log. */
@@ -512,10 +552,8 @@ static bool s_join_log (s_main_t *self, zc_sequencer_t *log)
             return false;
         }
         zc_notify ("EXTEND_TIMEOUT_USEC=60000000");
-        if (items[0].revents && s_signals (self)) {
-            self->stopped = true;
+        if (items[0].revents && s_signals (self))
             return false;
-        }
     }
     return true;
 }
@@ -581,17 +619,95 @@ static const char *s_revocations (s_main_t *self)
     return self->revocations;
 }
 
-static int s_run (s_main_t *self)
+/*  Succeeding another process. */
+
+/*  What a successor can't change, since it takes over files, history and listening sockets. */
+static void s_name_estate (s_main_t *self)
 {
-    zc_topics_t *topics;
+    const zc_options_t *options = self->options;
+    const char *file = zc_options_text (options, "position-file");
+    snprintf (self->estate, sizeof self->estate,
+              "history %s of format %d, position-file %s, log %s, publish %s, subscribe %s, "
+              "control %s",
+              zc_options_text (options, "history"), ZC_FORMAT, file ? file : "none",
+              self->has_log ? zc_options_text (options, "log-name") : "none, by this broker",
+              self->config.publish, self->config.subscribe, self->config.control);
+}
+
+static zc_history_t *s_open_lmdb (void *arg, int position, zc_topics_t **topics)
+{
+    s_main_t *self = arg;
     zc_id_t last;
+    return s_lmdb (self->options, position, topics, &last);
+}
+
+static zc_successor_t *s_succeed (s_main_t *self)
+{
+    const zc_successor_config_t config = {.estate = self->estate,
+                                          .in_memory = !s_lmdb_path (self->options),
+                                          .dedup_window_ms = self->config.dedup_window_ms,
+                                          .dedup_max = self->config.dedup_max,
+                                          .open = s_open_lmdb,
+                                          .arg = self};
+    zc_successor_t *successor = zc_successor_new (zc_succession_inherited ()->predecessor, &config);
+    if (zc_successor_take (successor) != 0)
+        zc_successor_destroy (&successor);
+    return successor;
+}
+
+/*  Events of the loop. Returns true if the broker is to stop or pause. */
+static bool s_events (void *arg)
+{
+    s_main_t *self = arg;
+    bool stop = s_signals (self), pause = zc_predecessor_turn (self->predecessor);
+    if (zc_predecessor_reloads (self->predecessor))
+        s_reload (self);
+    if (self->next && !zc_predecessor_busy (self->predecessor)) {
+        raise (self->next);
+        self->next = 0;
+    }
+    return stop || pause;
+}
+
+/*  The broker pauses. Returns true if the successor serves from now on. */
+static bool s_hand_over (s_main_t *self)
+{
+    bool paused = zc_broker_pause (self->broker);
+    self->handed_over = zc_predecessor_finish (self->predecessor, paused);
+    if (!self->handed_over) {
+        zc_broker_resume (self->broker);
+        return false;
+    }
+    zc_broker_leave (self->broker);
+    if (self->next)
+        raise (self->next); /* it is held, and the new binary takes it */
+    return true;
+}
+
+static void s_serve (s_main_t *self)
+{
+    self->predecessor =
+        zc_predecessor_new (zc_broker_flow (self->broker), self->signal_fd, self->estate);
+    zc_predecessor_allow (self->predecessor,
+                          (unsigned)zc_options_number (self->options, "upgrade-timeout"));
+    do
+        zc_broker_run (self->broker, zc_predecessor_fd (self->predecessor), s_events, s_ready,
+                       self);
+    while (!self->stopped && !s_hand_over (self));
+    if (!self->handed_over)
+        zc_broker_drain (self->broker);
+    zc_predecessor_destroy (&self->predecessor);
+}
+
+/*  Beginning and end. */
+
+/*  Takes history and topics. */
+static int s_open_broker (s_main_t *self, zc_history_t *history, zc_topics_t *topics, zc_id_t last,
+                          const zc_estate_t *estate)
+{
     char error[512];
-    s_configure (&self->config, self->options);
-    self->config.revocations = s_revocations (self);
     zc_broker_config_t config = self->config;
-    zc_history_t *history = s_history (self->options, &topics, &last);
-    if (!history)
-        return ZC_EXIT_FAILURE;
+    config.estate = estate;
     if (self->has_log && !(config.log = s_log (self, history, topics, last))) {
         zc_history_destroy (&history);
         zc_topics_destroy (&topics);
@@ -600,38 +716,88 @@ static int s_run (s_main_t *self)
     if (self->has_log)
         last = s_complete (topics);
     self->broker = zc_broker_new (&config, &history, &topics, last, error, sizeof error);
-    if (!self->broker) {
+    if (!self->broker)
         zc_error (ZC_EVENT ("start.failed error", "%s"), error);
+    return self->broker ? ZC_EXIT_OK : ZC_EXIT_FAILURE;
+}
+
+/*  Where there is no broker afterwards, it returns the exit status. */
+static int s_open (s_main_t *self)
+{
+    zc_topics_t *topics;
+    zc_id_t last;
+    zc_estate_t estate;
+    bool succeeds = zc_succession_inherited ()->role == ZC_SUCCESSION_WORKER;
+    zc_successor_t *successor = succeeds ? s_succeed (self) : NULL;
+    if (succeeds && !successor)
         return ZC_EXIT_FAILURE;
+    zc_history_t *history = successor ? zc_successor_history (successor, &topics, &last, &estate)
+                                      : s_history (self->options, &topics, &last);
+    if (!history)
+        return ZC_EXIT_FAILURE;
+    int status = s_open_broker (self, history, topics, last, successor ? &estate : NULL);
+    if (successor && self->broker && zc_successor_begin (successor, self->broker) != 0) {
+        zc_broker_destroy (&self->broker);
+        status = ZC_EXIT_FAILURE;
     }
-    if (zc_broker_ready (self->broker))
-        s_ready (self);
-    zc_broker_run (self->broker, self->signal_fd, s_signals, s_ready, self);
-    zc_broker_destroy (&self->broker);
-    zc_info (ZC_EVENT ("program.stopped", "stopped"));
-    return ZC_EXIT_OK;
+    zc_successor_destroy (&successor);
+    return status;
+}
+
+static int s_work (void *arg, unsigned index)
+{
+    s_main_t *self = arg;
+    (void)index;
+    zc_raise_descriptor_limit ();
+    self->signal_fd = s_signal_fd ();
+    s_configure (&self->config, self->options);
+    self->config.revocations = s_revocations (self);
+    s_name_estate (self);
+    int status = s_open (self);
+    if (self->broker) {
+        if (zc_broker_ready (self->broker))
+            s_ready (self);
+        s_serve (self);
+        zc_broker_destroy (&self->broker);
+        if (!self->handed_over)
+            zc_info (ZC_EVENT ("program.stopped", "stopped"));
+    }
+    close (self->signal_fd);
+    return status;
+}
+
+/*  For a process that is started again later. */
+static bool s_reload_master (void *arg)
+{
+    s_main_t *self = arg;
+    char error[512];
+    if (zc_options_reload (self->options, error, sizeof error) < 0) {
+        zc_error (ZC_EVENT ("reload.refused error", "not reloaded: %s"), error);
+        return false;
+    }
+    zc_logging_reload (self->options);
+    return true;
 }
 
 int main (int argc, char **argv)
 {
     int status;
+    zc_succession_init (argv);
     zc_hold_standard_descriptors ();
     zc_keep_memory_out_of_dumps ();
     s_main_t self = {.options = zc_options_new (&s_program, argc, argv, &status)};
     if (!self.options)
         return status;
     zc_logging_open (self.options);
-    zc_raise_descriptor_limit ();
-    self.signal_fd = s_signal_fd ();
     char error[512];
     int log = s_log_address (self.options, &self.log, error, sizeof error);
     self.has_log = log > 0;
     if (log < 0)
         zc_error (ZC_EVENT ("start.failed error", "log: %s"), error);
-    status = log < 0 ? ZC_EXIT_FAILURE : s_run (&self);
+    const zc_work_t work = {&self, s_work, s_reload_master, NULL, true, -1};
+    status = log < 0 ? ZC_EXIT_FAILURE : zc_processes (1, &work);
     if (self.has_log)
         zc_address_clear (&self.log);
-    close (self.signal_fd);
     zc_options_destroy (&self.options);
     return status;
 }

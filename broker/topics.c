@@ -246,6 +246,20 @@ zc_topic_t *zc_topics_use (zc_topics_t *self, zc_slice_t name)
     return zc_topics_use_by (self, name, s_nobody, NULL);
 }
 
+zc_topic_t *zc_topics_inherit (zc_topics_t *self, zc_slice_t name, bool published)
+{
+    zc_topic_t *topic = zc_topics_use (self, name);
+    topic->published = published;
+    self->cached = NULL; /* it stands for a topic that was published on */
+    return topic;
+}
+
+void zc_topics_keep (zc_topics_t *self, size_t count)
+{
+    while (self->index.size > count)
+        s_evict (self, TAILQ_FIRST (&self->topics));
+}
+
 void zc_topics_subscribe (zc_topics_t *self, zc_slice_t name, bool on)
 {
     uint64_t hash = zc_hash (name.at, name.len, 0);

@@ -57,6 +57,12 @@ zc_topic_t *zc_topics_use_by (zc_topics_t *self, zc_slice_t name, uint32_t (*who
 void zc_topics_count (zc_topics_t *self, zc_topic_t *topic);
 /*  The topics on which most is published. */
 zc_busy_t *zc_topics_busy (const zc_topics_t *self);
+/*  The same as zc_topics_use, for a successor of another process, which tells whether the topic was
+ *  published on. */
+zc_topic_t *zc_topics_inherit (zc_topics_t *self, zc_slice_t name, bool published);
+/*  Removes the least recently used topics, with what history has of them, until `count` are left.
+ */
+void zc_topics_keep (zc_topics_t *self, size_t count);
 /*  Iterates in the order of last use: `next` from the least recent topic, `previous` from the most
  *  recent one. NULL as argument: begins. Returns NULL at the end. */
 zc_topic_t *zc_topics_next (const zc_topics_t *self, const zc_topic_t *topic);

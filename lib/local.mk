@@ -42,6 +42,7 @@ libzcast_a_SOURCES = \
 	lib/wire/figures.c lib/wire/figures.h \
 	lib/wire/forwarded.c lib/wire/forwarded.h \
 	lib/wire/proxy.c lib/wire/proxy.h \
+	lib/wire/tagged.c lib/wire/tagged.h \
 	lib/wire/handover.c lib/wire/handover.h \
 	lib/wire/head.c lib/wire/head.h \
 	lib/wire/id.c lib/wire/id.h \

@@ -89,14 +89,11 @@ struct zc_history {
     zc_settled_fn settled;
     zc_purged_fn purged;
     void *arg;
+    int position;   /* file of the last position, which a successor takes over; -1: none */
+    bool left;      /* the files are another process's: a predecessor's as yet, or a successor's */
     int fd;         /* readable when zc_history_settle has something to do; -1: never */
     zc_line_t line; /* of the positions */
 };
-
-/*  History in memory. `file` keeps the last position and its line (position.h), so that
- *  positions don't go back even if the clock does; NULL: they aren't kept. *last becomes the
- *  last position that may have been given. Returns NULL with a sentence in `error`. */
-zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size);
 
 static inline void zc_history_destroy (zc_history_t **self_p)
 {

@@ -594,6 +594,8 @@ static void s_destroy (zc_history_t *base)
         s_purged (self, &((s_purge_t *)self->purges.at)[i], false);
     if (self->sync == ZC_SYNC_INTERVAL)
         s_log_sync (zc_store_sync (self->store), 0);
+    if (base->left)
+        zc_position_leave (&self->position);
     zc_position_destroy (&self->position, self->last);
     zc_store_destroy (&self->store);
     for (int i = 0; i < 2; i++) {
@@ -662,15 +664,17 @@ static int s_open_files (s_lmdb_t *self, const zc_history_lmdb_config_t *config,
                   strerror (errno));
         return -1;
     }
-    self->position = zc_position_new (path, error, size);
+    self->position = config->succeeds ? zc_position_take (config->position)
+                                      : zc_position_new (path, error, size);
     if (!self->position)
         return -1;
-    self->store =
-        zc_store_new (config->path, config->map_bytes, config->sync == ZC_SYNC_ALWAYS, error, size);
+    self->base.position = zc_position_fd (self->position);
+    self->store = zc_store_new (config->path, config->map_bytes, config->sync == ZC_SYNC_ALWAYS,
+                                config->succeeds, error, size);
     if (!self->store)
         return -1;
     self->reader = zc_store_reader (self->store);
-    bool restored = access (mark, F_OK) == 0;
+    bool restored = !config->succeeds && access (mark, F_OK) == 0;
     int rc = s_load (self, config->max_topics, restored);
     if (rc != 0)
         snprintf (error, size, "history: can't read %s: %s", config->path, zc_store_strerror (rc));
@@ -709,6 +713,8 @@ zc_history_t *zc_history_lmdb_new (const zc_history_lmdb_config_t *config, zc_to
     self->sync_ms = config->sync_ms;
     self->open = &self->batches[0];
     if (self->base.fd < 0 || s_open_files (self, config, error, size) != 0) {
+        if (config->succeeds)
+            zc_position_leave (&self->position);
         if (self->position)
             zc_position_destroy (&self->position, zc_position_reserved (self->position));
         zc_topics_destroy (&self->topics);

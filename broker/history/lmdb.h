@@ -19,6 +19,10 @@ typedef struct {
     unsigned sync_ms;
     uint64_t map_bytes;
     size_t max_topics;
+    /*  Another process has this history open, and doesn't use it any more. `position`, which is
+     *  taken, is its file of the last position. */
+    bool succeeds;
+    int position;
 } zc_history_lmdb_config_t;
 
 /*  Opens the history in the folder, or begins a new one. *topics: the topics that it knows; *last:

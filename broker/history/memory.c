@@ -6,7 +6,7 @@
  *  it would keep up to a hundred times its size. Large payloads are shared and never copied.
  *  Rejected: one log of large blocks, because a quiet topic's messages would pin the blocks of a
  *  busy one. */
-#include "broker/history/history.h"
+#include "broker/history/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +52,8 @@ typedef struct s_purge { /* under way */
 
 typedef struct {
     zc_history_t base;
-    TAILQ_HEAD (, s_entry) all; /* by age */
-    zc_table_t events;          /* topic and name (own id or key) -> the newest entry */
+    TAILQ_HEAD (s_ages, s_entry) all; /* by age */
+    zc_table_t events;                /* topic and name (own id or key) -> the newest entry */
     /* a heap: messages that expire before their age, the first to expire on top */
     s_entry_t **queue;
     STAILQ_HEAD (, s_purge) purges; /* in the order of their requests */
@@ -61,6 +61,13 @@ typedef struct {
     zc_history_stats_t stats;
     zc_position_t *position; /* owned; may be NULL */
     zc_id_t last, lost;
+    /*  For a successor: messages up to `given` were given to it; `gone` has the positions of those
+     *  that went since. */
+    bool leaving;
+    s_entry_t *walk; /* the last one given; NULL: none is left */
+    zc_id_t given;
+    zc_buf_t gone;     /* zc_id_t */
+    s_entry_t *pruned; /* in the successor: no message before this one is to be removed */
 } s_memory_t;
 
 static size_t s_entry_size (const s_entry_t *entry)
@@ -292,10 +299,21 @@ static void s_entry_free (s_entry_t *entry)
     free (entry);
 }
 
+static void s_note_gone (s_memory_t *self, s_entry_t *entry)
+{
+    if (entry->id > self->given)
+        return;
+    zc_buf_add (&self->gone, &entry->id, sizeof entry->id);
+    if (self->walk == entry)
+        self->walk = TAILQ_PREV (entry, s_ages, age);
+}
+
 /*  Removes one message, wherever it is. */
 static void s_drop (s_memory_t *self, s_entry_t *entry)
 {
     zc_topic_t *topic = entry->topic;
+    if (self->leaving)
+        s_note_gone (self, entry);
     s_topic_remove (topic, entry);
     if (topic->floor < entry->id)
         topic->floor = entry->id;
@@ -347,16 +365,9 @@ static void s_expect_drop (const s_memory_t *self, const zc_topic_t *topic)
     __builtin_prefetch ((const char *)entry + 64, 1);
 }
 
-static void s_append (zc_history_t *base, zc_item_t *item)
+static void s_add (s_memory_t *self, zc_item_t *item)
 {
-    s_memory_t *self = (s_memory_t *)base;
     zc_topic_t *topic = item->where;
-    self->last = item->id;
-    if (self->position)
-        zc_position_reserve (self->position, item->id);
-    /*  Room is made first, so that malloc reuses the memory that has just been freed. */
-    s_trim_sizes (self, topic, 1,
-                  sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
     if (!topic->store && !(topic->store = calloc (1, sizeof (s_store_t))))
         abort ();
     s_entry_t *entry = s_entry_new (item);
@@ -368,6 +379,19 @@ static void s_append (zc_history_t *base, zc_item_t *item)
         s_queue_add (self, entry);
     self->stats.messages++;
     self->stats.bytes += s_entry_size (entry);
+}
+
+static void s_append (zc_history_t *base, zc_item_t *item)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    zc_topic_t *topic = item->where;
+    self->last = item->id;
+    if (self->position)
+        zc_position_reserve (self->position, item->id);
+    /*  Room is made first, so that malloc reuses the memory that has just been freed. */
+    s_trim_sizes (self, topic, 1,
+                  sizeof (s_entry_t) + zmq_msg_size (&item->meta) + zmq_msg_size (&item->payload));
+    s_add (self, item);
     s_trim_sizes (self, topic, 0, 0); /* removes a message that alone exceeds a limit */
     s_expect_drop (self, topic);
     base->settled (base->arg, item, true);
@@ -450,6 +474,16 @@ static zc_id_t s_floor (zc_history_t *base, zc_topic_t *topic)
     return topic->floor < self->lost ? self->lost : topic->floor;
 }
 
+static void s_read (s_entry_t *entry, zc_stored_t *stored)
+{
+    stored->id = entry->id;
+    stored->meta = (zc_slice_t){entry->bytes, entry->meta_len};
+    stored->shared = entry->shared;
+    stored->payload.at =
+        entry->shared ? zmq_msg_data (entry->shared) : entry->bytes + entry->meta_len;
+    stored->payload.len = entry->payload_len;
+}
+
 static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_stored_t *stored)
 {
     (void)base;
@@ -457,13 +491,7 @@ static bool s_next (zc_history_t *base, zc_topic_t *topic, zc_id_t after, zc_sto
     uint32_t index = store ? s_store_seek (store, after) : 0;
     if (!store || index == store->count)
         return false;
-    s_entry_t *entry = s_store_at (store, index);
-    stored->id = entry->id;
-    stored->meta = (zc_slice_t){entry->bytes, entry->meta_len};
-    stored->shared = entry->shared;
-    stored->payload.at =
-        entry->shared ? zmq_msg_data (entry->shared) : entry->bytes + entry->meta_len;
-    stored->payload.len = entry->payload_len;
+    s_read (s_store_at (store, index), stored);
     return true;
 }
 
@@ -508,7 +536,10 @@ static void s_destroy (zc_history_t *base)
     while (!TAILQ_EMPTY (&self->all))
         s_drop (self, TAILQ_FIRST (&self->all));
     zc_table_clear (&self->events);
+    if (base->left)
+        zc_position_leave (&self->position);
     zc_position_destroy (&self->position, self->last);
+    zc_buf_clear (&self->gone);
     free (self->queue);
     free (self);
 }
@@ -532,7 +563,7 @@ static void s_begin (s_memory_t *self)
     }
 }
 
-zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size)
+static s_memory_t *s_new (void)
 {
     static const zc_history_ops_t ops = {.kind = "memory",
                                          .destroy = s_destroy,
@@ -560,13 +591,113 @@ zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *erro
     TAILQ_INIT (&self->all);
     STAILQ_INIT (&self->purges);
     self->base.ops = &ops;
-    self->base.fd = -1;
+    self->base.fd = self->base.position = -1;
     zc_table_init (&self->events);
+    return self;
+}
+
+zc_history_t *zc_history_memory_new (const char *file, zc_id_t *last, char *error, size_t size)
+{
+    s_memory_t *self = s_new ();
     if (file && !(self->position = zc_position_new (file, error, size))) {
         free (self);
         return NULL;
     }
+    if (self->position)
+        self->base.position = zc_position_fd (self->position);
     s_begin (self);
     *last = self->last;
     return &self->base;
+}
+
+/*  Going over to a successor. */
+
+void zc_history_memory_leave (zc_history_t *base)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    self->leaving = true;
+    self->walk = NULL;
+    self->given = ZC_ID_NONE;
+    self->gone.len = 0;
+}
+
+bool zc_history_memory_next (zc_history_t *base, zc_heirloom_t *kept)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    s_entry_t *entry = self->walk ? TAILQ_NEXT (self->walk, age) : TAILQ_FIRST (&self->all);
+    if (!entry)
+        return false;
+    self->walk = entry;
+    self->given = entry->id;
+    kept->topic = entry->topic;
+    kept->expires_ms = entry->expires_ms;
+    kept->event_at = entry->event_at;
+    kept->event_len = entry->event_len;
+    s_read (entry, &kept->stored);
+    return true;
+}
+
+zc_id_t zc_history_memory_lost (const zc_history_t *base)
+{
+    return ((const s_memory_t *)base)->lost;
+}
+
+static int s_compare (const void *a, const void *b)
+{
+    zc_id_t one, other;
+    memcpy (&one, a, sizeof one);
+    memcpy (&other, b, sizeof other);
+    return (one > other) - (one < other);
+}
+
+const zc_id_t *zc_history_memory_gone (zc_history_t *base, size_t *count)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    *count = self->gone.len / sizeof (zc_id_t);
+    if (*count)
+        qsort (self->gone.data, *count, sizeof (zc_id_t), s_compare);
+    return (const zc_id_t *)(const void *)self->gone.data;
+}
+
+void zc_history_memory_stay (zc_history_t *base)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    self->leaving = false;
+    zc_buf_clear (&self->gone);
+}
+
+zc_history_t *zc_history_memory_heir (void)
+{
+    return &s_new ()->base;
+}
+
+void zc_history_memory_add (zc_history_t *base, zc_item_t *item)
+{
+    s_add ((s_memory_t *)base, item);
+}
+
+void zc_history_memory_remove (zc_history_t *base, zc_id_t id)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    s_entry_t *entry = self->pruned ? self->pruned : TAILQ_FIRST (&self->all);
+    while (entry && entry->id < id)
+        entry = TAILQ_NEXT (entry, age);
+    self->pruned = entry;
+    if (!entry || entry->id != id)
+        return;
+    self->pruned = TAILQ_NEXT (entry, age);
+    s_drop (self, entry);
+}
+
+void zc_history_memory_begin (zc_history_t *base, const zc_memory_state_t *state)
+{
+    s_memory_t *self = (s_memory_t *)base;
+    self->last = state->last;
+    self->lost = state->lost;
+    self->stats.floor = state->floor;
+    self->stats.trimmed = state->trimmed;
+    base->line = state->line;
+    base->position = state->position;
+    if (state->position >= 0)
+        self->position = zc_position_take (state->position);
 }

@@ -94,6 +94,30 @@ zc_position_t *zc_position_new (const char *path, char *error, size_t size)
     return NULL;
 }
 
+zc_position_t *zc_position_take (int fd)
+{
+    zc_position_t *self = calloc (1, sizeof *self);
+    if (!self)
+        abort ();
+    self->fd = fd;
+    s_read (self);
+    return self;
+}
+
+int zc_position_fd (const zc_position_t *self)
+{
+    return self->fd;
+}
+
+void zc_position_leave (zc_position_t **self_p)
+{
+    if (*self_p) {
+        close ((*self_p)->fd);
+        free (*self_p);
+    }
+    *self_p = NULL;
+}
+
 void zc_position_destroy (zc_position_t **self_p, zc_id_t last)
 {
     zc_position_t *self = *self_p;

@@ -13,6 +13,12 @@ typedef struct zc_position zc_position_t;
 /*  Opens the file, or makes it, and locks it: a second process gets NULL with a sentence in
  *  `error`. */
 zc_position_t *zc_position_new (const char *path, char *error, size_t size);
+/*  Takes over the file of another process, with its lock. */
+zc_position_t *zc_position_take (int fd);
+/*  The descriptor, which a successor of this process takes over. */
+int zc_position_fd (const zc_position_t *self);
+/*  The file is another process's from now on. */
+void zc_position_leave (zc_position_t **self_p);
 /*  Notes that positions up to `last` were given, and that none is reserved any more. */
 void zc_position_destroy (zc_position_t **self_p, zc_id_t last);
 

@@ -14,10 +14,11 @@ typedef struct zc_store zc_store_t;
 
 /*  Opens the database in the folder `path`, or makes one. `map_bytes` is the first size
  *  of LMDB's map, which grows with the database. `durable`: a commit that has returned survives a
- *  loss of power. A database that exists is checked first, and one of an earlier format is brought
- *  to this one. NULL with a sentence in `error`. */
-zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, char *error,
-                          size_t size);
+ *  loss of power. A database that exists is checked first, unless another process has it
+ *  open (`good`), and one of an earlier format is brought to this one. NULL with a sentence in
+ * `error`. */
+zc_store_t *zc_store_new (const char *path, uint64_t map_bytes, bool durable, bool good,
+                          char *error, size_t size);
 void zc_store_destroy (zc_store_t **self_p);
 const zc_store_totals_t *zc_store_totals (const zc_store_t *self);
 /*  Calls `fn` for every topic, in the order of their last positions. Returns 0, or a code. */

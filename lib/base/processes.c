@@ -91,8 +91,7 @@ static void s_start (s_master_t *self, unsigned index)
     s_child_t *child = &self->children[index];
     pid_t master = getpid ();
     int pair[2] = {-1, -1};
-    if (self->work->listener >= 0 &&
-        socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    if (self->work->upgrades && socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         zc_warn (
             ZC_EVENT ("worker.alone worker error", "worker %u: %s; it can't hand its clients over"),
             index, strerror (errno));
@@ -211,7 +210,7 @@ static void s_reload (s_master_t *self, bool forward)
 
 static void s_upgrade (s_master_t *self, int number)
 {
-    if (self->work->listener < 0 || self->stopping)
+    if (!self->work->upgrades || self->stopping)
         return;
     if (self->upgrading || zc_mono_ms () < self->settled_at) {
         self->next = self->next == SIGUSR2 ? SIGUSR2 : number;
@@ -407,7 +406,7 @@ static void s_signal (s_master_t *self, const siginfo_t *info)
         s_upgrade (self, SIGUSR2);
         break;
     case SIGHUP:
-        if (self->work->listener >= 0 && (self->upgrading || zc_succession_changed ()))
+        if (self->work->upgrades && (self->upgrading || zc_succession_changed ()))
             s_upgrade (self, SIGHUP);
         else
             s_reload (self, !everyone_has_it);
@@ -505,11 +504,11 @@ int zc_processes (unsigned count, const zc_work_t *work)
 {
     const zc_inheritance_t *inherited = zc_succession_inherited ();
     assert (count > 0);
-    if (work->listener >= 0 && inherited->role == ZC_SUCCESSION_WORKER) {
+    if (work->upgrades && inherited->role == ZC_SUCCESSION_WORKER) {
         s_channel = inherited->channel;
         return work->work (work->arg, inherited->index);
     }
-    if (work->listener >= 0 && inherited->role == ZC_SUCCESSION_MASTER) {
+    if (work->upgrades && inherited->role == ZC_SUCCESSION_MASTER) {
         if (count != inherited->count)
             zc_warn (ZC_EVENT ("processes.kept processes",
                                "processes: another number needs a restart: %u as before"),

@@ -17,9 +17,10 @@ typedef struct {
     /*  Called in the master when it begins to stop: gives back resources that only its workers
      * need, such as a listening socket that another server may wait for. May be NULL. */
     void (*release) (void *arg);
-    /*  The listening socket, where a new binary can take over (lib/base/succession.h): the work
-     *  then hands its clients over when it is told to, and ends. -1: it can't. */
-    int listener;
+    /*  A new binary can take over (lib/base/succession.h): the work then hands over what it has
+     * when it is told to, and ends. */
+    bool upgrades;
+    int listener; /* the listening socket, which a successor inherits; -1: none */
 } zc_work_t;
 
 /*  Runs `count` processes, restarts a process that dies, each time after a longer pause, and

@@ -70,21 +70,33 @@ static int s_descriptor (const char **text)
     return open ? (int)fd : -1;
 }
 
+/*  Takes the listening socket's descriptor, or a dash where there is none. */
+static bool s_listener (zc_inheritance_t *self, const char **text)
+{
+    while (**text == ' ')
+        ++*text;
+    bool none = **text == '-' && ((*text)[1] == ' ' || !(*text)[1]);
+    if (none)
+        ++*text;
+    self->listener = none ? -1 : s_descriptor (text);
+    return none || self->listener >= 0;
+}
+
 static bool s_read_worker (zc_inheritance_t *self, const char *text)
 {
     long index = s_number (&text, ZC_SUCCESSION_MAX - 1);
     self->role = ZC_SUCCESSION_WORKER;
     self->index = (unsigned)index;
-    self->listener = s_descriptor (&text);
+    bool listener = s_listener (self, &text);
     self->predecessor = s_descriptor (&text);
     self->channel = *text ? s_descriptor (&text) : -1;
-    return index >= 0 && self->listener >= 0 && self->predecessor >= 0;
+    return index >= 0 && listener && self->predecessor >= 0;
 }
 
 static bool s_read_master (zc_inheritance_t *self, const char *text)
 {
     self->role = ZC_SUCCESSION_MASTER;
-    self->listener = s_descriptor (&text);
+    bool listener = s_listener (self, &text);
     for (; *text && self->count < ZC_SUCCESSION_MAX; self->count++) {
         zc_heir_t *heir = &self->heirs[self->count];
         long pid = s_number (&text, 1 << 30);
@@ -93,7 +105,7 @@ static bool s_read_master (zc_inheritance_t *self, const char *text)
         if (pid < 0 || heir->channel < 0)
             return false;
     }
-    return self->listener >= 0 && self->count > 0;
+    return listener && self->count > 0;
 }
 
 static void s_inherit (void)
@@ -220,14 +232,22 @@ static void s_close_both (const int pair[2])
     errno = saved;
 }
 
+static int s_write_listener (int at, int listener)
+{
+    char *text = s_text + at;
+    size_t room = sizeof s_text - (size_t)at;
+    return listener < 0 ? snprintf (text, room, "-") : snprintf (text, room, "%d", listener);
+}
+
 pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *channel)
 {
     int clients[2] = {-1, -1}, control[2] = {-1, -1};
     pid_t pid = -1, parent = getpid ();
     if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, clients) == 0 &&
         (!channel || socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) == 0)) {
-        int len = snprintf (s_text, sizeof s_text, S_VARIABLE "=worker %u %d %d", index, listener,
-                            clients[1]);
+        int len = snprintf (s_text, sizeof s_text, S_VARIABLE "=worker %u ", index);
+        len += s_write_listener (len, listener);
+        len += snprintf (s_text + len, sizeof s_text - (size_t)len, " %d", clients[1]);
         if (channel)
             snprintf (s_text + len, sizeof s_text - (size_t)len, " %d", control[1]);
         pid = fork ();
@@ -311,7 +331,8 @@ const char *zc_succession_become_master (int listener, const zc_heir_t *heirs, u
     const char *wrong = s_check ();
     if (wrong)
         return wrong;
-    int len = snprintf (s_text, sizeof s_text, S_VARIABLE "=master %d", listener);
+    int len = snprintf (s_text, sizeof s_text, S_VARIABLE "=master ");
+    len += s_write_listener (len, listener);
     close_range (STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
     bool passed = s_pass (listener);
     for (unsigned i = 0; i < count; i++) {
@@ -326,7 +347,8 @@ const char *zc_succession_become_master (int listener, const zc_heir_t *heirs, u
     s_exec ();
     int saved = errno;
     sigprocmask (SIG_SETMASK, &before, NULL);
-    fcntl (listener, F_SETFD, FD_CLOEXEC);
+    if (listener >= 0)
+        fcntl (listener, F_SETFD, FD_CLOEXEC);
     for (unsigned i = 0; i < count; i++)
         fcntl (heirs[i].channel, F_SETFD, FD_CLOEXEC);
     return strerror (saved);

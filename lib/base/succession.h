@@ -25,7 +25,7 @@ typedef enum {
 /*  The inheritance of this process. */
 typedef struct {
     zc_succession_role_t role;
-    int listener; /* the listening socket */
+    int listener; /* the listening socket; -1: none */
     /*  A worker's. */
     unsigned index;
     int predecessor; /* socket to the worker that it succeeds */
@@ -46,7 +46,7 @@ bool zc_succession_changed (void);
 
 /*  Starts the binary anew as the successor of the worker `index`. Returns its process id; -1 with
  *  errno. *predecessor becomes this end of the socket to the successor; *channel, unless it is
- * NULL, this end of the socket by which a master reaches it. `listener` stays open. */
+ * NULL, this end of the socket by which a master reaches it. `listener` (-1: none) stays open. */
 pid_t zc_succession_start (unsigned index, int listener, int *predecessor, int *channel);
 /*  Runs the new binary in this process, as the master of these workers, after a check that it can
  *  read its configuration. Returns only if that fails: why. Signals that are held stay so. */

@@ -206,7 +206,8 @@ static void s_release (void *arg)
 int zc_worker_processes (zc_options_t *options, int listener, zc_serve_t *serve)
 {
     s_serving_t self = {options, listener, serve};
-    const zc_work_t work = {&self, s_serve_one, s_reload_master, s_release, listener};
+    const zc_work_t work = {&self,     s_serve_one,   s_reload_master,
+                            s_release, listener >= 0, listener};
     int status = zc_processes ((unsigned)zc_options_number (options, "processes"), &work);
     s_release (&self);
     return status;

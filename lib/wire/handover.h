@@ -1,9 +1,7 @@
 /*  handover.h - the dialogue of a process with its successor, which takes over its clients
  *  (doc/upgrade.md).
  *
- *  It is made of frames: a length (4 bytes, big-endian) of the rest, a kind (1 byte), and
- *  fields. A field is a tag (1 byte), a length (4 bytes, big-endian) and a value; a number's
- *  value has 8 bytes, big-endian. A field that is 0 or empty is left out. No I/O. */
+ *  It is made of frames of tagged fields (tagged.h). No I/O. */
 #ifndef ZC_HANDOVER_H
 #define ZC_HANDOVER_H
 

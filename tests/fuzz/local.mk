@@ -10,6 +10,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fcgi_fuzz \
 	tests/fuzz/head_fuzz \
 	tests/fuzz/handover_fuzz \
+	tests/fuzz/bequest_fuzz \
 	tests/fuzz/chunked_fuzz \
 	tests/fuzz/proxy_fuzz \
 	tests/fuzz/forwarded_fuzz \
@@ -83,6 +84,9 @@ tests_fuzz_fcgi_fuzz_LDADD = fcgi/libparts.a $(FUZZ_LIBS)
 
 tests_fuzz_head_fuzz_SOURCES = tests/fuzz/head_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_head_fuzz_LDADD = ws/libparts.a $(FUZZ_LIBS) $(WSLAY_LIBS) $(ZLIB_LIBS)
+
+tests_fuzz_bequest_fuzz_SOURCES = tests/fuzz/bequest_fuzz.c $(FUZZ_MAIN)
+tests_fuzz_bequest_fuzz_LDADD = broker/libbroker.a $(FUZZ_LIBS)
 
 tests_fuzz_handover_fuzz_SOURCES = tests/fuzz/handover_fuzz.c $(FUZZ_MAIN)
 tests_fuzz_handover_fuzz_LDADD = $(FUZZ_LIBS)

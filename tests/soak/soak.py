@@ -362,13 +362,17 @@ class Soak:
         broker = self.daemons["zcast-broker"]
         state = lambda: self.stack.stats()["history"]["state"]
 
+        def limit(size):
+            for pid in broker.pids():  # after an upgrade it has a master
+                run("prlimit", f"--pid={pid}", f"--fsize={size}:unlimited")
+
         def job():
-            run("prlimit", f"--pid={broker.pid}", "--fsize=65536:unlimited")
+            limit(65536)
             try:
                 wait_for(lambda: state() == "failed", "history fails")
                 time.sleep(self.step)
             finally:
-                run("prlimit", f"--pid={broker.pid}", "--fsize=unlimited:unlimited")
+                limit("unlimited")
             wait_for(lambda: state() == "ok", "history goes on")
 
         self.beside(job)
@@ -384,7 +388,7 @@ class Soak:
         ]
         ending = [(f"{name} killed", lambda name=name: self.end(name, kill=True)) for name in OURS]
         ending += [(f"{name} restarted", lambda name=name: self.end(name, kill=False)) for name in OURS]
-        ending += [(f"{name} upgraded", lambda name=name: self.upgrade(name)) for name in ("zcast-fcgi", "zcast-ws")]
+        ending += [(f"{name} upgraded", lambda name=name: self.upgrade(name)) for name in ("zcast-broker", "zcast-fcgi", "zcast-ws")]
         return ending + lasting, lasting
 
     def round(self, faults, share):

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "broker/history/lmdb.h"
+#include "broker/history/memory.h"
 #include "lib/base/clock.h"
 
 #define TOPICS 6
@@ -1019,10 +1020,90 @@ static void s_a_sound_file_is_not_called_damaged (void **state)
 #name "_on_disk", name, NULL, NULL, "" \
     }
 
+/*  Going over to a successor. */
+
+static void s_take_over (s_world_t *self, zc_history_t *heir, zc_topics_t *topics)
+{
+    zc_heirloom_t one;
+    while (zc_history_memory_next (self->history, &one)) {
+        zc_item_t item = {.where = zc_topics_inherit (
+                              topics, (zc_slice_t){one.topic->name, one.topic->len}, true),
+                          .id = one.stored.id,
+                          .expires_ms = one.expires_ms,
+                          .event_at = one.event_at,
+                          .event_len = one.event_len};
+        zmq_msg_init_size (&item.meta, one.stored.meta.len);
+        memcpy (zmq_msg_data (&item.meta), one.stored.meta.at, one.stored.meta.len);
+        zmq_msg_init_size (&item.payload, one.stored.payload.len);
+        if (one.stored.payload.len)
+            memcpy (zmq_msg_data (&item.payload), one.stored.payload.at, one.stored.payload.len);
+        zc_history_memory_add (heir, &item);
+        zmq_msg_close (&item.meta);
+        zmq_msg_close (&item.payload);
+    }
+}
+
+/*  Messages are given while others come and go, at both ends and in between; at the end the heir
+ *  has what the model has. */
+static void s_memory_goes_over (void **state)
+{
+    (void)state;
+    const zc_history_limits_t limits = {300, UINT64_MAX, 100000, 100, UINT64_MAX, 100000};
+    s_world_t *self = s_world (false, 100, limits);
+    zc_history_t *heir = zc_history_memory_heir ();
+    zc_topics_t *topics = zc_topics_new (SIZE_MAX, ZC_ID_NONE, s_evict, heir);
+    size_t gone = 0;
+    for (int step = 0; step < 500; step++)
+        s_put_one (self, s_random (self, TOPICS));
+    zc_history_memory_leave (self->history);
+    for (int round = 0; round < 20; round++) {
+        s_take_over (self, heir, topics);
+        for (int step = 0; step < 40; step++)
+            s_put (self, s_random (self, TOPICS), step % 4 ? 0 : self->now_ms + 1000);
+        self->now_ms += 500;
+        s_quiet (self);
+    }
+    s_take_over (self, heir, topics);
+    const zc_id_t *ids = zc_history_memory_gone (self->history, &gone);
+    assert_true (gone > 300);
+    for (size_t i = 0; i < gone; i++) {
+        assert_true (i == 0 || ids[i - 1] < ids[i]);
+        zc_history_memory_remove (heir, ids[i]);
+    }
+    zc_memory_state_t rest = {.last = self->last, .floor = 7, .trimmed = 9, .position = -1};
+    zc_history_memory_begin (heir, &rest);
+    zc_history_stats_t ours = {0}, theirs = {0};
+    zc_history_stats (self->history, &ours);
+    zc_history_stats (heir, &theirs);
+    assert_int_equal (theirs.messages, ours.messages);
+    assert_int_equal (theirs.bytes, ours.bytes);
+    assert_int_equal (theirs.floor, 7);
+    assert_int_equal (theirs.trimmed, 9);
+    zc_history_memory_stay (self->history);
+    for (unsigned i = 0; i < TOPICS; i++) {
+        zc_topic_t *topic = zc_topics_find (self->topics, s_name (i));
+        zc_topic_t *other = zc_topics_find (topics, s_name (i));
+        zc_stored_t one, two;
+        zc_id_t after = ZC_ID_NONE;
+        while (topic && zc_history_next (self->history, topic, after, &one)) {
+            assert_true (zc_history_next (heir, other, after, &two));
+            assert_int_equal (one.id, two.id);
+            assert_int_equal (one.payload.len, two.payload.len);
+            assert_memory_equal (one.payload.at, two.payload.at, one.payload.len);
+            after = one.id;
+        }
+        assert_false (other && zc_history_next (heir, other, after, &two));
+    }
+    zc_history_destroy (&heir);
+    zc_topics_destroy (&topics);
+    s_end (self);
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (s_memory_against_the_model),
+        cmocka_unit_test (s_memory_goes_over),
         cmocka_unit_test (s_disk_against_the_model),
         BOTH (s_a_purged_topic_is_empty),
         BOTH (s_many_purges_wait),

@@ -399,6 +399,11 @@ TESTS += tests/unit/topics_test
 tests_unit_topics_test_SOURCES = tests/unit/topics_test.c tests/unit/unit.h
 tests_unit_topics_test_LDADD = broker/libbroker.a $(UNIT_LIBS) $(LMDB_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/bequest_test
+TESTS += tests/unit/bequest_test
+tests_unit_bequest_test_SOURCES = tests/unit/bequest_test.c tests/unit/unit.h
+tests_unit_bequest_test_LDADD = broker/libbroker.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/dedup_test
 TESTS += tests/unit/dedup_test
 tests_unit_dedup_test_SOURCES = tests/unit/dedup_test.c tests/unit/unit.h

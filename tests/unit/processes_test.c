@@ -74,7 +74,7 @@ static void s_begin (s_fixture_t *self, unsigned count, int (*worker) (void *, u
     s_pipe = self->pipe[1];
     if (!freopen ("/dev/null", "w", stderr))
         _exit (9);
-    const zc_work_t work = {arg, worker, s_reload, NULL, -1};
+    const zc_work_t work = {arg, worker, s_reload, NULL, false, -1};
     _exit (zc_processes (count, &work));
 }
 
@@ -152,7 +152,7 @@ static void test_one_needs_no_fork (void **state)
         sigaddset (&term, SIGTERM);
         sigprocmask (SIG_BLOCK, &term, NULL);
         raise (SIGTERM);
-        const zc_work_t work = {&status, s_obedient, s_reload, NULL, -1};
+        const zc_work_t work = {&status, s_obedient, s_reload, NULL, false, -1};
         _exit (zc_processes (1, &work));
     }
     s_report_t report;

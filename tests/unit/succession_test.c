@@ -49,6 +49,16 @@ static void test_good (void **state)
     assert_int_equal (self->heirs[0].pid, 123);
     assert_int_equal (self->heirs[1].pid, 0);
     assert_int_equal (self->heirs[1].channel, fds[1]);
+    snprintf (text, sizeof text, "worker 0 - %d", fds[1]);
+    self = s_inherit (text);
+    assert_int_equal (self->role, ZC_SUCCESSION_WORKER);
+    assert_int_equal (self->listener, -1);
+    assert_int_equal (self->predecessor, fds[1]);
+    snprintf (text, sizeof text, "master - 123 %d", fds[0]);
+    self = s_inherit (text);
+    assert_int_equal (self->role, ZC_SUCCESSION_MASTER);
+    assert_int_equal (self->listener, -1);
+    assert_int_equal (self->heirs[0].channel, fds[0]);
     close (fds[0]);
     close (fds[1]);
 }
@@ -62,6 +72,10 @@ static void test_bad (void **state)
         "worker",
         "worker 0",
         "worker 0 900 900",
+        "worker 0 -",
+        "worker 0 - 900",
+        "worker 0 -5 0",
+        "master -",
         "worker -1 0 0",
         "worker 0 0",
         "worker 999 0 0",
