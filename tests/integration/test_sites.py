@@ -14,12 +14,12 @@ from sites import Judge  # noqa: E402
 
 
 # Of the seeds, two that bring a killed broker and a promoted replica; a site that is cut off, a killed broker and a slow link.
-@pytest.mark.parametrize("faults, seed", [("crashes", 42), ("all", 141)])
-def test_the_short_form(faults, seed):
+@pytest.mark.parametrize("faults, seed, more", [("crashes", 42, ["--sentinels"]), ("all", 141, [])])
+def test_the_short_form(faults, seed, more):
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    argv = [SOURCE / "tests/sites/sites.py", "--time=13s", "--clients=12", "--rate=90", "--topics=9", f"--seed={seed}", f"--faults={faults}"]
+    argv = [SOURCE / "tests/sites/sites.py", "--time=13s", "--clients=12", "--rate=90", "--topics=9", f"--seed={seed}", f"--faults={faults}", *more]
     said = run("/usr/bin/python3", *argv, timeout=900, env={"ZCAST_BUILD": str(BUILD), "PYTHONDONTWRITEBYTECODE": "1"}).stdout
     assert "WRONG" not in said and " gaps stated" in said
 

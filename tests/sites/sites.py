@@ -1,7 +1,7 @@
 """Three sites on one log, under faults, for as long as asked: `SITES=10m make sites` (5 min by default). It takes root.
 
 Each site is a host in a network namespace (network.py): a broker, two SSE workers behind nginx, zcast-ws, and a Redis, of which
-one is the master. Messages are published at all sites. Clients on Server-Sent Events and on WebSocket come to any site, move to
+one is the master; with `--sentinels`, a Sentinel. Messages are published at all sites. Clients on Server-Sent Events and on WebSocket come to any site, move to
 others at random, and resume with their last id.
 
 The faults come from a seed. With `--faults=crashes` processes are killed or stand still: then nothing that was acknowledged may be
@@ -30,9 +30,9 @@ from stack import Stack, can_connect, position, run, wait_for  # noqa: E402
 from watchers import SseWatcher, Watchers, WsWatcher  # noqa: E402
 
 SITES = ("a", "b", "c")
-MASTER = "10.77.1.100"  # the address of the Redis that is the master
+MASTER = "10.77.1.100"  # the address that the Redis has which is the master, without Sentinels
 PORTS = {"publish": 5560, "subscribe": 5561, "control": 5562}
-WEB, WS, REDIS = 8080, 8081, 6379
+WEB, WS, REDIS, SENTINEL = 8080, 8081, 6379, 26379
 LIMIT = 180
 SILENCE = 6  # seconds, after which a client takes its connection for dead: heartbeats come each second
 RESEND = 8
@@ -55,14 +55,14 @@ def as_number(id):
 
 class Site:
     def __init__(self, network, name):
-        self.network, self.name, self.daemons = network, name, {}
+        self.network, self.name, self.daemons, self.log = network, name, {}, f"redis://{MASTER}:{REDIS}"
         self.stack = Stack()
         self.wan, self.front = network.address(name, "wan"), network.address(name, "front")
         self.stack.publish_endpoint, self.stack.subscribe_endpoint, self.stack.control_endpoint = (
             f"tcp://{self.wan}:{port}" for port in PORTS.values()
         )
         self.stack.web_port, self.stack.ws_port = WEB, WS
-        self.launch = {"redis": self._redis, "broker": self._broker, "fcgi": self._fcgi, "ws": self._ws, "nginx": self._nginx}
+        self.launch = {"redis": self._redis, "sentinel": self._sentinel, "broker": self._broker, "fcgi": self._fcgi, "ws": self._ws, "nginx": self._nginx}
 
     def inside(self):
         return self.network.inside(self.name)
@@ -80,7 +80,7 @@ class Site:
 
     def _broker(self):
         return self.stack.broker(
-            f"--log=redis://{MASTER}:{REDIS}", "--insecure", "--topic-messages=1000000", "--topic-bytes=256M", "--history-bytes=512M"
+            f"--log={self.log}", "--insecure", "--topic-messages=1000000", "--topic-bytes=256M", "--history-bytes=512M"
         )
 
     def _fcgi(self):
@@ -104,6 +104,22 @@ class Site:
         options = ["--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "yes", "--dir", folder]
         options += ["--repl-diskless-sync-delay", "0", "--repl-timeout", "10"]
         return self.stack.start("redis-server", ["redis-server", "--port", REDIS, *options], ready=self._redis_answers)
+
+    def _sentinel(self):
+        """It keeps its file when it is started again."""
+        path = self.stack.folder / "sentinel.conf"
+        if not path.exists():
+            lines = [f"port {SENTINEL}", "protected-mode no", f"dir {self.stack.folder}", "sentinel resolve-hostnames no"]
+            lines += [f"sentinel monitor zcast {self.network.address(SITES[0], 'wan')} {REDIS} 2"]
+            lines += ["sentinel down-after-milliseconds zcast 1000", "sentinel failover-timeout zcast 4000"]
+            path.write_text("\n".join(lines) + "\n")
+        return self.stack.start("sentinel", ["redis-server", path, "--sentinel"], ready=lambda: can_connect(("127.0.0.1", SENTINEL)))
+
+    def named(self):
+        """The address of the master, by this site's Sentinel."""
+        with self.inside():
+            said = run("redis-cli", "-p", SENTINEL, "sentinel", "get-master-addr-by-name", "zcast", check=False).stdout.split()
+        return said[0] if len(said) == 2 else None
 
     def _redis_answers(self):
         return run("redis-cli", "-p", REDIS, "ping", check=False).stdout.strip() == "PONG"
@@ -300,12 +316,17 @@ class Run:
         self.master = self.sites[0]
 
     def launch(self):
-        self.network.move(MASTER, "a")
-        for kind in ("redis", "broker", "fcgi", "ws", "nginx"):
+        if self.options.sentinels:
+            for site in self.sites:
+                site.log = "redis+sentinel://" + ",".join(f"{each.wan}:{SENTINEL}" for each in self.sites) + "/zcast"
+        else:
+            self.network.move(MASTER, "a")
+        kinds = ["redis", *(["sentinel"] if self.options.sentinels else []), "broker", "fcgi", "ws", "nginx"]
+        for kind in kinds:
             for site in self.sites:
                 site.start(kind)
                 if kind == "redis" and site is not self.master:
-                    site.redis("replicaof", MASTER, REDIS)
+                    site.redis("replicaof", self.address(), REDIS)
         for site in self.sites:
             wait_for(lambda: self.log(site)["state"] == "ok", f"the log at {site.name}")
         topics = self.options.topics
@@ -317,6 +338,21 @@ class Run:
             for _ in range(self.options.clients)
             for kind, path, port in kinds
         ])
+
+    def address(self):
+        """Of the master."""
+        return self.master.wan if self.options.sentinels else MASTER
+
+    def ask_sentinels(self):
+        """Whom two of them name is the master."""
+        named = [site.named() for site in self.sites if "sentinel" in site.daemons and site.daemons["sentinel"].running()]
+        self.master = next((site for site in self.sites if named.count(site.wan) >= 2), self.master)
+        return self.master
+
+    def follow(self, site):
+        """A Redis that was away is a replica. Sentinels see to that themselves."""
+        if not self.options.sentinels:
+            site.redis("replicaof", MASTER, REDIS)
 
     def log(self, site):
         return site.stack.stats()["log"]
@@ -380,14 +416,17 @@ class Run:
         time.sleep(duration)
 
     def promote(self, site):
-        """A replica becomes the master, and has its address; the others follow it."""
+        """A replica becomes the master, and has its address; the others follow it. With Sentinels, the one that they choose does."""
+        old = self.master
+        if self.options.sentinels:
+            wait_for(lambda: self.ask_sentinels() is not old, "Sentinels name another master", LIMIT / 2)
+            return
         site.redis("replicaof", "no", "one")
         self.network.move(MASTER, site.name)
-        old, self.master = self.master, site
+        self.master = site
         for other in self.sites:
             if other is not site and other is not old:
                 other.redis("replicaof", MASTER, REDIS)
-        return old
 
     def master_killed(self, site, _, duration):
         self.killed(self.master, "redis", duration)
@@ -398,7 +437,7 @@ class Run:
     def replica_killed(self, site, _, duration):
         if site is not self.master:
             self.killed(site, "redis", duration)
-            site.redis("replicaof", MASTER, REDIS)
+            self.follow(site)
 
     def master_replaced(self, site, _, duration):
         if site is self.master:
@@ -409,7 +448,7 @@ class Run:
         time.sleep(duration)
         old.forget("redis")
         old.start("redis")
-        old.redis("replicaof", MASTER, REDIS)
+        self.follow(old)
 
     # -- faults of the network
 
@@ -433,7 +472,7 @@ class Run:
         self.promote(next(each for each in self.sites if each is not old))
         time.sleep(duration / 2)
         self.network.mend(old.name)
-        old.redis("replicaof", MASTER, REDIS)
+        self.follow(old)
 
     def faults(self):
         """(its name, job, of what, seconds that it lasts at most)."""
@@ -446,6 +485,8 @@ class Run:
             ("Redis master replaced", self.master_replaced, None, 4),
             ("Redis replica killed", self.replica_killed, None, 3),
         ]
+        if self.options.sentinels:
+            crashes += [("Sentinel killed", self.killed, "sentinel", 3), ("Sentinel stands still", self.paused, "sentinel", 5)]
         if self.options.faults == "crashes":
             return crashes
         cut = min(40, self.options.time / 6)
@@ -474,7 +515,7 @@ class Run:
                 break
             print(f"{self.elapsed():7.1f} s  {name} at {site.name}, {duration:.1f} s", flush=True)
             self.done.append(name)
-            self.beside(lambda: job(site, what, duration))
+            self.beside(lambda: (self.options.sentinels and self.ask_sentinels(), job(site, what, duration)))
             self.flow(pause)
         return self.judge()
 
@@ -490,7 +531,9 @@ class Run:
     def logged(self):
         """{(position, number)}: what the log has."""
         found, after = set(), "-"
-        with self.master.inside(), redis.Redis(host=MASTER, port=REDIS) as link:
+        if self.options.sentinels:
+            self.ask_sentinels()
+        with self.master.inside(), redis.Redis(host=self.address(), port=REDIS) as link:
             while page := link.xrange("{zcast}:log", after, count=10000):
                 found.update((as_number(id), int(fields[b"p"])) for id, fields in page if b"m" in fields)
                 after = f"({page[-1][0].decode()}"
@@ -588,6 +631,7 @@ def main():
     parser.add_argument("--rate", type=int, default=1000, help="messages a second (default: %(default)s)")
     parser.add_argument("--topics", type=int, default=50)
     parser.add_argument("--faults", choices=("crashes", "all"), default="all")
+    parser.add_argument("--sentinels", action="store_true", help="three Sentinels promote; else the test does, by moving an address")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     reason = why_not()
