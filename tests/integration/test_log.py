@@ -263,6 +263,65 @@ def test_redis_comes_back_without_its_end_under_two_brokers(both, older):
         assert position(end[2]) < position(history(each)[0][0][1])
 
 
+class Older:
+    """A broker with an earlier script, which is loaded beside ours: what it asks, as it asked it then."""
+
+    def __init__(self, stack):
+        self.stack, self.batch, self.sequence = stack, 0, 0
+        self.script = (SOURCE / "tests/integration/older_log.lua").read_text()
+
+    def ask(self, verb, *arguments):
+        server = client(self.stack)
+        keys = [f"{{zcast}}:{part}" for part in ("log", "state", "names", "older", "brokers")]
+        sha = server.script_load(self.script)
+        return server.evalsha(sha, 5, *keys, verb, "older", server.info()["run_id"], *arguments)
+
+    def join(self, last="0-0", number=0):
+        state = client(self.stack).hgetall(STATE)
+        limits = [state[name] for name in (b"window", b"names", b"messages", b"age", b"bytes")]
+        again = int(number > 0)
+        words = [state[b"settings"], state[b"line"], last, last, number, *limits, again, self.batch, 0, number, last]
+        answer = self.ask("join", "2", *words)
+        assert answer[0] == b"ok", answer
+        return answer
+
+    def append(self, text, repeat=False):
+        if not repeat:
+            self.batch += 1
+            self.sequence += 1
+        return self.ask("append", self.batch, 0, f"older {self.sequence}\nt\nx: 1\n", text, "")
+
+
+def test_a_broker_of_an_earlier_version(logged):
+    """Both append to one log and read each other's entries, before and after Redis has lost all of it."""
+    stack = logged
+    server = stack.daemons[-1]
+    stack.use_log()
+    older = Older(stack)
+
+    def kept(*texts):
+        wait_for(lambda: [text for text, _ in history(stack)[0]] == [*texts], f"history has {texts}")
+
+    stack.publish("t", "one")
+    older.join()
+    assert older.append("two") == older.append("two", repeat=True)
+    kept("one", "two")
+    stack.publish("t", "three")
+    kept("one", "two", "three")
+    (last, number, _), before = entries(stack)[-1], history(stack)[0]
+    server.kill()
+    restart_redis(stack)
+    wait_for(lambda: client(stack).hget(STATE, "settings"), "the log is made anew")
+    older.join(last.decode(), number)
+    wait_for(lambda: client(stack).hget(STATE, "run") == client(stack).info()["run_id"].encode(), "the log is open", LIMIT * 2)
+    assert history(stack)[0] == before
+    older.join(last.decode(), number)
+    assert older.append("four")[0] == b"ok"
+    stack.publish("t", "five")
+    kept("one", "two", "three", "four", "five")
+    assert stack.stats()["log"]["jumps"] == 0
+
+
 def test_a_broker_with_other_limits_is_refused(both):
     both[0].use_log()
     refused(both[1], "other limits than this broker", "--topic-messages=10")
