@@ -35,8 +35,8 @@ TOPICS = 10
 RATE = 10  # messages a second of each topic
 LIMIT = 120
 OURS = ("zcast-broker", "zcast-fcgi", "zcast-ws", "zcast-redis")
-# What may grow without being a leak: MiB beside a share of what is there; descriptors, threads.
-ALLOWED = {"memory": (1.0, 0.05), "descriptors": (5, 0), "threads": (1, 0)}
+# What may grow without being a leak: MiB beside a share of what is there; descriptors, threads. An upgraded broker has a master.
+ALLOWED = {"memory": (1.0, 0.05), "descriptors": (10, 0), "threads": (2, 0)}
 WARM = 600  # seconds; in a shorter run memory is still on its way to its level, and only much growth says anything
 
 
