@@ -1,8 +1,8 @@
 /*  busy.c - see busy.h.
  *
  *  Within a window counts only grow. So the topics with the highest counts are found while they are
- *  counted: a topic whose count comes to be higher than the lowest of those listed takes its place. A
- *  message on a topic that is listed, or whose count isn't high enough, costs an addition and two
+ *  counted: a topic whose count comes to be higher than the lowest of those listed takes its place.
+ * A message on a topic that is listed, or whose count isn't high enough, costs an addition and two
  *  comparisons, however many topics there are. Rejected: a look at all topics once in a while, of
  *  which there may be a million; a sketch with estimates, since a topic has room for its count. */
 #include "broker/busy.h"
@@ -26,8 +26,8 @@ typedef struct {
 struct zc_busy {
     s_listed_t top[ZC_BUSY_MAX];
     size_t size;
-    uint32_t lowest; /* no count of `top` is lower; 0 while there is room */
-    uint32_t window; /* its number; topics with another one haven't been counted yet */
+    uint32_t lowest;   /* no count of `top` is lower; 0 while there is room */
+    uint32_t window;   /* its number; topics with another one haven't been counted yet */
     uint64_t began_ms; /* 0: at the first tick */
     s_result_t results[ZC_BUSY_MAX]; /* of the window before */
     size_t result_count;

@@ -1,5 +1,5 @@
-/*  busy.h - the topics on which most is published: an exact count of each topic's messages in a window
- *  of ten seconds, and the topics with the highest counts. No I/O. */
+/*  busy.h - the topics on which most is published: an exact count of each topic's messages in a
+ * window of ten seconds, and the topics with the highest counts. No I/O. */
 #ifndef ZC_BUSY_H
 #define ZC_BUSY_H
 
@@ -26,7 +26,8 @@ void zc_busy_forget (zc_busy_t *self, const zc_busy_mark_t *topic);
  *  second. */
 void zc_busy_tick (zc_busy_t *self, uint64_t now_ms);
 
-/*  The topic with this index in the last whole window, from 0, the busiest first. False at the end. */
+/*  The topic with this index in the last whole window, from 0, the busiest first. False at the end.
+ */
 typedef struct {
     zc_slice_t topic; /* borrowed until the next tick */
     double rate;      /* messages a second */

@@ -289,6 +289,7 @@ function showPopular(state) {
 /** Why a client didn't get something, by the word in a report (lib/engine/incidents.h). */
 const REASONS = {
   slow: 'disconnected: it was further behind than max-lag',
+  ended: 'disconnected: an operator wanted it',
   held: 'disconnected: max-held was reached, and it was further behind than others',
   skipped: 'gap: it was slow, and was led to the newest message',
   history: 'gap: history no longer had the messages',
@@ -333,11 +334,39 @@ function showLog(state) {
   fill($('log-state'), 'State of the log', [['what', true], ['now', true]], rows, '');
 }
 
+let leaving; // the client that the dialog asks about
+
+function dropButton(one) {
+  if (!/^[0-9a-f]{16}$/.test(one.id ?? '')) return '–'; // a worker of an earlier version
+  const name = `${one.client}, connection ${one.id}`;
+  return button('Disconnect', `Disconnect ${name}`, `drop ${one.id}`, () => {
+    leaving = { id: one.id, name };
+    $('drop-what').textContent = name;
+    $('drop').returnValue = 'no';
+    $('drop').showModal();
+  });
+}
+
+/** The worker that has the client is told by the broker. */
+async function drop() {
+  const { id, name } = leaving;
+  const note = $('slow-note');
+  if ($('drop').returnValue !== 'yes') return;
+  try {
+    await send('POST', `/console/drop?client=${id}`);
+    note.textContent = `Told to disconnect: ${name}`;
+    note.className = 'hint';
+  } catch (error) {
+    note.textContent = error.message;
+    note.className = 'hint bad';
+  }
+}
+
 function showSlow(state) {
   const rows = workersOf(state).flatMap(([name, report]) =>
-    (report.slow ?? []).map((one) => [String(one.client), name, String(one.transport), bytes(one.lag), one.blocked ? 'blocked' : 'takes bytes', String(one.topic ?? '–')]),
+    (report.slow ?? []).map((one) => [String(one.client), name, String(one.transport), bytes(one.lag), one.blocked ? 'blocked' : 'takes bytes', String(one.topic ?? '–'), dropButton(one)]),
   );
-  fill($('slow'), 'Slow clients', [['client'], ['program'], ['transport'], ['behind'], ['socket'], ['topic']], rows, 'No client is behind.');
+  fill($('slow'), 'Slow clients', [['client'], ['program'], ['transport'], ['behind'], ['socket'], ['topic'], ['by hand']], rows, 'No client is behind.');
 }
 
 /** Each counter that says that somebody didn't get something, and what it means. */
@@ -393,13 +422,15 @@ function show(state) {
 
 /*  ---------------------------------------------------------------- requests */
 
-/** @param {string} path */
-async function get(path) {
-  const response = await fetch(path, { headers: { authorization: `Bearer ${token}`, accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(10000) });
+/** @param {string} method @param {string} path */
+async function send(method, path) {
+  const response = await fetch(path, { method, headers: { authorization: `Bearer ${token}`, accept: 'application/json' }, cache: 'no-store', signal: AbortSignal.timeout(10000) });
   if (response.ok) return response.json();
   const said = await response.json().catch(() => ({}));
   throw Object.assign(new Error(said.message ?? `the server says ${response.status}`), { status: response.status });
 }
+
+const get = (path) => send('GET', path);
 
 function status(text, bad) {
   if ($('status').textContent !== text) $('status').textContent = text;
@@ -604,7 +635,7 @@ function showPage(page) {
     one.base64 === undefined ? one.data.slice(0, 200) : 'not text',
     button('Look', `Look at ${one.id}`, `look ${one.id}`, (event) => openMessage(one.id, event.currentTarget)),
   ]);
-  fill($('messages'), `Messages of ${browsed.topic}`, [['published'], ['id'], ['event'], ['size'], ['message', true], ['']], rows, 'History has no message here.');
+  fill($('messages'), `Messages of ${browsed.topic}`, [['published'], ['id'], ['event'], ['size'], ['message', true], ['by hand']], rows, 'History has no message here.');
   const oldest = page.messages[0];
   $('older').disabled = !oldest;
   $('newer').disabled = page.remaining === 0;
@@ -771,7 +802,7 @@ async function copy(text) {
   }
 }
 
-async function send() {
+async function publish() {
   const answer = $('published');
   try {
     const response = await fetch(publishAddress(), {
@@ -822,7 +853,7 @@ on('ask', 'submit', () => {
 });
 on('forget', 'click', () => close(''));
 on('listen', 'submit', () => start(namesGiven()));
-on('publish', 'submit', send);
+on('publish', 'submit', publish);
 on('pause', 'click', pause);
 on('clear', 'click', () => $('log').replaceChildren());
 on('filter', 'input', () => {
@@ -830,6 +861,7 @@ on('filter', 'input', () => {
 });
 on('topic-filter', 'input', showTopics);
 on('refresh', 'click', listTopics);
+on('drop', 'close', drop);
 on('browse', 'submit', newest);
 on('older', 'click', older);
 on('newer', 'click', newer);

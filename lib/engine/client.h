@@ -77,7 +77,6 @@ struct zc_client {
     bool blocked;          /* its socket would block; want_write is on; rounds.c's */
     bool leaving;          /* gone was called */
     uint16_t asked_ms;     /* when it came, in 16 bits; 0: its first byte was sent */
-    uint32_t number;       /* by which people know it; the hub's, given when it joins */
     int fd;                /* the transport's; -1: none */
     zc_node_t named;       /* in the worker's registry; registry.c's */
 };

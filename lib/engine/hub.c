@@ -428,6 +428,14 @@ size_t zc_hub_clients_of (const zc_hub_t *self, zc_slice_t topic)
     return found ? zc_subscription_clients (found) : 0;
 }
 
+void zc_hub_note_end (zc_hub_t *self, const zc_client_t *client)
+{
+    const zc_slice_t *topics;
+    size_t count = zc_hub_topics (client, &topics);
+    zc_incidents_add (&self->shared.incidents, ZC_LOSS_ENDED, self->shared.now_ms,
+                      count ? topics[0] : (zc_slice_t){"", 0}, client);
+}
+
 const zc_incidents_t *zc_hub_incidents (const zc_hub_t *self)
 {
     return &self->shared.incidents;

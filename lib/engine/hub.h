@@ -137,6 +137,8 @@ typedef struct {
 size_t zc_hub_popular (const zc_hub_t *self, zc_popular_t *popular, size_t max);
 /*  How many clients have this topic by its name. */
 size_t zc_hub_clients_of (const zc_hub_t *self, zc_slice_t topic);
+/*  Notes that an operator ends the client's connection. */
+void zc_hub_note_end (zc_hub_t *self, const zc_client_t *client);
 /*  What clients didn't get (borrowed). */
 const zc_incidents_t *zc_hub_incidents (const zc_hub_t *self);
 

@@ -14,7 +14,7 @@ const char *zc_loss_name (zc_loss_t kind)
     static const char *const names[ZC_LOSS_KINDS] = {
         [ZC_LOSS_SLOW] = "slow",       [ZC_LOSS_HELD] = "held",       [ZC_LOSS_SKIPPED] = "skipped",
         [ZC_LOSS_HISTORY] = "history", [ZC_LOSS_UNKNOWN] = "unknown", [ZC_LOSS_AHEAD] = "ahead",
-        [ZC_LOSS_LINE] = "line",
+        [ZC_LOSS_LINE] = "line",       [ZC_LOSS_ENDED] = "ended",
     };
     return names[kind];
 }

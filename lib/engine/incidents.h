@@ -7,8 +7,9 @@
 
 typedef enum {
     /*  Clients that were disconnected. */
-    ZC_LOSS_SLOW, /* by its own limit */
-    ZC_LOSS_HELD, /* by the limit of all */
+    ZC_LOSS_SLOW,  /* by its own limit */
+    ZC_LOSS_HELD,  /* by the limit of all */
+    ZC_LOSS_ENDED, /* by an operator */
     /*  Gaps that clients were told of. */
     ZC_LOSS_SKIPPED, /* it was slow, and was led to the newest message */
     ZC_LOSS_HISTORY, /* history no longer had the messages */

@@ -618,7 +618,7 @@ static void s_welcome (zc_client_t *client, zc_channel_t *channel)
     zc_shared_t *shared = zc_channel_shared (channel);
     zc_channel_add (channel, client);
     s_count (shared, zc_channel_encoding (channel)->name, 1);
-    client->number = (uint32_t)++shared->stats.clients_total;
+    shared->stats.clients_total++;
 }
 
 void zc_join_come (zc_client_t *client, zc_channel_t *channel, zc_slice_t last_id)

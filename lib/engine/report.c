@@ -64,7 +64,6 @@ static void s_add_slow (json_t *report, zc_hub_t *hub)
         zc_client_id_format (zc_client_id (clients[i]), id);
         json_object_set_new (row, "id", json_string (id));
         json_object_set_new (row, "client", json_string (name));
-        json_object_set_new (row, "number", s_integer (clients[i]->number));
         json_object_set_new (row, "transport", json_string (clients[i]->transport->name));
         json_object_set_new (row, "lag", s_integer (zc_client_lag (clients[i])));
         json_object_set_new (row, "blocked", json_boolean (clients[i]->blocked));

@@ -1,5 +1,6 @@
-/*  report.h - the lists in a worker's report: clients by encoding, the topics that most clients have, slow
- *  clients, and what clients didn't get. All are bounded, so that the report is. No I/O. */
+/*  report.h - the lists in a worker's report: clients by encoding, the topics that most clients
+ * have, slow clients, and what clients didn't get. All are bounded, so that the report is. No I/O.
+ */
 #ifndef ZC_ENGINE_REPORT_H
 #define ZC_ENGINE_REPORT_H
 

@@ -372,6 +372,7 @@ static void s_drop (void *arg, const zc_instruction_t *instruction)
     client->transport->describe (client, name, sizeof name);
     zc_info (ZC_EVENT ("client.ended client", "%s: its connection ends: an operator wants it"),
              name);
+    zc_hub_note_end (self->hub, client);
     client->transport->gone (client, ZC_GONE_DROPPED);
 }
 

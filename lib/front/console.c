@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "lib/base/base64.h"
+#include "lib/base/log.h"
 #include "lib/front/inquiry.h"
 #include "lib/front/keeper.h"
 #include "lib/front/pages.h"
 #include "lib/front/ticker.h"
 #include "lib/wire/encoding.h"
+#include "lib/wire/instruction.h"
 #include "lib/wire/selector.h"
 
 /*  ---------------------------------------------------------------- the page */
@@ -64,8 +66,9 @@ static void s_open_zcast (zc_exchange_t *exchange)
 
 /*  ---------------------------------------------------------------- figures */
 
-/*  Whether the token is one for the console; false after the refusal. In open mode, too. */
-static bool s_may (zc_exchange_t *exchange)
+/*  Whether the token is one for the console: to look at it (SUBSCRIBE), or to act (PUBLISH). False
+ *  after the refusal. In open mode, too. */
+static bool s_has (zc_exchange_t *exchange, zc_grant_t grant)
 {
     static const char name[] = ZC_CONSOLE_TOPIC;
     const zc_rights_t *rights = exchange->subject;
@@ -74,20 +77,30 @@ static bool s_may (zc_exchange_t *exchange)
         return false;
     if (!rights) {
         denial.status = 401;
-        denial.text =
-            "a token is needed, with " ZC_CONSOLE_TOPIC " among its topics to subscribe to";
+        denial.text = grant == ZC_GRANT_SUBSCRIBE ? "a token is needed, with " ZC_CONSOLE_TOPIC
+                                                    " among its topics to subscribe to"
+                                                  : "a token is needed, with " ZC_CONSOLE_TOPIC
+                                                    " among its topics to publish to";
         denial.value = zc_access_challenge (ZC_TOKEN_OK);
-    } else if (!zc_grants_name (zc_rights_identity (rights)->grants, ZC_GRANT_SUBSCRIBE,
+    } else if (!zc_grants_name (zc_rights_identity (rights)->grants, grant,
                                 (zc_slice_t){name, sizeof name - 1})) {
         denial.status = 403;
         denial.code = "forbidden";
-        denial.text = "the token isn't for the console: it doesn't name " ZC_CONSOLE_TOPIC
-                      " itself among its topics to subscribe to";
+        denial.text = grant == ZC_GRANT_SUBSCRIBE
+                          ? "the token isn't for the console: it doesn't name " ZC_CONSOLE_TOPIC
+                            " itself among its topics to subscribe to"
+                          : "the token doesn't allow that: it doesn't name " ZC_CONSOLE_TOPIC
+                            " itself among its topics to publish to";
         denial.value = "Bearer error=\"insufficient_scope\"";
     }
     if (denial.status)
         zc_exchange_refuse_by (exchange, &denial);
     return !denial.status;
+}
+
+static bool s_may (zc_exchange_t *exchange)
+{
+    return s_has (exchange, ZC_GRANT_SUBSCRIBE);
 }
 
 void zc_console_write_topics (zc_buf_t *out, zc_slice_t kept, bool more)
@@ -298,6 +311,66 @@ static void s_open_live (zc_exchange_t *exchange)
         zc_ticker_stream (exchange);
 }
 
+/*  ---------------------------------------------------------------- ending a connection */
+
+/*  Returns false where the query names no client. */
+static bool s_client (zc_slice_t query, uint64_t *client)
+{
+    zc_slice_t name, value;
+    *client = 0;
+    while (zc_query_next (&query, &name, &value))
+        if (zc_slice_is (name, "client") && zc_client_id_parse (value, client) != 0)
+            return false;
+    return *client != 0;
+}
+
+static void s_answer_drop (zc_exchange_t *exchange, const zc_answer_t *answer)
+{
+    zc_response_t response;
+    if (answer->kind != ZC_OK) {
+        zc_exchange_refuse (exchange, 503, "broker", "the broker doesn't take it now");
+        return;
+    }
+    zc_response_init (&response, 200);
+    zc_response_say (&response, "Content-Type", "application/json");
+    zc_response_say (&response, "Cache-Control", "no-store");
+    zc_buf_adds (&response.body, "{\"told\":true}\n");
+    zc_exchange_answer (exchange, &response);
+    zc_response_clear (&response);
+}
+
+/*  A browser sends cookies by itself, also for a page that isn't the console. */
+static bool s_may_act (zc_exchange_t *exchange)
+{
+    if (!s_has (exchange, ZC_GRANT_PUBLISH))
+        return false;
+    bool by_cookie = zc_rights_identity (exchange->subject)->by_cookie;
+    if (by_cookie)
+        zc_exchange_refuse (exchange, 403, "token", "the token has to come in Authorization");
+    return !by_cookie;
+}
+
+static void s_open_drop (zc_exchange_t *exchange)
+{
+    zc_instruction_t instruction = {.kind = ZC_INSTRUCTION_DROP};
+    zc_buf_t text = ZC_BUF_INIT;
+    char id[ZC_CLIENT_ID_SIZE];
+    if (!s_may_act (exchange))
+        return;
+    if (!s_client (exchange->request.query, &instruction.client)) {
+        zc_exchange_refuse (exchange, 400, "client",
+                            "client: the id of a connection, 16 hexadecimal digits");
+        return;
+    }
+    zc_client_id_format (instruction.client, id);
+    zc_info (ZC_EVENT ("console.drop subject client", "console: %s wants connection %s to end"),
+             zc_rights_identity (exchange->subject)->subject, id);
+    zc_instruction_write (&instruction, &text);
+    zc_ask_t ask = {.verb = ZC_INSTRUCT, .json = {(const char *)text.data, text.len}};
+    zc_inquiry_ask (exchange, &ask, s_answer_drop);
+    zc_buf_clear (&text);
+}
+
 #define S_READS ZC_METHOD_GET | ZC_METHOD_HEAD
 
 void zc_console_open (zc_front_t *front)
@@ -314,6 +387,8 @@ void zc_console_open (zc_front_t *front)
         .name = "console", .methods = S_READS, .open = s_open_history, .gone = zc_inquiry_gone};
     static const zc_door_t live = {
         .name = "console", .methods = S_READS, .streams = true, .stays = true, .open = s_open_live};
+    static const zc_door_t drop = {
+        .name = "console", .methods = ZC_METHOD_POST, .open = s_open_drop, .gone = zc_inquiry_gone};
     zc_front_open (front, "/console", &page);
     zc_front_open (front, "/console/app.js", &app);
     zc_front_open (front, "/console/style.css", &style);
@@ -322,4 +397,5 @@ void zc_console_open (zc_front_t *front)
     zc_front_open (front, "/console/topics", &topics);
     zc_front_open (front, "/console/history", &history);
     zc_front_open (front, "/console/live", &live);
+    zc_front_open (front, "/console/drop", &drop);
 }

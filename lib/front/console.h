@@ -7,9 +7,11 @@
  *  /console/topics: the first topics of history, with what is kept of each.
  *  /console/live: a stream of what /console/state says, every two seconds (ticker.h).
  *  /console/history?topic=…: a page of a topic's messages, for who may subscribe to it.
+ *  POST /console/drop?client=…: ends a connection, of any worker.
  *
  *  These need a token that has ZC_CONSOLE_TOPIC itself among the topics to subscribe to: no
- *  prefix stands for it, so a token for all topics isn't one for the console. */
+ *  prefix stands for it, so a token for all topics isn't one for the console. To act (drop)
+ *  a token needs it among those to publish to. */
 #ifndef ZC_CONSOLE_H
 #define ZC_CONSOLE_H
 

@@ -1,9 +1,9 @@
 /*  ticker.c - see ticker.h.
  *
- *  Each process has a topic of its own. With one topic for all, each of them would get the figures of
- *  every other one, and with a log those of other brokers, too. Rejected: bytes that are added to each
- *  client's stream past its feed, for which this file would have to know of chunks, slow clients and
- *  upgrades. */
+ *  Each process has a topic of its own. With one topic for all, each of them would get the figures
+ * of every other one, and with a log those of other brokers, too. Rejected: bytes that are added to
+ * each client's stream past its feed, for which this file would have to know of chunks, slow
+ * clients and upgrades. */
 #include "lib/front/ticker.h"
 
 #include <stdio.h>

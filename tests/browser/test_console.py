@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from stack import BUILD, wait_for
+from test_instructions import Stuck, assert_dropped, ids
 from test_page import AXE, emulate
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
@@ -16,8 +17,8 @@ def console(stack, browser, tmp_path):
     key.write_text("k" * 48)
     key.chmod(0o600)
     stack.broker()
-    stack.ws("--console", "--tokens=all", f"--token-keys={key}").wait_log("broker: connected")
-    words = ["token", "make", "--key", key, "--subscribe", "$zcast/console", "--subscribe", "*", "--publish", "*"]
+    stack.ws("--console", "--tokens=all", f"--token-keys={key}", "--max-lag=64M").wait_log("broker: connected")
+    words = ["token", "make", "--key", key, "--subscribe", "$zcast/console", "--subscribe", "*", "--publish", "*", "--publish", "$zcast/console"]
     stack.token = subprocess.run([BUILD / "tools/zmq", *map(str, words)], capture_output=True, text=True, check=True).stdout.strip()
     wait_for(lambda: stack.stats()["workers"], "a report")
     return stack
@@ -171,7 +172,7 @@ def test_topics(console, browser):
     assert browser.errors() == []
 
 
-def ids(browser):
+def positions(browser):
     return browser.js("return [...document.querySelectorAll('#messages tbody tr')].map((row) => row.cells[1]?.textContent).filter(Boolean)")
 
 
@@ -184,25 +185,25 @@ def test_history(console, browser):
     browser.wait_js("return [...document.querySelectorAll('#topics tbody tr')].some((row) => row.cells[0].textContent === 'news')")
     browser.js("[...document.querySelectorAll('#topics tbody tr')].find((row) => row.cells[0].textContent === 'news').querySelectorAll('button')[1].click()")
     browser.wait_js("return document.querySelectorAll('#messages tbody tr').length > 10")
-    newest = ids(browser)
+    newest = positions(browser)
     found = newest[::-1]
     while found[0] != said[0]:
-        had = ids(browser)
+        had = positions(browser)
         browser.js("document.querySelector('#older').click()")
-        wait_for(lambda: ids(browser) != had and ids(browser), "an older page")
-        page = ids(browser)
+        wait_for(lambda: positions(browser) != had and positions(browser), "an older page")
+        page = positions(browser)
         assert 0 < len(page) <= 50
         found = page[::-1] + found
     assert found == said
     browser.js("document.querySelector('#older').click()")
     browser.wait_js("return document.querySelector('#history-note').textContent === 'There are no older ones'")
-    last = ids(browser)[0]
+    last = positions(browser)[0]
     browser.js("document.querySelector('#newer').click()")
-    wait_for(lambda: ids(browser)[-1:] == [said[said.index(last) + 1]], "the page behind")
+    wait_for(lambda: positions(browser)[-1:] == [said[said.index(last) + 1]], "the page behind")
     # one of them
     browser.js("document.querySelector('#messages button').focus(); document.querySelector('#messages button').click()")
     browser.wait_js("return !document.querySelector('#message').hidden")
-    shown = ids(browser)[0]
+    shown = positions(browser)[0]
     assert browser.js("return document.querySelector('#message-text').textContent") == f"number {said.index(shown)} <b>"
     assert "event: report" in browser.js("return document.querySelector('#message-headers').textContent")
     assert browser.js("return document.activeElement.id") == "message-title"
@@ -225,7 +226,7 @@ def test_history(console, browser):
     again = browser.wait_js("return copied.length === 3 && copied[2]")
     subprocess.run(["sh", "-c", again.replace("curl ", "curl -sSf ", 1)], env=shell, capture_output=True, check=True)
     browser.js("document.querySelector('#browse').requestSubmit()")
-    wait_for(lambda: len(ids(browser)) == 2, "it was published again")
+    wait_for(lambda: len(positions(browser)) == 2, "it was published again")
     # a topic that has none
     browser.js("document.querySelector('#history-topic').value = 'nothing'; document.querySelector('#browse').requestSubmit()")
     browser.wait_js("return document.querySelector('#history-note').textContent.includes('no message')")
@@ -239,6 +240,29 @@ def test_gap_and_its_reason(console, browser):
     browser.js("fetch('/events?topic=gone&last-event-id=unheard', { headers: { authorization: 'Bearer ' + sessionStorage.getItem('zcast.console.token') } })")
     browser.wait_js("return [...document.querySelectorAll('#incidents tbody tr')].some((row) => row.textContent.includes('does not know') && row.textContent.includes('gone'))")
     browser.wait_js("return [...document.querySelectorAll('#losses tbody tr')].some((row) => row.textContent.includes('does not know'))")
+    assert browser.errors() == []
+
+
+def test_disconnect(console, browser):
+    """A slow client is shown, and disconnected once that was confirmed."""
+    client = Stuck(console.ws_port, f"GET /events?topic=t HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {console.token}\r\n\r\n".encode())
+    enter(console, browser)
+    wait_open(browser)
+    ids(console, "ws.0", 1)
+    press = "document.querySelector('#slow button')?.click(); return document.querySelector('#drop').open"
+    browser.wait_js(press)
+    assert browser.js("return document.activeElement.id") == "drop-no"
+    browser.js(AXE.read_text())
+    violations = browser.js("return (await axe.run(document, { resultTypes: ['violations'] })).violations.map(({ id, nodes }) => [id, nodes.length])")
+    assert violations == []
+    browser.js("document.querySelector('#drop-no').click()")
+    assert not browser.js("return document.querySelector('#drop').open")
+    browser.wait_js(press)
+    browser.js("document.querySelector('#drop-yes').click()")
+    browser.wait_js("return document.querySelector('#slow-note').textContent.startsWith('Told to disconnect')")
+    assert_dropped(client.rest())
+    browser.wait_js("return document.querySelector('#incidents').textContent.includes('an operator wanted it')")
+    browser.wait_js("return document.querySelector('#slow').textContent.includes('No client is behind')")
     assert browser.errors() == []
 
 
@@ -291,6 +315,10 @@ def test_axe_finds_nothing(console, browser, width, media):
             listen(browser, console, "a")
             console.publish("a", "here")
             wait_for(lambda: log(browser) == ["here"], "a message is shown")
+            browser.js("document.querySelector('#history-topic').value = 'a'; document.querySelector('#browse').requestSubmit()")
+            browser.wait_js("return document.querySelector('#messages button') !== null")
+            browser.js("document.querySelector('#messages button').click()")
+            browser.wait_js("return !document.querySelector('#message').hidden")
         else:
             browser.open(f"http://127.0.0.1:{console.ws_port}/console")
             browser.wait_js("return document.querySelector('#token')")

@@ -5,6 +5,7 @@ import json
 import pytest
 from stack import SseClient, wait_for
 from test_access import CARRIERS, Doors, secret, token  # noqa: F401 (a fixture)
+from test_instructions import assert_dropped, ids, stream
 
 NAME = "$zcast/console"
 PAGES = {"/console": "text/html", "/console/app.js": "text/javascript", "/console/style.css": "text/css", "/console/zcast.js": "text/javascript"}
@@ -159,6 +160,39 @@ def calm(stack):
     published, reports = stack.stats()["published"], stack.stats()["requests"]["REPORT"]
     stack.wait_stats(lambda stats: stats["requests"]["REPORT"] >= reports + 2, "more reports")
     return stack.stats()["published"] == published
+
+
+@pytest.mark.parametrize("mode", ["open", "all"])
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_drop(stack, secret, carrier, mode):  # noqa: F811
+    """A slow client is disconnected, whichever worker has it, by who may act, and by nobody else."""
+    one = doors(stack, f"--token-keys={secret}", "--console", f"--tokens={mode}", "--max-lag=64M", "--access=t=public")
+    looks = token(secret, "--subscribe", NAME, "--subscribe", "*", "--publish", "*")
+    acts = token(secret, "--subscribe", NAME, "--publish", NAME, "--subject", "ann")
+    client = stream(stack.ws_port)
+    other = SseClient(f"http://127.0.0.1:{stack.ws_port}/events?topic=t")
+    (id,) = ids(stack, "ws.0", 1)
+    path = f"/console/drop?client={id}"
+    assert one.get(carrier, path, bearer(acts))[0] == 405
+    assert one.get(carrier, path, method="POST")[0] == 401
+    for headers in bearer(looks), {"Cookie": f"zcast_token={acts}"}:
+        status, _, body = one.get(carrier, path, headers, method="POST")
+        assert status == 403, body
+    for query in "", "?client=", "?client=1", f"?client={'0' * 16}", f"?client={id}&client=x":
+        status, _, body = one.get(carrier, f"/console/drop{query}", bearer(acts), method="POST")
+        assert status == 400 and json.loads(body)["code"] == "client", query
+    assert one.get(carrier, "/console/drop?client=00000000deadbeef", bearer(acts), method="POST")[0] == 200
+    assert "an operator wants it" not in one.ws.log()
+    status, _, body = one.get(carrier, path, bearer(acts), method="POST")
+    assert status == 200 and json.loads(body) == {"told": True}
+    assert_dropped(client.rest())
+    program = one.fcgi if carrier == "fcgi" else one.ws
+    assert f"console: ann wants connection {id} to end" in program.log()
+    report = stack.wait_report("ws.0", lambda report: report["losses"]["ended"] == 1, "it is told why")
+    assert report["incidents"][0]["reason"] == "ended" and report["incidents"][0]["topic"] == "t"
+    stack.publish("t", "still there")
+    other.wait_event(lambda event: event.data == "still there")
+    other.close()
 
 
 CONSOLES = {  # what the sample for each web server is included by

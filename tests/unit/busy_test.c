@@ -1,5 +1,5 @@
-/*  busy_test.c - the busiest topics are exact, whatever the order of messages, compared with a model;
- *  and what a message costs doesn't grow with the topics. */
+/*  busy_test.c - the busiest topics are exact, whatever the order of messages, compared with a
+ * model; and what a message costs doesn't grow with the topics. */
 #include "tests/unit/unit.h"
 
 #include "broker/busy.h"
@@ -63,7 +63,8 @@ static void test_against_a_model (void **state)
             /* some are busier than others */
             size_t topic = (size_t)rand_r (&seed) % (1 + (size_t)rand_r (&seed) % topics);
             s_publish (busy, topic);
-            if (window % 2 && message % 50 == 0) { /* a rare one leaves the table, and may come again */
+            if (window % 2 &&
+                message % 50 == 0) { /* a rare one leaves the table, and may come again */
                 size_t gone = topics - 1;
                 zc_busy_forget (busy, &s_marks[gone]);
                 s_marks[gone] = (zc_busy_mark_t){0};

@@ -94,7 +94,6 @@ static void test_popular (void **state)
     s_join (hub, 1, &a, 1);
     s_join (hub, 2, both, 2);
     s_assert_popular (hub, "a 3, b 1");
-    assert_true (s_clients[0].number && s_clients[0].number != s_clients[1].number);
     zc_hub_move (hub, &s_clients[0], &b, 1, NULL);
     zc_hub_move (hub, &s_clients[1], &b, 1, NULL);
     s_assert_popular (hub, "b 3, a 1");
@@ -144,7 +143,7 @@ static void test_incidents (void **state)
     assert_int_equal (told, ZC_INCIDENTS);
     for (zc_loss_t kind = 0; kind < ZC_LOSS_KINDS; kind++) {
         assert_non_null (zc_loss_name (kind));
-        assert_true (incidents.counts[kind] >= 14);
+        assert_true (incidents.counts[kind] >= 100 / ZC_LOSS_KINDS);
     }
 }
 
