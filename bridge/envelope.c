@@ -51,15 +51,18 @@ static bool s_outlived (zc_slice_t line, const zc_message_t *message)
     return zc_event_reserved ((zc_slice_t){line.at + skip, line.len - skip});
 }
 
-void zc_envelope_write (zc_buf_t *out, const char *site, const zc_message_t *message)
+void zc_envelope_write (zc_buf_t *out, const char *site, zc_slice_t of, const zc_message_t *message)
 {
     char id[ZC_ID_SIZE];
     zc_id_format (message->id, id);
     zc_buf_addf (out, S_MAGIC "site: %s\nid: %s\n", site, id);
+    if (of.len)
+        zc_buf_addf (out, "line: %.*s\n", (int)of.len, of.at);
     zc_slice_t meta = message->meta, line;
     while (s_line (&meta, &line)) {
         if (s_named (line, "id") || s_named (line, "prev") || s_named (line, "dropped") ||
-            s_named (line, "site") || line.len == 0 || s_outlived (line, message))
+            s_named (line, "site") || s_named (line, "line") || line.len == 0 ||
+            s_outlived (line, message))
             continue;
         zc_buf_add (out, line.at, line.len + 1);
     }
@@ -83,14 +86,16 @@ static void s_headers (zc_buf_t *out, zc_slice_t headers, zc_slice_t site, zc_sl
         zc_buf_addf (out, "key: %.*s.%.*s\n", (int)site.len, site.at, (int)id.len, id.at);
     zc_buf_addf (out, "origin: %.*s\n" ZC_VIA_REDIS, (int)site.len, site.at);
     while (s_line (&headers, &line)) {
-        if (s_named (line, "site") || s_named (line, "id") || s_named (line, "event-id") ||
-            s_named (line, "key") || s_named (line, "origin") || s_named (line, "via"))
+        if (s_named (line, "site") || s_named (line, "line") || s_named (line, "id") ||
+            s_named (line, "event-id") || s_named (line, "key") || s_named (line, "origin") ||
+            s_named (line, "via"))
             continue;
         zc_buf_add (out, line.at, line.len + 1);
     }
 }
 
-bool zc_envelope_read (zc_slice_t bytes, zc_slice_t *site, zc_buf_t *headers, zc_slice_t *payload)
+bool zc_envelope_read (zc_slice_t bytes, zc_slice_t *site, zc_slice_t *of, zc_buf_t *headers,
+                       zc_slice_t *payload)
 {
     size_t magic = strlen (S_MAGIC);
     if (bytes.len < magic || memcmp (bytes.at, S_MAGIC, magic) != 0)
@@ -105,6 +110,7 @@ bool zc_envelope_read (zc_slice_t bytes, zc_slice_t *site, zc_buf_t *headers, zc
     zc_id_t position;
     zc_slice_t id = s_value (all, "id");
     *site = s_value (all, "site");
+    *of = s_value (all, "line");
     *payload = rest;
     if (!zc_site_valid (site->at, site->len) || zc_id_parse (id.at, id.len, &position) != 0)
         return false;

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bridge/envelope.h"
+#include "bridge/glob.h"
 #include "lib/redis/redis.h"
 #include "bridge/subscriptions.h"
+#include "lib/wire/line.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
@@ -31,8 +33,11 @@ struct zc_incoming {
     zc_mapping_t *mapping;
     zc_redis_t *redis; /* NULL once closed */
     zc_redis_subscriptions_t *subscriptions;
+    zc_streams_t *streams;
     zc_publisher_t *publisher;
-    bool missed; /* a lost subscription came back: a gap, not yet told */
+    const char *missed; /* why messages of channels are lost: a gap, not yet told; or NULL */
+    bool works;         /* it doesn't stand by */
+    zc_line_t line;
     zc_incoming_stats_t stats;
 };
 
@@ -41,7 +46,9 @@ struct zc_incoming {
 static void s_published (void *arg, const zc_published_t *published)
 {
     static zc_log_limit_t s_limit;
-    (void)arg;
+    zc_incoming_t *self = arg;
+    if (published->tag)
+        zc_streams_published (self->streams, published->tag);
     if (published->code.len == 2 && memcmp (published->code.at, "OK", 2) == 0)
         return;
     zc_log_limited (&s_limit, ZC_LOG_WARN,
@@ -82,14 +89,14 @@ static void s_connected (void *arg, bool connected)
 /*  The loss is told before the first message that came after it. */
 static void s_tell_missed (zc_incoming_t *self)
 {
-    if (!self->missed)
+    const char *why = self->missed;
+    if (!why)
         return;
-    self->missed = false;
+    self->missed = NULL;
     self->stats.gaps++;
-    zc_warn (
-        ZC_EVENT ("redis.gap redis",
-                  "redis %s: gap: messages published there while the connection was down are lost"),
-        self->config.address->shown);
+    zc_warn (ZC_EVENT ("redis.gap redis reason",
+                       "redis %s: gap: messages published there while %s are lost"),
+             self->config.address->shown, why);
 }
 
 static void s_publish (zc_incoming_t *self, zc_slice_t topic, zc_slice_t payload,
@@ -99,6 +106,20 @@ static void s_publish (zc_incoming_t *self, zc_slice_t topic, zc_slice_t payload
     zc_publisher_add (self->publisher, topic, payload, headers);
     while (stats->bytes > self->config.queue_bytes && zc_publisher_drop (self->publisher))
         ;
+}
+
+/*  Half of the queue is for Streams, since their entries can wait where they are. */
+static bool s_is_full (void *arg)
+{
+    zc_incoming_t *self = arg;
+    return zc_publisher_stats (self->publisher)->bytes > self->config.queue_bytes / 2;
+}
+
+static void s_publish_entry (void *arg, zc_slice_t topic, zc_slice_t payload, zc_slice_t headers,
+                             zc_origin_t *origin)
+{
+    zc_incoming_t *self = arg;
+    zc_publisher_add_tagged (self->publisher, topic, payload, headers, origin);
 }
 
 /*  From Redis ---------------------------------------------------------------------------------- */
@@ -113,27 +134,50 @@ static void s_invalid (zc_incoming_t *self, zc_slice_t channel, const char *why)
         (int)(channel.len > 200 ? 200 : channel.len), channel.at, why);
 }
 
+static void s_refuse_peer (zc_incoming_t *self, zc_slice_t site)
+{
+    static zc_log_limit_t s_limit;
+    self->stats.invalid++;
+    zc_log_limited (&s_limit, ZC_LOG_ERROR,
+                    ZC_EVENT ("relay.same site",
+                              "site %.*s has our log, or our broker, so its messages are there "
+                              "already: not published again; take its topics from outgoing"),
+                    (int)site.len, site.at);
+}
+
 /*  A message that another site's bridge relayed, or our own. */
 static void s_relayed (zc_incoming_t *self, zc_slice_t channel, zc_slice_t topic, zc_slice_t bytes)
 {
     zc_buf_t headers = ZC_BUF_INIT;
-    zc_slice_t site, payload;
-    if (!zc_envelope_read (bytes, &site, &headers, &payload))
+    zc_slice_t site, line, payload;
+    if (!zc_envelope_read (bytes, &site, &line, &headers, &payload))
         s_invalid (self, channel, "not a message that a site relays");
     else if (!zc_topic_valid (topic.at, topic.len))
         s_invalid (self, channel, "makes no valid topic");
     else if (site.len == strlen (self->config.site) &&
              memcmp (site.at, self->config.site, site.len) == 0)
         self->stats.echoes++;
+    else if (line.len && zc_slice_compare (line, zc_line_slice (&self->line)) == 0)
+        s_refuse_peer (self, site);
     else
         s_publish (self, topic, payload, (zc_slice_t){zc_buf_str (&headers), headers.len});
     zc_buf_clear (&headers);
+}
+
+/*  Channels such as __keyevent@0__:set are Redis' own, with an event for each command: a pattern
+ * that stands for everything doesn't mean them. */
+static bool s_is_of_redis (zc_slice_t pattern, zc_slice_t channel)
+{
+    zc_slice_t own = {"__*__:*", 7}, parts[ZC_GLOB_STARS];
+    return zc_glob_is_open (pattern) && zc_glob_match (own, channel, parts);
 }
 
 static void s_mapped (zc_incoming_t *self, zc_slice_t name, bool pattern, zc_slice_t channel,
                       zc_slice_t payload)
 {
     zc_buf_t topic = ZC_BUF_INIT;
+    if (pattern && s_is_of_redis (name, channel))
+        return;
     if (zc_mapping_topic (self->mapping, name, pattern, channel, &topic) == 0)
         s_publish (self, (zc_slice_t){zc_buf_str (&topic), topic.len}, payload,
                    (zc_slice_t){ZC_VIA_REDIS, strlen (ZC_VIA_REDIS)});
@@ -162,6 +206,8 @@ static void s_message (void *arg, const zc_redis_event_t *event)
 {
     zc_incoming_t *self = arg;
     zc_slice_t topic, channel = event->channel;
+    if (!self->works)
+        return;
     s_tell_missed (self);
     self->stats.received++;
     bool ours = self->config.outlet && zc_outlet_find (self->config.outlet, channel, &topic);
@@ -256,7 +302,7 @@ static void s_confirmed (zc_incoming_t *self, zc_redis_subscription_t *subscript
             ZC_EVENT ("subscription.confirmed redis kind name", "redis %s: subscribed to %s %.*s"),
             self->config.address->shown, s_kind (subscription), (int)name.len, name.at);
     if (zc_redis_subscriptions_confirmed (self->subscriptions, subscription))
-        self->missed = true;
+        self->missed = "the connection was down";
 }
 
 /*  Redis has ended the subscription by itself. */
@@ -323,8 +369,21 @@ static void s_lost (void *arg)
 
 /*  The module ---------------------------------------------------------------------------------- */
 
+static void s_open_streams (zc_incoming_t *self, zc_mapping_t **streams_p)
+{
+    zc_streams_config_t config = {.address = self->config.address,
+                                  .site = self->config.site,
+                                  .field = self->config.stream_field,
+                                  .earliest = self->config.streams_earliest,
+                                  .reply_max = self->config.queue_bytes + S_REPLY_MIN,
+                                  .arg = self,
+                                  .full = s_is_full,
+                                  .publish = s_publish_entry};
+    self->streams = zc_streams_new (&config, streams_p);
+}
+
 zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *config,
-                                zc_mapping_t **mapping_p)
+                                zc_mapping_t **mapping_p, zc_mapping_t **streams_p)
 {
     zc_incoming_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -332,8 +391,10 @@ zc_incoming_t *zc_incoming_new (void *context, const zc_incoming_config_t *confi
     self->config = *config;
     self->mapping = *mapping_p;
     *mapping_p = NULL;
+    self->works = true;
     self->subscriptions = zc_redis_subscriptions_new ();
     s_want (self);
+    s_open_streams (self, streams_p);
     zc_publisher_config_t publisher = {.control = config->control,
                                        .max_bytes = config->queue_bytes,
                                        .arg = self,
@@ -366,13 +427,15 @@ void zc_incoming_destroy (zc_incoming_t **self_p)
     *self_p = NULL;
     zc_redis_destroy (&self->redis);
     zc_publisher_destroy (&self->publisher);
+    zc_streams_destroy (&self->streams);
     zc_mapping_destroy (&self->mapping);
     zc_redis_subscriptions_destroy (&self->subscriptions);
     free (self);
 }
 
-void zc_incoming_remap (zc_incoming_t *self, zc_mapping_t **mapping_p)
+void zc_incoming_remap (zc_incoming_t *self, zc_mapping_t **mapping_p, zc_mapping_t **streams_p)
 {
+    zc_streams_remap (self->streams, streams_p);
     zc_mapping_destroy (&self->mapping);
     self->mapping = *mapping_p;
     *mapping_p = NULL;
@@ -380,9 +443,23 @@ void zc_incoming_remap (zc_incoming_t *self, zc_mapping_t **mapping_p)
     s_ask (self);
 }
 
+void zc_incoming_set_line (zc_incoming_t *self, zc_slice_t line)
+{
+    zc_line_parse (&self->line, line);
+}
+
+void zc_incoming_work (zc_incoming_t *self, bool works, bool missed)
+{
+    if (missed && !self->missed && zc_redis_subscriptions_wanted (self->subscriptions) > 0)
+        self->missed = "nobody had the lease";
+    self->works = works;
+    zc_streams_work (self->streams, works);
+}
+
 void zc_incoming_close (zc_incoming_t *self)
 {
     zc_redis_destroy (&self->redis);
+    zc_streams_close (self->streams);
 }
 
 const zc_incoming_stats_t *zc_incoming_stats (const zc_incoming_t *self)
@@ -395,12 +472,27 @@ const zc_publisher_t *zc_incoming_publisher (const zc_incoming_t *self)
     return self->publisher;
 }
 
+const zc_streams_t *zc_incoming_streams (const zc_incoming_t *self)
+{
+    return self->streams;
+}
+
+bool zc_incoming_is_idle (const zc_incoming_t *self)
+{
+    return zc_publisher_stats (self->publisher)->waiting == 0 && zc_streams_is_idle (self->streams);
+}
+
 const char *zc_incoming_state (const zc_incoming_t *self, const char **complaint)
 {
     bool ready = self->redis && zc_redis_is_ready (self->redis);
     size_t wanted = zc_redis_subscriptions_wanted (self->subscriptions);
     size_t confirmed = zc_redis_subscriptions_count_confirmed (self->subscriptions);
     size_t refused = zc_redis_subscriptions_count_refused (self->subscriptions, complaint);
+    bool unread;
+    const char *stream = zc_streams_complaint (self->streams, &unread);
+    if (ready && !refused)
+        *complaint = stream;
+    refused += unread;
     if (!ready)
         *complaint = self->redis ? zc_redis_complaint (self->redis) : "";
     return !ready ? "away" : refused ? "refused" : confirmed < wanted ? "subscribing" : "connected";
@@ -412,15 +504,18 @@ size_t zc_incoming_subscriptions (const zc_incoming_t *self, size_t *confirmed)
     return zc_redis_subscriptions_wanted (self->subscriptions);
 }
 
-size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t items[4])
+size_t zc_incoming_pollitems (zc_incoming_t *self, zmq_pollitem_t *items)
 {
     size_t count = zc_publisher_pollitems (self->publisher, items);
+    count += zc_streams_pollitems (self->streams, items + count);
     return self->redis ? count + zc_redis_pollitems (self->redis, items + count) : count;
 }
 
 long zc_incoming_timeout (const zc_incoming_t *self)
 {
     long wait = zc_publisher_timeout (self->publisher);
+    long streams = zc_streams_timeout (self->streams);
+    wait = wait < 0 || (streams >= 0 && streams < wait) ? streams : wait;
     if (!self->redis)
         return wait;
     long redis = zc_redis_timeout (self->redis);
@@ -439,5 +534,6 @@ void zc_incoming_run (zc_incoming_t *self)
         s_ask (self);
         s_tell_missed (self);
     }
+    zc_streams_run (self->streams);
     zc_publisher_run (self->publisher);
 }

@@ -2,11 +2,15 @@
 noinst_LIBRARIES += bridge/libbridge.a
 bridge_libbridge_a_SOURCES = \
 	bridge/envelope.c bridge/envelope.h \
+	bridge/entries.c bridge/entries.h \
+	bridge/glob.c bridge/glob.h \
 	bridge/incoming.c bridge/incoming.h \
+	bridge/lease.c bridge/lease.h \
 	bridge/mapping.c bridge/mapping.h \
 	bridge/outgoing.c bridge/outgoing.h \
 	bridge/outlet.c bridge/outlet.h \
 	bridge/pending.c bridge/pending.h \
+	bridge/streams.c bridge/streams.h \
 	bridge/subscriptions.c bridge/subscriptions.h
 
 sbin_PROGRAMS += bridge/zcast-redis

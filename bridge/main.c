@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include "bridge/entries.h"
 #include "bridge/envelope.h"
 #include "bridge/incoming.h"
+#include "bridge/lease.h"
 #include "bridge/outgoing.h"
 #include "lib/peer/curve.h"
 #include "lib/peer/context.h"
@@ -26,6 +28,9 @@
 
 #define S_REPORT_MS 5000
 #define S_NEWS_MS 250 /* after a change */
+/*  Signals, the publisher, subscriptions, reports; a Stream that isn't wanted any more may still
+ * have an entry on its way. */
+#define S_ITEMS (8 + ZC_LEASE_ITEMS + ZC_OUTGOING_ITEMS + 2 * ZC_STREAMS_MAX * ZC_STREAMS_ITEMS)
 
 static const zc_option_t s_options[] = {
     {.name = "redis",
@@ -75,16 +80,40 @@ static const zc_option_t s_options[] = {
      .min = 1,
      .max = 2048,
      .argument = "PATTERN",
-     .help = "a pattern of channels, or 'PATTERN -> TOPIC'; repeatable (default: *, where neither "
-             "channels nor outgoing are given)",
+     .help = "a pattern of channels, or 'PATTERN -> TOPIC', where {1} is what the first * stands "
+             "for; repeatable (default: *, where no channels, streams or outgoing are given)",
      .reload = true},
+    {.name = "subscribe-stream",
+     .letter = 'S',
+     .type = ZC_OPT_LIST,
+     .min = 1,
+     .max = 2048,
+     .argument = "STREAM",
+     .help = "a Redis Stream that is read, or 'STREAM -> TOPIC'; repeatable",
+     .reload = true},
+    {.name = "stream-field",
+     .type = ZC_OPT_TEXT,
+     .preset = "payload",
+     .min = 1,
+     .max = 256,
+     .argument = "NAME",
+     .help =
+         "the field of an entry that is published; an entry without it becomes a JSON object of "
+         "all its fields"},
+    {.name = "stream-begin",
+     .type = ZC_OPT_CHOICE,
+     .preset = "now",
+     .choices = "now|earliest",
+     .argument = "WHERE",
+     .help = "where a Stream begins that this site hasn't read yet"},
     {.name = "topic",
      .type = ZC_OPT_TEXT,
      .preset = "{channel}",
      .min = 1,
      .max = ZC_TOPIC_MAX,
      .argument = "TEMPLATE",
-     .help = "the topic of a channel that is given without one; {channel} stands for its name",
+     .help = "the topic of a channel or stream that is given without one; {channel} stands for its "
+             "name",
      .reload = true},
     {.name = "outgoing",
      .letter = 'o',
@@ -112,7 +141,15 @@ static const zc_option_t s_options[] = {
      .min = 1,
      .max = ZC_SITE_MAX,
      .argument = "NAME",
-     .help = "this site's name among those that relay to one another (default: the host's name)"},
+     .help =
+         "this site's name among those that relay to one another, and for the places in Streams "
+         "(default: the host's name)"},
+    {.name = "standby",
+     .type = ZC_OPT_BOOL,
+     .preset = "no",
+     .help =
+         "several bridges have this site's name: one works, and the others stand by until it is "
+         "gone"},
     {.name = "queue-bytes",
      .type = ZC_OPT_SIZE,
      .preset = "64M",
@@ -159,7 +196,7 @@ static const zc_option_t s_options[] = {
 /*  The options, parsed. */
 typedef struct {
     zc_address_t address;
-    zc_mapping_t *mapping;
+    zc_mapping_t *mapping, *streams;
     zc_outlet_t *outlet; /* NULL: nothing is relayed to Redis */
     char site[ZC_SITE_MAX + 1];
 } s_setup_t;
@@ -169,8 +206,11 @@ typedef struct {
     s_setup_t setup;
     zc_incoming_t *incoming;
     zc_outgoing_t *outgoing; /* NULL: nothing is relayed to Redis */
-    zc_control_t *control;   /* for reports */
-    char *place;             /* its endpoint; owned */
+    zc_lease_t *lease;       /* NULL: no other bridge has our site */
+    bool works;              /* we have it */
+    void *context;
+    zc_control_t *control; /* for reports */
+    char *place;           /* its endpoint; owned */
     zc_report_name_t name;
     int signal_fd;
     uint64_t report_at; /* monotonic ms */
@@ -184,6 +224,7 @@ static void s_setup_clear (s_setup_t *setup)
 {
     zc_address_clear (&setup->address);
     zc_mapping_destroy (&setup->mapping);
+    zc_mapping_destroy (&setup->streams);
     zc_outlet_destroy (&setup->outlet);
 }
 
@@ -231,8 +272,36 @@ static const char *s_setup_mapping (const zc_options_t *options, zc_mapping_t **
         for (size_t i = 0; zc_options_item (options, names[pattern], i, &key, &value); i++)
             if (zc_mapping_add (mapping, value, pattern, error, size) != 0)
                 return names[pattern];
-    if (zc_mapping_count (mapping) == 0 && !zc_options_item (options, "outgoing", 0, &key, &value))
+    if (zc_mapping_count (mapping) == 0 &&
+        !zc_options_item (options, "outgoing", 0, &key, &value) &&
+        !zc_options_item (options, "subscribe-stream", 0, &key, &value))
         zc_mapping_add (mapping, "*", true, error, size);
+    return NULL;
+}
+
+static const char *s_setup_streams (const zc_options_t *options, zc_mapping_t **mapping_p,
+                                    char *error, size_t size)
+{
+    zc_mapping_t *mapping = zc_mapping_new (zc_options_text (options, "topic"), error, size);
+    const char *key, *value;
+    bool pattern;
+    *mapping_p = mapping;
+    if (!mapping)
+        return "topic";
+    for (size_t i = 0; zc_options_item (options, "subscribe-stream", i, &key, &value); i++) {
+        if (i == ZC_STREAMS_MAX) {
+            snprintf (error, size, "a bridge reads %d streams at most", ZC_STREAMS_MAX);
+            return "subscribe-stream";
+        }
+        if (zc_mapping_add (mapping, value, false, error, size) != 0)
+            return "subscribe-stream";
+        if (zc_stream_name_valid (zc_mapping_name (mapping, i, &pattern)))
+            continue;
+        snprintf (error, size,
+                  "'%s': a stream's name is up to %d bytes of UTF-8 without control characters",
+                  value, ZC_STREAM_NAME_MAX);
+        return "subscribe-stream";
+    }
     return NULL;
 }
 
@@ -272,8 +341,14 @@ static const char *s_set_up (const zc_options_t *options, s_setup_t *setup, char
     if (!wrong)
         wrong = s_setup_mapping (options, &setup->mapping, error, size);
     if (!wrong)
+        wrong = s_setup_streams (options, &setup->streams, error, size);
+    if (!wrong)
         wrong = s_setup_outlet (options, &setup->outlet, error, size);
-    if (!wrong && (setup->outlet || zc_options_text (options, "site")))
+    if (wrong)
+        return wrong;
+    bool named = setup->outlet || zc_options_bool (options, "standby") ||
+                 zc_mapping_count (setup->streams) > 0;
+    if (named || zc_options_text (options, "site"))
         wrong = s_setup_site (options, setup->site, error, size);
     return wrong;
 }
@@ -295,6 +370,7 @@ static const zc_program_t s_program = {
         "Examples:\n"
         "  zcast-redis --subscribe-pattern 'news.*' --topic 'redis/{channel}'\n"
         "  zcast-redis --subscribe-channel 'orders -> shop/orders'\n"
+        "  zcast-redis --subscribe-stream 'orders -> shop/orders' --site north\n"
         "  zcast-redis --redis redis://redis.example:6379/0 --outgoing 'shared/*' --site north\n",
     .options = s_options,
     .verify = s_verify,
@@ -339,17 +415,21 @@ static json_t *s_report_json (const s_bridge_t *self)
     const char *wrong;
     const char *redis = zc_incoming_state (self->incoming, &wrong);
     size_t confirmed, wanted = zc_incoming_subscriptions (self->incoming, &confirmed);
+    const zc_streams_t *source = zc_incoming_streams (self->incoming);
+    const zc_streams_stats_t *entries = zc_streams_stats (source);
+    size_t streams_read, streams = zc_streams_count (source, &streams_read);
     json_t *report = json_object ();
     json_object_set_new (report, "pid", json_integer (getpid ()));
-    json_object_set_new (report, "redis", json_string (redis));
+    bool waits = !self->works && strcmp (redis, "connected") == 0;
+    json_object_set_new (report, "redis", json_string (waits ? "standby" : redis));
     s_set_text (report, "redis_error", wrong);
     const zc_bridge_figures_t figures = {
         .subscriptions = wanted,
         .subscribed = confirmed,
-        .received = in->received,
-        .invalid = in->invalid,
+        .received = in->received + entries->entries,
+        .invalid = in->invalid + entries->invalid,
         .echoes = in->echoes,
-        .forbidden = in->forbidden,
+        .forbidden = in->forbidden + entries->refused,
         .redis_gaps = in->gaps,
         .published = out->published,
         .refused = out->refused,
@@ -358,6 +438,11 @@ static json_t *s_report_json (const s_bridge_t *self)
         .waiting = out->waiting,
         .waiting_bytes = out->bytes,
         .broker_losses = out->losses,
+        .streams = streams,
+        .streams_read = streams_read,
+        .entries = entries->entries,
+        .entries_missed = entries->missed,
+        .unkept = entries->unkept,
     };
     zc_figures_write (zc_bridge_figures, &figures, report);
     s_report_outgoing (self, report);
@@ -424,11 +509,13 @@ static void s_reload (s_bridge_t *self)
     if (rc < 0) {
         zc_error (ZC_EVENT ("reload.refused error", "not reloaded: %s"), error);
     } else {
-        zc_mapping_t *mapping;
+        zc_mapping_t *mapping, *streams = NULL;
         char unused[512]; /* already verified */
-        if (s_setup_mapping (self->options, &mapping, unused, sizeof unused) == NULL)
-            zc_incoming_remap (self->incoming, &mapping);
+        if (s_setup_mapping (self->options, &mapping, unused, sizeof unused) == NULL &&
+            s_setup_streams (self->options, &streams, unused, sizeof unused) == NULL)
+            zc_incoming_remap (self->incoming, &mapping, &streams);
         zc_mapping_destroy (&mapping);
+        zc_mapping_destroy (&streams);
         zc_logging_reload (self->options);
         zc_info (ZC_EVENT ("reload.done", "reloaded"));
         if (rc > 0)
@@ -498,7 +585,7 @@ static bool s_is_drained (const s_bridge_t *self)
     uint64_t waiting = zc_publisher_stats (zc_incoming_publisher (self->incoming))->waiting;
     uint64_t relay = self->outgoing ? zc_outgoing_stats (self->outgoing)->waiting : 0;
     bool idle = !self->outgoing || zc_outgoing_is_idle (self->outgoing);
-    if (waiting == 0 && idle)
+    if (zc_incoming_is_idle (self->incoming) && idle)
         return true;
     if (zc_mono_ms () < self->end_at)
         return false;
@@ -509,9 +596,44 @@ static bool s_is_drained (const s_bridge_t *self)
     return true;
 }
 
+static void s_open_outgoing (s_bridge_t *self)
+{
+    bool relay = strcmp (zc_options_text (self->options, "outgoing-format"), "relay") == 0;
+    zc_outgoing_config_t config = {.address = &self->setup.address,
+                                   .subscribe = zc_options_text (self->options, "subscribe"),
+                                   .control = zc_options_text (self->options, "control"),
+                                   .site = self->setup.site,
+                                   .outlet = self->setup.outlet,
+                                   .envelope = relay,
+                                   .queue_bytes =
+                                       (size_t)zc_options_number (self->options, "queue-bytes")};
+    if (self->setup.outlet)
+        self->outgoing = zc_outgoing_new (self->context, &config);
+}
+
+/*  The relay of a bridge that stands by is gone: it begins again at the position that Redis has. */
+static void s_look_at_lease (s_bridge_t *self)
+{
+    zc_lease_run (self->lease);
+    bool held = zc_lease_is_held (self->lease), taken = zc_lease_was_taken (self->lease);
+    if (held == self->works || self->end_at)
+        return;
+    self->works = held;
+    if (held)
+        zc_info (ZC_EVENT ("lease.held site", "site %s: this bridge works now"), self->setup.site);
+    else
+        zc_warn (
+            ZC_EVENT ("lease.lost site", "site %s: this bridge has lost the lease: it stands by"),
+            self->setup.site);
+    zc_incoming_work (self->incoming, held, held && taken);
+    zc_outgoing_destroy (&self->outgoing);
+    if (held)
+        s_open_outgoing (self);
+}
+
 static void s_turn (s_bridge_t *self)
 {
-    zmq_pollitem_t items[7 + ZC_OUTGOING_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[S_ITEMS] = {{NULL, self->signal_fd, ZMQ_POLLIN, 0}};
     size_t count = 1;
     long wait = s_until (self->report_at);
     count += zc_incoming_pollitems (self->incoming, items + count);
@@ -521,13 +643,21 @@ static void s_turn (s_bridge_t *self)
         wait = s_least (zc_outgoing_timeout (self->outgoing), wait);
     }
     count += zc_control_pollitems (self->control, items + count);
+    if (self->lease) {
+        count += zc_lease_pollitems (self->lease, items + count);
+        wait = s_least (zc_lease_timeout (self->lease), wait);
+    }
     if (self->end_at)
         wait = s_least (s_until (self->end_at), wait);
     zmq_poll (items, (int)count, wait);
     s_signals (self);
+    if (self->lease)
+        s_look_at_lease (self);
     zc_incoming_run (self->incoming);
-    if (self->outgoing)
+    if (self->outgoing) {
         zc_outgoing_run (self->outgoing);
+        zc_incoming_set_line (self->incoming, zc_outgoing_line (self->outgoing));
+    }
     s_follow_publisher (self);
     zc_control_read (self->control, 100);
     s_hurry_report (self);
@@ -537,30 +667,25 @@ static void s_turn (s_bridge_t *self)
 
 static int s_open (s_bridge_t *self, void *context)
 {
-    const char *subscribe = zc_options_text (self->options, "subscribe");
     const char *control = zc_options_text (self->options, "control");
     size_t queue = (size_t)zc_options_number (self->options, "queue-bytes");
     bool relay = strcmp (zc_options_text (self->options, "outgoing-format"), "relay") == 0;
+    bool earliest = strcmp (zc_options_text (self->options, "stream-begin"), "earliest") == 0;
     s_setup_t *setup = &self->setup;
     const char *name = zc_options_text (self->options, "name");
     /*  A given name is the whole name, as on the broker's machine. */
     zc_report_name_init (&self->name, name ? name : "redis", NULL, name ? "inproc://" : control);
-    zc_incoming_config_t incoming = {.address = &setup->address,
-                                     .control = control,
-                                     .site = setup->site,
-                                     .relay = relay ? setup->outlet : NULL,
-                                     .outlet = setup->outlet,
-                                     .outgoing_prefix =
-                                         zc_options_text (self->options, "outgoing-prefix"),
-                                     .queue_bytes = queue};
-    zc_outgoing_config_t outgoing = {.address = &setup->address,
-                                     .subscribe = subscribe,
-                                     .control = control,
-                                     .site = setup->site,
-                                     .outlet = setup->outlet,
-                                     .envelope = relay,
-                                     .queue_bytes = queue};
-    self->incoming = zc_incoming_new (context, &incoming, &setup->mapping);
+    zc_incoming_config_t incoming = {
+        .address = &setup->address,
+        .control = control,
+        .site = setup->site,
+        .relay = relay ? setup->outlet : NULL,
+        .outlet = setup->outlet,
+        .outgoing_prefix = zc_options_text (self->options, "outgoing-prefix"),
+        .stream_field = zc_options_text (self->options, "stream-field"),
+        .streams_earliest = earliest,
+        .queue_bytes = queue};
+    self->incoming = zc_incoming_new (context, &incoming, &setup->mapping, &setup->streams);
     if (self->incoming) {
         self->place = strdup (zc_publisher_place (zc_incoming_publisher (self->incoming)));
         self->control = zc_control_new (context, self->place);
@@ -569,8 +694,13 @@ static int s_open (s_bridge_t *self, void *context)
         zc_error (ZC_EVENT ("start.failed - error", "%s: %s"), control, zmq_strerror (errno));
         return -1;
     }
-    if (setup->outlet)
-        self->outgoing = zc_outgoing_new (context, &outgoing);
+    self->context = context;
+    self->works = !zc_options_bool (self->options, "standby");
+    if (self->works)
+        s_open_outgoing (self);
+    else
+        self->lease = zc_lease_new (&setup->address, setup->site);
+    zc_incoming_work (self->incoming, self->works, false);
     return 0;
 }
 
@@ -589,6 +719,9 @@ static int s_run (s_bridge_t *self)
         while (!self->end_at || !s_is_drained (self));
         status = ZC_EXIT_OK;
     }
+    if (self->lease)
+        zc_lease_release (self->lease);
+    zc_lease_destroy (&self->lease);
     zc_outgoing_destroy (&self->outgoing);
     zc_incoming_destroy (&self->incoming);
     if (self->control)

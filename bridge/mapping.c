@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bridge/glob.h"
 
 #define S_ARROW " -> "
 #define S_PLACE "{channel}"
@@ -20,15 +21,34 @@ struct zc_mapping {
     size_t count;
 };
 
-static int s_check_template (const char *text, char *error, size_t size)
+/*  The length of the place that a template has at `at`; *part is the number of its '*', or 0 for
+ * the whole name. Returns 0 if there is no place. */
+static size_t s_place (const char *at, size_t *part)
+{
+    bool number = at[0] == '{' && at[1] >= '1' && at[1] <= '9' && at[2] == '}';
+    *part = number ? (size_t)(at[1] - '0') : 0;
+    return number ? 3 : strncmp (at, S_PLACE, strlen (S_PLACE)) == 0 ? strlen (S_PLACE) : 0;
+}
+
+/*  `stars`: how many '*' there are in the pattern that the template is of. */
+static int s_check_template (const char *text, size_t stars, char *error, size_t size)
 {
     const char *at = text;
+    size_t part, len;
     while ((at = strpbrk (at, "{}"))) {
-        if (strncmp (at, S_PLACE, strlen (S_PLACE)) != 0) {
-            snprintf (error, size, "'%s': the only thing in braces can be {channel}", text);
+        len = s_place (at, &part);
+        if (len == 0) {
+            snprintf (error, size,
+                      "'%s': what can be in braces is {channel}, or the number of a '*' in the "
+                      "pattern, such as {1}",
+                      text);
             return -1;
         }
-        at += strlen (S_PLACE);
+        if (part > stars) {
+            snprintf (error, size, "'%s': there is no '*' number %zu for {%zu}", text, part, part);
+            return -1;
+        }
+        at += len;
     }
     if (*text && zc_text_plain (text, strlen (text)))
         return 0;
@@ -38,7 +58,7 @@ static int s_check_template (const char *text, char *error, size_t size)
 
 zc_mapping_t *zc_mapping_new (const char *topic_template, char *error, size_t size)
 {
-    if (s_check_template (topic_template, error, size) != 0)
+    if (s_check_template (topic_template, 0, error, size) != 0)
         return NULL;
     zc_mapping_t *self = calloc (1, sizeof *self);
     if (!self)
@@ -82,7 +102,8 @@ int zc_mapping_add (zc_mapping_t *self, const char *entry, bool pattern, char *e
         snprintf (error, size, "'%s': expected CHANNEL or 'CHANNEL -> TOPIC'", entry);
         return -1;
     }
-    if (topic && s_check_template (topic, error, size) != 0)
+    size_t stars = pattern ? zc_glob_stars ((zc_slice_t){entry, len}) : 0;
+    if (topic && s_check_template (topic, stars, error, size) != 0)
         return -1;
     if (s_find (self, (zc_slice_t){entry, len}, pattern)) {
         snprintf (error, size, "'%s': is there twice", entry);
@@ -115,12 +136,19 @@ int zc_mapping_topic (const zc_mapping_t *self, zc_slice_t name, bool pattern, z
         return -1;
     size_t start = topic->len;
     const char *at = entry->topic ? entry->topic : self->topic;
-    const char *place;
-    while ((place = strstr (at, S_PLACE))) {
-        zc_buf_add (topic, at, (size_t)(place - at));
-        zc_buf_add (topic, channel.at, channel.len);
-        at = place + strlen (S_PLACE);
+    zc_slice_t parts[ZC_GLOB_STARS] = {{NULL, 0}};
+    bool matched = pattern && zc_glob_match (name, channel, parts);
+    size_t part, len;
+    for (; *at; at += len) {
+        len = strcspn (at, "{");
+        zc_buf_add (topic, at, len);
+        if (len)
+            continue;
+        len = s_place (at, &part);
+        if (part && !matched)
+            return -1; /* the server's patterns aren't ours */
+        zc_slice_t text = part ? parts[part - 1] : channel;
+        zc_buf_add (topic, text.at, text.len);
     }
-    zc_buf_adds (topic, at);
     return zc_topic_valid (topic->data + start, topic->len - start) ? 0 : -1;
 }

@@ -1,7 +1,8 @@
 /*  mapping.h - the Redis channels to subscribe to, and the topic that each of them becomes. No I/O.
  *
  *  An entry is "CHANNEL" or "CHANNEL -> TEMPLATE". In a template, {channel} stands for the
- *  channel's name. */
+ *  channel's name; in that of a pattern, {1} stands for what its first '*' stands for, and so on
+ *  (glob.h). */
 #ifndef ZC_MAPPING_H
 #define ZC_MAPPING_H
 

@@ -207,7 +207,7 @@ static void s_message (void *arg, const zc_message_t *message)
     zc_slice_t payload = message->payload;
     zc_outlet_channel (self->config.outlet, message->topic, &channel);
     if (self->config.envelope) {
-        zc_envelope_write (&envelope, self->config.site, message);
+        zc_envelope_write (&envelope, self->config.site, zc_outgoing_line (self), message);
         payload = (zc_slice_t){zc_buf_str (&envelope), envelope.len};
     }
     zc_pending_add (self->pending, before, (zc_slice_t){zc_buf_str (&channel), channel.len},
@@ -627,6 +627,7 @@ zc_outgoing_t *zc_outgoing_new (void *context, const zc_outgoing_config_t *confi
     self->pending = zc_pending_new ();
     zc_redis_config_t redis = {.address = config->address,
                                .name = "zcast-publisher",
+                               .follows = true,
                                .arg = self,
                                .ready = s_ready,
                                .reply = s_reply,
@@ -656,6 +657,11 @@ void zc_outgoing_close (zc_outgoing_t *self)
     s_follow (self);
     zc_subscriber_destroy (&self->subscriber);
     s_end_broker (self);
+}
+
+zc_slice_t zc_outgoing_line (const zc_outgoing_t *self)
+{
+    return self->subscriber ? zc_subscriber_line (self->subscriber) : (zc_slice_t){"", 0};
 }
 
 const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self)

@@ -35,6 +35,8 @@ void zc_outgoing_destroy (zc_outgoing_t **self_p);
 /*  Takes no more messages from the broker. Those already taken still go out. */
 void zc_outgoing_close (zc_outgoing_t *self);
 
+/*  The line of our broker's positions; empty until it is known. Borrowed until the next run. */
+zc_slice_t zc_outgoing_line (const zc_outgoing_t *self);
 const zc_outgoing_stats_t *zc_outgoing_stats (const zc_outgoing_t *self);
 /*  The state. "on": messages go out; "held": all but those of forbidden channels; "stopped": none,
  *  because Redis takes none, or because held messages fill the queue; "starting": none yet.

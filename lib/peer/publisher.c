@@ -52,6 +52,7 @@ typedef enum { S_UNASKED, S_ASKED, S_KNOWN } s_limit_t;
 typedef struct s_entry {
     TAILQ_ENTRY (s_entry) turn;
     zc_publisher_t *publisher;
+    void *tag; /* the owner's; or NULL */
     s_state_t state;
     bool repeated;                  /* was sent before */
     uint64_t added_ms;              /* monotonic */
@@ -77,8 +78,8 @@ struct zc_publisher {
     unsigned backoff_ms;
     s_limit_t limit;    /* of this connection: whether the limit is known */
     size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: the broker is too old to tell */
-    TAILQ_HEAD (, s_entry) queue; /* owned */
-    s_entry_t *next;              /* no entry before it is S_WAITING; NULL: none waits */
+    TAILQ_HEAD (s_queue, s_entry) queue; /* owned */
+    s_entry_t *next;                     /* no entry before it is S_WAITING; NULL: none waits */
     size_t in_flight;
     char key[S_KEY_CHARS + 1]; /* prefix of the keys made here */
     uint64_t keys;
@@ -255,6 +256,13 @@ void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payloa
     }
 }
 
+void zc_publisher_add_tagged (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
+                              zc_slice_t headers, void *tag)
+{
+    zc_publisher_add (self, topic, payload, headers);
+    TAILQ_LAST (&self->queue, s_queue)->tag = tag;
+}
+
 static zc_slice_t s_topic (const s_entry_t *entry)
 {
     return (zc_slice_t){entry->bytes, entry->topic};
@@ -273,11 +281,8 @@ static void s_end (zc_publisher_t *self, s_entry_t *entry, const char *code, con
     TAILQ_REMOVE (&self->queue, entry, turn);
     self->stats.waiting--;
     self->stats.bytes -= s_weight (entry);
-    zc_published_t published = {s_topic (entry),
-                                s_payload (entry),
-                                entry->size,
-                                {code, strlen (code)},
-                                {text, strlen (text)}};
+    zc_published_t published = {s_topic (entry),       s_payload (entry),     entry->size,
+                                {code, strlen (code)}, {text, strlen (text)}, entry->tag};
     self->config.published (self->config.arg, &published);
     s_free_entry (entry);
 }
@@ -507,7 +512,7 @@ bool zc_publisher_drop (zc_publisher_t *self)
 {
     s_entry_t *entry;
     TAILQ_FOREACH (entry, &self->queue, turn)
-    if (entry->state == S_WAITING)
+    if (entry->state == S_WAITING && !entry->tag)
         break;
     if (!entry)
         return false;

@@ -24,6 +24,7 @@ typedef struct {
     size_t size;        /* of the payload, in bytes */
     zc_slice_t code;    /* OK, or the code of the final refusal, or "dropped" (zc_publisher_drop) */
     zc_slice_t text;    /* the id, or a sentence */
+    void *tag;          /* of zc_publisher_add_tagged; or NULL */
 } zc_published_t;
 
 typedef struct {
@@ -59,8 +60,11 @@ void zc_publisher_destroy (zc_publisher_t **self_p);
  *  and get a `key` line where they have neither `id` nor `key`. */
 void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
                        zc_slice_t headers);
-/*  Drops the oldest message that isn't on its way, and reports it at once as "dropped". Returns
- *  false if there is none. */
+/*  The same for a message that is never dropped; its outcome comes with `tag`, which isn't NULL. */
+void zc_publisher_add_tagged (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payload,
+                              zc_slice_t headers, void *tag);
+/*  Drops the oldest message without a tag that isn't on its way, and reports it at once as
+ * "dropped". Returns false if there is none. */
 bool zc_publisher_drop (zc_publisher_t *self);
 
 /*  The endpoint of the broker that it publishes at, or looks for, now; borrowed until the next

@@ -1074,6 +1074,11 @@ zc_id_t zc_subscriber_position (const zc_subscriber_t *self)
     return self->position;
 }
 
+zc_slice_t zc_subscriber_line (const zc_subscriber_t *self)
+{
+    return zc_line_known (&self->line) ? zc_line_slice (&self->line) : s_text ("");
+}
+
 static long s_until (uint64_t when_ms)
 {
     uint64_t now = zc_mono_ms ();

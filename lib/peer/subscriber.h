@@ -65,6 +65,9 @@ const zc_subscriber_stats_t *zc_subscriber_stats (const zc_subscriber_t *self);
  *  it includes that message. ZC_ID_NONE: not known yet. */
 zc_id_t zc_subscriber_position (const zc_subscriber_t *self);
 
+/*  The line of the broker's positions; empty until it is known. Borrowed until the next run. */
+zc_slice_t zc_subscriber_line (const zc_subscriber_t *self);
+
 /*  For the owner's zmq_poll: the items to poll (2 to 4), and for how many milliseconds at most.
  *  After that zc_subscriber_run handles all that has arrived; it never blocks. */
 size_t zc_subscriber_pollitems (zc_subscriber_t *self, zmq_pollitem_t items[4]);

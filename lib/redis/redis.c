@@ -34,6 +34,7 @@
 #define S_CONNECT_MS 5000
 #define S_BACKOFF_MIN_MS 100
 #define S_BACKOFF_MAX_MS 5000
+#define S_REDIRECT_MS 20  /* before it goes to another node of a Cluster: nodes may disagree */
 #define S_PING_MS 10000   /* without a byte: then PING is sent */
 #define S_ANSWER_MS 10000 /* without a byte after that: the peer is gone */
 #define S_ASK_MS 1000     /* between questions to Sentinels, ... */
@@ -61,6 +62,9 @@ struct zc_redis {
     uint64_t heard_ms;             /* last byte from the peer */
     uint64_t pinged_ms;            /* when PING was sent; 0: not since the last byte */
     bool unsent;                   /* the output buffer isn't empty */
+    const zc_address_t *seed;      /* the address that was given */
+    zc_address_t node;             /* of a Cluster, that was named instead; or none */
+    bool asking;                   /* it takes commands for a key that isn't quite there yet */
     bool given_up;       /* by us; the owner hasn't confirmed since that the connection works */
     char complaint[256]; /* the present failure, which has been logged */
     unsigned backoff_ms;
@@ -78,6 +82,7 @@ zc_redis_t *zc_redis_new (const zc_redis_config_t *config)
     if (!self)
         abort ();
     self->config = *config;
+    self->seed = config->address;
     if (!self->config.reply_max)
         self->config.reply_max = S_REPLY_MAX;
     if (!self->config.backoff_ms)
@@ -102,6 +107,7 @@ void zc_redis_destroy (zc_redis_t **self_p)
     zc_sentinel_destroy (&self->sentinel);
     zc_resolve_destroy (&self->names);
     zc_reply_arena_destroy (&self->arena);
+    zc_address_clear (&self->node);
     free (self->owed);
     free (self);
 }
@@ -159,10 +165,13 @@ static void s_disconnect (zc_redis_t *self)
     self->count = self->unfinished = 0;
 }
 
-/*  Ends the connection, or the attempt. */
+/*  Ends the connection, or the attempt. A node that was named and doesn't answer may not be the
+ * right one any more. */
 static void s_fail_for (zc_redis_t *self, const char *what, const char *reason)
 {
     bool was_ready = self->state == S_READY;
+    self->config.address = self->seed;
+    self->asking = false;
     s_complain (self, what, reason);
     s_disconnect (self);
     zc_resolve_destroy (&self->names);
@@ -357,6 +366,39 @@ void zc_redis_give_up_for (zc_redis_t *self, const redisReply *error)
     zc_redis_give_up (self, reason);
 }
 
+static char *s_copy (const char *text, size_t len)
+{
+    char *copy = strndup (text, len);
+    if (!copy)
+        abort ();
+    return copy;
+}
+
+/*  Goes on at the node that has the key. To the owner it is a connection that is lost. */
+static void s_redirect (zc_redis_t *self, const zc_redirect_t *to)
+{
+    const zc_address_t *now = self->config.address;
+    zc_slice_t host = to->host.len ? to->host : (zc_slice_t){now->host, strlen (now->host)};
+    zc_address_t node = {.host = s_copy (host.at, host.len), .port = to->port};
+    if (self->seed->user)
+        node.user = s_copy (self->seed->user, strlen (self->seed->user));
+    if (self->seed->password)
+        node.password = s_copy (self->seed->password, strlen (self->seed->password));
+    node.shown = s_copy (self->seed->shown, strlen (self->seed->shown));
+    zc_log (ZC_LOG_DEBUG,
+            ZC_EVENT ("redis.redirected redis connection node", "redis %s (%s): going on at %s:%d"),
+            self->seed->shown, self->config.name, node.host, node.port);
+    s_disconnect (self);
+    zc_resolve_destroy (&self->names);
+    zc_address_clear (&self->node);
+    self->node = node;
+    self->config.address = &self->node;
+    self->asking = to->ask;
+    self->state = S_WAITING;
+    self->since_ms = zc_mono_ms () + S_REDIRECT_MS;
+    self->config.lost (self->config.arg);
+}
+
 /*  An error that the same command may not get the next time. */
 static void s_pass (zc_redis_t *self, const redisReply *error)
 {
@@ -371,8 +413,12 @@ static void s_reply (zc_redis_t *self, const redisReply *reply)
 {
     static zc_log_limit_t s_limit;
     zc_redis_event_t event = zc_reply_event (reply);
+    zc_redirect_t redirect;
     void *tag;
-    if (event.kind == ZC_EVENT_MESSAGE && self->config.message)
+    if (self->config.follows && !self->sentinel && !self->config.address->path &&
+        zc_reply_redirect (reply, &redirect))
+        s_redirect (self, &redirect);
+    else if (event.kind == ZC_EVENT_MESSAGE && self->config.message)
         self->config.message (self->config.arg, &event);
     else if (zc_reply_fault (reply) == ZC_FAULT_PASSING)
         s_pass (self, reply);
@@ -625,6 +671,11 @@ void zc_redis_command (zc_redis_t *self, void *tag, int count, const char **word
 {
     if (self->state != S_READY)
         return;
+    if (self->asking) {
+        const char *asking[] = {"ASKING"};
+        s_owe (self, &s_ping); /* its answer means as little */
+        s_append (self, 1, asking, NULL);
+    }
     s_owe (self, tag);
     s_append (self, count, words, lengths);
 }

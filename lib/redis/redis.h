@@ -17,6 +17,7 @@ typedef struct {
     const char *name;            /* CLIENT SETNAME, and in logs */
     size_t reply_max;            /* bytes; a larger reply ends the connection; 0: 64 MiB */
     unsigned backoff_ms;         /* between attempts to connect, at most; 0: 5 s */
+    bool follows;                /* to the node of a Cluster that has the key of a command */
     bool many;                   /* replies have many elements: they are made as arena.h says */
     void *arg;
     /*  Connected, logged in, database chosen: commands can be sent. */

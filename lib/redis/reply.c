@@ -199,3 +199,30 @@ const char *zc_fault_advice (zc_slice_t error)
     size_t i = s_find (error);
     return i < sizeof s_faults / sizeof *s_faults ? s_faults[i].advice : NULL;
 }
+
+/*  Nodes of a Cluster -------------------------------------------------------------------------- */
+
+/*  "MOVED 3999 127.0.0.1:6381" (Redis Cluster specification, "Redirection and resharding"); an IPv6
+ *  address has no brackets, and an unknown host is empty. */
+bool zc_reply_redirect (const redisReply *reply, zc_redirect_t *redirect)
+{
+    zc_slice_t text = zc_reply_error (reply);
+    uint64_t slot, port;
+    redirect->ask = zc_slice_starts (text, "ASK ");
+    if (!redirect->ask && !zc_slice_starts (text, "MOVED "))
+        return false;
+    size_t at = redirect->ask ? 4 : 6, colon = text.len;
+    const char *blank = memchr (text.at + at, ' ', text.len - at);
+    if (!blank || zc_text_u64 (text.at + at, (size_t)(blank - text.at) - at, 16383, &slot) != 0)
+        return false;
+    at = (size_t)(blank - text.at) + 1;
+    while (colon > at && text.at[colon - 1] != ':')
+        colon--;
+    if (colon == at || zc_text_u64 (text.at + colon, text.len - colon, 65535, &port) != 0 ||
+        port == 0)
+        return false;
+    redirect->host = (zc_slice_t){text.at + at, colon - 1 - at};
+    redirect->port = (int)port;
+    return redirect->host.len <= ZC_REDIRECT_HOST_MAX &&
+           (redirect->host.len == 0 || zc_text_plain (redirect->host.at, redirect->host.len));
+}

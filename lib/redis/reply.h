@@ -77,4 +77,15 @@ zc_fault_t zc_reply_fault (const redisReply *reply);
  *  Static. */
 const char *zc_fault_advice (zc_slice_t error);
 
+/*  The node of a Cluster that has a key (MOVED), or has it for this command only (ASK). */
+typedef struct {
+    bool ask;
+    zc_slice_t host; /* empty: the host that said so */
+    int port;
+} zc_redirect_t;
+
+#define ZC_REDIRECT_HOST_MAX 255
+/*  Returns false if the reply names no other node. */
+bool zc_reply_redirect (const redisReply *reply, zc_redirect_t *redirect);
+
 #endif

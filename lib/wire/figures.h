@@ -221,35 +221,44 @@ typedef struct {
        "Connections of peers that allow-peer doesn't name.")
 
 /*  zcast-redis. */
-#define ZC_BRIDGE_FIGURES(X)                                                           \
-    X (subscriptions, "subscriptions", "redis_subscriptions_wanted", ZC_GAUGE, ZC_ONE, \
-       "Subscriptions that are wanted at Redis.")                                      \
-    X (subscribed, "subscribed", "redis_subscriptions", ZC_GAUGE, ZC_ONE,              \
-       "Subscriptions that Redis has confirmed.")                                      \
-    X (received, "received", "redis_received", ZC_COUNTER, ZC_ONE,                     \
-       "Messages that came from Redis.")                                               \
-    X (invalid, "invalid", "redis_invalid", ZC_COUNTER, ZC_ONE,                        \
-       "Messages from Redis that were of no use.")                                     \
-    X (echoes, "echoes", "redis_echoes", ZC_COUNTER, ZC_ONE,                           \
-       "Messages from Redis that were the bridge's own.")                              \
-    X (forbidden, "forbidden", "redis_forbidden", ZC_COUNTER, ZC_ONE,                  \
-       "Times that Redis refused a subscription.")                                     \
-    X (redis_gaps, "redis_gaps", "redis_gaps", ZC_COUNTER, ZC_ONE,                     \
-       "Times that subscriptions were lost, and what was published meanwhile.")        \
-    X (published, "published", "redis_published", ZC_COUNTER, ZC_ONE,                  \
-       "Messages from Redis that the broker has taken.")                               \
-    X (refused, "refused", "redis_refused", ZC_COUNTER, ZC_ONE,                        \
-       "Messages from Redis that the broker has refused.")                             \
-    X (dropped, "dropped", "redis_dropped", ZC_COUNTER, ZC_ONE,                        \
-       "Messages from Redis that the full queue has lost.")                            \
-    X (repeated, "repeated", "redis_repeated", ZC_COUNTER, ZC_ONE,                     \
-       "Messages sent to the broker again.")                                           \
-    X (waiting, "waiting", "redis_waiting", ZC_GAUGE, ZC_ONE,                          \
-       "Messages that wait for the broker.")                                           \
-    X (waiting_bytes, "waiting_bytes", "redis_waiting_bytes", ZC_GAUGE, ZC_ONE,        \
-       "Bytes that wait for the broker.")                                              \
-    X (broker_losses, "broker_losses", "redis_broker_losses", ZC_COUNTER, ZC_ONE,      \
-       "Connections to the broker that broke.")
+#define ZC_BRIDGE_FIGURES(X)                                                                      \
+    X (subscriptions, "subscriptions", "redis_subscriptions_wanted", ZC_GAUGE, ZC_ONE,            \
+       "Subscriptions that are wanted at Redis.")                                                 \
+    X (subscribed, "subscribed", "redis_subscriptions", ZC_GAUGE, ZC_ONE,                         \
+       "Subscriptions that Redis has confirmed.")                                                 \
+    X (received, "received", "redis_received", ZC_COUNTER, ZC_ONE,                                \
+       "Messages that came from Redis.")                                                          \
+    X (invalid, "invalid", "redis_invalid", ZC_COUNTER, ZC_ONE,                                   \
+       "Messages from Redis that were of no use.")                                                \
+    X (echoes, "echoes", "redis_echoes", ZC_COUNTER, ZC_ONE,                                      \
+       "Messages from Redis that were the bridge's own.")                                         \
+    X (forbidden, "forbidden", "redis_forbidden", ZC_COUNTER, ZC_ONE,                             \
+       "Times that Redis refused a subscription.")                                                \
+    X (redis_gaps, "redis_gaps", "redis_gaps", ZC_COUNTER, ZC_ONE,                                \
+       "Times that subscriptions were lost, and what was published meanwhile.")                   \
+    X (published, "published", "redis_published", ZC_COUNTER, ZC_ONE,                             \
+       "Messages from Redis that the broker has taken.")                                          \
+    X (refused, "refused", "redis_refused", ZC_COUNTER, ZC_ONE,                                   \
+       "Messages from Redis that the broker has refused.")                                        \
+    X (dropped, "dropped", "redis_dropped", ZC_COUNTER, ZC_ONE,                                   \
+       "Messages from Redis that the full queue has lost.")                                       \
+    X (repeated, "repeated", "redis_repeated", ZC_COUNTER, ZC_ONE,                                \
+       "Messages sent to the broker again.")                                                      \
+    X (waiting, "waiting", "redis_waiting", ZC_GAUGE, ZC_ONE,                                     \
+       "Messages that wait for the broker.")                                                      \
+    X (waiting_bytes, "waiting_bytes", "redis_waiting_bytes", ZC_GAUGE, ZC_ONE,                   \
+       "Bytes that wait for the broker.")                                                         \
+    X (broker_losses, "broker_losses", "redis_broker_losses", ZC_COUNTER, ZC_ONE,                 \
+       "Connections to the broker that broke.")                                                   \
+    X (streams, "streams", "redis_streams_wanted", ZC_GAUGE, ZC_ONE,                              \
+       "Streams that are to be read.")                                                            \
+    X (streams_read, "streams_read", "redis_streams", ZC_GAUGE, ZC_ONE, "Streams that are read.") \
+    X (entries, "entries", "redis_entries", ZC_COUNTER, ZC_ONE,                                   \
+       "Entries of Streams that were read.")                                                      \
+    X (entries_missed, "entries_missed", "redis_entries_missed", ZC_COUNTER, ZC_ONE,              \
+       "Entries of Streams that were removed before they were read.")                             \
+    X (unkept, "unkept", "redis_unkept", ZC_COUNTER, ZC_ONE,                                      \
+       "Times that Redis has not kept the place in a Stream.")
 
 /*  zcast-redis, if it relays to Redis. */
 #define ZC_RELAY_FIGURES(X)                                                                       \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "lib/redis/address.h"
 #include "bridge/envelope.h"
+#include "bridge/glob.h"
 #include "bridge/mapping.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -12,8 +13,10 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static void s_envelope (zc_slice_t bytes)
 {
     zc_buf_t headers = ZC_BUF_INIT;
-    zc_slice_t site, payload;
-    if (zc_envelope_read (bytes, &site, &headers, &payload)) {
+    zc_slice_t site, line, payload;
+    if (zc_envelope_read (bytes, &site, &line, &headers, &payload)) {
+        assert (line.len == 0 ||
+                (line.at >= bytes.at && line.at + line.len <= bytes.at + bytes.len));
         assert (zc_site_valid (site.at, site.len));
         assert (payload.at >= bytes.at && payload.at + payload.len == bytes.at + bytes.len);
         zc_message_t message;
@@ -46,6 +49,12 @@ static void s_channel (zc_slice_t channel, const char *text)
             0)
             assert (zc_topic_valid (topic.data, topic.len));
     }
+    zc_slice_t parts[ZC_GLOB_STARS], pattern = {text, strlen (text)};
+    if (zc_glob_match (pattern, channel, parts))
+        for (size_t i = 0; i < zc_glob_stars (pattern); i++)
+            assert (parts[i].at >= channel.at &&
+                    parts[i].at + parts[i].len <= channel.at + channel.len);
+    assert (zc_glob_match ((zc_slice_t){"*", 1}, channel, parts) && parts[0].len == channel.len);
     zc_buf_clear (&topic);
     zc_mapping_destroy (&mapping);
 }

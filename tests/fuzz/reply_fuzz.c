@@ -5,6 +5,7 @@
 #include <string.h>
 #include "lib/redis/reply.h"
 #include "lib/redis/sentinel.h"
+#include "bridge/entries.h"
 #include "bridge/subscriptions.h"
 
 /*  A slice is within the reply, or empty. */
@@ -77,8 +78,55 @@ static void s_sentinel (zc_sentinel_t *self, const redisReply *reply)
     zc_sentinel_refused (self, why);
 }
 
+/*  As entries of a Stream: ids and places survive being written, and a payload is within the reply,
+ *  or made of it. */
+static void s_entries (const redisReply *reply)
+{
+    const redisReply *entries, *fields;
+    zc_entry_id_t id, again;
+    char text[ZC_ENTRY_ID_SIZE];
+    for (size_t i = 0; zc_entries (reply, &entries) && entries && i < entries->elements; i++) {
+        zc_buf_t room = ZC_BUF_INIT;
+        zc_slice_t payload;
+        bool good = zc_entry (entries, i, &id, &fields);
+        if (!zc_entry_payload (fields, "payload", &room, &payload))
+            s_touch (payload);
+        zc_buf_clear (&room);
+        zc_entry_id_format (id, text);
+        if (good && (!zc_entry_id_parse ((zc_slice_t){text, strlen (text)}, &again) ||
+                     zc_entry_id_compare (id, again) != 0))
+            abort ();
+    }
+}
+
+static void s_info (const redisReply *reply)
+{
+    zc_stream_info_t info;
+    zc_place_read_t place = {.counted = false}, again;
+    char text[ZC_PLACE_READ_SIZE];
+    zc_place_read_parse (zc_reply_text (reply), &place);
+    if (!zc_stream_info_parse (reply, &info))
+        return;
+    uint64_t before = place.added, missed = zc_stream_missed (&place, &info);
+    if (missed && place.added != before + missed)
+        abort ();
+    zc_place_read_format (&place, text);
+    if (!zc_place_read_parse ((zc_slice_t){text, strlen (text)}, &again) ||
+        again.added != place.added)
+        abort ();
+}
+
 static void s_reply (zc_redis_subscriptions_t *all, const redisReply *reply)
 {
+    zc_redirect_t redirect;
+    if (zc_reply_redirect (reply, &redirect)) {
+        s_touch (redirect.host);
+        if (redirect.port < 1 || redirect.port > 65535)
+            abort ();
+    }
+    s_entries (reply);
+    s_info (reply);
+
     zc_redis_event_t event = zc_reply_event (reply);
     zc_slice_t error = zc_reply_error (reply);
     s_event (&event);

@@ -551,7 +551,7 @@ BAD = [
     (["--database=-1"], "--database"),
     (["--user=x"], "--user: a user needs a password"),
     (["--password-file=/nonexistent"], "--password-file: .*No such file"),
-    (["--subscribe-channel=x -> {y}"], "--subscribe-channel: .*only thing in braces"),
+    (["--subscribe-channel=x -> {y}"], "--subscribe-channel: .*what can be in braces"),
     (["--subscribe-pattern=x", "--subscribe-pattern=x"], "--subscribe-pattern: .*twice"),
     (["--topic={}"], "--topic"),
     (["--outgoing=a\nb"], "--outgoing"),

@@ -3,6 +3,7 @@
 #include "unit.h"
 #include "lib/redis/address.h"
 #include "bridge/envelope.h"
+#include "bridge/glob.h"
 #include "bridge/mapping.h"
 #include "bridge/outlet.h"
 
@@ -141,6 +142,59 @@ static void test_addresses_bad (void **state)
     }
 }
 
+/*  Patterns ------------------------------------------------------------------------------------ */
+
+static void test_globs (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *name, *parts; /* each with ';' behind it; NULL: no match */
+    } cases[] = {
+        {"", "", ""},
+        {"", "a", NULL},
+        {"a", "a", ""},
+        {"a", "ab", NULL},
+        {"*", "", ";"},
+        {"*", "abc", "abc;"},
+        {"a*", "a", ";"},
+        {"a*c", "abcbc", "bcb;"},
+        {"*.*", "a.b.c", "a;b.c;"},
+        {"*a*b", "xaayb", "x;ay;"},
+        {"**", "ab", ";ab;"},
+        {"?*", "ab", "b;"},
+        {"?", "", NULL},
+        {"[abc]", "b", ""},
+        {"[^abc]", "b", NULL},
+        {"[^abc]", "d", ""},
+        {"[a-c]x", "bx", ""},
+        {"[c-a]", "b", ""},
+        {"[\\-]", "-", ""},
+        {"[a", "a", ""},
+        {"[]", "a", NULL},
+        {"a[", "a", NULL},
+        {"\\*", "*", ""},
+        {"\\*", "a", NULL},
+        {"a\\", "a\\", ""},
+        {"__*__:*", "__keyevent@0__:set", "keyevent@0;set;"},
+        {"__*__:*", "__x:", NULL},
+        {"*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        zc_slice_t parts[ZC_GLOB_STARS], pattern = s_text (cases[i].pattern);
+        zc_buf_t shown = ZC_BUF_INIT;
+        bool match = zc_glob_match (pattern, s_text (cases[i].name), parts);
+        for (size_t j = 0; match && j < zc_glob_stars (pattern); j++)
+            zc_buf_addf (&shown, "%.*s;", (int)parts[j].len, parts[j].at);
+        if (match != (cases[i].parts != NULL) ||
+            (match && strcmp (zc_buf_str (&shown), cases[i].parts) != 0))
+            fail_msg ("%s on %s: %d, %s", cases[i].pattern, cases[i].name, match,
+                      zc_buf_str (&shown));
+        zc_buf_clear (&shown);
+    }
+    assert_true (zc_glob_is_open (s_text ("*")) && zc_glob_is_open (s_text ("?x")));
+    assert_false (zc_glob_is_open (s_text ("__*")) || zc_glob_is_open (s_text ("")));
+}
+
 /*  Channels to topics -------------------------------------------------------------------------- */
 
 static void test_mapping (void **state)
@@ -158,7 +212,11 @@ static void test_mapping (void **state)
     assert_int_equal (zc_mapping_add (mapping, "x -> a}", false, error, sizeof error), -1);
     assert_int_equal (zc_mapping_add (mapping, " -> x", false, error, sizeof error), -1);
     assert_int_equal (zc_mapping_add (mapping, "x -> ", false, error, sizeof error), -1);
-    assert_int_equal (zc_mapping_count (mapping), 4);
+    assert_int_equal (zc_mapping_add (mapping, "x* -> {2}", true, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "x* -> {1}", false, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "x* -> {0}", true, error, sizeof error), -1);
+    assert_int_equal (zc_mapping_add (mapping, "a.*.b* -> {2}/{1}", true, error, 256), 0);
+    assert_int_equal (zc_mapping_count (mapping), 5);
     static const struct {
         const char *name;
         bool pattern;
@@ -170,6 +228,9 @@ static void test_mapping (void **state)
         {"news.*", true, "news.de", "all news"},
         {"news.*", false, "news.de", NULL},
         {"gone", false, "gone", NULL},
+        {"a.*.b*", true, "a.1.b.b2", ".b2/1"},
+        {"a.*.b*", true, "a..b", "/"},
+        {"a.*.b*", true, "other", NULL},
         {"news", false, "control\x01", NULL},
         {"news", false, "\xff", NULL},
     };
@@ -232,10 +293,11 @@ static void s_there (const char *meta, zc_slice_t payload, const char *headers)
     zc_message_t message;
     assert_int_equal (zc_delivery_parse (&message, s_text ("t"), payload, s_text (meta)), 0);
     zc_buf_t envelope = ZC_BUF_INIT, out = ZC_BUF_INIT;
-    zc_envelope_write (&envelope, "north", &message);
-    zc_slice_t site, arrived, bytes = {zc_buf_str (&envelope), envelope.len};
-    assert_true (zc_envelope_read (bytes, &site, &out, &arrived));
+    zc_envelope_write (&envelope, "north", s_text ("5-0.line"), &message);
+    zc_slice_t site, line, arrived, bytes = {zc_buf_str (&envelope), envelope.len};
+    assert_true (zc_envelope_read (bytes, &site, &line, &out, &arrived));
     assert_slice (site, "north");
+    assert_slice (line, "5-0.line");
     assert_int_equal (arrived.len, payload.len);
     if (payload.len)
         assert_memory_equal (arrived.at, payload.at, payload.len);
@@ -248,7 +310,7 @@ static void s_there (const char *meta, zc_slice_t payload, const char *headers)
     size_t lines = envelope.len - payload.len;
     for (size_t cut = 0; cut < lines; cut++) {
         out.len = 0;
-        assert_false (zc_envelope_read ((zc_slice_t){bytes.at, cut}, &site, &out, &arrived));
+        assert_false (zc_envelope_read ((zc_slice_t){bytes.at, cut}, &site, &line, &out, &arrived));
     }
     zc_buf_clear (&envelope);
     zc_buf_clear (&out);
@@ -261,8 +323,8 @@ static void test_envelope (void **state)
              "key: north.7-1\norigin: north\nvia: redis\n");
     s_there ("id: 7-1\nprev: 5-0\ndropped: 3-0\nevent: e\nkey: k\nx: y\n", SLICE (""),
              "key: north.7-1\norigin: north\nvia: redis\nevent: e\nx: y\n");
-    s_there ("id: 7-1\nprev: 5-0\nevent-id: mine\nkey: k\nttl: 9\nsite: forged\n", SLICE ("p"),
-             "id: mine\norigin: north\nvia: redis\nttl: 9\n");
+    s_there ("id: 7-1\nprev: 5-0\nevent-id: mine\nkey: k\nttl: 9\nsite: forged\nline: forged\n",
+             SLICE ("p"), "id: mine\norigin: north\nvia: redis\nttl: 9\n");
     /*  From a history that has what brokers refuse now. */
     s_there ("id: 7-1\nprev: 5-0\nevent-id: 5-0\nevent: zcast.continuity\n", SLICE ("p"),
              "key: north.7-1\norigin: north\nvia: redis\n");
@@ -288,9 +350,9 @@ static void test_envelope_bad (void **state)
         "zcast/1\nsite: a\nid: 1-1\np",
     };
     for (size_t i = 0; i < LENGTH (bad); i++) {
-        zc_slice_t site, payload;
+        zc_slice_t site, line, payload;
         zc_buf_t headers = ZC_BUF_INIT;
-        if (zc_envelope_read (s_text (bad[i]), &site, &headers, &payload))
+        if (zc_envelope_read (s_text (bad[i]), &site, &line, &headers, &payload))
             fail_msg ("bad[%zu] was taken", i);
         zc_buf_clear (&headers);
     }
@@ -318,9 +380,9 @@ int main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (test_addresses_good), cmocka_unit_test (test_addresses_bad),
-        cmocka_unit_test (test_mapping),        cmocka_unit_test (test_outlet),
-        cmocka_unit_test (test_envelope),       cmocka_unit_test (test_envelope_bad),
-        cmocka_unit_test (test_from_redis),
+        cmocka_unit_test (test_globs),          cmocka_unit_test (test_mapping),
+        cmocka_unit_test (test_outlet),         cmocka_unit_test (test_envelope),
+        cmocka_unit_test (test_envelope_bad),   cmocka_unit_test (test_from_redis),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

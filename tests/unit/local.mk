@@ -514,6 +514,11 @@ TESTS += tests/unit/subscriptions_test
 tests_unit_subscriptions_test_SOURCES = tests/unit/subscriptions_test.c tests/unit/unit.h
 tests_unit_subscriptions_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
 
+check_PROGRAMS += tests/unit/entries_test
+TESTS += tests/unit/entries_test
+tests_unit_entries_test_SOURCES = tests/unit/entries_test.c tests/unit/unit.h
+tests_unit_entries_test_LDADD = bridge/libbridge.a $(UNIT_LIBS) $(HIREDIS_LIBS)
+
 check_PROGRAMS += tests/unit/bridge_test
 TESTS += tests/unit/bridge_test
 tests_unit_bridge_test_SOURCES = tests/unit/bridge_test.c tests/unit/unit.h

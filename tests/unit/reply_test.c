@@ -175,12 +175,50 @@ static void test_bound (void **state)
     freeReplyObject (reply);
 }
 
+static void test_redirects (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wire;
+        bool good, ask;
+        const char *host;
+        int port;
+    } cases[] = {
+        {"-MOVED 3999 127.0.0.1:6381\r\n", true, false, "127.0.0.1", 6381},
+        {"-ASK 0 node-2.example.org:7000\r\n", true, true, "node-2.example.org", 7000},
+        {"-MOVED 16383 2001:db8::1:6379\r\n", true, false, "2001:db8::1", 6379},
+        {"-MOVED 1 :6379\r\n", true, false, "", 6379},
+        {"-MOVED 16384 h:1\r\n", false, false, "", 0},
+        {"-MOVED 1 h:0\r\n", false, false, "", 0},
+        {"-MOVED 1 h:65536\r\n", false, false, "", 0},
+        {"-MOVED 1 h:\r\n", false, false, "", 0},
+        {"-MOVED 1 6379\r\n", false, false, "", 0},
+        {"-MOVED 1 \r\n", false, false, "", 0},
+        {"-MOVED 1\r\n", false, false, "", 0},
+        {"-MOVED \r\n", false, false, "", 0},
+        {"-MOVED x h:1\r\n", false, false, "", 0},
+        {"-ASKING 1 h:1\r\n", false, false, "", 0},
+        {"+MOVED 1 h:1\r\n", false, false, "", 0},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        redisReply *reply = s_read (cases[i].wire);
+        zc_redirect_t to;
+        if (zc_reply_redirect (reply, &to) != cases[i].good)
+            fail_msg ("[%zu]", i);
+        if (cases[i].good) {
+            assert_slice (to.host, cases[i].host);
+            assert_int_equal (to.port, cases[i].port);
+            assert_int_equal (to.ask, cases[i].ask);
+        }
+        freeReplyObject (reply);
+    }
+}
+
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_events),
-        cmocka_unit_test (test_roles),
-        cmocka_unit_test (test_faults),
+        cmocka_unit_test (test_redirects), cmocka_unit_test (test_events),
+        cmocka_unit_test (test_roles),     cmocka_unit_test (test_faults),
         cmocka_unit_test (test_bound),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
