@@ -25,8 +25,7 @@ extern const zc_tool_entry_t zc_tool_entries[]; /* ends with a row without a nam
 
 extern const zc_tool_command_t zc_tool_pub, zc_tool_sub, zc_tool_stat, zc_tool_ping, zc_tool_token,
     zc_tool_keygen, zc_tool_topics, zc_tool_history, zc_tool_purge, zc_tool_top, zc_tool_latency,
-    zc_tool_bench, zc_tool_completion, zc_tool_doctor, zc_tool_context,
-    zc_tool_revoke;
+    zc_tool_bench, zc_tool_completion, zc_tool_doctor, zc_tool_context, zc_tool_revoke;
 
 /*  The broker's endpoints, or those of several brokers on one log. Every subcommand has all of
  * them, so that one set of options fits all. */

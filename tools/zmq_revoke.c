@@ -146,8 +146,8 @@ static int s_run (const zc_options_t *options)
         zc_tool_link_new (options, (unsigned)zc_options_number (options, "timeout"));
     if (!link)
         return ZC_EXIT_FAILURE;
-    status = lists ? zc_tool_ask (link, &ask, s_listed, NULL)
-                   : s_instruct (options, link, &instruction);
+    status =
+        lists ? zc_tool_ask (link, &ask, s_listed, NULL) : s_instruct (options, link, &instruction);
     zc_tool_link_destroy (&link);
     return status;
 }

@@ -651,7 +651,8 @@ function openLine(settings, sink, groups, last) {
 
   /** @param {Frame} frame */
   function take({ kind, id = '', said }) {
-    if (kind === 'end') return end(said && { status: 401, ...said });
+    // Who was disconnected by hand may come back; else a stream is ended because of its token.
+    if (kind === 'end') return end(said && { status: said.code === 'dropped' ? 429 : 401, ...said });
     heardAt = Date.now();
     if (kind === 'open') return open();
     if (kind === 'error') return refuseWords(said);

@@ -30,7 +30,7 @@ typedef enum {
     ZC_TOKEN_ISSUER = -11,    /* `iss` isn't trusted */
     ZC_TOKEN_AUDIENCE = -12,  /* `aud` is for others */
     ZC_TOKEN_NO_EXPIRY = -13, /* `exp` is missing where it is required */
-    ZC_TOKEN_REVOKED = -15, /* it was good, and was revoked */
+    ZC_TOKEN_REVOKED = -15,   /* it was good, and was revoked */
     ZC_TOKEN_API_KEY = -14, /* the text has the form of an API key, and is none of the operator's */
 } zc_token_error_t;
 

@@ -21,7 +21,9 @@ TOLERANCE = 0.05
 FILES = {
     "tests/bench": ["hot"],
     "lib/base": ["base64", "buf", "clock", "daemon", "heap", "histogram", "log", "log_line", "slots", "table", "text", "timeouts", "timestamp"],
-    "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse", "traceparent"],
+    "lib/wire": ["answer", "ask", "chunked", "encoding", "field", "head", "id", "line", "matcher", "message", "query", "selector", "sse", "traceparent",
+                 "update"],
+    "lib/access": ["grants"],
     "lib/order": ["losses", "order"],
     "lib/engine": ["ages", "channel", "client", "encoder", "feed", "held", "hub", "incidents", "join", "pump", "questions", "ring", "selection",
                    "rounds", "slow", "subscription"],

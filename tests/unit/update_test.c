@@ -11,7 +11,8 @@ static zc_slice_t s_slice (const char *text)
 static void test_round_trip (void **state)
 {
     (void)state;
-    static const char *const topics[] = {"a", "with space", "100%", "%20", "https://a.example/?b=c d%20", " "};
+    static const char *const topics[] = {
+        "a", "with space", "100%", "%20", "https://a.example/?b=c d%20", " "};
     zc_buf_t list = ZC_BUF_INIT;
     char text[ZC_TOPIC_MAX];
     zc_slice_t rest, topic;
@@ -36,9 +37,9 @@ static void test_bad (void **state)
     static const struct {
         const char *list;
         int count;
-    } table[] = {{"", 0},     {"a", 1},      {"a b", 2},      {" a", 0},   {"a  b", 1},   {"a ", 1},
-                 {"a %", 1},  {"%2", 0},     {"a%2 b", 0},    {"%21", 0},  {"%2F", 0},    {"a%20b c", 2},
-                 {"%25", 1},  {"b %25%", 1}, {"%20%25 %", 1}};
+    } table[] = {{"", 0},    {"a", 1},       {"a b", 2}, {" a", 0},     {"a  b", 1},
+                 {"a ", 1},  {"a %", 1},     {"%2", 0},  {"a%2 b", 0},  {"%21", 0},
+                 {"%2F", 0}, {"a%20b c", 2}, {"%25", 1}, {"b %25%", 1}, {"%20%25 %", 1}};
     for (size_t i = 0; i < LENGTH (table); i++) {
         char text[ZC_TOPIC_MAX];
         zc_slice_t rest = s_slice (table[i].list), topic;

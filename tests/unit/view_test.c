@@ -1,5 +1,5 @@
-/*  view_test.c - what clients with different grants see on the same topics: private messages, topics
- *  that rules keep for some, updates on several topics, and replays of all these. */
+/*  view_test.c - what clients with different grants see on the same topics: private messages,
+ * topics that rules keep for some, updates on several topics, and replays of all these. */
 #include "tests/unit/plain.h"
 
 #include "lib/wire/update.h"
@@ -86,8 +86,8 @@ static bool s_asked_for (const s_question_t *question, zc_slice_t topic)
         const char *end = memchr (list.at, '\n', list.len), *error;
         zc_slice_t item = {list.at, end ? (size_t)(end - list.at) : list.len};
         zc_selector_t *selector = zc_names_selector (item) ? zc_selector_of (item, &error) : NULL;
-        bool asked = selector ? zc_selector_match (selector, topic)
-                              : zc_slice_compare (item, topic) == 0;
+        bool asked =
+            selector ? zc_selector_match (selector, topic) : zc_slice_compare (item, topic) == 0;
         zc_selector_destroy (&selector);
         if (asked)
             return true;

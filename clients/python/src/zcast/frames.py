@@ -141,7 +141,8 @@ def _parse_own(event: str, data: str, id: str) -> Frame:
     if event == "zcast.stale":
         return Said("live" if made.get("status") == "live" else "stale", id)
     if event == "zcast.end":
-        return Said("end", id, refusal=Refused(401, _text(made, "message", "the stream has ended"), _text(made, "code", "")))
+        code = _text(made, "code", "")  # who was disconnected by hand may come back; else it is because of the token
+        return Said("end", id, refusal=Refused(429 if code == "dropped" else 401, _text(made, "message", "the stream has ended"), code))
     return Said("heartbeat", id)
 
 
