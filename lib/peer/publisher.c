@@ -6,7 +6,8 @@
  *  over a new connection. So each connection begins at or before the first message that may be
  *  missing, and the broker sees each message for the first time in the right order. It
  *  recognises repeats by their key. Rejected: letting ZeroMQ reconnect by itself, which would
- *  send the messages in its queue before the repeats.
+ *  send the messages in its queue before the repeats. A broker that takes nothing for a while, as
+ *  on a full disk, is asked with one message at a time until it takes the oldest.
  *
  *  A broker ends the connection on a frame that is far too large instead of refusing it. Sent
  *  again and again, such a message would hold up all later ones. So the first large message on
@@ -81,6 +82,7 @@ struct zc_publisher {
     TAILQ_HEAD (s_queue, s_entry) queue; /* owned */
     s_entry_t *next;                     /* no entry before it is S_WAITING; NULL: none waits */
     size_t in_flight;
+    bool cautious; /* the broker said "not now", and has not taken the oldest message since */
     char key[S_KEY_CHARS + 1]; /* prefix of the keys made here */
     uint64_t keys;
     zc_publisher_stats_t stats;
@@ -310,12 +312,15 @@ static void s_answer (void *arg, const zc_answer_t *answer)
         zc_places_behind (self->places, zc_mono_ms ());
         entry->state = S_WAITING;
         self->next = TAILQ_FIRST (&self->queue);
+        self->cautious = true;
         self->paused_until = zc_mono_ms () + S_PAUSE_MS;
         if (self->config.put_off)
             self->config.put_off (self->config.arg, answer->code, answer->text);
         return;
     }
     zc_places_good (self->places);
+    if (entry == TAILQ_FIRST (&self->queue))
+        self->cautious = false;
     entry->state = S_DONE;
     if (answer->kind == ZC_OK) {
         entry->code = strdup ("OK");
@@ -386,11 +391,18 @@ static bool s_send_next (zc_publisher_t *self, s_entry_t *entry)
     return s_is_too_large (entry) || s_send (self, entry);
 }
 
+/*  How many may be without an answer. After "not now" it is one: of several, the broker might
+ *  refuse the first ones and take a later one. */
+static size_t s_window (const zc_publisher_t *self)
+{
+    return self->cautious ? 1 : self->config.window;
+}
+
 static void s_send_waiting (zc_publisher_t *self)
 {
     if (!self->connected || zc_mono_ms () < self->paused_until)
         return;
-    while (self->next && self->in_flight < self->config.window) {
+    while (self->next && self->in_flight < s_window (self)) {
         if (self->next->state == S_WAITING && !s_send_next (self, self->next)) {
             if (!s_waits_for_limit (self))
                 /* the queue is full, or the connection is gone, as we'll soon hear */
@@ -572,7 +584,7 @@ long zc_publisher_timeout (const zc_publisher_t *self)
     if (!self->connected)
         return s_until (s_connect_ms (self));
     long wait = self->in_flight ? s_until (self->progress_ms + self->config.answer_timeout) : -1;
-    if (self->next && self->in_flight < self->config.window && !s_waits_for_limit (self)) {
+    if (self->next && self->in_flight < s_window (self) && !s_waits_for_limit (self)) {
         long pause = s_until (self->paused_until);
         wait = wait < 0 || pause < wait ? pause : wait;
     }

@@ -280,6 +280,30 @@ static void s_not_now_is_asked_again (void **state)
     assert_int_equal (bench->put_off, 2);
 }
 
+/*  A broker whose disk is full, and has room again at any time: no message overtakes another. */
+static void s_not_now_keeps_order (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request;
+    int refusals = 0, taken = 0, total = 40;
+    s_add_numbers (bench, 0, total);
+    for (int i = 0; i < S_PATIENCE && bench->expected < (size_t)total; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &request)) {
+            if (refusals < total + 3) { /* all that are on the way, and later three at once */
+                refusals++;
+                s_reply (bench, &request, "ERR", "history", "not now");
+                continue;
+            }
+            assert_int_equal (atoi (request.payload), taken);
+            taken++;
+            s_reply (bench, &request, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, total);
+    assert_int_equal (taken, total);
+}
+
 /*  A broker that takes requests and answers none: its connection is replaced. */
 static void s_silence (void **state)
 {
@@ -442,6 +466,7 @@ int main (void)
         S_TEST (s_in_order_with_keys),
         S_TEST (s_restarts_keep_order),
         S_TEST (s_not_now_is_asked_again),
+        S_TEST (s_not_now_keeps_order),
         S_TEST (s_silence),
         S_TEST (s_drops_what_waits),
         S_TEST (s_nobody_there),
