@@ -420,8 +420,7 @@ static zc_token_error_t s_by_token (const zc_access_t *self, zc_slice_t text, ui
                                  .kid = token.kid,
                                  .issued_ms = token.issued_ms,
                                  .expires_ms = token.expires_ms,
-                                 .grants = token.grants,
-                                 .form = token.form};
+                                 .grants = token.grants};
     json_decref (token.claims);
     return ZC_TOKEN_OK;
 }

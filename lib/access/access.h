@@ -65,8 +65,7 @@ typedef struct {
     uint64_t issued_ms;  /* 0: not said */
     uint64_t expires_ms; /* UINT64_MAX: never */
     zc_grants_t *grants; /* owned */
-    zc_token_form_t form; /* whose claims its token has */
-    bool by_cookie;       /* a browser sent it unasked: the door checks the page's origin */
+    bool by_cookie;      /* a browser sent it unasked: the door checks the page's origin */
 } zc_identity_t;
 
 typedef enum {

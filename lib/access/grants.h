@@ -26,14 +26,6 @@ int zc_grants_add (zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
  *  where `object` is no object, or a member is no list of such texts. */
 int zc_grants_add_claim (zc_grants_t *self, const json_t *object);
 
-/*  The same for the claim `mercure` of Mercure 0.x: each text is a topic, a URI template, or `*`.
- */
-int zc_grants_add_mercure (zc_grants_t *self, const json_t *object);
-/*  The same for the claim `authorization_details` of Mercure 1.0 (RFC 9396): those of its objects
- * that have Mercure's type. Unknown actions grant nothing; an unknown match_type, or an object of
- * another form, is an error. */
-int zc_grants_add_details (zc_grants_t *self, const json_t *array);
-
 /*  Adds the topics of other grants (borrowed), as far as there is room. */
 void zc_grants_add_all (zc_grants_t *self, const zc_grants_t *others);
 

@@ -96,13 +96,6 @@ static bool s_good_type (zc_slice_t type)
     return false;
 }
 
-static bool s_is_access_token (const json_t *header)
-{
-    const char *type = json_string_value (json_object_get (header, "typ"));
-    return type &&
-           (strcasecmp (type, "at+jwt") == 0 || strcasecmp (type, "application/at+jwt") == 0);
-}
-
 static zc_token_error_t s_check_header (const json_t *header, zc_alg_t *alg, zc_slice_t *kid)
 {
     zc_slice_t name, type;
@@ -237,33 +230,6 @@ static bool s_take_name (const json_t *claims, const char *name, char **copy)
     return true;
 }
 
-/*  RFC 9068 §2.2: an access token says who issued it, for whom, and until when. */
-static zc_token_error_t s_take_details (zc_token_t *self)
-{
-    if (self->expires_ms == UINT64_MAX)
-        return ZC_TOKEN_NO_EXPIRY;
-    if (!json_object_get (self->claims, "iss"))
-        return ZC_TOKEN_ISSUER;
-    if (!json_object_get (self->claims, "aud"))
-        return ZC_TOKEN_AUDIENCE;
-    self->form = ZC_TOKEN_MERCURE_1;
-    return zc_grants_add_details (self->grants,
-                                  json_object_get (self->claims, "authorization_details")) == 0
-               ? ZC_TOKEN_OK
-               : ZC_TOKEN_CLAIM;
-}
-
-static zc_token_error_t s_take_mercure (zc_token_t *self)
-{
-    const json_t *mercure = json_object_get (self->claims, "mercure");
-    if (self->access_token && json_object_get (self->claims, "authorization_details"))
-        return s_take_details (self);
-    if (self->access_token || !mercure)
-        return ZC_TOKEN_OK;
-    self->form = ZC_TOKEN_MERCURE_0;
-    return zc_grants_add_mercure (self->grants, mercure) == 0 ? ZC_TOKEN_OK : ZC_TOKEN_CLAIM;
-}
-
 static zc_token_error_t s_take_claims (zc_token_t *self, const zc_token_policy_t *policy,
                                        uint64_t now_ms)
 {
@@ -278,7 +244,7 @@ static zc_token_error_t s_take_claims (zc_token_t *self, const zc_token_policy_t
     const json_t *grants = json_object_get (self->claims, "zcast");
     if (grants && zc_grants_add_claim (self->grants, grants) != 0)
         return ZC_TOKEN_CLAIM;
-    return s_take_mercure (self);
+    return ZC_TOKEN_OK;
 }
 
 static zc_token_error_t s_check (zc_token_t *self, const s_parts_t *parts, const zc_keys_t *keys,
@@ -291,7 +257,6 @@ static zc_token_error_t s_check (zc_token_t *self, const s_parts_t *parts, const
     zc_token_error_t rc = header ? s_check_header (header, &alg, &kid) : ZC_TOKEN_MALFORMED;
     if (rc == ZC_TOKEN_OK)
         rc = s_check_signature (parts, keys, alg, kid, &signer);
-    self->access_token = header && s_is_access_token (header);
     json_decref (header);
     if (rc != ZC_TOKEN_OK)
         return rc;

@@ -44,21 +44,14 @@ typedef struct {
     bool require_expiry;
 } zc_token_policy_t;
 
-/*  A token whose `typ` is at+jwt is of Mercure 1.0 if it has `authorization_details`; another one
- * of 0.x if it has `mercure`. */
-typedef enum { ZC_TOKEN_OWN, ZC_TOKEN_MERCURE_0, ZC_TOKEN_MERCURE_1 } zc_token_form_t;
-
 typedef struct {
     char *subject;      /* owned; `sub`, "" where it has none */
     char *id;           /* owned; `jti`, "" where it has none */
     char *kid;          /* owned; the `kid` of the key that has signed it; "" where that has none */
     uint64_t issued_ms; /* `iat`; 0: not said */
     uint64_t expires_ms; /* when its rights end, with the leeway; UINT64_MAX: never */
-    zc_grants_t *grants; /* owned; from the claim `zcast`: {"publish": […], "subscribe": […]}, and
-                            from those of Mercure */
-    zc_token_form_t form; /* whose claims it has */
-    bool access_token;    /* its `typ` is at+jwt */
-    json_t *claims;       /* owned; all of them */
+    zc_grants_t *grants; /* owned; from the claim `zcast`: {"publish": […], "subscribe": […]} */
+    json_t *claims;      /* owned; all of them */
 } zc_token_t;
 
 /*  Checks a token at `now_ms` (milliseconds since 1970). Fills *self where it returns ZC_TOKEN_OK;
