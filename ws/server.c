@@ -30,7 +30,7 @@
 #define CLOSE_MS 2000                /* for the client's half of a close */
 #define STREAM_MS (24 * 3600 * 1000) /* does nothing when it is over: a stream has no end */
 #define ANSWER_MS 60000 /* for a door to answer; doors have timeouts of their own, far below */
-#define DRAIN_MS 1000   /* for a request that has begun, once the daemon stops */
+#define DRAIN_MS 1000   /* for a request that has begun, from when the daemon stops */
 
 static zc_log_limit_t s_limit_files;
 
@@ -265,8 +265,10 @@ static void s_on_drain (void *arg)
     zc_ticker_rest (&self->front);
     /* so that the last one doesn't end the server while others are being told */
     self->stats.sessions++;
-    if (s_number (self, "head-timeout") > DRAIN_MS)
+    if (s_number (self, "head-timeout") > DRAIN_MS) {
         zc_timeouts_set (&self->timeouts, ZC_SESSION_HEAD, DRAIN_MS);
+        zc_timeouts_restart (&self->timeouts, uv_now (zc_worker_loop (self->worker)));
+    }
     if (self->accepts)
         s_accept (self, ZC_BACKLOG); /* peers in the backlog are told to come back, too */
     if (self->waiting >= 0)

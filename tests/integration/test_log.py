@@ -702,7 +702,8 @@ def test_from_none_to_a_log_and_back(logged):
         lines.add(stack.stats()["line"])
         *page, end = stack.requests("FETCH", ids[0], 100, 100000, "t", *lines)
         assert [each[2].decode() for each in page] == [f"{i}" for i in range(1, len(ids))]
-        assert position(end[2]) <= position(ids[0])
+        # What was published without the log isn't in it, and other brokers never read it: so all are told.
+        assert (position(end[2]) <= position(ids[0])) == (len(ids) < 15)
         broker.stop()
     assert len(lines) == 1 and ids == sorted(ids, key=position)
 

@@ -83,7 +83,7 @@ def test_bytes_and_what_goes_with_them(served):
     sub = served.sub("a")
     payload = bytes(range(256)) * 20
     (served.folder / "payload").write_bytes(payload)
-    options = ["--id", "own/1", "--header", "ttl=60", "--header", "private=yes", "--header", "retry=9", "--header", "content-type=image/png", "--event", "ü+&= x"]
+    options = ["--id", "own/1", "--header", "ttl=60", "--header", "retry=9", "--header", "content-type=image/png", "--event", "ü+&= x"]
     id = zmq(served, "pub", "a", "--file", served.folder / "payload", *options).stdout.strip()
     _, came, meta = sub.recv_multipart()
     assert came == payload
