@@ -379,7 +379,7 @@ void zc_ask_write (const zc_ask_t *self, zc_ask_frames_t *out)
     s_put (out, (zc_slice_t){name, strlen (name)});
     switch (self->verb) {
     case ZC_PUBLISH:
-        s_put (out, self->message.topic);
+        s_put (out, self->list.len ? self->list : self->message.topic);
         s_put (out, self->message.payload);
         s_put (out, self->headers);
         break;
