@@ -330,11 +330,11 @@ static bool s_part (zc_slice_t list, char separator, zc_slice_t prefix, zc_slice
 }
 
 /*  A cookie's value (RFC 6265 §4.2.1), without quotes. */
-static bool s_cookie (const char *cookie, zc_slice_t header, zc_slice_t *token)
+static bool s_cookie (const zc_access_t *self, zc_slice_t header, zc_slice_t *token)
 {
     char name[160];
-    int len = snprintf (name, sizeof name, "%s=", cookie);
-    if (!*cookie || !s_part (header, ';', (zc_slice_t){name, (size_t)len}, token))
+    int len = snprintf (name, sizeof name, "%s=", self->cookie);
+    if (!*self->cookie || !s_part (header, ';', (zc_slice_t){name, (size_t)len}, token))
         return false;
     if (token->len >= 2 && token->at[0] == '"' && token->at[token->len - 1] == '"')
         *token = (zc_slice_t){token->at + 1, token->len - 2};
@@ -342,9 +342,10 @@ static bool s_cookie (const char *cookie, zc_slice_t header, zc_slice_t *token)
 }
 
 /*  RFC 6750 §2.3. No character of a token needs an escape, so an escaped token is invalid. */
-static bool s_query (const zc_access_t *self, const char *name, zc_slice_t query, zc_slice_t *token)
+static bool s_query (const zc_access_t *self, zc_slice_t query, zc_slice_t *token)
 {
-    return self->query && s_part (query, '&', (zc_slice_t){name, strlen (name)}, token);
+    static const char name[] = "access_token=";
+    return self->query && s_part (query, '&', (zc_slice_t){name, sizeof name - 1}, token);
 }
 
 static bool s_find (const zc_access_t *self, const zc_credentials_t *credentials, zc_slice_t *token,
@@ -354,9 +355,9 @@ static bool s_find (const zc_access_t *self, const zc_credentials_t *credentials
     *by_cookie = false;
     if (s_bearer (credentials->authorization, token) ||
         s_part (credentials->protocols, ',', (zc_slice_t){protocol, sizeof protocol - 1}, token) ||
-        s_query (self, "access_token=", credentials->query, token))
+        s_query (self, credentials->query, token))
         return true;
-    *by_cookie = s_cookie (self->cookie, credentials->cookie, token);
+    *by_cookie = s_cookie (self, credentials->cookie, token);
     return *by_cookie;
 }
 
@@ -527,12 +528,10 @@ static bool s_is_selective (const zc_access_t *self, const zc_identity_t *identi
 }
 
 zc_view_t zc_access_view (const zc_access_t *self, const zc_identity_t *identity,
-                          const zc_slice_t *topics, size_t count, bool all, zc_buf_t *text)
+                          const zc_slice_t *topics, size_t count, zc_buf_t *text)
 {
     zc_view_t view = {.selective = false};
-    if (identity && all)
-        zc_grants_view_all (identity->grants, text);
-    else if (identity)
+    if (identity)
         zc_grants_view (identity->grants, topics, count, text);
     for (size_t i = 0; i < count && !view.selective; i++)
         view.selective = s_is_selective (self, identity, topics[i]);

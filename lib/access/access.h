@@ -105,11 +105,9 @@ zc_decision_t zc_access_select (const zc_access_t *self, const zc_identity_t *id
                                 const zc_selector_t *selector);
 /*  Whether a message on the topic is only for subjects whose token grants the topic. */
 bool zc_access_restricts (const zc_access_t *self, zc_slice_t topic);
-/*  The subject's view of topics and selectors, which it may have. If `all`, the grants of any of a
- *  message's topics count, and else only those of topics that were asked for. `text` gets the
- * view's bytes. */
+/*  The subject's view of topics and selectors, which it may have. `text` gets the view's bytes. */
 zc_view_t zc_access_view (const zc_access_t *self, const zc_identity_t *identity,
-                          const zc_slice_t *topics, size_t count, bool all, zc_buf_t *text);
+                          const zc_slice_t *topics, size_t count, zc_buf_t *text);
 zc_decision_t zc_access_publish (const zc_access_t *self, const zc_identity_t *identity,
                                  zc_slice_t topic);
 

@@ -261,22 +261,6 @@ void zc_grants_view (const zc_grants_t *self, const zc_slice_t *topics, size_t c
     free (taken);
 }
 
-void zc_grants_view_all (const zc_grants_t *self, zc_buf_t *out)
-{
-    const s_list_t *list = &self->lists[ZC_GRANT_SUBSCRIBE];
-    zc_slice_t *items = malloc ((list->count + 1) * sizeof *items);
-    if (!items)
-        abort ();
-    for (size_t i = 0; i < list->count; i++)
-        items[i] = list->grants[i].topic;
-    bool everything = zc_grants_name (self, ZC_GRANT_SUBSCRIBE, (zc_slice_t){"*", 1});
-    if (everything)
-        zc_buf_addc (out, '*');
-    else
-        s_write (out, items, list->count);
-    free (items);
-}
-
 zc_grants_t *zc_grants_of_view (zc_slice_t view)
 {
     if (view.len == 0)

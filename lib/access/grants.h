@@ -33,8 +33,7 @@ bool zc_grants_allow (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic
 /*  Whether every topic that begins with this text, which may be empty, is allowed. */
 bool zc_grants_allow_all (const zc_grants_t *self, zc_grant_t kind, zc_slice_t prefix);
 /*  Whether a topic is allowed; or, by the name of a selector, whether any topic that matches may
- * be.
- */
+ *  be. */
 bool zc_grants_meet (const zc_grants_t *self, zc_grant_t kind, zc_slice_t topic);
 /*  Whether anything at all is granted. */
 bool zc_grants_any (const zc_grants_t *self, zc_grant_t kind);
@@ -56,9 +55,6 @@ typedef struct {
  *  text. `topics` are without repeats. */
 void zc_grants_view (const zc_grants_t *self, const zc_slice_t *topics, size_t count,
                      zc_buf_t *out);
-/*  The same for a client that sees a message if any of the message's topics is granted, whichever
- *  it asked for: all grants can matter. */
-void zc_grants_view_all (const zc_grants_t *self, zc_buf_t *out);
 /*  The grants of a view; the caller owns them. NULL: none. */
 zc_grants_t *zc_grants_of_view (zc_slice_t view);
 

@@ -20,10 +20,10 @@ void zc_revocations_take (zc_revocations_t *self, const zc_instruction_t *instru
 void zc_revocations_begin (zc_revocations_t *self);
 void zc_revocations_end (zc_revocations_t *self);
 
-/*  Whether the identity's token was revoked. That of a subject only if it was issued before, or
- * doesn't say when. */
 /*  Forgets those of tokens that have all ended by now. */
 void zc_revocations_tick (zc_revocations_t *self, uint64_t now_ms);
+/*  Whether the identity's token was revoked. That of a subject only if it was issued before, or
+ *  doesn't say when. */
 bool zc_revocations_have (const zc_revocations_t *self, const zc_identity_t *identity);
 
 #endif

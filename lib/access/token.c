@@ -242,9 +242,7 @@ static zc_token_error_t s_take_claims (zc_token_t *self, const zc_token_policy_t
         !s_take_name (self->claims, "jti", &self->id))
         return ZC_TOKEN_CLAIM;
     const json_t *grants = json_object_get (self->claims, "zcast");
-    if (grants && zc_grants_add_claim (self->grants, grants) != 0)
-        return ZC_TOKEN_CLAIM;
-    return ZC_TOKEN_OK;
+    return grants && zc_grants_add_claim (self->grants, grants) != 0 ? ZC_TOKEN_CLAIM : ZC_TOKEN_OK;
 }
 
 static zc_token_error_t s_check (zc_token_t *self, const s_parts_t *parts, const zc_keys_t *keys,

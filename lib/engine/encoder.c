@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define S_ENCODINGS_MAX 12
+#define S_ENCODINGS_MAX 8
 #define S_KEEP 262144 /* bytes; the memory of a larger message isn't kept for the next one */
 
 typedef struct {

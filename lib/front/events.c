@@ -98,8 +98,7 @@ static void s_stream (zc_exchange_t *exchange, const zc_slice_t *topics, size_t 
     bool chunked = exchange->chunked;
     const zc_encoding_t *encoding = s_encoding (json, chunked);
     zc_buf_t granted = ZC_BUF_INIT, text = ZC_BUF_INIT;
-    zc_view_t view =
-        zc_keeper_view (exchange->front, exchange->subject, encoding, topics, count, &granted);
+    zc_view_t view = zc_keeper_view (exchange->front, exchange->subject, topics, count, &granted);
     zc_response_t response;
     zc_response_init (&response, 200);
     zc_exchange_add_stream_fields (exchange, &response);

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/engine/channel.h"
 #include "lib/front/health.h"
 
 #define S_TICK_MS 200
@@ -19,14 +19,13 @@
 #define S_SWEEP_MS 60000
 
 struct zc_rights {
-    zc_node_t node;          /* in the keeper's table, under its client's id */
-    zc_keeper_t *keeper;     /* borrowed */
-    zc_identity_t *identity; /* owned */
-    zc_client_t *client;     /* borrowed; told when the rights end; NULL: none is told */
-    size_t place;            /* in the heap, from 1; 0: not in it */
-    bool watched;            /* it is in the table */
-    bool revoked;            /* its token was */
-    bool counted;            /* among its subject's connections */
+    LIST_ENTRY (zc_rights) entry; /* among the keeper's, once it has a client */
+    zc_keeper_t *keeper;          /* borrowed */
+    zc_identity_t *identity;      /* owned */
+    zc_client_t *client;          /* borrowed; told when the rights end; NULL: none is told */
+    size_t place;                 /* in the heap, from 1; 0: not in it */
+    bool revoked;                 /* its token was */
+    bool counted;                 /* among its subject's connections */
 };
 
 struct zc_keeper {
@@ -35,7 +34,7 @@ struct zc_keeper {
     zc_addresses_t *subjects; /* owned */
     zc_rights_t **heap;       /* owned array; borrowed rights that have a client and an end */
     size_t heap_count, heap_cap;
-    zc_table_t watched; /* rights of clients */
+    LIST_HEAD (zc_watched, zc_rights) watched; /* rights of clients (borrowed) */
     zc_revocations_t revocations;
     bool revoked;                 /* something was, so rights have to be looked at */
     uint64_t swept_ms;            /* when revocations that are over were last forgotten */
@@ -121,8 +120,7 @@ void zc_rights_watch (zc_rights_t *self, zc_client_t *client)
     if (!self)
         return;
     self->client = client;
-    self->watched = true;
-    zc_table_insert (&self->keeper->watched, &self->node, zc_client_id (client));
+    LIST_INSERT_HEAD (&self->keeper->watched, self, entry);
     if (s_end_of (self) != UINT64_MAX)
         s_enter_heap (self);
     s_look_whether_revoked (self); /* while it was on its way from another process */
@@ -146,8 +144,8 @@ void zc_rights_release (zc_rights_t **self_p)
     if (!self)
         return;
     s_leave_heap (self);
-    if (self->watched)
-        zc_table_remove (&self->keeper->watched, &self->node);
+    if (self->client)
+        LIST_REMOVE (self, entry);
     if (self->counted)
         zc_addresses_leave (self->keeper->subjects, self->identity->key);
     zc_identity_destroy (&self->identity);
@@ -297,14 +295,12 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool fo
 }
 
 zc_view_t zc_keeper_view (const zc_front_t *front, const zc_rights_t *rights,
-                          const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
-                          zc_buf_t *text)
+                          const zc_slice_t *topics, size_t count, zc_buf_t *text)
 {
     const zc_keeper_t *self = front->guard.arg;
     if (!self)
         return (zc_view_t){.selective = false};
-    return zc_access_view (self->access, rights ? rights->identity : NULL, topics, count,
-                           encoding->any_topic, text);
+    return zc_access_view (self->access, rights ? rights->identity : NULL, topics, count, text);
 }
 
 void zc_keeper_join (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
@@ -312,7 +308,7 @@ void zc_keeper_join (const zc_front_t *front, const zc_rights_t *rights, zc_clie
                      zc_slice_t last_id)
 {
     zc_buf_t text = ZC_BUF_INIT;
-    zc_view_t view = zc_keeper_view (front, rights, encoding, topics, count, &text);
+    zc_view_t view = zc_keeper_view (front, rights, topics, count, &text);
     zc_hub_join (zc_worker_hub (front->worker), client, encoding, topics, count, &view, last_id);
     zc_buf_clear (&text);
 }
@@ -321,8 +317,7 @@ void zc_keeper_move (const zc_front_t *front, const zc_rights_t *rights, zc_clie
                      const zc_slice_t *topics, size_t count)
 {
     zc_buf_t text = ZC_BUF_INIT;
-    zc_view_t view =
-        zc_keeper_view (front, rights, zc_channel_encoding (client->channel), topics, count, &text);
+    zc_view_t view = zc_keeper_view (front, rights, topics, count, &text);
     zc_hub_move (zc_worker_hub (front->worker), client, topics, count, &view);
     zc_buf_clear (&text);
 }
@@ -332,7 +327,7 @@ void zc_keeper_resume (const zc_front_t *front, const zc_rights_t *rights, zc_cl
                        zc_id_t position)
 {
     zc_buf_t text = ZC_BUF_INIT;
-    zc_view_t view = zc_keeper_view (front, rights, encoding, topics, count, &text);
+    zc_view_t view = zc_keeper_view (front, rights, topics, count, &text);
     zc_hub_adopt (zc_worker_hub (front->worker), client, encoding, topics, count, &view, position);
     zc_buf_clear (&text);
 }
@@ -432,7 +427,6 @@ static void s_revoke (void *arg, const zc_instruction_t *instruction)
 static void s_around (void *arg, bool begin, bool whole)
 {
     zc_keeper_t *self = arg;
-    zc_table_cursor_t at = {0};
     zc_rights_t *rights;
     if (whole && begin)
         zc_revocations_begin (&self->revocations);
@@ -440,8 +434,9 @@ static void s_around (void *arg, bool begin, bool whole)
         return;
     if (whole)
         zc_revocations_end (&self->revocations);
-    while (self->revoked && (rights = zc_table_next (&self->watched, &at)))
-        s_look_whether_revoked (rights);
+    if (self->revoked)
+        LIST_FOREACH (rights, &self->watched, entry)
+    s_look_whether_revoked (rights);
     self->revoked = false;
 }
 
@@ -509,17 +504,16 @@ zc_keeper_t *zc_keeper_new (zc_front_t *front)
     self->front = front;
     self->access = access;
     self->subjects = zc_addresses_new ();
-    if (front->worker)
-        zc_hub_restrict (zc_worker_hub (front->worker), s_restricts, self);
     front->guard = (zc_guard_t){self, s_token, s_subject, s_grants, s_take, s_forget};
     s_set_limits (self);
-    zc_table_init (&self->watched);
+    LIST_INIT (&self->watched);
     zc_revocations_init (&self->revocations);
-    if (front->worker)
-        s_start_timer (self);
-    if (front->worker)
-        zc_keeper_obey (self, zc_worker_duties (front->worker));
-    if (front->worker && zc_access_has_keys (access))
+    if (!front->worker)
+        return self;
+    zc_hub_restrict (zc_worker_hub (front->worker), s_restricts, self);
+    s_start_timer (self);
+    zc_keeper_obey (self, zc_worker_duties (front->worker));
+    if (zc_access_has_keys (access))
         zc_worker_await_duties (front->worker);
     return self;
 }
@@ -546,7 +540,6 @@ void zc_keeper_destroy (zc_keeper_t **self_p)
     zc_addresses_destroy (&self->subjects);
     zc_access_destroy (&self->access);
     zc_revocations_clear (&self->revocations);
-    zc_table_clear (&self->watched);
     free (self->heap);
     free (self);
     *self_p = NULL;

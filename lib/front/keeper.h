@@ -86,8 +86,7 @@ zc_denial_t zc_keeper_may (zc_front_t *front, const zc_rights_t *rights, bool fo
 /*  The view that the rights give of topics and selectors; see zc_access_view. Without a guard,
  *  nothing is granted. */
 zc_view_t zc_keeper_view (const zc_front_t *front, const zc_rights_t *rights,
-                          const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,
-                          zc_buf_t *text);
+                          const zc_slice_t *topics, size_t count, zc_buf_t *text);
 /*  Like zc_hub_join, zc_hub_move and zc_hub_adopt, with the view that the rights give. */
 void zc_keeper_join (const zc_front_t *front, const zc_rights_t *rights, zc_client_t *client,
                      const zc_encoding_t *encoding, const zc_slice_t *topics, size_t count,

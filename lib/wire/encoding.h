@@ -34,9 +34,6 @@ struct zc_encoding {
      *  (`stale` is true); or that the broker answers again. NULL: the encoding has no place for
      *  it. */
     void (*stale) (zc_buf_t *out, bool stale, zc_id_t position);
-    /*  A client may see a message if any topic of its update is granted; false: if one of those
-     * that the client asked for is. */
-    bool any_topic;
 };
 
 /*  {"status":"continued"|"gap","since":"…","from":"…","replayed":n} (from and topic for a gap). */

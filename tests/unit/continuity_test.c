@@ -826,11 +826,11 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_alone = {
-    "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false};
+    "alone", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
 /*  The same bytes, on channels of their own. */
 static const zc_encoding_t s_encodings[] = {
-    {"test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone, NULL, false},
-    {"test2", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false},
+    {"test", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, &s_alone, NULL},
+    {"test2", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL},
 };
 
 static zc_id_t s_id (const char *text)

@@ -157,7 +157,7 @@ static void s_heartbeat_bytes (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t s_encoding = {
-    "held", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL, false};
+    "held", s_message_bytes, s_verdict_bytes, s_heartbeat_bytes, true, NULL, NULL};
 
 static void s_join (size_t i, const char *last_id, bool reads)
 {

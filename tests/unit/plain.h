@@ -42,6 +42,6 @@ static inline void plain_heartbeat (zc_buf_t *out, zc_id_t position)
 }
 
 static const zc_encoding_t plain_encoding = {"plain", plain_message, plain_verdict, plain_heartbeat,
-                                             true,    NULL,          NULL,          false};
+                                             true,    NULL,          NULL};
 
 #endif
