@@ -71,6 +71,20 @@ def stopped(pid):
         os.kill(pid, signal.SIGCONT)
 
 
+def three_tabs(stack, browser, transport):
+    start(stack)
+    tabs = [browser.handle, browser.window(), browser.window()]
+    for number, tab in enumerate(tabs):
+        browser.switch(tab)
+        open_tab(stack, browser, number, transport)
+    return tabs
+
+
+def role_of(browser, tab):
+    browser.switch(tab)
+    return browser.js("return sub.status.role")
+
+
 def check(browser, tabs, last):
     for tab in tabs:
         browser.switch(tab)
@@ -85,11 +99,7 @@ def set_life(browser, state):
 
 @pytest.mark.parametrize("transport", ["sse", "ws"])
 def test_a_tab_is_stopped_frozen_and_killed(stack, browser, transport):
-    start(stack)
-    tabs = [browser.handle, browser.window(), browser.window()]
-    for number, tab in enumerate(tabs):
-        browser.switch(tab)
-        open_tab(stack, browser, number, transport)
+    tabs = three_tabs(stack, browser, transport)
     with numbers(stack, pause=0.01) as sent:
 
         def go_on(which):
@@ -97,13 +107,13 @@ def test_a_tab_is_stopped_frozen_and_killed(stack, browser, transport):
             check(browser, which, sent[-1])
 
         go_on(tabs)
-        leader, *others = sorted(tabs, key=lambda tab: (browser.switch(tab), browser.js("return sub.status.role"))[1] != "leader")
+        leader, *others = sorted(tabs, key=lambda tab: role_of(browser, tab) != "leader")
         browser.switch(leader)
         pid = renderer_of(browser)
         with stopped(pid):
             go_on(others)
         go_on(tabs)
-        follower = next(tab for tab in tabs if (browser.switch(tab), browser.js("return sub.status.role"))[1] == "follower")
+        follower = next(tab for tab in tabs if role_of(browser, tab) == "follower")
         with stopped(renderer_of(browser)):
             go_on([tab for tab in tabs if tab != follower])
         go_on(tabs)
@@ -126,16 +136,12 @@ def test_a_tab_is_stopped_frozen_and_killed(stack, browser, transport):
 @pytest.mark.parametrize("transport", ["sse", "ws"])
 def test_a_tab_is_discarded(stack, browser, transport):
     """Without a word to the page, which is loaded anew when somebody looks at it, and goes on with what it has kept."""
-    start(stack)
-    tabs = [browser.handle, browser.window(), browser.window()]
-    for number, tab in enumerate(tabs):
-        browser.switch(tab)
-        open_tab(stack, browser, number, transport)
+    tabs = three_tabs(stack, browser, transport)
     with numbers(stack, pause=0.01) as sent:
         wait_more(sent, 20)
         check(browser, tabs, sent[-1])
         for role in "leader", "follower":
-            tab = next(tab for tab in tabs if (browser.switch(tab), browser.js("return sub.status.role"))[1] == role)
+            tab = next(tab for tab in tabs if role_of(browser, tab) == role)
             number = tabs.index(tab)
             tabs[number] = browser.discard(tab)
             wait_more(sent, 20)

@@ -10,6 +10,7 @@ import random
 import select
 import socket
 import struct
+import threading
 import time
 
 
@@ -218,3 +219,20 @@ class Watchers:
         for watcher in self.by_fd.values():
             watcher.socket.close()
         self.epoll.close()
+
+
+def beside(job, until):
+    """Does something that waits in a thread of its own. `until` waits for a condition, while messages flow. Passes on what goes wrong."""
+    wrong = []
+
+    def body():
+        try:
+            job()
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    until(lambda: not thread.is_alive())
+    if wrong:
+        raise wrong[0]

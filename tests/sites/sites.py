@@ -27,7 +27,7 @@ import redis  # noqa: E402
 import zmq  # noqa: E402
 from network import Network, why_not  # noqa: E402
 from stack import Stack, can_connect, position, run, wait_for  # noqa: E402
-from watchers import SseWatcher, Watchers, WsWatcher  # noqa: E402
+from watchers import SseWatcher, Watchers, WsWatcher, beside  # noqa: E402
 
 SITES = ("a", "b", "c")
 MASTER = "10.77.1.100"  # the address that the Redis has which is the master, without Sentinels
@@ -377,20 +377,7 @@ class Run:
         self.until(lambda: time.monotonic() >= end, "messages flow", duration + LIMIT)
 
     def beside(self, job):
-        """Does something that waits, while messages flow; passes on what goes wrong."""
-        wrong = []
-
-        def body():
-            try:
-                job()
-            except BaseException as error:
-                wrong.append(error)
-
-        thread = threading.Thread(target=body, daemon=True)
-        thread.start()
-        self.until(lambda: not thread.is_alive(), "the fault is over")
-        if wrong:
-            raise wrong[0]
+        beside(job, lambda over: self.until(over, "the fault is over"))
 
     # -- faults of processes
 

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 from chart import draw  # noqa: E402
 from flat import Verdict  # noqa: E402
 from stack import Stack, is_sanitized, position, program, run, wait_for  # noqa: E402
-from watchers import SseWatcher, Watchers, WsWatcher  # noqa: E402
+from watchers import SseWatcher, Watchers, WsWatcher, beside  # noqa: E402
 
 TOPICS = 10
 RATE = 10  # messages a second of each topic
@@ -291,20 +291,7 @@ class Soak:
         self.quiet_times.append(self.elapsed())
 
     def beside(self, job):
-        """Does something that waits, while messages flow; passes on what goes wrong."""
-        wrong = []
-
-        def body():
-            try:
-                job()
-            except BaseException as error:
-                wrong.append(error)
-
-        thread = threading.Thread(target=body, daemon=True)
-        thread.start()
-        self.until(lambda: not thread.is_alive(), "the fault is over")
-        if wrong:
-            raise wrong[0]
+        beside(job, lambda over: self.until(over, "the fault is over"))
 
     # -- faults
 
