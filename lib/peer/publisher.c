@@ -56,6 +56,7 @@ typedef struct s_entry {
     void *tag; /* the owner's; or NULL */
     s_state_t state;
     bool repeated;                  /* was sent before */
+    bool alone;                     /* was sent with none beside it, as the oldest that waits */
     uint64_t added_ms;              /* monotonic */
     size_t topic, payload, headers; /* lengths; the bytes follow the struct in this order */
     size_t size;                    /* of the payload, even if the bytes aren't kept */
@@ -81,8 +82,9 @@ struct zc_publisher {
     size_t max_payload; /* S_KNOWN: the broker's; SIZE_MAX: the broker is too old to tell */
     TAILQ_HEAD (s_queue, s_entry) queue; /* owned */
     s_entry_t *next;                     /* no entry before it is S_WAITING; NULL: none waits */
+    s_entry_t *spare;                    /* no entry before it may be dropped; NULL: none may */
     size_t in_flight;
-    bool cautious; /* the broker said "not now", and has not taken the oldest message since */
+    bool cautious; /* the broker said "not now", and has taken no message since that went alone */
     char key[S_KEY_CHARS + 1]; /* prefix of the keys made here */
     uint64_t keys;
     zc_publisher_stats_t stats;
@@ -255,6 +257,8 @@ void zc_publisher_add (zc_publisher_t *self, zc_slice_t topic, zc_slice_t payloa
             s_add (self, topic, payload, payload.len, (zc_slice_t){key, key_len}, headers);
         if (!self->next)
             self->next = entry;
+        if (!self->spare)
+            self->spare = entry;
     }
 }
 
@@ -280,6 +284,8 @@ static void s_end (zc_publisher_t *self, s_entry_t *entry, const char *code, con
 {
     if (self->next == entry)
         self->next = TAILQ_NEXT (entry, turn);
+    if (self->spare == entry)
+        self->spare = TAILQ_NEXT (entry, turn);
     TAILQ_REMOVE (&self->queue, entry, turn);
     self->stats.waiting--;
     self->stats.bytes -= s_weight (entry);
@@ -311,7 +317,7 @@ static void s_answer (void *arg, const zc_answer_t *answer)
     if (zc_answer_is_passing (answer)) {
         zc_places_behind (self->places, zc_mono_ms ());
         entry->state = S_WAITING;
-        self->next = TAILQ_FIRST (&self->queue);
+        self->next = self->spare = TAILQ_FIRST (&self->queue);
         self->cautious = true;
         self->paused_until = zc_mono_ms () + S_PAUSE_MS;
         if (self->config.put_off)
@@ -319,7 +325,7 @@ static void s_answer (void *arg, const zc_answer_t *answer)
         return;
     }
     zc_places_good (self->places);
-    if (entry == TAILQ_FIRST (&self->queue))
+    if (entry->alone)
         self->cautious = false;
     entry->state = S_DONE;
     if (answer->kind == ZC_OK) {
@@ -370,6 +376,7 @@ static bool s_send (zc_publisher_t *self, s_entry_t *entry)
     s_count_in_flight (self);
     self->stats.repeated += entry->repeated;
     entry->repeated = true;
+    entry->alone = self->cautious;
     entry->state = S_SENT;
     return true;
 }
@@ -447,7 +454,7 @@ static void s_close (zc_publisher_t *self)
         entry->cuts += first && entry->size > ZC_FRAME_SURE;
         first = false;
     }
-    self->next = TAILQ_FIRST (&self->queue);
+    self->next = self->spare = TAILQ_FIRST (&self->queue);
     self->opened_ms = zc_mono_ms () + zc_random_between (self->backoff_ms / 2, self->backoff_ms);
     unsigned most = zc_places_several (self->places) ? S_ROUND_MS : S_BACKOFF_MAX_MS;
     self->backoff_ms = self->backoff_ms * 2 > most ? most : self->backoff_ms * 2;
@@ -522,10 +529,10 @@ void zc_publisher_run (zc_publisher_t *self)
 
 bool zc_publisher_drop (zc_publisher_t *self)
 {
-    s_entry_t *entry;
-    TAILQ_FOREACH (entry, &self->queue, turn)
-    if (entry->state == S_WAITING && !entry->tag)
-        break;
+    s_entry_t *entry = self->spare;
+    while (entry && (entry->state != S_WAITING || entry->tag))
+        entry = TAILQ_NEXT (entry, turn);
+    self->spare = entry;
     if (!entry)
         return false;
     self->stats.dropped++;

@@ -12,6 +12,7 @@
 #include "lib/peer/publisher.h"
 
 #define S_PATIENCE 4000 /* rounds of 5 ms before a condition has failed */
+#define S_WINDOW 20
 
 typedef struct {
     void *context, *router;
@@ -86,7 +87,7 @@ static void s_begin (s_bench_t *bench, unsigned answer_timeout)
 {
     zc_publisher_destroy (&bench->publisher);
     zc_publisher_config_t config = {.control = bench->endpoint,
-                                    .window = 20,
+                                    .window = S_WINDOW,
                                     .answer_timeout = answer_timeout,
                                     .arg = bench,
                                     .published = s_published,
@@ -304,6 +305,34 @@ static void s_not_now_keeps_order (void **state)
     assert_int_equal (taken, total);
 }
 
+/*  With a log, a broker refuses at once, and takes what came before only later: the first message's
+ *  answer says nothing of the third. */
+static void s_not_now_before_an_earlier_answer (void **state)
+{
+    s_bench_t *bench = *state;
+    s_request_t request, first;
+    int received = 0, taken = 0, refusals = 0, total = 40;
+    s_add_numbers (bench, 0, total);
+    for (int i = 0; i < S_PATIENCE && bench->expected < (size_t)total; i++) {
+        s_turn (bench);
+        while (s_receive (bench, &request)) {
+            int number = atoi (request.payload);
+            if (received++ == 0) {
+                first = request;
+            } else if (received <= S_WINDOW || refusals++ < 5) {
+                s_reply (bench, &request, "ERR", "log", "not now");
+            } else {
+                assert_int_equal (number, ++taken);
+                s_reply (bench, &request, "OK", "1-0", NULL);
+            }
+            if (received == S_WINDOW)
+                s_reply (bench, &first, "OK", "1-0", NULL);
+        }
+    }
+    assert_int_equal (bench->expected, total);
+    assert_int_equal (taken, total - 1);
+}
+
 /*  A broker that takes requests and answers none: its connection is replaced. */
 static void s_silence (void **state)
 {
@@ -327,7 +356,7 @@ static void s_drops_what_waits (void **state)
 {
     s_bench_t *bench = *state;
     s_request_t requests[21];
-    s_add_numbers (bench, 0, 20); /* the window */
+    s_add_numbers (bench, 0, S_WINDOW);
     int heard = 0;
     for (int i = 0; i < S_PATIENCE && heard < 20; i++) {
         s_turn (bench);
@@ -467,6 +496,7 @@ int main (void)
         S_TEST (s_restarts_keep_order),
         S_TEST (s_not_now_is_asked_again),
         S_TEST (s_not_now_keeps_order),
+        S_TEST (s_not_now_before_an_earlier_answer),
         S_TEST (s_silence),
         S_TEST (s_drops_what_waits),
         S_TEST (s_nobody_there),
