@@ -15,7 +15,6 @@
 #define ZC_BEQUEST_VERSION 1
 #define ZC_BEQUEST_FRAME_MAX \
     ((1u << 30) + (1u << 20)) /* bytes: the largest payload, and the rest */
-#define ZC_BEQUEST_SECRET 16  /* bytes */
 #define ZC_BEQUEST_DIGEST 16  /* bytes */
 
 typedef enum {

@@ -342,20 +342,26 @@ static void s_log_message (zc_broker_t *self, const zc_log_entry_t *entry, zmq_m
 static void s_log_instruction (zc_broker_t *self, const zc_log_entry_t *entry, zmq_msg_t *payload,
                                void *origin)
 {
-    static zc_log_limit_t limit;
     zc_instruction_t instruction;
     const char *error;
     if (zc_instruction_parse (&instruction, s_slice (payload), &error) == 0) {
-        if (zc_instructions_take (self->flow.instructions, entry->id, self->wear, &instruction,
-                                  self->flow.mono_ms) != 0)
-            zc_log_limited (
-                &limit, ZC_LOG_ERROR,
-                ZC_EVENT ("revocations.unkept error", "revocations: the file can't be written: %s"),
-                strerror (errno));
+        zc_instructions_hear (self->flow.instructions, entry->id, self->wear, &instruction,
+                              self->flow.mono_ms);
         zc_instruction_clear (&instruction);
     }
     if (origin)
         zc_dialogue_instructed (self->control, origin, entry->id);
+}
+
+/*  Once for all that was read in a turn, and before history gets ahead of the file. */
+static void s_save_revocations (zc_broker_t *self)
+{
+    static zc_log_limit_t limit;
+    if (zc_instructions_save (self->flow.instructions) != 0)
+        zc_log_limited (
+            &limit, ZC_LOG_ERROR,
+            ZC_EVENT ("revocations.unkept error", "revocations: the file can't be written: %s"),
+            strerror (errno));
 }
 
 /*  How much of the log's room an entry takes, in billionths. */
@@ -407,7 +413,8 @@ static void s_repeat_revocations (zc_broker_t *self)
 {
     const zc_history_limits_t *limits = &self->config.limits;
     zc_slice_t text;
-    if (!self->log || self->flow.behind || self->flow.mono_ms - self->repeated_ms < S_REPEAT_MS)
+    if (!self->log || self->flow.behind || !zc_log_state_open (zc_sequencer_state (self->log)) ||
+        self->flow.mono_ms - self->repeated_ms < S_REPEAT_MS)
         return;
     self->repeated_ms = self->flow.mono_ms;
     uint64_t age = limits->age_ms / 5 * 2, now = self->flow.wall_ms;
@@ -500,6 +507,7 @@ static void s_run_log (zc_broker_t *self)
     if (!self->log || zc_history_full (self->flow.history))
         return;
     zc_sequencer_run (self->log);
+    s_save_revocations (self);
     s_reach (self);
     if (!zc_history_busy (self->flow.history))
         self->flow.heard_ms = zc_sequencer_heard_ms (self->log);

@@ -46,6 +46,7 @@ struct zc_instructions {
     zc_id_t head;
     zc_id_t floor; /* those up to here may be forgotten */
     char *path;    /* owned; NULL: no file */
+    bool unsaved;  /* the file lacks what was heard */
 };
 
 zc_instructions_t *zc_instructions_new (void)
@@ -126,8 +127,13 @@ static int s_save (const zc_instructions_t *self)
     snprintf (path, sizeof path, "%s.new", self->path);
     int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     FILE *file = fd >= 0 ? fdopen (fd, "w") : NULL;
-    if (!file)
+    if (!file) {
+        int unopened = errno;
+        if (fd >= 0)
+            close (fd);
+        errno = unopened;
         return -1;
+    }
     bool written = s_write_lines (self, file);
     int error = errno;
     written = fclose (file) == 0 && written;
@@ -181,8 +187,8 @@ static void s_add (zc_instructions_t *self, s_kept_t *kept)
         s_forget (self, TAILQ_FIRST (&self->passing));
 }
 
-int zc_instructions_take (zc_instructions_t *self, zc_id_t number, uint64_t place,
-                          const zc_instruction_t *instruction, uint64_t now_ms)
+void zc_instructions_hear (zc_instructions_t *self, zc_id_t number, uint64_t place,
+                           const zc_instruction_t *instruction, uint64_t now_ms)
 {
     s_kept_t *kept = s_new (number, instruction);
     s_kept_t *before = kept->key.len ? zc_table_get (&self->named, kept->key) : NULL;
@@ -190,7 +196,7 @@ int zc_instructions_take (zc_instructions_t *self, zc_id_t number, uint64_t plac
     /* A revocation that is told again, while it was lifted. */
     if (before && kept->lasts && !before->lasts && before->at_ms >= kept->at_ms) {
         free (kept);
-        return 0;
+        return;
     }
     bool changed = kept->lasts || (before && before->lasts);
     bool same =
@@ -200,7 +206,21 @@ int zc_instructions_take (zc_instructions_t *self, zc_id_t number, uint64_t plac
     kept->place = place;
     kept->taken_ms = now_ms;
     s_add (self, kept);
-    return changed && !same ? s_save (self) : 0;
+    self->unsaved |= changed && !same;
+}
+
+int zc_instructions_save (zc_instructions_t *self)
+{
+    bool unsaved = self->unsaved;
+    self->unsaved = false;
+    return unsaved ? s_save (self) : 0;
+}
+
+int zc_instructions_take (zc_instructions_t *self, zc_id_t number, uint64_t place,
+                          const zc_instruction_t *instruction, uint64_t now_ms)
+{
+    zc_instructions_hear (self, number, place, instruction, now_ms);
+    return zc_instructions_save (self);
 }
 
 static int s_load_line (zc_instructions_t *self, zc_slice_t line, const char **error)

@@ -23,6 +23,10 @@ bool zc_instructions_has_file (const zc_instructions_t *self);
  *  Returns 0; or -1 with errno where it can't be written to the file. */
 int zc_instructions_take (zc_instructions_t *self, zc_id_t number, uint64_t place,
                           const zc_instruction_t *instruction, uint64_t now_ms);
+/*  The same in two steps: many are taken in, and then the file is written once. */
+void zc_instructions_hear (zc_instructions_t *self, zc_id_t number, uint64_t place,
+                           const zc_instruction_t *instruction, uint64_t now_ms);
+int zc_instructions_save (zc_instructions_t *self);
 /*  So many revocations are in force that there is no room for this one. */
 bool zc_instructions_full (const zc_instructions_t *self, const zc_instruction_t *instruction);
 /*  Those up to this number may be lost, but for revocations. */

@@ -71,7 +71,8 @@ bool zc_late_add (zc_late_t *self, const zc_route_t *route, const zc_ask_t *requ
                                .count = request->count,
                                .bytes = request->bytes};
     memcpy (wait->bytes, request->list.at, list);
-    memcpy (wait->bytes + list, request->line.at, line);
+    if (line)
+        memcpy (wait->bytes + list, request->line.at, line);
     TAILQ_INSERT_TAIL (&self->queue, wait, turn);
     self->count++;
     self->bytes += list;

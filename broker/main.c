@@ -434,9 +434,7 @@ static void s_upgrade (s_main_t *self, int number)
     if (alone && zc_predecessor_busy (self->predecessor))
         self->next = self->next == SIGUSR2 ? SIGUSR2 : number;
     else if (alone && (number == SIGUSR2 || zc_succession_changed ()))
-        zc_predecessor_start (self->predecessor,
-                              (unsigned)zc_options_number (self->options, "upgrade-timeout"),
-                              number == SIGHUP);
+        zc_predecessor_start (self->predecessor, number == SIGHUP);
     else if (number == SIGHUP)
         s_reload (self);
 }

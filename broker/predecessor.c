@@ -79,7 +79,7 @@ static void s_forget (zc_predecessor_t *self)
     zc_passage_destroy (&self->passage);
     s_set_timer (self, 0);
     self->state = S_NONE;
-    self->out.len = 0;
+    zc_buf_clear (&self->out);
     if (s_in_memory (self))
         zc_history_memory_stay (self->flow->history);
 }
@@ -334,7 +334,7 @@ void zc_predecessor_allow (zc_predecessor_t *self, unsigned timeout_ms)
     self->timeout_ms = timeout_ms;
 }
 
-void zc_predecessor_start (zc_predecessor_t *self, unsigned timeout_ms, bool reload)
+void zc_predecessor_start (zc_predecessor_t *self, bool reload)
 {
     int fd;
     if (self->passage)
@@ -348,7 +348,6 @@ void zc_predecessor_start (zc_predecessor_t *self, unsigned timeout_ms, bool rel
     }
     self->heir.pid = pid;
     self->reload = reload;
-    self->timeout_ms = timeout_ms;
     s_meet (self, fd, pid);
 }
 

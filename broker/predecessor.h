@@ -16,9 +16,8 @@ void zc_predecessor_destroy (zc_predecessor_t **self_p);
 /*  Readable when there is something to do: signals, for the caller; the rest, for
  *  zc_predecessor_turn. */
 int zc_predecessor_fd (const zc_predecessor_t *self);
-/*  Starts the new binary, which may take so long to start; `reload`: if it fails, the configuration
- *  is to be read again. */
-void zc_predecessor_start (zc_predecessor_t *self, unsigned timeout_ms, bool reload);
+/*  Starts the new binary; `reload`: if it fails, the configuration is to be read again. */
+void zc_predecessor_start (zc_predecessor_t *self, bool reload);
 /*  In a worker of a master: how long a successor of which the master tells may take to start. */
 void zc_predecessor_allow (zc_predecessor_t *self, unsigned timeout_ms);
 /*  Whether a successor is under way. */

@@ -67,8 +67,6 @@ static const char *s_take_message (zc_successor_t *self, const zc_bequest_t *fra
                       .expires_ms = frame->expires_ms,
                       .event_at = (uint16_t)frame->event_at,
                       .event_len = (uint16_t)frame->event_len};
-    zmq_msg_init (&item.payload);
-    zmq_msg_init (&item.meta);
     zc_frame_set (&item.payload, frame->payload.at, frame->payload.len);
     zc_frame_set (&item.meta, frame->meta.at, frame->meta.len);
     zc_history_memory_add (self->history, &item);
@@ -136,6 +134,7 @@ static const char *s_take_topic (zc_successor_t *self, const zc_bequest_t *frame
     topic->sent = frame->sent;
     topic->floor = frame->floor;
     topic->lost = frame->lost;
+    topic->mixed = frame->id; /* nobody knows any more */
     self->count++;
     return NULL;
 }

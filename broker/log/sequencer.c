@@ -15,8 +15,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 
-#define S_BLOCK "400" /* ms for which a read waits */
-#define S_BLOCK_MS 400
+#define S_BLOCK_MS 400 /* for which a read waits */
+#define S_TEXT(number) #number
+#define S_DIGITS(number) S_TEXT (number)
 #define S_COUNT_MAX 1000               /* entries of a read */
 #define S_READ_BYTES ((size_t)2 << 20) /* of a read, about */
 #define S_READ_MAX ((size_t)256 << 20)
@@ -252,8 +253,14 @@ static void s_read_on (zc_sequencer_t *self)
     zc_id_format (after, self->after);
     snprintf (self->count_text, sizeof self->count_text, "%u", self->count);
     const char *from = self->beyond[0] && after == self->beyond_id ? self->beyond : self->after;
-    const char *words[] = {"XREAD", "COUNT",   self->count_text,     "BLOCK",
-                           S_BLOCK, "STREAMS", self->keys[S_STREAM], from};
+    const char *words[] = {"XREAD",
+                           "COUNT",
+                           self->count_text,
+                           "BLOCK",
+                           S_DIGITS (S_BLOCK_MS),
+                           "STREAMS",
+                           self->keys[S_STREAM],
+                           from};
     s_command (&self->reader, &s_read, 8, words);
     self->asked = zc_log_state_joins (self->state);
     self->asked_ms = zc_mono_ms ();

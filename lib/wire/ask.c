@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/wire/line.h"
@@ -19,9 +20,10 @@ static const zc_refusal_t *s_publish (zc_ask_t *self, const zc_slice_t *args, si
     zc_slice_t topic = args[0];
     if (count == 3)
         self->headers = args[2];
-    if (topic.len && memchr (topic.at, '\n', topic.len)) {
+    const char *end = topic.len ? memchr (topic.at, '\n', topic.len) : NULL;
+    if (end) {
         self->list = topic;
-        topic.len = (size_t)((const char *)memchr (topic.at, '\n', topic.len) - topic.at);
+        topic.len = (size_t)(end - topic.at);
     }
     int rc = zc_publish_parse (&self->message, topic, args[1], self->headers, max_payload);
     if (rc == ZC_ESIZE)
@@ -64,27 +66,32 @@ static const zc_refusal_t *s_names (const zc_ask_t *self, bool (*valid) (zc_slic
     return NULL;
 }
 
+static int s_by_bytes (const void *left, const void *right)
+{
+    return zc_slice_compare (*(const zc_slice_t *)left, *(const zc_slice_t *)right);
+}
+
 /*  The topics of an update are different ones, and go into its headers. */
 static const zc_refusal_t *s_update (const zc_ask_t *self)
 {
     static const zc_refusal_t bad = {"topic", "the topics of an update are different ones, of 1 to "
                                               "1024 bytes of UTF-8 without control characters"};
     static const zc_refusal_t many = {"topic", "an update has at most 1000 topics"};
+    zc_slice_t topics[ZC_UPDATE_TOPICS_MAX], topic;
     size_t at = 0, count = 0;
-    zc_slice_t topic, other;
     if (self->list.len && self->message.topics.len)
         return zc_message_refusal (ZC_EHEADER);
-    for (size_t begun = at; zc_ask_topic (self, &at, &topic); begun = at) {
+    while (zc_ask_topic (self, &at, &topic)) {
         if (!zc_topic_valid (topic.at, topic.len))
             return &bad;
-        if (++count > ZC_UPDATE_TOPICS_MAX)
+        if (count == ZC_UPDATE_TOPICS_MAX)
             return &many;
-        for (size_t before = 0; before < begun;) {
-            zc_ask_topic (self, &before, &other);
-            if (zc_slice_compare (topic, other) == 0)
-                return &bad;
-        }
+        topics[count++] = topic;
     }
+    qsort (topics, count, sizeof *topics, s_by_bytes);
+    for (size_t i = 1; i < count; i++)
+        if (zc_slice_compare (topics[i - 1], topics[i]) == 0)
+            return &bad;
     return NULL;
 }
 
