@@ -78,7 +78,7 @@ static void s_reply (void *arg, void *tag, const redisReply *reply)
     bool ours = tag == &s_take ? zc_slice_is (text, "OK") : zc_slice_is (text, self->owner);
     if (ours)
         self->until_ms = self->asked_ms + S_HELD_MS;
-    else if (text.len)
+    else if (text.len || tag == &s_take)
         self->until_ms = 0; /* another one has it */
     if (!ours && tag == &s_renew)
         self->ask_ms = 0; /* it may have expired */

@@ -208,6 +208,7 @@ typedef struct {
     zc_outgoing_t *outgoing; /* NULL: nothing is relayed to Redis */
     zc_lease_t *lease;       /* NULL: no other bridge has our site */
     bool works;              /* we have it */
+    bool lapsed;             /* and had lost it before */
     void *context;
     zc_control_t *control; /* for reports */
     char *place;           /* its endpoint; owned */
@@ -346,11 +347,11 @@ static const char *s_set_up (const zc_options_t *options, s_setup_t *setup, char
         wrong = s_setup_outlet (options, &setup->outlet, error, size);
     if (wrong)
         return wrong;
+    /*  The site may be needed after a reload only. */
+    wrong = s_setup_site (options, setup->site, error, size);
     bool named = setup->outlet || zc_options_bool (options, "standby") ||
                  zc_mapping_count (setup->streams) > 0;
-    if (named || zc_options_text (options, "site"))
-        wrong = s_setup_site (options, setup->site, error, size);
-    return wrong;
+    return named || zc_options_text (options, "site") ? wrong : NULL;
 }
 
 static const char *s_verify (const zc_options_t *options, char *error, size_t size)
@@ -625,7 +626,8 @@ static void s_look_at_lease (s_bridge_t *self)
         zc_warn (
             ZC_EVENT ("lease.lost site", "site %s: this bridge has lost the lease: it stands by"),
             self->setup.site);
-    zc_incoming_work (self->incoming, held, held && taken);
+    zc_incoming_work (self->incoming, held, held && (taken || self->lapsed));
+    self->lapsed |= !held;
     zc_outgoing_destroy (&self->outgoing);
     if (held)
         s_open_outgoing (self);

@@ -111,7 +111,8 @@ static bool s_complain (s_stream_t *self, const redisReply *error, const char *w
     char complaint[sizeof self->complaint];
     zc_slice_t text = zc_reply_error (error);
     const char *advice = zc_fault_advice (text);
-    if (zc_slice_starts (text, "WRONGTYPE ")) /* a relay's position has that advice */
+    if (self->known &&
+        zc_slice_starts (text, "WRONGTYPE ")) /* a relay's position has that advice */
         advice = "the key holds another type of value: it is no Stream";
     snprintf (complaint, sizeof complaint, "stream %.64s: %s: %.*s%s%s%s", self->name, what,
               (int)(text.len > 120 ? 120 : text.len), text.at, advice ? " (" : "",
@@ -268,6 +269,8 @@ static void s_told_info (s_stream_t *self, const redisReply *reply)
 {
     zc_stream_info_t info;
     self->looking = false;
+    if (!self->known)
+        return; /* the bridge stood by meanwhile */
     if (!zc_stream_info_parse (reply, &info)) {
         s_refused (self, reply);
         return;
@@ -511,8 +514,7 @@ void zc_streams_work (zc_streams_t *self, bool works)
     self->stands_by = !works;
     TAILQ_FOREACH (at, &self->all, entry)
     {
-        at->known = at->placed = false;
-        at->begun = at->begun && works;
+        at->known = at->placed = at->begun = false;
         s_next (at);
     }
 }

@@ -10,8 +10,8 @@
  *  in turn; each attempt looks the name up anew, since names move. PING finds a silent peer.
  *  Delays between attempts double, with full jitter.
  *
- *  Where Sentinels know the master, one of them is asked each second, in turn, over a connection of
- *  its own, also while the master answers: it may have been cut off from them, and then others
+ *  Where Sentinels know the master, all of them are asked each second, over connections of
+ *  their own, also while the master answers: it may have been cut off from them, and then others
  * write to another one by now. Rejected: a subscription to their events, which a connection that
  * breaks loses.
  *

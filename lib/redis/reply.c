@@ -34,10 +34,15 @@ zc_slice_t zc_reply_text (const redisReply *reply)
     return text ? (zc_slice_t){reply->str, (size_t)reply->len} : (zc_slice_t){"", 0};
 }
 
+/*  Whoever shows it shows something: a text that begins with a zero byte would be none. */
 zc_slice_t zc_reply_error (const redisReply *reply)
 {
+    static const char none[] = "an error without a text";
     bool error = reply && reply->str && reply->type == REDIS_REPLY_ERROR;
-    return error ? (zc_slice_t){reply->str, (size_t)reply->len} : (zc_slice_t){"", 0};
+    size_t len = error ? strnlen (reply->str, (size_t)reply->len) : 0;
+    if (error && len == 0)
+        return (zc_slice_t){none, sizeof none - 1};
+    return error ? (zc_slice_t){reply->str, len} : (zc_slice_t){"", 0};
 }
 
 /*  An element of an array. NULL past its end, or if the reply isn't an array. */

@@ -19,7 +19,7 @@ void zc_reply_bound (redisReader *reader);
 
 /*  The text of a string or status; empty for any other reply. */
 zc_slice_t zc_reply_text (const redisReply *reply);
-/*  The text of an error; empty for any other reply. */
+/*  The text of an error, up to a zero byte in it, and never empty; empty for any other reply. */
 zc_slice_t zc_reply_error (const redisReply *reply);
 
 /*  The messages of a connection with subscriptions (Redis, "Pub/Sub"; RESP2). */

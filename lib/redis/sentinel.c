@@ -119,9 +119,7 @@ zc_sentinel_verdict_t zc_sentinel_answered (zc_sentinel_t *self, const redisRepl
 {
     zc_slice_t error = zc_reply_error (reply);
     if (error.len) {
-        bool text = error.at[0] != 0; /* what comes from outside may begin with a zero byte */
-        snprintf (why, size, "%.*s", text ? (int)error.len : 23,
-                  text ? error.at : "an error without a text");
+        snprintf (why, size, "%.*s", (int)error.len, error.at);
         return ZC_SENTINEL_WRONG;
     }
     uint64_t port, epoch;

@@ -14,6 +14,34 @@ static redisReply *s_read (const char *wire)
     return reply;
 }
 
+static void test_errors (void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wire;
+        size_t len;
+        const char *text;
+    } cases[] = {
+        {"-ERR x\r\n", 8, "ERR x"},
+        {"-ERR x\0y\r\n", 10, "ERR x"},
+        {"-\0ERR x\r\n", 9, "an error without a text"},
+        {"-\r\n", 3, "an error without a text"},
+        {"+ERR x\r\n", 8, ""},
+        {":1\r\n", 4, ""},
+    };
+    for (size_t i = 0; i < LENGTH (cases); i++) {
+        void *reply = NULL;
+        redisReader *reader = redisReaderCreate ();
+        assert_int_equal (redisReaderFeed (reader, cases[i].wire, cases[i].len), REDIS_OK);
+        redisReaderGetReply (reader, &reply);
+        assert_non_null (reply);
+        assert_true (zc_slice_is (zc_reply_error (reply), cases[i].text));
+        freeReplyObject (reply);
+        redisReaderFree (reader);
+    }
+    assert_true (zc_slice_is (zc_reply_error (NULL), ""));
+}
+
 static void test_events (void **state)
 {
     (void)state;
@@ -217,9 +245,9 @@ static void test_redirects (void **state)
 int main (void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test (test_redirects), cmocka_unit_test (test_events),
-        cmocka_unit_test (test_roles),     cmocka_unit_test (test_faults),
-        cmocka_unit_test (test_bound),
+        cmocka_unit_test (test_redirects), cmocka_unit_test (test_errors),
+        cmocka_unit_test (test_events),    cmocka_unit_test (test_roles),
+        cmocka_unit_test (test_faults),    cmocka_unit_test (test_bound),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
