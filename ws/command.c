@@ -188,7 +188,7 @@ static void s_add_list (zc_buf_t *out, size_t list, const zc_slice_t *topics, si
         if (!any)
             zc_buf_addf (out, ",\"%s\":[", s_lists[list].name);
         any = true;
-        zc_slice_t text = selector ? zc_selector_text (topics[i]) : topics[i];
+        zc_slice_t text = zc_selector_shown (topics[i]);
         zc_buf_adds (out, added++ ? "," : "");
         zc_json_string (out, text.at, text.len);
     }

@@ -506,7 +506,11 @@ function hear(block) {
   const lines = block.split('\n');
   const event = lines.find((line) => line.startsWith('event:'))?.slice(6).trim() ?? '';
   const data = lines.filter((line) => line.startsWith('data:')).map((line) => line.slice(5)).join('\n');
-  if (event === 'zcast.end') return void close(JSON.parse(data).message);
+  if (event === 'zcast.end') {
+    const { code, message } = JSON.parse(data);
+    if (code !== 'dropped') close(message); // who was disconnected by hand may come back as it is
+    return;
+  }
   if (!data || event.startsWith('zcast.')) return;
   pushed = Date.now();
   take(JSON.parse(data));

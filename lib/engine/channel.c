@@ -342,12 +342,16 @@ static size_t s_retain (const zc_channel_t *self)
 
 static void s_trim_large (zc_channel_t *self);
 
+/*  The names are in order, and those of selectors, which begin with a control character, come
+ *  first. */
 static bool s_has (const zc_channel_t *self, zc_slice_t topic)
 {
-    for (size_t i = 0; i < self->topic_count; i++)
+    size_t i = 0;
+    for (; i < self->topic_count && zc_names_selector (self->names[i]); i++)
         if (zc_subscription_has (self->topics[i].subscription, topic))
             return true;
-    return false;
+    return i < self->topic_count && bsearch (&topic, self->names + i, self->topic_count - i,
+                                             sizeof *self->names, s_compare_slices);
 }
 
 /*  Whether the channel has a topic of the update that comes before the message's own: then it shows

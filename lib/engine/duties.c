@@ -44,9 +44,10 @@ void zc_duties_hear (zc_duties_t *self, const zc_answer_t *answer)
     zc_id_t number;
     if (zc_answer_is_error (answer, "verb"))
         self->known = true; /* an older broker, which tells nobody anything */
-    if (answer->kind != ZC_OK || zc_line_parse (&self->heard.line, answer->line) != 0)
-        return;
     bool whole = answer->since == ZC_ID_NONE;
+    bool stale = !whole && !zc_line_known (&self->heard.line); /* asked before zc_duties_again */
+    if (answer->kind != ZC_OK || stale || zc_line_parse (&self->heard.line, answer->line) != 0)
+        return;
     if (self->around)
         self->around (self->around_arg, true, whole);
     while (zc_instruction_next (&list, &number, &text))

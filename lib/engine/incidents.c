@@ -41,8 +41,7 @@ void zc_incidents_add (zc_incidents_t *self, zc_loss_t kind, uint64_t now_ms, zc
     zc_incident_t one = {.at_ms = now_ms, .count = 1, .kind = kind};
     zc_incident_t *last = &self->last[(self->next + ZC_INCIDENTS - 1) % ZC_INCIDENTS];
     self->counts[kind]++;
-    s_copy (one.topic, sizeof one.topic,
-            zc_names_selector (topic) ? zc_selector_text (topic) : topic);
+    s_copy (one.topic, sizeof one.topic, zc_selector_shown (topic));
     if (last->count && last->kind == kind && strcmp (last->topic, one.topic) == 0) {
         last->count++;
         last->at_ms = now_ms;

@@ -18,11 +18,6 @@ static json_t *s_integer (uint64_t number)
     return json_integer ((json_int_t)number);
 }
 
-static zc_slice_t s_text (zc_slice_t name)
-{
-    return zc_names_selector (name) ? zc_selector_text (name) : name;
-}
-
 static void s_add_encodings (json_t *report, const zc_hub_stats_t *stats)
 {
     json_t *all = json_object ();
@@ -38,7 +33,7 @@ static void s_add_popular (json_t *report, const zc_hub_t *hub)
     size_t count = zc_hub_popular (hub, popular, S_POPULAR_MAX), bytes = 0;
     json_t *list = json_array ();
     for (size_t i = 0; i < count && bytes + popular[i].name.len <= S_NAMES_MAX; i++) {
-        zc_slice_t text = s_text (popular[i].name);
+        zc_slice_t text = zc_selector_shown (popular[i].name);
         bytes += popular[i].name.len;
         json_t *row = json_object ();
         json_object_set_new (row, "topic", json_stringn (text.at, text.len));
@@ -68,7 +63,7 @@ static void s_add_slow (json_t *report, zc_hub_t *hub)
         json_object_set_new (row, "lag", s_integer (zc_client_lag (clients[i])));
         json_object_set_new (row, "blocked", json_boolean (clients[i]->blocked));
         json_object_set_new (row, "topics", s_integer (topic_count));
-        zc_slice_t topic = topic_count ? s_text (topics[0]) : (zc_slice_t){0};
+        zc_slice_t topic = topic_count ? zc_selector_shown (topics[0]) : (zc_slice_t){0};
         json_object_set_new (row, "topic",
                              topic.at ? json_stringn (topic.at, topic.len) : json_null ());
         json_array_append_new (list, row);

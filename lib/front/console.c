@@ -244,15 +244,24 @@ void zc_console_write_message (zc_buf_t *out, const zc_message_t *message, size_
     zc_buf_adds (out, "}}");
 }
 
+/*  Of a query that was found good. */
+static size_t s_cut (zc_slice_t query)
+{
+    zc_slice_t name, value;
+    uint64_t cut = ZC_CONSOLE_CUT;
+    while (zc_query_next (&query, &name, &value))
+        if (zc_slice_is (name, "cut"))
+            s_number (value, 0, UINT32_MAX, &cut);
+    return (size_t)cut;
+}
+
 static void s_part (zc_exchange_t *exchange, zc_buf_t *text, const zc_answer_t *part)
 {
-    zc_console_wish_t wish;
-    if (part->kind != ZC_MSG || zc_console_wish (&wish, exchange->request.query))
+    if (part->kind != ZC_MSG)
         return;
     if (text->len)
         zc_buf_addc (text, ',');
-    zc_console_write_message (text, &part->message, wish.cut);
-    zc_query_clear (&wish.query);
+    zc_console_write_message (text, &part->message, s_cut (exchange->request.query));
 }
 
 static void s_answer_page (zc_exchange_t *exchange, zc_slice_t messages, const zc_answer_t *end)

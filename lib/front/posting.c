@@ -70,11 +70,12 @@ static void s_log (const zc_posting_t *self, const zc_receipt_t *receipt)
 static size_t s_repeatable (const zc_front_t *front, const zc_ask_t *ask)
 {
     zc_slice_t name;
+    if (!zc_link_several (zc_worker_link (front->worker)))
+        return 0;
     size_t size = ask->message.topic.len + ask->message.payload.len + ask->headers.len;
     bool named =
         zc_header_find (ask->headers, "id", &name) || zc_header_find (ask->headers, "key", &name);
-    bool several = zc_link_several (zc_worker_link (front->worker));
-    return several && named && size <= S_KEPT_MAX - front->kept ? size : 0;
+    return named && size <= S_KEPT_MAX - front->kept ? size : 0;
 }
 
 static void s_keep (zc_posting_t *self, const zc_ask_t *ask)

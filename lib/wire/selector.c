@@ -501,6 +501,11 @@ zc_slice_t zc_selector_text (zc_slice_t name)
     return (zc_slice_t){name.at + ZC_SELECTOR_HEAD, name.len - ZC_SELECTOR_HEAD};
 }
 
+zc_slice_t zc_selector_shown (zc_slice_t name)
+{
+    return zc_names_selector (name) ? zc_selector_text (name) : name;
+}
+
 zc_selector_t *zc_selector_of (zc_slice_t name, const char **error)
 {
     *error = "this is no name of a selector";

@@ -61,5 +61,7 @@ zc_selector_t *zc_selector_of (zc_slice_t name, const char **error);
 bool zc_is_topic_or_selector (zc_slice_t name);
 /*  The text in the name of a selector. */
 zc_slice_t zc_selector_text (zc_slice_t name);
+/*  The same, or the topic if it is the name of one: what people are shown. */
+zc_slice_t zc_selector_shown (zc_slice_t name);
 
 #endif

@@ -339,6 +339,12 @@ static void s_duties (void **state)
     zc_duties_ask (&duties, &ask);
     assert_int_equal (ask.since, ZC_ID_NONE);
     assert_true (duties.known);
+    /*  What was asked before that tells a part only: all is still to be told. */
+    zc_answer_t part = {
+        .verb = ZC_INSTRUCTIONS, .kind = ZC_OK, .since = 7, .head = 9, .line = s_slice ("1-0.a")};
+    zc_duties_hear (&duties, &part);
+    zc_duties_ask (&duties, &ask);
+    assert_int_equal (ask.since, ZC_ID_NONE);
 }
 
 static void s_older_broker (void **state)
