@@ -125,6 +125,28 @@ def test_live(console, browser):
     assert browser.errors() == []
 
 
+@pytest.mark.parametrize(("code", "stays"), [("dropped", True), ("token", False)])
+def test_its_own_stream_ends(console, browser, code, stays):
+    """Who was disconnected by hand may come back as it is; a token that has ended is asked for anew."""
+    enter(console, browser, "bad")
+    browser.wait_js("return document.querySelector('#refusal').textContent !== ''")
+    browser.errors()
+    browser.js(
+        """window.ended = 0; const plain = window.fetch, text = `event: zcast.end\\ndata: {"code":"${arguments[0]}","message":"it ends"}\\n\\n`;
+        window.fetch = async (what, ...rest) => String(what).includes('/console/live') && ended++ === 0 ? new Response(text) : plain(what, ...rest)
+        document.querySelector('#token').value = arguments[1]; document.querySelector('#ask').requestSubmit()""",
+        code,
+        console.token,
+    )
+    if stays:
+        live(browser)
+        assert browser.js("return [ended > 1, document.querySelector('#console').hidden, sessionStorage.length]") == [True, False, 1]
+    else:
+        browser.wait_js("return document.querySelector('#refusal').textContent === 'it ends'")
+        assert browser.js("return [document.querySelector('#console').hidden, sessionStorage.length]") == [True, 0]
+    assert browser.errors() == []
+
+
 def test_asks_where_nothing_streams(console, browser):
     enter(console, browser, "bad")
     browser.wait_js("return document.querySelector('#refusal').textContent !== ''")
@@ -279,7 +301,7 @@ def test_curl(console, browser):
     publish, stream = browser.wait_js("return copied.length === 2 && copied")
     assert console.token not in publish + stream and "topic=a&topic=b" in stream
     done = subprocess.run(["sh", "-c", publish.replace("curl ", "curl -sS ", 1)], env={"PATH": "/usr/bin:/bin", "ZCAST_TOKEN": console.token}, capture_output=True, text=True)
-    assert done.returncode == 0 and '"id"' in done.stdout or "-" in done.stdout, (done.stdout, done.stderr)
+    assert done.returncode == 0 and ('"id"' in done.stdout or "-" in done.stdout), (done.stdout, done.stderr)
     browser.wait_js("document.querySelector('#refresh').click(); return [...document.querySelectorAll('#topics td.name')].some((cell) => cell.textContent === \"it's a&b\")")
 
 

@@ -406,7 +406,7 @@ class FakeEventSource extends Connection {
     const event = { lastEventId: this.lastEventId };
     if (frame.type === 'heartbeat') this.listeners['zcast.heartbeat']({ ...event, data: '{}' });
     else if (frame.type === 'stale') this.listeners['zcast.stale']({ ...event, data: '{}' });
-    else if (frame.type === 'end') this.listeners['zcast.end']({ ...event, data: JSON.stringify({ code: 'token', message: 'the token has expired' }) });
+    else if (frame.type === 'end') this.listeners['zcast.end']({ ...event, data: JSON.stringify({ code: frame.code ?? 'token', message: 'the token has expired' }) });
     else if (frame.topic === '') this.listeners[frame.event]({ ...event, data: frame.data });
     else this.onmessage({ ...event, data: JSON.stringify(frame) });
   }

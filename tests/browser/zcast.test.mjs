@@ -1119,6 +1119,18 @@ describe('tokens', () => {
     assert.deepEqual([heard.sub.state, asked, heard.errors], ['open', 2, []]);
   });
 
+  test('sse: who was disconnected by hand comes back, with or without a token; an ended token without another is the end', async () => {
+    for (const [code, state, status] of [['dropped', 'open', 429], ['token', 'refused', 401]]) {
+      const heard = listen('a', { transport: 'sse', maxDelay: 1000 });
+      await world.settle();
+      for (const connection of [...world.connections]) connection.hear({ type: 'end', code });
+      if (code === 'token') world.refusal = () => ({ status: 401, code: 'token', message: 'the token has expired' });
+      await world.pass(5000);
+      assert.deepEqual([code, heard.sub.state, heard.errors.at(-1)?.status], [code, state, status]);
+      heard.sub.close();
+    }
+  });
+
   test('a token that can not be had is told, and asked for again', async () => {
     let asked = 0;
     const heard = listen('a', {

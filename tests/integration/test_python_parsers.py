@@ -116,6 +116,8 @@ def test_frames():
     assert said(topic="", event="zcast.stale", data='{"status":"live"}').kind == "live"
     end = frames.parse_event(events.Event("zcast.end", '{"code":"token","message":"it has expired"}', "9-0"))
     assert (end.kind, end.refusal.status, end.refusal.code, end.refusal.message) == ("end", 401, "token", "it has expired")
+    end = frames.parse_event(events.Event("zcast.end", '{"code":"dropped","message":"by an operator"}', "9-0"))  # it may come back
+    assert (end.refusal.status, end.refusal.code, end.refusal.is_final) == (429, "dropped", False)
 
 
 BAD = ["", "x", "[]", "1", "null", '"a"', "{}", '{"topic":1}', '{"topic":"a"}', '{"topic":"a","data":1}', '{"topic":"a","base64":"%"}', '{"topic":"a","data":"x","id":3}']
