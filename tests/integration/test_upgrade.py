@@ -15,7 +15,7 @@ import zlib
 
 import pytest
 
-from fastcgi import ABORT, KEEP_CONN, STDOUT, Peer, record
+from fastcgi import ABORT, KEEP_CONN, STDIN, STDOUT, Peer, begin, params, record
 from fastcgi import request as fastcgi_request
 from http11 import Http, request
 from stack import BUILD, LIMIT, PROGRAMS, can_connect, run, wait_for
@@ -549,6 +549,35 @@ def test_fastcgi_streams_stay(stack, processes):
     assert daemon.stop() == 0
     for client in [*streams, fresh]:
         client.wait_closed()
+
+
+@pytest.mark.parametrize("way", ["http", "fcgi"])
+def test_half_a_request_that_is_old(stack, way):
+    """It has its second from when the process drains, however long ago it began."""
+    stack.broker()
+    if way == "http":
+        daemon, peer = stack.ws("--allow-publish"), Http(stack.ws_port)
+        stack.closers.append(peer.close)
+        first, second = request("/publish?topic=t", "POST", Content_Length="5") + b"ha", b"lf!"
+    else:
+        daemon, peer = stack.fcgi("--allow-publish"), Peer(stack.fcgi_socket)
+        stack.closers.append(peer.close)
+        pairs = {"QUERY_STRING": "topic=t", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": "5", "REQUEST_URI": "/publish", "REMOTE_ADDR": "192.0.2.7", "HTTP_HOST": "localhost"}
+        first = begin(1) + params(1, pairs) + record(STDIN, 1, b"ha")
+        second = record(STDIN, 1, b"lf!") + record(STDIN, 1)
+    daemon.wait_log("broker: connected")
+    peer.send(first)
+    time.sleep(1.5)  # longer than a request that has begun is given
+    handed = daemon.log().count("handed over")
+    daemon.send_signal(signal.SIGUSR2)
+    wait_for(lambda: daemon.log().count("handed over") > handed, "another process has what is next")
+    peer.send(second)
+    if way == "http":
+        assert peer.answer()[0] == 200
+    else:
+        assert peer.finish().startswith("Status: 200")
+    wait_for(lambda: "upgrade: complete" in daemon.log(), "the upgrade")
+    assert [frames[2] for frames in stack.requests("REPLAY", "earliest", "t") if frames[0] == b"MSG"] == [b"half!"]
 
 
 def test_fastcgi_what_is_half_sent(stack):
