@@ -292,7 +292,7 @@ def test_what_is_short_is_served_where_no_client_has_room(stack):
     assert door.opens() == "busy"
     assert door.ask("/publish?topic=a", "POST", b"x")[0] == 200
     assert door.ask("/live")[0] == 200
-    assert door.connect().ask("/ready")[0] == 200
+    wait_for(lambda: door.connect().ask("/ready")[0] == 200, "a test message came back")  # on a busy machine not at once
 
 
 def test_who_leaves_makes_room(stack):
